@@ -1,0 +1,1 @@
+//! The loop: one fresh coding agent per iteration until every box of SPEC.md is ticked.

@@ -1,0 +1,1 @@
+//! The orchestrator's HTTP interface as typed calls.

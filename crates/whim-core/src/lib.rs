@@ -1,0 +1,1 @@
+//! Domain types and the bodies of Whim's HTTP interface: no input or output, no async.

@@ -1,0 +1,1 @@
+//! GitHub, both ways: finds labelled issues, writes specs, submits them, reflects outcomes.

@@ -1,0 +1,3 @@
+//! GitHub, both ways: finds labelled issues, writes specs, submits them, reflects outcomes.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The queue, the worker lifecycle, limits, locks and the HTTP interface.

@@ -1,0 +1,3 @@
+//! The queue, the worker lifecycle, limits, locks and the HTTP interface.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What every long-running Whim program shares: telemetry, signals, supervised tasks, reconcilers, the admin port.

@@ -1,0 +1,1 @@
+//! Works on one item: clone, ralph, tests, push, pull request.

@@ -1,0 +1,3 @@
+//! Works on one item: clone, ralph, tests, push, pull request.
+
+fn main() {}

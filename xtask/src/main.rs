@@ -1,0 +1,3 @@
+//! Rules that run.
+
+fn main() {}
