@@ -1,1 +1,13 @@
-//! Stand-ins for GitHub and the model API, and test worlds with real databases and real git.
+//! Stand-ins for what lives outside Whim, and test worlds with real databases and real git.
+//!
+//! The stand-ins keep state and refuse nonsense: a request that the real service would refuse is refused here,
+//! and is recorded as a fault of the caller's, so that a test which passes says something about the real service.
+
+pub mod anthropic;
+pub mod git;
+pub mod github;
+pub mod postgres;
+pub mod proxy;
+pub mod redis;
+pub mod tools;
+pub mod wait;

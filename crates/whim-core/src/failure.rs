@@ -1,0 +1,127 @@
+//! Why an attempt ended without a pull request, and what follows from it.
+
+use serde::{Deserialize, Serialize};
+
+/// Why an attempt failed. The cause alone decides whether there is another one ([`FailureCause::retry_rule`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "sqlx",
+    derive(sqlx::Type),
+    sqlx(type_name = "failure_cause", rename_all = "snake_case")
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCause {
+    /// The agent, `ralph` or the worker program ended unexpectedly.
+    Crash,
+    /// The worker's lease expired: it is dead or cannot be reached.
+    Lost,
+    /// The worker ran out of memory.
+    OutOfMemory,
+    /// The agent makes no progress, or said that it cannot go on.
+    Stuck,
+    /// The project's own tests are red after the agent was done.
+    TestsFailed,
+    /// The iterations that this attempt may use are used up.
+    IterationsUsedUp,
+    /// The repository does not let Whim push.
+    PushRefused,
+    /// GitHub refused the pull request for good.
+    PullRequestRefused,
+    /// The repository, its branch or its base cannot be used: it is missing, empty or not readable with the token.
+    WorkspaceUnusable,
+    /// No specification that can be worked on could be written.
+    SpecUnusable,
+    /// The container engine, or what starts workers, is not available.
+    RuntimeUnavailable,
+    /// GitHub is not available or limits the rate of calls.
+    #[serde(rename = "github_unavailable")]
+    #[cfg_attr(feature = "sqlx", sqlx(rename = "github_unavailable"))]
+    GitHubUnavailable,
+    /// The model API is not available, overloaded, or a usage limit was reached.
+    ModelUnavailable,
+}
+
+/// What follows after an attempt failed (`DESIGN.md`, decision 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryRule {
+    /// Try again until the retries are used up.
+    UpToLimit,
+    /// Try again once.
+    Once,
+    /// Another attempt would end the same way: a person has to look.
+    Never,
+    /// Not the item's fault: it waits, and no attempt is spent.
+    WaitWithoutSpending,
+}
+
+impl FailureCause {
+    /// Every cause.
+    pub const ALL: [Self; 13] = [
+        Self::Crash,
+        Self::Lost,
+        Self::OutOfMemory,
+        Self::Stuck,
+        Self::TestsFailed,
+        Self::IterationsUsedUp,
+        Self::PushRefused,
+        Self::PullRequestRefused,
+        Self::WorkspaceUnusable,
+        Self::SpecUnusable,
+        Self::RuntimeUnavailable,
+        Self::GitHubUnavailable,
+        Self::ModelUnavailable,
+    ];
+
+    /// The name on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Lost => "lost",
+            Self::OutOfMemory => "out_of_memory",
+            Self::Stuck => "stuck",
+            Self::TestsFailed => "tests_failed",
+            Self::IterationsUsedUp => "iterations_used_up",
+            Self::PushRefused => "push_refused",
+            Self::PullRequestRefused => "pull_request_refused",
+            Self::WorkspaceUnusable => "workspace_unusable",
+            Self::SpecUnusable => "spec_unusable",
+            Self::RuntimeUnavailable => "runtime_unavailable",
+            Self::GitHubUnavailable => "github_unavailable",
+            Self::ModelUnavailable => "model_unavailable",
+        }
+    }
+
+    /// What follows after an attempt that failed for this cause.
+    pub fn retry_rule(self) -> RetryRule {
+        match self {
+            Self::Crash | Self::Lost | Self::OutOfMemory => RetryRule::UpToLimit,
+            Self::Stuck | Self::TestsFailed => RetryRule::Once,
+            Self::IterationsUsedUp
+            | Self::PushRefused
+            | Self::PullRequestRefused
+            | Self::WorkspaceUnusable
+            | Self::SpecUnusable => RetryRule::Never,
+            Self::RuntimeUnavailable | Self::GitHubUnavailable | Self::ModelUnavailable => {
+                RetryRule::WaitWithoutSpending
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for FailureCause {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_on_the_wire_are_those_of_as_str() {
+        for cause in FailureCause::ALL {
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+        }
+    }
+}

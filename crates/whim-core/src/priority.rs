@@ -1,0 +1,89 @@
+//! How urgent an item is.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Priority in the queue: `critical` before `high` before `medium` before `low`; within one, the oldest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "sqlx",
+    derive(sqlx::Type),
+    sqlx(type_name = "priority", rename_all = "lowercase")
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Before everything else.
+    Critical,
+    /// Before ordinary work.
+    High,
+    /// What is used when nothing was said.
+    #[default]
+    Medium,
+    /// When nothing else waits.
+    Low,
+}
+
+impl Priority {
+    /// Every priority, the most urgent first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    /// The name on the wire and in the issue label `priority:<name>`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+
+    /// The most urgent of the `priority:…` labels, or the default when there is none.
+    pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
+        labels
+            .into_iter()
+            .filter_map(|label| label.strip_prefix("priority:"))
+            .filter_map(|name| name.trim().parse().ok())
+            .min()
+            .unwrap_or_default()
+    }
+}
+
+/// The text names no priority.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("priority {0:?} is unknown; expected critical, high, medium or low")]
+pub struct UnknownPriority(String);
+
+impl FromStr for Priority {
+    type Err = UnknownPriority;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|priority| priority.as_str() == text)
+            .ok_or_else(|| UnknownPriority(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_urgent_label_decides() {
+        assert_eq!(
+            Priority::from_labels(["whim", "priority:low", "priority:high"]),
+            Priority::High
+        );
+        assert_eq!(
+            Priority::from_labels(["bug", "priority:urgent"]),
+            Priority::Medium
+        );
+    }
+
+    #[test]
+    fn critical_sorts_first() {
+        assert!(Priority::ALL.is_sorted());
+    }
+}

@@ -1,0 +1,158 @@
+//! The overview: queue, workers, limits.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use ralph_contract::IterationStats;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::work::WorkItem;
+use crate::{FailureCause, Priority, RepoName, Stage, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
+
+/// `GET /health`: 200 when the orchestrator can do its work, else 503.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// Whether everything that is needed answers.
+    pub healthy: bool,
+    /// Whether Postgres answers: without it nothing works.
+    pub postgres: Component,
+    /// Whether Redis answers: without it nothing new is started.
+    pub redis: Component,
+    /// Whether workers can be started.
+    pub runtime: Component,
+}
+
+/// Whether a part answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Component {
+    /// Whether it answers.
+    pub healthy: bool,
+    /// What it is, or why it does not answer, in a few words that reveal no secret.
+    pub message: String,
+}
+
+/// `GET /api/queue?limit=&cursor=`: what waits, in the order in which it will be taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Queue {
+    /// The first items, without their wide texts: first those that may be taken now, in that order.
+    pub items: Vec<WorkItem>,
+    /// How many items there are in each state.
+    pub by_status: BTreeMap<WorkItemStatus, u64>,
+    /// How many items are queued, by priority.
+    pub by_priority: BTreeMap<Priority, u64>,
+}
+
+/// `GET /api/workers`: those that live, and the latest that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workers {
+    /// The newest first.
+    pub workers: Vec<Worker>,
+}
+
+/// A worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Worker {
+    /// Its identifier.
+    pub id: WorkerId,
+    /// What it works on.
+    pub work_item_id: WorkItemId,
+    /// The repository of that.
+    pub repo: RepoName,
+    /// Its state.
+    pub status: WorkerStatus,
+    /// What it is doing, while it runs.
+    pub stage: Option<Stage>,
+    /// The iteration that it is in.
+    pub iteration: u32,
+    /// How many iterations it may use.
+    pub max_iterations: u32,
+    /// The sums over the iterations that are done.
+    pub stats: IterationStats,
+    /// When it was started.
+    pub started_at: DateTime<Utc>,
+    /// When it last gave a sign of life.
+    pub last_heartbeat_at: Option<DateTime<Utc>>,
+    /// When its lease ends unless it is renewed.
+    pub lease_expires_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended, when it did not complete.
+    pub error: Option<String>,
+    /// Why it ended, for a program.
+    pub failure_cause: Option<FailureCause>,
+}
+
+/// `GET /api/status`: what Whim does, and why it does not do more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The orchestrator's version.
+    pub version: String,
+    /// How many items there are in each state.
+    pub items: BTreeMap<WorkItemStatus, u64>,
+    /// The worker slots.
+    pub workers: Slots,
+    /// The day's iterations.
+    pub budget: Budget,
+    /// The pause between two starts.
+    pub cooldown: Cooldown,
+    /// What starts workers.
+    pub runtime: RuntimeStatus,
+    /// Why nothing new is started at the moment, in one sentence each; empty when the next item would start at once.
+    pub waiting_for: Vec<String>,
+    /// What the owner should look at, in one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// The worker slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slots {
+    /// Workers that live.
+    pub active: u32,
+    /// How many may live at once (`MAX_WORKERS`).
+    pub max: u32,
+}
+
+/// The day's iterations (`DAILY_BUDGET`); a day is a UTC day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    /// How many there are a day.
+    pub limit: u32,
+    /// How many were used today.
+    pub used: u32,
+    /// How many are reserved for workers that live.
+    pub reserved: u32,
+    /// How many a new worker could still get.
+    pub remaining: u32,
+    /// When the next day begins.
+    pub resets_at: DateTime<Utc>,
+}
+
+/// The pause between two starts (`COOLDOWN_SECONDS`).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cooldown {
+    /// How long it is, in seconds.
+    pub seconds: f64,
+    /// When it is over, if it is running.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// What starts workers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuntimeStatus {
+    /// `process` or `docker`.
+    pub kind: String,
+    /// Whether it answers.
+    pub healthy: bool,
+    /// What it is, or why it does not answer.
+    pub message: String,
+}

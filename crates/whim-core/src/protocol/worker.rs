@@ -1,0 +1,216 @@
+//! The worker protocol. Every route takes the worker's own token, for its own identifier.
+
+use ralph_contract::IterationStats;
+use serde::{Deserialize, Serialize};
+
+use super::events::WorkerEvent;
+use crate::protocol::work::WorkMetadata;
+use crate::{
+    BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, RelativePath, RepoName, Stage, WorkItemId,
+    WorkerId,
+};
+
+/// `POST /api/worker/register`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Register {
+    /// Who calls.
+    pub worker_id: WorkerId,
+    /// Made once by the process that calls: the same nonce again gets the same answer, another one 409
+    /// (`already_registered`), so that two processes never are one worker (`FAULTS.md`, row 21). 1 to 64 characters.
+    pub nonce: String,
+}
+
+/// The answer to `register`: all that the worker has to know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// Who was registered.
+    pub worker_id: WorkerId,
+    /// What it works on.
+    pub work_item: Assignment,
+    /// How long the lease lasts after each heartbeat, in seconds.
+    pub lease_seconds: u64,
+    /// How many iterations this attempt may use.
+    pub max_iterations: u32,
+}
+
+/// A work item, as its worker needs it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Assignment {
+    /// The item.
+    pub id: WorkItemId,
+    /// The epoch of this attempt.
+    pub lease_epoch: LeaseEpoch,
+    /// The repository.
+    pub repo: RepoName,
+    /// The branch to make or resume.
+    pub branch: BranchName,
+    /// The checklist, with the ticks of earlier attempts.
+    pub spec: String,
+    /// The pushed head that belongs to those ticks: they count only when it is on the branch (`DESIGN.md`,
+    /// decision 9).
+    pub head_sha: Option<CommitHash>,
+    /// The attempt: 1 for the first.
+    pub attempt: u32,
+    /// What else is known of it; `base` and `issueNumber` matter to the worker.
+    pub metadata: WorkMetadata,
+}
+
+/// `POST /api/worker/:id/heartbeat`: one call carries everything on the way (`DESIGN.md`, decision 7).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Rises with every heartbeat that carries something new; a repeated one changes nothing but the lease.
+    pub seq: u64,
+    /// The iteration that the agent is in; 0 before the first.
+    #[serde(default)]
+    pub iteration: u32,
+    /// The sums over the iterations that are done.
+    #[serde(default)]
+    pub stats: IterationStats,
+    /// What happened since the heartbeat before; at most 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<WorkerEvent>,
+    /// What the worker is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// The checklist with its ticks, when it changed; always together with `headSha`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<String>,
+    /// The head that was pushed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_sha: Option<CommitHash>,
+}
+
+/// The answer to a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseRenewed {
+    /// How long the lease lasts from now on, in seconds.
+    pub lease_seconds: u64,
+}
+
+/// `POST /api/worker/:id/lock`: all of the files or none. Asking again for what one holds is granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LockFiles {
+    /// The files, 1 to 1000.
+    pub files: Vec<RelativePath>,
+}
+
+/// The answer when all locks were granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LocksGranted {
+    /// The files that the worker holds now out of those that it asked for.
+    pub files: Vec<RelativePath>,
+}
+
+/// One entry of `details.conflicts` when a lock was refused (`lock_held`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LockConflict {
+    /// The file.
+    pub file: RelativePath,
+    /// The worker that holds it.
+    pub worker_id: WorkerId,
+}
+
+/// `POST /api/worker/:id/unlock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UnlockFiles {
+    /// The files; those that the worker does not hold are passed over.
+    pub files: Vec<RelativePath>,
+}
+
+/// What the project's own tests said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestReport {
+    /// The command that ran, for a person.
+    pub command: String,
+    /// Whether they passed.
+    pub passed: bool,
+    /// How many passed, where the runner prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_passed: Option<u32>,
+    /// How many failed, where the runner prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_failed: Option<u32>,
+    /// How long they took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// `POST /api/worker/:id/complete`: the pull request is open. Sent twice it gives the same answer twice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Complete {
+    /// The pull request's page.
+    pub pr_url: String,
+    /// The pull request's number.
+    pub pr_number: IssueNumber,
+    /// The head that was delivered.
+    pub head_sha: CommitHash,
+    /// The checklist as it ended.
+    pub spec: String,
+    /// What the tests said; `null` when the project has none that Whim knows how to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestReport>,
+    /// The iterations that were used.
+    pub iterations: u32,
+    /// The sums over all iterations.
+    #[serde(default)]
+    pub stats: IterationStats,
+}
+
+/// `POST /api/worker/:id/fail`: the attempt ended without a pull request. Sent twice, the same answer twice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fail {
+    /// Why, for a program: decides whether there is another attempt. `stuck` has a route of its own.
+    pub cause: FailureCause,
+    /// Why, for a person; shown on the issue.
+    pub reason: String,
+    /// When the cause is a limit that ends at a known time: seconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// What the tests said, when they ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestReport>,
+    /// The iterations that were used.
+    #[serde(default)]
+    pub iterations: u32,
+    /// The sums over all iterations.
+    #[serde(default)]
+    pub stats: IterationStats,
+}
+
+/// `POST /api/worker/:id/stuck`: the agent makes no progress. Ends the attempt like a failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stuck {
+    /// Why, from `.ai/stuck.md` or from `ralph`; shown on the issue.
+    pub reason: String,
+    /// How many iterations in a row changed nothing.
+    #[serde(default)]
+    pub iterations_without_progress: u32,
+    /// The iterations that were used.
+    #[serde(default)]
+    pub iterations: u32,
+    /// The sums over all iterations.
+    #[serde(default)]
+    pub stats: IterationStats,
+}
+
+/// The answer to `complete`, `fail` and `stuck`: what became of the item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptEnded {
+    /// The item's state after the attempt.
+    pub status: crate::WorkItemStatus,
+    /// When it is tried again, if it is.
+    pub next_retry_at: Option<chrono::DateTime<chrono::Utc>>,
+}

@@ -1,0 +1,98 @@
+//! Keeps known secrets out of text that leaves a process.
+
+/// Replaces every known secret in a text with `***`. Values are matched exactly, because patterns miss new formats
+/// (`ATTACKS.md`, row 31: GitHub's installation tokens changed theirs in 2026).
+#[derive(Clone, Default)]
+pub struct Redactor {
+    secrets: Vec<String>,
+}
+
+const MASK: &str = "***";
+/// Shorter values would mask ordinary words; no credential that Whim handles is as short.
+const SHORTEST: usize = 8;
+
+impl Redactor {
+    /// A redactor for these secrets, and for their Base64 and percent-encoded forms.
+    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut all = Vec::new();
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
+            use base64::Engine as _;
+            all.push(base64::engine::general_purpose::STANDARD.encode(&secret));
+            // What git sends for a token: `x-access-token:<token>` in Base64.
+            all.push(base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{secret}")));
+            let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+            all.push(encoded);
+            all.push(secret);
+        }
+        all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        all.dedup();
+        Self { secrets: all }
+    }
+
+    /// The text with every secret masked.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.secrets {
+            if text.contains(secret.as_str()) {
+                text = text.replace(secret.as_str(), MASK);
+            }
+        }
+        text
+    }
+
+    /// Masks secrets in every string of a JSON value, keys included.
+    pub fn redact_json(&self, value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => *text = self.redact(text),
+            serde_json::Value::Array(values) => values.iter_mut().for_each(|value| self.redact_json(value)),
+            serde_json::Value::Object(fields) => {
+                let old = std::mem::take(fields);
+                for (key, mut value) in old {
+                    self.redact_json(&mut value);
+                    fields.insert(self.redact(&key), value);
+                }
+            }
+            serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Redactor")
+            .field("secrets", &self.secrets.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_plain_and_encoded() {
+        let redactor = Redactor::new(["ghs_123_a.b+c/d".to_owned()]);
+        let base64 = "Z2hzXzEyM19hLmIrYy9k";
+        assert_eq!(
+            redactor.redact(&format!("a ghs_123_a.b+c/d b {base64} c ghs_123_a.b%2Bc%2Fd")),
+            "a *** b *** c ***"
+        );
+    }
+
+    #[test]
+    fn secrets_are_masked_everywhere_in_json() {
+        let redactor = Redactor::new(["longsecret".to_owned()]);
+        let mut value = serde_json::json!({"longsecret": ["x longsecret", {"a": "longsecret"}], "n": 1});
+        redactor.redact_json(&mut value);
+        assert_eq!(value, serde_json::json!({"***": ["x ***", {"a": "***"}], "n": 1}));
+    }
+
+    #[test]
+    fn short_values_do_not_mask_ordinary_words() {
+        assert_eq!(
+            Redactor::new(["a".to_owned(), String::new()]).redact("a cat"),
+            "a cat"
+        );
+    }
+}

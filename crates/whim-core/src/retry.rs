@@ -1,0 +1,133 @@
+//! When a failed item is tried again.
+
+use std::time::Duration;
+
+use crate::{FailureCause, RetryRule};
+
+/// The delays before the first, second, … retry; there are as many retries as delays (`RETRY_DELAYS`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetrySchedule {
+    delays: Vec<Duration>,
+}
+
+/// What happens to an item after an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryDecision {
+    /// Back to the queue after this time; whether the attempt counts against the limit.
+    After {
+        /// How long the item waits.
+        delay: Duration,
+        /// Whether one of the item's retries is used up by it.
+        spends_retry: bool,
+    },
+    /// The item has failed.
+    GiveUp,
+}
+
+impl Default for RetrySchedule {
+    /// 1, 5 and 30 minutes (`DESIGN.md`, "State").
+    fn default() -> Self {
+        Self::new([60, 300, 1800].map(Duration::from_secs))
+    }
+}
+
+impl RetrySchedule {
+    /// A schedule with these delays.
+    pub fn new(delays: impl IntoIterator<Item = Duration>) -> Self {
+        Self {
+            delays: delays.into_iter().collect(),
+        }
+    }
+
+    /// How many times an item is tried again at the most.
+    pub fn max_retries(&self) -> usize {
+        self.delays.len()
+    }
+
+    /// Decides what follows after an attempt failed for `cause` when `retries_spent` were used before.
+    ///
+    /// `jitter` in 0..1 spreads the delay over half to one and a half times its length, so that items which failed
+    /// together are not tried together (`FAULTS.md`, row 39).
+    pub fn decide(&self, cause: FailureCause, retries_spent: usize, jitter: f64) -> RetryDecision {
+        let jittered = |delay: Duration| delay.mul_f64(0.5 + jitter.clamp(0.0, 1.0));
+        match cause.retry_rule() {
+            RetryRule::Never => RetryDecision::GiveUp,
+            RetryRule::WaitWithoutSpending => RetryDecision::After {
+                delay: jittered(self.delays.first().copied().unwrap_or(Duration::from_secs(60))),
+                spends_retry: false,
+            },
+            RetryRule::Once if retries_spent >= 1 => RetryDecision::GiveUp,
+            RetryRule::Once | RetryRule::UpToLimit => match self.delays.get(retries_spent) {
+                Some(delay) => RetryDecision::After {
+                    delay: jittered(*delay),
+                    spends_retry: true,
+                },
+                None => RetryDecision::GiveUp,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_JITTER: f64 = 0.5;
+
+    fn after(seconds: u64, spends_retry: bool) -> RetryDecision {
+        RetryDecision::After {
+            delay: Duration::from_secs(seconds),
+            spends_retry,
+        }
+    }
+
+    #[test]
+    fn a_crash_is_retried_after_one_five_and_thirty_minutes_then_never() {
+        let schedule = RetrySchedule::default();
+        let decisions: Vec<_> = (0..4)
+            .map(|spent| schedule.decide(FailureCause::Crash, spent, NO_JITTER))
+            .collect();
+        assert_eq!(
+            decisions,
+            [
+                after(60, true),
+                after(300, true),
+                after(1800, true),
+                RetryDecision::GiveUp
+            ]
+        );
+    }
+
+    #[test]
+    fn red_tests_and_a_stuck_agent_are_retried_once() {
+        let schedule = RetrySchedule::default();
+        for cause in [FailureCause::TestsFailed, FailureCause::Stuck] {
+            assert_eq!(schedule.decide(cause, 0, NO_JITTER), after(60, true));
+            assert_eq!(schedule.decide(cause, 1, NO_JITTER), RetryDecision::GiveUp);
+        }
+    }
+
+    #[test]
+    fn trouble_that_is_not_the_items_spends_nothing_however_often() {
+        let schedule = RetrySchedule::default();
+        assert_eq!(
+            schedule.decide(FailureCause::ModelUnavailable, 3, NO_JITTER),
+            after(60, false)
+        );
+    }
+
+    #[test]
+    fn jitter_stays_within_half_and_one_and_a_half_times_the_delay() {
+        let schedule = RetrySchedule::default();
+        assert_eq!(schedule.decide(FailureCause::Crash, 0, 0.0), after(30, true));
+        assert_eq!(schedule.decide(FailureCause::Crash, 0, 1.0), after(90, true));
+    }
+
+    #[test]
+    fn an_empty_schedule_means_no_retries() {
+        assert_eq!(
+            RetrySchedule::new([]).decide(FailureCause::Crash, 0, NO_JITTER),
+            RetryDecision::GiveUp
+        );
+    }
+}
