@@ -1,1 +1,20 @@
-//! All that Whim and Ralph know of each other: events, exit codes and the rules of SPEC.md.
+#![doc = include_str!("../README.md")]
+
+mod event;
+mod exit;
+pub mod files;
+mod line;
+mod spec;
+mod stats;
+
+pub use event::{
+    Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, SpecGenerationComplete,
+    SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning, WarningKind,
+};
+pub use exit::{ExitCode, UnknownExitCode};
+pub use line::{Line, parse_line, to_line};
+pub use spec::{
+    MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, Reconciled, SpecDocument, Task, TickError, Violation,
+    ViolationKind,
+};
+pub use stats::IterationStats;

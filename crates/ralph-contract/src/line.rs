@@ -1,0 +1,74 @@
+//! Lines of standard output, to events and back.
+
+use serde_json::Value;
+
+use crate::Event;
+
+/// What a line of `ralph`'s standard output is.
+///
+/// Tolerance is scoped to the tag alone: an event that this build has never heard of is kept and passed on, a known
+/// event whose body does not fit is corruption or a bug and should be shouted about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// An event of this contract.
+    Event(Event),
+    /// An event of a kind that this build does not know.
+    Unknown {
+        /// Its tag.
+        event: String,
+        /// The whole line.
+        raw: String,
+    },
+    /// Not an event at all: text that some program printed.
+    Text(String),
+    /// An event of a known kind whose body does not fit, or a line that begins like an event and is not JSON.
+    Misfit {
+        /// The tag, as far as it could be read.
+        event: String,
+        /// What does not fit.
+        error: String,
+        /// The whole line.
+        raw: String,
+    },
+}
+
+/// Reads one line, with or without its line ending. Any text is a line of some kind.
+pub fn parse_line(line: &str) -> Line {
+    let raw = line.trim();
+    let value: Value = match serde_json::from_str(raw) {
+        Ok(value) => value,
+        Err(error) if raw.starts_with(r#"{"event""#) => {
+            let event = raw.split('"').nth(3).unwrap_or_default();
+            return Line::Misfit {
+                event: event.to_owned(),
+                error: error.to_string(),
+                raw: raw.to_owned(),
+            };
+        }
+        Err(_) => return Line::Text(line.trim_end_matches(['\r', '\n']).to_owned()),
+    };
+    let Some(event) = value.get("event").and_then(Value::as_str).map(str::to_owned) else {
+        return Line::Text(line.trim_end_matches(['\r', '\n']).to_owned());
+    };
+    if !Event::NAMES.contains(&event.as_str()) {
+        return Line::Unknown {
+            event,
+            raw: raw.to_owned(),
+        };
+    }
+    match serde_json::from_value(value) {
+        Ok(event) => Line::Event(event),
+        Err(error) => Line::Misfit {
+            event,
+            error: error.to_string(),
+            raw: raw.to_owned(),
+        },
+    }
+}
+
+/// Writes one event as one line, without the line ending; JSON escapes any newline inside.
+pub fn to_line(event: &Event) -> String {
+    // Serialising to memory fails only for maps with keys that are not strings, and there are none in `Event`: the
+    // fallback is there so that this function is total.
+    serde_json::to_string(event).unwrap_or_else(|_| format!(r#"{{"event":"{}"}}"#, event.name()))
+}
