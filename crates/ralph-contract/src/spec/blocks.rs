@@ -60,7 +60,6 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     };
     let source = normalise(&text[start..]);
     let mut walk = Walk {
-        start,
         text,
         ..Walk::default()
     };
