@@ -1,0 +1,195 @@
+//! What a variable may be: the words for a person, the parser, and how a value is shown.
+
+use std::fmt::{Debug, Display};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::secret::{redact_malformed_url, redact_url};
+
+/// What a variable may be.
+///
+/// The words complete the sentence `MAX_WORKERS is "abc": expected …`.
+pub struct Expected<T> {
+    words: String,
+    parse: Parse<T>,
+    show: Box<dyn Fn(&T) -> String>,
+    show_refused: fn(&str) -> String,
+}
+
+type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
+
+impl<T> Expected<T> {
+    /// A rule of one's own. `show` makes the text for the log line at start and must leave out secrets.
+    pub fn new(
+        words: impl Into<String>,
+        parse: impl Fn(&str) -> Option<T> + 'static,
+        show: impl Fn(&T) -> String + 'static,
+    ) -> Self {
+        Self {
+            words: words.into(),
+            parse: Box::new(parse),
+            show: Box::new(show),
+            show_refused: quoted,
+        }
+    }
+
+    /// The same, but only values that `allowed` accepts; `words` replace the former ones.
+    pub fn only_if(self, words: impl Into<String>, allowed: impl Fn(&T) -> bool + 'static) -> Self
+    where
+        T: 'static,
+    {
+        let parse = self.parse;
+        Self {
+            words: words.into(),
+            parse: Box::new(move |raw| parse(raw).filter(&allowed)),
+            ..self
+        }
+    }
+
+    pub(super) fn words(&self) -> &str {
+        &self.words
+    }
+
+    pub(super) fn parse(&self, raw: &str) -> Option<T> {
+        (self.parse)(raw)
+    }
+
+    pub(super) fn show(&self, value: &T) -> String {
+        (self.show)(value)
+    }
+
+    pub(super) fn show_refused(&self, raw: &str) -> String {
+        (self.show_refused)(raw)
+    }
+}
+
+fn quoted(raw: &str) -> String {
+    format!("{raw:?}")
+}
+
+/// Anything that parses; `words` say what that is.
+pub fn parsed<T: FromStr + Display + 'static>(words: impl Into<String>) -> Expected<T> {
+    Expected::new(words, |raw| raw.parse().ok(), T::to_string)
+}
+
+/// Any text.
+pub fn text(words: impl Into<String>) -> Expected<String> {
+    parsed(words)
+}
+
+/// A path; whether something is there is found out when it is used.
+pub fn path(words: impl Into<String>) -> Expected<PathBuf> {
+    Expected::new(
+        words,
+        |raw| Some(PathBuf::from(raw)),
+        |path| path.display().to_string(),
+    )
+}
+
+/// A whole number within `range`.
+pub fn whole_number<T>(range: RangeInclusive<T>) -> Expected<T>
+where
+    T: FromStr + Display + PartialOrd + 'static,
+{
+    let words = format!("a whole number from {} to {}", range.start(), range.end());
+    parsed(words.clone()).only_if(words, move |value| range.contains(value))
+}
+
+/// A number within `range`, with or without a fraction.
+pub fn decimal(range: RangeInclusive<f64>) -> Expected<f64> {
+    let words = format!("a number from {} to {}", range.start(), range.end());
+    parsed(words.clone()).only_if(words, move |value| range.contains(value))
+}
+
+/// A duration within `range`, written as a number of seconds; fractions are accepted, so that tests can be quick.
+pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
+    let words = format!(
+        "a number of seconds from {} to {}",
+        range.start().as_secs_f64(),
+        range.end().as_secs_f64()
+    );
+    let parse = |raw: &str| {
+        raw.parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    };
+    Expected::new(words.clone(), parse, debug).only_if(words, move |value| range.contains(value))
+}
+
+/// A duration within `range`, written as a whole number of milliseconds.
+pub fn milliseconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
+    let words = format!(
+        "a whole number of milliseconds from {} to {}",
+        range.start().as_millis(),
+        range.end().as_millis()
+    );
+    let parse = |raw: &str| raw.parse().ok().map(Duration::from_millis);
+    Expected::new(words.clone(), parse, debug).only_if(words, move |value| range.contains(value))
+}
+
+/// `true` or `false` (also `1`/`0`, `yes`/`no`, `on`/`off`).
+pub fn flag() -> Expected<bool> {
+    Expected::new(
+        "true or false",
+        |raw| match raw.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        },
+        bool::to_string,
+    )
+}
+
+/// One of the named values.
+pub fn one_of<T: Clone + Debug + PartialEq + 'static>(choices: &'static [(&'static str, T)]) -> Expected<T> {
+    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    Expected::new(
+        format!("one of: {}", names.join(", ")),
+        |raw| {
+            choices
+                .iter()
+                .find(|(name, _)| *name == raw)
+                .map(|(_, value)| value.clone())
+        },
+        |value| {
+            choices
+                .iter()
+                .find(|(_, choice)| choice == value)
+                .map_or_else(|| debug(value), |(name, _)| (*name).to_owned())
+        },
+    )
+}
+
+/// A URL with one of `schemes`. Passwords are neither logged nor shown in errors.
+pub fn url(words: impl Into<String>, schemes: &'static [&'static str]) -> Expected<Url> {
+    let parse = |raw: &str| {
+        Url::parse(raw)
+            .ok()
+            .filter(|url| schemes.contains(&url.scheme()) && url.has_host())
+    };
+    let mut expected = Expected::new(words, parse, redact_url);
+    expected.show_refused = |raw| {
+        let shown = Url::parse(raw).map_or_else(|_| redact_malformed_url(raw), |url| redact_url(&url));
+        quoted(&shown)
+    };
+    expected
+}
+
+/// An `http://` or `https://` URL.
+pub fn http_url() -> Expected<Url> {
+    url("a URL that starts with http:// or https://", &["http", "https"])
+}
+
+/// An IP address and a port.
+pub fn socket_address() -> Expected<SocketAddr> {
+    parsed("an IP address and a port such as 127.0.0.1:3002")
+}
+
+fn debug<T: Debug>(value: &T) -> String {
+    format!("{value:?}")
+}

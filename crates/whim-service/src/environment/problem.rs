@@ -1,0 +1,81 @@
+//! What is wrong with a configuration, in words for the person who wrote it.
+
+use std::fmt;
+
+/// One variable that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    variable: String,
+    text: String,
+}
+
+impl Problem {
+    pub(super) fn not_set(variable: &str, expected: &str) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            text: format!("{variable} is not set: expected {expected}"),
+        }
+    }
+
+    /// `shown` is the refused value as it may be shown.
+    pub(super) fn wrong(variable: &str, shown: &str, expected: &str) -> Self {
+        Self {
+            variable: variable.to_owned(),
+            text: format!("{variable} is {shown}: expected {expected}"),
+        }
+    }
+
+    pub(super) fn refused(variable: &str, shown: Option<&str>, why: &str) -> Self {
+        let text = match shown {
+            Some(shown) => format!("{variable} is {shown}: {why}"),
+            None => format!("{variable} {why}"),
+        };
+        Self {
+            variable: variable.to_owned(),
+            text,
+        }
+    }
+
+    /// The name of the variable.
+    pub fn variable(&self) -> &str {
+        &self.variable
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+/// Everything that is wrong with a configuration; shows one problem a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<Problem>,
+}
+
+impl ConfigError {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
+    /// The problems, in the order in which the variables were read.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.problems.is_empty() {
+            return formatter.write_str("the configuration is incomplete");
+        }
+        for (index, problem) in self.problems.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,140 @@
+//! Reconcilers: functions without input that make the world fit the records.
+//!
+//! A reconciler runs periodically and when poked. A poke says "look", never "do this": the crash path and the happy
+//! path are the same code, and the next run is the retry.
+
+mod status;
+
+use std::fmt::{Debug, Display};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+pub use self::status::{LastRun, Outcome, RunningSince, Statuses, TaskStatus, Trigger};
+use crate::supervisor::Tasks;
+
+/// One thing that is kept right.
+pub trait Reconciler: Send + Sync + 'static {
+    /// What a run did, in numbers and names: logged and shown on the admin port.
+    type Report: Serialize + Debug + Send;
+    /// Why a run could not be finished. It is shown whole, with `{:#}`; [`anyhow::Error`] is the usual choice.
+    type Error: Display + Send;
+
+    /// Looks, and makes right what is not. Idempotent, bounded in what it does at once, without retries inside.
+    fn reconcile(&self) -> impl Future<Output = Result<Self::Report, Self::Error>> + Send;
+}
+
+/// Pokes one reconciler. Made before its task, so that everything that pokes can be built first; clones poke the same.
+///
+/// Pokes are not counted: any number of them before a run begins is one run, and one during a run leads to another.
+#[derive(Clone, Debug, Default)]
+pub struct Activator {
+    notify: Arc<Notify>,
+}
+
+impl Activator {
+    /// Of no reconciler yet: [`Reconcilers::start`] ties it to one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a run as soon as possible.
+    pub fn activate(&self) {
+        self.notify.notify_one();
+    }
+}
+
+/// Starts reconcilers as tasks and keeps their last reports.
+#[derive(Clone, Debug)]
+pub struct Reconcilers {
+    tasks: Tasks,
+    statuses: Statuses,
+}
+
+impl Reconcilers {
+    /// They will run among `tasks`, and stop with them.
+    pub fn new(tasks: Tasks) -> Self {
+        Self {
+            tasks,
+            statuses: Statuses::default(),
+        }
+    }
+
+    /// The last reports, for the admin port.
+    pub fn statuses(&self) -> Statuses {
+        self.statuses.clone()
+    }
+
+    /// Runs `reconciler` now, then every `period` and when `activator` is poked. `label` tells apart several of one
+    /// `name`, such as one per repository.
+    pub fn start<R: Reconciler>(
+        &self,
+        name: &'static str,
+        label: Option<&str>,
+        period: Duration,
+        activator: &Activator,
+        reconciler: R,
+    ) {
+        let full_name = label.map_or_else(|| name.to_owned(), |label| format!("{name}:{label}"));
+        let reconciler = Arc::new(reconciler);
+        let (statuses, activator, stop) = (self.statuses.clone(), activator.clone(), self.tasks.token());
+        statuses.add(&full_name, period);
+        self.tasks.best_effort(name, move || {
+            let (reconciler, statuses) = (Arc::clone(&reconciler), statuses.clone());
+            let (activator, stop, full_name) = (activator.clone(), stop.clone(), full_name.clone());
+            async move {
+                drive(
+                    &full_name,
+                    period,
+                    &activator,
+                    reconciler.as_ref(),
+                    &statuses,
+                    &stop,
+                )
+                .await;
+                Ok(())
+            }
+        });
+    }
+}
+
+/// Runs until `stop`. A run that has begun is finished: the supervisor's deadline bounds it.
+async fn drive<R: Reconciler>(
+    name: &str,
+    period: Duration,
+    activator: &Activator,
+    reconciler: &R,
+    statuses: &Statuses,
+    stop: &CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(period);
+    // A late run must not be followed by a burst of others.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let trigger = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => Trigger::Period,
+            () = activator.notify.notified() => Trigger::Activated,
+        };
+        statuses.begin(name, trigger);
+        let begin = Instant::now();
+        let outcome = match reconciler.reconcile().await {
+            Ok(report) => {
+                tracing::debug!(task = name, ?trigger, ?report, "reconciled {name}");
+                Outcome::done(&report)
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(task = name, ?trigger, error, "reconciling {name} failed");
+                Outcome::Failed { error }
+            }
+        };
+        statuses.end(name, begin.elapsed(), outcome);
+    }
+}
