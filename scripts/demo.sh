@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Shows the main job: a labelled issue becomes a pull request, on this machine, without any key.
+#
+#   ./scripts/demo.sh [--keep] [--yes]
+#
+#   --keep   leave the services running afterwards, until Ctrl-C
+#   --yes    do not ask before using sudo for a missing package
+#
+# Real: Postgres, Redis, git, the services, Ralph and the Claude Code CLI. Stand-ins: GitHub, and the model (scripted).
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/lib/common.sh"
+
+setup_arguments=(--demo)
+demo_arguments=()
+for argument in "$@"; do
+  case $argument in
+    --yes) setup_arguments+=(--yes) ;;
+    --keep) demo_arguments+=(--keep) ;;
+    --help | -h) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) fail "unknown argument $argument (see ./scripts/demo.sh --help)" ;;
+  esac
+done
+
+"$root/scripts/setup.sh" "${setup_arguments[@]}"
+cd "$root"
+say "Building (the first time takes some minutes)"
+cargo build --quiet --bins --package whim-orchestrator --package whim-intake --package whim-worker --package ralph \
+  --package whim-e2e
+# Replaces this shell, so that Ctrl-C reaches the program that has to clean up, and its exit code is this script's.
+exec target/debug/whim-demo "${demo_arguments[@]}"
