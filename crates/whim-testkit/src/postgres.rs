@@ -1,1 +1,247 @@
-//! 
+//! A Postgres with pgvector: the one that `DATABASE_URL` names, or a server of the test's own.
+
+mod database;
+mod installation;
+
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+pub use self::database::TestDatabase;
+use self::installation::Installation;
+use crate::process::{EndSignal, ServerProcess, bound_command, free_port};
+use crate::tools;
+use crate::wait::wait_until;
+
+/// Postgres answers SIGQUIT with an immediate shutdown: its data is thrown away or recovered from the log anyway.
+const IMMEDIATE_SHUTDOWN: EndSignal = EndSignal::Quit;
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const PORT_ATTEMPTS: usize = 5;
+
+/// A Postgres server. Clones are the same server; with the last one, a server of our own ends and its data goes.
+#[derive(Debug, Clone)]
+pub struct Postgres(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Points to the database that is there for maintenance.
+    url: String,
+    /// None for a server that others started.
+    own: Option<OwnServer>,
+}
+
+#[derive(Debug)]
+struct OwnServer {
+    installation: Installation,
+    port: u16,
+    // Ends before its files are removed: fields are dropped in this order.
+    process: Mutex<Option<ServerProcess>>,
+    files: TempDir,
+}
+
+impl Postgres {
+    /// The server that `DATABASE_URL` names, else one of our own.
+    ///
+    /// # Errors
+    /// When Postgres is not installed, does not start, or does not answer under `DATABASE_URL`.
+    pub async fn shared_or_start() -> anyhow::Result<Self> {
+        let Some(url) = tools::environment("DATABASE_URL") else {
+            return Self::start().await;
+        };
+        let server = Self(Arc::new(Inner { url, own: None }));
+        database::sweep(&server)
+            .await
+            .context("remove old test databases from the server of DATABASE_URL")?;
+        Ok(server)
+    }
+
+    /// A server of our own on a free loopback port, whatever `DATABASE_URL` says: for tests that stop it.
+    ///
+    /// # Errors
+    /// When Postgres is not installed or does not start; with the end of its log.
+    pub async fn start() -> anyhow::Result<Self> {
+        let installation = tokio::task::spawn_blocking(Installation::prepare).await??;
+        let mut attempt = 1;
+        loop {
+            let server = OwnServer::new(installation.clone(), free_port()?)?;
+            match server.run().await {
+                Ok(()) => {
+                    let url = server.url();
+                    return Ok(Self(Arc::new(Inner {
+                        url,
+                        own: Some(server),
+                    })));
+                }
+                // Between asking for a free port and listening on it somebody else can take it.
+                Err(StartError::PortTaken) if attempt < PORT_ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Points to a database for maintenance, not to one for tests.
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// An empty database with a name of its own.
+    ///
+    /// # Errors
+    /// When the server does not answer or refuses.
+    pub async fn create_database(&self) -> anyhow::Result<TestDatabase> {
+        TestDatabase::create_on(self.clone()).await
+    }
+
+    /// Stops the server at once, as a crash would: connections break, and the next start recovers from the log.
+    ///
+    /// # Errors
+    /// When the server is not ours to stop.
+    pub async fn stop_immediate(&self) -> anyhow::Result<()> {
+        let process = self.own()?.process.lock().await.take();
+        tokio::task::spawn_blocking(move || drop(process)).await?;
+        Ok(())
+    }
+
+    /// Starts the server again, on the same port and with the same data; stops it first when it runs.
+    ///
+    /// # Errors
+    /// When the server is not ours, or does not come up.
+    pub async fn restart(&self) -> anyhow::Result<()> {
+        self.stop_immediate().await?;
+        Ok(self.own()?.run().await?)
+    }
+
+    fn own(&self) -> anyhow::Result<&OwnServer> {
+        self.0
+            .own
+            .as_ref()
+            .ok_or_else(|| anyhow!("only a server of the test's own can be stopped; use Postgres::start()"))
+    }
+
+    /// Connects to `database`, or to the one for maintenance.
+    async fn connect(&self, database: Option<&str>) -> anyhow::Result<PgConnection> {
+        let mut options = PgConnectOptions::from_str(&self.0.url).context("read the URL of Postgres")?;
+        if let Some(database) = database {
+            options = options.database(database);
+        }
+        PgConnection::connect_with(&options)
+            .await
+            .context("connect to Postgres")
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("start Postgres: its port was taken")]
+    PortTaken,
+    #[error("start Postgres")]
+    Failed(#[source] anyhow::Error),
+}
+
+impl OwnServer {
+    fn new(installation: Installation, port: u16) -> anyhow::Result<Self> {
+        let files = installation.new_data_directory()?;
+        Ok(Self {
+            installation,
+            port,
+            process: Mutex::new(None),
+            files,
+        })
+    }
+
+    fn url(&self) -> String {
+        format!(
+            "postgres://{}@{}:{}/postgres",
+            installation::ROLE,
+            Ipv4Addr::LOCALHOST,
+            self.port
+        )
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.files.path().join("server.log")
+    }
+
+    /// Starts the process and waits until it answers.
+    async fn run(&self) -> Result<(), StartError> {
+        let mut process = self.process.lock().await;
+        let started = self.spawn().map_err(StartError::Failed)?;
+        let answered = wait_until("Postgres to answer", START_PATIENCE, async || {
+            if let Some(status) = started.exited() {
+                return Ok(Err(status));
+            }
+            PgConnection::connect(&self.url()).await.map(|_connection| Ok(()))
+        })
+        .await;
+        let end = match answered {
+            Ok(Ok(())) => {
+                *process = Some(started);
+                return Ok(());
+            }
+            Ok(Err(status)) => anyhow!("it ended at once ({status})"),
+            Err(timed_out) => timed_out,
+        };
+        let log = fs::read_to_string(self.log_path()).unwrap_or_else(|error| format!("no log: {error}"));
+        if log.contains("Address already in use") {
+            return Err(StartError::PortTaken);
+        }
+        Err(StartError::Failed(end.context(format!("its log says: {log}"))))
+    }
+
+    fn spawn(&self) -> anyhow::Result<ServerProcess> {
+        let Installation { bin, user, .. } = &self.installation;
+        let log = File::create(self.log_path()).context("create the log of Postgres")?;
+        let mut command = bound_command(&bin.join("postgres"), *user, IMMEDIATE_SHUTDOWN);
+        command
+            .arg("-D")
+            .arg(self.files.path().join("data"))
+            .args(["-p", &self.port.to_string()]);
+        let settings = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            // nextest runs each test as a process of its own, each with its own pool.
+            "max_connections=300",
+            "shared_buffers=32MB",
+            "fsync=off",
+            "full_page_writes=off",
+            "timezone=UTC",
+        ];
+        command.args(settings.into_iter().flat_map(|setting| ["-c", setting]));
+        command.stdout(log.try_clone()?).stderr(log);
+        ServerProcess::start(command, IMMEDIATE_SHUTDOWN)
+    }
+}
+
+impl TestDatabase {
+    /// An empty database on the server of `DATABASE_URL`, else on one of its own.
+    ///
+    /// # Errors
+    /// Those of [`Postgres::shared_or_start`] and [`Postgres::create_database`].
+    pub async fn create() -> anyhow::Result<Self> {
+        Postgres::shared_or_start().await?.create_database().await
+    }
+}
+
+/// Refuses what would end in a confusing error of Postgres.
+fn checked_version(version_line: &str) -> anyhow::Result<()> {
+    let major = version_line
+        .split_whitespace()
+        .find_map(|word| word.split('.').next()?.parse::<u32>().ok())
+        .with_context(|| format!("read the version of Postgres from {version_line:?}"))?;
+    if major < 16 {
+        bail!(
+            "{} is too old: 16 or newer is needed; run ./scripts/setup.sh",
+            version_line.trim()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! A database per test.
+
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use url::Url;
+use uuid::Uuid;
+
+use super::Postgres;
+
+const PREFIX: &str = "whim_test_";
+const KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// A database of one test. It goes with the test, but stays for a day on a shared server when the test panicked.
+#[derive(Debug)]
+pub struct TestDatabase {
+    name: String,
+    url: String,
+    server: Postgres,
+}
+
+impl TestDatabase {
+    /// What `DATABASE_URL` is to the program under test.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The server it is on.
+    pub fn server(&self) -> &Postgres {
+        &self.server
+    }
+
+    /// A pool of connections to it.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn connect(&self) -> anyhow::Result<PgPool> {
+        PgPool::connect(&self.url)
+            .await
+            .context("connect to the test's database")
+    }
+
+    pub(super) async fn create_on(server: Postgres) -> anyhow::Result<Self> {
+        let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{PREFIX}{}_{}", age.as_secs(), Uuid::new_v4().simple());
+        let mut url = Url::parse(server.url()).context("read the URL of Postgres")?;
+        url.set_path(&name);
+        let mut connection = server.connect(None).await?;
+        sqlx::raw_sql(AssertSqlSafe(format!(r#"create database "{name}""#)))
+            .execute(&mut connection)
+            .await
+            .context("create a database for the test")?;
+        connection.close().await?;
+        Ok(Self {
+            name,
+            url: url.into(),
+            server,
+        })
+    }
+
+    /// Only a server that outlives the test needs this.
+    fn drop_on_shared_server(&self) -> anyhow::Result<()> {
+        // The test's own runtime may be this thread's, and cannot be waited for.
+        thread::scope(|scope| {
+            let work = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
+                runtime.block_on(async {
+                    let mut connection = self.server.connect(None).await?;
+                    drop_database(&mut connection, &self.name).await
+                })
+            });
+            work.join()
+                .unwrap_or_else(|_| anyhow::bail!("the thread panicked"))
+        })
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if self.server.0.own.is_some() {
+            return;
+        }
+        if thread::panicking() {
+            tracing::warn!(database = self.name, "kept for a look, until tomorrow");
+        } else if let Err(error) = self.drop_on_shared_server() {
+            tracing::warn!(database = self.name, "could not be dropped: {error:#}");
+        }
+    }
+}
+
+/// Drops the databases of tests that panicked or were killed more than a day ago.
+pub(super) async fn sweep(server: &Postgres) -> anyhow::Result<()> {
+    let mut connection = server.connect(None).await?;
+    let names: Vec<String> =
+        sqlx::query_scalar("select datname from pg_database where starts_with(datname, $1)")
+            .bind(PREFIX)
+            .fetch_all(&mut connection)
+            .await?;
+    for name in names {
+        if created_at(&name)
+            .and_then(|created| created.elapsed().ok())
+            .is_some_and(|age| age > KEPT_FOR)
+        {
+            drop_database(&mut connection, &name).await?;
+        }
+    }
+    Ok(connection.close().await?)
+}
+
+fn created_at(name: &str) -> Option<SystemTime> {
+    let seconds = name.strip_prefix(PREFIX)?.split('_').next()?.parse().ok()?;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+async fn drop_database(connection: &mut PgConnection, name: &str) -> anyhow::Result<()> {
+    // Another test run may sweep at the same time.
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        r#"drop database if exists "{name}" with (force)"#
+    )))
+    .execute(connection)
+    .await
+    .with_context(|| format!("drop the database {name}"))?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! What tests may rely on when they stand on the testkit.
+
+mod services;

@@ -1,0 +1,162 @@
+//! The Postgres and Redis that tests stand on.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use redis::AsyncCommands as _;
+use sqlx::{Connection as _, PgConnection};
+use whim_testkit::postgres::{Postgres, TestDatabase};
+use whim_testkit::redis::TestRedis;
+use whim_testkit::wait::wait_until;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn every_test_database_is_empty_and_its_own() {
+    let first = TestDatabase::create().await.unwrap();
+    let second = first.server().create_database().await.unwrap();
+    let (first_pool, second_pool) = (first.connect().await.unwrap(), second.connect().await.unwrap());
+    sqlx::raw_sql("create table marks (id int)")
+        .execute(&first_pool)
+        .await
+        .unwrap();
+    let seen: Option<String> = sqlx::query_scalar("select to_regclass('marks')::text")
+        .fetch_one(&second_pool)
+        .await
+        .unwrap();
+    assert_eq!(seen, None);
+}
+
+#[tokio::test]
+async fn pgvector_is_there() {
+    let database = TestDatabase::create().await.unwrap();
+    let pool = database.connect().await.unwrap();
+    sqlx::raw_sql("create extension vector")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let distance: f64 = sqlx::query_scalar("select '[1,2,2]'::vector <-> '[0,0,0]'::vector")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert!((distance - 3.0).abs() < f64::EPSILON, "{distance}");
+}
+
+#[tokio::test]
+async fn a_stopped_postgres_comes_back_with_what_was_committed() {
+    let server = Postgres::start().await.unwrap();
+    let database = server.create_database().await.unwrap();
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    let marks = "create table marks (id int); insert into marks values (7)";
+    sqlx::raw_sql(marks).execute(&mut connection).await.unwrap();
+
+    server.stop_immediate().await.unwrap();
+    sqlx::raw_sql("select id from marks")
+        .execute(&mut connection)
+        .await
+        .unwrap_err();
+    PgConnection::connect(database.url()).await.unwrap_err();
+
+    server.restart().await.unwrap();
+    let pool = database.connect().await.unwrap();
+    let mark: i32 = sqlx::query_scalar("select id from marks")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(mark, 7);
+}
+
+#[tokio::test]
+async fn a_restarted_redis_is_empty_and_has_the_same_address() {
+    let server = TestRedis::start().await.unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let key = format!("{}mark", server.prefix());
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    connection.set::<_, _, ()>(&key, 7).await.unwrap();
+
+    server.stop().await.unwrap();
+    client.get_multiplexed_async_connection().await.unwrap_err();
+
+    server.restart_empty().await.unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mark: Option<i32> = connection.get(&key).await.unwrap();
+    assert_eq!(mark, None);
+}
+
+/// Plays the process that is killed in the test below: starts the servers and waits for its end.
+#[tokio::test]
+#[ignore = "a part of servers_end_with_a_process_that_was_killed"]
+async fn start_servers_and_wait() {
+    let postgres = Postgres::start().await.unwrap();
+    let redis = TestRedis::start().await.unwrap();
+    println!("servers: {} {}", postgres.url(), redis.url());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn servers_end_with_a_process_that_was_killed() {
+    let output = tempfile::NamedTempFile::new().unwrap();
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "services::start_servers_and_wait",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .stdout(output.reopen().unwrap())
+        .spawn()
+        .unwrap();
+    wait_until("the servers to be up", PATIENCE, async || {
+        let said = std::fs::read_to_string(output.path()).unwrap();
+        if said.contains("servers: ") {
+            Ok(())
+        } else {
+            Err(said)
+        }
+    })
+    .await
+    .unwrap();
+    let servers = children_of(process.id());
+    assert_eq!(servers.len(), 2, "{servers:?}");
+
+    process.kill().unwrap();
+    process.wait().unwrap();
+    for server in servers {
+        wait_until("a server to end", PATIENCE, async || {
+            if is_running(server) {
+                Err(format!("process {server} is still there"))
+            } else {
+                Ok(())
+            }
+        })
+        .await
+        .unwrap();
+    }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).unwrap();
+    tasks
+        .flat_map(|task| {
+            let children = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap();
+            children
+                .split_whitespace()
+                .map(|pid| pid.parse().unwrap())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
+    // A zombie has ended; only nobody has asked how.
+    stat.is_ok_and(|stat| {
+        !stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .trim_start()
+            .starts_with('Z')
+    })
+}
