@@ -1,0 +1,48 @@
+//! The overview.
+
+use whim_core::WorkItemId;
+use whim_core::protocol::status::{Health, Queue, Status, Workers};
+
+use crate::http::{Call, Repeat};
+use crate::{Client, ClientError};
+
+impl Client {
+    /// `GET /api/queue`: the first `limit` items (the server's default when `None`), after `cursor`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn queue(&self, limit: Option<u32>, cursor: Option<WorkItemId>) -> Result<Queue, ClientError> {
+        let mut call = Call::get(["api", "queue"]);
+        call.query
+            .extend(limit.map(|limit| ("limit".to_owned(), limit.to_string())));
+        call.query
+            .extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_string())));
+        self.http.send(call).await
+    }
+
+    /// `GET /api/workers`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn workers(&self) -> Result<Workers, ClientError> {
+        self.http.send(Call::get(["api", "workers"])).await
+    }
+
+    /// `GET /api/status`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.http.send(Call::get(["api", "status"])).await
+    }
+
+    /// `GET /health`, asked once: an unhealthy orchestrator (503) is an answer too.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn health(&self) -> Result<Health, ClientError> {
+        let mut call = Call::get(["health"]);
+        call.repeat = Repeat::Never;
+        self.http.send_for_answer(call).await?.parse()
+    }
+}

@@ -1,0 +1,97 @@
+//! The worker protocol. Every call is made so that sending it twice changes nothing: all are repeated.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use whim_core::protocol::worker::{
+    AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
+    Stuck, UnlockFiles,
+};
+
+use crate::http::{Call, Repeat};
+use crate::{ClientError, WorkerClient};
+
+impl WorkerClient {
+    /// `POST /api/worker/register`. `nonce` is made once by the calling process and the same in every call.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn register(&self, nonce: &str) -> Result<Registered, ClientError> {
+        let register = Register {
+            worker_id: self.worker_id,
+            nonce: nonce.to_owned(),
+        };
+        self.http
+            .send(Call::post(
+                ["api", "worker", "register"],
+                &register,
+                Repeat::Idempotent,
+            ))
+            .await
+    }
+
+    /// `POST /api/worker/:id/heartbeat`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<LeaseRenewed, ClientError> {
+        self.send("heartbeat", heartbeat).await
+    }
+
+    /// `POST /api/worker/:id/lock`; a refusal for other workers' locks has [`ClientError::lock_conflicts`].
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn lock(&self, files: &LockFiles) -> Result<LocksGranted, ClientError> {
+        self.send("lock", files).await
+    }
+
+    /// `POST /api/worker/:id/unlock`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn unlock(&self, files: &UnlockFiles) -> Result<(), ClientError> {
+        let id = self.worker_id.to_string();
+        let call = Call::post(["api", "worker", &id, "unlock"], files, Repeat::Idempotent);
+        self.http.send_for_success(call).await?;
+        Ok(())
+    }
+
+    /// `POST /api/worker/:id/complete`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn complete(&self, complete: &Complete) -> Result<AttemptEnded, ClientError> {
+        self.send("complete", complete).await
+    }
+
+    /// `POST /api/worker/:id/fail`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fail(&self, fail: &Fail) -> Result<AttemptEnded, ClientError> {
+        self.send("fail", fail).await
+    }
+
+    /// `POST /api/worker/:id/stuck`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn stuck(&self, stuck: &Stuck) -> Result<AttemptEnded, ClientError> {
+        self.send("stuck", stuck).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let id = self.worker_id.to_string();
+        self.http
+            .send(Call::post(
+                ["api", "worker", &id, operation],
+                body,
+                Repeat::Idempotent,
+            ))
+            .await
+    }
+}
