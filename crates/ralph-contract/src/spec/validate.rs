@@ -1,30 +1,187 @@
 //! The conventions of SPEC.md, checked.
+//!
+//! The rules read words, so they are heuristics, and each is written to let a doubtful case pass: a spec that is
+//! refused for nothing costs a person's patience, one that says a little too much costs nothing.
 
-use super::{SpecDocument, Violation, ViolationKind};
+mod file_lines;
+mod instructions;
+mod sections;
+mod shell;
+mod snippets;
 
-/// Every broken convention, from top to bottom.
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use regex::Regex;
+
+use super::blocks::{Block, Role, blocks};
+use super::lines::Lines;
+use super::{SpecDocument, Violation, ViolationKind, on_one_line};
+
+/// How many violations are told at most: nobody acts on more, and they travel in answers and prompts.
+const MAX_VIOLATIONS: usize = 100;
+
+/// How many characters of the offending words are shown.
+const MAX_EXCERPT: usize = 80;
+
+/// The broken conventions, from top to bottom.
 pub(super) fn violations(document: &SpecDocument) -> Vec<Violation> {
-    let mut found = Vec::new();
+    let mut report = Report {
+        text: document.as_str(),
+        lines: Lines::of(document.as_str()),
+        found: BTreeMap::new(),
+    };
     if document.title().is_none() {
-        found.push(Violation {
-            line: 1,
-            kind: ViolationKind::NoTitle,
-            excerpt: String::new(),
-        });
+        report.add(ViolationKind::NoTitle, 0..0);
     }
     if document.tasks().is_empty() {
-        found.push(Violation {
-            line: 1,
-            kind: ViolationKind::NoTasks,
-            excerpt: String::new(),
-        });
+        report.add(ViolationKind::NoTasks, 0..0);
     }
-    for task in document.tasks().iter().filter(|task| task.text.is_empty()) {
-        found.push(Violation {
-            line: task.line,
-            kind: ViolationKind::TaskWithoutText,
-            excerpt: String::new(),
-        });
+    let mut example = sections::ExampleScope::default();
+    for block in blocks(document.as_str()) {
+        let is_example = example.enter(&block);
+        check_block(&block, is_example, &mut report);
     }
-    found
+    report.into_violations()
+}
+
+fn check_block(block: &Block, is_example: bool, report: &mut Report<'_>) {
+    match block.role {
+        Role::Heading { .. } => {
+            if sections::is_technical_notes(&block.plain) {
+                report.add(ViolationKind::TechnicalNotesSection, block.range.clone());
+            }
+            check_file_lines(block, report);
+        }
+        Role::FencedCode | Role::IndentedCode => {
+            if !is_example {
+                report.add_code(block);
+            }
+        }
+        Role::Task { mark } => {
+            if block.plain.trim().is_empty() {
+                report.add(ViolationKind::TaskWithoutText, mark.offset..mark.offset);
+            }
+            check_text(block, report);
+        }
+        Role::Detail => check_text(block, report),
+        Role::Prose => {
+            if !is_example {
+                check_text(block, report);
+            }
+        }
+    }
+}
+
+fn check_text(block: &Block, report: &mut Report<'_>) {
+    if sections::is_technical_notes(&block.plain) {
+        report.add(ViolationKind::TechnicalNotesSection, block.range.clone());
+    }
+    check_file_lines(block, report);
+    for (range, code) in &block.code_spans {
+        if shell::is_command(code) {
+            report.add(ViolationKind::ShellCommand, range.clone());
+        } else if snippets::is_code(code) {
+            report.add(ViolationKind::CodeSnippet, range.clone());
+        }
+    }
+    let source = report.source(block);
+    report.add_prose(
+        ViolationKind::ShellCommand,
+        block,
+        shell::commands_in_prose(source),
+    );
+    report.add_prose(
+        ViolationKind::ImplementationInstruction,
+        block,
+        instructions::instructions(source),
+    );
+}
+
+fn check_file_lines(block: &Block, report: &mut Report<'_>) {
+    let start = block.range.start;
+    for range in file_lines::references(report.source(block)) {
+        report.add(
+            ViolationKind::FileLineReference,
+            start + range.start..start + range.end,
+        );
+    }
+}
+
+/// What was found, one of each kind a line.
+struct Report<'t> {
+    text: &'t str,
+    lines: Lines,
+    /// Line and kind: the order of the report.
+    found: BTreeMap<(usize, ViolationKind), String>,
+}
+
+impl<'t> Report<'t> {
+    fn source(&self, block: &Block) -> &'t str {
+        &self.text[block.range.clone()]
+    }
+
+    fn add(&mut self, kind: ViolationKind, range: Range<usize>) {
+        let line = self.lines.number(range.start);
+        self.found
+            .entry((line, kind))
+            .or_insert_with(|| excerpt(&self.text[range]));
+    }
+
+    /// Adds a block of code, shown by its first line.
+    fn add_code(&mut self, block: &Block) {
+        let line = self.lines.number(block.range.start);
+        let code = block
+            .plain
+            .lines()
+            .find(|code| !code.trim().is_empty())
+            .unwrap_or_default();
+        self.found
+            .entry((line, ViolationKind::CodeSnippet))
+            .or_insert_with(|| excerpt(code));
+    }
+
+    /// Adds what was found in the source of `block`, but for what begins in inline code: that has rules of its own.
+    fn add_prose(&mut self, kind: ViolationKind, block: &Block, found: Vec<Range<usize>>) {
+        for range in found {
+            let (start, end) = (block.range.start + range.start, block.range.start + range.end);
+            let next_span = block.code_spans.partition_point(|(span, _)| span.start <= start);
+            let is_code = next_span
+                .checked_sub(1)
+                .is_some_and(|last| block.code_spans[last].0.contains(&start));
+            if !is_code {
+                self.add(kind, start..end);
+            }
+        }
+    }
+
+    fn into_violations(self) -> Vec<Violation> {
+        let found = self.found.into_iter().take(MAX_VIOLATIONS);
+        found
+            .map(|((line, kind), excerpt)| Violation { line, kind, excerpt })
+            .collect()
+    }
+}
+
+/// The words on one line, cut, and with nothing in them that a terminal would obey.
+fn excerpt(text: &str) -> String {
+    let mut characters = text.chars();
+    // Enough for the cut below even where half of it is indentation.
+    let head: String = characters.by_ref().take(4 * MAX_EXCERPT).collect();
+    let line = on_one_line(&head);
+    let is_cut = characters.next().is_some() || line.chars().count() > MAX_EXCERPT;
+    let shown = line
+        .chars()
+        .take(MAX_EXCERPT)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    shown.chain(is_cut.then_some('…')).collect()
+}
+
+/// Compiles a pattern that is written in this crate.
+#[expect(
+    clippy::expect_used,
+    reason = "the patterns are literals, and the tests compile each of them"
+)]
+fn pattern(literal: &str) -> Regex {
+    Regex::new(literal).expect("a pattern of this crate compiles")
 }

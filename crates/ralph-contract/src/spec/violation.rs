@@ -91,8 +91,11 @@ impl fmt::Display for Violation {
         write!(f, "line {line}: {}", kind.reason())?;
         if !excerpt.is_empty() {
             // The excerpt may hold backticks of its own.
-            let fence = if excerpt.contains('`') { "``" } else { "`" };
-            write!(f, ": {fence}{excerpt}{fence}")?;
+            if excerpt.contains('`') {
+                write!(f, ": `` {excerpt} ``")?;
+            } else {
+                write!(f, ": `{excerpt}`")?;
+            }
         }
         write!(f, "; {}", kind.suggestion())
     }
