@@ -25,6 +25,7 @@
 
 mod expected;
 mod problem;
+mod setting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -39,10 +40,13 @@ pub use self::expected::{
     url, whole_number,
 };
 pub use self::problem::{ConfigError, Problem};
+pub use self::setting::{Configured, Effective, Presence, Setting};
 use crate::secret::REDACTED;
 
 /// No secret of ours is larger; a wrong file (a log, a device) must not be read whole.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
+
+const NOT_SET: &str = "(not set)";
 
 const SECRET_WORDS: &str = "one line without control characters";
 
@@ -53,6 +57,7 @@ const SECRET_WORDS: &str = "one line without control characters";
 pub struct Environment {
     values: BTreeMap<String, Raw>,
     effective: BTreeMap<&'static str, String>,
+    settings: Vec<Setting>,
     problems: Vec<Problem>,
 }
 
@@ -71,11 +76,7 @@ impl Environment {
                 Some((name, value))
             })
             .collect();
-        Self {
-            values,
-            effective: BTreeMap::new(),
-            problems: Vec::new(),
-        }
+        Self::of(values)
     }
 
     /// An environment of exactly these variables.
@@ -86,11 +87,24 @@ impl Environment {
             .into_iter()
             .map(|(name, value)| (name.into(), Raw::Text(value.into())))
             .collect();
+        Self::of(values)
+    }
+
+    fn of(values: BTreeMap<String, Raw>) -> Self {
         Self {
             values,
             effective: BTreeMap::new(),
+            settings: Vec::new(),
             problems: Vec::new(),
         }
+    }
+
+    /// Every setting that `read` reads, with what it may be and its default; for `--help`.
+    pub fn settings_of<T>(read: impl FnOnce(&mut Self) -> Option<T>) -> Vec<Setting> {
+        let mut environment = Self::of(BTreeMap::new());
+        // Nothing is set, so there is no configuration; what matters is what was asked for.
+        let _config = read(&mut environment);
+        environment.settings
     }
 
     /// Reads a whole configuration.
@@ -107,7 +121,7 @@ impl Environment {
         match config {
             Some(config) if self.problems.is_empty() => Ok(Configured {
                 config,
-                effective: Effective(self.effective),
+                effective: Effective::new(self.effective),
             }),
             Some(_) | None => Err(ConfigError::new(self.problems)),
         }
@@ -115,6 +129,7 @@ impl Environment {
 
     /// A setting without a default. `None` means that a problem was recorded.
     pub fn required<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
+        self.ask(name, expected.words(), Presence::Required);
         match self.read(name, &expected) {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
@@ -127,11 +142,12 @@ impl Environment {
 
     /// A setting that may be absent. `None` means not set, or wrong (then a problem was recorded).
     pub fn optional<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
+        self.ask(name, expected.words(), Presence::Optional);
         match self.read(name, &expected) {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, "(not set)".to_owned());
+                self.effective.insert(name, NOT_SET.to_owned());
                 None
             }
         }
@@ -139,6 +155,7 @@ impl Environment {
 
     /// A setting with a default. The default is also the answer when the value is wrong (then a problem was recorded).
     pub fn or_default<T>(&mut self, name: &'static str, default: T, expected: Expected<T>) -> T {
+        self.ask(name, expected.words(), Presence::Default(expected.show(&default)));
         match self.read(name, &expected) {
             Read::Value(value) => value,
             Read::Wrong => default,
@@ -151,8 +168,10 @@ impl Environment {
 
     /// A comma-separated list; white space around items and empty items are dropped. Not set is the empty list.
     pub fn list<T>(&mut self, name: &'static str, expected_item: Expected<T>) -> Vec<T> {
-        let Some(raw) = self.raw(name) else {
-            self.effective.insert(name, "(none)".to_owned());
+        let words = format!("a comma-separated list, each {}", expected_item.words());
+        self.ask(name, &words, Presence::Optional);
+        let Read::Value(raw) = self.raw(name) else {
+            self.effective.insert(name, NOT_SET.to_owned());
             return Vec::new();
         };
         let mut items = Vec::new();
@@ -160,9 +179,8 @@ impl Environment {
             match expected_item.parse(item) {
                 Some(value) => items.push(value),
                 None => {
-                    let words = format!("a comma-separated list, each {}", expected_item.words());
-                    self.problems
-                        .push(Problem::wrong(name, &expected_item.show_refused(item), &words));
+                    let shown = expected_item.show_refused(item);
+                    self.problems.push(Problem::wrong(name, &shown, &words));
                 }
             }
         }
@@ -173,12 +191,12 @@ impl Environment {
 
     /// A secret that may be absent: the value of `name`, or the content of the file that `{name}_FILE` names.
     pub fn secret(&mut self, name: &'static str) -> Option<SecretString> {
-        let read = self.read_secret(name);
-        match read {
+        self.ask(name, &secret_words(name, "a secret"), Presence::Optional);
+        match self.read_secret(name) {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, "(not set)".to_owned());
+                self.effective.insert(name, NOT_SET.to_owned());
                 None
             }
         }
@@ -187,14 +205,13 @@ impl Environment {
     /// A secret that must be there: the value of `name`, or the content of the file that `{name}_FILE` names.
     /// `words` say what it is and where a person gets one.
     pub fn required_secret(&mut self, name: &'static str, words: &str) -> Option<SecretString> {
+        let words = secret_words(name, words);
+        self.ask(name, &words, Presence::Required);
         match self.read_secret(name) {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.problems.push(Problem::not_set(
-                    name,
-                    &format!("{words} (or {name}_FILE with a file that holds it)"),
-                ));
+                self.problems.push(Problem::not_set(name, &words));
                 None
             }
         }
@@ -216,14 +233,19 @@ impl Environment {
         }
     }
 
+    fn ask(&mut self, name: &'static str, expected: &str, presence: Presence) {
+        self.settings.push(Setting {
+            name,
+            expected: expected.to_owned(),
+            presence,
+        });
+    }
+
     fn read<T>(&mut self, name: &'static str, expected: &Expected<T>) -> Read<T> {
-        if let Some(Raw::NotUnicode) = self.values.get(name) {
-            self.problems
-                .push(Problem::refused(name, None, "is not valid UTF-8"));
-            return Read::Wrong;
-        }
-        let Some(raw) = self.raw(name) else {
-            return Read::NotSet;
+        let raw = match self.raw(name) {
+            Read::Value(raw) => raw,
+            Read::NotSet => return Read::NotSet,
+            Read::Wrong => return Read::Wrong,
         };
         match expected.parse(&raw) {
             Some(value) => {
@@ -231,11 +253,8 @@ impl Environment {
                 Read::Value(value)
             }
             None => {
-                self.problems.push(Problem::wrong(
-                    name,
-                    &expected.show_refused(&raw),
-                    expected.words(),
-                ));
+                let shown = expected.show_refused(&raw);
+                self.problems.push(Problem::wrong(name, &shown, expected.words()));
                 Read::Wrong
             }
         }
@@ -244,24 +263,20 @@ impl Environment {
     fn read_secret(&mut self, name: &'static str) -> Read<SecretString> {
         let file_name = format!("{name}_FILE");
         let secret = match (self.raw(name), self.raw(&file_name)) {
-            (None, None) => return Read::NotSet,
-            (Some(_), Some(_)) => {
-                self.problems.push(Problem::refused(
-                    name,
-                    None,
-                    &format!("and {file_name} are both set: set one of them"),
-                ));
+            (Read::Wrong, _) | (_, Read::Wrong) => return Read::Wrong,
+            (Read::NotSet, Read::NotSet) => return Read::NotSet,
+            (Read::Value(_), Read::Value(_)) => {
+                let why = format!("and {file_name} are both set: set one of them");
+                self.problems.push(Problem::refused(name, None, &why));
                 return Read::Wrong;
             }
-            (Some(secret), None) => secret,
-            (None, Some(path)) => match read_secret_file(Path::new(&path)) {
+            (Read::Value(secret), Read::NotSet) => secret,
+            (Read::NotSet, Read::Value(path)) => match read_secret_file(Path::new(&path)) {
                 Ok(secret) => secret,
                 Err(why) => {
-                    self.problems.push(Problem::wrong(
-                        &file_name,
-                        &format!("{path:?}"),
-                        &format!("a readable file with the secret ({why})"),
-                    ));
+                    let expected = format!("a readable file with the secret ({why})");
+                    self.problems
+                        .push(Problem::wrong(&file_name, &format!("{path:?}"), &expected));
                     return Read::Wrong;
                 }
             },
@@ -274,10 +289,18 @@ impl Environment {
         Read::Value(SecretString::from(secret))
     }
 
-    fn raw(&self, name: &str) -> Option<String> {
+    fn raw(&mut self, name: &str) -> Read<String> {
         match self.values.get(name) {
-            Some(Raw::Text(value)) => Some(value.trim().to_owned()).filter(|value| !value.is_empty()),
-            Some(Raw::NotUnicode) | None => None,
+            Some(Raw::Text(value)) => match value.trim() {
+                "" => Read::NotSet,
+                value => Read::Value(value.to_owned()),
+            },
+            Some(Raw::NotUnicode) => {
+                self.problems
+                    .push(Problem::refused(name, None, "is not valid UTF-8"));
+                Read::Wrong
+            }
+            None => Read::NotSet,
         }
     }
 }
@@ -314,32 +337,6 @@ fn read_secret_file(path: &Path) -> Result<String, String> {
     }
 }
 
-/// A configuration and what its settings came to be.
-#[derive(Debug)]
-pub struct Configured<T> {
-    /// The configuration itself.
-    pub config: T,
-    /// Every setting that was read, for one log line at start.
-    pub effective: Effective,
-}
-
-/// Every setting that was read, with its value or default; secrets are redacted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effective(BTreeMap<&'static str, String>);
-
-impl Effective {
-    /// The settings by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(name, value)| (*name, value.as_str()))
-    }
-}
-
-impl fmt::Display for Effective {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (name, value)) in self.iter().enumerate() {
-            let separator = if index == 0 { "" } else { " " };
-            write!(formatter, "{separator}{name}={value}")?;
-        }
-        Ok(())
-    }
+fn secret_words(name: &str, words: &str) -> String {
+    format!("{words} (or {name}_FILE with a file that holds it)")
 }

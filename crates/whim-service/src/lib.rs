@@ -10,6 +10,7 @@ pub mod chain;
 pub mod environment;
 pub mod lines;
 pub mod process;
+pub mod program;
 pub mod readiness;
 pub mod reconcile;
 pub mod secret;

@@ -118,7 +118,8 @@ pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
             .ok()
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     };
-    Expected::new(words.clone(), parse, debug).only_if(words, move |value| range.contains(value))
+    let show = |duration: &Duration| duration.as_secs_f64().to_string();
+    Expected::new(words.clone(), parse, show).only_if(words, move |value| range.contains(value))
 }
 
 /// A duration within `range`, written as a whole number of milliseconds.
@@ -129,7 +130,8 @@ pub fn milliseconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
         range.end().as_millis()
     );
     let parse = |raw: &str| raw.parse().ok().map(Duration::from_millis);
-    Expected::new(words.clone(), parse, debug).only_if(words, move |value| range.contains(value))
+    let show = |duration: &Duration| duration.as_millis().to_string();
+    Expected::new(words.clone(), parse, show).only_if(words, move |value| range.contains(value))
 }
 
 /// `true` or `false` (also `1`/`0`, `yes`/`no`, `on`/`off`).

@@ -1,0 +1,30 @@
+//! How a program begins and how it tells that it did.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::environment::ConfigError;
+
+/// The exit code for a wrong configuration or command line (`EX_USAGE` of `sysexits.h`).
+pub const EXIT_USAGE: u8 = 64;
+
+/// Tells the person on standard error what is wrong with the configuration, and gives the exit code for that.
+pub fn refuse(program: &str, error: &ConfigError) -> ExitCode {
+    // Without a standard error there is nobody to tell; the exit code says it all the same.
+    let _told = writeln!(io::stderr(), "{program} cannot start:\n{error}");
+    ExitCode::from(EXIT_USAGE)
+}
+
+/// Writes `content` as JSON to `path` in one step: whoever waits for the file never reads half of it.
+///
+/// # Errors
+/// The directory is missing or not writable.
+pub fn write_ready_file(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    std::fs::write(&unfinished, serde_json::to_vec(content)?)?;
+    std::fs::rename(&unfinished, path)
+}
