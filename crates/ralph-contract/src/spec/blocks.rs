@@ -9,8 +9,9 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, T
 
 /// How many bytes of a line may be container syntax (indentation, bullets, numbers, quote marks).
 ///
-/// Each line is compared with every container that is open, so a hostile text that nests tens of thousands deep
-/// would cost depth times lines. No checklist that a person can read comes near this.
+/// The parser compares a line with every container that is open. It has a way around that for blank lines, but not
+/// for those inside code: a text that nests tens of thousands deep would cost depth times lines. No checklist that a
+/// person can read comes near this.
 const MAX_CONTAINER_PREFIX: usize = 200;
 
 /// What a block is in a checklist.

@@ -84,7 +84,7 @@ impl Violation {
     }
 }
 
-/// `line 12: <reason>: `<excerpt>`; <better way>`
+/// Line, reason, the words, and the better way, on one line.
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, kind, excerpt } = self;

@@ -124,6 +124,14 @@ fn texts_that_are_made_to_be_slow_are_read_all_the_same() {
             "nested bullets, then blank lines",
             format!("{}a\n{}", "- ".repeat(half / 2), "\n".repeat(half)),
         ),
+        (
+            "nested bullets, then blank lines of code",
+            format!("{}```\n{}", "- ".repeat(half / 2), "\n".repeat(half)),
+        ),
+        (
+            "nested bullets, then a comment",
+            format!("{}<!--\n{}", "- ".repeat(half / 2), "\n".repeat(half)),
+        ),
         ("nested boxes", repeat("- [ ] ")),
         (
             "nested quotes",
