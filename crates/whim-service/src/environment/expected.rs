@@ -176,7 +176,11 @@ pub fn url(words: impl Into<String>, schemes: &'static [&'static str]) -> Expect
     };
     let mut expected = Expected::new(words, parse, redact_url);
     expected.show_refused = |raw| {
-        let shown = Url::parse(raw).map_or_else(|_| redact_malformed_url(raw), |url| redact_url(&url));
+        // Without a host it was not understood as it was meant: `user:password@host` parses as the scheme `user`.
+        let shown = match Url::parse(raw) {
+            Ok(url) if url.has_host() => redact_url(&url),
+            Ok(_) | Err(_) => redact_malformed_url(raw),
+        };
         quoted(&shown)
     };
     expected

@@ -41,6 +41,14 @@ pub struct CommandSpec {
     marker: Option<(String, String)>,
     orphans: Orphans,
     user: Option<(u32, u32)>,
+    on_drop: OnDrop,
+}
+
+/// What happens to the command when its [`Child`] is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnDrop {
+    Kill,
+    Leave,
 }
 
 impl CommandSpec {
@@ -54,6 +62,7 @@ impl CommandSpec {
             marker: None,
             orphans: Orphans::default(),
             user: None,
+            on_drop: OnDrop::Kill,
         }
     }
 
@@ -120,6 +129,14 @@ impl CommandSpec {
         self
     }
 
+    /// Lets the command go on when its [`Child`] is dropped, for a later process to adopt it by [`ProcessIdentity`] or
+    /// marker. Its output must not be pipes then: see [`Self::spawn_with`].
+    #[must_use]
+    pub fn outlives_its_parent(mut self) -> Self {
+        self.on_drop = OnDrop::Leave;
+        self
+    }
+
     /// The program as it was given.
     pub fn program(&self) -> &Path {
         &self.program
@@ -161,7 +178,7 @@ impl CommandSpec {
             .stdout(stdout)
             .stderr(stderr)
             .process_group(0)
-            .kill_on_drop(true);
+            .kill_on_drop(self.on_drop == OnDrop::Kill);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
@@ -183,6 +200,7 @@ impl CommandSpec {
             identity,
             tree: Tree::new(identity, marker, self.orphans),
             reaped: false,
+            on_drop: self.on_drop,
         })
     }
 }
@@ -212,13 +230,15 @@ impl SpawnError {
     }
 }
 
-/// A running child. Dropping it kills it and every descendant that can be found.
+/// A running child. Dropping it kills it and every descendant that can be found, unless it
+/// [`outlives`](CommandSpec::outlives_its_parent) its parent.
 #[derive(Debug)]
 pub struct Child {
     process: tokio::process::Child,
     identity: ProcessIdentity,
     tree: Tree,
     reaped: bool,
+    on_drop: OnDrop,
 }
 
 impl Child {
@@ -280,6 +300,10 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
+        match self.on_drop {
+            OnDrop::Kill => {}
+            OnDrop::Leave => return,
+        }
         let members = match self.tree.members() {
             Ok(members) => members,
             Err(error) => {

@@ -1,16 +1,17 @@
 //! What the reconcilers did last, for people.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::watch;
 
 /// The last report of each reconciler. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Statuses {
-    by_name: Arc<RwLock<BTreeMap<String, TaskStatus>>>,
+    by_name: Arc<watch::Sender<BTreeMap<String, TaskStatus>>>,
 }
 
 /// What one reconciler does and did.
@@ -90,10 +91,20 @@ impl Outcome {
 impl Statuses {
     /// All reconcilers by name.
     pub fn snapshot(&self) -> BTreeMap<String, TaskStatus> {
-        self.by_name
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.by_name.borrow().clone()
+    }
+
+    /// Waits until the reports fulfil `condition`; at once when they do now.
+    pub async fn wait_until(&self, mut condition: impl FnMut(&BTreeMap<String, TaskStatus>) -> bool) {
+        let mut changes = self.by_name.subscribe();
+        // Fails only when the sender is gone, and `self` holds it.
+        let _fulfilled = changes.wait_for(|statuses| condition(statuses)).await;
+    }
+
+    /// Waits until every reconciler that was started by now has ended a run, well or not.
+    pub async fn wait_for_first_runs(&self) {
+        self.wait_until(|statuses| statuses.values().all(|status| status.last.is_some()))
+            .await;
     }
 
     pub(super) fn add(&self, name: &str, period: Duration) {
@@ -104,10 +115,9 @@ impl Statuses {
             running: None,
             last: None,
         };
-        self.by_name
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.to_owned(), status);
+        self.by_name.send_modify(|statuses| {
+            statuses.insert(name.to_owned(), status);
+        });
     }
 
     pub(super) fn begin(&self, name: &str, trigger: Trigger) {
@@ -139,14 +149,11 @@ impl Statuses {
     }
 
     fn change(&self, name: &str, change: impl FnOnce(&mut TaskStatus)) {
-        if let Some(status) = self
-            .by_name
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_mut(name)
-        {
-            change(status);
-        }
+        self.by_name.send_modify(|statuses| {
+            if let Some(status) = statuses.get_mut(name) {
+                change(status);
+            }
+        });
     }
 }
 
