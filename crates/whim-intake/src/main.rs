@@ -1,3 +1,7 @@
-//! GitHub, both ways: finds labelled issues, writes specs, submits them, reflects outcomes.
+//! The intake program; see [`whim_intake::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_intake::cli::run()
+}

@@ -4,12 +4,37 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::Parser;
 use serde::Serialize;
 
-use crate::environment::ConfigError;
+use crate::environment::{ConfigError, Setting};
 
 /// The exit code for a wrong configuration or command line (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
+
+/// Parses the command line; `--help` lists the settings too.
+///
+/// # Errors
+/// The code to exit with at once: 0 after `--help` and `--version`, [`EXIT_USAGE`] after words on standard error.
+pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Arguments, ExitCode> {
+    let listed: Vec<String> = settings.iter().map(|setting| format!("  {setting}")).collect();
+    let command = Arguments::command()
+        .after_long_help(format!("Settings, from the environment:\n{}", listed.join("\n")))
+        .after_help("--help lists the settings.");
+    command
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| {
+            let code = if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+            // As below: without anybody to tell, the exit code says it.
+            let _told = error.print();
+            code
+        })
+}
 
 /// Tells the person on standard error what is wrong with the configuration, and gives the exit code for that.
 pub fn refuse(program: &str, error: &ConfigError) -> ExitCode {

@@ -1,0 +1,223 @@
+//! The Anthropic Messages API: <https://docs.anthropic.com/en/api/messages>.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::config::SpecConfig;
+
+const VERSION: &str = "2023-06-01";
+const MAX_TOKENS: u32 = 8192;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_MESSAGE_CHARACTERS: usize = 300;
+
+/// The Messages API with one key and model.
+#[derive(Debug, Clone)]
+pub(crate) struct Anthropic {
+    http: reqwest::Client,
+    messages_url: Url,
+    api_key: SecretString,
+    model: String,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Message {
+    role: Role,
+    content: String,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Role {
+    User,
+    Assistant,
+}
+
+impl Message {
+    /// What we say.
+    pub(crate) fn user(content: String) -> Self {
+        Self {
+            role: Role::User,
+            content,
+        }
+    }
+
+    /// What the model said.
+    pub(crate) fn assistant(content: String) -> Self {
+        Self {
+            role: Role::Assistant,
+            content,
+        }
+    }
+}
+
+/// The model gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModelError {
+    /// No answer, or none in time.
+    #[error("reaching the model API")]
+    Unreachable(#[source] reqwest::Error),
+    /// Overloaded, limited or broken for now.
+    #[error("the model API is not available ({status}): {message}")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        message: String,
+    },
+    /// The key, the model or the address is wrong: an operator has to look.
+    #[error(
+        "the model API refused the request ({status}): {message}; check ANTHROPIC_API_KEY, SPEC_MODEL and ANTHROPIC_BASE_URL"
+    )]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        message: String,
+    },
+    /// The model ended without a usable text.
+    #[error("the model gave no usable answer: {0}")]
+    NoAnswer(&'static str),
+}
+
+impl ModelError {
+    /// Whether the request itself is the trouble, so that sending it again later changes nothing.
+    pub(crate) fn is_the_requests_fault(&self) -> bool {
+        match self {
+            Self::NoAnswer(_) => true,
+            Self::Unreachable(_) | Self::Unavailable { .. } | Self::Refused { .. } => false,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    max_tokens: u32,
+    system: &'a str,
+    messages: &'a [Message],
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    content: Vec<Block>,
+    stop_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block {
+    Text {
+        text: String,
+    },
+    // Kinds of later versions are passed over.
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    error: ErrorDetail,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetail {
+    message: String,
+}
+
+impl Anthropic {
+    /// A client with the settings of the specs.
+    pub(crate) fn new(config: &SpecConfig) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(config.timeout)
+            // A redirect would carry the key to another host.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .context("making a client for the model API")?;
+        let mut messages_url = config.base_url.clone();
+        messages_url
+            .path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("ANTHROPIC_BASE_URL cannot take paths"))?
+            .pop_if_empty()
+            .extend(["v1", "messages"]);
+        Ok(Self {
+            http,
+            messages_url,
+            api_key: config.api_key.clone(),
+            model: config.model.clone(),
+        })
+    }
+
+    /// The model's answer to a conversation, as text.
+    pub(crate) async fn answer(&self, system: &str, messages: &[Message]) -> Result<String, ModelError> {
+        let response = self
+            .http
+            .post(self.messages_url.clone())
+            .header("x-api-key", self.api_key.expose_secret())
+            .header("anthropic-version", VERSION)
+            .json(&Request {
+                model: &self.model,
+                max_tokens: MAX_TOKENS,
+                system,
+                messages,
+            })
+            .send()
+            .await
+            .map_err(ModelError::Unreachable)?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(refusal(status, &response.text().await.unwrap_or_default()));
+        }
+        let answer: Answer = response.json().await.map_err(ModelError::Unreachable)?;
+        text_of(answer)
+    }
+}
+
+fn refusal(status: StatusCode, body: &str) -> ModelError {
+    let message = serde_json::from_str::<ErrorAnswer>(body)
+        .map_or_else(|_| body.to_owned(), |answer| answer.error.message);
+    let message = message.chars().take(MAX_MESSAGE_CHARACTERS).collect();
+    let status_number = status.as_u16();
+    if status.is_server_error()
+        || status == StatusCode::TOO_MANY_REQUESTS
+        || status == StatusCode::REQUEST_TIMEOUT
+    {
+        ModelError::Unavailable {
+            status: status_number,
+            message,
+        }
+    } else {
+        ModelError::Refused {
+            status: status_number,
+            message,
+        }
+    }
+}
+
+fn text_of(answer: Answer) -> Result<String, ModelError> {
+    match answer.stop_reason.as_deref() {
+        Some("max_tokens") => return Err(ModelError::NoAnswer("it was longer than the limit")),
+        Some("refusal") => return Err(ModelError::NoAnswer("it refused")),
+        Some(_) | None => {}
+    }
+    let text: Vec<String> = answer
+        .content
+        .into_iter()
+        .filter_map(|block| match block {
+            Block::Text { text } => Some(text),
+            Block::Other => None,
+        })
+        .collect();
+    let text = text.join("");
+    if text.trim().is_empty() {
+        Err(ModelError::NoAnswer("it was empty"))
+    } else {
+        Ok(text)
+    }
+}

@@ -1,0 +1,86 @@
+//! Puts the intake together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::sync::{Mutex, Notify};
+use whim_client::{Client, Timing};
+use whim_service::program::write_ready_file;
+use whim_service::readiness::Readiness;
+use whim_service::reconcile::{Activator, Reconcilers};
+use whim_service::supervisor::{Phase, Supervisor};
+
+use crate::anthropic::Anthropic;
+use crate::config::Config;
+use crate::github::GitHub;
+use crate::poll::Repository;
+use crate::specs::SpecWriter;
+
+/// How long a stop may take: nothing here is worth a longer wait, because every step can be taken up again.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Starts everything under the supervisor. The ready file, where one is asked for, appears after the first look at
+/// every repository.
+///
+/// # Errors
+/// A client cannot be made from the settings.
+pub fn start(config: Config, supervisor: &Supervisor, ready_file: Option<&Path>) -> anyhow::Result<()> {
+    let client = Client::new(
+        config.orchestrator_url.clone(),
+        config.api_key.as_ref(),
+        Timing::STANDARD,
+    )
+    .context("ORCHESTRATOR_URL or API_KEY cannot be used")?;
+    let github = Arc::new(GitHub::new(&config.github_api_url, config.github_token)?);
+    let spec_wanted = Arc::new(Notify::new());
+    let readiness = Readiness::new();
+
+    let intake = supervisor.phase(Phase::Intake);
+    let reconcilers = Reconcilers::new(intake.clone());
+    for repo in config.repos {
+        let name = repo.to_string();
+        let repository = Repository {
+            repo,
+            intake_label: config.intake_label.clone(),
+            github: Arc::clone(&github),
+            client: client.clone(),
+            spec_wanted: Arc::clone(&spec_wanted),
+            first_look: Mutex::new(Some(readiness.latch("the first look at every repository"))),
+        };
+        reconcilers.start(
+            "repository",
+            Some(&name),
+            config.poll_interval,
+            &Activator::new(),
+            repository,
+        );
+    }
+    let model = Anthropic::new(&config.specs)?;
+    let writer = SpecWriter::new(
+        client,
+        model,
+        config.specs.concurrency,
+        config.poll_interval,
+        spec_wanted,
+    );
+    intake.critical("specs", writer.run(intake.token()));
+
+    let ready_file = ready_file.map(Path::to_owned);
+    let stop = intake.token();
+    supervisor.critical("ready", async move {
+        tokio::select! {
+            () = readiness.wait() => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+        tracing::info!("looked at every repository");
+        if let Some(path) = ready_file {
+            write_ready_file(&path, &json!({})).with_context(|| format!("writing {}", path.display()))?;
+        }
+        stop.cancelled().await;
+        Ok(())
+    });
+    Ok(())
+}

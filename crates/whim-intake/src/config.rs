@@ -1,0 +1,148 @@
+//! The settings of the intake: a pure function of the environment.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+use whim_core::RepoName;
+use whim_service::environment::{Environment, flag, http_url, milliseconds, parsed, seconds, text};
+use whim_service::telemetry::TelemetryConfig;
+
+/// Every setting, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// `GITHUB_TOKEN`: may read and write the issues of `REPOS`.
+    pub github_token: SecretString,
+    /// `GITHUB_API_URL`: GitHub's REST interface; another one for GitHub Enterprise.
+    pub github_api_url: Url,
+    /// `REPOS`: the repositories to watch.
+    pub repos: Vec<RepoName>,
+    /// `INTAKE_LABEL`: the label that asks for Whim.
+    pub intake_label: String,
+    /// `POLL_INTERVAL`, in milliseconds: the time between two looks at a repository.
+    pub poll_interval: Duration,
+    /// `ORCHESTRATOR_URL`.
+    pub orchestrator_url: Url,
+    /// `API_KEY`: the orchestrator's.
+    pub api_key: Option<SecretString>,
+    /// How specs are written.
+    pub specs: SpecConfig,
+    /// How it logs.
+    pub telemetry: TelemetryConfig,
+}
+
+/// How specs are written.
+#[derive(Debug)]
+pub struct SpecConfig {
+    /// `ANTHROPIC_API_KEY`.
+    pub api_key: SecretString,
+    /// `ANTHROPIC_BASE_URL`: the Messages API, or a gateway in front of it.
+    pub base_url: Url,
+    /// `SPEC_MODEL`.
+    pub model: String,
+    /// `SPEC_CONCURRENCY`: how many are written at once.
+    pub concurrency: NonZeroUsize,
+    /// `SPEC_TIMEOUT_SECONDS`: for one answer of the model.
+    pub timeout: Duration,
+}
+
+impl Config {
+    /// Reads every setting; `None` when one is wrong, which the environment remembers.
+    pub fn read(env: &mut Environment) -> Option<Self> {
+        let github_token = env.required_secret(
+            "GITHUB_TOKEN",
+            "a token that may read and write the repositories' issues",
+        );
+        let github_api_url = env.or_default(
+            "GITHUB_API_URL",
+            default_url("https://api.github.com")?,
+            http_url(),
+        );
+        let repos = env.list(
+            "REPOS",
+            parsed::<RepoName>("a repository as `owner/name`, for example octocat/hello-world"),
+        );
+        if repos.is_empty() && !env.is_set("REPOS") {
+            env.refuse(
+                "REPOS",
+                "is needed: the repositories to watch, for example octocat/hello-world,octocat/spoon-knife",
+            );
+        }
+        let intake_label = env.or_default(
+            "INTAKE_LABEL",
+            "whim".to_owned(),
+            text("the label that asks for Whim"),
+        );
+        let poll_interval = env.or_default(
+            "POLL_INTERVAL",
+            Duration::from_secs(60),
+            milliseconds(Duration::from_millis(50)..=Duration::from_secs(86_400)),
+        );
+        let orchestrator_url = env.or_default(
+            "ORCHESTRATOR_URL",
+            default_url("http://localhost:3002")?,
+            http_url(),
+        );
+        let api_key = env.secret("API_KEY");
+        if env.or_default("USE_RALPH_SPEC", false, flag()) {
+            env.refuse(
+                "USE_RALPH_SPEC",
+                "is not available yet; it comes with the interactive spec creation. Set it to false: specs are then written through the Anthropic Messages API",
+            );
+        }
+        let specs = SpecConfig::read(env);
+        let telemetry = TelemetryConfig::read(env);
+        Some(Self {
+            github_token: github_token?,
+            github_api_url,
+            repos,
+            intake_label,
+            poll_interval,
+            orchestrator_url,
+            api_key,
+            specs: specs?,
+            telemetry,
+        })
+    }
+}
+
+impl SpecConfig {
+    fn read(env: &mut Environment) -> Option<Self> {
+        let api_key = env.required_secret(
+            "ANTHROPIC_API_KEY",
+            "a key of the Anthropic API, with which specs are written",
+        );
+        let base_url = env.or_default(
+            "ANTHROPIC_BASE_URL",
+            default_url("https://api.anthropic.com")?,
+            http_url(),
+        );
+        let model = env.or_default(
+            "SPEC_MODEL",
+            "claude-sonnet-4-5".to_owned(),
+            text("the name of a model"),
+        );
+        let concurrency = env.or_default(
+            "SPEC_CONCURRENCY",
+            NonZeroUsize::MIN.saturating_add(3),
+            parsed("a whole number, at least 1"),
+        );
+        let timeout = env.or_default(
+            "SPEC_TIMEOUT_SECONDS",
+            Duration::from_secs(120),
+            seconds(Duration::from_millis(100)..=Duration::from_secs(3600)),
+        );
+        Some(Self {
+            api_key: api_key?,
+            base_url,
+            model,
+            concurrency,
+            timeout,
+        })
+    }
+}
+
+fn default_url(url: &str) -> Option<Url> {
+    Url::parse(url).ok()
+}

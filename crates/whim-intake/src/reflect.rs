@@ -1,0 +1,226 @@
+//! Shows on the issue how its item ended: one comment, and the labels.
+
+use whim_core::protocol::work::WorkItem;
+use whim_core::source::{comment_marker, parse_comment_marker};
+use whim_core::{RepoName, WorkItemStatus};
+
+use crate::decide::label_swap;
+use crate::github::{GitHub, GitHubError, Issue};
+
+const MAX_REASON_CHARACTERS: usize = 4000;
+
+/// Whether one of the comments is ours for the item's current run.
+pub(crate) fn is_reflected(comments: &[String], item: &WorkItem) -> bool {
+    comments
+        .iter()
+        .any(|comment| parse_comment_marker(comment) == Some((item.id, item.run)))
+}
+
+/// Comments, unless that was done before, and then swaps the labels. Killed between any two calls, the next look at the
+/// issue goes on where this one ended.
+pub(crate) async fn reflect(
+    github: &GitHub,
+    repo: &RepoName,
+    issue: &Issue,
+    item: &WorkItem,
+    already_commented: bool,
+) -> Result<(), GitHubError> {
+    if !already_commented {
+        github.comment(repo, issue.number, &comment(issue, item)).await?;
+    }
+    let swap = label_swap(&issue.labels, item.status == WorkItemStatus::Completed);
+    if let Some(label) = swap.add {
+        github.add_label(repo, issue.number, label).await?;
+    }
+    for label in swap.remove {
+        github.remove_label(repo, issue.number, label).await?;
+    }
+    tracing::info!(repo = %repo, issue = %issue.number, work_item = %item.id, status = %item.status, "the issue shows how its item ended");
+    Ok(())
+}
+
+/// The comment about how an item ended.
+fn comment(issue: &Issue, item: &WorkItem) -> String {
+    let text = match item.status {
+        WorkItemStatus::Completed => completed(item),
+        WorkItemStatus::Cancelled => cancelled(item),
+        WorkItemStatus::Failed
+        | WorkItemStatus::Generating
+        | WorkItemStatus::Queued
+        | WorkItemStatus::Assigned
+        | WorkItemStatus::InProgress => failed(issue, item),
+    };
+    format!("{text}\n\n{}", comment_marker(item.id, item.run))
+}
+
+fn completed(item: &WorkItem) -> String {
+    // GitHub renders `#7` as a link with the title; the URL stands there for readers of the mail.
+    let pull_request = match (item.pr_number, &item.pr_url) {
+        (Some(number), Some(url)) => format!("#{number} ({url})"),
+        (Some(number), None) => format!("#{number}"),
+        (None, Some(url)) => url.clone(),
+        (None, None) => "it".to_owned(),
+    };
+    format!(
+        "**Whim opened a pull request: {pull_request}**\n\nAll {} tasks of its checklist are done. Merging it closes this issue.",
+        item.tasks_done
+    )
+}
+
+fn failed(issue: &Issue, item: &WorkItem) -> String {
+    let mut text = format!(
+        "**Whim could not finish this issue.**\n\n{}",
+        quoted(item.error.as_deref())
+    );
+    if let Some(progress) = progress(issue, item) {
+        text.push_str("\n\n");
+        text.push_str(&progress);
+    }
+    text.push_str(
+        "\n\nTo let Whim try again, change what stands in its way and remove the label `ai-failed`.",
+    );
+    text
+}
+
+fn cancelled(item: &WorkItem) -> String {
+    format!(
+        "**The work on this issue was cancelled.**\n\n{}\n\nTo let Whim try again, remove the label `ai-failed`.",
+        quoted(item.error.as_deref())
+    )
+}
+
+/// How far it came, when it did anything that is worth a look.
+fn progress(issue: &Issue, item: &WorkItem) -> Option<String> {
+    if item.tasks_done == 0 {
+        return None;
+    }
+    let branch = &item.branch;
+    let page = issue.url.split("/issues/").next().unwrap_or(&issue.url);
+    Some(format!(
+        "{} of {} tasks were done; the work is on the branch [`{branch}`]({page}/tree/{branch}).",
+        item.tasks_done, item.tasks_total
+    ))
+}
+
+/// A text that an agent, a test runner or a caller wrote, as it is: in a fence that it cannot close, so that it neither
+/// mentions people nor closes issues nor draws anything.
+fn quoted(text: Option<&str>) -> String {
+    let text = text
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .unwrap_or("No reason was given.");
+    let mut shown: String = text.chars().take(MAX_REASON_CHARACTERS).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    let longest_run = shown
+        .split(|character| character != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    let fence = "`".repeat(longest_run.max(2) + 1);
+    format!("{fence}text\n{shown}\n{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use whim_core::IssueNumber;
+
+    use super::*;
+
+    fn item(status: &str, more: Value) -> WorkItem {
+        let mut fields = json!({
+            "id": "0193c5a0-0000-7000-8000-000000000001", "repo": "octocat/hello", "branch": "whim/7-hello-00000001",
+            "status": status, "priority": "medium", "source": "github", "sourceRef": "7", "retries": 0, "maxRetries": 3,
+            "leaseEpoch": 1, "run": 2, "iteration": 2, "tasksTotal": 2, "tasksDone": 0,
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+        });
+        fields
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        serde_json::from_value(fields).unwrap()
+    }
+
+    fn issue() -> Issue {
+        Issue {
+            number: IssueNumber::new(7).unwrap(),
+            title: "Say hello".to_owned(),
+            body: String::new(),
+            labels: vec![],
+            url: "https://github.com/octocat/hello/issues/7".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_completed_item_gives_the_link() {
+        let item = item(
+            "completed",
+            json!({"prNumber": 8, "prUrl": "https://github.com/octocat/hello/pull/8", "tasksDone": 2}),
+        );
+        insta::assert_snapshot!(comment(&issue(), &item), @r"
+        **Whim opened a pull request: #8 (https://github.com/octocat/hello/pull/8)**
+
+        All 2 tasks of its checklist are done. Merging it closes this issue.
+
+        <!-- whim:item=0193c5a0-0000-7000-8000-000000000001 run=2 -->
+        ");
+    }
+
+    #[test]
+    fn a_failed_item_gives_the_reason_as_it_is_and_says_what_to_do() {
+        let item = item(
+            "failed",
+            json!({"error": "```\nthanks @octocat, closes #1", "tasksDone": 1}),
+        );
+        insta::assert_snapshot!(comment(&issue(), &item), @r"
+        **Whim could not finish this issue.**
+
+        ````text
+        ```
+        thanks @octocat, closes #1
+        ````
+
+        1 of 2 tasks were done; the work is on the branch [`whim/7-hello-00000001`](https://github.com/octocat/hello/tree/whim/7-hello-00000001).
+
+        To let Whim try again, change what stands in its way and remove the label `ai-failed`.
+
+        <!-- whim:item=0193c5a0-0000-7000-8000-000000000001 run=2 -->
+        ");
+    }
+
+    #[test]
+    fn a_cancelled_item_says_who_and_why() {
+        let item = item(
+            "cancelled",
+            json!({"error": "cancelled by ada: not needed any more"}),
+        );
+        insta::assert_snapshot!(comment(&issue(), &item), @r"
+        **The work on this issue was cancelled.**
+
+        ```text
+        cancelled by ada: not needed any more
+        ```
+
+        To let Whim try again, remove the label `ai-failed`.
+
+        <!-- whim:item=0193c5a0-0000-7000-8000-000000000001 run=2 -->
+        ");
+    }
+
+    #[test]
+    fn a_long_reason_is_cut() {
+        let item = item("failed", json!({"error": "x".repeat(100_000)}));
+        assert!(comment(&issue(), &item).len() < 5_000);
+    }
+
+    #[test]
+    fn only_the_comment_of_this_run_counts() {
+        let item = item("failed", json!({}));
+        let of_run = |run| format!("text\n\n{}", comment_marker(item.id, run));
+        assert!(is_reflected(&["hello".to_owned(), of_run(2)], &item));
+        assert!(!is_reflected(&["hello".to_owned(), of_run(1)], &item));
+    }
+}

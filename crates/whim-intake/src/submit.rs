@@ -1,0 +1,69 @@
+//! An issue as a submission.
+
+use serde_json::Map;
+use whim_core::protocol::work::{CreateWork, WorkMetadata};
+use whim_core::{Priority, RepoName, SourceName};
+
+use crate::github::Issue;
+
+/// What is submitted for an issue: its text as the description. With the source and the issue's number it is
+/// idempotent, however often it is sent.
+pub(crate) fn submission(repo: &RepoName, issue: &Issue) -> CreateWork {
+    CreateWork {
+        repo: repo.clone(),
+        branch: None,
+        spec: None,
+        description: Some(description(issue)),
+        priority: Priority::from_labels(issue.labels.iter().map(String::as_str)),
+        source: Some(SourceName::github()),
+        source_ref: Some(issue.number.to_string()),
+        max_iterations: None,
+        metadata: WorkMetadata {
+            issue_number: Some(issue.number),
+            issue_title: Some(issue.title.clone()),
+            issue_url: Some(issue.url.clone()),
+            base: None,
+            other: Map::new(),
+        },
+    }
+}
+
+fn description(issue: &Issue) -> String {
+    let body = issue.body.trim();
+    if body.is_empty() {
+        issue.title.clone()
+    } else {
+        format!("{}\n\n{body}", issue.title)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issue_becomes_a_submission_that_names_it() {
+        let issue = Issue {
+            number: whim_core::IssueNumber::new(42).unwrap(),
+            title: "Add a greeting".to_owned(),
+            body: "Say hello; `$(touch x)`\n".to_owned(),
+            labels: vec!["whim".to_owned(), "priority:high".to_owned()],
+            url: "https://github.com/octocat/hello/issues/42".to_owned(),
+        };
+        let submission = submission(&RepoName::parse("octocat/hello").unwrap(), &issue);
+        insta::assert_json_snapshot!(submission, @r#"
+        {
+          "repo": "octocat/hello",
+          "description": "Add a greeting\n\nSay hello; `$(touch x)`",
+          "priority": "high",
+          "source": "github",
+          "sourceRef": "42",
+          "metadata": {
+            "issueNumber": 42,
+            "issueTitle": "Add a greeting",
+            "issueUrl": "https://github.com/octocat/hello/issues/42"
+          }
+        }
+        "#);
+    }
+}
