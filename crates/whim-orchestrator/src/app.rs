@@ -1,0 +1,101 @@
+//! What the parts of a running orchestrator share, and the composition root that builds and starts them.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio::sync::Notify;
+use url::Url;
+use whim_service::reconcile::Activator;
+
+use crate::config::Config;
+use crate::limits::Limits;
+use crate::locks::Locks;
+use crate::redis_connection::RedisConnection;
+use crate::runtime::Runtime;
+
+/// What handlers, transitions, the dispatcher and the reconcilers share. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+#[derive(Debug)]
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// Postgres for the API, whose slow questions must not keep a worker waiting (`FAULTS.md`, row 28).
+    pub database: PgPool,
+    /// Postgres for the worker protocol, the dispatcher and the reconcilers.
+    pub work_database: PgPool,
+    /// Redis.
+    pub redis: RedisConnection,
+    /// Files that workers locked.
+    pub locks: Locks,
+    /// The cooldown and the copy of the budget.
+    pub limits: Limits,
+    /// What starts workers.
+    pub runtime: Arc<dyn Runtime>,
+    /// What workers are told to call.
+    pub worker_url: Url,
+    /// Asks the background work to look.
+    pub pokes: Pokes,
+}
+
+impl App {
+    /// The shared form of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// Asks the background work to look. Never says what to do: who is poked looks at the rows.
+#[derive(Clone, Debug, Default)]
+pub struct Pokes {
+    /// The dispatcher: something may be claimable, or a slot, budget or time became free.
+    pub dispatch: Arc<Notify>,
+    /// Due retries.
+    pub retries: Activator,
+    /// Leases that ended, workers that never registered.
+    pub stale: Activator,
+    /// Workers that make no progress.
+    pub progress: Activator,
+    /// Processes or containers of workers that ended.
+    pub stops: Activator,
+    /// Workers whose process or container ended.
+    pub exits: Activator,
+    /// The copy of the budget.
+    pub budget: Activator,
+    /// Locks of workers that ended.
+    pub locks: Activator,
+    /// What the runtime has left of old attempts.
+    pub leftovers: Activator,
+}
+
+impl Pokes {
+    /// Asks everything to look.
+    pub fn everything(&self) {
+        let Self {
+            dispatch,
+            retries,
+            stale,
+            progress,
+            stops,
+            exits,
+            budget,
+            locks,
+            leftovers,
+        } = self;
+        dispatch.notify_one();
+        for activator in [retries, stale, progress, stops, exits, budget, locks, leftovers] {
+            activator.activate();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How much is done, and when something that does not move is given up.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use whim_core::retry::RetrySchedule;
+use whim_service::environment::{Environment, Expected, seconds, whole_number};
+
+use super::DAY;
+
+/// The shortest period or deadline; tests run at a twentieth of real time.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// How much is done at once and in a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// `MAX_WORKERS`: how many workers live at once, over all orchestrators of a database.
+    pub max_workers: u32,
+    /// `DAILY_BUDGET`: how many iterations are used in a UTC day.
+    pub daily_budget: u32,
+    /// `COOLDOWN_SECONDS`: the shortest time between two starts.
+    pub cooldown: Duration,
+    /// `MAX_ITERATIONS`: how many iterations one attempt may use.
+    pub max_iterations: NonZeroU32,
+}
+
+impl LimitsConfig {
+    pub(super) fn read(env: &mut Environment) -> Self {
+        // The upper bound is that of the column.
+        let most_iterations = NonZeroU32::MIN.saturating_add(i32::MAX.unsigned_abs() - 1);
+        Self {
+            max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=1000)),
+            daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=1_000_000)),
+            cooldown: env.or_default(
+                "COOLDOWN_SECONDS",
+                Duration::from_mins(1),
+                seconds(Duration::ZERO..=DAY),
+            ),
+            max_iterations: env.or_default(
+                "MAX_ITERATIONS",
+                NonZeroU32::MIN.saturating_add(49),
+                whole_number(NonZeroU32::MIN..=most_iterations),
+            ),
+        }
+    }
+}
+
+/// When a worker counts as dead or stuck, and what follows for its item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LifecycleConfig {
+    /// `STALE_THRESHOLD`: how long a lease lasts after each heartbeat.
+    pub stale_threshold: Duration,
+    /// `REGISTER_TIMEOUT_SECONDS`: how long a worker may take from its claim to its registration.
+    pub register_timeout: Duration,
+    /// `PROGRESS_DEADLINE_SECONDS`: how long a worker may live without telling of anything that it did.
+    pub progress_deadline: Duration,
+    /// `RETRY_DELAYS`.
+    pub retries: RetrySchedule,
+    /// `LOG_RETENTION_HOURS`: how long logs and directories of attempts that ended are kept.
+    pub log_retention: Duration,
+}
+
+impl LifecycleConfig {
+    pub(super) fn read(env: &mut Environment) -> Self {
+        let deadline = || seconds(SHORTEST..=DAY);
+        Self {
+            stale_threshold: env.or_default("STALE_THRESHOLD", Duration::from_mins(5), deadline()),
+            register_timeout: env.or_default("REGISTER_TIMEOUT_SECONDS", Duration::from_mins(2), deadline()),
+            progress_deadline: env.or_default(
+                "PROGRESS_DEADLINE_SECONDS",
+                Duration::from_hours(1),
+                deadline(),
+            ),
+            retries: RetrySchedule::new(env.or_default(
+                "RETRY_DELAYS",
+                [60, 300, 1800].map(Duration::from_secs).to_vec(),
+                retry_delays(),
+            )),
+            log_retention: env.or_default("LOG_RETENTION_HOURS", Duration::from_hours(72), hours()),
+        }
+    }
+}
+
+/// How often is looked without being told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Periods {
+    /// `DISPATCH_TICK_SECONDS`: the queue, due retries, leases and workers that are to be stopped.
+    pub dispatch: Duration,
+    /// `RECONCILE_SECONDS`: everything that can wait: leftovers of the runtime, the copy of the budget, old logs.
+    pub reconcile: Duration,
+}
+
+impl Periods {
+    pub(super) fn read(env: &mut Environment) -> Self {
+        let period = || seconds(SHORTEST..=Duration::from_hours(1));
+        Self {
+            dispatch: env.or_default("DISPATCH_TICK_SECONDS", Duration::from_secs(5), period()),
+            reconcile: env.or_default("RECONCILE_SECONDS", Duration::from_mins(1), period()),
+        }
+    }
+}
+
+const MOST_RETRIES: usize = 20;
+
+fn retry_delays() -> Expected<Vec<Duration>> {
+    Expected::new(
+        format!("up to {MOST_RETRIES} numbers of seconds separated by commas, such as 60,300,1800, or none"),
+        |raw| {
+            if raw == "none" {
+                return Some(Vec::new());
+            }
+            let delays: Option<Vec<Duration>> = raw
+                .split(',')
+                .map(|item| Duration::try_from_secs_f64(item.trim().parse().ok()?).ok())
+                .map(|delay| delay.filter(|delay| *delay <= DAY))
+                .collect();
+            delays.filter(|delays| delays.len() <= MOST_RETRIES)
+        },
+        |delays| {
+            let shown: Vec<String> = delays
+                .iter()
+                .map(|delay| delay.as_secs_f64().to_string())
+                .collect();
+            if shown.is_empty() {
+                "none".to_owned()
+            } else {
+                shown.join(",")
+            }
+        },
+    )
+}
+
+fn hours() -> Expected<Duration> {
+    const MOST: f64 = 24.0 * 365.0;
+    Expected::new(
+        format!("a number of hours from 0 to {MOST}"),
+        |raw| {
+            let hours: f64 = raw.parse().ok()?;
+            (0.0..=MOST)
+                .contains(&hours)
+                .then(|| Duration::from_secs_f64(hours * 3600.0))
+        },
+        |duration| (duration.as_secs_f64() / 3600.0).to_string(),
+    )
+}

@@ -1,0 +1,244 @@
+//! What starts workers, and what workers are told.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+use whim_service::environment::{
+    Environment, Expected, http_url, milliseconds, one_of, path, seconds, text, whole_number,
+};
+use whim_service::secret::SecretString;
+
+use super::DAY;
+use super::storage::url_or_default;
+
+/// What starts workers.
+#[derive(Clone, Debug)]
+pub struct RuntimeConfig {
+    /// `WORKER_RUNTIME`.
+    pub kind: RuntimeKind,
+    /// `WORKSPACES_DIR`: where the `process` runtime keeps a directory for each attempt.
+    pub workspaces: PathBuf,
+    /// `WORKER_BIN`: the worker program; `whim-worker` beside this program, else on `PATH`, when not set.
+    pub worker_bin: Option<PathBuf>,
+    /// `WORKER_USER`: the user that workers run as; takes root.
+    pub worker_user: Option<String>,
+    /// `STOP_GRACE_SECONDS`: how long a worker that is told to stop may take before it is killed.
+    pub stop_grace: Duration,
+    /// What workers are told.
+    pub worker: WorkerSettings,
+}
+
+/// What starts workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuntimeKind {
+    /// Processes of this machine, without isolation.
+    Process,
+}
+
+impl RuntimeKind {
+    /// The name in the settings, in the database and in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+        }
+    }
+}
+
+/// What every worker is told. The names of the variables are the same for the worker.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// `GITHUB_TOKEN`.
+    pub github_token: SecretString,
+    /// `CLAUDE_CODE_OAUTH_TOKEN` or `ANTHROPIC_API_KEY`; neither is needed with `RALPH_HARNESS=command`.
+    pub model_credential: Option<ModelCredential>,
+    /// `GITHUB_API_URL`.
+    pub github_api_url: Url,
+    /// `GITHUB_GIT_URL`.
+    pub github_git_url: Url,
+    /// `ANTHROPIC_BASE_URL`.
+    pub anthropic_base_url: Url,
+    /// `RALPH_BIN`: the loop's program; `ralph` beside this program, else on `PATH`, when not set.
+    pub ralph_bin: Option<PathBuf>,
+    /// `RALPH_HARNESS`.
+    pub ralph_harness: String,
+    /// `CLAUDE_BIN`.
+    pub claude_bin: String,
+    /// `CLAUDE_MODEL`.
+    pub claude_model: Option<String>,
+    /// `HEARTBEAT_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
+    pub heartbeat: Duration,
+    /// `PATH`.
+    pub path: String,
+    /// Settings that only the worker understands, and what programs need to find their way on this machine.
+    pub passed_on: BTreeMap<&'static str, String>,
+}
+
+/// What a worker proves itself with to the model API (`DESIGN.md`, decision 17).
+#[derive(Clone, Debug)]
+pub enum ModelCredential {
+    /// `ANTHROPIC_API_KEY`.
+    ApiKey(SecretString),
+    /// `CLAUDE_CODE_OAUTH_TOKEN`, of the owner of a Claude Max plan.
+    OauthToken(SecretString),
+}
+
+/// Variables of the machine that programs need to find their way: language, time zone, certificates, proxies.
+const OF_THE_MACHINE: [&str; 13] = [
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+impl RuntimeConfig {
+    pub(super) fn read(env: &mut Environment) -> Option<Self> {
+        let kind = env.or_default("WORKER_RUNTIME", RuntimeKind::Process, runtime_kind());
+        let workspaces = env.or_default(
+            "WORKSPACES_DIR",
+            PathBuf::from(".whim/workspaces"),
+            path("a directory"),
+        );
+        let worker_bin = env.optional("WORKER_BIN", path("the path of the worker program"));
+        let worker_user = env.optional("WORKER_USER", text("the name of a user"));
+        let grace = seconds(Duration::from_millis(10)..=Duration::from_mins(10));
+        let stop_grace = env.or_default("STOP_GRACE_SECONDS", Duration::from_secs(10), grace);
+        let worker = WorkerSettings::read(env);
+        Some(Self {
+            kind,
+            workspaces,
+            worker_bin,
+            worker_user,
+            stop_grace,
+            worker: worker?,
+        })
+    }
+}
+
+fn runtime_kind() -> Expected<RuntimeKind> {
+    one_of(&[("process", RuntimeKind::Process)]).only_if(
+        "process; docker is not available yet and comes with a change of its own",
+        |_known| true,
+    )
+}
+
+impl WorkerSettings {
+    fn read(env: &mut Environment) -> Option<Self> {
+        let github_token = env.required_secret(
+            "GITHUB_TOKEN",
+            "a GitHub personal access token with the permission repo",
+        );
+        let api_key = env.secret("ANTHROPIC_API_KEY");
+        let oauth_token = env.secret("CLAUDE_CODE_OAUTH_TOKEN");
+        let github_api_url = url_or_default(env, "GITHUB_API_URL", "https://api.github.com", http_url());
+        let github_git_url = url_or_default(env, "GITHUB_GIT_URL", "https://github.com", http_url());
+        let anthropic_base_url =
+            url_or_default(env, "ANTHROPIC_BASE_URL", "https://api.anthropic.com", http_url());
+        let ralph_bin = env.optional("RALPH_BIN", path("the path of the program ralph"));
+        let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
+        let claude_bin = env.or_default(
+            "CLAUDE_BIN",
+            "claude".to_owned(),
+            text("a path or name of Claude Code"),
+        );
+        let claude_model = env.optional("CLAUDE_MODEL", text("the name of a model"));
+        let path = env.or_default(
+            "PATH",
+            "/usr/local/bin:/usr/bin:/bin".to_owned(),
+            text("a list of directories"),
+        );
+        let (heartbeat, passed_on) = read_passed_on(env);
+        // An OAuth token is only ever given for workers, while the API key may be there for intake alone.
+        let model_credential = oauth_token
+            .map(ModelCredential::OauthToken)
+            .or(api_key.map(ModelCredential::ApiKey));
+        if model_credential.is_none() && ralph_harness != "command" {
+            env.refuse(
+                "ANTHROPIC_API_KEY",
+                "expected a key of the Anthropic API, or CLAUDE_CODE_OAUTH_TOKEN with a token of a Claude Max plan",
+            );
+        }
+        Some(Self {
+            github_token: github_token?,
+            model_credential,
+            github_api_url: github_api_url?,
+            github_git_url: github_git_url?,
+            anthropic_base_url: anthropic_base_url?,
+            ralph_bin,
+            ralph_harness,
+            claude_bin,
+            claude_model,
+            heartbeat,
+            path,
+            passed_on,
+        })
+    }
+}
+
+fn harness() -> Expected<String> {
+    const HARNESSES: [&str; 4] = ["claude", "codex", "opencode", "command"];
+    text("").only_if(format!("one of: {}", HARNESSES.join(", ")), |name| {
+        HARNESSES.contains(&name.as_str())
+    })
+}
+
+/// Reads what only the worker understands, with its own defaults, so that a wrong value is told here and not in the
+/// log of each worker. Gives back `HEARTBEAT_SECONDS` and all of it.
+fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, String>) {
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    let mut passed_on = BTreeMap::new();
+    let mut duration = |name, default, expected| {
+        let value: Duration = env.or_default(name, default, expected);
+        passed_on.insert(name, value);
+        value
+    };
+    let any_seconds = || seconds(MILLISECOND..=DAY);
+    let heartbeat = duration("HEARTBEAT_SECONDS", Duration::from_secs(10), any_seconds());
+    duration("AGENT_IDLE_SECONDS", Duration::from_mins(15), any_seconds());
+    duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
+    let mut passed_on: BTreeMap<&'static str, String> = passed_on
+        .into_iter()
+        .map(|(name, value)| (name, value.as_secs_f64().to_string()))
+        .collect();
+
+    let batch = milliseconds(MILLISECOND..=Duration::from_mins(1));
+    let batch = env.or_default("EVENT_BATCH_MILLISECONDS", Duration::from_millis(250), batch);
+    let stuck_threshold: u32 = env.or_default("STUCK_THRESHOLD", 3, whole_number(1..=1000));
+    passed_on.insert("EVENT_BATCH_MILLISECONDS", batch.as_millis().to_string());
+    passed_on.insert("STUCK_THRESHOLD", stuck_threshold.to_string());
+    for name in ["LOG_LEVEL", "LOG_FORMAT"] {
+        // Checked with the telemetry of this process.
+        if env.is_set(name)
+            && let Some(value) = env.optional(name, text("any"))
+        {
+            passed_on.insert(name, value);
+        }
+    }
+    for name in OF_THE_MACHINE {
+        if env.is_set(name)
+            && let Some(value) = env.optional(name, of_the_machine())
+        {
+            passed_on.insert(name, value);
+        }
+    }
+    (heartbeat, passed_on)
+}
+
+/// Proxies may have a password.
+fn of_the_machine() -> Expected<String> {
+    Expected::new(
+        "any text",
+        |raw| Some(raw.to_owned()),
+        |_value| "(set, passed on to workers)".to_owned(),
+    )
+}

@@ -1,0 +1,98 @@
+//! The one connection to Redis: shared, reconnecting, and bounded in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, RedisError, ScriptInvocation};
+use whim_service::secret::ExposeSecret as _;
+
+use crate::config::RedisConfig;
+
+/// Redis answers in well under a millisecond; what takes this long is away.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Redis could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} in Redis")]
+pub struct RedisFailed {
+    doing: &'static str,
+    source: RedisError,
+}
+
+/// A connection to Redis that comes back by itself; clones share it.
+#[derive(Clone)]
+pub struct RedisConnection {
+    manager: ConnectionManager,
+    prefix: Arc<str>,
+}
+
+impl RedisConnection {
+    /// A connection that is made when it is first used: an orchestrator starts while Redis is away, starts nothing
+    /// new, and says so.
+    ///
+    /// # Errors
+    /// The URL is not one of Redis.
+    pub fn lazy(config: &RedisConfig) -> Result<Self, RedisFailed> {
+        let failed = |source| RedisFailed {
+            doing: "preparing the connection",
+            source,
+        };
+        let client = Client::open(config.url.expose_secret()).map_err(failed)?;
+        let settings = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT))
+            // A caller wants to know that Redis is away, not to wait for it: the next call tries again.
+            .set_number_of_retries(1)
+            .set_max_delay(Duration::from_millis(200));
+        let manager = ConnectionManager::new_lazy_with_config(client, settings).map_err(failed)?;
+        Ok(Self {
+            manager,
+            prefix: config.key_prefix.as_str().into(),
+        })
+    }
+
+    /// The full name of a key.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Asks whether Redis answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), RedisFailed> {
+        self.command("asking for a sign of life", &redis::cmd("PING"))
+            .await
+    }
+
+    /// Runs a command; `doing` completes the sentence "… in Redis".
+    pub(crate) async fn command<T: redis::FromRedisValue>(
+        &self,
+        doing: &'static str,
+        command: &redis::Cmd,
+    ) -> Result<T, RedisFailed> {
+        let answer = command.query_async(&mut self.manager.clone()).await;
+        answer.map_err(|source| RedisFailed { doing, source })
+    }
+
+    /// Runs a script; `doing` completes the sentence "… in Redis".
+    pub(crate) async fn script<T: redis::FromRedisValue>(
+        &self,
+        doing: &'static str,
+        invocation: &ScriptInvocation<'_>,
+    ) -> Result<T, RedisFailed> {
+        let answer = invocation.invoke_async(&mut self.manager.clone()).await;
+        answer.map_err(|source| RedisFailed { doing, source })
+    }
+}
+
+impl std::fmt::Debug for RedisConnection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RedisConnection")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! What starts and stops workers. The dispatcher and the reconcilers know only the trait.
+
+pub mod process;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
+use whim_service::secret::SecretString;
+
+/// Everything that a runtime needs to start one worker.
+#[derive(Clone, Debug)]
+pub struct WorkerSpec {
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// What it works on.
+    pub work_item_id: WorkItemId,
+    /// The epoch under which it was claimed.
+    pub epoch: LeaseEpoch,
+    /// What it is told; the runtime adds the paths that only it knows. Nothing in here is secret.
+    pub environment: BTreeMap<String, String>,
+    /// What it is entrusted with, each as a file that only it can read.
+    pub credentials: Vec<Credential>,
+}
+
+/// A secret for one worker.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The name of the file.
+    pub file_name: &'static str,
+    /// What is in it.
+    pub secret: SecretString,
+}
+
+impl WorkerSpec {
+    /// A name that says whose attempt it is and is never used twice, so that a start whose answer was lost is found
+    /// again and never doubled (`FAULTS.md`, row 4).
+    pub fn name(&self) -> String {
+        let (item, epoch) = (self.work_item_id, self.epoch);
+        format!("whim-{item}-{epoch}")
+    }
+}
+
+/// What the runtime finds a worker by, for a person who looks: a container's identifier, or a process'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuntimeHandle(pub String);
+
+/// A worker as the runtime sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// Whether anything of it lives.
+    pub state: AttemptState,
+}
+
+/// Whether anything of a worker lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptState {
+    /// It does.
+    Running,
+    /// Nothing does.
+    Ended(Exit),
+}
+
+/// How a worker ended, as seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exit {
+    /// How the worker's own process ended.
+    pub how: ExitKind,
+    /// Whether the runtime had been told to stop it: then the way it ended says nothing about the worker
+    /// (`FAULTS.md`, row 12).
+    pub stopped: bool,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ExitKind {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// Nobody saw it.
+    Unknown,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stopped = if self.stopped {
+            " after it was told to stop"
+        } else {
+            ""
+        };
+        match self.how {
+            ExitKind::Code(code) => write!(formatter, "the worker exited with code {code}{stopped}"),
+            ExitKind::Signal(signal) => write!(formatter, "the worker was ended by signal {signal}{stopped}"),
+            ExitKind::Unknown => write!(formatter, "the worker is gone{stopped}"),
+        }
+    }
+}
+
+/// The runtime could not do what it was asked to. None of these is the worker's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+pub struct RuntimeError {
+    doing: String,
+    #[source]
+    source: anyhow::Error,
+}
+
+impl RuntimeError {
+    /// `doing` says what the runtime was doing; `source` why it failed.
+    pub fn new(doing: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
+        Self {
+            doing: doing.into(),
+            source: source.into(),
+        }
+    }
+}
+
+/// What was removed because it was old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Cleaned {
+    /// Attempts of which nothing is left.
+    pub attempts: u64,
+}
+
+/// Starts and stops workers.
+///
+/// Every call may be repeated. Futures are boxed because the runtime is chosen when the program starts.
+pub trait Runtime: fmt::Debug + Send + Sync + 'static {
+    /// The name in settings, rows and answers.
+    fn kind(&self) -> &'static str;
+
+    /// Who owns the workers that this runtime starts: written into their rows, and the same after a restart. Only the
+    /// orchestrator with that name acts on them (`DESIGN.md`, decision 13).
+    fn instance(&self) -> &str;
+
+    /// Starts a worker.
+    ///
+    /// # Errors
+    /// It was not started, and nothing of it is left.
+    fn start(&self, spec: WorkerSpec) -> BoxFuture<'_, Result<RuntimeHandle, RuntimeError>>;
+
+    /// Ends a worker and everything that came from it, and returns when nothing of it lives. One that ended, or that
+    /// there never was, is fine.
+    ///
+    /// # Errors
+    /// Something of it may live still.
+    fn stop(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), RuntimeError>>;
+
+    /// The last `bytes` bytes of what a worker printed; `None` when there is no such worker, or no more.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn logs(&self, worker: WorkerId, bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>>;
+
+    /// Every worker of this instance that the runtime knows, those that ended included as long as they are kept.
+    ///
+    /// # Errors
+    /// The runtime cannot tell.
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>>;
+
+    /// Tells of workers that ended, as soon as that is seen. Only a hint: [`Self::list`] is what counts.
+    fn exits(&self) -> BoxStream<'static, WorkerId>;
+
+    /// Removes what is left of workers that ended longer than `retention` ago; only what this instance made.
+    ///
+    /// # Errors
+    /// Something could not be removed.
+    fn clean(&self, retention: Duration) -> BoxFuture<'_, Result<Cleaned, RuntimeError>>;
+
+    /// Whether workers can be started, with what the runtime is in a few words.
+    ///
+    /// # Errors
+    /// They cannot; the display of the error says why in a sentence without secrets.
+    fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>>;
+}

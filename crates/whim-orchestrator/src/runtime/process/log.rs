@@ -1,0 +1,119 @@
+//! The log of one worker: bounded, however much the worker prints (`FAULTS.md`, row 43).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Of the file that is written to; one full file is kept beside it.
+const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
+
+/// Appends to a file and turns it over when it is full.
+#[derive(Debug)]
+pub(super) struct BoundedLog {
+    path: PathBuf,
+    file: File,
+    written: u64,
+    limit: u64,
+}
+
+impl BoundedLog {
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        Self::with_limit(path, MAX_FILE_BYTES)
+    }
+
+    fn with_limit(path: PathBuf, limit: u64) -> io::Result<Self> {
+        let file = append_to(&path)?;
+        let written = file.metadata()?.len();
+        Ok(Self {
+            path,
+            file,
+            written,
+            limit,
+        })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.written > 0 && self.written + bytes.len() as u64 > self.limit {
+            fs::rename(&self.path, full_file(&self.path))?;
+            self.file = append_to(&self.path)?;
+            self.written = 0;
+        }
+        self.file.write_all(bytes)?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// The last `bytes` bytes of a log; `None` when there is none.
+pub(super) fn tail(path: &Path, bytes: u64) -> io::Result<Option<String>> {
+    let Some(newer) = tail_of_file(path, bytes)? else {
+        return Ok(None);
+    };
+    let missing = bytes - newer.len() as u64;
+    let mut text = tail_of_file(&full_file(path), missing)?.unwrap_or_default();
+    text.extend(newer);
+    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+}
+
+fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
+    let mut content = Vec::new();
+    file.take(bytes).read_to_end(&mut content)?;
+    Ok(Some(content))
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn full_file(path: &Path) -> PathBuf {
+    path.with_extension("log.1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_fills_two_files_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("worker.log");
+        let mut log = BoundedLog::with_limit(path.clone(), 100).unwrap();
+
+        for _ in 0..50 {
+            log.write(b"thirty bytes of a chatty agent").unwrap();
+        }
+
+        let mut sizes: Vec<u64> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [60, 90]);
+    }
+
+    #[test]
+    fn the_tail_reaches_over_to_the_full_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("worker.log");
+        let mut log = BoundedLog::with_limit(path.clone(), 8).unwrap();
+        for part in ["first-", "second-", "third"] {
+            log.write(part.as_bytes()).unwrap();
+        }
+
+        assert_eq!(tail(&path, 9).unwrap().as_deref(), Some("ond-third"));
+        assert_eq!(tail(&path, 3).unwrap().as_deref(), Some("ird"));
+        assert_eq!(tail(&directory.path().join("none.log"), 9).unwrap(), None);
+    }
+}

@@ -1,0 +1,11 @@
+-- Takes the pause between two starts.
+-- KEYS: the cooldown, the mark that says that this Redis knows the limits. ARGV: the holder, the length in milliseconds.
+-- Returns 0 when it was taken, -1 when Redis was emptied and the limits have to be rebuilt first, else how long the
+-- running cooldown still lasts, in milliseconds.
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  return -1
+end
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+  return 0
+end
+return math.max(1, redis.call('PTTL', KEYS[1]))
