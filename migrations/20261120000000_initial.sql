@@ -107,6 +107,8 @@ create table workers (
     handle          text,
     failure_cause   failure_cause,
     error           text,
+    -- What the project's own tests said at its end.
+    tests           jsonb,
     -- What was answered to the report that ended it, so that the same report gets the same answer again.
     final_answer    jsonb,
     -- It has to be stopped from outside: killed, cancelled, or lost.

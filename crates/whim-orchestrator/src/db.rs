@@ -1,0 +1,57 @@
+//! Postgres: the queries, each beside the rows that it reads and writes.
+//!
+//! Rows are private to their modules; what comes out is of `whim_core` or a small type of the module's own. Every
+//! time in a row is the database's: processes may disagree about the time, rows must not.
+
+pub mod beats;
+pub mod budget;
+pub mod events;
+pub mod work_items;
+pub mod workers;
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// Every migration, in order, as built into the program.
+pub static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The channel that is notified when an item became claimable.
+pub const WORK_CHANNEL: &str = "whim_work";
+/// The channel that is notified when a worker ended: its runtime may have to stop it, and it left a slot.
+pub const WORKERS_CHANNEL: &str = "whim_workers";
+
+/// How long a request waits for a connection before the answer is 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pool of the worker protocol, the dispatcher and the reconcilers; it connects when it is first used.
+pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(options)
+}
+
+/// The pool of the API, apart so that slow questions of people keep no worker waiting.
+///
+/// Its statements are planned for the values at hand: one plan for every combination of filters would use no index.
+pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    work_pool(options.options([("plan_cache_mode", "force_custom_plan")]), connections)
+}
+
+/// Whether an error is the violation of the constraint or unique index of that name.
+pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
+    error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
+}
+
+/// Text that Postgres stores: it has no NUL character, which no column can hold. For text of agents, which must not
+/// turn the report that carries it into an error.
+pub fn storable(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}").into()
+    } else {
+        text.into()
+    }
+}

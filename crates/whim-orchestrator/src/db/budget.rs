@@ -1,0 +1,66 @@
+//! The day's iterations: the truth, of which Redis has a fast copy.
+//!
+//! A day is a UTC day by the database's clock. Iterations count for the day on which they were first told. What live
+//! workers may still use is reserved, whatever the day on which they were started.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{PgConnection, PgExecutor};
+use whim_core::WorkerId;
+
+/// What the day has taken so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The day.
+    pub day: NaiveDate,
+    /// Iterations that were used today.
+    pub used: u32,
+    /// Iterations that live workers may still use.
+    pub reserved: u32,
+    /// When the next day begins.
+    pub resets_at: DateTime<Utc>,
+}
+
+/// What today has taken so far.
+pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<Usage> {
+    let row = sqlx::query!(
+        r#"select
+             (now() at time zone 'utc')::date as "day!",
+             (select count(*) from worker_iterations
+              where day = (now() at time zone 'utc')::date) as "used!",
+             (select coalesce(sum(greatest(w.max_iterations - used.count, 0)), 0)::bigint
+              from workers w
+              cross join lateral (select count(*) from worker_iterations n where n.worker_id = w.id) used
+              where w.status in ('starting', 'running')) as "reserved!",
+             (date_trunc('day', now() at time zone 'utc') + interval '1 day') at time zone 'utc' as "resets_at!""#
+    )
+    .fetch_one(db)
+    .await?;
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok(Usage {
+        day: row.day,
+        used: count(row.used),
+        reserved: count(row.reserved),
+        resets_at: row.resets_at,
+    })
+}
+
+/// Counts a worker's iterations from `first` to `last`, each once, however often they are told; answers how many are
+/// new. How many those may be is the caller's to bound.
+pub async fn record_iterations(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    first: i32,
+    last: i32,
+) -> sqlx::Result<u32> {
+    let inserted = sqlx::query!(
+        "insert into worker_iterations (worker_id, n)
+         select $1, n from generate_series($2::int, $3::int) as n
+         on conflict do nothing",
+        worker as WorkerId,
+        first,
+        last,
+    )
+    .execute(db)
+    .await?;
+    Ok(u32::try_from(inserted.rows_affected()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,37 @@
+//! Work items and their texts.
+//!
+//! Whoever changes an item and its worker in one transaction locks the item first: with one order there is no
+//! deadlock.
+
+mod change;
+mod claim;
+mod insert;
+mod view;
+
+pub use self::change::{
+    Locked, NextAttempt, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec,
+    hand_in_spec, lock, lock_of_worker, next_wait_ends_in, put_back, record_progress, requeue,
+};
+pub use self::claim::{Claimed, claim};
+pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
+pub use self::view::{Task, by_priority, by_status, find, page, queue, task};
+
+/// How far a checklist is: what the hot row keeps of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// All tasks.
+    pub total: i32,
+    /// Those that are ticked.
+    pub done: i32,
+}
+
+impl TaskCounts {
+    /// Counts the tasks of a checklist.
+    pub fn of(spec: &ralph_contract::SpecDocument) -> Self {
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        Self {
+            total: count(spec.tasks().len()),
+            done: count(spec.done_count()),
+        }
+    }
+}
