@@ -1,3 +1,11 @@
-//! Rules that run.
+//! `cargo xtask`: rules that run.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use xtask::cli::Cli;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    xtask::cli::run(Cli::parse()).await
+}

@@ -1,0 +1,79 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+use crate::{ci, services, sqlx, tidy};
+
+/// Rules that run, and what CI runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks the rules that no compiler checks: file length, crate arrows, lints, open ends
+    Tidy {
+        /// Also lists what is allowed but not aimed at
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Offline data of the checked queries (`.sqlx/`)
+    Sqlx {
+        #[command(subcommand)]
+        command: SqlxCommand,
+    },
+    /// Runs a command with a Postgres and a Redis of its own, under DATABASE_URL and REDIS_URL
+    WithServices {
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+    /// Everything that CI runs
+    Ci,
+}
+
+#[derive(Debug, Subcommand)]
+enum SqlxCommand {
+    /// Writes the data anew from the queries and the migrations
+    Prepare,
+    /// Says whether the data is what the queries and the migrations give
+    Check,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// The command could not be carried out; a rule that is broken is a failing exit code instead.
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match cli.command {
+        Command::Tidy { verbose } => tidy::run(&workspace, verbose),
+        Command::Sqlx {
+            command: SqlxCommand::Prepare,
+        } => sqlx::prepare(&workspace).await,
+        Command::Sqlx {
+            command: SqlxCommand::Check,
+        } => sqlx::check(&workspace).await,
+        Command::WithServices { command } => services::run_with_services(&workspace, &command).await,
+        Command::Ci => ci::run(&workspace).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
