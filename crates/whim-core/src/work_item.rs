@@ -56,8 +56,8 @@ impl WorkItemStatus {
     /// that the caller is late.
     pub fn predecessors(self) -> &'static [Self] {
         match self {
-            // Only new items are generated or, with a spec, queued at once.
-            Self::Generating => &[],
+            // New items with a description; a person asked for another run of one whose spec was never written.
+            Self::Generating => &[Self::Failed, Self::Cancelled],
             // A spec was handed in; an attempt ended with retries left; a person asked for another run.
             Self::Queued => &[
                 Self::Generating,
@@ -124,7 +124,8 @@ mod tests {
     fn only_a_requeue_leaves_a_terminal_state() {
         for to in WorkItemStatus::ALL {
             let leaves_terminal = to.predecessors().iter().any(|from| from.is_terminal());
-            assert_eq!(leaves_terminal, to == WorkItemStatus::Queued, "{to}");
+            let requeue = matches!(to, WorkItemStatus::Queued | WorkItemStatus::Generating);
+            assert_eq!(leaves_terminal, requeue, "{to}");
         }
     }
 

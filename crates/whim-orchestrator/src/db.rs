@@ -38,7 +38,10 @@ pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
 ///
 /// Its statements are planned for the values at hand: one plan for every combination of filters would use no index.
 pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    work_pool(options.options([("plan_cache_mode", "force_custom_plan")]), connections)
+    work_pool(
+        options.options([("plan_cache_mode", "force_custom_plan")]),
+        connections,
+    )
 }
 
 /// Whether an error is the violation of the constraint or unique index of that name.

@@ -243,7 +243,7 @@ pub async fn queue(
                 after as Option<WorkItemId>,
                 missing
             )
-                    .fetch_all(db)
+            .fetch_all(db)
             .await?,
         );
     }

@@ -1,0 +1,221 @@
+//! `POST /api/worker/:id/complete`, `/fail` and `/stuck`: the reports with which a worker ends itself.
+//!
+//! The same report again gets the same answer again, also long after (`FAULTS.md`, row 18).
+
+use std::time::Duration;
+
+use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
+use sqlx::PgConnection;
+use url::Url;
+use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
+use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
+
+use super::end::{AttemptEnd, EndedBy, after_commit, end_locked};
+use super::heartbeat::bounded;
+use super::{Attempt, Caller};
+use crate::app::App;
+use crate::db::work_items::{self, TaskCounts};
+use crate::db::workers::{self, End, FinalAnswer, FinalReport};
+use crate::db::{beats, budget, storable};
+use crate::error::Error;
+
+const MAX_URL_BYTES: usize = 2048;
+
+/// What a worker used, as it tells with its last report.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    iterations: u32,
+    stats: IterationStats,
+}
+
+/// The pull request is open: the item is completed.
+///
+/// # Errors
+/// The item was taken away, the worker ended otherwise before, a field is wrong, or Postgres is away.
+pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<AttemptEnded, Error> {
+    let Complete {
+        pr_url,
+        pr_number,
+        head_sha,
+        spec,
+        tests,
+        iterations,
+        stats,
+    } = request;
+    check_pull_request_url(&pr_url)?;
+    if spec.len() > MAX_SPEC_BYTES {
+        return Err(Error::invalid(
+            "spec",
+            format!("expected at most {MAX_SPEC_BYTES} bytes"),
+        ));
+    }
+    let document = SpecDocument::parse(storable(&spec));
+    let tests = tests.map(storable_report);
+
+    let mut transaction = app.work_database.begin().await?;
+    let attempt = match begin(&mut transaction, caller, FinalReport::Complete).await? {
+        Begun::Now(attempt) => attempt,
+        Begun::Before(answer) => return Ok(answer),
+    };
+    settle(&mut transaction, caller, Used { iterations, stats }).await?;
+    let answer = AttemptEnded {
+        status: WorkItemStatus::Completed,
+        next_retry_at: None,
+    };
+    let final_answer = FinalAnswer {
+        report: FinalReport::Complete,
+        answer: answer.clone(),
+    };
+    let end = End {
+        status: WorkerStatus::Completed,
+        cause: None,
+        error: None,
+        tests: tests.as_ref(),
+        final_answer: Some(&final_answer),
+        stop_requested: false,
+        stopped: false,
+    };
+    let pull_request = (pr_url.as_str(), pr_number);
+    let checklist = (document.as_str(), &head_sha, TaskCounts::of(&document));
+    let (item, epoch) = (attempt.item.id, caller.lease_epoch);
+    let won = work_items::complete(&mut transaction, item, epoch, pull_request, checklist).await?
+        && workers::end(&mut transaction, caller.id, epoch, &end).await?;
+    if !won {
+        return Err(attempt.lease_lost());
+    }
+    transaction.commit().await?;
+    after_commit(app, caller.id).await;
+    tracing::info!(work_item_id = %item, worker_id = %caller.id, pr_url, "completed");
+    Ok(answer)
+}
+
+/// The attempt ended without a pull request.
+///
+/// # Errors
+/// The item was taken away, the worker ended otherwise before, or Postgres is away.
+pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEnded, Error> {
+    let Fail {
+        cause,
+        reason,
+        retry_after_seconds,
+        tests,
+        iterations,
+        stats,
+    } = request;
+    let end = AttemptEnd {
+        cause,
+        reason,
+        retry_after: retry_after_seconds.map(Duration::from_secs),
+        by: EndedBy::Worker(FinalReport::Fail),
+    };
+    give_up(
+        app,
+        caller,
+        &end,
+        FinalReport::Fail,
+        Used { iterations, stats },
+        tests,
+    )
+    .await
+}
+
+/// The agent makes no progress.
+///
+/// # Errors
+/// The item was taken away, the worker ended otherwise before, or Postgres is away.
+pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<AttemptEnded, Error> {
+    let Stuck {
+        reason,
+        iterations_without_progress,
+        iterations,
+        stats,
+    } = request;
+    tracing::debug!(worker_id = %caller.id, iterations_without_progress, "stuck");
+    let end = AttemptEnd {
+        cause: FailureCause::Stuck,
+        reason,
+        retry_after: None,
+        by: EndedBy::Worker(FinalReport::Stuck),
+    };
+    give_up(
+        app,
+        caller,
+        &end,
+        FinalReport::Stuck,
+        Used { iterations, stats },
+        None,
+    )
+    .await
+}
+
+async fn give_up(
+    app: &App,
+    caller: &Caller,
+    end: &AttemptEnd,
+    report: FinalReport,
+    used: Used,
+    tests: Option<TestReport>,
+) -> Result<AttemptEnded, Error> {
+    let tests = tests.map(storable_report);
+    let mut transaction = app.work_database.begin().await?;
+    let attempt = match begin(&mut transaction, caller, report).await? {
+        Begun::Now(attempt) => attempt,
+        Begun::Before(answer) => return Ok(answer),
+    };
+    settle(&mut transaction, caller, used).await?;
+    let retries = &app.config.lifecycle.retries;
+    let Some(answer) = end_locked(&mut transaction, &attempt, end, tests.as_ref(), retries).await? else {
+        return Err(attempt.lease_lost());
+    };
+    transaction.commit().await?;
+    after_commit(app, caller.id).await;
+    Ok(answer)
+}
+
+enum Begun {
+    /// Both rows are locked, and the worker may end itself.
+    Now(Attempt),
+    /// It did so before with the same report, and this was the answer.
+    Before(AttemptEnded),
+}
+
+async fn begin(db: &mut PgConnection, caller: &Caller, report: FinalReport) -> Result<Begun, Error> {
+    let attempt = Attempt::lock(db, caller.id)
+        .await?
+        .ok_or(Error::NoSuchWorker(caller.id))?;
+    match &attempt.worker.final_answer {
+        Some(told) if told.report == report => Ok(Begun::Before(told.answer.clone())),
+        Some(_) => Err(Error::WorkerState {
+            now: attempt.worker.status,
+            asked: "end in another way",
+        }),
+        None => {
+            attempt.require_running("end before it registered")?;
+            Ok(Begun::Now(attempt))
+        }
+    }
+}
+
+/// Counts what the worker used: what is reserved for it beyond that is free again when its row ends.
+async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
+    let iterations = bounded(used.iterations, caller.max_iterations);
+    beats::settle(&mut *db, caller.id, iterations, &used.stats).await?;
+    budget::record_iterations(db, caller.id, 1, iterations).await?;
+    Ok(())
+}
+
+/// The address goes into comments and pages: a scheme that a browser would run is no address of a pull request.
+fn check_pull_request_url(url: &str) -> Result<(), Error> {
+    let right = url.len() <= MAX_URL_BYTES
+        && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if right {
+        Ok(())
+    } else {
+        Err(Error::invalid("prUrl", "expected an http or https URL"))
+    }
+}
+
+fn storable_report(mut report: TestReport) -> TestReport {
+    report.command = storable(&report.command).into_owned();
+    report
+}

@@ -1,0 +1,126 @@
+//! `POST /api/worker/:id/heartbeat`.
+
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
+use whim_core::CommitHash;
+use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
+use whim_service::chain::chain;
+
+use super::{Caller, whole_seconds};
+use crate::app::App;
+use crate::db::beats::{self, Beat, Recorded};
+use crate::db::work_items::{self, TaskCounts};
+use crate::db::{budget, events, storable};
+use crate::error::Error;
+
+const MAX_EVENTS: usize = 500;
+
+/// Renews the lease and keeps what is new: the sums, the events, the iterations that count against the day, and the
+/// checklist together with the pushed head that belongs to it. A heartbeat that came before renews the lease only.
+///
+/// # Errors
+/// The item was taken away, a field is wrong, or Postgres is away.
+pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result<LeaseRenewed, Error> {
+    let Heartbeat {
+        seq,
+        iteration,
+        stats,
+        events,
+        stage,
+        spec,
+        head_sha,
+    } = request;
+    let seq = i64::try_from(seq).map_err(|_| Error::invalid("seq", "is too large"))?;
+    if events.len() > MAX_EVENTS {
+        return Err(Error::invalid("events", format!("expected at most {MAX_EVENTS}")));
+    }
+    let checklist = checklist(spec.as_deref(), head_sha.as_ref())?;
+    let iteration = bounded(iteration, caller.max_iterations);
+    let lease = app.config.lifecycle.stale_threshold;
+    let progress = !events.is_empty() || checklist.is_some();
+    let beat = Beat {
+        seq,
+        iteration,
+        stage,
+        stats: &stats,
+        progress,
+    };
+
+    let mut transaction = app.work_database.begin().await?;
+    if checklist.is_some() {
+        // The item before the worker, as everywhere: the beat reads both.
+        work_items::lock_of_worker(&mut transaction, caller.id).await?;
+    }
+    let recorded = beats::record(&mut transaction, caller.id, caller.lease_epoch, lease, &beat).await?;
+    let mut new_iterations = 0;
+    match recorded {
+        Recorded::LeaseLost => {
+            return Err(Error::LeaseLost {
+                worker: caller.id,
+                now: None,
+            });
+        }
+        Recorded::Repeated => {}
+        Recorded::New {
+            known_iteration,
+            work_item_id,
+        } => {
+            if iteration > known_iteration {
+                let first = known_iteration + 1;
+                new_iterations =
+                    budget::record_iterations(&mut transaction, caller.id, first, iteration).await?;
+            }
+            if !events.is_empty() {
+                events::insert(&mut transaction, caller.id, seq, &events).await?;
+            }
+            if let Some((document, head_sha)) = &checklist {
+                let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
+                let epoch = caller.lease_epoch;
+                if !work_items::record_progress(&mut transaction, work_item_id, epoch, spec).await? {
+                    return Err(Error::LeaseLost {
+                        worker: caller.id,
+                        now: None,
+                    });
+                }
+            }
+        }
+    }
+    transaction.commit().await?;
+    if new_iterations > 0 {
+        app.pokes.budget.activate();
+    }
+    renew_locks(app, caller).await;
+    Ok(LeaseRenewed {
+        lease_seconds: whole_seconds(lease),
+    })
+}
+
+/// The checklist and its head, which only count together.
+fn checklist<'a>(
+    spec: Option<&str>,
+    head_sha: Option<&'a CommitHash>,
+) -> Result<Option<(SpecDocument, &'a CommitHash)>, Error> {
+    let Some(spec) = spec else {
+        return Ok(None);
+    };
+    let head_sha = head_sha.ok_or_else(|| Error::invalid("headSha", "expected together with spec"))?;
+    if spec.len() > MAX_SPEC_BYTES {
+        return Err(Error::invalid(
+            "spec",
+            format!("expected at most {MAX_SPEC_BYTES} bytes"),
+        ));
+    }
+    Ok(Some((SpecDocument::parse(storable(spec)), head_sha)))
+}
+
+/// An iteration within what the worker may use: more would be a defect of the worker, and must not cost the day.
+pub(super) fn bounded(iteration: u32, max_iterations: u32) -> i32 {
+    i32::try_from(iteration.min(max_iterations)).unwrap_or(i32::MAX)
+}
+
+/// Locks live as long as the lease. Redis being away costs no worker its work: locks last for an hour.
+async fn renew_locks(app: &App, caller: &Caller) {
+    if let Err(error) = app.locks.renew(caller.id).await {
+        let error = chain(&error);
+        tracing::debug!(worker_id = %caller.id, %error, "locks were not renewed");
+    }
+}

@@ -1,0 +1,35 @@
+//! Work items, as people and intake see them: submitted, cancelled, requeued, and given their specification.
+
+mod cancel;
+mod requeue;
+mod spec;
+mod submit;
+mod text;
+
+pub use self::cancel::cancel;
+pub use self::requeue::requeue;
+pub use self::spec::{fail_spec, hand_in_spec};
+pub use self::submit::{Submitted, submit};
+
+use sqlx::PgExecutor;
+use whim_core::WorkItemId;
+use whim_core::protocol::work::WorkItem;
+
+use crate::app::App;
+use crate::db::work_items;
+use crate::error::Error;
+
+/// An item with its wide texts.
+///
+/// # Errors
+/// There is none, or Postgres is away.
+pub async fn find(app: &App, db: impl PgExecutor<'_>, id: WorkItemId) -> Result<WorkItem, Error> {
+    work_items::find(db, id, max_retries(app))
+        .await?
+        .ok_or(Error::NoSuchItem(id))
+}
+
+/// How many retries an item has.
+pub fn max_retries(app: &App) -> u32 {
+    u32::try_from(app.config.lifecycle.retries.max_retries()).unwrap_or(u32::MAX)
+}

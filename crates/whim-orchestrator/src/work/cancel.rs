@@ -1,0 +1,60 @@
+//! `POST /api/work/:id/cancel`.
+
+use whim_core::protocol::work::{CancelWork, WorkItem};
+use whim_core::{WorkItemId, WorkItemStatus};
+
+use super::text::{self, MAX_NOTE_BYTES};
+use crate::app::App;
+use crate::db::work_items;
+use crate::error::Error;
+use crate::lifecycle::end;
+
+/// Cancels an item in any live state; its worker is stopped after the rows say so. One that is cancelled already is
+/// the answer as it is.
+///
+/// # Errors
+/// There is no such item, it completed or failed before, a field is wrong, or Postgres is away.
+pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<WorkItem, Error> {
+    let note = note(&request)?;
+    let mut transaction = app.database.begin().await?;
+    let item = work_items::lock(&mut transaction, id)
+        .await?
+        .ok_or(Error::NoSuchItem(id))?;
+    if item.status == WorkItemStatus::Cancelled {
+        return super::find(app, &mut *transaction, id).await;
+    }
+    if !work_items::cancel(&mut transaction, id, &note).await? {
+        return Err(Error::ItemState {
+            now: item.status,
+            asked: "cancelled",
+        });
+    }
+    let killed = end::kill_worker_of(&mut transaction, &item, &note).await?;
+    let cancelled = super::find(app, &mut *transaction, id).await?;
+    transaction.commit().await?;
+    if let Some(worker) = killed {
+        end::after_commit(app, worker).await;
+    }
+    tracing::info!(work_item_id = %id, note, "cancelled");
+    Ok(cancelled)
+}
+
+/// Who and why, in one sentence that a person reads on the issue.
+fn note(request: &CancelWork) -> Result<String, Error> {
+    let CancelWork { reason, by } = request;
+    for (field, value) in [("reason", reason), ("by", by)] {
+        if let Some(value) = value {
+            text::check(field, value, MAX_NOTE_BYTES)?;
+        }
+    }
+    let mut note = "Cancelled".to_owned();
+    if let Some(by) = by {
+        note.push_str(" by ");
+        note.push_str(by.trim());
+    }
+    if let Some(reason) = reason {
+        note.push_str(": ");
+        note.push_str(reason.trim());
+    }
+    Ok(note)
+}

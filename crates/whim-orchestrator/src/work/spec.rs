@@ -1,0 +1,127 @@
+//! `PUT /api/work/:id/spec` and `POST /api/work/:id/spec/fail`.
+
+use std::time::Duration;
+
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
+use whim_core::protocol::work::{FailSpec, PutSpec, WorkItem};
+use whim_core::retry::{RetryDecision, RetrySchedule};
+use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
+
+use super::text::{self, MAX_NOTE_BYTES};
+use crate::app::App;
+use crate::db::work_items::{self, TaskCounts};
+use crate::error::Error;
+
+/// Gives a `generating` item the spec that was written for it, and queues it. The same text again changes nothing.
+///
+/// # Errors
+/// There is no such item, it is past `generating` with another spec, the spec cannot be worked on or breaks a
+/// convention, or Postgres is away.
+pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result<WorkItem, Error> {
+    let document = check(&request.spec)?;
+    let mut transaction = app.database.begin().await?;
+    let item = work_items::lock(&mut transaction, id)
+        .await?
+        .ok_or(Error::NoSuchItem(id))?;
+    let handed_in =
+        work_items::hand_in_spec(&mut transaction, id, document.as_str(), TaskCounts::of(&document)).await?;
+    let now = super::find(app, &mut *transaction, id).await?;
+    if !handed_in && now.spec.as_deref() != Some(document.as_str()) {
+        return Err(Error::ItemState {
+            now: item.status,
+            asked: "given another spec",
+        });
+    }
+    transaction.commit().await?;
+    Ok(now)
+}
+
+/// A spec that a program wrote has to keep every convention: nobody has looked at it yet.
+fn check(spec: &str) -> Result<SpecDocument, Error> {
+    text::check("spec", spec, MAX_SPEC_BYTES)?;
+    let document = SpecDocument::parse(spec);
+    document
+        .check_submittable()
+        .map_err(|problem| Error::invalid("spec", problem.to_string()))?;
+    let violations: Vec<String> = document.violations().iter().map(ToString::to_string).collect();
+    if violations.is_empty() {
+        return Ok(document);
+    }
+    let problem = format!("breaks {} of the conventions of SPEC.md", violations.len());
+    Err(Error::Invalid {
+        field: "spec",
+        problem,
+        violations,
+    })
+}
+
+/// Ends a `generating` item for which no spec can be written, or puts it off. Told again of what has ended so, the
+/// item as it is.
+///
+/// # Errors
+/// There is no such item, it is not `generating`, a field is wrong, or Postgres is away.
+pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<WorkItem, Error> {
+    let FailSpec { reason, retryable } = request;
+    text::check("reason", &reason, MAX_NOTE_BYTES)?;
+    let mut transaction = app.database.begin().await?;
+    let item = work_items::lock(&mut transaction, id)
+        .await?
+        .ok_or(Error::NoSuchItem(id))?;
+    let changed = if retryable {
+        let delay = delay(&app.config.lifecycle.retries, item.spec_delays, rand::random());
+        let cause = FailureCause::ModelUnavailable;
+        work_items::delay_spec(&mut transaction, id, delay, cause, &reason).await?
+    } else {
+        work_items::fail_spec(&mut transaction, id, FailureCause::SpecUnusable, &reason).await?
+    };
+    let now = super::find(app, &mut *transaction, id).await?;
+    let told_before = !retryable
+        && now.status == WorkItemStatus::Failed
+        && now.failure_cause == Some(FailureCause::SpecUnusable);
+    if !changed && !told_before {
+        return Err(Error::ItemState {
+            now: item.status,
+            asked: "ended for want of a spec",
+        });
+    }
+    transaction.commit().await?;
+    tracing::info!(work_item_id = %id, retryable, reason, "no spec was written");
+    Ok(now)
+}
+
+/// How long the writing of a spec is put off after it was put off `before` times: the delays of the retries in order,
+/// and then the last of them for as long as it takes. Nothing is given up: what can be tried again is trouble of the
+/// model API and not of the item.
+fn delay(retries: &RetrySchedule, before: usize, jitter: f64) -> Duration {
+    let step = before.min(retries.max_retries().saturating_sub(1));
+    let decisions = [
+        retries.decide(FailureCause::Crash, step, jitter),
+        // A schedule without retries has no delays of its own; this has one all the same.
+        retries.decide(FailureCause::ModelUnavailable, 0, jitter),
+    ];
+    let mut delays = decisions.into_iter().filter_map(|decision| match decision {
+        RetryDecision::After { delay, .. } => Some(delay),
+        RetryDecision::GiveUp => None,
+    });
+    delays.next().unwrap_or(Duration::from_mins(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_JITTER: f64 = 0.5;
+
+    #[test]
+    fn the_writing_of_a_spec_is_put_off_longer_and_longer_but_never_given_up() {
+        let schedule = RetrySchedule::default();
+        let delays: Vec<u64> = (0..5)
+            .map(|before| delay(&schedule, before, NO_JITTER).as_secs())
+            .collect();
+        assert_eq!(delays, [60, 300, 1800, 1800, 1800]);
+        assert_eq!(
+            delay(&RetrySchedule::new([]), 0, NO_JITTER),
+            Duration::from_secs(60)
+        );
+    }
+}

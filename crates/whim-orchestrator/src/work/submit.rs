@@ -1,0 +1,162 @@
+//! `POST /api/work`.
+
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
+use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
+use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
+
+use super::text;
+use crate::app::App;
+use crate::db::violates;
+use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
+use crate::error::Error;
+
+const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
+const MAX_SOURCE_REF_BYTES: usize = 200;
+const MAX_METADATA_BYTES: usize = 64 * 1024;
+/// What no item may work on even before the repository is known to call it its default.
+const USUAL_DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
+
+/// What became of a submission.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Submitted {
+    /// A new item.
+    New(WorkItem),
+    /// There was an item of the same repository, source and reference; nothing changed.
+    Existing(WorkItem),
+}
+
+/// Makes an item, unless there is one that is called so at its source: then that one is the answer, in whatever state.
+///
+/// # Errors
+/// A field is wrong, another live item works on the branch, or Postgres is away.
+pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> {
+    let (item, warnings) = plan(request)?;
+    let mut transaction = app.database.begin().await?;
+    let inserted = match work_items::insert(&mut transaction, &item).await {
+        Ok(inserted) => inserted,
+        Err(error) if violates(&error, LIVE_BRANCH_KEY) => {
+            transaction.rollback().await?;
+            let holder = work_items::live_on_branch(&app.database, &item.repo, &item.branch).await?;
+            return Err(Error::BranchInUse {
+                branch: item.branch,
+                holder,
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let submitted = match inserted {
+        Inserted::New => {
+            let mut item = super::find(app, &mut *transaction, item.id).await?;
+            item.warnings = warnings;
+            Submitted::New(item)
+        }
+        Inserted::Existing(id) => Submitted::Existing(super::find(app, &mut *transaction, id).await?),
+    };
+    transaction.commit().await?;
+    Ok(submitted)
+}
+
+/// Checks a request; the item that it asks for, and the conventions that its checklist does not keep.
+fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
+    let CreateWork {
+        repo,
+        branch,
+        spec,
+        description,
+        priority,
+        source,
+        source_ref,
+        max_iterations,
+        metadata,
+    } = request;
+    if let Some(description) = &description {
+        text::check("description", description, MAX_DESCRIPTION_BYTES)?;
+    }
+    if let Some(source_ref) = &source_ref {
+        text::check("sourceRef", source_ref, MAX_SOURCE_REF_BYTES)?;
+    }
+    check_metadata(&metadata)?;
+    if let Some(branch) = &branch {
+        check_branch(branch, &metadata)?;
+    }
+    let id = WorkItemId::new();
+    let document = spec.as_deref().map(parse_spec).transpose()?;
+    let status = match (&document, &description) {
+        (Some(_), None) => WorkItemStatus::Queued,
+        (None, Some(_)) => WorkItemStatus::Generating,
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid(
+                "spec",
+                "expected either spec or description, not both",
+            ));
+        }
+        (None, None) => return Err(Error::invalid("spec", "expected either spec or description")),
+    };
+    let title = metadata
+        .issue_title
+        .as_deref()
+        .or_else(|| document.as_ref().and_then(SpecDocument::title))
+        .unwrap_or_default();
+    let branch = branch.unwrap_or_else(|| BranchName::for_item(id, metadata.issue_number, title));
+    let violations = document
+        .as_ref()
+        .map(SpecDocument::violations)
+        .unwrap_or_default();
+    let item = NewItem {
+        id,
+        repo,
+        branch,
+        status,
+        priority,
+        source: source.unwrap_or_else(SourceName::api),
+        source_ref,
+        // The column is signed; a limit beyond it is none.
+        max_iterations: max_iterations.map(|limit| i32::try_from(limit.get()).unwrap_or(i32::MAX)),
+        tasks: document.as_ref().map(TaskCounts::of).unwrap_or_default(),
+        spec,
+        description,
+        metadata,
+    };
+    Ok((item, violations.iter().map(ToString::to_string).collect()))
+}
+
+fn parse_spec(spec: &str) -> Result<SpecDocument, Error> {
+    // Before it is parsed: the limit bounds the work.
+    text::check("spec", spec, MAX_SPEC_BYTES)?;
+    let document = SpecDocument::parse(spec);
+    document
+        .check_submittable()
+        .map_err(|problem| Error::invalid("spec", problem.to_string()))?;
+    Ok(document)
+}
+
+fn check_branch(branch: &BranchName, metadata: &WorkMetadata) -> Result<(), Error> {
+    if metadata.base.as_ref() == Some(branch) {
+        return Err(Error::invalid(
+            "branch",
+            "is the base that the pull request goes into",
+        ));
+    }
+    if USUAL_DEFAULT_BRANCHES.contains(&branch.as_str()) {
+        return Err(Error::invalid(
+            "branch",
+            format!("{branch} is a default branch; name a branch for the work"),
+        ));
+    }
+    Ok(())
+}
+
+fn check_metadata(metadata: &WorkMetadata) -> Result<(), Error> {
+    let stored = serde_json::to_string(metadata)
+        .map_err(|error| Error::invalid("metadata", format!("cannot be kept: {error}")))?;
+    let bytes = stored.len();
+    if bytes > MAX_METADATA_BYTES {
+        let problem = format!("has {bytes} bytes; at most {MAX_METADATA_BYTES} are accepted");
+        return Err(Error::invalid("metadata", problem));
+    }
+    // JSON writes the NUL character as an escape, and `jsonb` refuses that.
+    if stored.contains("\\u0000") {
+        return Err(Error::invalid("metadata", "holds a NUL character"));
+    }
+    Ok(())
+}
