@@ -1,0 +1,195 @@
+//! What `ralph` asks git. The repository is hostile: its configuration, its hooks and its objects come from an agent.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::environment::Environment;
+use crate::harness::CommandSpec;
+use crate::process::{Answer, AnswerError, answer};
+
+/// No question that is asked here takes longer on any repository that one would work in.
+const LIMIT: Duration = Duration::from_secs(60);
+/// More new commits than this at one look are somebody else's, merged; the newest are told.
+const MOST_COMMITS: usize = 1000;
+/// Longest subject that is passed on, in characters.
+const LONGEST_SUBJECT: usize = 500;
+
+/// Git in one working tree.
+#[derive(Debug)]
+pub(crate) struct Git {
+    directory: PathBuf,
+    environment: Environment,
+}
+
+/// Why git did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    #[error("git did not run")]
+    Call(#[from] AnswerError),
+    #[error("git {command} failed: {stderr}")]
+    Refused { command: &'static str, stderr: String },
+    #[error("git {command} printed something unexpected")]
+    Unexpected { command: &'static str },
+}
+
+/// A commit: its full hash and the first line of its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewCommit {
+    pub(crate) hash: String,
+    pub(crate) subject: String,
+}
+
+impl Git {
+    pub(crate) fn new(directory: &Path, environment: &Environment) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            environment: environment.for_git(),
+        }
+    }
+
+    /// Whether the directory is in a working tree.
+    pub(crate) async fn is_work_tree(&self) -> Result<bool, GitError> {
+        let answer = self.call(&["rev-parse", "--is-inside-work-tree"], "").await?;
+        Ok(answer.is_success && answer.stdout.trim_ascii() == b"true")
+    }
+
+    /// The commit that is checked out; `None` before the first one.
+    pub(crate) async fn head(&self) -> Result<Option<String>, GitError> {
+        let answer = self
+            .call(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], "")
+            .await?;
+        if !answer.is_success {
+            // Quiet about an unborn branch, which is fine, and only about that.
+            return if answer.stderr.is_empty() {
+                Ok(None)
+            } else {
+                Err(refused("rev-parse", answer))
+            };
+        }
+        let hash = String::from_utf8_lossy(answer.stdout.trim_ascii()).into_owned();
+        is_hash(&hash)
+            .then_some(Some(hash))
+            .ok_or(GitError::Unexpected { command: "rev-parse" })
+    }
+
+    /// Every commit that a branch, a tag or a remote branch points to.
+    pub(crate) async fn tips(&self) -> Result<Vec<String>, GitError> {
+        let answer = self.call(&["for-each-ref", "--format=%(objectname)"], "").await?;
+        if !answer.is_success {
+            return Err(refused("for-each-ref", answer));
+        }
+        let lines = String::from_utf8_lossy(&answer.stdout);
+        Ok(lines
+            .lines()
+            .filter(|line| is_hash(line))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// The commits that lead to `head` and to none of `known`, the oldest first.
+    pub(crate) async fn commits_since(
+        &self,
+        known: &[String],
+        head: &str,
+    ) -> Result<Vec<NewCommit>, GitError> {
+        let limit = format!("--max-count={MOST_COMMITS}");
+        let arguments = [
+            "rev-list",
+            "--reverse",
+            "--topo-order",
+            "--encoding=UTF-8",
+            "--format=tformat:%H %s",
+            &limit,
+            // Hashes go to standard input: there may be more of them than arguments can hold.
+            "--ignore-missing",
+            "--stdin",
+        ];
+        let mut input = format!("{head}\n");
+        for hash in known {
+            input.push('^');
+            input.push_str(hash);
+            input.push('\n');
+        }
+        let answer = self.call(&arguments, &input).await?;
+        if !answer.is_success {
+            return Err(refused("rev-list", answer));
+        }
+        let output = String::from_utf8_lossy(&answer.stdout);
+        let commits = output.lines().filter_map(|line| {
+            // The format adds a line `commit <hash>` before each of ours.
+            let (hash, subject) = line.split_once(' ')?;
+            is_hash(hash).then(|| NewCommit {
+                hash: hash.to_owned(),
+                subject: subject.chars().take(LONGEST_SUBJECT).collect(),
+            })
+        });
+        Ok(commits.collect())
+    }
+
+    /// Files with changes that are not committed, without `except` and what is below; at most `limit` of them.
+    pub(crate) async fn uncommitted(&self, except: &[&str], limit: usize) -> Result<Vec<String>, GitError> {
+        let excluded: Vec<String> = except
+            .iter()
+            .map(|path| format!(":(exclude,literal){path}"))
+            .collect();
+        let mut arguments = vec![
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--ignore-submodules=all",
+            "--",
+            ".",
+        ];
+        arguments.extend(excluded.iter().map(String::as_str));
+        let answer = self.call(&arguments, "").await?;
+        if !answer.is_success {
+            return Err(refused("status", answer));
+        }
+        let output = String::from_utf8_lossy(&answer.stdout);
+        let entries = output.split('\0').filter_map(|entry| entry.get(3..));
+        Ok(entries.take(limit).map(str::to_owned).collect())
+    }
+
+    async fn call(&self, arguments: &[&str], input: &str) -> Result<Answer, GitError> {
+        // What the repository configures as programs to run is switched off, as far as these questions could reach
+        // it. The rest (filters) would run as the agent does, with an environment that holds no credential.
+        let safely = [
+            "--no-pager",
+            "--no-optional-locks",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.pager=cat",
+            "-c",
+            "protocol.allow=never",
+            "-c",
+            "log.showSignature=false",
+        ];
+        let command = CommandSpec {
+            program: "git".into(),
+            arguments: safely.iter().chain(arguments).map(Into::into).collect(),
+            default_environment: vec![
+                ("GIT_TERMINAL_PROMPT", "0"),
+                ("GIT_NO_LAZY_FETCH", "1"),
+                ("GIT_NO_REPLACE_OBJECTS", "1"),
+                ("LC_ALL", "C.UTF-8"),
+            ],
+        };
+        Ok(answer(&command, &self.environment, &self.directory, input, LIMIT).await?)
+    }
+}
+
+fn refused(command: &'static str, answer: Answer) -> GitError {
+    GitError::Refused {
+        command,
+        stderr: answer.stderr,
+    }
+}
+
+/// Whether a text is an object name of SHA-1 or SHA-256, in full.
+fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

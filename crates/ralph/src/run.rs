@@ -1,0 +1,180 @@
+//! `ralph run`: one fresh agent per iteration, until every box of SPEC.md is ticked.
+
+mod ending;
+mod iteration;
+mod progress;
+
+use std::collections::HashSet;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use chrono::{SecondsFormat, Utc};
+use ralph_contract::{Complete, Event, ExitCode, Failed, SpecDocument, Started, Stuck, files};
+use tokio::time::Instant;
+
+use self::ending::{Decision, Ending, Tally};
+use self::iteration::Iterations;
+use self::progress::Progress;
+use crate::agent::AgentOptions;
+use crate::git::Git;
+use crate::output::Output;
+use crate::process::descendants::Reaper;
+use crate::spec_file::{FileError, SpecFile, read_text};
+use crate::stop::{Stop, StopReason};
+
+/// Largest `.ai/stuck.md` that is read, in bytes.
+const LARGEST_STUCK: usize = 64 * 1024;
+
+/// What `ralph run` was asked to do.
+pub(crate) struct RunOptions {
+    pub(crate) agent: AgentOptions,
+    /// SPEC.md, where it was named.
+    pub(crate) spec: Option<String>,
+    /// At most so many iterations; `None` for as many as it takes.
+    pub(crate) iterations: Option<u32>,
+    /// So many iterations in a row without progress are the end.
+    pub(crate) stuck_threshold: u32,
+    /// How often SPEC.md and git are looked at while the agent works.
+    pub(crate) watch_period: Duration,
+}
+
+/// Runs the loop and reports how it ended.
+pub(crate) async fn run(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> ExitCode {
+    let started = Instant::now();
+    let ending = Box::pin(iterate(options, output, stop)).await;
+    let (event, code) = match ending {
+        Ok(Ending::Complete { tasks_done }) => (
+            Event::Complete(Complete {
+                tasks_done,
+                total_duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            }),
+            ExitCode::Complete,
+        ),
+        Ok(Ending::Stuck {
+            reason,
+            without_progress,
+        }) => (
+            Event::Stuck(Stuck {
+                reason,
+                iterations_without_progress: without_progress,
+            }),
+            ExitCode::Stuck,
+        ),
+        Ok(Ending::IterationsUsedUp { error }) => {
+            (Event::Failed(Failed { error }), ExitCode::IterationsUsedUp)
+        }
+        Ok(Ending::Failed { error }) => (Event::Failed(Failed { error }), ExitCode::Error),
+        Err(error) => (
+            Event::Failed(Failed {
+                error: format!("{error:#}"),
+            }),
+            ExitCode::Error,
+        ),
+    };
+    output.event(&event);
+    code
+}
+
+async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyhow::Result<Ending> {
+    // First of all: whatever we start from here on is found again.
+    let reaper = Reaper::new().context("becoming the reaper of every descendant")?;
+    let mut progress = begin(options).await?;
+    let tasks = progress.document().tasks().len();
+    if !progress.document().is_complete() {
+        options.agent.check_version().await?;
+    }
+    output.event(&Event::Started(Started {
+        spec: progress.spec_file().shown().to_owned(),
+        tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
+        model: options.agent.model.clone(),
+        harness: Some(options.agent.harness.name().to_owned()),
+        timestamp: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+    }));
+    let mut iterations = Iterations {
+        options: &options.agent,
+        watch_period: options.watch_period,
+        reaper: &reaper,
+        output,
+        stop,
+        unknown_kinds: HashSet::new(),
+    };
+    let mut tally = Tally::new(options.stuck_threshold);
+    loop {
+        if let Some(reason) = stop.reason() {
+            return Ok(Ending::Failed {
+                error: match reason {
+                    StopReason::Signal(name) => format!("interrupted by {name}"),
+                    StopReason::OutputClosed => "interrupted: standard output is closed".to_owned(),
+                },
+            });
+        }
+        let Some(task) = progress.document().first_open().cloned() else {
+            progress.warn_of_uncommitted_changes(output).await?;
+            let tasks_done = u32::try_from(progress.document().done_count()).unwrap_or(u32::MAX);
+            return Ok(Ending::Complete { tasks_done });
+        };
+        if let Some(used) = options.iterations.filter(|&limit| tally.iterations() >= limit) {
+            let open = progress.document().open_tasks().count();
+            return Ok(Ending::IterationsUsedUp {
+                error: format!("{used} iterations are used up, and {open} of {tasks} tasks are open"),
+            });
+        }
+        let n = tally.iterations() + 1;
+        let report = Box::pin(iterations.run(n, &task, &mut progress)).await?;
+        if stop.reason().is_none() && !progress.document().is_complete() {
+            let stuck = stuck_reason(&options.agent)?;
+            let Decision { warning, ending } = tally.after(report, stuck);
+            if let Some((kind, message)) = warning {
+                output.warn(kind, message);
+            }
+            if let Some(ending) = ending {
+                return Ok(ending);
+            }
+        }
+    }
+}
+
+async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
+    let agent = &options.agent;
+    let spec_file = SpecFile::locate(&agent.directory, options.spec.as_deref());
+    let shown = spec_file.shown();
+    let Some(text) = spec_file.read()? else {
+        bail!("there is no {shown}; `ralph init` or `ralph spec` make one");
+    };
+    let document = SpecDocument::parse(text);
+    if document.tasks().is_empty() {
+        bail!("there is no task in {shown}; `ralph validate` says what it should look like");
+    }
+    let git = Git::new(&agent.directory, &agent.environment);
+    if !git.is_work_tree().await.context("looking for a git repository")? {
+        let directory = agent.directory.display();
+        bail!("{directory} is not in a git working tree, where commits could be told; `git init` makes one");
+    }
+    // What an earlier run could not go on with says nothing about this one.
+    match fs::remove_file(agent.directory.join(files::STUCK)) {
+        Err(error)
+            if error.kind() != std::io::ErrorKind::NotFound
+                && error.kind() != std::io::ErrorKind::NotADirectory =>
+        {
+            return Err(anyhow!(error).context(format!("removing the {} of an earlier run", files::STUCK)));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    Progress::begin(git, spec_file, document)
+        .await
+        .context("looking at the commits that are there")
+}
+
+/// What the agent wrote about why it cannot go on, if it did.
+fn stuck_reason(agent: &AgentOptions) -> anyhow::Result<Option<String>> {
+    let reason = match read_text(&agent.directory.join(files::STUCK), LARGEST_STUCK) {
+        Ok(reason) => reason,
+        Err(error @ FileError::Read { .. }) => return Err(error.into()),
+        // It is there, so that the agent is stuck; its reason is lost.
+        Err(error) => Some(format!("the agent says that it cannot go on, but {error}")),
+    };
+    Ok(reason
+        .map(|reason| reason.trim().to_owned())
+        .filter(|reason| !reason.is_empty()))
+}

@@ -1,0 +1,212 @@
+//! When to go on and when to end.
+
+use ralph_contract::WarningKind;
+
+use super::iteration::Report;
+use crate::verdict::Verdict;
+
+/// So many failed iterations in a row are the end: the next one would fail as well.
+const MOST_FAILURES: u32 = 3;
+
+/// How a run ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Complete { tasks_done: u32 },
+    Stuck { reason: String, without_progress: u32 },
+    IterationsUsedUp { error: String },
+    Failed { error: String },
+}
+
+/// What to do after an iteration.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// What the caller should hear of first.
+    pub(crate) warning: Option<(WarningKind, String)>,
+    /// How the run ends; it goes on where there is none.
+    pub(crate) ending: Option<Ending>,
+}
+
+impl From<Ending> for Decision {
+    fn from(ending: Ending) -> Self {
+        Self {
+            warning: None,
+            ending: Some(ending),
+        }
+    }
+}
+
+/// What the iterations so far came to.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    stuck_threshold: u32,
+    iterations: u32,
+    without_progress: u32,
+    failures: u32,
+    printed: bool,
+}
+
+impl Tally {
+    pub(crate) fn new(stuck_threshold: u32) -> Self {
+        Self {
+            stuck_threshold,
+            iterations: 0,
+            without_progress: 0,
+            failures: 0,
+            printed: false,
+        }
+    }
+
+    /// How many iterations there were.
+    pub(crate) fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
+    /// Counts an iteration after which tasks are open, and decides whether it was the last one.
+    ///
+    /// `stuck` is what the agent wrote about why it cannot go on.
+    pub(crate) fn after(&mut self, report: Report, stuck: Option<String>) -> Decision {
+        self.iterations += 1;
+        self.printed |= report.printed;
+        if report.has_progress {
+            self.without_progress = 0;
+            self.failures = 0;
+        } else {
+            self.without_progress += 1;
+        }
+        let failure = match report.verdict {
+            Verdict::Worked => None,
+            Verdict::Failed(error) => Some(error),
+            Verdict::Provider(trouble) => {
+                let error = trouble.summary();
+                return Decision {
+                    warning: Some((trouble.warning_kind(), trouble.message)),
+                    ending: Some(Ending::Failed { error }),
+                };
+            }
+        };
+        if let Some(reason) = stuck {
+            return self.stuck(reason).into();
+        }
+        match failure {
+            Some(error) => self.after_failure(error, report.has_progress),
+            None => {
+                self.failures = 0;
+                self.if_stuck("").map_or_else(Decision::default, Decision::from)
+            }
+        }
+    }
+
+    fn after_failure(&mut self, error: String, has_progress: bool) -> Decision {
+        if !has_progress {
+            self.failures += 1;
+            if !self.printed {
+                let error = format!("the agent printed nothing at all: {error}");
+                return Ending::Failed { error }.into();
+            }
+        }
+        if self.failures >= MOST_FAILURES {
+            let error = format!("{MOST_FAILURES} iterations in a row failed; the last one: {error}");
+            return Ending::Failed { error }.into();
+        }
+        Decision {
+            ending: self.if_stuck(&format!("; the last one failed: {error}")),
+            warning: Some((WarningKind::Other("iteration_failed".to_owned()), error)),
+        }
+    }
+
+    fn if_stuck(&self, last: &str) -> Option<Ending> {
+        let count = self.without_progress;
+        let iterations = if count == 1 {
+            "iteration"
+        } else {
+            "iterations in a row"
+        };
+        let reason = format!("{count} {iterations} ticked no box and made no commit{last}");
+        (count >= self.stuck_threshold).then(|| self.stuck(reason))
+    }
+
+    fn stuck(&self, reason: String) -> Ending {
+        Ending::Stuck {
+            reason,
+            without_progress: self.without_progress,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Trouble, TroubleKind};
+
+    fn failed() -> Verdict {
+        Verdict::Failed("exit code 1".to_owned())
+    }
+
+    /// The ending after each of several iterations, given as (verdict, has progress).
+    fn play(threshold: u32, reports: Vec<(Verdict, bool)>) -> Vec<Option<Ending>> {
+        let mut tally = Tally::new(threshold);
+        let reports = reports.into_iter();
+        reports
+            .map(|(verdict, has_progress)| {
+                let report = Report {
+                    verdict,
+                    has_progress,
+                    printed: true,
+                };
+                tally.after(report, None).ending
+            })
+            .collect()
+    }
+
+    #[test]
+    fn progress_starts_both_counts_anew() {
+        let worked = || (Verdict::Worked, false);
+        let endings = play(
+            3,
+            vec![
+                worked(),
+                worked(),
+                (Verdict::Worked, true),
+                worked(),
+                worked(),
+                worked(),
+            ],
+        );
+        assert_eq!(endings[..5], vec![None; 5]);
+        assert!(matches!(
+            endings[5],
+            Some(Ending::Stuck {
+                without_progress: 3,
+                ..
+            })
+        ));
+        let endings = play(
+            9,
+            vec![
+                (failed(), false),
+                (failed(), false),
+                (failed(), true),
+                (failed(), false),
+            ],
+        );
+        assert_eq!(endings, vec![None; 4]);
+    }
+
+    #[test]
+    fn three_failures_in_a_row_are_the_end_unless_the_threshold_was_reached_before() {
+        let endings = play(9, vec![(failed(), false), (failed(), false), (failed(), false)]);
+        assert!(matches!(&endings[2], Some(Ending::Failed { error }) if error.contains("exit code 1")));
+        let endings = play(2, vec![(failed(), false), (failed(), false)]);
+        assert!(matches!(&endings[1], Some(Ending::Stuck { reason, .. }) if reason.contains("exit code 1")));
+    }
+
+    #[test]
+    fn no_second_iteration_is_spent_on_the_providers_trouble() {
+        let trouble = Trouble {
+            kind: TroubleKind::Limited,
+            message: "resets 8pm".to_owned(),
+        };
+        let endings = play(3, vec![(Verdict::Provider(trouble), true)]);
+        assert!(matches!(&endings[0], Some(Ending::Failed { error }) if error.contains("resets 8pm")));
+    }
+}

@@ -1,0 +1,286 @@
+//! Claude Code's `--output-format stream-json`, checked against real captures in `tests/captures`.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ralph_contract::{IterationStats, ToolKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{AgentResult, Decoder, Signal, ToolUse, shortened};
+use crate::provider::Trouble;
+
+/// Kinds of events that are known and of no interest: they are about the harness itself, or repeat the others.
+const UNINTERESTING: [&str; 16] = [
+    "user",
+    "stream_event",
+    "tool_progress",
+    "tool_use_summary",
+    "rate_limit_event",
+    "prompt_suggestion",
+    "conversation_reset",
+    "command_lifecycle",
+    "transcript_mirror",
+    "auth_status",
+    "active_goal",
+    "autocompact_state",
+    "keep_alive",
+    "control_request",
+    "control_response",
+    "control_cancel_request",
+];
+
+/// How much of a line that does not fit is shown, in bytes.
+const SHOWN_OF_A_MISFIT: usize = 200;
+/// How much of a command is shown, in bytes.
+const SHOWN_OF_A_COMMAND: usize = 120;
+
+/// Reads the lines of one run of Claude Code.
+#[derive(Debug)]
+pub(crate) struct ClaudeDecoder {
+    /// Paths inside of it are reported relative to it.
+    directory: PathBuf,
+    /// Code of the last error that the harness put in the model's mouth, such as `billing_error`.
+    last_error: Option<String>,
+    usage_so_far: IterationStats,
+    /// One message comes as several events, each with the usage of the whole.
+    counted_messages: HashSet<String>,
+}
+
+impl ClaudeDecoder {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            last_error: None,
+            usage_so_far: IterationStats::default(),
+            counted_messages: HashSet::new(),
+        }
+    }
+
+    fn assistant(&mut self, event: AssistantEvent) -> Vec<Signal> {
+        if event.error.is_some() {
+            self.last_error = event.error;
+        }
+        if let (Some(id), Some(usage)) = (event.message.id, event.message.usage)
+            && self.counted_messages.insert(id)
+        {
+            self.usage_so_far += usage.into_stats(None);
+        }
+        let blocks = event.message.content.into_iter();
+        blocks
+            .filter_map(|block| match block {
+                ContentBlock::ToolUse { name, input } => Some(Signal::Tool(self.tool_use(&name, &input))),
+                ContentBlock::Text { text } => Some(Signal::Text(text)),
+                ContentBlock::Other => None,
+            })
+            .collect()
+    }
+
+    fn tool_use(&self, name: &str, input: &Value) -> ToolUse {
+        let field = |key: &str| input.get(key).and_then(Value::as_str);
+        let path = |key: &str| field(key).map(|path| self.relative(path));
+        match name {
+            "Write" | "Edit" | "MultiEdit" => ToolUse {
+                kind: ToolKind::Write,
+                path: path("file_path"),
+                detail: None,
+            },
+            "NotebookEdit" => ToolUse {
+                kind: ToolKind::Write,
+                path: path("notebook_path"),
+                detail: None,
+            },
+            "Bash" => ToolUse {
+                kind: ToolKind::Bash,
+                path: None,
+                detail: field("command").map(|command| shortened(command, SHOWN_OF_A_COMMAND)),
+            },
+            "Read" => ToolUse {
+                kind: ToolKind::Read,
+                path: path("file_path"),
+                detail: None,
+            },
+            // Searches, lists, notes of the agent to itself, and tools that a later version adds: none of them edits
+            // a file under the workspace, because the tools that may be used are listed one by one.
+            other => ToolUse {
+                kind: ToolKind::Read,
+                path: path("path"),
+                detail: Some(field("pattern").unwrap_or(other))
+                    .map(|text| shortened(text, SHOWN_OF_A_COMMAND)),
+            },
+        }
+    }
+
+    fn relative(&self, path: &str) -> String {
+        let inside = Path::new(path).strip_prefix(&self.directory);
+        inside
+            .map_or(path, |inside| inside.to_str().unwrap_or(path))
+            .to_owned()
+    }
+
+    fn result(&self, event: ResultEvent) -> AgentResult {
+        let is_error = event.is_error;
+        let text = match event.result {
+            Some(Value::String(text)) => text,
+            Some(other) if !other.is_null() => other.to_string(),
+            _ => event.subtype.unwrap_or_default(),
+        };
+        let code = event.api_error.or_else(|| self.last_error.clone());
+        let trouble = is_error
+            .then(|| Trouble::of_error(event.api_error_status, code.as_deref(), &text))
+            .flatten();
+        AgentResult {
+            is_error,
+            text,
+            trouble,
+            usage: event.usage.unwrap_or_default().into_stats(event.total_cost_usd),
+        }
+    }
+}
+
+impl Decoder for ClaudeDecoder {
+    fn decode(&mut self, line: &str) -> Vec<Signal> {
+        if line.trim().is_empty() {
+            return Vec::new();
+        }
+        let misfit = |kind: &str, error: &dyn std::fmt::Display| {
+            vec![Signal::Misfit {
+                kind: kind.to_owned(),
+                error: error.to_string(),
+                start: shortened(line, SHOWN_OF_A_MISFIT),
+            }]
+        };
+        let value: Value = match serde_json::from_str(line) {
+            Ok(value) => value,
+            // Programs that Claude Code starts at its own start may print to its standard output.
+            Err(_) if !line.trim_start().starts_with('{') => return vec![Signal::Text(line.to_owned())],
+            Err(error) => return misfit("line", &error),
+        };
+        let Some(kind) = value.get("type").and_then(Value::as_str).map(str::to_owned) else {
+            return misfit("line", &"there is no `type`");
+        };
+        match kind.as_str() {
+            "assistant" => match serde_json::from_value(value) {
+                Ok(event) => self.assistant(event),
+                Err(error) => misfit(&kind, &error),
+            },
+            "result" => match serde_json::from_value(value) {
+                Ok(event) => vec![Signal::Result(self.result(event))],
+                Err(error) => misfit(&kind, &error),
+            },
+            "system" => match serde_json::from_value::<SystemEvent>(value) {
+                Ok(SystemEvent::ApiRetry(retry)) => vec![retry.into()],
+                Ok(SystemEvent::Other) => Vec::new(),
+                Err(error) => misfit(&kind, &error),
+            },
+            known if UNINTERESTING.contains(&known) => Vec::new(),
+            _ => vec![Signal::Unknown { kind }],
+        }
+    }
+
+    fn usage_so_far(&self) -> IterationStats {
+        self.usage_so_far
+    }
+}
+
+#[derive(Deserialize)]
+struct AssistantEvent {
+    message: Message,
+    error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    id: Option<String>,
+    content: Vec<ContentBlock>,
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ContentBlock {
+    ToolUse {
+        name: String,
+        input: Value,
+    },
+    Text {
+        text: String,
+    },
+    /// Thinking, and what later versions add.
+    #[serde(other)]
+    Other,
+}
+
+/// Token counts; any of them may be missing or `null`.
+#[derive(Default, Deserialize)]
+struct Usage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+}
+
+impl Usage {
+    fn into_stats(self, cost_usd: Option<f64>) -> IterationStats {
+        IterationStats {
+            tokens_in: self.input_tokens.unwrap_or_default(),
+            tokens_out: self.output_tokens.unwrap_or_default(),
+            cache_read: self.cache_read_input_tokens.unwrap_or_default(),
+            cache_write: self.cache_creation_input_tokens.unwrap_or_default(),
+            cost_usd: cost_usd.unwrap_or_default(),
+            ..IterationStats::default()
+        }
+    }
+}
+
+/// Everything but the type may be missing: whatever else is wrong with it, this event ends the iteration.
+#[derive(Deserialize)]
+struct ResultEvent {
+    #[serde(default)]
+    is_error: bool,
+    subtype: Option<String>,
+    result: Option<Value>,
+    api_error_status: Option<u16>,
+    api_error: Option<String>,
+    usage: Option<Usage>,
+    total_cost_usd: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "subtype", rename_all = "snake_case")]
+enum SystemEvent {
+    ApiRetry(ApiRetry),
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct ApiRetry {
+    #[serde(default)]
+    retry_delay_ms: f64,
+    error_status: Option<u16>,
+    error: Option<String>,
+}
+
+impl From<ApiRetry> for Signal {
+    fn from(retry: ApiRetry) -> Self {
+        let delay = Duration::try_from_secs_f64(retry.retry_delay_ms / 1000.0).unwrap_or(Duration::MAX);
+        let status = retry.error_status.map(|status| status.to_string());
+        let message = format!(
+            "{}; the next try is in {} s",
+            status
+                .as_deref()
+                .or(retry.error.as_deref())
+                .unwrap_or("no answer"),
+            delay.as_secs()
+        );
+        Self::ProviderRetry {
+            trouble: Trouble::of_error(retry.error_status, retry.error.as_deref(), &message),
+            delay,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
