@@ -1,0 +1,146 @@
+//! Issues that end without a pull request, with a reason that a person understands.
+
+use whim_core::{FailureCause, WorkItemStatus};
+use whim_e2e::sample;
+use whim_e2e::system::{Options, System};
+use whim_testkit::anthropic::AgentScript;
+use whim_testkit::wait::wait_until;
+
+use crate::world::{
+    PATIENCE, assert_nothing_was_nonsense, breaks_the_tests, item_of, one_repository, whims_comments,
+};
+
+const TITLE: &str = "Improve the documentation";
+const BODY: &str = "- Describe how to install it";
+
+fn options() -> Options {
+    Options::watching([sample::REPOSITORY]).setting("STUCK_THRESHOLD", "2")
+}
+
+async fn failed_issue(system: &System) -> (u64, String) {
+    let issue = system
+        .github
+        .create_issue(sample::REPOSITORY, TITLE, BODY, &["whim"]);
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-failed", PATIENCE)
+        .await
+        .unwrap();
+    wait_until("the label to be swapped", PATIENCE, async || {
+        let labels = system.github.issue(sample::REPOSITORY, issue).labels;
+        if labels == ["whim", "ai-failed"] {
+            Ok(())
+        } else {
+            Err(format!("{labels:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(system.github.pulls(sample::REPOSITORY), []);
+    let mut comments = whims_comments(system, sample::REPOSITORY, issue);
+    assert_eq!(comments.len(), 1, "{comments:#?}");
+    (issue, comments.remove(0))
+}
+
+#[tokio::test]
+async fn an_agent_without_progress_ends_as_stuck_and_the_issue_says_so() {
+    let system = one_repository(options()).await;
+    system.anthropic.when_agent_reads("", AgentScript::NeverFinishes);
+    let (issue, comment) = failed_issue(&system).await;
+
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (item.status, item.failure_cause),
+        (WorkItemStatus::Failed, Some(FailureCause::Stuck))
+    );
+    assert_eq!(
+        item.retries, 1,
+        "a stuck agent gets a second chance, and no third"
+    );
+    let reason = item.error.unwrap();
+    assert!(reason.contains("2 iterations"), "{reason}");
+    assert!(comment.contains(&reason), "{comment}");
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_gives_up_is_quoted_on_the_issue() {
+    let system = one_repository(options()).await;
+    let reason = "The licence of the font is unclear; somebody has to decide that first.";
+    system
+        .anthropic
+        .when_agent_reads("", AgentScript::GivesUp(reason.to_owned()));
+    let (issue, comment) = failed_issue(&system).await;
+
+    assert_eq!(
+        item_of(&system, sample::REPOSITORY, issue).await.failure_cause,
+        Some(FailureCause::Stuck)
+    );
+    assert!(comment.contains(reason), "{comment}");
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn red_tests_mean_no_pull_request_and_the_issue_shows_the_failing_test() {
+    let system = one_repository(options()).await;
+    system.anthropic.set_coder(breaks_the_tests());
+    let (issue, comment) = failed_issue(&system).await;
+
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (item.status, item.failure_cause),
+        (WorkItemStatus::Failed, Some(FailureCause::TestsFailed))
+    );
+    assert!(comment.contains("the moon is made of cheese"), "{comment}");
+    assert!(
+        comment.contains(item.branch.as_str()),
+        "the branch with the work is named: {comment}"
+    );
+    assert!(
+        system
+            .github
+            .branch_head(sample::REPOSITORY, item.branch.as_str())
+            .is_some(),
+        "the branch stays"
+    );
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_issue_runs_again_when_a_person_takes_the_failed_label_off() {
+    let system = one_repository(options()).await;
+    system.anthropic.set_coder(breaks_the_tests());
+    let (issue, _) = failed_issue(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+
+    // What a person does: put the branch right, then ask again.
+    system.github.commit_files(
+        sample::REPOSITORY,
+        item.branch.as_str(),
+        "Remove the failing test",
+        &[(
+            "test/moon.test.js",
+            "import { test } from \"node:test\";\ntest(\"the moon is far away\", () => {});\n",
+        )],
+    );
+    system.github.remove_label(sample::REPOSITORY, issue, "ai-failed");
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .await
+        .unwrap();
+
+    let again = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (again.id, again.run, again.status),
+        (item.id, 2, WorkItemStatus::Completed)
+    );
+    assert_eq!(
+        whims_comments(&system, sample::REPOSITORY, issue).len(),
+        2,
+        "one comment for each run"
+    );
+    assert_eq!(system.github.pulls(sample::REPOSITORY).len(), 1);
+    system.stop().await.unwrap();
+}

@@ -1,0 +1,85 @@
+//! Hostile text and a model that obeys it.
+
+use whim_core::WorkItemStatus;
+use whim_e2e::sample;
+use whim_e2e::system::{Options, System};
+use whim_testkit::anthropic::Coder;
+use whim_testkit::wait::wait_until;
+
+use crate::world::{PATIENCE, one_repository};
+
+/// Every object that was ever pushed, as text.
+fn everything_pushed(system: &System) -> String {
+    let repository = system.github.bare_repository(sample::REPOSITORY);
+    repository
+        .run([
+            "log",
+            "--all",
+            "--patch",
+            "--format=%H%n%an%n%ae%n%B",
+            "--no-color",
+        ])
+        .unwrap()
+}
+
+#[tokio::test]
+async fn shell_text_in_an_issue_is_only_text() {
+    let system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let marker = system.directory().join("marker");
+    let shell = format!(
+        "$(touch {0}) `touch {0}` ; touch {0} | touch {0}\n'\"\\",
+        marker.display()
+    );
+    let issue = system.github.create_issue(
+        sample::REPOSITORY,
+        &format!("--upload-pack={shell}"),
+        &format!("- Explain {shell}"),
+        &["whim"],
+    );
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .await
+        .unwrap();
+    assert!(!marker.exists(), "a shell ran the issue's text");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_secret_leaves_with_a_push_though_the_agent_collects_all_that_it_can_see() {
+    let system = one_repository(Options::watching([sample::REPOSITORY]).setting("RETRY_DELAYS", "0.2")).await;
+    let collect = "mkdir -p notes; env > notes/env.txt; cat .git/config >> notes/env.txt; cat /proc/[0-9]*/environ 2>/dev/null \
+                   | tr '\\000' '\\n' | grep -a -i -e token -e key >> notes/env.txt; git add -A notes; git commit -q -m notes; true";
+    system.anthropic.set_coder(Coder::default().obeying(collect));
+    let issue = system.github.create_issue(
+        sample::REPOSITORY,
+        "Improve the documentation",
+        "- Describe it",
+        &["whim"],
+    );
+
+    let item = wait_until("the item to end", PATIENCE, async || {
+        match system.item_of(sample::REPOSITORY, issue).await {
+            Ok(Some(item)) if item.status.is_terminal() => Ok(item),
+            other => Err(format!("{other:?}\n{}", system.logs())),
+        }
+    })
+    .await
+    .unwrap();
+
+    let pushed = everything_pushed(&system);
+    for secret in [
+        system.github.token(),
+        system.anthropic.api_key(),
+        system.api_key(),
+    ] {
+        assert!(!pushed.contains(secret), "a secret was pushed");
+        assert!(!system.logs().contains(secret), "a secret is in a log");
+    }
+    assert_eq!(
+        item.status,
+        WorkItemStatus::Failed,
+        "the push with the model's key was refused"
+    );
+    assert!(item.error.unwrap().contains("credential"));
+    system.stop().await.unwrap();
+}

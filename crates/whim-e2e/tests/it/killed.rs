@@ -1,0 +1,139 @@
+//! Programs that are killed in the middle of an issue.
+
+use rustix::process::Signal;
+use whim_core::WorkItemStatus;
+use whim_e2e::sample;
+use whim_e2e::system::{Options, System};
+use whim_testkit::anthropic::{Gate, Moment};
+use whim_testkit::wait::wait_until;
+
+use crate::world::{
+    PATIENCE, assert_nothing_was_nonsense, item_of, one_repository, pulls_closing, whims_comments,
+    worker_process,
+};
+
+const TITLE: &str = "Improve the documentation";
+const BODY: &str = "- Describe how to install it\n- Describe how to take part";
+
+/// An issue whose agent stands still after it has ticked the first of two boxes, and that tick has been pushed.
+async fn issue_with_one_task_done(system: &System) -> (u64, Gate) {
+    let mut gate = system.anthropic.hold("Describe how to", Moment::AfterTicks(1));
+    let issue = system
+        .github
+        .create_issue(sample::REPOSITORY, TITLE, BODY, &["whim"]);
+    gate.reached(PATIENCE).await.unwrap();
+    wait_until("the first tick to be known", PATIENCE, async || {
+        match system.item_of(sample::REPOSITORY, issue).await {
+            Ok(Some(item)) if item.tasks_done == 1 => Ok(()),
+            other => Err(format!("{other:?}\n{}", system.logs())),
+        }
+    })
+    .await
+    .unwrap();
+    (issue, gate)
+}
+
+/// There is one pull request with a commit for each of the two tasks, one comment, and the right labels.
+fn assert_delivered_once(system: &System, issue: u64) {
+    let pulls = pulls_closing(system, sample::REPOSITORY, issue);
+    assert_eq!(pulls.len(), 1, "{pulls:#?}");
+    assert_eq!(system.github.pulls(sample::REPOSITORY).len(), 1);
+    let added = system
+        .github
+        .log(sample::REPOSITORY, &format!("main..{}", pulls[0].head));
+    assert_eq!(added.len(), 2, "no task was done twice: {added:#?}");
+    assert_eq!(
+        system.github.issue(sample::REPOSITORY, issue).labels,
+        ["whim", "ai-pr-ready"]
+    );
+    assert_eq!(whims_comments(system, sample::REPOSITORY, issue).len(), 1);
+}
+
+#[tokio::test]
+async fn an_item_whose_worker_was_killed_resumes_from_the_pushed_branch() {
+    let system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    let pushed = system
+        .github
+        .branch_head(sample::REPOSITORY, item.branch.as_str())
+        .unwrap();
+
+    worker_process(&system, &item).await.signal(Signal::KILL).unwrap();
+    gate.open();
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .await
+        .unwrap();
+
+    assert_delivered_once(&system, issue);
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (item.retries, item.tasks_done, item.lease_epoch.number()),
+        (1, 2, 2)
+    );
+    let commits = system
+        .github
+        .log(sample::REPOSITORY, &format!("main..{}", item.branch));
+    assert!(
+        commits.iter().any(|commit| commit.hash == pushed),
+        "the first attempt's commit is part of the result"
+    );
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_outlives_the_orchestrator_and_is_taken_up_again() {
+    let mut system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+
+    system.take_orchestrator().unwrap().kill().await.unwrap();
+    system.start_orchestrator().await.unwrap();
+    // Ports are drawn anew, which a real deployment does not do.
+    system.take_intake().unwrap().kill().await.unwrap();
+    system.start_intake().await.unwrap();
+    gate.open();
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .await
+        .unwrap();
+
+    assert_delivered_once(&system, issue);
+    let now = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (now.status, now.worker_id),
+        (WorkItemStatus::Completed, item.worker_id)
+    );
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_intake_carries_on_without_doubling_anything() {
+    let mut system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+
+    system.take_intake().unwrap().kill().await.unwrap();
+    gate.open();
+    wait_until(
+        "the item to complete without an intake",
+        PATIENCE,
+        async || match system.item_of(sample::REPOSITORY, issue).await {
+            Ok(Some(item)) if item.status == WorkItemStatus::Completed => Ok(()),
+            other => Err(format!("{other:?}")),
+        },
+    )
+    .await
+    .unwrap();
+    system.start_intake().await.unwrap();
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .await
+        .unwrap();
+
+    assert_delivered_once(&system, issue);
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
