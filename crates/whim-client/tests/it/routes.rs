@@ -1,0 +1,215 @@
+use serde_json::{Value, json};
+use whim_client::Created;
+use whim_core::protocol::PROTOCOL_VERSION_HEADER;
+use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, WorkFilter};
+use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
+use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus, WorkerId};
+
+use crate::server::{Say, Server, work_item};
+
+fn item_id() -> WorkItemId {
+    serde_json::from_value(work_item()["id"].clone()).unwrap()
+}
+
+/// The calls with the item's and the worker's identifier by name.
+fn named(calls: Vec<String>, worker: Option<WorkerId>) -> Vec<String> {
+    let item = item_id().to_string();
+    let worker = worker.map_or_else(|| "none".to_owned(), |worker| worker.to_string());
+    calls
+        .into_iter()
+        .map(|call| call.replace(&item, "ITEM").replace(&worker, "WORKER"))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_call_of_the_api_has_its_route() {
+    let overview = [
+        json!({ "items": [], "byStatus": {}, "byPriority": {} }),
+        json!({ "workers": [] }),
+        json!({ "healthy": true, "postgres": { "healthy": true, "message": "" },
+            "redis": { "healthy": true, "message": "" }, "runtime": { "healthy": true, "message": "" } }),
+    ];
+    let page = json!({ "items": [work_item()], "nextCursor": null });
+    let items = std::iter::repeat_n(work_item(), 6);
+    let answers = items
+        .chain([page])
+        .chain(overview)
+        .map(|answer| Say::Json(200, answer));
+    let server = Server::start(answers).await;
+    let (client, id) = (server.client(), item_id());
+
+    let work = serde_json::from_value(json!({ "repo": "octo/app", "description": "x" })).unwrap();
+    assert!(matches!(client.create_work(&work).await.unwrap(), Created::Existing(item) if item.id == id));
+    assert_eq!(client.get_work(id).await.unwrap().status, WorkItemStatus::Queued);
+    client
+        .cancel_work(
+            id,
+            &CancelWork {
+                reason: Some("why".to_owned()),
+                by: None,
+            },
+        )
+        .await
+        .unwrap();
+    client
+        .requeue_work(id, &RequeueWork { after_run: Some(1) })
+        .await
+        .unwrap();
+    client
+        .put_spec(
+            id,
+            &PutSpec {
+                spec: "# x".to_owned(),
+            },
+        )
+        .await
+        .unwrap();
+    client
+        .fail_spec(
+            id,
+            &FailSpec {
+                reason: "r".to_owned(),
+                retryable: true,
+            },
+        )
+        .await
+        .unwrap();
+    let filter = WorkFilter {
+        status: Some(WorkItemStatus::Generating),
+        repo: Some("octo/app".parse().unwrap()),
+        source_ref: Some("1 & 2".to_owned()),
+        limit: Some(7),
+        ..WorkFilter::default()
+    };
+    assert_eq!(client.list_work(&filter).await.unwrap().items.len(), 1);
+    client.queue(Some(5), Some(id)).await.unwrap();
+    client.workers().await.unwrap();
+    assert!(client.health().await.unwrap().healthy);
+
+    assert_eq!(
+        named(server.calls().await, None),
+        [
+            "POST /api/work",
+            "GET /api/work/ITEM",
+            "POST /api/work/ITEM/cancel",
+            "POST /api/work/ITEM/requeue",
+            "PUT /api/work/ITEM/spec",
+            "POST /api/work/ITEM/spec/fail",
+            "GET /api/work?limit=7&repo=octo%2Fapp&sourceRef=1+%26+2&status=generating",
+            "GET /api/queue?limit=5&cursor=ITEM",
+            "GET /api/workers",
+            "GET /health",
+        ]
+    );
+    let seen = server.seen().await;
+    assert_eq!(seen[2].body, json!({ "reason": "why" }));
+    for request in &seen {
+        assert_eq!(request.header("authorization"), "Bearer the-key");
+    }
+}
+
+#[tokio::test]
+async fn the_status_is_read_whole() {
+    let status = json!({
+        "version": "0.1.0", "items": { "queued": 3 }, "workers": { "active": 1, "max": 2 },
+        "budget": { "limit": 200, "used": 5, "reserved": 10, "remaining": 185, "resetsAt": "2026-11-21T00:00:00Z" },
+        "cooldown": { "seconds": 0.5, "until": null },
+        "runtime": { "kind": "process", "healthy": true, "message": "no isolation" },
+        "waitingFor": [], "warnings": ["no isolation"]
+    });
+    let server = Server::start([Say::Json(200, status.clone())]).await;
+
+    let answer = server.client().status().await.unwrap();
+
+    assert_eq!(serde_json::to_value(answer).unwrap(), status);
+    assert_eq!(server.calls().await, ["GET /api/status"]);
+}
+
+#[tokio::test]
+async fn each_call_of_the_worker_protocol_has_its_route_token_and_version() {
+    let ended = json!({ "status": "completed", "nextRetryAt": null });
+    let answers = [
+        json!({ "leaseSeconds": 300 }),
+        json!({ "files": ["src/a.rs"] }),
+        Value::Null,
+        ended.clone(),
+        ended.clone(),
+        ended,
+    ];
+    let server = Server::start(answers.map(|answer| Say::Json(200, answer))).await;
+    let worker_id = WorkerId::new();
+    let client = server.worker_client(worker_id);
+    let files = || vec!["src/a.rs".parse::<RelativePath>().unwrap()];
+
+    let renewed = client
+        .heartbeat(&Heartbeat {
+            seq: 4,
+            ..Heartbeat::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(renewed.lease_seconds, 300);
+    assert_eq!(
+        client.lock(&LockFiles { files: files() }).await.unwrap().files,
+        files()
+    );
+    client.unlock(&UnlockFiles { files: files() }).await.unwrap();
+    let complete: Complete = serde_json::from_value(json!({ "prUrl": "https://x/1", "prNumber": 1,
+        "headSha": "0123456789012345678901234567890123456789", "spec": "# x", "iterations": 2 }))
+    .unwrap();
+    client.complete(&complete).await.unwrap();
+    let fail = Fail {
+        cause: FailureCause::TestsFailed,
+        reason: "red".to_owned(),
+        retry_after_seconds: None,
+        tests: None,
+        iterations: 1,
+        stats: Default::default(),
+    };
+    client.fail(&fail).await.unwrap();
+    let stuck: Stuck = serde_json::from_value(json!({ "reason": "no idea" })).unwrap();
+    assert_eq!(
+        client.stuck(&stuck).await.unwrap().status,
+        WorkItemStatus::Completed
+    );
+
+    assert_eq!(
+        named(server.calls().await, Some(worker_id)),
+        ["heartbeat", "lock", "unlock", "complete", "fail", "stuck"]
+            .map(|operation| format!("POST /api/worker/WORKER/{operation}"))
+    );
+    for request in server.seen().await {
+        assert_eq!(request.header("authorization"), "Bearer the-token");
+        assert_eq!(request.header(PROTOCOL_VERSION_HEADER), "1");
+    }
+}
+
+#[tokio::test]
+async fn registering_says_who_and_with_which_nonce() {
+    let registered = json!({
+        "workerId": WorkerId::new(), "leaseSeconds": 300, "maxIterations": 50,
+        "workItem": { "id": item_id(), "leaseEpoch": 3, "repo": "octo/app", "branch": "whim/1-x-abcd", "spec": "# x",
+            "headSha": null, "attempt": 1, "metadata": { "issueNumber": 1 } }
+    });
+    let server = Server::start([Say::Json(200, registered)]).await;
+    let worker_id = WorkerId::new();
+
+    let answer = server.worker_client(worker_id).register("nonce-1").await.unwrap();
+
+    assert_eq!(answer.work_item.attempt, 1);
+    let seen = server.seen().await;
+    assert_eq!(seen[0].call, "POST /api/worker/register");
+    assert_eq!(seen[0].body, json!({ "workerId": worker_id, "nonce": "nonce-1" }));
+}
+
+#[tokio::test]
+async fn a_base_url_may_have_a_path_of_its_own() {
+    let server = Server::start([Say::Json(200, work_item())]).await;
+    let base = server.url.join("whim/").unwrap();
+    let client = whim_client::Client::new(base, None, crate::server::QUICK).unwrap();
+
+    client.get_work(item_id()).await.unwrap();
+
+    assert_eq!(named(server.calls().await, None), ["GET /whim/api/work/ITEM"]);
+    assert_eq!(server.seen().await[0].header("authorization"), "");
+}
