@@ -1,0 +1,83 @@
+//! Who calls: the API key of people and intake, the tokens of workers.
+
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use whim_service::secret::ExposeSecret as _;
+
+use super::error::ApiError;
+use crate::app::App;
+
+/// The only path that needs no key: those who look whether Whim is well need no secret for it.
+const PUBLIC_PATH: &str = "/health";
+const KEY_HEADER: &str = "x-api-key";
+
+/// The hash of the key that callers must present, if there is one. A hash, so that the time of the comparison says
+/// nothing about the key, its length included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequiredKey(Option<[u8; 32]>);
+
+impl RequiredKey {
+    pub(super) fn of(app: &App) -> Self {
+        Self(app.config.api.key.as_ref().map(|key| hash(key.expose_secret())))
+    }
+
+    fn admits(self, presented: Option<&str>) -> bool {
+        match (self.0, presented) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(expected), Some(presented)) => expected.ct_eq(&hash(presented)).into(),
+        }
+    }
+}
+
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// Answers 401 to who does not present the key.
+pub(super) async fn require_key(
+    State(required): State<RequiredKey>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    let presented = bearer(headers).or_else(|| headers.get(KEY_HEADER)?.to_str().ok());
+    if request.uri().path() == PUBLIC_PATH || required.admits(presented) {
+        next.run(request).await
+    } else {
+        let error = "expected the API key as `Authorization: Bearer …` or `X-API-Key: …`";
+        ApiError::unauthorized(error).into_response()
+    }
+}
+
+/// The credential of an `Authorization: Bearer …` header.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, credential) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let credential = credential.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_key_is_admitted() {
+        let required = RequiredKey(Some(hash("a-long-api-key")));
+        assert!(required.admits(Some("a-long-api-key")));
+        for wrong in [
+            None,
+            Some(""),
+            Some("a-long-api-ke"),
+            Some("a-long-api-keyy"),
+            Some("A-long-api-key"),
+        ] {
+            assert!(!required.admits(wrong), "{wrong:?} was admitted");
+        }
+    }
+}

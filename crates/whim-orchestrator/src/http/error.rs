@@ -1,0 +1,244 @@
+//! Errors as answers, in one envelope.
+
+use std::any::Any;
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION};
+use whim_service::chain::chain;
+
+use crate::error::Error;
+
+/// How long a caller waits before it asks again for a part that is away, in seconds.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// An answer with a status of 400 or more.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    body: Box<ErrorBody>,
+}
+
+impl ApiError {
+    pub(super) fn new(status: StatusCode, code: ErrorCode, error: impl Into<String>, details: Value) -> Self {
+        Self {
+            status,
+            body: Box::new(ErrorBody {
+                error: error.into(),
+                code,
+                details,
+            }),
+        }
+    }
+
+    /// 400, with the name of the field.
+    pub(super) fn invalid(field: &str, problem: impl std::fmt::Display) -> Self {
+        let details = json!({ "field": field });
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidRequest,
+            format!("{field}: {problem}"),
+            details,
+        )
+    }
+
+    /// 400, for a request that is wrong as a whole.
+    pub(super) fn malformed(problem: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::InvalidRequest,
+            problem,
+            Value::Null,
+        )
+    }
+
+    pub(super) fn unsupported_content_type() -> Self {
+        let error = "expected a body of content type application/json";
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::InvalidRequest,
+            error,
+            Value::Null,
+        )
+    }
+
+    pub(super) fn too_large(max_bytes: usize) -> Self {
+        let error = format!("the body is larger than {max_bytes} bytes");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::TooLarge,
+            error,
+            json!({ "maxBytes": max_bytes }),
+        )
+    }
+
+    pub(super) fn unauthorized(error: &'static str) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            ErrorCode::Unauthorized,
+            error,
+            Value::Null,
+        )
+    }
+
+    pub(super) fn forbidden(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, error, Value::Null)
+    }
+
+    pub(super) fn unknown_protocol(spoken: Option<&str>) -> Self {
+        let error = format!("this orchestrator speaks version {PROTOCOL_VERSION} of the worker protocol");
+        let details = json!({ "expected": PROTOCOL_VERSION, "found": spoken });
+        Self::new(
+            StatusCode::UPGRADE_REQUIRED,
+            ErrorCode::UnknownProtocol,
+            error,
+            details,
+        )
+    }
+
+    pub(super) fn no_such_route() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            ErrorCode::NotFound,
+            "there is no such path",
+            Value::Null,
+        )
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let error = "the path exists, but does not take this method";
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            ErrorCode::MethodNotAllowed,
+            error,
+            Value::Null,
+        )
+    }
+
+    pub(super) fn unavailable(error: &'static str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            error,
+            Value::Null,
+        )
+    }
+
+    fn internal() -> Self {
+        let error = "a defect of Whim's; the log has the cause under the request's id";
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Internal,
+            error,
+            Value::Null,
+        )
+    }
+
+    fn not_found(error: String) -> Self {
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, error, Value::Null)
+    }
+
+    fn conflict(code: ErrorCode, error: String, details: Value) -> Self {
+        Self::new(StatusCode::CONFLICT, code, error, details)
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Invalid {
+                field, violations, ..
+            } => {
+                let mut details = json!({ "field": field });
+                if !violations.is_empty() {
+                    details["violations"] = violations.into();
+                }
+                Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, text, details)
+            }
+            Error::NoSuchItem(_) | Error::NoSuchWorker(_) => Self::not_found(text),
+            Error::ItemState { now, .. } => {
+                Self::conflict(ErrorCode::WrongState, text, json!({ "status": now }))
+            }
+            Error::WorkerState { now, .. } => {
+                Self::conflict(ErrorCode::WrongState, text, json!({ "status": now }))
+            }
+            Error::BranchInUse { holder, .. } => {
+                Self::conflict(ErrorCode::BranchInUse, text, json!({ "workItemId": holder }))
+            }
+            Error::LeaseLost { now, .. } => {
+                let details = now.map_or(Value::Null, |now| json!({ "status": now }));
+                Self::conflict(ErrorCode::LeaseLost, text, details)
+            }
+            Error::AlreadyRegistered(_) => Self::conflict(ErrorCode::AlreadyRegistered, text, Value::Null),
+            Error::LockHeld(conflicts) => {
+                Self::conflict(ErrorCode::LockHeld, text, json!({ "conflicts": conflicts }))
+            }
+            Error::Database(error) => Self::of_database(&error),
+            Error::Locks(error) => {
+                tracing::warn!(error = %chain(&error), "file locks cannot be asked for");
+                Self::unavailable("file locks cannot be asked for at the moment; try again")
+            }
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::of_database(&error)
+    }
+}
+
+impl ApiError {
+    fn of_database(error: &sqlx::Error) -> Self {
+        if is_temporary(error) {
+            tracing::warn!(error = %chain(error), "the database cannot be asked");
+            return Self::unavailable("the database cannot be asked at the moment; try again");
+        }
+        tracing::error!(error = %chain(error), "the database refused what Whim asked");
+        Self::internal()
+    }
+}
+
+/// Whether the same question may be answered later: the database is away, busy, restarting, or gave up one of two
+/// transactions that were in each other's way.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what sqlx may add is no trouble that passes by itself")]
+fn is_temporary(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            ["08", "40", "53", "57"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> axum::response::Response {
+        let Self { status, body } = self;
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}
+
+/// The answer after a panic, which the panic hook has logged.
+pub(super) fn after_panic(_payload: Box<dyn Any + Send + 'static>) -> Response<axum::body::Body> {
+    ApiError::internal().into_response()
+}

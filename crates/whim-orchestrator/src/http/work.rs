@@ -1,0 +1,126 @@
+//! Work items.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use whim_core::WorkItemId;
+use whim_core::protocol::status::Queue;
+use whim_core::protocol::work::{
+    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
+};
+
+use super::error::ApiError;
+use super::extract::{Id, Json, OptionalJson, Query};
+use crate::app::App;
+use crate::db::work_items;
+use crate::work::{self, Submitted};
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 200;
+
+pub(super) async fn create(
+    State(app): State<App>,
+    Json(body): Json<CreateWork>,
+) -> Result<Response, ApiError> {
+    Ok(match work::submit(&app, body).await? {
+        Submitted::New(item) => {
+            let location = format!("/api/work/{}", item.id);
+            (StatusCode::CREATED, [(LOCATION, location)], axum::Json(item)).into_response()
+        }
+        Submitted::Existing(item) => axum::Json(item).into_response(),
+    })
+}
+
+pub(super) async fn find(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+) -> Result<axum::Json<WorkItem>, ApiError> {
+    Ok(axum::Json(work::find(&app, &app.database, id).await?))
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    Query(filter): Query<WorkFilter>,
+) -> Result<axum::Json<WorkPage>, ApiError> {
+    let limit = limit(filter.limit)?;
+    // One more than asked for tells whether there is another page.
+    let mut items = work_items::page(
+        &app.database,
+        &filter,
+        i64::from(limit) + 1,
+        work::max_retries(&app),
+    )
+    .await?;
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    Ok(axum::Json(WorkPage { items, next_cursor }))
+}
+
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    OptionalJson(body): OptionalJson<CancelWork>,
+) -> Result<axum::Json<WorkItem>, ApiError> {
+    Ok(axum::Json(work::cancel(&app, id, body).await?))
+}
+
+pub(super) async fn requeue(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    OptionalJson(body): OptionalJson<RequeueWork>,
+) -> Result<axum::Json<WorkItem>, ApiError> {
+    Ok(axum::Json(work::requeue(&app, id, body).await?))
+}
+
+pub(super) async fn hand_in_spec(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    Json(body): Json<PutSpec>,
+) -> Result<axum::Json<WorkItem>, ApiError> {
+    Ok(axum::Json(work::hand_in_spec(&app, id, body).await?))
+}
+
+pub(super) async fn fail_spec(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    Json(body): Json<FailSpec>,
+) -> Result<axum::Json<WorkItem>, ApiError> {
+    Ok(axum::Json(work::fail_spec(&app, id, body).await?))
+}
+
+/// `GET /api/queue?limit=&cursor=`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct QueueQuery {
+    limit: Option<u32>,
+    /// The last item of the page before.
+    cursor: Option<WorkItemId>,
+}
+
+pub(super) async fn queue(
+    State(app): State<App>,
+    Query(query): Query<QueueQuery>,
+) -> Result<axum::Json<Queue>, ApiError> {
+    let limit = i64::from(limit(query.limit)?);
+    let (db, max_retries) = (&app.database, work::max_retries(&app));
+    Ok(axum::Json(Queue {
+        items: work_items::queue(db, query.cursor, limit, max_retries).await?,
+        by_status: work_items::by_status(db).await?,
+        by_priority: work_items::by_priority(db).await?,
+    }))
+}
+
+fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
+    let limit = asked.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(ApiError::invalid(
+            "limit",
+            format!("{limit} is out of range; expected 1 to {MAX_LIMIT}"),
+        ))
+    }
+}

@@ -1,0 +1,202 @@
+//! The worker protocol. Every route takes the worker's own token, for its own identifier.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json as Answer;
+use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use whim_core::protocol::worker::{
+    AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
+    Stuck, UnlockFiles,
+};
+use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
+use whim_core::{WorkerId, WorkerToken};
+
+use super::auth::bearer;
+use super::error::ApiError;
+use super::extract::{Id, Json};
+use super::tokens::LiveTokens;
+use crate::app::App;
+use crate::db::workers;
+use crate::lifecycle::{self, Caller};
+
+/// How long after its end a worker still gets answers: a report that is repeated because its answer was lost, and the
+/// news that its item was taken away. Later its token is as good as none.
+const AFTERLIFE: Duration = Duration::from_hours(1);
+
+/// What the routes of the workers share.
+#[derive(Clone, Debug)]
+pub(super) struct WorkerState {
+    app: App,
+    tokens: Arc<LiveTokens>,
+}
+
+impl WorkerState {
+    pub(super) fn new(app: App) -> Self {
+        Self {
+            app,
+            tokens: Arc::default(),
+        }
+    }
+}
+
+impl FromRef<WorkerState> for App {
+    fn from_ref(state: &WorkerState) -> Self {
+        state.app.clone()
+    }
+}
+
+/// Answers 426 to who speaks another version of the protocol (`FAULTS.md`, row 46).
+pub(super) async fn require_version(request: Request, next: Next) -> Response {
+    let spoken = request
+        .headers()
+        .get(PROTOCOL_VERSION_HEADER)
+        .and_then(|version| version.to_str().ok());
+    if spoken.and_then(|version| version.parse().ok()) == Some(PROTOCOL_VERSION) {
+        next.run(request).await
+    } else {
+        ApiError::unknown_protocol(spoken).into_response()
+    }
+}
+
+/// The worker whose token was presented, whatever its identifier in the path.
+pub(super) struct TokenBearer(Caller);
+
+/// The worker that the path names, with its own token; looked up in the database.
+pub(super) struct Named(Caller);
+
+/// The same, from memory where it is known.
+pub(super) struct Remembered(Caller);
+
+fn presented(parts: &Parts) -> Result<WorkerToken, ApiError> {
+    bearer(&parts.headers)
+        .map(WorkerToken::presented)
+        .ok_or_else(|| ApiError::unauthorized("expected the worker's token as `Authorization: Bearer …`"))
+}
+
+/// Looked up by the token's hash: the time of the lookup says nothing about a token of 256 random bits.
+async fn look_up(state: &WorkerState, token: &WorkerToken) -> Result<Caller, ApiError> {
+    let owner = workers::by_token(&state.app.work_database, &token.hash(), AFTERLIFE)
+        .await?
+        .ok_or_else(|| ApiError::unauthorized("the token is none, or its worker ended long ago"))?;
+    let workers::TokenOwner {
+        id,
+        lease_epoch,
+        repo,
+        max_iterations,
+        live,
+    } = owner;
+    let caller = Caller {
+        id,
+        lease_epoch,
+        repo,
+        max_iterations,
+    };
+    if live {
+        state.tokens.insert(token, &caller);
+    }
+    Ok(caller)
+}
+
+fn require_own(caller: Caller, named: WorkerId) -> Result<Caller, ApiError> {
+    if caller.id == named {
+        Ok(caller)
+    } else {
+        Err(ApiError::forbidden("the token is another worker's"))
+    }
+}
+
+impl FromRequestParts<WorkerState> for TokenBearer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WorkerState) -> Result<Self, ApiError> {
+        let token = presented(parts)?;
+        look_up(state, &token).await.map(Self)
+    }
+}
+
+impl FromRequestParts<WorkerState> for Named {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WorkerState) -> Result<Self, ApiError> {
+        let TokenBearer(caller) = TokenBearer::from_request_parts(parts, state).await?;
+        let Id(named) = Id::<WorkerId>::from_request_parts(parts, state).await?;
+        require_own(caller, named).map(Self)
+    }
+}
+
+impl FromRequestParts<WorkerState> for Remembered {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WorkerState) -> Result<Self, ApiError> {
+        let token = presented(parts)?;
+        let caller = match state.tokens.get(&token) {
+            Some(caller) => caller,
+            None => look_up(state, &token).await?,
+        };
+        let Id(named) = Id::<WorkerId>::from_request_parts(parts, state).await?;
+        require_own(caller, named).map(Self)
+    }
+}
+
+pub(super) async fn register(
+    State(app): State<App>,
+    TokenBearer(caller): TokenBearer,
+    Json(body): Json<Register>,
+) -> Result<Answer<Registered>, ApiError> {
+    let caller = require_own(caller, body.worker_id)?;
+    Ok(Answer(lifecycle::register(&app, &caller, body).await?))
+}
+
+pub(super) async fn heartbeat(
+    State(app): State<App>,
+    Remembered(caller): Remembered,
+    Json(body): Json<Heartbeat>,
+) -> Result<Answer<LeaseRenewed>, ApiError> {
+    Ok(Answer(lifecycle::heartbeat(&app, &caller, body).await?))
+}
+
+pub(super) async fn lock(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<LockFiles>,
+) -> Result<Answer<LocksGranted>, ApiError> {
+    Ok(Answer(lifecycle::lock(&app, &caller, body).await?))
+}
+
+pub(super) async fn unlock(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<UnlockFiles>,
+) -> Result<StatusCode, ApiError> {
+    lifecycle::unlock(&app, &caller, body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn complete(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<Complete>,
+) -> Result<Answer<AttemptEnded>, ApiError> {
+    Ok(Answer(lifecycle::complete(&app, &caller, body).await?))
+}
+
+pub(super) async fn fail(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<Fail>,
+) -> Result<Answer<AttemptEnded>, ApiError> {
+    Ok(Answer(lifecycle::fail(&app, &caller, body).await?))
+}
+
+pub(super) async fn stuck(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<Stuck>,
+) -> Result<Answer<AttemptEnded>, ApiError> {
+    Ok(Answer(lifecycle::stuck(&app, &caller, body).await?))
+}
