@@ -1,1 +1,284 @@
 //! A stand-in for the Anthropic Messages API whose scripted model drives the real Claude Code CLI.
+//!
+//! It answers three kinds of request, told apart by what they carry: those with the tools of a coding agent, those that
+//! ask for a SPEC.md, and side questions. What comes next in a run is derived from
+//! the conversation in the request, so any number of agents can work at the same time, and a killed one leaves nothing
+//! behind. A request that the real API would refuse is refused with its error body, and is on record.
+
+mod answer;
+mod check;
+mod coder;
+mod conversation;
+mod gate;
+mod refusal;
+mod request;
+mod script;
+mod spec_writer;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State as SharedState};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use self::answer::{Answer, Block, Ending, Usage};
+use self::check::{Endpoint, check_body, check_headers};
+pub use self::coder::{Coder, Solution};
+use self::conversation::{Conversation, Turn};
+pub use self::gate::{Gate, Moment};
+use self::refusal::Refusal;
+use self::request::{MessagesRequest, Role};
+use self::script::Outcome;
+pub use self::script::{AgentScript, ApiError, Fault, SpecScript};
+use self::state::State;
+pub use self::state::{RecordedRequest, RequestKind};
+use crate::server::LoopbackServer;
+
+/// The documented limit of the Messages API.
+const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// A running stand-in; it ends when it drops.
+#[derive(Debug)]
+pub struct Anthropic {
+    server: LoopbackServer,
+    state: Arc<State>,
+}
+
+impl Anthropic {
+    /// Starts on a loopback port of its own, with a key of its own and the plain [`Coder`].
+    ///
+    /// # Errors
+    /// When no port can be listened on.
+    pub fn start() -> anyhow::Result<Self> {
+        let state = Arc::new(State::new(format!("sk-ant-stand-in-{}", Uuid::new_v4().simple())));
+        let router = Router::new()
+            .route("/", get(async || StatusCode::OK))
+            .route("/v1/messages", post(messages))
+            .route("/v1/messages/count_tokens", post(count_tokens))
+            .fallback(not_found)
+            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .with_state(Arc::clone(&state));
+        let server = LoopbackServer::start("anthropic-stand-in", router)?;
+        Ok(Self { server, state })
+    }
+
+    /// For `ANTHROPIC_BASE_URL`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The only key it takes: as `x-api-key`, or as a bearer token.
+    pub fn api_key(&self) -> &str {
+        &self.state.api_key
+    }
+
+    /// Replaces the coder of the agents that no rule fits.
+    pub fn set_coder(&self, coder: Coder) {
+        self.state.write().coder = coder;
+    }
+
+    /// Gives the agents whose conversation (prompt, tool results) contains `text` a script of their own. The rules are
+    /// asked in the order in which they were added. All scripts begin by reading the checklist, so a text that stands
+    /// only there counts from the second turn on.
+    pub fn when_agent_reads(&self, text: impl Into<String>, script: AgentScript) {
+        self.state.write().agent_rules.push(text, script);
+    }
+
+    /// Gives the spec requests that contain `text` a script of their own; the others get [`SpecScript::FromIssue`].
+    pub fn when_spec_request_contains(&self, text: impl Into<String>, script: SpecScript) {
+        self.state.write().spec_rules.push(text, script);
+    }
+
+    /// Holds the agents whose conversation contains `text` at a moment in their work; the empty text means all.
+    pub fn hold(&self, text: impl Into<String>, moment: Moment) -> Gate {
+        let (barrier, gate) = gate::Barrier::new(text.into(), moment);
+        self.state.write().barriers.push(barrier);
+        gate
+    }
+
+    /// Makes every answer take this long at least, as a model does that thinks.
+    pub fn set_latency(&self, latency: Duration) {
+        self.state.write().latency = latency;
+    }
+
+    /// The requests that were not refused, in order; the key in them is replaced by words.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.read().requests.clone()
+    }
+
+    /// What was wrong with the requests that were refused for what they were.
+    pub fn violations(&self) -> Vec<String> {
+        self.state.read().violations.clone()
+    }
+}
+
+async fn count_tokens(
+    SharedState(state): SharedState<Arc<State>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match read_request(&state, Endpoint::CountTokens, &headers, &body) {
+        Ok((_request, body)) => {
+            axum::Json(json!({ "input_tokens": Usage::of_request(&body).total_input() })).into_response()
+        }
+        Err(refusal) => refuse(&state, &Method::POST, &uri, refusal),
+    }
+}
+
+async fn messages(
+    SharedState(state): SharedState<Arc<State>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let (request, body) = match read_request(&state, Endpoint::Messages, &headers, &body) {
+        Ok(read) => read,
+        Err(refusal) => return refuse(&state, &Method::POST, &uri, refusal),
+    };
+    let conversation = Conversation::read(&request);
+    let kind = kind_of(&request);
+    let session = session_of(&headers);
+    state.record(RecordedRequest {
+        kind,
+        session: session.clone(),
+        model: request.model.clone(),
+        text: state.without_key(&conversation.text),
+        body: state.without_key_in(&body),
+    });
+    let outcome = match kind {
+        RequestKind::Agent => {
+            let open = state.stops_at(&conversation, session.as_deref());
+            for open in open {
+                gate::pass(open).await;
+            }
+            decide(|passed| state.agent_outcome(&conversation, passed)).await
+        }
+        RequestKind::Spec => {
+            let text = request.texts(Role::User).collect::<Vec<_>>().join("\n");
+            decide(|passed| state.spec_outcome(&text, passed)).await
+        }
+        RequestKind::Side => Outcome::Content(Block::Text("Work on the checklist".to_owned())),
+    };
+    let latency = state.read().latency;
+    tokio::time::sleep(latency).await;
+    respond(&state, &request, &body, outcome).await
+}
+
+/// Asks the rules from the first on until one says more than to wait.
+async fn decide(mut ask: impl FnMut(usize) -> (Outcome, usize)) -> Outcome {
+    let mut passed = 0;
+    loop {
+        let (outcome, rule) = ask(passed);
+        passed = rule + 1;
+        match outcome {
+            Outcome::Delay(delay) => tokio::time::sleep(delay).await,
+            Outcome::Pass => {}
+            decided @ (Outcome::Turn(_)
+            | Outcome::Content(_)
+            | Outcome::Error(_)
+            | Outcome::NoAnswer
+            | Outcome::Broken(_)) => return decided,
+        }
+    }
+}
+
+async fn respond(state: &State, request: &MessagesRequest, body: &Value, outcome: Outcome) -> Response {
+    let (content, ending) = match outcome {
+        Outcome::Turn(Turn::Say(words)) => (Block::Text(words), Ending::Complete),
+        Outcome::Turn(Turn::Call(call)) => (state.issue(call), Ending::Complete),
+        Outcome::Content(block) => (block, Ending::Complete),
+        Outcome::Broken(ending) if request.stream => (
+            Block::Text("Let me look at the checklist first.".to_owned()),
+            ending,
+        ),
+        Outcome::Error(ApiError {
+            status, retry_after, ..
+        }) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut refusal = Refusal::new(status, "Overloaded");
+            refusal.retry_after = retry_after;
+            return refusal.into_response();
+        }
+        Outcome::NoAnswer | Outcome::Broken(_) | Outcome::Delay(_) | Outcome::Pass => {
+            std::future::pending().await
+        }
+    };
+    let answer = Answer {
+        model: request.model.clone(),
+        content,
+        usage: Usage::of_request(body),
+    };
+    if request.stream {
+        answer.into_events(ending)
+    } else {
+        answer.into_json()
+    }
+}
+
+fn read_request(
+    state: &State,
+    endpoint: Endpoint,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(MessagesRequest, Value), Refusal> {
+    check_headers(headers, &state.api_key)?;
+    let body = serde_json::from_slice(body)
+        .map_err(|error| Refusal::invalid(format!("the body is no JSON: {error}")))?;
+    let request = check_body(endpoint, &body, headers, |id| state.was_issued(id))?;
+    Ok((request, body))
+}
+
+fn kind_of(request: &MessagesRequest) -> RequestKind {
+    if request.has_tool("Bash") && request.has_tool("Edit") {
+        return RequestKind::Agent;
+    }
+    // Claude Code's side questions offer no tools, and may quote any prompt.
+    let asks_for_spec = if request.tools.is_empty() {
+        request.system_text().contains("SPEC.md")
+    } else {
+        request
+            .texts(Role::User)
+            .any(|text| text.contains(spec_writer::QUOTATION))
+    };
+    if asks_for_spec {
+        RequestKind::Spec
+    } else {
+        RequestKind::Side
+    }
+}
+
+/// The id that Claude Code gives to a run.
+fn session_of(headers: &HeaderMap) -> Option<String> {
+    headers
+        .get("x-claude-code-session-id")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
+}
+
+async fn not_found(SharedState(state): SharedState<Arc<State>>, method: Method, uri: Uri) -> Response {
+    refuse(
+        &state,
+        &method,
+        &uri,
+        Refusal::new(
+            StatusCode::NOT_FOUND,
+            format!("{method} {}: Not found", uri.path()),
+        ),
+    )
+}
+
+fn refuse(state: &State, method: &Method, uri: &Uri, refusal: Refusal) -> Response {
+    state
+        .write()
+        .violations
+        .push(format!("{method} {}: {}", uri.path(), refusal.message));
+    refusal.into_response()
+}

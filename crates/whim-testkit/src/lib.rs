@@ -4,12 +4,14 @@
 //! and is recorded as a fault of the caller's, so that a test which passes says something about the real service.
 
 pub mod anthropic;
+mod background;
 pub mod git;
 pub mod github;
 pub mod postgres;
 mod process;
 pub mod proxy;
 pub mod redis;
+mod server;
 pub mod services;
 pub mod tools;
 pub mod wait;

@@ -1,4 +1,5 @@
 //! The Postgres and Redis that tests stand on.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,0 +1,112 @@
+//! Holding the model's answer at a chosen moment, so that a test can act there.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+/// A moment in the work of the agents whose conversations contain the gate's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// So many commits were made; the box of the last one is not ticked yet.
+    AfterCommits(usize),
+    /// So many boxes were ticked; the run of the last one has not ended yet.
+    AfterTicks(usize),
+    /// The run of this number begins, counted from 1.
+    BeforeRun(usize),
+}
+
+/// Holds the answers from its moment on, until it is opened or dropped.
+#[derive(Debug)]
+pub struct Gate {
+    reached: watch::Receiver<bool>,
+    open: watch::Sender<bool>,
+}
+
+impl Gate {
+    /// Waits until an agent stands at the gate.
+    ///
+    /// # Errors
+    /// When none does in time.
+    pub async fn reached(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let reached = tokio::time::timeout(patience, self.reached.wait_for(|reached| *reached));
+        reached
+            .await
+            .context("no agent came to the gate in time")?
+            .context("the model stand-in is gone")?;
+        Ok(())
+    }
+
+    /// Lets the agents pass, now and later.
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+}
+
+/// The stand-in's side of a gate.
+#[derive(Debug)]
+pub(super) struct Barrier {
+    contains: String,
+    moment: Moment,
+    commits: HashSet<String>,
+    ticks: HashSet<String>,
+    runs: HashSet<String>,
+    reached: watch::Sender<bool>,
+    open: watch::Receiver<bool>,
+}
+
+/// What a request tells of the work so far.
+#[derive(Debug)]
+pub(super) struct Progress<'a> {
+    pub(super) text: &'a str,
+    pub(super) session: &'a str,
+    /// The ids of the tool uses that made a commit.
+    pub(super) commits: &'a [String],
+    pub(super) ticks: &'a [String],
+}
+
+impl Barrier {
+    pub(super) fn new(contains: String, moment: Moment) -> (Self, Gate) {
+        let (reached_sender, reached) = watch::channel(false);
+        let (open, open_receiver) = watch::channel(false);
+        let barrier = Self {
+            contains,
+            moment,
+            commits: HashSet::new(),
+            ticks: HashSet::new(),
+            runs: HashSet::new(),
+            reached: reached_sender,
+            open: open_receiver,
+        };
+        (barrier, Gate { reached, open })
+    }
+
+    /// Takes note of a request; where it has to wait, gives what it waits for.
+    pub(super) fn note(&mut self, progress: &Progress<'_>) -> Option<watch::Receiver<bool>> {
+        if !progress.text.contains(&self.contains) {
+            return None;
+        }
+        self.commits.extend(progress.commits.iter().cloned());
+        self.ticks.extend(progress.ticks.iter().cloned());
+        self.runs.insert(progress.session.to_owned());
+        let is_reached = match self.moment {
+            Moment::AfterCommits(count) => self.commits.len() >= count,
+            Moment::AfterTicks(count) => self.ticks.len() >= count,
+            Moment::BeforeRun(number) => self.runs.len() >= number,
+        };
+        if !is_reached {
+            return None;
+        }
+        self.reached.send_replace(true);
+        Some(self.open.clone())
+    }
+}
+
+/// Waits until the gate is open, or nobody is left to open it.
+pub(super) async fn pass(mut open: watch::Receiver<bool>) {
+    // An error means that the test dropped the gate.
+    if open.wait_for(|open| *open).await.is_err() {
+        tracing::debug!("a gate of the model stand-in was dropped");
+    }
+}
