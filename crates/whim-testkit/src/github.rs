@@ -1,1 +1,232 @@
-//! 
+//! A stand-in for GitHub: its REST API, and git over smart HTTP, with a memory of its own.
+//!
+//! One listener serves both, as GitHub Enterprise does: the API at its root or below `/api/v3`, and repositories at
+//! `/{owner}/{name}.git` through the real `git http-backend`. Issues, labels, comments and pull requests stay what
+//! callers made of them; pull requests follow the branches that are pushed.
+//!
+//! The stand-in refuses nonsense. Every request is held against GitHub's own published description, and what breaks
+//! it, or asks for what the stand-in does not have, is a [`Violation`]; so is an answer of the stand-in's own that
+//! GitHub would not give. A [`GitHub`] that is dropped with violations fails its test.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use axum::http::Method;
+//! use whim_testkit::github::{Fault, GitHub};
+//!
+//! let github = GitHub::start().await;
+//! github.create_repository("acme/shop", &[("README.md", "# Shop\n")]);
+//! let number = github.create_issue("acme/shop", "Sell tea", "Please.", &["whim"]);
+//! github.faults().push(Fault::on(Method::POST, "/repos/{owner}/{repo}/pulls").cut_after());
+//! // The program under test gets `github.api_url()`, `github.git_url()` and `github.token()`.
+//! assert_eq!(github.issue("acme/shop", number).labels, ["whim"]);
+//! # }
+//! ```
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+mod access;
+mod account;
+mod arrange;
+mod asked;
+mod bare;
+mod comments;
+mod description;
+mod faults;
+mod gate;
+mod git_http;
+mod inspect;
+mod issues;
+mod journal;
+mod labels;
+mod merge;
+mod pages;
+mod pulls;
+mod rate;
+mod refusal;
+mod repositories;
+mod rest;
+mod routes;
+mod server;
+mod shared;
+mod state;
+mod tags;
+mod template;
+mod views;
+
+pub use access::{Access, Permissions};
+pub use faults::{Fault, Faults};
+pub use inspect::{Comment, Issue, Pull};
+pub use journal::{RecordedRequest, Violation, ViolationKind};
+pub use state::State;
+
+use gate::Gate;
+use shared::Shared;
+use views::Links;
+
+use crate::background::Background;
+
+/// The login that [`GitHub::token`] belongs to.
+pub const BOT: &str = "whim-bot";
+
+/// The login of the person who files issues and changes labels by hand.
+pub const PERSON: &str = "octocat";
+
+/// The running stand-in. It ends, with all that it holds, when this is dropped.
+///
+/// Methods that take a repository want it as `owner/name` and panic where there is none: a test that names one which
+/// does not exist is wrong.
+pub struct GitHub {
+    shared: Arc<Shared>,
+    token: String,
+    /// Held for its end.
+    _server: Background,
+}
+
+impl GitHub {
+    /// Starts a stand-in on a free port of loopback.
+    ///
+    /// # Panics
+    /// It cannot be started; the message says why.
+    pub async fn start() -> Self {
+        must(
+            "could not start the GitHub stand-in",
+            Self::start_on((Ipv4Addr::LOCALHOST, 0).into()).await,
+        )
+    }
+
+    /// Starts a stand-in on an address; port 0 means a free one.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or git cannot serve HTTP on this machine.
+    pub async fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
+        let backend = git_http::find_backend()?;
+        let files = TempDir::with_prefix("whim-github-").context("could not make a directory")?;
+        let bind = server::bind(address).await;
+        let listener = bind.with_context(|| format!("could not bind {address}"))?;
+        let links = Links {
+            base: format!("http://{}", reachable(listener.local_addr()?)),
+        };
+        let shared = Arc::new(Shared::new(links, files, backend));
+        let server = server::start(listener, Gate::new(Arc::clone(&shared)))?;
+        let mut github = Self {
+            shared,
+            token: String::new(),
+            _server: server,
+        };
+        github.token = github.create_token(BOT, Permissions::WRITE);
+        Ok(github)
+    }
+
+    /// Where the REST API is, without a slash at the end: the counterpart of `https://api.github.com`.
+    #[must_use]
+    pub fn api_url(&self) -> String {
+        self.shared.links.base.clone()
+    }
+
+    /// Where the REST API is as on GitHub Enterprise: below `/api/v3`.
+    #[must_use]
+    pub fn enterprise_api_url(&self) -> String {
+        self.shared.links.of("/api/v3")
+    }
+
+    /// Where repositories are, without a slash at the end: the counterpart of `https://github.com`.
+    #[must_use]
+    pub fn git_url(&self) -> String {
+        self.shared.links.base.clone()
+    }
+
+    /// From where a repository is cloned.
+    #[must_use]
+    pub fn clone_url(&self, repository: &str) -> String {
+        self.shared.links.of(&format!("/{repository}.git"))
+    }
+
+    /// A token of [`BOT`] that may do everything.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The queue of things that go wrong.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// Every request so far, of the API and of git, oldest first.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.journal.requests()
+    }
+
+    /// How many requests with this method went to paths of this form, written as for [`Fault::on`].
+    ///
+    /// # Panics
+    /// The path is not such a pattern.
+    #[must_use]
+    #[track_caller]
+    pub fn count_requests(&self, method: &axum::http::Method, path: &str) -> usize {
+        let Some(pattern) = template::compile(path) else {
+            panic!("`{path}` is no pattern of a path")
+        };
+        let fits = |it: &&RecordedRequest| it.method == *method && pattern.is_match(&it.path);
+        self.requests().iter().filter(fits).count()
+    }
+
+    /// What happened and must not.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.shared.journal.violations()
+    }
+
+    /// Takes the violations away, for tests that provoke them.
+    #[must_use]
+    pub fn take_violations(&self) -> Vec<Violation> {
+        self.shared.journal.take_violations()
+    }
+
+    /// Fails where something happened that must not.
+    ///
+    /// # Panics
+    /// There are violations.
+    #[track_caller]
+    pub fn assert_no_violations(&self) {
+        let violations: Vec<String> = self.take_violations().iter().map(ToString::to_string).collect();
+        assert!(
+            violations.is_empty(),
+            "GitHub would not have it so:\n{}",
+            violations.join("\n")
+        );
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        // A test that fails already shows its own reason.
+        if !std::thread::panicking() {
+            self.assert_no_violations();
+        }
+    }
+}
+
+/// An address that is bound to every interface is reached through loopback.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    if bound.ip().is_unspecified() {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port())
+    } else {
+        bound
+    }
+}
+
+/// A test whose world cannot be made, or is asked for what it does not have, has failed.
+#[track_caller]
+fn must<T, Problem: Into<anyhow::Error>>(what: &str, result: Result<T, Problem>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{what}: {:#}", error.into()),
+    }
+}

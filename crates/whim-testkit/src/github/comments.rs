@@ -1,0 +1,86 @@
+//! Comments on issues and pull requests.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::pages::Page;
+use super::refusal::Refusal;
+use super::routes::{Answer, Call, Known, KnownBody};
+use super::shared::Shared;
+use super::state::Repository;
+use super::views;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    since: Option<DateTime<Utc>>,
+    page: Option<usize>,
+    per_page: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    body: String,
+}
+
+/// `GET /repos/{owner}/{repo}/issues/{issue_number}/comments`, oldest first
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    call: Call,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+    Known(query): Known<ListQuery>,
+) -> Answer {
+    shared.with_repository(&owner, &name, |repository| {
+        let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+        let comments = issue.comments.iter();
+        let comments = comments.filter(|it| query.since.is_none_or(|since| since <= it.updated_at));
+        let views = comments.map(|comment| views::comment(&shared.links, repository, issue, comment));
+        Ok(Page::new(query.page, query.per_page).of(views, &call.url))
+    })
+}
+
+/// `POST /repos/{owner}/{repo}/issues/{issue_number}/comments`
+pub(super) async fn create(
+    State(shared): State<Arc<Shared>>,
+    call: Call,
+    Path((owner, name, number)): Path<(String, String, u64)>,
+    KnownBody(text): KnownBody<Text>,
+) -> Answer {
+    let mut world = shared.write();
+    let change = world.change_by(call.login()?);
+    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+    let id = repository.comment(number, text.body, &change)?;
+    Ok((StatusCode::CREATED, Json(view(&shared, repository, number, id)?)).into_response())
+}
+
+/// `PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}`
+pub(super) async fn update(
+    State(shared): State<Arc<Shared>>,
+    call: Call,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+    KnownBody(text): KnownBody<Text>,
+) -> Answer {
+    let mut world = shared.write();
+    let change = world.change_by(call.login()?);
+    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+    let number = repository.edit_comment(id, text.body, &change)?;
+    Ok(Json(view(&shared, repository, number, id)?).into_response())
+}
+
+fn view(shared: &Shared, repository: &Repository, number: u64, id: u64) -> Result<Value, Refusal> {
+    let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+    let comment = issue
+        .comments
+        .iter()
+        .find(|comment| comment.id == id)
+        .ok_or(Refusal::NotFound)?;
+    Ok(views::comment(&shared.links, repository, issue, comment))
+}

@@ -1,0 +1,98 @@
+//! The way of every request: faults first, then git or the REST API, and a line in the journal.
+
+use std::sync::Arc;
+
+use axum::http::{Method, Request};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
+use tokio::task::JoinError;
+
+use super::access::Caller;
+use super::asked::Asked;
+use super::faults::{Effect, Prepared};
+use super::git_http;
+use super::journal::{RecordedRequest, Violation, ViolationKind};
+use super::rest::Rest;
+use super::shared::Shared;
+
+pub(super) struct Gate {
+    shared: Arc<Shared>,
+    rest: Rest,
+}
+
+/// The connection is to be dropped without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut on purpose")]
+pub(super) struct Cut;
+
+impl Gate {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let rest = Rest::new(Arc::clone(&shared));
+        Self { shared, rest }
+    }
+
+    /// Answers one request and writes it down.
+    pub(super) async fn serve(&self, request: Request<Incoming>) -> Result<Response, Cut> {
+        let asked = Asked::read(request).await.ok_or(Cut)?;
+        let caller = self.shared.identify(&asked.headers);
+        let (answer, cut) = self.strike_or_answer(&asked, &caller).await;
+        self.shared.journal.record(RecordedRequest {
+            method: asked.method,
+            path: asked.path,
+            query: asked.query,
+            login: caller.into_login(),
+            status: answer.as_ref().map(Response::status),
+            cut,
+        });
+        answer.filter(|_answer| !cut).ok_or(Cut)
+    }
+
+    /// The answer, where there is one, and whether the connection is cut instead of giving it.
+    async fn strike_or_answer(&self, asked: &Asked, caller: &Caller) -> (Option<Response>, bool) {
+        let git = git_http::Target::of(&asked.path);
+        // A request is held against the description also where a fault answers it.
+        let described = if git.is_none() {
+            self.rest.examine(asked)
+        } else {
+            None
+        };
+        let effect = match self.shared.faults.strike(&asked.method, &asked.path, &asked.body) {
+            Some(strike) => {
+                tokio::time::sleep(strike.delay).await;
+                strike.effect
+            }
+            None => Effect::Pass,
+        };
+        let cut = match effect {
+            Effect::CutBefore => return (None, true),
+            Effect::Answer(prepared) => return (Some(self.fault_answer(&prepared, caller)), false),
+            Effect::Pass => false,
+            Effect::CutAfter => true,
+        };
+        let answer = match git {
+            Some(target) => git_http::answer(&self.shared, target, asked, caller).await,
+            None => self.rest.answer(asked, caller, described).await,
+        };
+        (Some(answer), cut)
+    }
+
+    fn fault_answer(&self, prepared: &Prepared, caller: &Caller) -> Response {
+        let mut response = (prepared.status, prepared.body.clone()).into_response();
+        let headers = prepared.headers_at(self.shared.read().now());
+        response.headers_mut().extend(headers);
+        self.rest.write_standing(caller, response.headers_mut());
+        response
+    }
+
+    /// A panic in a handler takes its connection with it, and must not pass for a cut one.
+    pub(super) fn record_panic(&self, error: &JoinError) {
+        let (method, path) = (Method::GET, "unknown".to_owned());
+        let problem = format!("the stand-in is broken: {error}");
+        self.shared.journal.violate(Violation {
+            kind: ViolationKind::Answer,
+            method,
+            path,
+            problem,
+        });
+    }
+}

@@ -1,0 +1,97 @@
+//! What was asked, and what was wrong with it.
+
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+use axum::http::{Method, StatusCode};
+
+/// One request that the stand-in got, of the REST API or of git.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedRequest {
+    pub method: Method,
+    /// Without the prefix `/api/v3`.
+    pub path: String,
+    pub query: String,
+    /// Whose token it carried, where the token was known.
+    pub login: Option<String>,
+    /// What was answered; nothing where the connection was cut before anything was done.
+    pub status: Option<StatusCode>,
+    /// The answer never reached the caller.
+    pub cut: bool,
+}
+
+/// Something that must not happen: a request that makes no sense, or an answer of the stand-in that GitHub would
+/// not give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub kind: ViolationKind,
+    pub method: Method,
+    pub path: String,
+    /// What is wrong, in words.
+    pub problem: String,
+}
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViolationKind {
+    /// The caller's.
+    Request,
+    /// The stand-in's.
+    Answer,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            method,
+            path,
+            problem,
+        } = self;
+        let kind = match kind {
+            ViolationKind::Request => "request",
+            ViolationKind::Answer => "answer of the stand-in",
+        };
+        write!(formatter, "{kind} {method} {path}: {problem}")
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    requests: RwLock<Vec<RecordedRequest>>,
+    violations: RwLock<Vec<Violation>>,
+}
+
+impl Journal {
+    pub(super) fn record(&self, request: RecordedRequest) {
+        self.requests
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(request);
+    }
+
+    pub(super) fn requests(&self) -> Vec<RecordedRequest> {
+        self.requests
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn violate(&self, violation: Violation) {
+        self.violations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(violation);
+    }
+
+    pub(super) fn violations(&self) -> Vec<Violation> {
+        self.violations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn take_violations(&self) -> Vec<Violation> {
+        std::mem::take(&mut *self.violations.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}

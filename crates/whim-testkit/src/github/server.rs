@@ -1,0 +1,55 @@
+//! The listener.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::gate::Gate;
+use crate::background::Background;
+
+/// Takes an address, before anything is served there.
+pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    tokio::net::TcpListener::bind(address).await?.into_std()
+}
+
+/// Serves until the answer is dropped.
+pub(super) fn start(listener: TcpListener, gate: Gate) -> anyhow::Result<Background> {
+    Background::start("github-stand-in", async move {
+        serve(tokio::net::TcpListener::from_std(listener)?, Arc::new(gate)).await;
+        Ok(())
+    })
+}
+
+async fn serve(listener: tokio::net::TcpListener, gate: Arc<Gate>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _peer)) => {
+                    connections.spawn(serve_connection(stream, Arc::clone(&gate)));
+                }
+                Err(error) => tracing::warn!(%error, "the stand-in could not accept a connection"),
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    gate.record_panic(&error);
+                }
+            }
+        }
+    }
+}
+
+/// An error of the service makes hyper drop the connection without a word: that is how a cut is done.
+async fn serve_connection(stream: TcpStream, gate: Arc<Gate>) {
+    let service = service_fn(|request| gate.serve(request));
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection of the stand-in ended");
+    }
+}

@@ -1,0 +1,116 @@
+//! What the server's handlers and the test's hands share.
+
+use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use axum::http::HeaderMap;
+use tempfile::TempDir;
+
+use super::access::{Caller, presented_token};
+use super::asked::Asked;
+use super::faults::Faults;
+use super::journal::{Journal, Violation, ViolationKind};
+use super::rate::Standing;
+use super::refusal::Refusal;
+use super::state::{Repository, World};
+use super::views::Links;
+use crate::git;
+
+pub(super) struct Shared {
+    pub(super) links: Links,
+    /// Holds the bare repositories as `{owner}/{name}.git`.
+    pub(super) files: TempDir,
+    /// The program `git-http-backend`.
+    pub(super) backend: PathBuf,
+    pub(super) faults: Faults,
+    pub(super) journal: Journal,
+    world: RwLock<World>,
+}
+
+impl Shared {
+    pub(super) fn new(links: Links, files: TempDir, backend: PathBuf) -> Self {
+        let world = RwLock::new(World::new());
+        Self {
+            links,
+            files,
+            backend,
+            faults: Faults::default(),
+            journal: Journal::default(),
+            world,
+        }
+    }
+
+    /// A test that panicked while it held the lock must not hide why behind a second panic.
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, World> {
+        self.world.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who a request comes from.
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Caller {
+        match presented_token(headers) {
+            None => Caller::Stranger,
+            Some(token) => {
+                let world = self.read();
+                let identity = token.and_then(|token| world.identity(&token).cloned());
+                identity.map_or(Caller::Unknown, Caller::Known)
+            }
+        }
+    }
+
+    /// What a caller has left of the hourly limit.
+    pub(super) fn standing(&self, caller: &Caller) -> Standing {
+        let mut world = self.write();
+        let now = world.now();
+        world.limits.standing(caller.token(), now)
+    }
+
+    /// Counts one request against the hourly limit.
+    pub(super) fn count(&self, caller: &Caller) {
+        let mut world = self.write();
+        let now = world.now();
+        world.limits.count(caller.token(), now);
+    }
+
+    /// Writes down that something is wrong with a request or its answer.
+    pub(super) fn violate(&self, asked: &Asked, kind: ViolationKind, problem: String) {
+        let (method, path) = (asked.method.clone(), asked.path.clone());
+        self.journal.violate(Violation {
+            kind,
+            method,
+            path,
+            problem,
+        });
+    }
+
+    /// Looks at a repository's record.
+    pub(super) fn with_repository<T>(
+        &self,
+        owner: &str,
+        name: &str,
+        look: impl FnOnce(&Repository) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        look(self.read().repository(owner, name).ok_or(Refusal::NotFound)?)
+    }
+
+    /// The bare repository behind a name.
+    pub(super) fn bare(&self, owner: &str, name: &str) -> Result<git::Repository, Refusal> {
+        self.with_repository(owner, name, |repository| {
+            Ok(git::Repository::open(&repository.directory))
+        })
+    }
+
+    /// Takes over what the branches of a bare repository are now; `login` is who moved them.
+    pub(super) fn refresh(&self, owner: &str, name: &str, login: &str) -> Result<(), Refusal> {
+        let branches = self.bare(owner, name)?.branches()?;
+        let mut world = self.write();
+        let change = world.change_by(login);
+        world
+            .repository_mut(owner, name)
+            .ok_or(Refusal::NotFound)?
+            .take_branches(branches, &change)
+    }
+}

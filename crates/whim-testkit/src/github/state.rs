@@ -1,0 +1,261 @@
+//! What the stand-in remembers.
+//!
+//! Records change only through the methods of [`Repository`] in the files below this one; the REST handlers and
+//! the test's own hands go through the same ones, so that both leave the same traces.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::access::Identity;
+use super::rate::RateLimits;
+
+mod issues;
+mod labels;
+mod pulls;
+
+pub(super) use labels::LabelFields;
+pub(super) use pulls::NewPull;
+
+/// Everything there is.
+pub(super) struct World {
+    clock: Clock,
+    repositories: BTreeMap<String, Repository>,
+    tokens: HashMap<String, Identity>,
+    pub(super) limits: RateLimits,
+}
+
+/// The real time, moved forward by as much as a test asks for. GitHub's times have whole seconds.
+#[derive(Default)]
+struct Clock {
+    ahead: TimeDelta,
+}
+
+/// Who changes something, and when.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    pub(super) by: String,
+    pub(super) at: DateTime<Utc>,
+}
+
+pub(super) struct Repository {
+    pub(super) id: u64,
+    pub(super) owner: String,
+    pub(super) name: String,
+    pub(super) default_branch: String,
+    /// The bare repository.
+    pub(super) directory: PathBuf,
+    pub(super) labels: Vec<Label>,
+    /// Issues and pull requests, which share one row of numbers.
+    pub(super) issues: BTreeMap<u64, Issue>,
+    /// Branches with their newest commits, as of the last look into the bare repository.
+    pub(super) branches: BTreeMap<String, String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) pushed_at: DateTime<Utc>,
+    last_id: u64,
+}
+
+#[derive(Clone)]
+pub(super) struct Label {
+    pub(super) id: u64,
+    pub(super) name: String,
+    pub(super) color: String,
+    pub(super) description: Option<String>,
+}
+
+/// Whether an issue or a pull request is still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Open,
+    Closed,
+}
+
+impl State {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+pub(super) struct Issue {
+    pub(super) id: u64,
+    pub(super) number: u64,
+    pub(super) title: String,
+    pub(super) body: Option<String>,
+    pub(super) author: String,
+    pub(super) state: State,
+    pub(super) state_reason: Option<String>,
+    /// Ids of the repository's labels, in the order in which they were added.
+    pub(super) labels: Vec<u64>,
+    pub(super) comments: Vec<Comment>,
+    pub(super) events: Vec<Event>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) closed: Option<Change>,
+    /// What makes the issue a pull request.
+    pub(super) pull: Option<Pull>,
+}
+
+#[derive(Clone)]
+pub(super) struct Comment {
+    pub(super) id: u64,
+    pub(super) body: String,
+    pub(super) author: String,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+}
+
+#[derive(Clone)]
+pub(super) struct Event {
+    pub(super) id: u64,
+    pub(super) actor: String,
+    pub(super) at: DateTime<Utc>,
+    pub(super) kind: EventKind,
+}
+
+#[derive(Clone)]
+pub(super) enum EventKind {
+    Labeled { name: String, color: String },
+    Unlabeled { name: String, color: String },
+    Renamed { from: String, to: String },
+    Closed,
+    Reopened,
+    Merged { commit: String },
+}
+
+#[derive(Clone)]
+pub(super) struct Pull {
+    pub(super) id: u64,
+    pub(super) head: String,
+    pub(super) base: String,
+    pub(super) head_hash: String,
+    pub(super) base_hash: String,
+    pub(super) draft: bool,
+    pub(super) maintainer_can_modify: bool,
+    pub(super) merged: Option<Merge>,
+}
+
+#[derive(Clone)]
+pub(super) struct Merge {
+    pub(super) commit: String,
+    pub(super) change: Change,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self {
+            clock: Clock::default(),
+            repositories: BTreeMap::new(),
+            tokens: HashMap::new(),
+            limits: RateLimits::default(),
+        }
+    }
+
+    /// The time that GitHub would write down now.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        let now = Utc::now() + self.clock.ahead;
+        DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
+    }
+
+    pub(super) fn advance_clock(&mut self, by: TimeDelta) {
+        self.clock.ahead += by;
+    }
+
+    pub(super) fn change_by(&self, login: &str) -> Change {
+        Change {
+            by: login.to_owned(),
+            at: self.now(),
+        }
+    }
+
+    pub(super) fn add_token(&mut self, identity: Identity) {
+        self.tokens.insert(identity.token.clone(), identity);
+    }
+
+    pub(super) fn identity(&self, token: &str) -> Option<&Identity> {
+        self.tokens.get(token)
+    }
+
+    /// Adds a repository; false where the name is taken.
+    pub(super) fn add_repository(&mut self, owner: &str, name: &str, directory: PathBuf) -> bool {
+        let key = repository_key(owner, name);
+        if self.repositories.contains_key(&key) {
+            return false;
+        }
+        let id = self.repositories.len() as u64 + 1;
+        let now = self.now();
+        let repository = Repository {
+            id,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            default_branch: crate::git::DEFAULT_BRANCH.to_owned(),
+            directory,
+            labels: Vec::new(),
+            issues: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            created_at: now,
+            updated_at: now,
+            pushed_at: now,
+            // Ids are unique in the whole stand-in, as they are at GitHub.
+            last_id: id * 1_000_000,
+        };
+        self.repositories.insert(key, repository);
+        true
+    }
+
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &Repository> {
+        self.repositories.values()
+    }
+
+    /// Names of owners and repositories do not tell upper from lower case.
+    pub(super) fn repository(&self, owner: &str, name: &str) -> Option<&Repository> {
+        self.repositories.get(&repository_key(owner, name))
+    }
+
+    pub(super) fn repository_mut(&mut self, owner: &str, name: &str) -> Option<&mut Repository> {
+        self.repositories.get_mut(&repository_key(owner, name))
+    }
+}
+
+fn repository_key(owner: &str, name: &str) -> String {
+    format!("{owner}/{name}").to_lowercase()
+}
+
+impl Repository {
+    pub(super) fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+
+    pub(super) fn issue(&self, number: u64) -> Option<&Issue> {
+        self.issues.get(&number)
+    }
+
+    /// The issue with this number, if it is a pull request.
+    pub(super) fn pull(&self, number: u64) -> Option<(&Issue, &Pull)> {
+        let issue = self.issues.get(&number)?;
+        Some((issue, issue.pull.as_ref()?))
+    }
+
+    pub(super) fn pulls(&self) -> impl Iterator<Item = (&Issue, &Pull)> {
+        self.issues
+            .values()
+            .filter_map(|issue| Some((issue, issue.pull.as_ref()?)))
+    }
+
+    /// The labels of an issue, oldest first.
+    pub(super) fn labels_of<'a>(&'a self, issue: &'a Issue) -> impl Iterator<Item = &'a Label> {
+        issue
+            .labels
+            .iter()
+            .filter_map(|id| self.labels.iter().find(|label| label.id == *id))
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}

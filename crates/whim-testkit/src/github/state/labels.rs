@@ -1,0 +1,144 @@
+//! Labels of a repository and of its issues.
+
+use super::super::refusal::{Invalid, Refusal};
+use super::{Change, EventKind, Label, Repository};
+
+/// The color of a label that came into being by being put on an issue.
+const DEFAULT_COLOR: &str = "ededed";
+
+/// GitHub's limits, in characters.
+const NAME_LIMIT: usize = 50;
+const DESCRIPTION_LIMIT: usize = 100;
+
+/// What a new label says of itself.
+pub(in super::super) struct LabelFields {
+    pub(in super::super) name: String,
+    pub(in super::super) color: Option<String>,
+    pub(in super::super) description: Option<String>,
+}
+
+impl Repository {
+    /// Names of labels do not tell upper from lower case.
+    pub(in super::super) fn label(&self, name: &str) -> Option<&Label> {
+        self.labels
+            .iter()
+            .find(|label| label.name.to_lowercase() == name.to_lowercase())
+    }
+
+    pub(in super::super) fn create_label(&mut self, fields: LabelFields) -> Result<&Label, Refusal> {
+        let mut errors = Vec::new();
+        if name_is_refused(&fields.name) {
+            errors.push(Invalid::field("Label", "name"));
+        }
+        if self.label(&fields.name).is_some() {
+            errors.push(Invalid::already_exists("Label", "name"));
+        }
+        let color = fields.color.unwrap_or_else(|| DEFAULT_COLOR.to_owned());
+        if color.len() != 6 || !color.chars().all(|it| it.is_ascii_hexdigit()) {
+            errors.push(Invalid::field("Label", "color"));
+        }
+        if fields
+            .description
+            .as_deref()
+            .is_some_and(|it| it.chars().count() > DESCRIPTION_LIMIT)
+        {
+            errors.push(Invalid::field("Label", "description"));
+        }
+        if !errors.is_empty() {
+            return Err(Refusal::Invalid(errors));
+        }
+        let id = self.next_id();
+        let label = Label {
+            id,
+            name: fields.name,
+            color,
+            description: fields.description,
+        };
+        self.labels.push(label);
+        self.labels.last().ok_or(Refusal::NotFound)
+    }
+
+    /// Puts labels on an issue. A name that the repository does not have yet becomes a label, as at GitHub.
+    pub(in super::super) fn add_labels(
+        &mut self,
+        number: u64,
+        names: &[String],
+        change: &Change,
+    ) -> Result<(), Refusal> {
+        self.issue(number).ok_or(Refusal::NotFound)?;
+        if names.iter().any(|name| name_is_refused(name)) {
+            return Err(Refusal::invalid(Invalid::field("Label", "name")));
+        }
+        for name in names {
+            let label = match self.label(name) {
+                Some(label) => label.clone(),
+                None => {
+                    let fields = LabelFields {
+                        name: name.clone(),
+                        color: None,
+                        description: None,
+                    };
+                    self.create_label(fields)?.clone()
+                }
+            };
+            let issue = self.issues.get(&number).ok_or(Refusal::NotFound)?;
+            if !issue.labels.contains(&label.id) {
+                let kind = EventKind::Labeled {
+                    name: label.name,
+                    color: label.color,
+                };
+                self.record(number, change, kind, |issue| issue.labels.push(label.id))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a label off an issue; refused where it is not on it.
+    pub(in super::super) fn remove_label(
+        &mut self,
+        number: u64,
+        name: &str,
+        change: &Change,
+    ) -> Result<(), Refusal> {
+        let issue = self.issue(number).ok_or(Refusal::NotFound)?;
+        let label = self
+            .label(name)
+            .filter(|label| issue.labels.contains(&label.id))
+            .cloned();
+        let label = label.ok_or(Refusal::NoSuchLabel)?;
+        let kind = EventKind::Unlabeled {
+            name: label.name,
+            color: label.color,
+        };
+        self.record(number, change, kind, |issue| {
+            issue.labels.retain(|id| *id != label.id)
+        })
+    }
+
+    /// Puts exactly these labels on an issue.
+    pub(in super::super) fn set_labels(
+        &mut self,
+        number: u64,
+        names: &[String],
+        change: &Change,
+    ) -> Result<(), Refusal> {
+        let issue = self.issue(number).ok_or(Refusal::NotFound)?;
+        let unwanted: Vec<String> = self
+            .labels_of(issue)
+            .filter(|label| {
+                !names
+                    .iter()
+                    .any(|name| name.to_lowercase() == label.name.to_lowercase())
+            })
+            .map(|label| label.name.clone())
+            .collect();
+        unwanted
+            .iter()
+            .try_for_each(|name| self.remove_label(number, name, change))?;
+        self.add_labels(number, names, change)
+    }
+}
+
+fn name_is_refused(name: &str) -> bool {
+    name.trim().is_empty() || name.chars().count() > NAME_LIMIT
+}

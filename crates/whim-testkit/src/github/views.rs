@@ -1,0 +1,242 @@
+//! The forms in which GitHub shows its records.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use super::state::{Comment, Event, EventKind, Issue, Label, Repository};
+
+mod pull;
+mod repository;
+
+pub(super) use pull::{pull, pull_in_list};
+pub(super) use repository::{branch, reference, repository, repository_in_full};
+
+/// Where the stand-in is, for the many links in its answers.
+#[derive(Clone, Debug)]
+pub(super) struct Links {
+    /// Scheme, host and port, without a slash at the end.
+    pub(super) base: String,
+}
+
+impl Links {
+    pub(super) fn of(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    fn repository(&self, repository: &Repository) -> String {
+        self.of(&format!("/repos/{}", repository.full_name()))
+    }
+
+    fn page(&self, repository: &Repository) -> String {
+        self.of(&format!("/{}", repository.full_name()))
+    }
+}
+
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn node(kind: &str, id: u64) -> String {
+    format!("{kind}_{id:012}")
+}
+
+/// GitHub's numbers of users mean nothing to a caller; they only have to stay the same.
+fn user_id(login: &str) -> u64 {
+    login
+        .bytes()
+        .fold(7, |id, byte| (id * 31 + u64::from(byte)) % 100_000_000)
+        + 1
+}
+
+pub(super) fn user(links: &Links, login: &str) -> Value {
+    let url = links.of(&format!("/users/{login}"));
+    let mut view = json!({
+        "login": login,
+        "id": user_id(login),
+        "node_id": node("U", user_id(login)),
+        "avatar_url": links.of(&format!("/avatars/{login}")),
+        "gravatar_id": "",
+        "url": url,
+        "html_url": links.of(&format!("/{login}")),
+        "type": "User",
+        "user_view_type": "public",
+        "site_admin": false,
+    });
+    let suffixes = [
+        ("followers_url", "/followers"),
+        ("following_url", "/following{/other_user}"),
+        ("gists_url", "/gists{/gist_id}"),
+        ("starred_url", "/starred{/owner}{/repo}"),
+        ("subscriptions_url", "/subscriptions"),
+        ("organizations_url", "/orgs"),
+        ("repos_url", "/repos"),
+        ("events_url", "/events{/privacy}"),
+        ("received_events_url", "/received_events"),
+    ];
+    for (name, suffix) in suffixes {
+        view[name] = format!("{url}{suffix}").into();
+    }
+    view
+}
+
+/// The answer to `GET /user`.
+pub(super) fn account(links: &Links, login: &str, repositories: usize) -> Value {
+    let mut view = user(links, login);
+    for name in ["name", "company", "blog", "location", "email", "hireable", "bio"] {
+        view[name] = Value::Null;
+    }
+    for name in ["public_gists", "followers", "following"] {
+        view[name] = 0.into();
+    }
+    view["public_repos"] = repositories.into();
+    view["created_at"] = "2020-01-01T00:00:00Z".into();
+    view["updated_at"] = "2020-01-01T00:00:00Z".into();
+    view
+}
+
+pub(super) fn label(links: &Links, repository: &Repository, label: &Label) -> Value {
+    json!({
+        "id": label.id,
+        "node_id": node("LA", label.id),
+        "url": label_url(links, repository, label),
+        "name": label.name,
+        "description": label.description,
+        "color": label.color,
+        "default": false,
+    })
+}
+
+fn label_url(links: &Links, repository: &Repository, label: &Label) -> String {
+    let mut url = links.repository(repository);
+    url.push_str("/labels/");
+    url.extend(
+        url::form_urlencoded::byte_serialize(label.name.as_bytes()).map(|part| part.replace('+', "%20")),
+    );
+    url
+}
+
+pub(super) fn labels(links: &Links, repository: &Repository, issue: &Issue) -> Value {
+    repository
+        .labels_of(issue)
+        .map(|it| label(links, repository, it))
+        .collect()
+}
+
+/// How an author stands to a repository, as far as the stand-in knows.
+fn association(repository: &Repository, login: &str) -> &'static str {
+    if repository.owner == login {
+        "OWNER"
+    } else {
+        "COLLABORATOR"
+    }
+}
+
+fn reactions(url: &str) -> Value {
+    json!({
+        "url": format!("{url}/reactions"), "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0,
+        "confused": 0, "heart": 0, "rocket": 0, "eyes": 0,
+    })
+}
+
+pub(super) fn issue(links: &Links, repository: &Repository, issue: &Issue) -> Value {
+    let url = format!("{}/issues/{}", links.repository(repository), issue.number);
+    let kind = if issue.pull.is_some() { "pull" } else { "issues" };
+    let html_url = format!("{}/{kind}/{}", links.page(repository), issue.number);
+    let mut view = json!({
+        "id": issue.id,
+        "node_id": node("I", issue.id),
+        "url": url,
+        "repository_url": links.repository(repository),
+        "labels_url": format!("{url}/labels{{/name}}"),
+        "comments_url": format!("{url}/comments"),
+        "events_url": format!("{url}/events"),
+        "timeline_url": format!("{url}/timeline"),
+        "html_url": html_url,
+        "number": issue.number,
+        "title": issue.title,
+        "body": issue.body,
+        "user": user(links, &issue.author),
+        "labels": labels(links, repository, issue),
+        "state": issue.state.as_str(),
+        "state_reason": issue.state_reason,
+        "locked": false,
+        "active_lock_reason": null,
+        "assignee": null,
+        "assignees": [],
+        "milestone": null,
+        "comments": issue.comments.len(),
+        "created_at": time(issue.created_at),
+        "updated_at": time(issue.updated_at),
+        "closed_at": issue.closed.as_ref().map(|closed| time(closed.at)),
+        "closed_by": issue.closed.as_ref().map(|closed| user(links, &closed.by)),
+        "author_association": association(repository, &issue.author),
+        "performed_via_github_app": null,
+        "reactions": reactions(&url),
+    });
+    if let Some(pull) = &issue.pull {
+        view["draft"] = pull.draft.into();
+        view["pull_request"] = json!({
+            "url": format!("{}/pulls/{}", links.repository(repository), issue.number),
+            "html_url": html_url,
+            "diff_url": format!("{html_url}.diff"),
+            "patch_url": format!("{html_url}.patch"),
+            "merged_at": pull.merged.as_ref().map(|merge| time(merge.change.at)),
+        });
+    }
+    view
+}
+
+pub(super) fn comment(links: &Links, repository: &Repository, issue: &Issue, comment: &Comment) -> Value {
+    let url = format!("{}/issues/comments/{}", links.repository(repository), comment.id);
+    let kind = if issue.pull.is_some() { "pull" } else { "issues" };
+    let page = format!("{}/{kind}/{}", links.page(repository), issue.number);
+    json!({
+        "id": comment.id,
+        "node_id": node("IC", comment.id),
+        "url": url,
+        "html_url": format!("{page}#issuecomment-{}", comment.id),
+        "issue_url": format!("{}/issues/{}", links.repository(repository), issue.number),
+        "body": comment.body,
+        "user": user(links, &comment.author),
+        "created_at": time(comment.created_at),
+        "updated_at": time(comment.updated_at),
+        "author_association": association(repository, &comment.author),
+        "performed_via_github_app": null,
+        "reactions": reactions(&url),
+    })
+}
+
+pub(super) fn event(links: &Links, repository: &Repository, event: &Event) -> Value {
+    let mut view = json!({
+        "id": event.id,
+        "node_id": node("EV", event.id),
+        "url": format!("{}/issues/events/{}", links.repository(repository), event.id),
+        "actor": user(links, &event.actor),
+        "created_at": time(event.at),
+        "commit_id": null,
+        "commit_url": null,
+        "performed_via_github_app": null,
+    });
+    view["event"] = match &event.kind {
+        EventKind::Labeled { name, color } => {
+            view["label"] = json!({ "name": name, "color": color });
+            "labeled".into()
+        }
+        EventKind::Unlabeled { name, color } => {
+            view["label"] = json!({ "name": name, "color": color });
+            "unlabeled".into()
+        }
+        EventKind::Renamed { from, to } => {
+            view["rename"] = json!({ "from": from, "to": to });
+            "renamed".into()
+        }
+        EventKind::Closed => "closed".into(),
+        EventKind::Reopened => "reopened".into(),
+        EventKind::Merged { commit } => {
+            view["commit_id"] = commit.as_str().into();
+            view["commit_url"] = format!("{}/commits/{commit}", links.repository(repository)).into();
+            "merged".into()
+        }
+    };
+    view
+}
