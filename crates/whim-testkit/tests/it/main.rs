@@ -1,3 +1,7 @@
 //! What tests may rely on when they stand on the testkit.
 
+mod claude;
+mod github;
+mod messages;
+mod proxy;
 mod services;
