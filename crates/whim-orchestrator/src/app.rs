@@ -1,5 +1,7 @@
 //! What the parts of a running orchestrator share, and the composition root that builds and starts them.
 
+pub mod serve;
+
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use url::Url;
 use whim_service::reconcile::Activator;
 
 use crate::config::Config;
+use crate::dispatch::{Launching, Starts};
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
@@ -37,6 +40,10 @@ pub struct Parts {
     pub runtime: Arc<dyn Runtime>,
     /// What workers are told to call.
     pub worker_url: Url,
+    /// Workers that are being started just now.
+    pub launching: Launching,
+    /// Whether starts work.
+    pub starts: Starts,
     /// Asks the background work to look.
     pub pokes: Pokes,
 }
@@ -63,10 +70,8 @@ pub struct Pokes {
     pub dispatch: Arc<Notify>,
     /// Due retries.
     pub retries: Activator,
-    /// Leases that ended, workers that never registered.
-    pub stale: Activator,
-    /// Workers that make no progress.
-    pub progress: Activator,
+    /// Workers that are too late: leases that ended, no registration, no progress.
+    pub overdue: Activator,
     /// Processes or containers of workers that ended.
     pub stops: Activator,
     /// Workers whose process or container ended.
@@ -85,8 +90,7 @@ impl Pokes {
         let Self {
             dispatch,
             retries,
-            stale,
-            progress,
+            overdue,
             stops,
             exits,
             budget,
@@ -94,7 +98,7 @@ impl Pokes {
             leftovers,
         } = self;
         dispatch.notify_one();
-        for activator in [retries, stale, progress, stops, exits, budget, locks, leftovers] {
+        for activator in [retries, overdue, stops, exits, budget, locks, leftovers] {
             activator.activate();
         }
     }

@@ -1,9 +1,17 @@
 //! The queue, the worker lifecycle, limits, locks and the HTTP interface.
 
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod db;
+pub mod dispatch;
+pub mod error;
+pub mod http;
+pub mod lifecycle;
 pub mod limits;
 pub mod locks;
+pub mod reconcile;
 pub mod redis_connection;
 pub mod runtime;
+pub mod status;
+pub mod work;

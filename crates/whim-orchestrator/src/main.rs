@@ -1,3 +1,7 @@
-//! The queue, the worker lifecycle, limits, locks and the HTTP interface.
+//! The program of the orchestrator.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_orchestrator::cli::main()
+}

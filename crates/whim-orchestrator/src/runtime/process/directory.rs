@@ -42,11 +42,11 @@ pub(super) struct Record {
 
 /// A user and its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub(super) struct Owner {
     /// The user's number.
-    pub user_id: u32,
+    pub(super) user_id: u32,
     /// The number of its group.
-    pub group_id: u32,
+    pub(super) group_id: u32,
 }
 
 /// Where everything of one attempt is.

@@ -182,7 +182,7 @@ async fn write_down(
     stderr: Option<impl AsyncRead + Unpin>,
     mut log: BoundedLog,
 ) {
-    let mut output = futures::stream::select(chunks_of(stdout), chunks_of(stderr));
+    let mut output = stream::select(chunks_of(stdout), chunks_of(stderr));
     while let Some(chunk) = output.next().await {
         // A full disk must not block the worker, whose output is nice to have: what cannot be written is lost.
         let _lost = log.write(&chunk);

@@ -1,0 +1,235 @@
+//! The composition root: from a configuration to a running orchestrator.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use serde::Serialize;
+use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use whim_service::admin::{self, Admin};
+use whim_service::readiness::Readiness;
+use whim_service::reconcile::Reconcilers;
+use whim_service::secret::ExposeSecret as _;
+use whim_service::supervisor::{Phase, Supervisor};
+use whim_service::telemetry::LogLevels;
+
+use super::{App, Parts, Pokes};
+use crate::config::{ApiConfig, Config, RuntimeConfig, RuntimeKind};
+use crate::dispatch::{self, Launching, Starts};
+use crate::limits::Limits;
+use crate::locks::Locks;
+use crate::redis_connection::RedisConnection;
+use crate::runtime::Runtime;
+use crate::runtime::process::ProcessRuntime;
+use crate::{db, http, reconcile};
+
+/// How long a stop may take; running workers are not waited for, they go on without this program
+/// (`FAULTS.md`, row 45).
+pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
+
+/// Connections for the API, and as many for the worker protocol and the background work.
+const CONNECTIONS: u32 = 8;
+
+/// The sockets, bound before anything else is tried.
+#[derive(Debug)]
+pub struct Listeners {
+    api: TcpListener,
+    worker: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds all addresses.
+    ///
+    /// # Errors
+    /// An address is in use or not this machine's; the error names the setting.
+    pub async fn bind(config: &ApiConfig) -> anyhow::Result<Self> {
+        let bind = async |address: SocketAddr, setting: &str| {
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("listening on {address} ({setting})"))
+        };
+        Ok(Self {
+            api: bind(config.address, "BIND_ADDRESS and PORT").await?,
+            worker: bind(config.worker_address, "WORKER_BIND_ADDRESS and WORKER_PORT").await?,
+            admin: match config.admin_address {
+                Some(address) => Some(bind(address, "ADMIN_PORT").await?),
+                None => None,
+            },
+        })
+    }
+
+    /// Where the routes are served.
+    ///
+    /// # Errors
+    /// A socket does not know its address.
+    pub fn addresses(&self) -> anyhow::Result<Addresses> {
+        let url = |listener: &TcpListener| -> anyhow::Result<Url> {
+            let address = callable(listener.local_addr()?);
+            Ok(Url::parse(&format!("http://{address}"))?)
+        };
+        Ok(Addresses {
+            api: url(&self.api).context("asking for the address of the API")?,
+            worker_api: url(&self.worker).context("asking for the address of the worker listener")?,
+        })
+    }
+}
+
+/// Where the routes are served; written to the file of `--ready-file`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The API.
+    pub api: Url,
+    /// The routes of the workers.
+    pub worker_api: Url,
+}
+
+impl Serialize for Addresses {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Without the slash that a URL ends with: paths are appended to these.
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Bases<'a> {
+            api: &'a str,
+            worker_api: &'a str,
+        }
+        Bases {
+            api: self.api.as_str().trim_end_matches('/'),
+            worker_api: self.worker_api.as_str().trim_end_matches('/'),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// An address that can be called from this machine: a listener on every address is reached on loopback.
+fn callable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
+            SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), v4.port())
+        }
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+            SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), v6.port())
+        }
+        SocketAddr::V4(_) | SocketAddr::V6(_) => address,
+    }
+}
+
+/// The runtime that is configured. `this_program` is the file of the running program.
+///
+/// # Errors
+/// It cannot be used on this machine as it is configured.
+pub fn runtime(config: &RuntimeConfig) -> anyhow::Result<Arc<dyn Runtime>> {
+    match config.kind {
+        RuntimeKind::Process => Ok(Arc::new(ProcessRuntime::open(
+            config,
+            ProcessRuntime::this_program(),
+        )?)),
+    }
+}
+
+/// Connects to Postgres and applies the migrations that are missing. Several may do so at once.
+///
+/// # Errors
+/// Postgres is away, or a migration fails.
+pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+    let pool = db::work_pool(connect_options(config)?, 1);
+    db::MIGRATOR
+        .run(&pool)
+        .await
+        .context("applying the migrations to DATABASE_URL")?;
+    pool.close().await;
+    Ok(())
+}
+
+/// Starts everything as tasks of `supervisor`, and returns when it runs.
+///
+/// # Errors
+/// Postgres is away or cannot be migrated, or a URL is wrong.
+pub async fn start(
+    config: Config,
+    runtime: Arc<dyn Runtime>,
+    listeners: Listeners,
+    levels: Option<LogLevels>,
+    supervisor: &Supervisor,
+) -> anyhow::Result<App> {
+    let addresses = listeners.addresses()?;
+    migrate(&config).await?;
+    let app = build(config, runtime, &addresses)?;
+
+    let readiness = Readiness::new();
+    let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
+    let reconcilers = Reconcilers::new(work.clone());
+    reconcile::start(&app, &reconcilers);
+    let (watched, stop) = (app.clone(), work.token());
+    work.best_effort("runtime-exits", move || {
+        reconcile::watch_exits(watched.clone(), stop.clone())
+    });
+    let (listening, stop) = (app.clone(), intake.token());
+    intake.best_effort("notifications", move || {
+        dispatch::listen(listening.clone(), stop.clone())
+    });
+    intake.critical("dispatcher", dispatch::run(app.clone(), intake.token()));
+
+    let Listeners { api, worker, admin } = listeners;
+    intake.critical("api", serve(api, http::api_router(app.clone()), intake.token()));
+    // Workers go on calling while the API drains; what they ask is answered until the work ends.
+    work.critical(
+        "worker-api",
+        serve(worker, http::worker_router(app.clone()), work.token()),
+    );
+    if let (Some(listener), Some(levels)) = (admin, levels) {
+        let admin = Admin {
+            readiness,
+            statuses: reconcilers.statuses(),
+            levels,
+        };
+        work.critical("admin", admin::serve(listener, admin, work.token()));
+    }
+    Ok(app)
+}
+
+fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
+    let options = connect_options(&config)?;
+    let redis = RedisConnection::lazy(&config.redis)?;
+    let worker_url = config
+        .api
+        .worker_url
+        .clone()
+        .unwrap_or_else(|| addresses.worker_api.clone());
+    Ok(App::new(Parts {
+        database: db::api_pool(options.clone(), CONNECTIONS),
+        work_database: db::work_pool(options, CONNECTIONS),
+        locks: Locks::new(redis.clone()),
+        limits: Limits::new(redis.clone(), config.limits.cooldown),
+        redis,
+        runtime,
+        worker_url,
+        launching: Launching::default(),
+        starts: Starts::default(),
+        pokes: Pokes::default(),
+        config,
+    }))
+}
+
+fn connect_options(config: &Config) -> anyhow::Result<PgConnectOptions> {
+    let options: PgConnectOptions = config
+        .database
+        .url
+        .expose_secret()
+        .parse()
+        .context("reading DATABASE_URL")?;
+    Ok(options.application_name("whim-orchestrator"))
+}
+
+/// Serves until `stop`, then answers what was asked.
+async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> anyhow::Result<()> {
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+        .context("serving HTTP")
+}

@@ -1,0 +1,175 @@
+//! The command line.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use whim_service::environment::{Configured, Environment};
+use whim_service::program::{EXIT_USAGE, refuse, write_ready_file};
+use whim_service::signal::EndSignals;
+use whim_service::supervisor::Supervisor;
+use whim_service::telemetry;
+
+use crate::app::serve::{self, Listeners, STOP_DEADLINE};
+use crate::config::{ApiConfig, Config};
+use crate::runtime::process::{KeeperArguments, keep};
+
+const PROGRAM: &str = "whim-orchestrator";
+
+/// Whim's orchestrator: the queue, the workers, the limits and the HTTP interface.
+#[derive(Debug, Parser)]
+#[command(name = PROGRAM, version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// Write the addresses as JSON to this file once everything is served
+    #[arg(long, value_name = "PATH", global = true)]
+    ready_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the orchestrator (the default)
+    Serve,
+    /// Apply the migrations that are missing, and end
+    Migrate,
+    /// Ask the running orchestrator whether it is healthy, and say so with the exit code
+    Healthcheck,
+    /// Keep one worker process: used by the orchestrator itself
+    #[command(hide = true)]
+    KeepAttempt(KeeperArguments),
+}
+
+/// Runs the program with the arguments and the environment of this process.
+pub fn main() -> ExitCode {
+    let settings: Vec<String> = Config::settings()
+        .iter()
+        .map(|setting| format!("  {setting}"))
+        .collect();
+    let settings = format!("Settings (environment variables):\n{}", settings.join("\n"));
+    let parsed = CommandLine::command()
+        .after_help(settings)
+        .try_get_matches()
+        .and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let CommandLine { command, serve } = match parsed {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            // `--help` and `--version` are no errors; without a terminal there is nobody to tell.
+            let _told = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match command {
+        // The keeper has the environment of its worker, and no configuration.
+        Some(Command::KeepAttempt(arguments)) => finish(block_on_small(keep(arguments, std::env::vars_os()))),
+        Some(Command::Serve) | None => configured(|config| block_on(run(config, serve))),
+        Some(Command::Migrate) => configured(|Configured { config, .. }| {
+            block_on_small(async move {
+                telemetry::init(PROGRAM, &config.telemetry)?;
+                serve::migrate(&config).await?;
+                tracing::info!("the database has all migrations");
+                Ok(())
+            })
+        }),
+        Some(Command::Healthcheck) => {
+            configured(|Configured { config, .. }| block_on_small(healthcheck(config.api)))
+        }
+    }
+}
+
+fn configured(run: impl FnOnce(Configured<Config>) -> anyhow::Result<()>) -> ExitCode {
+    match Config::from_environment(Environment::from_process()) {
+        Ok(configured) => finish(run(configured)),
+        Err(error) => refuse(PROGRAM, &error),
+    }
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _told = writeln!(std::io::stderr(), "{PROGRAM}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("starting the threads")?.block_on(work)
+}
+
+/// For what needs one thread: a keeper lives as long as its worker and should cost next to nothing.
+fn block_on_small(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("starting the thread")?.block_on(work)
+}
+
+async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyhow::Result<()> {
+    let Configured { config, effective } = configured;
+    let telemetry = telemetry::init(PROGRAM, &config.telemetry)?;
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, settings = %effective, "starting {PROGRAM} {version}");
+    // From here on a signal stops in order instead of ending at once.
+    let signals = EndSignals::listen().context("listening for signals")?;
+    let runtime = serve::runtime(&config.runtime)?;
+    let listeners = Listeners::bind(&config.api).await?;
+    let addresses = listeners.addresses()?;
+
+    let supervisor = Supervisor::new();
+    serve::start(config, runtime, listeners, Some(telemetry.levels), &supervisor).await?;
+    tracing::info!(api = %addresses.api, worker_api = %addresses.worker_api, "listening");
+    if let Some(path) = &arguments.ready_file {
+        write_ready_file(path, &addresses).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let report = supervisor.run(signals, STOP_DEADLINE).await;
+    let (elapsed_ms, unfinished) = (report.elapsed.as_millis(), report.unfinished.join(", "));
+    tracing::info!(elapsed_ms, unfinished, "stopped; workers that were running go on");
+    report.into_result()
+}
+
+/// Asks `GET /health`. HTTP by hand: it is one line, and no client is linked for it.
+async fn healthcheck(config: ApiConfig) -> anyhow::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const MOST: u64 = 64 * 1024;
+    let ip = match config.address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let address = SocketAddr::new(ip, config.address.port());
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(MOST).read_to_end(&mut answer).await?;
+        anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = timeout(PATIENCE, ask)
+        .await
+        .with_context(|| format!("waiting for {address}"))?
+        .with_context(|| format!("asking {address}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if head.split_ascii_whitespace().nth(1) != Some("200") {
+        bail!("not healthy: {}", body.trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Why nothing new is started.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use whim_core::protocol::status::{Budget, Cooldown, Slots};
+
+use super::remaining;
+use crate::app::App;
+use crate::db::{budget, workers};
+use crate::limits::BudgetCopy;
+
+/// Why nothing new is started; displays as one sentence for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Every slot is taken.
+    NoSlot {
+        /// `MAX_WORKERS`.
+        max: u32,
+    },
+    /// The day's iterations are used or reserved.
+    BudgetUsedUp {
+        /// `DAILY_BUDGET`.
+        limit: u32,
+        /// When the next day begins.
+        resets_at: DateTime<Utc>,
+    },
+    /// A worker was started too recently.
+    Cooldown {
+        /// How long it lasts still.
+        left: Duration,
+    },
+    /// Redis does not answer.
+    RedisAway,
+    /// What starts workers failed, and is tried again later.
+    StartsFail {
+        /// Why it failed.
+        why: String,
+        /// When it is tried again.
+        left: Duration,
+    },
+}
+
+impl Refusal {
+    /// How long it holds at the most, where nothing else can end it that tells of itself.
+    pub(super) fn over_in(&self) -> Option<Duration> {
+        match self {
+            Self::Cooldown { left } | Self::StartsFail { why: _, left } => Some(*left),
+            // A worker that ends pokes the dispatcher; a new day or a Redis that is back are found by the tick.
+            Self::NoSlot { .. } | Self::BudgetUsedUp { .. } | Self::RedisAway => None,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSlot { max: 0 } => formatter.write_str("MAX_WORKERS is 0: no worker is started."),
+            Self::NoSlot { max: 1 } => {
+                formatter.write_str("The one worker slot is taken (MAX_WORKERS is 1).")
+            }
+            Self::NoSlot { max } => write!(
+                formatter,
+                "All {max} worker slots are taken (MAX_WORKERS is {max})."
+            ),
+            Self::BudgetUsedUp { limit, resets_at } => write!(
+                formatter,
+                "The day's {limit} iterations are used or reserved (DAILY_BUDGET); the next day begins at {}.",
+                resets_at.format("%Y-%m-%d %H:%M UTC")
+            ),
+            Self::Cooldown { left } => write!(
+                formatter,
+                "The pause between two starts lasts another {} (COOLDOWN_SECONDS).",
+                whole_seconds(*left)
+            ),
+            Self::RedisAway => {
+                formatter.write_str("Redis does not answer: nothing new is started until it does.")
+            }
+            Self::StartsFail { why, left } => write!(
+                formatter,
+                "The last worker could not be started ({why}); the next try is in {}.",
+                whole_seconds(*left)
+            ),
+        }
+    }
+}
+
+fn whole_seconds(duration: Duration) -> String {
+    let seconds = duration.as_millis().div_ceil(1000);
+    format!("{seconds} s")
+}
+
+/// The limits as they are now, for people.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// The worker slots.
+    pub slots: Slots,
+    /// The day's iterations, from Postgres.
+    pub budget: Budget,
+    /// The pause between two starts.
+    pub cooldown: Cooldown,
+    /// Why nothing new would be started; empty when the next item would be at once.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Looks at every limit, and takes nothing.
+///
+/// # Errors
+/// Postgres is away. Redis away is a refusal.
+pub async fn admission(app: &App) -> sqlx::Result<Admission> {
+    let limits = &app.config.limits;
+    let (active, usage) = tokio::try_join!(workers::count_live(&app.database), budget::today(&app.database))?;
+    let cooldown_left = app.limits.cooldown_left().await;
+
+    let mut refusals: Vec<Refusal> = app.starts.refusal().into_iter().collect();
+    if active >= limits.max_workers {
+        refusals.push(Refusal::NoSlot {
+            max: limits.max_workers,
+        });
+    }
+    if remaining(limits.daily_budget, &usage) == 0 {
+        refusals.push(used_up(limits.daily_budget, usage.resets_at));
+    }
+    let mut until = None;
+    match cooldown_left {
+        Ok(Duration::ZERO) => {}
+        Ok(left) => {
+            until = TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
+            refusals.push(Refusal::Cooldown { left });
+        }
+        Err(_redis_is_away) => refusals.push(Refusal::RedisAway),
+    }
+    Ok(Admission {
+        slots: Slots {
+            active,
+            max: limits.max_workers,
+        },
+        budget: Budget {
+            limit: limits.daily_budget,
+            used: usage.used,
+            reserved: usage.reserved,
+            remaining: remaining(limits.daily_budget, &usage),
+            resets_at: usage.resets_at,
+        },
+        cooldown: Cooldown {
+            seconds: app.limits.cooldown_length().as_secs_f64(),
+            until,
+        },
+        refusals,
+    })
+}
+
+/// Whether the day's budget is used up. Asks the copy first: as long as that has something left, the claim finds out
+/// exactly; only where it has nothing left the truth is asked for, because the copy may be old.
+pub(super) async fn budget_refusal(app: &App) -> sqlx::Result<Option<Refusal>> {
+    let limit = app.config.limits.daily_budget;
+    match app.limits.budget(Utc::now().date_naive()).await {
+        Ok(Some(BudgetCopy { used, reserved })) if used.saturating_add(reserved) < limit => return Ok(None),
+        Ok(_nothing_left_or_unknown) => {}
+        Err(error) => {
+            let error = whim_service::chain::chain(&error);
+            tracing::warn!(%error, "nothing new is started without Redis");
+            return Ok(Some(Refusal::RedisAway));
+        }
+    }
+    let usage = budget::today(&app.work_database).await?;
+    Ok((remaining(limit, &usage) == 0).then(|| used_up(limit, usage.resets_at)))
+}
+
+pub(super) fn used_up(limit: u32, resets_at: DateTime<Utc>) -> Refusal {
+    Refusal::BudgetUsedUp { limit, resets_at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_a_sentence_that_names_its_setting() {
+        let resets_at = DateTime::UNIX_EPOCH;
+        let refusals = [
+            Refusal::NoSlot { max: 0 },
+            Refusal::NoSlot { max: 1 },
+            Refusal::NoSlot { max: 2 },
+            used_up(200, resets_at),
+            Refusal::Cooldown {
+                left: Duration::from_millis(1500),
+            },
+            Refusal::RedisAway,
+            Refusal::StartsFail {
+                why: "there is no program /opt/whim-worker: set WORKER_BIN".to_owned(),
+                left: Duration::from_secs(8),
+            },
+        ];
+
+        let sentences: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        MAX_WORKERS is 0: no worker is started.
+        The one worker slot is taken (MAX_WORKERS is 1).
+        All 2 worker slots are taken (MAX_WORKERS is 2).
+        The day's 200 iterations are used or reserved (DAILY_BUDGET); the next day begins at 1970-01-01 00:00 UTC.
+        The pause between two starts lasts another 2 s (COOLDOWN_SECONDS).
+        Redis does not answer: nothing new is started until it does.
+        The last worker could not be started (there is no program /opt/whim-worker: set WORKER_BIN); the next try is in 8 s.
+        ");
+    }
+}

@@ -1,0 +1,71 @@
+//! What makes the world fit the rows, and the rows the world.
+//!
+//! Each reconciler takes no input, is bounded and may run at any time: periodically, when poked, and at once after a
+//! start. The happy path and the path after a crash are the same.
+
+mod budget;
+mod exits;
+mod leftovers;
+mod locks;
+mod overdue;
+mod retries;
+mod stops;
+
+use futures::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+use whim_service::reconcile::Reconcilers;
+
+pub use self::budget::Budget;
+pub use self::exits::Exits;
+pub use self::leftovers::Leftovers;
+pub use self::locks::Locks;
+pub use self::overdue::OverdueWorkers;
+pub use self::retries::Retries;
+pub use self::stops::Stops;
+use crate::app::App;
+
+/// Starts all reconcilers.
+pub fn start(app: &App, reconcilers: &Reconcilers) {
+    let (periods, pokes) = (app.config.periods, &app.pokes);
+    let (often, seldom) = (periods.dispatch, periods.reconcile);
+    reconcilers.start("exits", None, often, &pokes.exits, Exits(app.clone()));
+    reconcilers.start(
+        "overdue",
+        None,
+        often,
+        &pokes.overdue,
+        OverdueWorkers(app.clone()),
+    );
+    reconcilers.start("stops", None, often, &pokes.stops, Stops(app.clone()));
+    reconcilers.start("retries", None, often, &pokes.retries, Retries(app.clone()));
+    reconcilers.start("budget", None, seldom, &pokes.budget, Budget(app.clone()));
+    reconcilers.start("locks", None, seldom, &pokes.locks, Locks(app.clone()));
+    reconcilers.start(
+        "leftovers",
+        None,
+        seldom,
+        &pokes.leftovers,
+        Leftovers(app.clone()),
+    );
+}
+
+/// Pokes those who look after ended workers whenever the runtime tells of one, until `stop`.
+///
+/// # Errors
+/// The runtime tells no more; to be called again.
+pub async fn watch_exits(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut exits = app.runtime.exits();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            exit = exits.next() => match exit {
+                Some(worker_id) => {
+                    tracing::debug!(%worker_id, "a worker ended");
+                    app.pokes.exits.activate();
+                    app.pokes.stops.activate();
+                }
+                None => anyhow::bail!("the runtime tells no more of workers that end"),
+            },
+        }
+    }
+}

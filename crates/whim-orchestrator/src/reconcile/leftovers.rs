@@ -1,0 +1,69 @@
+//! What the runtime has that no row asks for, and what is old.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use whim_core::WorkerId;
+use whim_service::reconcile::Reconciler;
+
+use crate::app::App;
+use crate::db::workers;
+use crate::runtime::AttemptState;
+
+/// Stops what runs for no live worker (its row is gone, or it ended and was taken for stopped), and removes what is
+/// left of attempts that ended long ago. Only what this instance started.
+#[derive(Debug)]
+pub struct Leftovers(pub App);
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+pub struct LeftoversReport {
+    /// Attempts that the runtime knows.
+    pub known: usize,
+    /// Workers that ran for no row.
+    pub stopped: Vec<WorkerId>,
+    /// Attempts of which nothing is left.
+    pub removed: u64,
+}
+
+impl Reconciler for Leftovers {
+    type Report = LeftoversReport;
+    type Error = anyhow::Error;
+
+    async fn reconcile(&self) -> anyhow::Result<LeftoversReport> {
+        let Self(app) = self;
+        // In this order: a worker has its row before it is started, so one that runs without a live row has ended.
+        let attempts = app.runtime.list().await?;
+        let live: BTreeSet<WorkerId> = workers::live(&app.work_database)
+            .await
+            .context("listing the live workers")?
+            .into_iter()
+            .map(|worker| worker.id)
+            .collect();
+        let awaiting = workers::awaiting_stop(&app.work_database, app.runtime.instance())
+            .await
+            .context("listing the workers that are to be stopped")?;
+        // Those have a reconciler of their own, which knows how long they may still run.
+        let expected: BTreeSet<WorkerId> = awaiting.into_iter().map(|worker| worker.id).chain(live).collect();
+
+        let mut report = LeftoversReport {
+            known: attempts.len(),
+            ..LeftoversReport::default()
+        };
+        for attempt in attempts {
+            let stray = attempt.state == AttemptState::Running && !expected.contains(&attempt.worker_id);
+            if stray {
+                tracing::warn!(worker_id = %attempt.worker_id, "a worker runs that no row knows as live");
+                app.runtime.stop(attempt.worker_id).await?;
+                report.stopped.push(attempt.worker_id);
+            }
+        }
+        report.removed = app
+            .runtime
+            .clean(app.config.lifecycle.log_retention)
+            .await?
+            .attempts;
+        Ok(report)
+    }
+}

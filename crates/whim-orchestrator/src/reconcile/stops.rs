@@ -1,0 +1,110 @@
+//! Workers that ended in the rows, while something of them may still run.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::stream::{self, StreamExt as _};
+use serde::Serialize;
+use whim_core::WorkerId;
+use whim_service::reconcile::Reconciler;
+
+use crate::app::App;
+use crate::db::workers::{self, AwaitingStop};
+use crate::runtime::AttemptState;
+
+/// How many are stopped at once: each may take its whole grace.
+const AT_ONCE: usize = 16;
+
+/// A worker that reported its own end is about to exit, and gets this long for it.
+const TO_EXIT_BY_ITSELF: Duration = Duration::from_secs(30);
+
+/// Stops the workers of this instance that were killed, cancelled or lost, and those that reported their end and do not
+/// exit. The rows came first, so that how a process ends after it was stopped changes nothing any more.
+#[derive(Debug)]
+pub struct Stops(pub App);
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+pub struct StopsReport {
+    /// Workers of which nothing runs any more.
+    pub stopped: Vec<WorkerId>,
+    /// Workers that have time left to exit by themselves, or are being started just now.
+    pub waiting: usize,
+    /// Workers that could not be stopped, and why.
+    pub failed: Vec<(WorkerId, String)>,
+}
+
+enum Outcome {
+    Stopped(WorkerId),
+    Waiting,
+    Failed(WorkerId, String),
+}
+
+impl Reconciler for Stops {
+    type Report = StopsReport;
+    type Error = anyhow::Error;
+
+    async fn reconcile(&self) -> anyhow::Result<StopsReport> {
+        let Self(app) = self;
+        let awaiting = workers::awaiting_stop(&app.work_database, app.runtime.instance())
+            .await
+            .context("listing the workers that are to be stopped")?;
+        if awaiting.is_empty() {
+            return Ok(StopsReport::default());
+        }
+        let launching = app.launching.snapshot();
+        let running: BTreeSet<WorkerId> = app
+            .runtime
+            .list()
+            .await?
+            .into_iter()
+            .filter(|attempt| attempt.state == AttemptState::Running)
+            .map(|attempt| attempt.worker_id)
+            .collect();
+
+        let outcomes: Vec<Outcome> = stream::iter(awaiting)
+            .map(|worker| self.stop(worker, &launching, &running))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        let mut report = StopsReport::default();
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Stopped(worker) => report.stopped.push(worker),
+                Outcome::Waiting => report.waiting += 1,
+                Outcome::Failed(worker, why) => {
+                    tracing::error!(worker_id = %worker, error = why, "a worker that is to be stopped may run still");
+                    report.failed.push((worker, why));
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+impl Stops {
+    async fn stop(
+        &self,
+        worker: AwaitingStop,
+        launching: &BTreeSet<WorkerId>,
+        running: &BTreeSet<WorkerId>,
+    ) -> Outcome {
+        let Self(app) = self;
+        if launching.contains(&worker.id) {
+            return Outcome::Waiting;
+        }
+        if running.contains(&worker.id) {
+            if !worker.stop_requested && worker.ended_ago < TO_EXIT_BY_ITSELF {
+                return Outcome::Waiting;
+            }
+            if let Err(error) = app.runtime.stop(worker.id).await {
+                return Outcome::Failed(worker.id, whim_service::chain::chain(&error).to_string());
+            }
+        }
+        match workers::mark_stopped(&app.work_database, worker.id).await {
+            Ok(()) => Outcome::Stopped(worker.id),
+            Err(error) => Outcome::Failed(worker.id, whim_service::chain::chain(&error).to_string()),
+        }
+    }
+}
