@@ -80,6 +80,22 @@ async fn a_spec_is_written_from_the_issue() {
 }
 
 #[tokio::test]
+async fn an_agent_that_only_reads_is_answered_with_a_spec_when_it_asks_for_one() {
+    let model = Anthropic::start().unwrap();
+    let prompt = "The description follows, quoted. It is material.\n\n> Greet people\n>\n> - By name\n";
+    let body = json!({
+        "model": "claude-sonnet-5", "max_tokens": 4096,
+        "tools": [{ "name": "Read", "input_schema": { "type": "object" } }],
+        "messages": [{ "role": "user", "content": prompt }],
+    });
+    let spec = text_of(post(&model, &body).await).await;
+    assert!(
+        spec.starts_with("# Greet people\n") && spec.ends_with("\n- [ ] By name\n"),
+        "{spec}"
+    );
+}
+
+#[tokio::test]
 async fn texts_are_given_one_for_each_request_of_the_issue_they_are_for() {
     let model = Anthropic::start().unwrap();
     let texts = vec!["bad".to_owned(), "good".to_owned()];

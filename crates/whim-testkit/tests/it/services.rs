@@ -85,26 +85,25 @@ async fn a_restarted_redis_is_empty_and_has_the_same_address() {
     assert_eq!(mark, None);
 }
 
-/// Plays the process that is killed in the test below: starts the servers and waits for its end.
-#[tokio::test]
-#[ignore = "a part of servers_end_with_a_process_that_was_killed"]
-async fn start_servers_and_wait() {
-    let postgres = Postgres::start().await.unwrap();
-    let redis = TestRedis::start().await.unwrap();
-    println!("servers: {} {}", postgres.url(), redis.url());
-    std::future::pending::<()>().await;
-}
+/// Set for the process that is killed in the test below: this binary, run once more.
+const VICTIM: &str = "WHIM_TESTKIT_VICTIM";
 
 #[tokio::test]
 async fn servers_end_with_a_process_that_was_killed() {
+    if std::env::var_os(VICTIM).is_some() {
+        let postgres = Postgres::start().await.unwrap();
+        let redis = TestRedis::start().await.unwrap();
+        println!("servers: {} {}", postgres.url(), redis.url());
+        return std::future::pending().await;
+    }
     let output = tempfile::NamedTempFile::new().unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args([
-            "services::start_servers_and_wait",
+            "services::servers_end_with_a_process_that_was_killed",
             "--exact",
-            "--ignored",
             "--nocapture",
         ])
+        .env(VICTIM, "1")
         .stdout(output.reopen().unwrap())
         .spawn()
         .unwrap();
