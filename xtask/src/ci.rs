@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use tokio::process::Command;
 use whim_testkit::services::Services;
 
@@ -13,50 +15,38 @@ use crate::services::set_urls;
 use crate::workspace::Workspace;
 use crate::{sqlx, tidy};
 
-/// In order; each needs a compiling workspace less than the one after it.
-const STEPS: [Step; 7] = [
-    Step::Format,
-    Step::Tidy,
-    Step::Lint,
-    Step::QueryData,
-    Step::Build,
-    Step::Test,
-    Step::DocTest,
-];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Format,
+/// One step. They are in the order in which they run: each needs a working workspace less than the one after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Step {
+    /// Whether the code is formatted
+    Fmt,
+    /// The rules that no compiler checks
     Tidy,
-    Lint,
-    QueryData,
+    /// Clippy, without a warning
+    Clippy,
+    /// Whether the offline query data is what the queries and the migrations give
+    Sqlx,
+    /// The programs, which end-to-end tests run
     Build,
+    /// All tests, with a Postgres and a Redis of their own
     Test,
+    /// The examples in the documentation
     DocTest,
 }
 
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Format => "format",
-            Self::Tidy => "tidy",
-            Self::Lint => "clippy",
-            Self::QueryData => "offline query data",
-            Self::Build => "build of the programs",
-            Self::Test => "tests",
-            Self::DocTest => "documentation tests",
-        })
-    }
-}
-
-/// Runs the steps up to the first that fails.
+/// Runs the steps (all of them when `only` is empty) up to the first that fails.
 ///
 /// # Errors
 /// A step could not be carried out at all.
-pub async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
+pub async fn run(workspace: &Workspace, only: &[Step]) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
-    for (index, step) in STEPS.into_iter().enumerate() {
-        println!("==> {} of {}: {step}", index + 1, STEPS.len());
+    let steps: Vec<Step> = Step::value_variants()
+        .iter()
+        .copied()
+        .filter(|step| only.is_empty() || only.contains(step))
+        .collect();
+    for (index, step) in steps.iter().enumerate() {
+        println!("==> {} of {}: {step}", index + 1, steps.len());
         let step_begin = Instant::now();
         let passed = step
             .run(workspace)
@@ -73,13 +63,20 @@ pub async fn run(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.to_possible_value();
+        formatter.write_str(name.as_ref().map_or("step", PossibleValue::get_name))
+    }
+}
+
 impl Step {
     async fn run(self, workspace: &Workspace) -> anyhow::Result<bool> {
         let in_root = |arguments: &[&str]| cargo(workspace.root(), arguments);
         match self {
-            Self::Format => passes(in_root(&["fmt", "--all", "--check"])).await,
+            Self::Fmt => passes(in_root(&["fmt", "--all", "--check"])).await,
             Self::Tidy => Ok(tidy::run(workspace, false)? == ExitCode::SUCCESS),
-            Self::Lint => {
+            Self::Clippy => {
                 let arguments = [
                     "clippy",
                     "--quiet",
@@ -91,7 +88,7 @@ impl Step {
                 ];
                 passes(in_root(&arguments)).await
             }
-            Self::QueryData => Ok(sqlx::check(workspace).await? == ExitCode::SUCCESS),
+            Self::Sqlx => Ok(sqlx::check(workspace).await? == ExitCode::SUCCESS),
             Self::Build => passes(in_root(&["build", "--quiet", "--workspace", "--bins"])).await,
             Self::Test => {
                 let services = Services::start().await.context("starting Postgres and Redis")?;

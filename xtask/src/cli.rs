@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::ci::Step;
 use crate::workspace::Workspace;
 use crate::{ci, services, sqlx, tidy};
 
@@ -35,8 +36,12 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-    /// Everything that CI runs
-    Ci,
+    /// Everything that CI runs, up to the first step that fails
+    Ci {
+        /// Only these steps, in their usual order
+        #[arg(value_enum)]
+        steps: Vec<Step>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,7 +67,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             command: SqlxCommand::Check,
         } => sqlx::check(&workspace).await,
         Command::WithServices { command } => services::run_with_services(&workspace, &command).await,
-        Command::Ci => ci::run(&workspace).await,
+        Command::Ci { steps } => ci::run(&workspace, &steps).await,
     }
 }
 

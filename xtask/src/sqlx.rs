@@ -58,6 +58,7 @@ pub async fn check(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let committed = read_data(&workspace.root().join(DATA_DIRECTORY))?;
     let differences = differences(&committed, &fresh);
     if differences.is_empty() {
+        println!("{DATA_DIRECTORY}: {} queries, up to date", fresh.len());
         return Ok(ExitCode::SUCCESS);
     }
     for difference in differences {

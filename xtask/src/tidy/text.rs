@@ -13,7 +13,7 @@ const OPEN_ENDS: &str = concat!(r"\b(TO", "DO|FIX", "ME|X", r"XX)\b");
 const ISSUE_NUMBER: &str = r"#\d+";
 
 /// Directories of single machines, besides the one in which this workspace lies.
-const MACHINE_PATHS: &str = concat!(r"(^|[^\w/])/work/", r"(main|shared)\b|/User", r"s/\w+/");
+const MACHINE_PATHS: &str = concat!("/work/", r"(main|shared)\b|/User", r"s/\w+/");
 
 /// A shell as the name of a program.
 const SHELLS: &str = r#""(/bin/|/usr/bin/)?(ba|da|z)?sh""#;
@@ -49,7 +49,8 @@ impl TextRules {
         Ok(Self {
             open_end: Regex::new(OPEN_ENDS)?,
             issue_number: Regex::new(ISSUE_NUMBER)?,
-            machine_path: Regex::new(&format!(r"{MACHINE_PATHS}|{root}\b"))?,
+            // Not in the middle of a longer path, such as a route of the API.
+            machine_path: Regex::new(&format!(r"(^|[^\w/])({MACHINE_PATHS}|{root}\b)"))?,
             shell: Regex::new(SHELLS)?,
             built_sql: Regex::new(BUILT_SQL)?,
             web_types: Regex::new(WEB_TYPES)?,
