@@ -103,14 +103,13 @@ impl Shared {
         })
     }
 
-    /// Takes over what the branches of a bare repository are now; `login` is who moved them.
+    /// Takes over what the branches of a bare repository are now; `login` is who moved them. The records stay locked
+    /// while git is asked, or an older look could come after a newer one.
     pub(super) fn refresh(&self, owner: &str, name: &str, login: &str) -> Result<(), Refusal> {
-        let branches = self.bare(owner, name)?.branches()?;
         let mut world = self.write();
         let change = world.change_by(login);
-        world
-            .repository_mut(owner, name)
-            .ok_or(Refusal::NotFound)?
-            .take_branches(branches, &change)
+        let repository = world.repository_mut(owner, name).ok_or(Refusal::NotFound)?;
+        let branches = git::Repository::open(&repository.directory).branches()?;
+        repository.take_branches(branches, &change)
     }
 }

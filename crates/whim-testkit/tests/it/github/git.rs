@@ -234,6 +234,25 @@ async fn large_histories_and_shallow_and_partial_clones_pass() {
 }
 
 #[tokio::test]
+async fn a_push_that_is_larger_than_gits_buffer_arrives() {
+    let github = github_with_shop().await;
+    let directory = TempDir::new().unwrap();
+    let tree = cloned_with_commit(&github, &directory);
+    // Compresses badly: beyond 1 MiB, git asks first, and sends its packs in chunks of unknown number.
+    let noise: String = (0_u64..200_000)
+        .map(|it| format!("{:x}", it.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    tree.commit_files("Noise", &[("noise.txt", &noise)]).unwrap();
+
+    let pushed = push(&tree, github.token(), &[]);
+
+    assert!(pushed.status.success(), "{}", stderr(&pushed));
+    assert_eq!(github.read_file(SHOP, "topic", "noise.txt"), Some(noise));
+    let posts = github.count_requests(&Method::POST, "/{owner}/{repo}.git/git-receive-pack");
+    assert_eq!(posts, 2, "the question and the push");
+}
+
+#[tokio::test]
 async fn only_the_smart_protocol_is_served() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
