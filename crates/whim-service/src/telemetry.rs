@@ -211,8 +211,10 @@ pub fn install_crypto() {
     }
 }
 
-/// A panic becomes an error event, so that it reaches the same place as every other failure, in the same format.
-fn report_panics() {
+/// From now on a panic is an error event, so that it reaches the same place as every other failure, in the same format.
+///
+/// [`init`] does this.
+pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("(no message)");
         let location = panic.location().map(ToString::to_string);

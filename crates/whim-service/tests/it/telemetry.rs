@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 use whim_service::environment::Environment;
-use whim_service::telemetry::{LogFormat, Style, TelemetryConfig, install_crypto, subscriber};
+use whim_service::telemetry::{LogFormat, Style, TelemetryConfig, install_crypto, report_panics, subscriber};
 
 /// Log output that a test can read.
 #[derive(Clone, Default)]
@@ -112,6 +112,30 @@ fn log_level_wins_over_rust_log_and_a_wrong_one_is_refused() {
         "LOG_FORMAT is \"xml\": expected one of: auto, pretty, json\n\
          LOG_LEVEL is \"x=loud\": expected a level (error, warn, info, debug, trace, off) \
          or a list such as info,whim_worker=debug"
+    );
+}
+
+#[test]
+fn a_panic_is_an_error_event() {
+    let output = Output::default();
+    let style = Style::Json { service: "whim-test" };
+    let (subscriber, _levels) = subscriber(style, "info", output.clone()).unwrap();
+    let before = std::panic::take_hook();
+
+    report_panics();
+    tracing::subscriber::with_default(subscriber, || {
+        std::panic::catch_unwind(|| panic!("item {} is gone", 7)).unwrap_err();
+    });
+    std::panic::set_hook(before);
+
+    let line: Value = serde_json::from_str(&output.text()).unwrap();
+    assert_eq!(
+        (&line["level"], &line["panic.message"]),
+        (&"ERROR".into(), &"item 7 is gone".into())
+    );
+    assert!(
+        line["panic.location"].as_str().unwrap().contains("telemetry.rs"),
+        "{line}"
     );
 }
 

@@ -1,0 +1,5 @@
+//! `cargo xtask` as it is called.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests end the test")]
+
+mod with_services;
