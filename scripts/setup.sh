@@ -33,11 +33,15 @@ for argument in "$@"; do
 done
 
 install_system_packages() {
-  have git || apt_install "the stand-in for GitHub serves real repositories" git
-  have cc || apt_install "Rust needs a linker" build-essential
-  have python3 || apt_install "the sample repository's tests run on it" python3
-  if ! have node || ! have npm; then apt_install "Claude Code is installed with npm" nodejs npm; fi
-  have setpriv || apt_install "servers of the tests end with the test" util-linux
+  have git || need git "the stand-in for GitHub serves real repositories"
+  have cc || need build-essential "Rust needs a linker"
+  have python3 || need python3 "the tests of the sample repository run on it, and pip fetches Postgres"
+  # Debian splits ensurepip from python3, and without it a venv fails half-way.
+  postgres_is_installed || python3 -c "import ensurepip" 2>/dev/null || need python3-venv "pip fetches Postgres"
+  have node || need nodejs "Claude Code is installed with npm"
+  have npm || need npm "Claude Code is installed with npm"
+  have setpriv || need util-linux "servers of the tests end with the test"
+  install_needed
   have cargo || fail "Rust is missing. Install it from https://rustup.rs and run ./scripts/setup.sh again."
 }
 

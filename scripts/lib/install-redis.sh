@@ -4,9 +4,9 @@
 # Unpacking the package needs no root and, unlike installing it, starts no service.
 install_redis() {
   if have redis-server || [ -x "$tools/redis/bin/redis-server" ]; then return 0; fi
-  require_apt "redis-server"
+  have apt-get || fail "this is not a Debian-like system (no apt-get). Install redis-server, then run ./scripts/setup.sh again."
   say "Unpacking redis-server into .tools/redis (tests and demo start their own; no service is installed)"
-  apt_lists_know_redis || apt_update_once
+  apt-cache show redis-server >/dev/null 2>&1 || as_root "apt-get update"
   local stage=$tools/stage/redis dependency
   rm -rf "$stage"
   mkdir -p "$stage/packages" "$stage/redis/bin"
@@ -17,7 +17,7 @@ install_redis() {
   (
     cd "$stage/packages"
     # apt's own user cannot enter every directory; that it says so is of no use to anybody.
-    apt-get download -qq "${packages[@]}" 2>/dev/null || { apt_update_once && apt-get download -qq "${packages[@]}"; }
+    apt-get download -qq "${packages[@]}" 2>/dev/null || { as_root "apt-get update" && apt-get download -qq "${packages[@]}"; }
     for package in *.deb; do dpkg-deb -x "$package" "$stage/redis/root"; done
   )
   cat >"$stage/redis/bin/redis-server" <<'WRAPPER'
@@ -32,5 +32,3 @@ WRAPPER
   rm -rf "$tools/redis"
   mv "$stage/redis" "$tools/redis"
 }
-
-apt_lists_know_redis() { apt-cache show redis-server >/dev/null 2>&1; }
