@@ -36,8 +36,8 @@ use std::path::Path;
 use secrecy::SecretString;
 
 pub use self::expected::{
-    Expected, decimal, flag, http_url, milliseconds, one_of, parsed, path, seconds, socket_address, text,
-    url, whole_number,
+    Expected, flag, http_url, milliseconds, one_of, parsed, path, seconds, socket_address, text, url,
+    whole_number,
 };
 pub use self::problem::{ConfigError, Problem};
 pub use self::setting::{Configured, Effective, Presence, Setting};

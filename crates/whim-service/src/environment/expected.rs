@@ -100,12 +100,6 @@ where
     parsed(words.clone()).only_if(words, move |value| range.contains(value))
 }
 
-/// A number within `range`, with or without a fraction.
-pub fn decimal(range: RangeInclusive<f64>) -> Expected<f64> {
-    let words = format!("a number from {} to {}", range.start(), range.end());
-    parsed(words.clone()).only_if(words, move |value| range.contains(value))
-}
-
 /// A duration within `range`, written as a number of seconds; fractions are accepted, so that tests can be quick.
 pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     let words = format!(

@@ -41,14 +41,6 @@ pub struct CommandSpec {
     marker: Option<(String, String)>,
     orphans: Orphans,
     user: Option<(u32, u32)>,
-    on_drop: OnDrop,
-}
-
-/// What happens to the command when its [`Child`] is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnDrop {
-    Kill,
-    Leave,
 }
 
 impl CommandSpec {
@@ -62,7 +54,6 @@ impl CommandSpec {
             marker: None,
             orphans: Orphans::default(),
             user: None,
-            on_drop: OnDrop::Kill,
         }
     }
 
@@ -129,14 +120,6 @@ impl CommandSpec {
         self
     }
 
-    /// Lets the command go on when its [`Child`] is dropped, for a later process to adopt it by [`ProcessIdentity`] or
-    /// marker. Its output must not be pipes then: see [`Self::spawn_with`].
-    #[must_use]
-    pub fn outlives_its_parent(mut self) -> Self {
-        self.on_drop = OnDrop::Leave;
-        self
-    }
-
     /// The program as it was given.
     pub fn program(&self) -> &Path {
         &self.program
@@ -154,14 +137,6 @@ impl CommandSpec {
     /// # Errors
     /// The program is not there, cannot be executed, or the machine is out of something.
     pub fn spawn(&self) -> Result<Child, SpawnError> {
-        self.spawn_with(Stdio::piped(), Stdio::piped())
-    }
-
-    /// Starts it with the given standard output and standard error, such as files that outlive this process.
-    ///
-    /// # Errors
-    /// As [`Self::spawn`].
-    pub fn spawn_with(&self, stdout: Stdio, stderr: Stdio) -> Result<Child, SpawnError> {
         let failed = |source| SpawnError {
             program: self.program.clone(),
             source,
@@ -175,10 +150,10 @@ impl CommandSpec {
             .env(&marker.0, &marker.1)
             // A tool that finds a terminal or a pipe on its standard input may wait for it for ever.
             .stdin(Stdio::null())
-            .stdout(stdout)
-            .stderr(stderr)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .process_group(0)
-            .kill_on_drop(self.on_drop == OnDrop::Kill);
+            .kill_on_drop(true);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
@@ -200,7 +175,6 @@ impl CommandSpec {
             identity,
             tree: Tree::new(identity, marker, self.orphans),
             reaped: false,
-            on_drop: self.on_drop,
         })
     }
 }
@@ -230,15 +204,13 @@ impl SpawnError {
     }
 }
 
-/// A running child. Dropping it kills it and every descendant that can be found, unless it
-/// [`outlives`](CommandSpec::outlives_its_parent) its parent.
+/// A running child. Dropping it kills it and every descendant that can be found.
 #[derive(Debug)]
 pub struct Child {
     process: tokio::process::Child,
     identity: ProcessIdentity,
     tree: Tree,
     reaped: bool,
-    on_drop: OnDrop,
 }
 
 impl Child {
@@ -300,10 +272,6 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        match self.on_drop {
-            OnDrop::Kill => {}
-            OnDrop::Leave => return,
-        }
         let members = match self.tree.members() {
             Ok(members) => members,
             Err(error) => {

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 use whim_service::environment::{
-    ConfigError, Configured, Environment, Presence, decimal, flag, http_url, milliseconds, one_of, parsed,
-    seconds, socket_address, text, url, whole_number,
+    ConfigError, Configured, Environment, Presence, flag, http_url, milliseconds, one_of, parsed, seconds,
+    socket_address, text, url, whole_number,
 };
 use whim_service::secret::ExposeSecret as _;
 
@@ -104,22 +104,20 @@ fn a_duration_that_is_no_number_is_refused_and_does_not_panic() {
 }
 
 #[test]
-fn flags_choices_numbers_and_addresses_parse() {
+fn flags_choices_and_addresses_parse() {
     let read = |env: &mut Environment| {
         let spec = env.or_default("USE_RALPH_SPEC", true, flag());
         let runtime = env.required("WORKER_RUNTIME", one_of(&[("process", 1), ("docker", 2)]));
-        let ratio = env.required("RATIO", decimal(0.0..=1.0));
         let address = env.required("BIND", socket_address());
-        Some((spec, runtime?, ratio?, address?.port()))
+        Some((spec, runtime?, address?.port()))
     };
     let pairs = [
         ("USE_RALPH_SPEC", "No"),
         ("WORKER_RUNTIME", "docker"),
-        ("RATIO", "0.25"),
         ("BIND", "[::1]:80"),
     ];
 
-    assert_eq!(accepted(&pairs, read).unwrap().config, (false, 2, 0.25, 80));
+    assert_eq!(accepted(&pairs, read).unwrap().config, (false, 2, 80));
     assert_eq!(
         refusal(&[("WORKER_RUNTIME", "podman")], |env| env
             .required("WORKER_RUNTIME", one_of(&[("process", 1), ("docker", 2)]))),

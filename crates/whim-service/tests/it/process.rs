@@ -235,20 +235,6 @@ async fn a_dropped_child_takes_its_descendants_with_it() {
 }
 
 #[tokio::test]
-async fn a_child_that_outlives_its_parent_goes_on_when_dropped() {
-    let command = shell("sleep 1000").outlives_its_parent();
-    let child = command
-        .spawn_with(std::process::Stdio::null(), std::process::Stdio::null())
-        .unwrap();
-    let identity = child.identity();
-
-    drop(child);
-
-    assert!(identity.is_alive().unwrap());
-    identity.signal(Signal::KILL).unwrap();
-}
-
-#[tokio::test]
 async fn descendants_are_found_at_any_depth() {
     let mut script = Script::start(&shell("sh -c 'sh -c \"echo \\$\\$; sleep 1000\"; :'; :"));
     let deepest = script.printed_process().await;
