@@ -54,13 +54,24 @@ impl Postgres {
     /// # Errors
     /// When Postgres is not installed, does not start, or does not answer under `DATABASE_URL`.
     pub async fn shared_or_start() -> anyhow::Result<Self> {
-        let Some(url) = tools::environment("DATABASE_URL") else {
-            return Self::start().await;
-        };
-        let server = Self(Arc::new(Inner { url, own: None }));
+        match tools::environment("DATABASE_URL") {
+            Some(url) => Self::at(url).await.context("use the Postgres of DATABASE_URL"),
+            None => Self::start().await,
+        }
+    }
+
+    /// The server that somebody else started; databases of tests that are older than a day are removed from it.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn at(url: impl Into<String>) -> anyhow::Result<Self> {
+        let server = Self(Arc::new(Inner {
+            url: url.into(),
+            own: None,
+        }));
         database::sweep(&server)
             .await
-            .context("remove old test databases from the server of DATABASE_URL")?;
+            .context("remove old test databases")?;
         Ok(server)
     }
 

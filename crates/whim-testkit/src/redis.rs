@@ -43,12 +43,17 @@ impl TestRedis {
     /// When Redis is not installed or does not start.
     pub async fn shared_or_start() -> anyhow::Result<Self> {
         match tools::environment("REDIS_URL") {
-            Some(url) => Ok(Self {
-                url,
-                prefix: new_prefix(),
-                own: None,
-            }),
+            Some(url) => Ok(Self::at(url)),
             None => Self::start().await,
+        }
+    }
+
+    /// The server that somebody else started.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: new_prefix(),
+            own: None,
         }
     }
 

@@ -30,6 +30,46 @@ async fn every_test_database_is_empty_and_its_own() {
 }
 
 #[tokio::test]
+async fn on_a_shared_server_the_database_goes_with_its_test_unless_that_panicked() {
+    let server = Postgres::start().await.unwrap();
+    let shared = Postgres::at(server.url()).await.unwrap();
+    shared.stop_immediate().await.unwrap_err();
+    let database = shared.create_database().await.unwrap();
+    let url = database.url().to_owned();
+    PgConnection::connect(&url).await.unwrap();
+    drop(database);
+    PgConnection::connect(&url).await.unwrap_err();
+
+    let kept = shared.create_database().await.unwrap();
+    let url = kept.url().to_owned();
+    std::thread::spawn(move || {
+        let _kept = kept;
+        panic!("the test fails");
+    })
+    .join()
+    .unwrap_err();
+    PgConnection::connect(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn on_a_shared_redis_the_keys_under_the_prefix_go_with_the_test() {
+    let server = TestRedis::start().await.unwrap();
+    let mut connection = redis::Client::open(server.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let shared = TestRedis::at(server.url());
+    let own = format!("{}mark", shared.prefix());
+    for key in [own.as_str(), "whim:mark"] {
+        connection.set::<_, _, ()>(key, 7).await.unwrap();
+    }
+    drop(shared);
+    let left: Vec<String> = connection.keys("*").await.unwrap();
+    assert_eq!(left, ["whim:mark"]);
+}
+
+#[tokio::test]
 async fn pgvector_is_there() {
     let database = TestDatabase::create().await.unwrap();
     let pool = database.connect().await.unwrap();
