@@ -21,7 +21,9 @@ start_postgres() {
     directory=/var/lib/whim/postgres
     if ! as_postgres test -x "$binaries/postgres"; then
       mkdir -p /var/lib/whim
-      cp -RL "$tools/postgres" /var/lib/whim/postgres-binaries
+      rm -rf /var/lib/whim/postgres-binaries
+      # With its links: the programs find their libraries from where they really are.
+      cp -R "$tools/postgres" /var/lib/whim/postgres-binaries
       binaries=/var/lib/whim/postgres-binaries/bin
     fi
   fi
