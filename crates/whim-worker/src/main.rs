@@ -1,3 +1,7 @@
-//! Works on one item: clone, ralph, tests, push, pull request.
+//! The worker program; see [`whim_worker::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_worker::cli::run()
+}

@@ -1,0 +1,347 @@
+//! Which tests a project has, and how they are run.
+//!
+//! What stands at the root decides, the first of these that is there:
+//!
+//! 1. `Cargo.toml`: `cargo test`
+//! 2. `package.json` with a script `test`: the package manager whose lock file is there, else npm
+//! 3. pytest: its configuration, or a directory of tests next to Python packaging
+//! 4. `go.mod`: `go test`
+//! 5. `pom.xml`: Maven, or the project's own wrapper
+//! 6. `build.gradle` or `build.gradle.kts`: Gradle, or the project's own wrapper
+//! 7. a makefile with a target `test`: `make test`
+//!
+//! Everything that is read here was written by the agent or a stranger.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// No manifest is larger.
+const MAX_MANIFEST_BYTES: u64 = 1024 * 1024;
+
+/// How the tests of a project are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What comes before, in order; empty where nothing has to be installed.
+    pub preparation: Vec<Step>,
+    /// The tests.
+    pub test: Step,
+    /// Exit codes besides 0 that do not mean that a test failed.
+    pub green_codes: &'static [i32],
+}
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// What it needs in its environment besides the usual.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// As a person would type it.
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let program = match self.program.parent() {
+            Some(parent) if parent.is_absolute() => self.program.file_name().unwrap_or_default(),
+            Some(_) | None => self.program.as_os_str(),
+        };
+        formatter.write_str(&program.to_string_lossy())?;
+        for argument in &self.arguments {
+            write!(formatter, " {}", argument.to_string_lossy())?;
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn new<const N: usize>(program: impl Into<PathBuf>, arguments: [&str; N]) -> Self {
+        Self {
+            program: program.into(),
+            arguments: arguments.map(OsString::from).into(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+impl Plan {
+    fn of(test: Step) -> Self {
+        Self {
+            preparation: Vec::new(),
+            test,
+            green_codes: &[],
+        }
+    }
+
+    fn prepared_by(mut self, step: Step) -> Self {
+        self.preparation.push(step);
+        self
+    }
+}
+
+/// Finds out how the tests in `root` are run; `temporary` is where what has to be installed for them may be.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn detect(root: &Path, temporary: &Path) -> io::Result<Option<Plan>> {
+    let project = Project { root };
+    if project.has("Cargo.toml") {
+        return Ok(Some(Plan::of(Step::new("cargo", ["test", "--workspace"]))));
+    }
+    if let Some(plan) = project.node()? {
+        return Ok(Some(plan));
+    }
+    if let Some(plan) = project.python(temporary)? {
+        return Ok(Some(plan));
+    }
+    if project.has("go.mod") {
+        return Ok(Some(Plan::of(Step::new("go", ["test", "-v", "./..."]))));
+    }
+    if project.has("pom.xml") {
+        let program = project.wrapper_or("mvnw", "mvn");
+        return Ok(Some(Plan::of(Step::new(
+            program,
+            ["--batch-mode", "--no-transfer-progress", "test"],
+        ))));
+    }
+    if project.has_any(&["build.gradle", "build.gradle.kts"]) {
+        let program = project.wrapper_or("gradlew", "gradle");
+        return Ok(Some(Plan::of(Step::new(
+            program,
+            ["--console=plain", "--no-daemon", "test"],
+        ))));
+    }
+    for makefile in ["GNUmakefile", "makefile", "Makefile"] {
+        if let Some(text) = project.read(makefile)? {
+            let has_target = makes_test(&text);
+            return Ok(has_target.then(|| Plan::of(Step::new("make", ["test"]))));
+        }
+    }
+    Ok(None)
+}
+
+struct Project<'p> {
+    root: &'p Path,
+}
+
+impl Project<'_> {
+    fn has(&self, path: &str) -> bool {
+        self.root.join(path).is_file()
+    }
+
+    fn has_any(&self, paths: &[&str]) -> bool {
+        paths.iter().any(|path| self.has(path))
+    }
+
+    /// The text of a manifest; `None` when there is none that is a plain file of a sensible size.
+    fn read(&self, path: &str) -> io::Result<Option<String>> {
+        let path = self.root.join(path);
+        // Whether it is a plain file is asked before opening: a pipe would block.
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        File::open(path)?
+            .take(MAX_MANIFEST_BYTES + 1)
+            .read_to_end(&mut content)?;
+        let fits = content.len() as u64 <= MAX_MANIFEST_BYTES;
+        Ok(fits.then(|| String::from_utf8_lossy(&content).into_owned()))
+    }
+
+    /// A wrapper belongs to the project and brings its own version.
+    fn wrapper_or(&self, wrapper: &str, program: &str) -> PathBuf {
+        if self.has(wrapper) {
+            self.root.join(wrapper)
+        } else {
+            program.into()
+        }
+    }
+
+    fn node(&self) -> io::Result<Option<Plan>> {
+        let Some(manifest) = self.read("package.json")? else {
+            return Ok(None);
+        };
+        let manifest: Value = serde_json::from_str(&manifest).unwrap_or_default();
+        let script = manifest
+            .pointer("/scripts/test")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        // What `npm init` writes into every project.
+        if script.trim().is_empty() || script.contains("no test specified") {
+            return Ok(None);
+        }
+        let has_dependencies = [
+            "dependencies",
+            "devDependencies",
+            "optionalDependencies",
+            "workspaces",
+        ]
+        .iter()
+        .any(|field| manifest.get(field).is_some_and(|value| !is_empty(value)));
+        let (test, install) = if self.has("pnpm-lock.yaml") {
+            (
+                Step::new("pnpm", ["test"]),
+                Step::new("pnpm", ["install", "--frozen-lockfile"]),
+            )
+        } else if self.has("yarn.lock") {
+            (Step::new("yarn", ["run", "test"]), Step::new("yarn", ["install"]))
+        } else if self.has_any(&["bun.lock", "bun.lockb"]) {
+            (
+                Step::new("bun", ["run", "test"]),
+                Step::new("bun", ["install", "--frozen-lockfile"]),
+            )
+        } else if self.has_any(&["package-lock.json", "npm-shrinkwrap.json"]) {
+            (
+                Step::new("npm", ["test"]),
+                Step::new("npm", ["ci", "--no-audit", "--no-fund"]),
+            )
+        } else {
+            (
+                Step::new("npm", ["test"]),
+                Step::new("npm", ["install", "--no-audit", "--no-fund"]),
+            )
+        };
+        let plan = Plan::of(test);
+        Ok(Some(if has_dependencies {
+            plan.prepared_by(install)
+        } else {
+            plan
+        }))
+    }
+
+    fn python(&self, temporary: &Path) -> io::Result<Option<Plan>> {
+        if !self.has_pytest()? {
+            return Ok(None);
+        }
+        // No test was collected: not a single one is red.
+        let pytest = |test| Plan {
+            green_codes: &[5],
+            ..Plan::of(test)
+        };
+        if self.has("uv.lock") {
+            return Ok(Some(pytest(Step::new("uv", ["run", "pytest"]))));
+        }
+        if self.has("poetry.lock") {
+            let plan = pytest(Step::new("poetry", ["run", "pytest"]));
+            return Ok(Some(
+                plan.prepared_by(Step::new("poetry", ["install", "--no-interaction"])),
+            ));
+        }
+        let mut needed = Vec::new();
+        for requirements in [
+            "requirements.txt",
+            "requirements-dev.txt",
+            "dev-requirements.txt",
+            "requirements-test.txt",
+        ] {
+            if self.has(requirements) {
+                needed.extend(["-r", requirements]);
+            }
+        }
+        if self.has_any(&["setup.py", "setup.cfg"]) || self.is_python_package()? {
+            needed.extend(["-e", "."]);
+        }
+        let run_pytest = ["-m", "pytest"];
+        if needed.is_empty() {
+            return Ok(Some(pytest(Step::new("python3", run_pytest))));
+        }
+        // Distributions refuse to install into their own Python (PEP 668).
+        let environment = temporary.join("venv");
+        let python = environment.join("bin/python");
+        let mut make = Step::new("python3", ["-m", "venv", "--system-site-packages"]);
+        make.arguments.push(environment.into());
+        let mut install = Step::new(
+            &python,
+            [
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "pytest",
+            ],
+        );
+        install.arguments.extend(needed.into_iter().map(OsString::from));
+        let plan = pytest(Step::new(&python, run_pytest));
+        Ok(Some(plan.prepared_by(make).prepared_by(install)))
+    }
+
+    fn has_pytest(&self) -> io::Result<bool> {
+        for (file, section) in [
+            ("pyproject.toml", "[tool.pytest"),
+            ("setup.cfg", "[tool:pytest]"),
+            ("tox.ini", "[pytest]"),
+        ] {
+            if self.read(file)?.is_some_and(|text| has_line_with(&text, section)) {
+                return Ok(true);
+            }
+        }
+        if self.has_any(&["pytest.ini", "conftest.py", "tests/conftest.py"]) {
+            return Ok(true);
+        }
+        let is_python = self.has_any(&["pyproject.toml", "setup.py", "setup.cfg", "requirements.txt"]);
+        Ok(is_python && (has_test_module(&self.root.join("tests"))? || has_test_module(self.root)?))
+    }
+
+    fn is_python_package(&self) -> io::Result<bool> {
+        let manifest = self.read("pyproject.toml")?;
+        Ok(manifest
+            .is_some_and(|text| has_line_with(&text, "[project]") || has_line_with(&text, "[build-system]")))
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+fn has_line_with(text: &str, beginning: &str) -> bool {
+    text.lines().any(|line| line.trim_start().starts_with(beginning))
+}
+
+/// Whether pytest would collect something in this directory.
+fn has_test_module(directory: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        if name.ends_with(".py") && (name.starts_with("test_") || name.ends_with("_test.py")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a makefile has a rule for `test`. Assignments (`test := …`) are none.
+fn makes_test(makefile: &str) -> bool {
+    makefile.lines().any(|line| {
+        if line.starts_with(['\t', '#', ' ']) {
+            return false;
+        }
+        let Some((targets, rest)) = line.split_once(':') else {
+            return false;
+        };
+        let is_assignment = rest.starts_with('=') || rest.starts_with(":=");
+        !is_assignment && targets.split_whitespace().any(|target| target == "test")
+    })
+}

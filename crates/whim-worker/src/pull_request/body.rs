@@ -1,0 +1,97 @@
+//! What a pull request says.
+
+use ralph_contract::SpecDocument;
+use whim_core::protocol::worker::{Assignment, TestReport};
+
+use super::neutral::{code, one_line, paragraph};
+use crate::text::counted;
+
+const MAX_TITLE_CHARACTERS: usize = 200;
+const MAX_SUMMARY_CHARACTERS: usize = 2000;
+const MAX_TASK_CHARACTERS: usize = 200;
+const MAX_COMMAND_CHARACTERS: usize = 200;
+
+/// How the work went.
+#[derive(Clone, Copy, Debug)]
+pub struct Story<'s> {
+    /// The checklist as it ended.
+    pub spec: &'s SpecDocument,
+    /// What the tests said; `None` when there are none that Whim knows how to run.
+    pub tests: Option<&'s TestReport>,
+    /// How many iterations the agent took in this attempt.
+    pub iterations: u32,
+}
+
+/// The title: the checklist's, else the issue's, else the branch.
+pub fn title(assignment: &Assignment, story: &Story<'_>) -> String {
+    let candidates = [story.spec.title(), assignment.metadata.issue_title.as_deref()];
+    let title = candidates
+        .into_iter()
+        .flatten()
+        .map(|title| one_line(title, MAX_TITLE_CHARACTERS))
+        .find(|title| !title.is_empty());
+    title.unwrap_or_else(|| assignment.branch.to_string())
+}
+
+/// The text. Only the `Closes` line of Whim's own acts on anything.
+pub fn body(assignment: &Assignment, story: &Story<'_>) -> String {
+    let mut parts = Vec::new();
+    let summary = paragraph(&summary(story.spec), MAX_SUMMARY_CHARACTERS);
+    if !summary.is_empty() {
+        parts.push(summary);
+    }
+    parts.push(format!("## Tasks\n\n{}", tasks(story.spec)));
+    parts.push(format!("## Tests\n\n{}", tests(story.tests)));
+    if let Some(number) = assignment.metadata.issue_number {
+        parts.push(format!("Closes #{number}"));
+    }
+    let iterations = counted(u64::from(story.iterations), "iteration");
+    parts.push(format!(
+        "---\nOpened by Whim after {iterations} in attempt {} (work item `{}`).",
+        assignment.attempt, assignment.id
+    ));
+    parts.join("\n\n")
+}
+
+/// The prose between the title and the next heading or list.
+fn summary(spec: &SpecDocument) -> String {
+    let mut lines = spec
+        .as_str()
+        .lines()
+        .skip_while(|line| !line.starts_with("# "))
+        .skip(1);
+    let is_prose = |line: &&str| {
+        let line = line.trim_start();
+        let begins_a_block = ["#", "- ", "* ", "+ ", "```", "~~~", "|", ">", "    "];
+        let is_numbered = line.split_once(". ").is_some_and(|(number, _)| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        !is_numbered && !begins_a_block.iter().any(|mark| line.starts_with(mark))
+    };
+    let prose: Vec<&str> = lines.by_ref().take_while(is_prose).collect();
+    prose.join("\n").trim().to_owned()
+}
+
+fn tasks(spec: &SpecDocument) -> String {
+    let line = |task: &ralph_contract::Task| {
+        let mark = if task.done { "x" } else { " " };
+        format!("- [{mark}] {}", one_line(&task.text, MAX_TASK_CHARACTERS))
+    };
+    let lines: Vec<String> = spec.tasks().iter().map(line).collect();
+    lines.join("\n")
+}
+
+fn tests(report: Option<&TestReport>) -> String {
+    let Some(report) = report else {
+        return "This project has no tests that Whim knows how to run.".to_owned();
+    };
+    let command = code(&report.command, MAX_COMMAND_CHARACTERS);
+    let seconds = std::time::Duration::from_millis(report.duration_ms).as_secs_f64();
+    let result = match (report.tests_passed, report.tests_failed) {
+        (Some(passed), Some(failed)) => format!("{passed} passed, {failed} failed"),
+        (Some(passed), None) => format!("{passed} passed"),
+        (None, _) if report.passed => "passed".to_owned(),
+        (None, _) => "failed".to_owned(),
+    };
+    format!("{command}: {result} ({seconds:.1} s)")
+}

@@ -1,0 +1,124 @@
+//! What the end of a run means.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use ralph_contract::{ExitCode, SpecDocument};
+use whim_core::FailureCause;
+use whim_service::chain::chain;
+
+use super::progress::Progress;
+use super::supervise::RunEnd;
+use crate::outcome::Failure;
+use crate::text::counted;
+use crate::workspace::Workspace;
+
+/// The checklist as it ended when every task is done, or why not.
+pub(super) fn judge(
+    end: RunEnd,
+    progress: &Progress,
+    assigned: &SpecDocument,
+    workspace: &Workspace,
+) -> Result<SpecDocument, Failure> {
+    let crash = |reason: String| Err(crash(progress, &reason));
+    let status = match end {
+        RunEnd::Exited(status) => status,
+        RunEnd::Hung => return crash("ralph was silent for too long and was ended".to_owned()),
+        RunEnd::GivenUp => return crash("ralph was ended, because its work could not be pushed".to_owned()),
+        RunEnd::NotStarted(error) => return crash(chain(&error).to_string()),
+        RunEnd::Unwatched(error) => return crash(format!("watching ralph failed: {error}")),
+    };
+    match status.code().map(ExitCode::try_from) {
+        Some(Ok(ExitCode::Complete)) => complete(progress, assigned, workspace),
+        Some(Ok(ExitCode::Stuck)) => Err(stuck(progress, workspace.read_stuck_note())),
+        Some(Ok(ExitCode::IterationsUsedUp)) => Err(iterations_used_up(progress)),
+        Some(Ok(ExitCode::Error)) => crash("ralph failed".to_owned()),
+        Some(Err(_)) | None => crash(describe(status)),
+    }
+}
+
+/// `ralph` says that all is done: the file has to say so too.
+fn complete(
+    progress: &Progress,
+    assigned: &SpecDocument,
+    workspace: &Workspace,
+) -> Result<SpecDocument, Failure> {
+    let found = workspace.read_spec();
+    let spec = assigned.reconcile(found.as_deref()).document;
+    if spec.is_complete() {
+        return Ok(spec);
+    }
+    let open = counted(spec.open_tasks().count() as u64, "task");
+    Err(crash(
+        progress,
+        &format!("ralph said that every task is done, but {open} of the checklist are open"),
+    ))
+}
+
+fn stuck(progress: &Progress, note: Option<String>) -> Failure {
+    let event = progress.stuck();
+    let iterations_without_progress = event.map_or(0, |stuck| stuck.iterations_without_progress);
+    if let Some(note) = note {
+        return Failure::Stuck {
+            reason: note,
+            iterations_without_progress,
+        };
+    }
+    // Nothing got done because nobody answered the agent.
+    if let Some(failure) = model_unavailable(progress) {
+        return failure;
+    }
+    Failure::Stuck {
+        reason: event.map_or_else(
+            || "the agent makes no progress".to_owned(),
+            |stuck| stuck.reason.clone(),
+        ),
+        iterations_without_progress,
+    }
+}
+
+fn iterations_used_up(progress: &Progress) -> Failure {
+    if let Some(failure) = model_unavailable(progress) {
+        return failure;
+    }
+    let spec = progress.spec();
+    let iterations = counted(u64::from(progress.iterations()), "iteration");
+    let (done, total) = (spec.done_count(), spec.tasks().len());
+    Failure::new(
+        FailureCause::IterationsUsedUp,
+        format!("the {iterations} of this attempt are used up; {done} of {total} tasks are done"),
+    )
+}
+
+fn crash(progress: &Progress, what: &str) -> Failure {
+    if let Some(failure) = model_unavailable(progress) {
+        return failure;
+    }
+    let mut reason = what.to_owned();
+    if let Some(error) = progress.error() {
+        reason = format!("{reason}: {error}");
+    }
+    let lines = progress.last_lines();
+    if !lines.is_empty() {
+        reason = format!("{reason}\n\n{lines}");
+    }
+    Failure::new(FailureCause::Crash, reason)
+}
+
+fn model_unavailable(progress: &Progress) -> Option<Failure> {
+    let trouble = progress.trouble()?;
+    Some(Failure::Failed {
+        cause: FailureCause::ModelUnavailable,
+        reason: format!("the model API is not available: {}", trouble.message),
+        retry_after: trouble.retry_after,
+        tests: None,
+    })
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ralph exited with code {code}, which is none of its own"),
+        (None, Some(signal)) => format!("ralph was ended by signal {signal}"),
+        (None, None) => "ralph ended".to_owned(),
+    }
+}

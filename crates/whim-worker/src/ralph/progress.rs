@@ -1,0 +1,234 @@
+//! What `ralph` said so far, and what it means.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use ralph_contract::{Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line};
+use serde_json::Value;
+
+use crate::report::Reporter;
+use crate::text::shorten;
+
+/// How many lines that are no events are kept, for the reason of a crash.
+const KEPT_LINES: usize = 20;
+const KEPT_LINE_CHARACTERS: usize = 300;
+
+/// What a line asks the worker to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consequence {
+    /// Nothing.
+    None,
+    /// To bring to GitHub what was committed and ticked.
+    Publish,
+}
+
+/// The model provider's trouble, after which the agent did nothing any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProviderTrouble {
+    pub(super) message: String,
+    pub(super) retry_after: Option<Duration>,
+}
+
+/// What `ralph` said so far.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The checklist with the ticks that `ralph` told of: those of an iteration that is under way may be without their
+    /// commit.
+    spec: SpecDocument,
+    stuck: Option<Stuck>,
+    error: Option<String>,
+    trouble: Option<ProviderTrouble>,
+    iterations: u32,
+    last_lines: VecDeque<String>,
+}
+
+impl Progress {
+    pub(super) fn new(spec: SpecDocument) -> Self {
+        Self {
+            spec,
+            stuck: None,
+            error: None,
+            trouble: None,
+            iterations: 0,
+            last_lines: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn spec(&self) -> &SpecDocument {
+        &self.spec
+    }
+
+    /// How `ralph` says that it is stuck.
+    pub(super) fn stuck(&self) -> Option<&Stuck> {
+        self.stuck.as_ref()
+    }
+
+    /// How `ralph` says that it failed.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    pub(super) fn trouble(&self) -> Option<&ProviderTrouble> {
+        self.trouble.as_ref()
+    }
+
+    pub(super) fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
+    /// The last lines that were no events: what a program says that is not `ralph`, or that fell over.
+    pub(super) fn last_lines(&self) -> String {
+        let lines: Vec<&str> = self.last_lines.iter().map(String::as_str).collect();
+        lines.join("\n")
+    }
+
+    /// Keeps a line that is no event.
+    pub(super) fn keep_line(&mut self, line: &str) {
+        let line = line.trim_end();
+        if line.is_empty() {
+            return;
+        }
+        if self.last_lines.len() >= KEPT_LINES {
+            self.last_lines.pop_front();
+        }
+        self.last_lines.push_back(shorten(line, KEPT_LINE_CHARACTERS));
+    }
+
+    /// Takes note of a line of standard output, passes it on, and says what to do about it.
+    pub(super) fn read(&mut self, line: &str, reporter: &Reporter) -> Consequence {
+        match parse_line(line) {
+            Line::Event(event) => {
+                pass_on(line, reporter);
+                self.apply(event, reporter)
+            }
+            Line::Unknown { event, .. } => {
+                tracing::debug!(
+                    event,
+                    "ralph sent an event of a kind that this version does not know"
+                );
+                pass_on(line, reporter);
+                Consequence::None
+            }
+            Line::Misfit { event, error, .. } => {
+                tracing::warn!(event, error, "ralph sent an event that does not fit its contract");
+                reporter.notice(&format!(
+                    "ralph sent an event `{event}` that does not fit its contract: {error}"
+                ));
+                Consequence::None
+            }
+            Line::Text(text) => {
+                self.keep_line(&text);
+                Consequence::None
+            }
+        }
+    }
+
+    fn apply(&mut self, event: Event, reporter: &Reporter) -> Consequence {
+        match event {
+            Event::Iteration(iteration) => {
+                self.iterations = self.iterations.max(iteration.n);
+                reporter.iteration(iteration.n);
+            }
+            Event::IterationDone(done) => reporter.iteration_done(done.stats),
+            // Whoever calls a tool was answered by the model.
+            Event::Tool(_) => self.trouble = None,
+            Event::Commit(_) => {
+                self.trouble = None;
+                return Consequence::Publish;
+            }
+            Event::TaskComplete(task) => {
+                self.trouble = None;
+                self.tick(&task);
+                return Consequence::Publish;
+            }
+            Event::Warning(warning) => self.warn(warning),
+            Event::Stuck(stuck) => self.stuck = Some(stuck),
+            Event::Failed(failed) => self.error = Some(failed.error),
+            Event::Started(_)
+            | Event::Complete(_)
+            | Event::SpecGenerationStarted
+            | Event::SpecGenerationComplete(_)
+            | Event::SpecGenerationFailed(_) => {}
+        }
+        Consequence::None
+    }
+
+    fn tick(&mut self, task: &TaskComplete) {
+        let index = usize::try_from(task.index).unwrap_or(usize::MAX);
+        let is_ours = self
+            .spec
+            .tasks()
+            .get(index)
+            .is_some_and(|ours| ours.text == task.text);
+        if !is_ours {
+            tracing::warn!(index, "ralph completed a task that is not in the checklist");
+            return;
+        }
+        if let Ok(ticked) = self.spec.tick(index) {
+            self.spec = ticked;
+        }
+    }
+
+    fn warn(&mut self, warning: Warning) {
+        let Warning { kind, message, .. } = warning;
+        let is_the_providers = match &kind {
+            WarningKind::ProviderLimited | WarningKind::ProviderUnavailable => true,
+            // Wrong credentials: not the task's fault either, and waiting gives its owner time to mend them.
+            WarningKind::Other(name) => name == "provider_refused",
+            WarningKind::TaskRestored
+            | WarningKind::SpecRestored
+            | WarningKind::LeftoverProcesses
+            | WarningKind::OutputTruncated
+            | WarningKind::UnknownHarnessEvent
+            | WarningKind::HarnessMisfit
+            | WarningKind::UncommittedChanges => false,
+        };
+        tracing::warn!(kind = kind.as_str(), "ralph warns: {message}");
+        if is_the_providers {
+            self.trouble = Some(ProviderTrouble {
+                retry_after: reset_time(&message).and_then(|reset| (reset - Utc::now()).to_std().ok()),
+                message,
+            });
+        }
+    }
+}
+
+fn pass_on(line: &str, reporter: &Reporter) {
+    if let Ok(event) = serde_json::from_str::<Value>(line.trim()) {
+        reporter.ralph_event(event);
+    }
+}
+
+/// When a limit ends, where the message says so: as seconds since 1970 (`…limit reached|1762952400`), or in RFC 3339.
+fn reset_time(message: &str) -> Option<DateTime<Utc>> {
+    let words = message.split(|character: char| character.is_whitespace() || "|,;()".contains(character));
+    words.into_iter().find_map(|word| {
+        let word = word.trim_end_matches('.');
+        if word.len() == 10
+            && let Ok(seconds) = word.parse()
+        {
+            return DateTime::from_timestamp(seconds, 0);
+        }
+        DateTime::parse_from_rfc3339(word).ok().map(|time| time.to_utc())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_limit_is_read_where_it_is_told() {
+        let reset = DateTime::from_timestamp(1_762_952_400, 0);
+        for (message, time) in [
+            ("Claude AI usage limit reached|1762952400", reset),
+            ("429: limited until 2025-11-12T13:00:00Z.", reset),
+            ("limited (resets 2025-11-12T14:00:00+01:00)", reset),
+            ("You've hit your limit · resets 8pm (Europe/Berlin)", None),
+            ("overloaded_error", None),
+        ] {
+            assert_eq!(reset_time(message), time, "{message}");
+        }
+    }
+}

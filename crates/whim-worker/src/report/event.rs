@@ -1,0 +1,66 @@
+//! Events of bounded size: they are for people who watch, and one of them must not fill a heartbeat.
+
+use serde_json::{Value, json};
+
+use crate::text::shorten;
+
+/// The longest event, as JSON.
+pub(super) const MAX_EVENT_BYTES: usize = 4096;
+/// The longest text in an event that was too long.
+pub(super) const MAX_TEXT_CHARACTERS: usize = 600;
+const MAX_ENTRIES: usize = 20;
+
+/// The event, or what of it fits.
+pub(super) fn bounded(event: Value) -> Value {
+    if event.to_string().len() <= MAX_EVENT_BYTES {
+        return event;
+    }
+    let shortened = shortened(event);
+    if shortened.to_string().len() <= MAX_EVENT_BYTES {
+        return shortened;
+    }
+    let name = shortened.get("event").and_then(Value::as_str).unwrap_or_default();
+    json!({ "event": shorten(name, 100), "truncated": true })
+}
+
+fn shortened(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(shorten(&text, MAX_TEXT_CHARACTERS)),
+        Value::Array(values) => values.into_iter().take(MAX_ENTRIES).map(shortened).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .take(MAX_ENTRIES)
+            .map(|(name, value)| (name, shortened(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_events_stay_as_they_are() {
+        let event = json!({"event": "tool", "type": "read", "path": "src/lib.rs"});
+        assert_eq!(bounded(event.clone()), event);
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let event = bounded(json!({"event": "failed", "error": "x".repeat(100_000)}));
+        assert_eq!(
+            event["error"].as_str().map(|text| text.chars().count()),
+            Some(601)
+        );
+    }
+
+    #[test]
+    fn of_a_monster_only_the_name_is_left() {
+        let monster: Vec<Vec<String>> = vec![vec!["x".repeat(1000); 1000]; 1000];
+        assert_eq!(
+            bounded(json!({"event": "new_kind", "data": monster})),
+            json!({"event": "new_kind", "truncated": true})
+        );
+    }
+}

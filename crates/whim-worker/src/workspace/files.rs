@@ -1,0 +1,120 @@
+//! Files of a workspace whose owner is hostile: no link is followed, nothing blocks, nothing is larger than a limit.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+use rustix::io::Errno;
+
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// The text of a file below `root`; `None` when there is no plain file of at most `limit` bytes. Bytes that are not
+/// UTF-8 become U+FFFD.
+///
+/// # Errors
+/// Reading failed, or a link is in the way.
+pub(super) fn read(root: &Path, path: &str, limit: usize) -> io::Result<Option<String>> {
+    let opened = open_parent(root, path, Missing::Refuse).and_then(|(parent, name)| {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(openat(&parent, name, flags, Mode::empty())?)
+    });
+    let file = match opened {
+        Ok(file) => File::from(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut content = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut content)?;
+    let fits = content.len() <= limit;
+    Ok(fits.then(|| String::from_utf8_lossy(&content).into_owned()))
+}
+
+/// Writes a file below `root`, and the directories above it.
+///
+/// # Errors
+/// Writing failed, or a link is in the way.
+pub(super) fn write(root: &Path, path: &str, content: &str) -> io::Result<()> {
+    let (parent, name) = open_parent(root, path, Missing::Make)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
+    File::from(file).write_all(content.as_bytes())
+}
+
+/// What to do where a directory is missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Refuse,
+    Make,
+}
+
+/// Opens the directory of `path`, step by step, so that no part of it can be a link; gives it and the last name.
+fn open_parent<'p>(root: &Path, path: &'p str, missing: Missing) -> io::Result<(OwnedFd, &'p str)> {
+    let mut directory = openat(CWD, root, DIRECTORY, Mode::empty())?;
+    let mut rest = path;
+    while let Some((name, below)) = rest.split_once('/') {
+        if missing == Missing::Make {
+            match mkdirat(&directory, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        directory = openat(&directory, name, DIRECTORY, Mode::empty())?;
+        rest = below;
+    }
+    Ok((directory, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "a/b/c", "text").unwrap();
+        assert_eq!(read(root.path(), "a/b/c", 4).unwrap().as_deref(), Some("text"));
+        assert_eq!(read(root.path(), "a/b/c", 3).unwrap(), None);
+        assert_eq!(read(root.path(), "a/b/d", 3).unwrap(), None);
+        assert_eq!(read(root.path(), "x/y", 3).unwrap(), None);
+    }
+
+    #[test]
+    fn links_are_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("note"), "outside").unwrap();
+        symlink(outside.path(), root.path().join("dir")).unwrap();
+        symlink(outside.path().join("note"), root.path().join("file")).unwrap();
+
+        for path in ["dir/note", "file"] {
+            assert!(read(root.path(), path, 100).is_err(), "{path} was read");
+            assert!(write(root.path(), path, "changed").is_err(), "{path} was written");
+        }
+        assert_eq!(
+            fs::read_to_string(outside.path().join("note")).unwrap(),
+            "outside"
+        );
+    }
+
+    #[test]
+    fn a_pipe_does_not_block() {
+        let root = tempfile::tempdir().unwrap();
+        rustix::fs::mknodat(
+            CWD,
+            root.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert_eq!(read(root.path(), "pipe", 100).unwrap(), None);
+    }
+}
