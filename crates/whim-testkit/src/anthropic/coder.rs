@@ -10,6 +10,8 @@ use super::conversation::{Conversation, Purpose, Replay, ToolCall, Turn};
 /// A model that does the first open task of the checklist: writes files, runs the tests, commits, ticks the box.
 ///
 /// A task for which no [`Solution`] was given gets a note of its own under `notes/`.
+///
+/// One that breaks the tests is a coder without a test command, whose solution for every task writes a failing test.
 #[derive(Debug, Clone, Default)]
 pub struct Coder {
     solutions: Vec<Solution>,

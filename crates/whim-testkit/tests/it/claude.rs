@@ -65,7 +65,8 @@ impl Workspace {
             .env_clear();
         command
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("HOME", self.home.path());
+            .env("HOME", self.home.path())
+            .env("TMPDIR", self.home.path());
         for role in ["AUTHOR", "COMMITTER"] {
             command
                 .env(format!("GIT_{role}_NAME"), "Agent")
