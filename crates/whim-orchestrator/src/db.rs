@@ -11,9 +11,9 @@ pub mod workers;
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
 
 /// Every migration, in order, as built into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -42,6 +42,31 @@ pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
         options.options([("plan_cache_mode", "force_custom_plan")]),
         connections,
     )
+}
+
+/// Does `work` in one transaction: commits what succeeded, and has undone what failed before the answer. A transaction
+/// that is only dropped is undone a moment later, and until then it keeps its rows from being claimed.
+///
+/// # Errors
+/// Those of `work`, or Postgres is away.
+pub async fn in_transaction<T, E: From<sqlx::Error>>(
+    pool: &PgPool,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut transaction = pool.begin().await?;
+    match work(&mut transaction).await {
+        Ok(done) => {
+            transaction.commit().await?;
+            Ok(done)
+        }
+        Err(error) => {
+            // The error of `work` is the one that matters; a connection that cannot undo is closed, which undoes.
+            if let Err(rollback) = transaction.rollback().await {
+                tracing::debug!(error = %rollback, "a connection was lost before it could undo");
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Whether an error is the violation of the constraint or unique index of that name.

@@ -36,6 +36,16 @@ pub struct Caller {
     pub max_iterations: u32,
 }
 
+impl Caller {
+    /// The answer to a worker whose item was found to be taken away.
+    fn lease_lost(&self) -> Error {
+        Error::LeaseLost {
+            worker: self.id,
+            now: None,
+        }
+    }
+}
+
 /// A worker and its item, both locked.
 #[derive(Clone, Debug)]
 struct Attempt {

@@ -12,8 +12,8 @@ pub use self::spec::{fail_spec, hand_in_spec};
 pub use self::submit::{Submitted, submit};
 
 use sqlx::PgExecutor;
-use whim_core::WorkItemId;
 use whim_core::protocol::work::WorkItem;
+use whim_core::{BranchName, RepoName, WorkItemId};
 
 use crate::app::App;
 use crate::db::work_items;
@@ -27,6 +27,12 @@ pub async fn find(app: &App, db: impl PgExecutor<'_>, id: WorkItemId) -> Result<
     work_items::find(db, id, max_retries(app))
         .await?
         .ok_or(Error::NoSuchItem(id))
+}
+
+/// The refusal of a second live item on a branch.
+async fn branch_in_use(app: &App, repo: &RepoName, branch: BranchName) -> Result<Error, Error> {
+    let holder = work_items::live_on_branch(&app.database, repo, &branch).await?;
+    Ok(Error::BranchInUse { branch, holder })
 }
 
 /// How many retries an item has.

@@ -26,16 +26,20 @@ pub struct Beat<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// The lease is renewed and what it tells is kept.
-    New {
-        /// The iteration that was known before.
-        known_iteration: i32,
-        /// The worker's item.
-        work_item_id: WorkItemId,
-    },
+    New(Known),
     /// The lease is renewed; what it tells was known.
     Repeated,
     /// The worker has its item no more: nothing changed.
     LeaseLost,
+}
+
+/// What was known before a heartbeat that told something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The iteration.
+    pub iteration: i32,
+    /// The worker's item.
+    pub work_item_id: WorkItemId,
 }
 
 /// Renews the lease of a worker that has its item, and keeps what is new.
@@ -76,10 +80,10 @@ pub async fn record(
     .await?;
     Ok(match known {
         None => Recorded::LeaseLost,
-        Some(known) if beat.seq > known.seq => Recorded::New {
-            known_iteration: known.iteration,
+        Some(known) if beat.seq > known.seq => Recorded::New(Known {
+            iteration: known.iteration,
             work_item_id: known.work_item_id,
-        },
+        }),
         Some(_) => Recorded::Repeated,
     })
 }

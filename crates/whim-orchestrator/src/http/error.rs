@@ -205,7 +205,10 @@ impl ApiError {
 
 /// Whether the same question may be answered later: the database is away, busy, restarting, or gave up one of two
 /// transactions that were in each other's way.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what sqlx may add is no trouble that passes by itself")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what sqlx may add is no trouble that passes by itself"
+)]
 fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)

@@ -77,6 +77,14 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiE
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // Without this, an array would be taken for the fields in the order in which they stand in our code.
+    if body
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|first| *first != b'{')
+    {
+        return Err(ApiError::malformed("the body is not a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         if error.inner().is_data() {
@@ -124,7 +132,7 @@ fn name_field(path: &str, problem: &dyn Display) -> ApiError {
 
 impl<T, S> FromRequestParts<S> for Id<T>
 where
-    T: FromStr<Err: Display>,
+    T: FromStr,
     S: Send + Sync,
 {
     type Rejection = ApiError;
@@ -135,6 +143,6 @@ where
             .map_err(|_| ApiError::invalid("id", "is not UTF-8"))?;
         text.parse()
             .map(Self)
-            .map_err(|error| ApiError::invalid("id", error))
+            .map_err(|_| ApiError::invalid("id", "is not an identifier; expected a UUID"))
     }
 }

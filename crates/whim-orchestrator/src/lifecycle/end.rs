@@ -16,7 +16,7 @@ use super::{Attempt, kept_reason};
 use crate::app::App;
 use crate::db::work_items::NextAttempt;
 use crate::db::workers::{End, FinalAnswer, FinalReport};
-use crate::db::{work_items, workers};
+use crate::db::{in_transaction, work_items, workers};
 use crate::error::Error;
 
 /// Attempts count from registration on; so many workers in a row may end before theirs without spending a retry.
@@ -73,19 +73,20 @@ pub async fn end_attempt(
     worker: WorkerId,
     end: &AttemptEnd,
 ) -> Result<Transition<AttemptEnded>, Error> {
-    let mut transaction = app.work_database.begin().await?;
-    let Some(attempt) = Attempt::lock(&mut transaction, worker).await? else {
-        return Ok(Transition::Gone);
-    };
     let retries = &app.config.lifecycle.retries;
-    let Some(ended) = end_locked(&mut transaction, &attempt, end, None, retries).await? else {
-        return Ok(Transition::Late {
-            now: attempt.item.status,
-        });
-    };
-    transaction.commit().await?;
-    after_commit(app, worker).await;
-    Ok(Transition::Done(ended))
+    let transition = in_transaction(&app.work_database, async |db| {
+        let Some(attempt) = Attempt::lock(db, worker).await? else {
+            return Ok::<_, Error>(Transition::Gone);
+        };
+        let ended = end_locked(db, &attempt, end, None, retries).await?;
+        let now = attempt.item.status;
+        Ok(ended.map_or(Transition::Late { now }, Transition::Done))
+    })
+    .await?;
+    if let Transition::Done(_) = transition {
+        after_commit(app, worker).await;
+    }
+    Ok(transition)
 }
 
 /// Ends a worker because a person asked for it; its item is tried again like after a crash. One that was killed before
@@ -141,9 +142,8 @@ pub(super) async fn end_locked(
                 next_retry_at: None,
             }),
     };
-    let Some(ended) = ended else {
-        return Ok(None);
-    };
+    // The rows are locked and were looked at: from here on it cannot be late, and half an end is none.
+    let ended = ended.ok_or_else(|| attempt.lease_lost())?;
     let final_answer = match end.by {
         EndedBy::Worker(report) => Some(FinalAnswer {
             report,
@@ -161,7 +161,7 @@ pub(super) async fn end_locked(
         stopped: end.by == EndedBy::Exit,
     };
     if !workers::end(db, worker.id, worker.lease_epoch, &row).await? {
-        return Ok(None);
+        return Err(attempt.lease_lost());
     }
     let (work_item_id, worker_id, cause) = (item.id, worker.id, end.cause);
     tracing::info!(%work_item_id, %worker_id, %cause, status = %ended.status, reason, "attempt ended");

@@ -56,8 +56,5 @@ async fn require_lease(app: &App, caller: &Caller) -> Result<(), Error> {
     if workers::has_lease(&app.work_database, caller.id, caller.lease_epoch).await? {
         return Ok(());
     }
-    Err(Error::LeaseLost {
-        worker: caller.id,
-        now: None,
-    })
+    Err(caller.lease_lost())
 }

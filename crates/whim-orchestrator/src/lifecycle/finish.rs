@@ -16,7 +16,7 @@ use super::{Attempt, Caller};
 use crate::app::App;
 use crate::db::work_items::{self, TaskCounts};
 use crate::db::workers::{self, End, FinalAnswer, FinalReport};
-use crate::db::{beats, budget, storable};
+use crate::db::{beats, budget, in_transaction, storable};
 use crate::error::Error;
 
 const MAX_URL_BYTES: usize = 2048;
@@ -52,12 +52,8 @@ pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<A
     let document = SpecDocument::parse(storable(&spec));
     let tests = tests.map(storable_report);
 
-    let mut transaction = app.work_database.begin().await?;
-    let attempt = match begin(&mut transaction, caller, FinalReport::Complete).await? {
-        Begun::Now(attempt) => attempt,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    settle(&mut transaction, caller, Used { iterations, stats }).await?;
+    let checklist = (document.as_str(), &head_sha, TaskCounts::of(&document));
+    let pull_request = (pr_url.as_str(), pr_number);
     let answer = AttemptEnded {
         status: WorkItemStatus::Completed,
         next_retry_at: None,
@@ -75,18 +71,18 @@ pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<A
         stop_requested: false,
         stopped: false,
     };
-    let pull_request = (pr_url.as_str(), pr_number);
-    let checklist = (document.as_str(), &head_sha, TaskCounts::of(&document));
-    let (item, epoch) = (attempt.item.id, caller.lease_epoch);
-    let won = work_items::complete(&mut transaction, item, epoch, pull_request, checklist).await?
-        && workers::end(&mut transaction, caller.id, epoch, &end).await?;
-    if !won {
-        return Err(attempt.lease_lost());
-    }
-    transaction.commit().await?;
-    after_commit(app, caller.id).await;
-    tracing::info!(work_item_id = %item, worker_id = %caller.id, pr_url, "completed");
-    Ok(answer)
+    once(app, caller, FinalReport::Complete, async |db, attempt| {
+        settle(db, caller, Used { iterations, stats }).await?;
+        let (item, epoch) = (attempt.item.id, caller.lease_epoch);
+        let won = work_items::complete(db, item, epoch, pull_request, checklist).await?
+            && workers::end(db, caller.id, epoch, &end).await?;
+        if !won {
+            return Err(attempt.lease_lost());
+        }
+        tracing::info!(work_item_id = %item, worker_id = %caller.id, pr_url, "completed");
+        Ok(answer)
+    })
+    .await
 }
 
 /// The attempt ended without a pull request.
@@ -157,43 +153,45 @@ async fn give_up(
     tests: Option<TestReport>,
 ) -> Result<AttemptEnded, Error> {
     let tests = tests.map(storable_report);
-    let mut transaction = app.work_database.begin().await?;
-    let attempt = match begin(&mut transaction, caller, report).await? {
-        Begun::Now(attempt) => attempt,
-        Begun::Before(answer) => return Ok(answer),
-    };
-    settle(&mut transaction, caller, used).await?;
     let retries = &app.config.lifecycle.retries;
-    let Some(answer) = end_locked(&mut transaction, &attempt, end, tests.as_ref(), retries).await? else {
-        return Err(attempt.lease_lost());
-    };
-    transaction.commit().await?;
-    after_commit(app, caller.id).await;
-    Ok(answer)
+    once(app, caller, report, async |db, attempt| {
+        settle(db, caller, used).await?;
+        end_locked(db, attempt, end, tests.as_ref(), retries)
+            .await?
+            .ok_or_else(|| attempt.lease_lost())
+    })
+    .await
 }
 
-enum Begun {
-    /// Both rows are locked, and the worker may end itself.
-    Now(Attempt),
-    /// It did so before with the same report, and this was the answer.
-    Before(AttemptEnded),
-}
-
-async fn begin(db: &mut PgConnection, caller: &Caller, report: FinalReport) -> Result<Begun, Error> {
-    let attempt = Attempt::lock(db, caller.id)
-        .await?
-        .ok_or(Error::NoSuchWorker(caller.id))?;
-    match &attempt.worker.final_answer {
-        Some(told) if told.report == report => Ok(Begun::Before(told.answer.clone())),
-        Some(_) => Err(Error::WorkerState {
-            now: attempt.worker.status,
-            asked: "end in another way",
-        }),
-        None => {
-            attempt.require_running("end before it registered")?;
-            Ok(Begun::Now(attempt))
+/// Lets a running worker end itself with `finish`, which runs while its rows are locked. One that ended itself with the
+/// same report before gets the same answer, and nothing happens.
+async fn once(
+    app: &App,
+    caller: &Caller,
+    report: FinalReport,
+    finish: impl AsyncFnOnce(&mut PgConnection, &Attempt) -> Result<AttemptEnded, Error>,
+) -> Result<AttemptEnded, Error> {
+    let (answer, now) = in_transaction(&app.work_database, async |db| {
+        let attempt = Attempt::lock(db, caller.id)
+            .await?
+            .ok_or(Error::NoSuchWorker(caller.id))?;
+        match &attempt.worker.final_answer {
+            Some(told) if told.report == report => Ok((told.answer.clone(), false)),
+            Some(_another) => Err(Error::WorkerState {
+                now: attempt.worker.status,
+                asked: "end in another way",
+            }),
+            None => {
+                attempt.require_running("end before it registered")?;
+                Ok((finish(db, &attempt).await?, true))
+            }
         }
+    })
+    .await?;
+    if now {
+        after_commit(app, caller.id).await;
     }
+    Ok(answer)
 }
 
 /// Counts what the worker used: what is reserved for it beyond that is free again when its row ends.

@@ -1,15 +1,17 @@
 //! `POST /api/worker/:id/heartbeat`.
 
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
+use sqlx::PgConnection;
 use whim_core::CommitHash;
+use whim_core::protocol::events::WorkerEvent;
 use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
 use whim_service::chain::chain;
 
 use super::{Caller, whole_seconds};
 use crate::app::App;
-use crate::db::beats::{self, Beat, Recorded};
+use crate::db::beats::{self, Beat, Known, Recorded};
 use crate::db::work_items::{self, TaskCounts};
-use crate::db::{budget, events, storable};
+use crate::db::{budget, events, in_transaction, storable};
 use crate::error::Error;
 
 const MAX_EVENTS: usize = 500;
@@ -45,46 +47,18 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         progress,
     };
 
-    let mut transaction = app.work_database.begin().await?;
-    if checklist.is_some() {
-        // The item before the worker, as everywhere: the beat reads both.
-        work_items::lock_of_worker(&mut transaction, caller.id).await?;
-    }
-    let recorded = beats::record(&mut transaction, caller.id, caller.lease_epoch, lease, &beat).await?;
-    let mut new_iterations = 0;
-    match recorded {
-        Recorded::LeaseLost => {
-            return Err(Error::LeaseLost {
-                worker: caller.id,
-                now: None,
-            });
+    let new_iterations = in_transaction(&app.work_database, async |db| {
+        if checklist.is_some() {
+            // The item before the worker, as everywhere: the beat reads both.
+            work_items::lock_of_worker(db, caller.id).await?;
         }
-        Recorded::Repeated => {}
-        Recorded::New {
-            known_iteration,
-            work_item_id,
-        } => {
-            if iteration > known_iteration {
-                let first = known_iteration + 1;
-                new_iterations =
-                    budget::record_iterations(&mut transaction, caller.id, first, iteration).await?;
-            }
-            if !events.is_empty() {
-                events::insert(&mut transaction, caller.id, seq, &events).await?;
-            }
-            if let Some((document, head_sha)) = &checklist {
-                let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
-                let epoch = caller.lease_epoch;
-                if !work_items::record_progress(&mut transaction, work_item_id, epoch, spec).await? {
-                    return Err(Error::LeaseLost {
-                        worker: caller.id,
-                        now: None,
-                    });
-                }
-            }
+        match beats::record(db, caller.id, caller.lease_epoch, lease, &beat).await? {
+            Recorded::LeaseLost => Err(caller.lease_lost()),
+            Recorded::Repeated => Ok(0),
+            Recorded::New(known) => keep(db, caller, &beat, &events, checklist.as_ref(), known).await,
         }
-    }
-    transaction.commit().await?;
+    })
+    .await?;
     if new_iterations > 0 {
         app.pokes.budget.activate();
     }
@@ -94,11 +68,40 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
     })
 }
 
+/// A checklist and the pushed head that belongs to it.
+type Checklist<'a> = (SpecDocument, &'a CommitHash);
+
+/// Keeps what a new heartbeat tells; answers how many iterations count against the day that did not before.
+async fn keep(
+    db: &mut PgConnection,
+    caller: &Caller,
+    beat: &Beat<'_>,
+    events: &[WorkerEvent],
+    checklist: Option<&Checklist<'_>>,
+    known: Known,
+) -> Result<u32, Error> {
+    let mut new_iterations = 0;
+    if beat.iteration > known.iteration {
+        let first = known.iteration + 1;
+        new_iterations = budget::record_iterations(db, caller.id, first, beat.iteration).await?;
+    }
+    if !events.is_empty() {
+        events::insert(db, caller.id, beat.seq, events).await?;
+    }
+    if let Some((document, head_sha)) = checklist {
+        let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
+        if !work_items::record_progress(db, known.work_item_id, caller.lease_epoch, spec).await? {
+            return Err(caller.lease_lost());
+        }
+    }
+    Ok(new_iterations)
+}
+
 /// The checklist and its head, which only count together.
 fn checklist<'a>(
     spec: Option<&str>,
     head_sha: Option<&'a CommitHash>,
-) -> Result<Option<(SpecDocument, &'a CommitHash)>, Error> {
+) -> Result<Option<Checklist<'a>>, Error> {
     let Some(spec) = spec else {
         return Ok(None);
     };

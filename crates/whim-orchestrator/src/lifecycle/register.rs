@@ -1,12 +1,13 @@
 //! `POST /api/worker/register`.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
-use whim_core::WorkerStatus;
 use whim_core::protocol::worker::{Assignment, Register, Registered};
 
-use super::{Attempt, Caller};
+use super::{Attempt, Caller, whole_seconds};
 use crate::app::App;
-use crate::db::{work_items, workers};
+use crate::db::{in_transaction, work_items, workers};
 use crate::error::Error;
 
 const MAX_NONCE_BYTES: usize = 64;
@@ -26,37 +27,50 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
         ));
     }
     let lease = app.config.lifecycle.stale_threshold;
-    let mut transaction = app.work_database.begin().await?;
-    let Some(attempt) = Attempt::lock(&mut transaction, worker_id).await? else {
-        return Err(Error::NoSuchWorker(worker_id));
-    };
-    if !attempt.has_item() {
-        return Err(attempt.lease_lost());
-    }
-    match &attempt.worker.nonce {
-        Some(known) if *known != nonce => return Err(Error::AlreadyRegistered(worker_id)),
-        Some(_) => {}
-        None => {
-            let epoch = attempt.worker.lease_epoch;
-            let changed = workers::register(&mut transaction, worker_id, epoch, &nonce, lease).await?
-                && work_items::assign_to_running(&mut transaction, attempt.item.id, epoch).await?;
-            if !changed {
-                return Err(attempt.lease_lost());
-            }
-        }
-    }
-    let work_item = assignment(&mut transaction, &attempt).await?;
-    transaction.commit().await?;
-    if attempt.worker.status == WorkerStatus::Starting {
+    let (work_item, new) = in_transaction(&app.work_database, async |db| {
+        let attempt = Attempt::lock(db, worker_id)
+            .await?
+            .ok_or(Error::NoSuchWorker(worker_id))?;
+        let new = begin(db, &attempt, &nonce, lease).await?;
+        Ok::<_, Error>((assignment(db, &attempt).await?, new))
+    })
+    .await?;
+    if new {
         let (work_item_id, attempt) = (work_item.id, work_item.attempt);
         tracing::info!(%worker_id, %work_item_id, attempt, "registered");
     }
     Ok(Registered {
         worker_id,
         work_item,
-        lease_seconds: super::whole_seconds(lease),
+        lease_seconds: whole_seconds(lease),
         max_iterations: caller.max_iterations,
     })
+}
+
+/// Makes the worker a running one, unless this process did so before; answers whether it did now.
+async fn begin(
+    db: &mut PgConnection,
+    attempt: &Attempt,
+    nonce: &str,
+    lease: Duration,
+) -> Result<bool, Error> {
+    let Attempt { item, worker } = attempt;
+    if !attempt.has_item() {
+        return Err(attempt.lease_lost());
+    }
+    match &worker.nonce {
+        Some(known) if known == nonce => Ok(false),
+        Some(_another) => Err(Error::AlreadyRegistered(worker.id)),
+        None => {
+            let begun = workers::register(db, worker.id, worker.lease_epoch, nonce, lease).await?
+                && work_items::assign_to_running(db, item.id, worker.lease_epoch).await?;
+            if begun {
+                Ok(true)
+            } else {
+                Err(attempt.lease_lost())
+            }
+        }
+    }
 }
 
 /// The item, as its worker needs it.

@@ -5,7 +5,7 @@ use whim_core::{WorkItemId, WorkItemStatus};
 
 use super::text::{self, MAX_NOTE_BYTES};
 use crate::app::App;
-use crate::db::work_items;
+use crate::db::{in_transaction, work_items};
 use crate::error::Error;
 use crate::lifecycle::end;
 
@@ -16,26 +16,24 @@ use crate::lifecycle::end;
 /// There is no such item, it completed or failed before, a field is wrong, or Postgres is away.
 pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<WorkItem, Error> {
     let note = note(&request)?;
-    let mut transaction = app.database.begin().await?;
-    let item = work_items::lock(&mut transaction, id)
-        .await?
-        .ok_or(Error::NoSuchItem(id))?;
-    if item.status == WorkItemStatus::Cancelled {
-        return super::find(app, &mut *transaction, id).await;
-    }
-    if !work_items::cancel(&mut transaction, id, &note).await? {
-        return Err(Error::ItemState {
-            now: item.status,
-            asked: "cancelled",
-        });
-    }
-    let killed = end::kill_worker_of(&mut transaction, &item, &note).await?;
-    let cancelled = super::find(app, &mut *transaction, id).await?;
-    transaction.commit().await?;
+    let (cancelled, killed) = in_transaction(&app.database, async |db| {
+        let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
+        let mut killed = None;
+        if work_items::cancel(db, id, &note).await? {
+            killed = end::kill_worker_of(db, &item, &note).await?;
+            tracing::info!(work_item_id = %id, note, "cancelled");
+        } else if item.status != WorkItemStatus::Cancelled {
+            return Err(Error::ItemState {
+                now: item.status,
+                asked: "cancelled",
+            });
+        }
+        Ok((super::find(app, db, id).await?, killed))
+    })
+    .await?;
     if let Some(worker) = killed {
         end::after_commit(app, worker).await;
     }
-    tracing::info!(work_item_id = %id, note, "cancelled");
     Ok(cancelled)
 }
 

@@ -1,12 +1,13 @@
 //! `POST /api/work/:id/requeue`.
 
 use ralph_contract::SpecDocument;
+use sqlx::PgConnection;
 use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
 use crate::app::App;
-use crate::db::violates;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, TaskCounts};
+use crate::db::{in_transaction, violates};
 use crate::error::Error;
 
 /// Begins another run of an item that has ended. Asked again for a run that has begun since, the item as it is.
@@ -17,46 +18,41 @@ use crate::error::Error;
 /// # Errors
 /// There is no such item, it has not ended, another live item works on its branch, or Postgres is away.
 pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Error> {
-    let mut transaction = app.database.begin().await?;
-    let item = work_items::lock(&mut transaction, id)
-        .await?
-        .ok_or(Error::NoSuchItem(id))?;
+    let requeued = in_transaction(&app.database, async |db| begin_run(app, db, id, request).await).await;
+    match requeued {
+        Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
+            let item = super::find(app, &app.database, id).await?;
+            Err(super::branch_in_use(app, &item.repo, item.branch).await?)
+        }
+        other => other,
+    }
+}
+
+async fn begin_run(
+    app: &App,
+    db: &mut PgConnection,
+    id: WorkItemId,
+    request: RequeueWork,
+) -> Result<WorkItem, Error> {
+    let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
+    let before = super::find(app, &mut *db, id).await?;
     if request.after_run.is_some_and(|run| item.run > run) {
-        return super::find(app, &mut *transaction, id).await;
+        return Ok(before);
     }
-    let not_possible = Error::ItemState {
-        now: item.status,
-        asked: "requeued",
-    };
-    if !item.status.is_terminal() {
-        return Err(not_possible);
-    }
-    let before = super::find(app, &mut *transaction, id).await?;
     let to = match &before.spec {
         Some(_) => WorkItemStatus::Queued,
         None => WorkItemStatus::Generating,
     };
-    let fresh = (item.status == WorkItemStatus::Completed)
-        .then(|| before.spec.as_deref().map(unticked))
-        .flatten();
-    let fresh = fresh
-        .as_ref()
-        .map(|document| (document.as_str(), TaskCounts::of(document)));
-    match work_items::requeue(&mut transaction, id, to, fresh).await {
-        Ok(true) => {}
-        Ok(false) => return Err(not_possible),
-        Err(error) if violates(&error, LIVE_BRANCH_KEY) => {
-            transaction.rollback().await?;
-            let holder = work_items::live_on_branch(&app.database, &before.repo, &before.branch).await?;
-            return Err(Error::BranchInUse {
-                branch: before.branch,
-                holder,
-            });
-        }
-        Err(error) => return Err(error.into()),
+    let anew = before.spec.filter(|_| item.status == WorkItemStatus::Completed);
+    let anew = anew.as_deref().map(unticked);
+    let anew = anew.as_ref().map(|spec| (spec.as_str(), TaskCounts::of(spec)));
+    if !work_items::requeue(db, id, to, anew).await? {
+        return Err(Error::ItemState {
+            now: item.status,
+            asked: "requeued",
+        });
     }
-    let requeued = super::find(app, &mut *transaction, id).await?;
-    transaction.commit().await?;
+    let requeued = super::find(app, db, id).await?;
     tracing::info!(work_item_id = %id, run = requeued.run, "requeued");
     Ok(requeued)
 }

@@ -9,6 +9,7 @@ use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
 
 use super::text::{self, MAX_NOTE_BYTES};
 use crate::app::App;
+use crate::db::in_transaction;
 use crate::db::work_items::{self, TaskCounts};
 use crate::error::Error;
 
@@ -19,21 +20,20 @@ use crate::error::Error;
 /// convention, or Postgres is away.
 pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result<WorkItem, Error> {
     let document = check(&request.spec)?;
-    let mut transaction = app.database.begin().await?;
-    let item = work_items::lock(&mut transaction, id)
-        .await?
-        .ok_or(Error::NoSuchItem(id))?;
-    let handed_in =
-        work_items::hand_in_spec(&mut transaction, id, document.as_str(), TaskCounts::of(&document)).await?;
-    let now = super::find(app, &mut *transaction, id).await?;
-    if !handed_in && now.spec.as_deref() != Some(document.as_str()) {
-        return Err(Error::ItemState {
+    let (spec, tasks) = (document.as_str(), TaskCounts::of(&document));
+    in_transaction(&app.database, async |db| {
+        let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
+        let handed_in = work_items::hand_in_spec(db, id, spec, tasks).await?;
+        let now = super::find(app, db, id).await?;
+        if handed_in || now.spec.as_deref() == Some(spec) {
+            return Ok(now);
+        }
+        Err(Error::ItemState {
             now: item.status,
             asked: "given another spec",
-        });
-    }
-    transaction.commit().await?;
-    Ok(now)
+        })
+    })
+    .await
 }
 
 /// A spec that a program wrote has to keep every convention: nobody has looked at it yet.
@@ -63,30 +63,29 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
 pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<WorkItem, Error> {
     let FailSpec { reason, retryable } = request;
     text::check("reason", &reason, MAX_NOTE_BYTES)?;
-    let mut transaction = app.database.begin().await?;
-    let item = work_items::lock(&mut transaction, id)
-        .await?
-        .ok_or(Error::NoSuchItem(id))?;
-    let changed = if retryable {
-        let delay = delay(&app.config.lifecycle.retries, item.spec_delays, rand::random());
-        let cause = FailureCause::ModelUnavailable;
-        work_items::delay_spec(&mut transaction, id, delay, cause, &reason).await?
-    } else {
-        work_items::fail_spec(&mut transaction, id, FailureCause::SpecUnusable, &reason).await?
-    };
-    let now = super::find(app, &mut *transaction, id).await?;
-    let told_before = !retryable
-        && now.status == WorkItemStatus::Failed
-        && now.failure_cause == Some(FailureCause::SpecUnusable);
-    if !changed && !told_before {
-        return Err(Error::ItemState {
-            now: item.status,
-            asked: "ended for want of a spec",
-        });
-    }
-    transaction.commit().await?;
-    tracing::info!(work_item_id = %id, retryable, reason, "no spec was written");
-    Ok(now)
+    let delay_after = |delays_before| delay(&app.config.lifecycle.retries, delays_before, rand::random());
+    in_transaction(&app.database, async |db| {
+        let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
+        let changed = if retryable {
+            let (delay, cause) = (delay_after(item.spec_delays), FailureCause::ModelUnavailable);
+            work_items::delay_spec(db, id, delay, cause, &reason).await?
+        } else {
+            work_items::fail_spec(db, id, FailureCause::SpecUnusable, &reason).await?
+        };
+        let now = super::find(app, db, id).await?;
+        let told_before = !retryable
+            && now.status == WorkItemStatus::Failed
+            && now.failure_cause == Some(FailureCause::SpecUnusable);
+        if !changed && !told_before {
+            return Err(Error::ItemState {
+                now: item.status,
+                asked: "ended for want of a spec",
+            });
+        }
+        tracing::info!(work_item_id = %id, retryable, reason, "no spec was written");
+        Ok(now)
+    })
+    .await
 }
 
 /// How long the writing of a spec is put off after it was put off `before` times: the delays of the retries in order,

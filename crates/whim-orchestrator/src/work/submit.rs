@@ -6,8 +6,8 @@ use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
 use super::text;
 use crate::app::App;
-use crate::db::violates;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
+use crate::db::{in_transaction, violates};
 use crate::error::Error;
 
 const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
@@ -31,29 +31,22 @@ pub enum Submitted {
 /// A field is wrong, another live item works on the branch, or Postgres is away.
 pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> {
     let (item, warnings) = plan(request)?;
-    let mut transaction = app.database.begin().await?;
-    let inserted = match work_items::insert(&mut transaction, &item).await {
-        Ok(inserted) => inserted,
-        Err(error) if violates(&error, LIVE_BRANCH_KEY) => {
-            transaction.rollback().await?;
-            let holder = work_items::live_on_branch(&app.database, &item.repo, &item.branch).await?;
-            return Err(Error::BranchInUse {
-                branch: item.branch,
-                holder,
-            });
+    let submitted = in_transaction(&app.database, async |db| {
+        Ok(match work_items::insert(db, &item).await? {
+            Inserted::New => {
+                let mut new = super::find(app, db, item.id).await?;
+                new.warnings = warnings;
+                Submitted::New(new)
+            }
+            Inserted::Existing(id) => Submitted::Existing(super::find(app, db, id).await?),
+        })
+    });
+    match submitted.await {
+        Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
+            Err(super::branch_in_use(app, &item.repo, item.branch).await?)
         }
-        Err(error) => return Err(error.into()),
-    };
-    let submitted = match inserted {
-        Inserted::New => {
-            let mut item = super::find(app, &mut *transaction, item.id).await?;
-            item.warnings = warnings;
-            Submitted::New(item)
-        }
-        Inserted::Existing(id) => Submitted::Existing(super::find(app, &mut *transaction, id).await?),
-    };
-    transaction.commit().await?;
-    Ok(submitted)
+        other => other,
+    }
 }
 
 /// Checks a request; the item that it asks for, and the conventions that its checklist does not keep.

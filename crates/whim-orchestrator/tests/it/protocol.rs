@@ -1,0 +1,428 @@
+//! The worker protocol, as a worker that behaves uses it.
+
+use serde_json::{Value, json};
+
+use crate::world::{HEAD, SPEC_DONE, SPEC_HALF_DONE, World, complete, fail};
+
+#[tokio::test]
+async fn registering_tells_a_worker_all_that_it_has_to_know() {
+    let world = World::new().await;
+    let item = world.submit().await;
+    let worker = world.claim().await.expect("an item");
+    assert_eq!(world.status(item).await, "assigned");
+
+    let answer = world.register(&worker, "one").await.expect(200);
+
+    insta::assert_json_snapshot!(answer, {
+        ".workerId" => "[worker]", ".workItem.id" => "[item]", ".workItem.branch" => "[branch]",
+    });
+    assert_eq!(world.status(item).await, "in_progress");
+    assert_eq!(
+        world.register(&worker, "one").await.expect(200),
+        answer,
+        "an answer may get lost"
+    );
+}
+
+// FAULTS.md, row 21.
+#[tokio::test]
+async fn of_two_processes_that_register_as_one_worker_one_is_refused() {
+    let world = World::new().await;
+    world.submit().await;
+    let worker = world.claim().await.expect("an item");
+
+    let (one, two) = tokio::join!(world.register(&worker, "one"), world.register(&worker, "two"));
+
+    let (winner, winners_nonce, loser) = if one.status == 200 {
+        (one, "one", two)
+    } else {
+        (two, "two", one)
+    };
+    let answer = winner.expect(200);
+    assert_eq!(loser.expect_error(409), "already_registered");
+    assert_eq!(world.register(&worker, winners_nonce).await.expect(200), answer);
+    assert_eq!(
+        world.register(&worker, "three").await.expect_error(409),
+        "already_registered"
+    );
+}
+
+#[tokio::test]
+async fn nothing_can_be_done_before_registering() {
+    let world = World::new().await;
+    let item = world.submit().await;
+    let worker = world.claim().await.expect("an item");
+    for (route, body) in [
+        ("heartbeat", json!({ "seq": 1 })),
+        ("lock", json!({ "files": ["a"] })),
+        ("unlock", json!({ "files": ["a"] })),
+        ("complete", complete()),
+        ("fail", fail("crash")),
+        ("stuck", json!({ "reason": "x" })),
+    ] {
+        assert_eq!(world.call(&worker, route, &body).await.status, 409, "{route}");
+    }
+    assert_eq!(world.status(item).await, "assigned");
+}
+
+#[tokio::test]
+async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    sqlx::query("update worker_beats set lease_expires_at = now(), progress_at = now() - interval '1 hour'")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let lease = "select extract(epoch from lease_expires_at - now())::bigint from worker_beats";
+    let idle = "select extract(epoch from now() - progress_at)::bigint from worker_beats";
+
+    let quiet = json!({ "seq": 1 });
+    assert_eq!(
+        world.call(&worker, "heartbeat", &quiet).await.expect(200),
+        json!({ "leaseSeconds": 300 })
+    );
+    assert!(world.number(lease).await > 290);
+    assert!(world.number(idle).await > 3500, "a sign of life is no progress");
+
+    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "cost_usd": 0.25,
+        "tokens": { "in": 10, "out": 5, "cache_read": 2, "cache_write": 1 } });
+    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "a NUL \0 of an agent" });
+    let beat = json!({ "seq": 2, "iteration": 2, "stage": "working", "stats": stats, "events": [event] });
+    world.call(&worker, "heartbeat", &beat).await.expect(200);
+
+    assert!(world.number(idle).await < 60, "an event is");
+    let shown = world.get("/api/workers").await.expect(200)["workers"][0].clone();
+    assert_eq!(
+        (&shown["stage"], &shown["iteration"], &shown["stats"]),
+        (&json!("working"), &json!(2), &stats)
+    );
+    let item = world.item(worker.item).await;
+    assert_eq!(
+        (&item["stage"], &item["iteration"]),
+        (&json!("working"), &json!(2))
+    );
+    assert_eq!(world.number("select count(*) from worker_events").await, 1);
+    assert_eq!(world.number("select count(*) from worker_iterations").await, 2);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_comes_again_or_late_changes_nothing_but_the_lease() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
+    let new = json!({ "seq": 5, "iteration": 3, "stage": "testing", "events": [event],
+        "spec": SPEC_DONE, "headSha": HEAD });
+    world.call(&worker, "heartbeat", &new).await.expect(200);
+
+    let late = json!({ "seq": 4, "iteration": 9, "stage": "working", "events": [event, event],
+        "spec": SPEC_HALF_DONE, "headSha": HEAD });
+    for body in [&new, &late, &new] {
+        world.call(&worker, "heartbeat", body).await.expect(200);
+    }
+
+    let item = world.item(worker.item).await;
+    assert_eq!(
+        (&item["stage"], &item["iteration"], &item["tasksDone"]),
+        (&json!("testing"), &json!(3), &json!(2))
+    );
+    assert_eq!(world.number("select count(*) from worker_events").await, 1);
+    assert_eq!(world.number("select count(*) from worker_iterations").await, 3);
+}
+
+#[tokio::test]
+async fn iterations_count_once_and_never_more_than_the_worker_may_use() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let used = async || {
+        let status = world.get("/api/status").await.expect(200);
+        (
+            status["budget"]["used"].as_u64().unwrap(),
+            status["budget"]["reserved"].as_u64().unwrap(),
+        )
+    };
+    assert_eq!(used().await, (0, 10), "all that it may use is reserved");
+    for (seq, iteration) in [(1, 1), (2, 3), (3, 3), (4, 4_000_000_000_u32)] {
+        let beat = json!({ "seq": seq, "iteration": iteration });
+        world.call(&worker, "heartbeat", &beat).await.expect(200);
+        let expected = u64::from(iteration.min(10));
+        assert_eq!(used().await, (expected, 10 - expected));
+    }
+    world.call(&worker, "complete", &complete()).await.expect(200);
+    assert_eq!(used().await, (10, 0));
+}
+
+#[tokio::test]
+async fn what_an_ended_worker_did_not_use_is_free_again() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    world.call(&worker, "complete", &complete()).await.expect(200);
+    let budget = world.get("/api/status").await.expect(200)["budget"].clone();
+    assert_eq!(
+        (&budget["used"], &budget["reserved"], &budget["remaining"]),
+        (&json!(2), &json!(0), &json!(198))
+    );
+}
+
+// FAULTS.md, row 24, the orchestrator's part.
+#[tokio::test]
+async fn the_next_attempt_resumes_from_the_ticks_and_the_head_that_belongs_to_them() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let refused = world
+        .call(&worker, "heartbeat", &json!({ "seq": 1, "spec": SPEC_HALF_DONE }))
+        .await;
+    assert_eq!(refused.expect_refused_field(), "headSha");
+    let progress = json!({ "seq": 1, "spec": SPEC_HALF_DONE, "headSha": HEAD });
+    world.call(&worker, "heartbeat", &progress).await.expect(200);
+    assert_eq!(world.item(worker.item).await["tasksDone"], 1);
+    // A head alone belongs to no ticks yet.
+    let pushed = json!({ "seq": 2, "headSha": "2".repeat(40) });
+    world.call(&worker, "heartbeat", &pushed).await.expect(200);
+    world.call(&worker, "fail", &fail("crash")).await.expect(200);
+    world.end_waits().await;
+
+    let next = world.claim().await.expect("the same item");
+    let task = world.register(&next, "n").await.expect(200)["workItem"].clone();
+
+    assert_eq!(
+        (&task["id"], &task["spec"]),
+        (&json!(worker.item), &json!(SPEC_HALF_DONE))
+    );
+    assert_eq!(
+        (&task["headSha"], &task["attempt"], &task["leaseEpoch"]),
+        (&json!(HEAD), &json!(2), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn locks_are_granted_whole_or_not_at_all_and_go_with_their_worker() {
+    let world = World::new().await;
+    let (one, two) = (world.running().await, world.running().await);
+    let lock = |files: &[&str]| json!({ "files": files });
+    assert_eq!(
+        world.call(&one, "lock", &lock(&["a", "./b"])).await.expect(200)["files"],
+        json!(["a", "b"])
+    );
+    world.call(&one, "lock", &lock(&["a"])).await.expect(200);
+
+    let refused = world
+        .call(&two, "lock", &lock(&["c", "b", "a"]))
+        .await
+        .expect(409);
+    assert_eq!(refused["code"], "lock_held");
+    let conflict = |file: &str| json!({ "file": file, "workerId": one.id });
+    assert_eq!(
+        refused["details"]["conflicts"],
+        json!([conflict("b"), conflict("a")])
+    );
+    world.call(&one, "lock", &lock(&["c"])).await.expect(200);
+
+    assert_eq!(
+        world
+            .call(&one, "unlock", &lock(&["a", "never-locked"]))
+            .await
+            .status,
+        204
+    );
+    world.call(&two, "lock", &lock(&["a"])).await.expect(200);
+    world.call(&one, "fail", &fail("crash")).await.expect(200);
+    world.call(&two, "lock", &lock(&["b", "c"])).await.expect(200);
+
+    assert_eq!(
+        world.call(&two, "lock", &lock(&[])).await.expect_refused_field(),
+        "files"
+    );
+    assert!(
+        world
+            .call(&two, "lock", &lock(&["../x"]))
+            .await
+            .expect_refused_field()
+            .starts_with("files")
+    );
+}
+
+// FAULTS.md, row 18.
+#[tokio::test]
+async fn complete_sent_twice_gives_the_same_answer_twice() {
+    let world = World::new().await;
+    let worker = world.running().await;
+
+    let answer = world.call(&worker, "complete", &complete()).await.expect(200);
+    let item = world.item(worker.item).await;
+    assert_eq!(
+        world.call(&worker, "complete", &complete()).await.expect(200),
+        answer
+    );
+
+    assert_eq!(answer, json!({ "status": "completed", "nextRetryAt": null }));
+    assert_eq!(world.item(worker.item).await, item);
+    assert_eq!(
+        (&item["status"], &item["prNumber"]),
+        (&json!("completed"), &json!(7))
+    );
+    assert_eq!(
+        (&item["prUrl"], &item["spec"]),
+        (
+            &json!("https://github.com/octocat/hello/pull/7"),
+            &json!(SPEC_DONE)
+        )
+    );
+    assert_eq!((&item["tasksDone"], &item["error"]), (&json!(2), &Value::Null));
+    let refused = world.call(&worker, "fail", &fail("crash")).await.expect(409);
+    assert_eq!(
+        (&refused["code"], &refused["details"]["status"]),
+        (&json!("wrong_state"), &json!("completed"))
+    );
+}
+
+#[tokio::test]
+async fn fail_sent_twice_gives_the_same_answer_twice_even_when_the_next_attempt_runs() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let answer = world.call(&worker, "fail", &fail("crash")).await.expect(200);
+    assert_eq!(answer["status"], "queued");
+    world.end_waits().await;
+    let next = world.start_worker().await;
+
+    assert_eq!(
+        world.call(&worker, "fail", &fail("crash")).await.expect(200),
+        answer
+    );
+
+    let item = world.item(next.item).await;
+    assert_eq!(
+        (&item["status"], &item["retries"]),
+        (&json!("in_progress"), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn the_cause_decides_how_often_an_item_is_tried_again() {
+    let world = World::new().await;
+    for (cause, attempts, retries) in [
+        ("crash", 4, 3),
+        ("out_of_memory", 4, 3),
+        ("tests_failed", 2, 1),
+        ("stuck", 2, 1),
+        ("push_refused", 1, 0),
+        ("iterations_used_up", 1, 0),
+    ] {
+        let mut worker = world.running().await;
+        for attempt in 1.. {
+            let ended = world.call(&worker, "fail", &fail(cause)).await.expect(200);
+            if ended["status"] == "failed" {
+                assert_eq!(
+                    (attempt, &ended["nextRetryAt"]),
+                    (attempts, &Value::Null),
+                    "{cause}"
+                );
+                break;
+            }
+            assert_eq!(ended["status"], "queued");
+            assert_ne!(ended["nextRetryAt"], Value::Null);
+            assert!(world.claim().await.is_none(), "it waits");
+            world.end_waits().await;
+            worker = world.start_worker().await;
+        }
+        let item = world.item(worker.item).await;
+        assert_eq!(
+            (&item["retries"], &item["maxRetries"]),
+            (&json!(retries), &json!(3)),
+            "{cause}"
+        );
+        assert_eq!(
+            (&item["failureCause"], &item["error"]),
+            (&json!(cause), &json!("it broke"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn trouble_that_is_not_the_items_costs_it_no_retry_and_waits_as_long_as_it_takes() {
+    let world = World::new().await;
+    let mut worker = world.running().await;
+    for _ in 0..6 {
+        let mut report = fail("model_unavailable");
+        report["retryAfterSeconds"] = json!(7200);
+        let ended = world.call(&worker, "fail", &report).await.expect(200);
+        assert_eq!(ended["status"], "queued");
+        let wait = world
+            .number("select extract(epoch from next_retry_at - now())::bigint from work_items")
+            .await;
+        assert!((7100..=7200).contains(&wait), "{wait}");
+        world.end_waits().await;
+        worker = world.start_worker().await;
+    }
+    assert_eq!(world.item(worker.item).await["retries"], 0);
+}
+
+#[tokio::test]
+async fn a_stuck_worker_keeps_its_reason() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let report =
+        json!({ "reason": "The tests need a database.", "iterationsWithoutProgress": 3, "iterations": 4 });
+
+    let ended = world.call(&worker, "stuck", &report).await.expect(200);
+
+    assert_eq!(ended["status"], "queued");
+    let item = world.item(worker.item).await;
+    assert_eq!(
+        (&item["error"], &item["failureCause"]),
+        (&json!("The tests need a database."), &json!("stuck"))
+    );
+    let shown = world.get("/api/workers").await.expect(200)["workers"][0].clone();
+    assert_eq!(
+        (&shown["status"], &shown["iteration"]),
+        (&json!("stuck"), &json!(4))
+    );
+    assert_eq!(world.call(&worker, "stuck", &report).await.expect(200), ended);
+}
+
+#[tokio::test]
+async fn what_an_agent_writes_as_its_reason_never_costs_the_report() {
+    let world = World::new().await;
+    for reason in [
+        "\0".to_owned(),
+        String::new(),
+        "é".repeat(20_000),
+        "\u{202e}\u{e0041}".to_owned(),
+    ] {
+        let worker = world.running().await;
+        let report = json!({ "cause": "push_refused", "reason": reason });
+        world.call(&worker, "fail", &report).await.expect(200);
+        let kept = world.item(worker.item).await["error"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            !kept.is_empty() && kept.len() <= 16 * 1024 + 3,
+            "{} bytes",
+            kept.len()
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_a_pull_request_is_one_that_a_browser_only_opens() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    for url in [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "octocat/hello/pull/7",
+        "",
+        "http://",
+    ] {
+        let mut report = complete();
+        report["prUrl"] = json!(url);
+        assert_eq!(
+            world
+                .call(&worker, "complete", &report)
+                .await
+                .expect_refused_field(),
+            "prUrl",
+            "{url}"
+        );
+    }
+}

@@ -1,0 +1,370 @@
+//! A world without background work: the real routers, Postgres and Redis, and nothing that claims, starts or stops
+//! anything unless the test does.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, Method, Request};
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tower::ServiceExt as _;
+use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
+use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
+use whim_orchestrator::app::{App, Parts, Pokes};
+use whim_orchestrator::config::Config;
+use whim_orchestrator::db::workers::NewWorker;
+use whim_orchestrator::db::{self, work_items, workers};
+use whim_orchestrator::dispatch::{Launching, Starts};
+use whim_orchestrator::http::{api_router, worker_router};
+use whim_orchestrator::limits::Limits;
+use whim_orchestrator::locks::Locks;
+use whim_orchestrator::redis_connection::RedisConnection;
+use whim_orchestrator::runtime::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
+use whim_service::environment::Environment;
+use whim_testkit::postgres::{Postgres, TestDatabase};
+use whim_testkit::redis::TestRedis;
+
+/// A checklist that keeps all conventions.
+pub(crate) const SPEC: &str =
+    "# Add a greeting\n\n## Tasks\n\n- [ ] Greet the world\n- [ ] Greet a person by name\n";
+/// The same after its first task.
+pub(crate) const SPEC_HALF_DONE: &str =
+    "# Add a greeting\n\n## Tasks\n\n- [x] Greet the world\n- [ ] Greet a person by name\n";
+/// The same after all of them.
+pub(crate) const SPEC_DONE: &str =
+    "# Add a greeting\n\n## Tasks\n\n- [x] Greet the world\n- [x] Greet a person by name\n";
+pub(crate) const HEAD: &str = "1111111111111111111111111111111111111111";
+
+const CONNECTIONS: u32 = 8;
+const MAX_ITERATIONS: u32 = 10;
+
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) pool: PgPool,
+    pub(crate) redis: TestRedis,
+    api: Router,
+    worker_api: Router,
+    // After the pools, which have to be closed before it can go.
+    _database: TestDatabase,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The body of an answer that has to have this status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        self.body
+    }
+
+    /// The `code` of an error that has to have this status.
+    #[track_caller]
+    pub(crate) fn expect_error(self, status: u16) -> String {
+        let body = self.expect(status);
+        assert!(
+            body["error"].as_str().is_some_and(|text| !text.is_empty()),
+            "{body:#}"
+        );
+        body["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The `details.field` of a 400.
+    #[track_caller]
+    pub(crate) fn expect_refused_field(self) -> String {
+        let body = self.expect(400);
+        assert_eq!(body["code"], "invalid_request", "{body:#}");
+        body["details"]["field"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no field is named: {body:#}"))
+            .to_owned()
+    }
+}
+
+/// A worker as the test plays it.
+#[derive(Clone, Debug)]
+pub(crate) struct TestWorker {
+    pub(crate) id: WorkerId,
+    pub(crate) item: WorkItemId,
+    pub(crate) epoch: LeaseEpoch,
+    pub(crate) token: String,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings besides the defaults.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let postgres = Postgres::shared_or_start().await.unwrap();
+        let database = postgres.create_database().await.unwrap();
+        let redis = TestRedis::shared_or_start().await.unwrap();
+        Self::on(database, redis, settings).await
+    }
+
+    /// With a Redis that the test may stop.
+    pub(crate) async fn with_own_redis() -> Self {
+        let postgres = Postgres::shared_or_start().await.unwrap();
+        let database = postgres.create_database().await.unwrap();
+        let redis = TestRedis::start().await.unwrap();
+        Self::on(database, redis, &[]).await
+    }
+
+    async fn on(database: TestDatabase, redis: TestRedis, settings: &[(&str, &str)]) -> Self {
+        let given = [
+            ("DATABASE_URL", database.url()),
+            ("REDIS_URL", redis.url()),
+            ("REDIS_KEY_PREFIX", redis.prefix()),
+            ("GITHUB_TOKEN", "a-github-token"),
+            ("ANTHROPIC_API_KEY", "an-anthropic-key"),
+        ];
+        let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
+        let config = Config::from_environment(environment).unwrap().config;
+        let connection = RedisConnection::lazy(&config.redis).unwrap();
+        let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+        let pool = db::work_pool(options.clone(), CONNECTIONS);
+        db::MIGRATOR.run(&pool).await.unwrap();
+        let app = App::new(Parts {
+            database: db::api_pool(options, CONNECTIONS),
+            work_database: pool.clone(),
+            locks: Locks::new(connection.clone()),
+            limits: Limits::new(connection.clone(), config.limits.cooldown),
+            redis: connection,
+            runtime: Arc::new(NoRuntime),
+            worker_url: "http://127.0.0.1:1/".parse().unwrap(),
+            launching: Launching::default(),
+            starts: Starts::default(),
+            pokes: Pokes::default(),
+            config,
+        });
+        Self {
+            api: api_router(app.clone()),
+            worker_api: worker_router(app.clone()),
+            app,
+            pool,
+            redis,
+            _database: database,
+        }
+    }
+
+    /// Sends any request to the API.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        answer(self.api.clone(), request).await
+    }
+
+    /// Sends any request to the listener of the workers.
+    pub(crate) async fn send_as_worker(&self, request: Request<Body>) -> Answer {
+        answer(self.worker_api.clone(), request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(with_json(request(Method::POST, path), body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(with_json(request(Method::PUT, path), body)).await
+    }
+
+    /// A call of the worker protocol on a worker's own path.
+    pub(crate) async fn call(&self, worker: &TestWorker, route: &str, body: &Value) -> Answer {
+        let path = format!("/api/worker/{}/{route}", worker.id);
+        self.send_as_worker(worker_request(&path, &worker.token, body))
+            .await
+    }
+
+    pub(crate) async fn register(&self, worker: &TestWorker, nonce: &str) -> Answer {
+        let body = json!({ "workerId": worker.id, "nonce": nonce });
+        self.send_as_worker(worker_request("/api/worker/register", &worker.token, &body))
+            .await
+    }
+
+    /// A new item with [`SPEC`].
+    pub(crate) async fn submit(&self) -> WorkItemId {
+        let body = json!({ "repo": "octocat/hello", "spec": SPEC });
+        id_of(&self.post("/api/work", &body).await.expect(201))
+    }
+
+    pub(crate) async fn item(&self, id: WorkItemId) -> Value {
+        self.get(&format!("/api/work/{id}")).await.expect(200)
+    }
+
+    /// The state of an item.
+    pub(crate) async fn status(&self, id: WorkItemId) -> String {
+        self.item(id).await["status"].as_str().unwrap().to_owned()
+    }
+
+    /// Claims the next item for a worker of its own, like the dispatcher.
+    pub(crate) async fn claim(&self) -> Option<TestWorker> {
+        let id = WorkerId::new();
+        let token = WorkerToken::generate();
+        let mut transaction = self.pool.begin().await.unwrap();
+        let claimed = work_items::claim(&mut transaction, id).await.unwrap()?;
+        let worker = NewWorker {
+            id,
+            work_item_id: claimed.id,
+            lease_epoch: claimed.lease_epoch,
+            token_hash: token.hash(),
+            max_iterations: MAX_ITERATIONS,
+            runtime: "none",
+            instance: "test",
+            register_timeout: Duration::from_secs(60),
+        };
+        workers::insert(&mut transaction, &worker).await.unwrap();
+        transaction.commit().await.unwrap();
+        Some(TestWorker {
+            id,
+            item: claimed.id,
+            epoch: claimed.lease_epoch,
+            token: token.reveal().to_owned(),
+        })
+    }
+
+    /// Claims the next item for a worker that registers.
+    pub(crate) async fn start_worker(&self) -> TestWorker {
+        let worker = self.claim().await.expect("an item that can be claimed");
+        self.register(&worker, "nonce").await.expect(200);
+        worker
+    }
+
+    /// A new item and a running worker on it.
+    pub(crate) async fn running(&self) -> TestWorker {
+        self.submit().await;
+        self.start_worker().await
+    }
+
+    /// As if the time of every waiting item had come.
+    pub(crate) async fn end_waits(&self) {
+        sqlx::query("update work_items set next_retry_at = null where next_retry_at is not null")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+
+    /// One value of the database, for what no answer shows.
+    pub(crate) async fn number(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
+    }
+}
+
+/// The body of a `complete` call.
+pub(crate) fn complete() -> Value {
+    json!({
+        "prUrl": "https://github.com/octocat/hello/pull/7",
+        "prNumber": 7,
+        "headSha": HEAD,
+        "spec": SPEC_DONE,
+        "iterations": 2,
+    })
+}
+
+/// The body of a `fail` call.
+pub(crate) fn fail(cause: &str) -> Value {
+    json!({ "cause": cause, "reason": "it broke", "iterations": 1 })
+}
+
+pub(crate) fn id_of(item: &Value) -> WorkItemId {
+    item["id"].as_str().unwrap().parse().unwrap()
+}
+
+pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, "localhost:3002")
+}
+
+pub(crate) fn worker_request(path: &str, token: &str, body: &Value) -> Request<Body> {
+    let builder = request(Method::POST, path)
+        .header(AUTHORIZATION, format!("Bearer {token}"))
+        .header(PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION);
+    with_json(builder, body)
+}
+
+pub(crate) fn with_json(builder: axum::http::request::Builder, body: &Value) -> Request<Body> {
+    builder
+        .header(CONTENT_TYPE, "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap()
+}
+
+async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let body = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body,
+    }
+}
+
+/// Starts nothing: the tests play the workers.
+#[derive(Debug)]
+struct NoRuntime;
+
+impl Runtime for NoRuntime {
+    fn kind(&self) -> &'static str {
+        "none"
+    }
+
+    fn instance(&self) -> &str {
+        "test"
+    }
+
+    fn start(&self, _spec: WorkerSpec) -> BoxFuture<'_, Result<RuntimeHandle, RuntimeError>> {
+        Box::pin(async {
+            Err(RuntimeError::new(
+                "starting a worker",
+                anyhow::anyhow!("nothing starts here"),
+            ))
+        })
+    }
+
+    fn stop(&self, _worker: WorkerId) -> BoxFuture<'_, Result<(), RuntimeError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn logs(&self, _worker: WorkerId, _bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn exits(&self) -> BoxStream<'static, WorkerId> {
+        Box::pin(futures::stream::pending())
+    }
+
+    fn clean(&self, _retention: Duration) -> BoxFuture<'_, Result<Cleaned, RuntimeError>> {
+        Box::pin(async { Ok(Cleaned::default()) })
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
+        Box::pin(async { Ok("nothing starts here".to_owned()) })
+    }
+}
