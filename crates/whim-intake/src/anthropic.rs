@@ -80,6 +80,12 @@ pub(crate) enum ModelError {
         /// Its words.
         message: String,
     },
+    /// The request is larger than the API takes.
+    #[error("the request is longer than the model API takes: {0}")]
+    TooLarge(String),
+    /// Something else answers at that address.
+    #[error("the model API's answer was not understood; check ANTHROPIC_BASE_URL")]
+    Misfit(#[source] serde_json::Error),
     /// The model ended without a usable text.
     #[error("the model gave no usable answer: {0}")]
     NoAnswer(&'static str),
@@ -89,8 +95,16 @@ impl ModelError {
     /// Whether the request itself is the trouble, so that sending it again later changes nothing.
     pub(crate) fn is_the_requests_fault(&self) -> bool {
         match self {
-            Self::NoAnswer(_) => true,
-            Self::Unreachable(_) | Self::Unavailable { .. } | Self::Refused { .. } => false,
+            Self::NoAnswer(_) | Self::TooLarge(_) => true,
+            Self::Unreachable(_) | Self::Unavailable { .. } | Self::Refused { .. } | Self::Misfit(_) => false,
+        }
+    }
+
+    /// Whether it does not pass by itself: a setting is wrong.
+    pub(crate) fn needs_an_operator(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Misfit(_) => true,
+            Self::NoAnswer(_) | Self::TooLarge(_) | Self::Unreachable(_) | Self::Unavailable { .. } => false,
         }
     }
 }
@@ -169,20 +183,25 @@ impl Anthropic {
             })
             .send()
             .await
-            .map_err(ModelError::Unreachable)?;
+            .map_err(unreachable)?;
         let status = response.status();
         if !status.is_success() {
             return Err(refusal(status, &response.text().await.unwrap_or_default()));
         }
-        let answer: Answer = response.json().await.map_err(ModelError::Unreachable)?;
-        text_of(answer)
+        let body = response.text().await.map_err(unreachable)?;
+        text_of(serde_json::from_str(&body).map_err(ModelError::Misfit)?)
     }
+}
+
+fn unreachable(error: reqwest::Error) -> ModelError {
+    // The base URL may hold a password.
+    ModelError::Unreachable(error.without_url())
 }
 
 fn refusal(status: StatusCode, body: &str) -> ModelError {
     let message = serde_json::from_str::<ErrorAnswer>(body)
         .map_or_else(|_| body.to_owned(), |answer| answer.error.message);
-    let message = message.chars().take(MAX_MESSAGE_CHARACTERS).collect();
+    let message: String = message.chars().take(MAX_MESSAGE_CHARACTERS).collect();
     let status_number = status.as_u16();
     if status.is_server_error()
         || status == StatusCode::TOO_MANY_REQUESTS
@@ -192,6 +211,8 @@ fn refusal(status: StatusCode, body: &str) -> ModelError {
             status: status_number,
             message,
         }
+    } else if status == StatusCode::PAYLOAD_TOO_LARGE {
+        ModelError::TooLarge(message)
     } else {
         ModelError::Refused {
             status: status_number,

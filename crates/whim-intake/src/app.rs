@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -34,7 +35,7 @@ pub fn start(config: Config, supervisor: &Supervisor, ready_file: Option<&Path>)
         Timing::STANDARD,
     )
     .context("ORCHESTRATOR_URL or API_KEY cannot be used")?;
-    let github = Arc::new(GitHub::new(&config.github_api_url, config.github_token)?);
+    let github = Arc::new(GitHub::new(config.github_api_url, &config.github_token)?);
     let spec_wanted = Arc::new(Notify::new());
     let readiness = Readiness::new();
 
@@ -49,6 +50,8 @@ pub fn start(config: Config, supervisor: &Supervisor, ready_file: Option<&Path>)
             client: client.clone(),
             spec_wanted: Arc::clone(&spec_wanted),
             first_look: Mutex::new(Some(readiness.latch("the first look at every repository"))),
+            told_missing: AtomicBool::new(false),
+            stop: intake.token(),
         };
         reconcilers.start(
             "repository",

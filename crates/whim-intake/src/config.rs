@@ -1,13 +1,16 @@
 //! The settings of the intake: a pure function of the environment.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use whim_core::RepoName;
-use whim_service::environment::{Environment, flag, http_url, milliseconds, parsed, seconds, text};
+use whim_service::environment::{Environment, Expected, flag, http_url, milliseconds, parsed, seconds, text};
 use whim_service::telemetry::TelemetryConfig;
+
+use crate::labels::OWN;
 
 /// Every setting, checked.
 #[derive(Debug)]
@@ -54,26 +57,14 @@ impl Config {
             "GITHUB_TOKEN",
             "a token that may read and write the repositories' issues",
         );
+        let github_token = fit_for_a_header(env, "GITHUB_TOKEN", github_token);
         let github_api_url = env.or_default(
             "GITHUB_API_URL",
             default_url("https://api.github.com")?,
             http_url(),
         );
-        let repos = env.list(
-            "REPOS",
-            parsed::<RepoName>("a repository as `owner/name`, for example octocat/hello-world"),
-        );
-        if repos.is_empty() && !env.is_set("REPOS") {
-            env.refuse(
-                "REPOS",
-                "is needed: the repositories to watch, for example octocat/hello-world,octocat/spoon-knife",
-            );
-        }
-        let intake_label = env.or_default(
-            "INTAKE_LABEL",
-            "whim".to_owned(),
-            text("the label that asks for Whim"),
-        );
+        let repos = env.required("REPOS", repos());
+        let intake_label = env.or_default("INTAKE_LABEL", "whim".to_owned(), intake_label());
         let poll_interval = env.or_default(
             "POLL_INTERVAL",
             Duration::from_secs(60),
@@ -85,10 +76,11 @@ impl Config {
             http_url(),
         );
         let api_key = env.secret("API_KEY");
+        let api_key = fit_for_a_header(env, "API_KEY", api_key);
         if env.or_default("USE_RALPH_SPEC", false, flag()) {
             env.refuse(
                 "USE_RALPH_SPEC",
-                "is not available yet; it comes with the interactive spec creation. Set it to false: specs are then written through the Anthropic Messages API",
+                "this is not available yet; it comes with the interactive spec creation. Set it to false: specs are then written through the Anthropic Messages API",
             );
         }
         let specs = SpecConfig::read(env);
@@ -96,7 +88,7 @@ impl Config {
         Some(Self {
             github_token: github_token?,
             github_api_url,
-            repos,
+            repos: repos?,
             intake_label,
             poll_interval,
             orchestrator_url,
@@ -113,6 +105,7 @@ impl SpecConfig {
             "ANTHROPIC_API_KEY",
             "a key of the Anthropic API, with which specs are written",
         );
+        let api_key = fit_for_a_header(env, "ANTHROPIC_API_KEY", api_key);
         let base_url = env.or_default(
             "ANTHROPIC_BASE_URL",
             default_url("https://api.anthropic.com")?,
@@ -141,6 +134,54 @@ impl SpecConfig {
             timeout,
         })
     }
+}
+
+/// Two entries of the same repository would be two watchers that comment over each other.
+fn repos() -> Expected<Vec<RepoName>> {
+    Expected::new(
+        "a comma-separated list of repositories, each once and as `owner/name`, for example octocat/hello-world,octocat/spoon-knife",
+        |raw| {
+            let items = raw.split(',').map(str::trim).filter(|item| !item.is_empty());
+            let repos: Vec<RepoName> = items.map(|item| item.parse().ok()).collect::<Option<_>>()?;
+            let names: HashSet<String> = repos
+                .iter()
+                .map(|repo| repo.to_string().to_ascii_lowercase())
+                .collect();
+            (!repos.is_empty() && names.len() == repos.len()).then_some(repos)
+        },
+        |repos| {
+            let names: Vec<String> = repos.iter().map(ToString::to_string).collect();
+            names.join(",")
+        },
+    )
+}
+
+/// GitHub takes a comma for the end of a label's name when it lists issues.
+fn intake_label() -> Expected<String> {
+    let words = format!(
+        "the label that asks for Whim: without a comma, and none of {}",
+        OWN.join(", ")
+    );
+    text(words.clone()).only_if(words, |label| {
+        !label.contains(',') && !OWN.iter().any(|own| own.eq_ignore_ascii_case(label))
+    })
+}
+
+/// A secret that is sent in a header; one with other characters was copied wrongly.
+fn fit_for_a_header(
+    env: &mut Environment,
+    name: &'static str,
+    secret: Option<SecretString>,
+) -> Option<SecretString> {
+    let secret = secret?;
+    if secret.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(secret);
+    }
+    env.refuse(
+        name,
+        "has characters that no key has: expected visible ASCII without spaces",
+    );
+    None
 }
 
 fn default_url(url: &str) -> Option<Url> {

@@ -1,9 +1,11 @@
-//! The eight calls of GitHub's REST interface that the intake needs.
+//! The five calls of GitHub's REST interface that the intake needs.
 //!
 //! Reads are conditional (an idle poll costs nothing of the rate limit) and follow pages; writes are sent once: after
 //! an unclear answer the next look at the issue tells whether they took effect.
 
 mod error;
+mod limits;
+mod pages;
 mod transport;
 
 use serde::Deserialize;
@@ -11,6 +13,7 @@ use serde_json::json;
 use whim_core::{IssueNumber, RepoName};
 
 pub(crate) use self::error::GitHubError;
+use self::pages::PER_PAGE;
 pub(crate) use self::transport::GitHub;
 
 /// An issue; pull requests, which GitHub lists among them, are left out.
@@ -31,7 +34,7 @@ pub(crate) enum IssueState {
     All,
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(Deserialize)]
 struct IssueBody {
     number: IssueNumber,
     title: String,
@@ -42,20 +45,20 @@ struct IssueBody {
 }
 
 /// GitHub's description allows both forms.
-#[derive(Deserialize, Clone)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum LabelBody {
     Name(String),
     Label { name: Option<String> },
 }
 
-#[derive(Deserialize, Clone)]
+#[derive(Deserialize)]
 struct CommentBody {
     body: Option<String>,
 }
 
 impl GitHub {
-    /// The issues with a label, all pages.
+    /// The issues with a label, all pages, the oldest first: who asked first is served first.
     pub(crate) async fn issues(
         &self,
         repo: &RepoName,
@@ -66,10 +69,15 @@ impl GitHub {
             IssueState::Open => "open",
             IssueState::All => "all",
         };
-        let query = [("labels", label), ("state", state), ("per_page", "100")];
-        let bodies: Vec<IssueBody> = self
-            .get_all("listing issues", &repo_path(repo, &["issues"]), &query)
-            .await?;
+        let query = [
+            ("labels", label),
+            ("state", state),
+            ("sort", "created"),
+            ("direction", "asc"),
+            ("per_page", PER_PAGE),
+        ];
+        let path = ["repos", repo.owner(), repo.name(), "issues"];
+        let bodies: Vec<IssueBody> = self.get_all("listing issues", &path, &query).await?;
         Ok(bodies
             .into_iter()
             .filter(|body| body.pull_request.is_none())
@@ -83,9 +91,10 @@ impl GitHub {
         repo: &RepoName,
         issue: IssueNumber,
     ) -> Result<Vec<String>, GitHubError> {
-        let path = issue_path(repo, issue, &["comments"]);
+        let number = issue.to_string();
+        let path = ["repos", repo.owner(), repo.name(), "issues", &number, "comments"];
         let bodies: Vec<CommentBody> = self
-            .get_all("listing comments", &path, &[("per_page", "100")])
+            .get_all("listing comments", &path, &[("per_page", PER_PAGE)])
             .await?;
         Ok(bodies.into_iter().filter_map(|comment| comment.body).collect())
     }
@@ -97,12 +106,10 @@ impl GitHub {
         issue: IssueNumber,
         text: &str,
     ) -> Result<(), GitHubError> {
-        self.post(
-            "commenting on an issue",
-            &issue_path(repo, issue, &["comments"]),
-            &json!({ "body": text }),
-        )
-        .await
+        let number = issue.to_string();
+        let path = ["repos", repo.owner(), repo.name(), "issues", &number, "comments"];
+        self.post("commenting on an issue", &path, &json!({ "body": text }))
+            .await
     }
 
     /// Adds a label to an issue; GitHub makes it in the repository where it is missing.
@@ -112,8 +119,9 @@ impl GitHub {
         issue: IssueNumber,
         label: &str,
     ) -> Result<(), GitHubError> {
-        let body = json!({ "labels": [label] });
-        self.post("adding a label", &issue_path(repo, issue, &["labels"]), &body)
+        let number = issue.to_string();
+        let path = ["repos", repo.owner(), repo.name(), "issues", &number, "labels"];
+        self.post("adding a label", &path, &json!({ "labels": [label] }))
             .await
     }
 
@@ -124,29 +132,21 @@ impl GitHub {
         issue: IssueNumber,
         label: &str,
     ) -> Result<(), GitHubError> {
-        match self
-            .delete("removing a label", &issue_path(repo, issue, &["labels", label]))
-            .await
-        {
+        let number = issue.to_string();
+        let path = [
+            "repos",
+            repo.owner(),
+            repo.name(),
+            "issues",
+            &number,
+            "labels",
+            label,
+        ];
+        match self.delete("removing a label", &path).await {
             Err(GitHubError::NotFound { .. }) => Ok(()),
             result => result,
         }
     }
-}
-
-fn repo_path<'a>(repo: &'a RepoName, rest: &[&'a str]) -> Vec<String> {
-    ["repos", repo.owner(), repo.name()]
-        .iter()
-        .chain(rest)
-        .map(|segment| (*segment).to_owned())
-        .collect()
-}
-
-fn issue_path(repo: &RepoName, issue: IssueNumber, rest: &[&str]) -> Vec<String> {
-    let number = issue.to_string();
-    let mut path = repo_path(repo, &["issues", &number]);
-    path.extend(rest.iter().map(|segment| (*segment).to_owned()));
-    path
 }
 
 impl From<IssueBody> for Issue {

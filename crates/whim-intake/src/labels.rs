@@ -1,5 +1,7 @@
 //! The labels by which Whim and people talk about an issue.
 
+use whim_core::WorkItemStatus;
+
 /// Whim works on the issue.
 pub(crate) const PROCESSING: &str = "ai-processing";
 /// The pull request is open.
@@ -9,35 +11,131 @@ pub(crate) const FAILED: &str = "ai-failed";
 /// A person has to say more before Whim looks at the issue again. Set and removed by people.
 pub(crate) const NEEDS_INFO: &str = "ai-needs-info";
 
-/// With any of these an issue is not picked up.
-const TAKEN: [&str; 4] = [PROCESSING, PR_READY, FAILED, NEEDS_INFO];
+/// The labels that have a meaning of their own; none of them can be the one that asks for Whim.
+pub(crate) const OWN: [&str; 4] = [PROCESSING, PR_READY, FAILED, NEEDS_INFO];
+
+/// What an issue's labels say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It waits to be picked up.
+    Candidate,
+    /// It was picked up, and its end is not shown.
+    Processing,
+    /// Its end is shown.
+    Finished,
+    /// It is none of Whim's business, or waits for a person.
+    Apart,
+}
 
 /// Labels compare as GitHub compares them: without regard to case.
 pub(crate) fn has(labels: &[String], label: &str) -> bool {
-    labels.iter().any(|present| present.eq_ignore_ascii_case(label))
+    let label = label.to_lowercase();
+    labels.iter().any(|present| present.to_lowercase() == label)
 }
 
-/// Whether an open issue with these labels waits to be picked up.
-pub(crate) fn is_candidate(labels: &[String], intake_label: &str) -> bool {
-    has(labels, intake_label) && !TAKEN.iter().any(|label| has(labels, label))
+/// Reads the labels of an issue.
+pub(crate) fn standing(labels: &[String], intake_label: &str) -> Standing {
+    if has(labels, PROCESSING) {
+        Standing::Processing
+    } else if !has(labels, intake_label) {
+        Standing::Apart
+    } else if has(labels, PR_READY) || has(labels, FAILED) {
+        Standing::Finished
+    } else if has(labels, NEEDS_INFO) {
+        Standing::Apart
+    } else {
+        Standing::Candidate
+    }
+}
+
+/// What has to change so that an issue's labels show the state of its item: first one is added, then others go.
+///
+/// In that order an issue never is without a state of ours in between, which would make it a candidate; and
+/// [`PROCESSING`] goes last, so that an issue with a change that was not finished is looked at again.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Swap {
+    pub(crate) add: Option<&'static str>,
+    pub(crate) remove: Vec<&'static str>,
+}
+
+impl Swap {
+    /// For an item in `status`.
+    pub(crate) fn to_show(status: WorkItemStatus, labels: &[String]) -> Self {
+        let fitting = match status {
+            WorkItemStatus::Generating
+            | WorkItemStatus::Queued
+            | WorkItemStatus::Assigned
+            | WorkItemStatus::InProgress => PROCESSING,
+            WorkItemStatus::Completed => PR_READY,
+            WorkItemStatus::Failed | WorkItemStatus::Cancelled => FAILED,
+        };
+        Self {
+            add: (!has(labels, fitting)).then_some(fitting),
+            remove: [PR_READY, FAILED, PROCESSING]
+                .into_iter()
+                .filter(|&label| label != fitting && has(labels, label))
+                .collect(),
+        }
+    }
+
+    /// Whether the labels show it already.
+    pub(crate) fn is_done(&self) -> bool {
+        self.add.is_none() && self.remove.is_empty()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn candidate(labels: &[&str]) -> bool {
-        let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        is_candidate(&labels, "whim")
+    fn owned(labels: &[&str]) -> Vec<String> {
+        labels.iter().map(|label| (*label).to_owned()).collect()
     }
 
     #[test]
-    fn only_an_issue_with_the_label_and_without_a_state_of_ours_is_a_candidate() {
-        assert!(candidate(&["whim"]));
-        assert!(candidate(&["bug", "Whim", "priority:high"]));
-        assert!(!candidate(&["bug"]));
-        for taken in TAKEN {
-            assert!(!candidate(&["whim", taken]), "{taken}");
+    fn labels_say_where_an_issue_stands() {
+        for (labels, expected) in [
+            (&["whim"][..], Standing::Candidate),
+            (&["bug", "Whim", "priority:high"], Standing::Candidate),
+            (&["bug"], Standing::Apart),
+            (&["ai-failed"], Standing::Apart),
+            (&["whim", "ai-needs-info"], Standing::Apart),
+            (&["whim", "ai-pr-ready"], Standing::Finished),
+            (&["whim", "AI-Failed"], Standing::Finished),
+            (&["whim", "ai-failed", "ai-needs-info"], Standing::Finished),
+            (&["ai-processing"], Standing::Processing),
+            (&["whim", "ai-processing", "ai-failed"], Standing::Processing),
+        ] {
+            assert_eq!(standing(&owned(labels), "whim"), expected, "{labels:?}");
+        }
+        assert_eq!(standing(&owned(&["ÜBER"]), "über"), Standing::Candidate);
+    }
+
+    #[test]
+    fn the_label_of_a_state_is_added_before_the_others_go() {
+        use WorkItemStatus::{Cancelled, Completed, Failed, InProgress};
+        for (status, labels, add, remove) in [
+            (InProgress, &["whim"][..], Some(PROCESSING), &[][..]),
+            (InProgress, &["whim", FAILED], Some(PROCESSING), &[FAILED]),
+            (InProgress, &["whim", PROCESSING, FAILED], None, &[FAILED]),
+            (InProgress, &["whim", PROCESSING], None, &[]),
+            (Completed, &["whim", PROCESSING], Some(PR_READY), &[PROCESSING]),
+            (
+                Completed,
+                &["whim", PROCESSING, FAILED],
+                Some(PR_READY),
+                &[FAILED, PROCESSING],
+            ),
+            (Failed, &["whim", PROCESSING], Some(FAILED), &[PROCESSING]),
+            (Failed, &["whim", PROCESSING, FAILED], None, &[PROCESSING]),
+            (Cancelled, &["whim", FAILED], None, &[]),
+        ] {
+            let swap = Swap::to_show(status, &owned(labels));
+            let expected = Swap {
+                add,
+                remove: remove.to_vec(),
+            };
+            assert_eq!(swap, expected, "{status} {labels:?}");
         }
     }
 }

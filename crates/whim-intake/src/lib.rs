@@ -14,3 +14,4 @@ mod poll;
 mod reflect;
 mod specs;
 mod submit;
+mod text;

@@ -1,22 +1,26 @@
-//! Looks at one repository and does what its issues ask for. Remembers nothing between two looks.
+//! Looks at one repository and does what its issues ask for. Remembers nothing between two looks that it could not do
+//! without.
+
+mod attend;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tokio::sync::{Mutex, Notify};
-use whim_client::{Client, ClientError, Created};
+use tokio_util::sync::CancellationToken;
+use whim_client::{Client, ClientError};
 use whim_core::protocol::ErrorCode;
-use whim_core::protocol::work::{RequeueWork, WorkFilter, WorkItem};
-use whim_core::{RepoName, SourceName};
+use whim_core::{IssueNumber, RepoName};
 use whim_service::chain::chain;
 use whim_service::readiness::Latch;
 use whim_service::reconcile::Reconciler;
 
-use crate::decide::{self, Action};
 use crate::github::{GitHub, GitHubError, Issue, IssueState};
-use crate::labels::{self, PROCESSING};
-use crate::reflect;
-use crate::submit::submission;
+use crate::labels::{self, PROCESSING, Standing};
+
+/// So many issues in a row that GitHub had trouble with are taken for trouble with all of them.
+const TROUBLE_WITH_ALL: usize = 3;
 
 /// Makes a repository's issues and the orchestrator's items agree.
 pub(crate) struct Repository {
@@ -28,14 +32,21 @@ pub(crate) struct Repository {
     pub(crate) spec_wanted: Arc<Notify>,
     /// Released after the first look.
     pub(crate) first_look: Mutex<Option<Latch>>,
+    /// Whether the log says already that GitHub does not know the repository.
+    pub(crate) told_missing: AtomicBool,
+    /// A look that is cut short is taken up again by the next start.
+    pub(crate) stop: CancellationToken,
 }
 
 /// What a look at a repository came to.
 #[derive(Debug, Default, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LookReport {
+    /// GitHub does not know the repository.
+    pub(crate) missing: bool,
     pub(crate) candidates: usize,
     pub(crate) processing: usize,
+    pub(crate) finished: usize,
     pub(crate) submitted: usize,
     pub(crate) requeued: usize,
     pub(crate) reflected: usize,
@@ -49,8 +60,19 @@ pub(crate) enum LookError {
     #[error("asking GitHub")]
     GitHub(#[from] GitHubError),
     /// The orchestrator's part.
-    #[error("asking the orchestrator")]
+    #[error("asking the orchestrator{}", hint(.0))]
     Orchestrator(#[from] ClientError),
+}
+
+/// Which setting may be wrong.
+fn hint(error: &ClientError) -> &'static str {
+    match (error, error.code()) {
+        (ClientError::Refused { .. }, Some(ErrorCode::Unauthorized | ErrorCode::Forbidden)) => {
+            " (check API_KEY)"
+        }
+        (ClientError::Unexpected { .. } | ClientError::Unreachable(_), _) => " (check ORCHESTRATOR_URL)",
+        (ClientError::Refused { .. }, _) => "",
+    }
 }
 
 impl LookError {
@@ -64,20 +86,12 @@ impl LookError {
             }
         }
     }
-}
 
-impl Reconciler for Repository {
-    type Report = LookReport;
-    type Error = LookFailure;
-
-    async fn reconcile(&self) -> Result<LookReport, LookFailure> {
-        let report = self.look().await;
-        if let Some(latch) = self.first_look.lock().await.take() {
-            latch.release();
+    fn is_githubs_trouble(&self) -> bool {
+        match self {
+            Self::GitHub(error) => error.is_githubs_trouble(),
+            Self::Orchestrator(_) => false,
         }
-        report.map_err(|error| LookFailure {
-            text: chain(&error).to_string(),
-        })
     }
 }
 
@@ -88,136 +102,101 @@ pub(crate) struct LookFailure {
     text: String,
 }
 
+impl Reconciler for Repository {
+    type Report = LookReport;
+    type Error = LookFailure;
+
+    async fn reconcile(&self) -> Result<LookReport, LookFailure> {
+        let Some(looked) = self.stop.run_until_cancelled(self.look()).await else {
+            return Ok(LookReport::default());
+        };
+        if let Some(latch) = self.first_look.lock().await.take() {
+            latch.release();
+        }
+        looked.map_err(|error| LookFailure {
+            text: chain(&error).to_string(),
+        })
+    }
+}
+
 impl Repository {
     async fn look(&self) -> Result<LookReport, LookError> {
-        let mut report = LookReport::default();
-        let processing = self
-            .github
-            .issues(&self.repo, PROCESSING, IssueState::All)
-            .await?;
-        report.processing = processing.len();
+        let processing = self.github.issues(&self.repo, PROCESSING, IssueState::All).await;
+        let processing = match processing {
+            Err(error @ GitHubError::NotFound { .. }) => return Ok(self.missing(&error)),
+            processing => processing?,
+        };
+        self.told_missing.store(false, Ordering::Relaxed);
+        let mut look = Look::default();
         for issue in &processing {
-            let step = self.attend_processing(issue, &mut report).await;
-            self.note(issue, step, &mut report)?;
+            self.attend_in(&mut look, issue, Standing::Processing).await?;
         }
         let open = self
             .github
             .issues(&self.repo, &self.intake_label, IssueState::Open)
             .await?;
-        for issue in open
-            .iter()
-            .filter(|issue| labels::is_candidate(&issue.labels, &self.intake_label))
-        {
-            report.candidates += 1;
-            let step = self.attend_candidate(issue, &mut report).await;
-            self.note(issue, step, &mut report)?;
-        }
-        Ok(report)
-    }
-
-    /// One issue's trouble is no other issue's.
-    fn note(
-        &self,
-        issue: &Issue,
-        step: Result<(), LookError>,
-        report: &mut LookReport,
-    ) -> Result<(), LookError> {
-        match step {
-            Ok(()) => Ok(()),
-            Err(error) if error.concerns_all_issues() => Err(error),
-            Err(error) => {
-                report.failed += 1;
-                tracing::warn!(repo = %self.repo, issue = %issue.number, error = %chain(&error), "an issue could not be attended to; the next look tries again");
-                Ok(())
+        for issue in &open {
+            match labels::standing(&issue.labels, &self.intake_label) {
+                // What is being processed was attended to above.
+                Standing::Apart | Standing::Processing => {}
+                standing @ (Standing::Candidate | Standing::Finished) => {
+                    self.attend_in(&mut look, issue, standing).await?;
+                }
             }
         }
+        look.warn_of_failures(&self.repo);
+        Ok(look.report)
     }
 
-    /// Submits first and labels second: killed in between, the next look submits again, and gets the same item.
-    async fn attend_candidate(&self, issue: &Issue, report: &mut LookReport) -> Result<(), LookError> {
-        let created = self.client.create_work(&submission(&self.repo, issue)).await?;
-        if let Created::New(item) = &created {
-            report.submitted += 1;
-            tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, "submitted an issue");
-            self.spec_wanted.notify_one();
+    /// One issue's trouble is no other issue's, unless it is GitHub's or the orchestrator's.
+    async fn attend_in(&self, look: &mut Look, issue: &Issue, standing: Standing) -> Result<(), LookError> {
+        let report = &mut look.report;
+        match standing {
+            Standing::Candidate => report.candidates += 1,
+            Standing::Processing => report.processing += 1,
+            Standing::Finished => report.finished += 1,
+            Standing::Apart => {}
         }
-        let item = created.into_item();
-        let reflected = item.status.is_terminal() && self.is_reflected(issue, &item).await?;
-        self.act(
-            decide::about_candidate(&item, reflected),
-            issue,
-            Some(&item),
-            report,
-        )
-        .await
-    }
-
-    async fn attend_processing(&self, issue: &Issue, report: &mut LookReport) -> Result<(), LookError> {
-        let item = self.item_of(issue).await?;
-        let action = decide::about_processing(&issue.labels, &self.intake_label, item.as_ref());
-        self.act(action, issue, item.as_ref(), report).await
-    }
-
-    async fn act(
-        &self,
-        action: Action,
-        issue: &Issue,
-        item: Option<&WorkItem>,
-        report: &mut LookReport,
-    ) -> Result<(), LookError> {
-        match (action, item) {
-            (Action::Nothing, _) | (Action::Requeue { .. } | Action::Reflect, None) => {}
-            (Action::MarkProcessing, _) => {
-                self.github
-                    .add_label(&self.repo, issue.number, PROCESSING)
-                    .await?
-            }
-            (Action::Requeue { after_run }, Some(item)) => {
-                self.client
-                    .requeue_work(
-                        item.id,
-                        &RequeueWork {
-                            after_run: Some(after_run),
-                        },
-                    )
-                    .await?;
-                report.requeued += 1;
-                tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, after_run, "a person asked for another run");
-                self.spec_wanted.notify_one();
-                self.github
-                    .add_label(&self.repo, issue.number, PROCESSING)
-                    .await?;
-            }
-            (Action::Reflect, Some(item)) => {
-                let commented = self.is_reflected(issue, item).await?;
-                reflect::reflect(&self.github, &self.repo, issue, item, commented).await?;
-                report.reflected += 1;
-            }
-            (Action::UnmarkProcessing, _) => {
-                tracing::warn!(repo = %self.repo, issue = %issue.number, "the issue is labelled {PROCESSING}, but the orchestrator has no item for it: taking the label off, so that it is picked up again");
-                self.github
-                    .remove_label(&self.repo, issue.number, PROCESSING)
-                    .await?;
-            }
+        let Err(error) = self.attend(issue, standing, report).await else {
+            look.trouble_in_a_row = 0;
+            return Ok(());
+        };
+        if error.is_githubs_trouble() {
+            look.trouble_in_a_row += 1;
         }
+        if error.concerns_all_issues() || look.trouble_in_a_row == TROUBLE_WITH_ALL {
+            return Err(error);
+        }
+        report.failed += 1;
+        look.first_failure.get_or_insert((issue.number, error));
         Ok(())
     }
 
-    async fn is_reflected(&self, issue: &Issue, item: &WorkItem) -> Result<bool, LookError> {
-        Ok(reflect::is_reflected(
-            &self.github.comments(&self.repo, issue.number).await?,
-            item,
-        ))
+    /// Tells once what to check: this does not pass by itself, and the other repositories go on.
+    fn missing(&self, error: &GitHubError) -> LookReport {
+        if !self.told_missing.swap(true, Ordering::Relaxed) {
+            tracing::error!(repo = %self.repo, error = %chain(error), "the repository is not watched until GitHub knows it");
+        }
+        LookReport {
+            missing: true,
+            ..LookReport::default()
+        }
     }
+}
 
-    async fn item_of(&self, issue: &Issue) -> Result<Option<WorkItem>, LookError> {
-        let filter = WorkFilter {
-            repo: Some(self.repo.clone()),
-            source: Some(SourceName::github()),
-            source_ref: Some(issue.number.to_string()),
-            limit: Some(1),
-            ..WorkFilter::default()
-        };
-        Ok(self.client.list_work(&filter).await?.items.into_iter().next())
+/// A look that is under way.
+#[derive(Default)]
+struct Look {
+    report: LookReport,
+    first_failure: Option<(IssueNumber, LookError)>,
+    trouble_in_a_row: usize,
+}
+
+impl Look {
+    /// One line for all of them: where one issue fails, others often fail for the same reason.
+    fn warn_of_failures(&self, repo: &RepoName) {
+        if let Some((issue, error)) = &self.first_failure {
+            tracing::warn!(%repo, failed = self.report.failed, first = %issue, error = %chain(error), "issues could not be attended to; the next look tries again");
+        }
     }
 }

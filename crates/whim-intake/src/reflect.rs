@@ -1,19 +1,24 @@
 //! Shows on the issue how its item ended: one comment, and the labels.
 
+use url::Url;
 use whim_core::protocol::work::WorkItem;
-use whim_core::source::{comment_marker, parse_comment_marker};
+use whim_core::source::comment_marker;
 use whim_core::{RepoName, WorkItemStatus};
 
-use crate::decide::label_swap;
 use crate::github::{GitHub, GitHubError, Issue};
+use crate::labels::Swap;
+use crate::text;
 
-const MAX_REASON_CHARACTERS: usize = 4000;
+/// GitHub takes 65536 characters; a person reads the beginning.
+const MAX_REASON_BYTES: usize = 4000;
 
-/// Whether one of the comments is ours for the item's current run.
+/// Whether one of the comments is ours for the item's current run: it ends with the marker. What stands before the end
+/// may be an agent's or a stranger's text, which could hold any marker.
 pub(crate) fn is_reflected(comments: &[String], item: &WorkItem) -> bool {
+    let marker = comment_marker(item.id, item.run);
     comments
         .iter()
-        .any(|comment| parse_comment_marker(comment) == Some((item.id, item.run)))
+        .any(|comment| comment.trim_end().ends_with(&marker))
 }
 
 /// Comments, unless that was done before, and then swaps the labels. Killed between any two calls, the next look at the
@@ -28,14 +33,25 @@ pub(crate) async fn reflect(
     if !already_commented {
         github.comment(repo, issue.number, &comment(issue, item)).await?;
     }
-    let swap = label_swap(&issue.labels, item.status == WorkItemStatus::Completed);
+    show_status(github, repo, issue, item.status).await?;
+    tracing::info!(repo = %repo, issue = %issue.number, work_item = %item.id, run = item.run, status = %item.status, "the issue shows how its item ended");
+    Ok(())
+}
+
+/// Lets the labels show the state of the item.
+pub(crate) async fn show_status(
+    github: &GitHub,
+    repo: &RepoName,
+    issue: &Issue,
+    status: WorkItemStatus,
+) -> Result<(), GitHubError> {
+    let swap = Swap::to_show(status, &issue.labels);
     if let Some(label) = swap.add {
         github.add_label(repo, issue.number, label).await?;
     }
     for label in swap.remove {
         github.remove_label(repo, issue.number, label).await?;
     }
-    tracing::info!(repo = %repo, issue = %issue.number, work_item = %item.id, status = %item.status, "the issue shows how its item ended");
     Ok(())
 }
 
@@ -55,16 +71,26 @@ fn comment(issue: &Issue, item: &WorkItem) -> String {
 
 fn completed(item: &WorkItem) -> String {
     // GitHub renders `#7` as a link with the title; the URL stands there for readers of the mail.
-    let pull_request = match (item.pr_number, &item.pr_url) {
-        (Some(number), Some(url)) => format!("#{number} ({url})"),
-        (Some(number), None) => format!("#{number}"),
-        (None, Some(url)) => url.clone(),
-        (None, None) => "it".to_owned(),
+    let number = item.pr_number.map(|number| format!("#{number}"));
+    let url = item.pr_url.as_deref().and_then(link);
+    let pull_request = match (number, url) {
+        (Some(number), Some(url)) => format!(": {number} ({url})"),
+        (Some(only), None) | (None, Some(only)) => format!(": {only}"),
+        (None, None) => String::new(),
     };
-    format!(
-        "**Whim opened a pull request: {pull_request}**\n\nAll {} tasks of its checklist are done. Merging it closes this issue.",
-        item.tasks_done
-    )
+    let done = match item.tasks_done {
+        0 => String::new(),
+        1 => "The one task of its checklist is done. ".to_owned(),
+        count => format!("All {count} tasks of its checklist are done. "),
+    };
+    format!("**Whim opened a pull request{pull_request}**\n\n{done}Merging it closes this issue.")
+}
+
+/// A URL that a worker told, as a link that is nothing else: parsed and written anew it holds neither spaces nor
+/// brackets.
+fn link(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    matches!(url.scheme(), "https" | "http").then(|| format!("<{url}>"))
 }
 
 fn failed(issue: &Issue, item: &WorkItem) -> String {
@@ -102,14 +128,15 @@ fn progress(issue: &Issue, item: &WorkItem) -> Option<String> {
     ))
 }
 
-/// A text that an agent, a test runner or a caller wrote, as it is: in a fence that it cannot close, so that it neither
-/// mentions people nor closes issues nor draws anything.
+/// A text that an agent, a test runner or a caller wrote: in a fence that it cannot close, so that it neither mentions
+/// people nor closes issues nor draws anything.
 fn quoted(text: Option<&str>) -> String {
-    let text = text
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .unwrap_or("No reason was given.");
-    let mut shown: String = text.chars().take(MAX_REASON_CHARACTERS).collect();
+    let text = text::without_invisible(text.unwrap_or_default());
+    let text = match text.trim() {
+        "" => "No reason was given.",
+        text => text,
+    };
+    let mut shown = text::beginning(text, MAX_REASON_BYTES).to_owned();
     if shown.len() < text.len() {
         shown.push('…');
     }
@@ -161,7 +188,7 @@ mod tests {
             json!({"prNumber": 8, "prUrl": "https://github.com/octocat/hello/pull/8", "tasksDone": 2}),
         );
         insta::assert_snapshot!(comment(&issue(), &item), @r"
-        **Whim opened a pull request: #8 (https://github.com/octocat/hello/pull/8)**
+        **Whim opened a pull request: #8 (<https://github.com/octocat/hello/pull/8>)**
 
         All 2 tasks of its checklist are done. Merging it closes this issue.
 
@@ -211,9 +238,27 @@ mod tests {
     }
 
     #[test]
-    fn a_long_reason_is_cut() {
-        let item = item("failed", json!({"error": "x".repeat(100_000)}));
-        assert!(comment(&issue(), &item).len() < 5_000);
+    fn what_a_worker_tells_of_its_pull_request_stays_a_link() {
+        let hostile = "https://evil.example/pull/8> @octocat closes #1";
+        let item = item("completed", json!({"prUrl": hostile, "tasksDone": 1}));
+        insta::assert_snapshot!(completed(&item), @r"
+        **Whim opened a pull request: <https://evil.example/pull/8%3E%20@octocat%20closes%20#1>**
+
+        The one task of its checklist is done. Merging it closes this issue.
+        ");
+        assert_eq!(link("javascript:alert(1)"), None);
+        assert_eq!(link("@octocat"), None);
+    }
+
+    #[test]
+    fn a_reason_is_cut_and_shows_all_that_is_in_it() {
+        let item = item(
+            "failed",
+            json!({"error": format!("\u{202E}@octocat{}", "x".repeat(100_000))}),
+        );
+        let comment = comment(&issue(), &item);
+        assert!(comment.len() < 5_000);
+        assert!(comment.contains("\n@octocatxxx"));
     }
 
     #[test]
@@ -222,5 +267,15 @@ mod tests {
         let of_run = |run| format!("text\n\n{}", comment_marker(item.id, run));
         assert!(is_reflected(&["hello".to_owned(), of_run(2)], &item));
         assert!(!is_reflected(&["hello".to_owned(), of_run(1)], &item));
+    }
+
+    #[test]
+    fn a_marker_in_a_reason_is_not_taken_for_ours() {
+        let id = item("failed", json!({})).id;
+        let (first, second) = (comment_marker(id, 1), comment_marker(id, 2));
+        let hostile = item("failed", json!({"error": format!("{first} {second}"), "run": 1}));
+        let comments = [comment(&issue(), &hostile)];
+        assert!(is_reflected(&comments, &hostile));
+        assert!(!is_reflected(&comments, &item("failed", json!({"run": 2}))));
     }
 }

@@ -1,21 +1,20 @@
 //! Writes the specs of items that are `generating`, its own and others', several at a time.
 
+mod hand_in;
 mod prompt;
 mod write;
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use whim_client::{Client, ClientError};
-use whim_core::protocol::ErrorCode;
-use whim_core::protocol::work::{FailSpec, PutSpec, WorkFilter, WorkItem};
+use whim_core::protocol::work::WorkFilter;
 use whim_core::{WorkItemId, WorkItemStatus};
 use whim_service::chain::chain;
 
@@ -29,9 +28,21 @@ const PAGE: u32 = 200;
 pub(crate) struct SpecWriter {
     client: Client,
     model: Arc<Anthropic>,
+    concurrency: NonZeroUsize,
     period: Duration,
-    permits: Arc<Semaphore>,
     wake: Arc<Notify>,
+}
+
+/// What there is to write.
+#[derive(Default)]
+struct Work {
+    /// In the order in which they are begun.
+    waiting: VecDeque<WorkItemId>,
+    writing: JoinSet<WorkItemId>,
+    /// What is being written, and what is not to be begun again.
+    begun: HashSet<WorkItemId>,
+    /// Whether the log says already that the orchestrator cannot be asked.
+    told_away: bool,
 }
 
 impl SpecWriter {
@@ -46,71 +57,54 @@ impl SpecWriter {
         Self {
             client,
             model: Arc::new(model),
+            concurrency,
             period: period.min(LONGEST_PERIOD),
-            permits: Arc::new(Semaphore::new(concurrency.get())),
             wake,
         }
     }
 
-    /// Begins a spec for every item that needs one; a slow one holds up no other. Specs in the making are given up when
+    /// Writes a spec for every item that needs one; a slow one holds up no other. Specs in the making are given up when
     /// `stop` comes: their items are still `generating`, and the next start begins them anew.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(self.period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut in_flight: HashSet<WorkItemId> = HashSet::new();
-        let mut writing: JoinSet<WorkItemId> = JoinSet::new();
+        let mut work = Work::default();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                Some(done) = writing.join_next() => {
-                    match done {
-                        Ok(id) => { in_flight.remove(&id); }
-                        // Which item it was is lost with the panic: look at all of them again.
-                        Err(error) => {
-                            tracing::error!(%error, "writing a spec panicked");
-                            writing.abort_all();
-                            while writing.join_next().await.is_some() {}
-                            in_flight.clear();
-                        }
-                    }
-                    continue;
-                }
-                _ = ticks.tick() => {}
-                () = self.wake.notified() => {}
+                Some(done) = work.writing.join_next() => work.finish(done),
+                _ = ticks.tick() => self.look(&mut work, &stop).await,
+                () = self.wake.notified() => self.look(&mut work, &stop).await,
             }
-            match self.due().await {
-                Ok(items) => {
-                    for item in items {
-                        if in_flight.insert(item.id) {
-                            self.begin(&mut writing, item.id);
-                        }
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(error = %chain(&error), "cannot ask the orchestrator for items without a spec")
-                }
+            while work.writing.len() < self.concurrency.get()
+                && let Some(id) = work.waiting.pop_front()
+            {
+                work.begun.insert(id);
+                let (client, model) = (self.client.clone(), Arc::clone(&self.model));
+                work.writing.spawn(specify(client, model, id));
             }
         }
     }
 
-    fn begin(&self, writing: &mut JoinSet<WorkItemId>, id: WorkItemId) {
-        let (client, model, permits) = (
-            self.client.clone(),
-            Arc::clone(&self.model),
-            Arc::clone(&self.permits),
-        );
-        writing.spawn(async move {
-            // The semaphore is never closed.
-            let _permit = permits.acquire_owned().await;
-            if let Err(error) = specify(&client, &model, id).await {
-                tracing::warn!(work_item = %id, error = %chain(&error), "a spec could not be handed in; it is written anew later");
+    async fn look(&self, work: &mut Work, stop: &CancellationToken) {
+        match stop.run_until_cancelled(self.due()).await {
+            Some(Ok(due)) => {
+                if work.told_away {
+                    tracing::info!("the orchestrator answers again");
+                    work.told_away = false;
+                }
+                work.waiting = due.into_iter().filter(|id| !work.begun.contains(id)).collect();
             }
-            id
-        });
+            Some(Err(error)) if !work.told_away => {
+                tracing::warn!(error = %chain(&error), "cannot ask the orchestrator for items without a spec; looking again and again");
+                work.told_away = true;
+            }
+            Some(Err(_)) | None => {}
+        }
     }
 
-    /// The items that wait for a spec now, the oldest first.
-    async fn due(&self) -> Result<Vec<WorkItem>, ClientError> {
+    /// The items that wait for a spec now: the most urgent first, and of those the oldest.
+    async fn due(&self) -> Result<Vec<WorkItemId>, ClientError> {
         let mut due = Vec::new();
         let mut filter = WorkFilter {
             status: Some(WorkItemStatus::Generating),
@@ -119,51 +113,58 @@ impl SpecWriter {
         };
         loop {
             let page = self.client.list_work(&filter).await?;
-            due.extend(
-                page.items
-                    .into_iter()
-                    .filter(|item| item.next_retry_at.is_none_or(|at| at <= Utc::now())),
-            );
+            // The orchestrator takes the time away when it has come: our clock may differ from its own.
+            let ready = page.items.iter().filter(|item| item.next_retry_at.is_none());
+            due.extend(ready.map(|item| (item.priority, item.created_at, item.id)));
             match page.next_cursor {
                 Some(cursor) => filter.cursor = Some(cursor),
                 None => break,
             }
         }
-        due.reverse();
-        Ok(due)
+        due.sort_unstable();
+        Ok(due.into_iter().map(|(_, _, id)| id).collect())
+    }
+}
+
+impl Work {
+    fn finish(&mut self, done: Result<WorkItemId, JoinError>) {
+        match done {
+            Ok(id) => {
+                self.begun.remove(&id);
+            }
+            // Its item stays among those that were begun: written anew, it would panic again, at a price.
+            Err(error) => {
+                tracing::error!(%error, "writing a spec panicked; it is left alone until the next start")
+            }
+        }
     }
 }
 
 /// Writes one item's spec and hands it in, or says why there is none.
-async fn specify(client: &Client, model: &Anthropic, id: WorkItemId) -> Result<(), ClientError> {
-    // It may have waited for a permit: look again, with the wide texts this time.
-    let item = client.get_work(id).await?;
-    if item.status != WorkItemStatus::Generating {
-        return Ok(());
-    }
-    tracing::info!(work_item = %id, repo = %item.repo, "writing a spec");
-    let handed_in = match write::spec(model, &item).await {
-        Ok(spec) => client.put_spec(id, &PutSpec { spec }).await,
-        Err(failure) => {
-            tracing::warn!(work_item = %id, retryable = failure.retryable, reason = failure.reason, "no spec could be written");
-            client
-                .fail_spec(
-                    id,
-                    &FailSpec {
-                        reason: failure.reason,
-                        retryable: failure.retryable,
-                    },
-                )
-                .await
+async fn specify(client: Client, model: Arc<Anthropic>, id: WorkItemId) -> WorkItemId {
+    // It may have waited for long: look again, with the wide texts this time.
+    let item = match client.get_work(id).await {
+        Ok(item) => item,
+        Err(error) => {
+            tracing::warn!(work_item = %id, error = %chain(&error), "cannot read an item without a spec; it is looked at again later");
+            return id;
         }
     };
-    match handed_in {
-        Ok(item) => {
-            tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "the item has left the writing of its spec");
-            Ok(())
-        }
-        // Cancelled meanwhile, or handed in by another intake.
-        Err(error) if error.code() == Some(ErrorCode::WrongState) => Ok(()),
-        Err(error) => Err(error),
+    if item.status != WorkItemStatus::Generating {
+        return id;
     }
+    tracing::info!(work_item = %id, repo = %item.repo, "writing a spec");
+    let written = write::spec(&model, &item).await;
+    match hand_in::hand_in(&client, id, written).await {
+        Ok(Some(item)) => {
+            tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "the outcome of a spec is handed in");
+        }
+        Ok(None) => {
+            tracing::info!(work_item = %id, "the item needs no spec any more");
+        }
+        Err(error) => {
+            tracing::warn!(work_item = %id, error = %chain(&error), "the outcome of a spec could not be handed in; it is written anew later");
+        }
+    }
+    id
 }

@@ -5,6 +5,10 @@ use whim_core::protocol::work::{CreateWork, WorkMetadata};
 use whim_core::{Priority, RepoName, SourceName};
 
 use crate::github::Issue;
+use crate::text;
+
+/// The orchestrator takes 256 KiB, which a text of GitHub's greatest length can pass with its title.
+const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 
 /// What is submitted for an issue: its text as the description. With the source and the issue's number it is
 /// idempotent, however often it is sent.
@@ -30,26 +34,40 @@ pub(crate) fn submission(repo: &RepoName, issue: &Issue) -> CreateWork {
 
 fn description(issue: &Issue) -> String {
     let body = issue.body.trim();
-    if body.is_empty() {
-        issue.title.clone()
-    } else {
-        format!("{}\n\n{body}", issue.title)
+    let mut description = issue.title.clone();
+    if !body.is_empty() {
+        description.push_str("\n\n");
+        description.push_str(body);
     }
+    // No column can hold this character.
+    description.retain(|character| character != '\0');
+    text::beginning(&description, MAX_DESCRIPTION_BYTES).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_issue_becomes_a_submission_that_names_it() {
-        let issue = Issue {
+    fn issue(body: &str) -> Issue {
+        Issue {
             number: whim_core::IssueNumber::new(42).unwrap(),
             title: "Add a greeting".to_owned(),
-            body: "Say hello; `$(touch x)`\n".to_owned(),
+            body: body.to_owned(),
             labels: vec!["whim".to_owned(), "priority:high".to_owned()],
             url: "https://github.com/octocat/hello/issues/42".to_owned(),
-        };
+        }
+    }
+
+    #[test]
+    fn the_largest_issue_can_be_submitted() {
+        let description = description(&issue(&"\u{1F980}".repeat(65_536)));
+        assert!(description.len() <= MAX_DESCRIPTION_BYTES);
+        assert!(description.starts_with("Add a greeting\n\n\u{1F980}"));
+    }
+
+    #[test]
+    fn an_issue_becomes_a_submission_that_names_it() {
+        let issue = issue("Say hello; `$(touch x)`\0\n");
         let submission = submission(&RepoName::parse("octocat/hello").unwrap(), &issue);
         insta::assert_json_snapshot!(submission, @r#"
         {

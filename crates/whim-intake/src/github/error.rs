@@ -32,7 +32,9 @@ pub(crate) enum GitHubError {
         message: String,
     },
     /// 404 or 410.
-    #[error("{what}: GitHub knows no {path}; check REPOS, and that GITHUB_TOKEN may see the repository")]
+    #[error(
+        "{what}: GitHub knows no {path}; check REPOS, that GITHUB_TOKEN may see the repository, and that it has issues"
+    )]
     NotFound {
         /// What was being done.
         what: &'static str,
@@ -54,7 +56,7 @@ pub(crate) enum GitHubError {
         what: &'static str,
         /// Why.
         #[source]
-        source: Box<octocrab::Error>,
+        source: reqwest::Error,
     },
     /// An answer that is not GitHub's: something else answers at that address.
     #[error("{what}: GitHub's answer was not understood; check GITHUB_API_URL")]
@@ -84,6 +86,19 @@ impl GitHubError {
             | Self::NotFound { .. }
             | Self::Unavailable { .. }
             | Self::Misfit { .. }
+            | Self::TooManyPages { .. } => false,
+        }
+    }
+
+    /// Whether it is trouble of GitHub's, which may or may not strike the next call too.
+    pub(crate) fn is_githubs_trouble(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Misfit { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Unauthorized { .. }
+            | Self::Unreachable { .. }
+            | Self::Refused { .. }
+            | Self::NotFound { .. }
             | Self::TooManyPages { .. } => false,
         }
     }

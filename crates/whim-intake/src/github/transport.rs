@@ -1,78 +1,84 @@
-//! Sends calls to GitHub: credentials, pages, conditional requests, rate limits.
+//! Sends calls to GitHub: credentials, pages, conditional requests, redirects, refusals.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use bytes::Bytes;
-use http::header::{ETAG, IF_NONE_MATCH, LINK, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body_util::combinators::BoxBody;
-use octocrab::Octocrab;
-use octocrab::service::middleware::retry::RetryConfig;
-use secrecy::SecretString;
-use serde::Serialize;
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, USER_AGENT,
+};
+use reqwest::{Method, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
+use serde_json::Value;
 use url::Url;
 
 use super::GitHubError;
+use super::limits::{Pause, wait_asked_for};
+use super::pages::{CachedPage, MAX_PAGES, PageCache, next_page};
 
-type Body = BoxBody<Bytes, octocrab::Error>;
-
-/// 100 entries each: more labelled issues than anybody watches.
-const MAX_PAGES: usize = 50;
-/// Beyond this the cache of conditional requests starts anew; it only saves calls.
-const MAX_CACHED_PAGES: usize = 1000;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// What GitHub asks for when it limits without saying how long:
-/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
-const UNSPECIFIED_WAIT: Duration = Duration::from_secs(60);
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// For one call with its whole answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARACTERS: usize = 300;
+/// The version of the interface that this was written for:
+/// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
+const API_VERSION: &str = "2022-11-28";
+const PROGRAM: &str = concat!("whim-intake/", env!("CARGO_PKG_VERSION"));
 
 /// GitHub, as one token sees it.
 #[derive(Debug)]
 pub(crate) struct GitHub {
-    octocrab: Octocrab,
-    /// The path of the base URL without its last slash: `` for github.com, `/api/v3` for GitHub Enterprise.
-    base_path: String,
-    cache: RwLock<HashMap<String, CachedPage>>,
-    paused_until: RwLock<Option<Instant>>,
+    http: reqwest::Client,
+    base_url: Url,
+    pages: PageCache,
+    pause: Pause,
 }
 
-#[derive(Debug, Clone)]
-struct CachedPage {
-    etag: HeaderValue,
-    body: String,
-    next: Option<String>,
+/// A call of which `what` says what it is for.
+struct Call<'a> {
+    what: &'static str,
+    method: Method,
+    url: Url,
+    etag: Option<HeaderValue>,
+    body: Option<&'a Value>,
 }
 
-struct Page {
+struct Answer {
+    headers: HeaderMap,
     body: String,
-    next: Option<String>,
 }
 
 impl GitHub {
     /// For the REST interface at `base_url`.
-    pub(crate) fn new(base_url: &Url, token: SecretString) -> anyhow::Result<Self> {
-        let octocrab = Octocrab::builder()
-            .base_uri(base_url.as_str())
-            .context("GITHUB_API_URL cannot be used")?
-            .personal_token(token)
-            // A write whose answer is lost may have taken effect: the next look at the issue tells.
-            .add_retry_config(RetryConfig::None)
-            .set_connect_timeout(Some(CONNECT_TIMEOUT))
-            .set_read_timeout(Some(READ_TIMEOUT))
+    ///
+    /// # Errors
+    /// The token cannot stand in a header, or no TLS implementation is installed.
+    pub(crate) fn new(base_url: Url, token: &SecretString) -> anyhow::Result<Self> {
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+            .context("GITHUB_TOKEN cannot be used")?;
+        authorization.set_sensitive(true);
+        let headers = HeaderMap::from_iter([
+            (AUTHORIZATION, authorization),
+            (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
+            (USER_AGENT, HeaderValue::from_static(PROGRAM)),
+            (
+                reqwest::header::HeaderName::from_static("x-github-api-version"),
+                HeaderValue::from_static(API_VERSION),
+            ),
+        ]);
+        let http = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            // Followed here, where it is known what may be sent again, and to where.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("making a client for GitHub")?;
         Ok(Self {
-            octocrab,
-            base_path: base_url.path().trim_end_matches('/').to_owned(),
-            cache: RwLock::default(),
-            paused_until: RwLock::default(),
+            http,
+            base_url,
+            pages: PageCache::default(),
+            pause: Pause::default(),
         })
     }
 
@@ -80,22 +86,22 @@ impl GitHub {
     pub(super) async fn get_all<T: DeserializeOwned>(
         &self,
         what: &'static str,
-        path: &[String],
+        path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, GitHubError> {
+        let mut first = self.url(path);
+        first.query_pairs_mut().extend_pairs(query);
         let mut all = Vec::new();
-        let mut next = Some(route(path, query));
+        let mut next = Some(first);
         let mut pages = 0;
-        while let Some(route) = next {
+        while let Some(url) = next {
             if pages == MAX_PAGES {
                 return Err(GitHubError::TooManyPages { what, pages });
             }
             pages += 1;
-            let page = self.get_page(what, &route).await?;
-            let entries: Vec<T> =
-                serde_json::from_str(&page.body).map_err(|source| GitHubError::Misfit { what, source })?;
+            let (entries, following) = self.get_page(what, url).await?;
             all.extend(entries);
-            next = page.next;
+            next = following;
         }
         Ok(all)
     }
@@ -103,117 +109,140 @@ impl GitHub {
     pub(super) async fn post(
         &self,
         what: &'static str,
-        path: &[String],
-        body: &impl Serialize,
+        path: &[&str],
+        body: &Value,
     ) -> Result<(), GitHubError> {
-        self.check_pause(what)?;
-        let response = self.octocrab._post(route(path, &[]), Some(body)).await;
-        self.read(what, &route(path, &[]), response).await.map(drop)
+        self.write(what, Method::POST, path, Some(body)).await
     }
 
-    pub(super) async fn delete(&self, what: &'static str, path: &[String]) -> Result<(), GitHubError> {
-        self.check_pause(what)?;
-        let response = self.octocrab._delete(route(path, &[]), None::<&()>).await;
-        self.read(what, &route(path, &[]), response).await.map(drop)
+    pub(super) async fn delete(&self, what: &'static str, path: &[&str]) -> Result<(), GitHubError> {
+        self.write(what, Method::DELETE, path, None).await
     }
 
-    async fn get_page(&self, what: &'static str, route: &str) -> Result<Page, GitHubError> {
-        self.check_pause(what)?;
-        let cached = self
-            .cache
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(route)
-            .cloned();
-        let headers = cached
-            .as_ref()
-            .map(|page| HeaderMap::from_iter([(IF_NONE_MATCH, page.etag.clone())]));
-        let response = self.octocrab._get_with_headers(route, headers).await;
-        if let (Ok(response), Some(cached)) = (&response, cached)
-            && response.status() == StatusCode::NOT_MODIFIED
-        {
-            return Ok(Page {
-                body: cached.body,
-                next: cached.next,
-            });
-        }
-        let answer = self.read(what, route, response).await?;
-        let next = answer.headers.get(LINK).and_then(|link| self.next_route(link));
-        if let Some(etag) = answer.headers.get(ETAG) {
-            let page = CachedPage {
-                etag: etag.clone(),
-                body: answer.body.clone(),
-                next: next.clone(),
-            };
-            let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-            if cache.len() >= MAX_CACHED_PAGES {
-                cache.clear();
-            }
-            cache.insert(route.to_owned(), page);
-        }
-        Ok(Page {
-            body: answer.body,
-            next,
-        })
-    }
-
-    /// The route of the next page in a `Link` header. Only its path and query are used, so that no answer sends our
-    /// token to another host.
-    fn next_route(&self, link: &HeaderValue) -> Option<String> {
-        let link = link.to_str().ok()?;
-        let (target, _) = link
-            .split(',')
-            .filter_map(|entry| entry.split_once(';'))
-            .find(|(_, parameters)| parameters.replace(' ', "").contains("rel=\"next\""))?;
-        let url = Url::parse(target.trim().strip_prefix('<')?.strip_suffix('>')?).ok()?;
-        let path = url.path().strip_prefix(&self.base_path)?;
-        Some(match url.query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        })
-    }
-
-    async fn read(
+    async fn write(
         &self,
         what: &'static str,
-        route: &str,
-        response: octocrab::Result<Response<Body>>,
-    ) -> Result<Answer, GitHubError> {
-        let unreachable = |source| GitHubError::Unreachable {
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+    ) -> Result<(), GitHubError> {
+        let call = Call {
             what,
-            source: Box::new(source),
+            method,
+            url: self.url(path),
+            etag: None,
+            body,
         };
-        let response = response.map_err(unreachable)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = self
-            .octocrab
-            .body_to_string(response)
-            .await
-            .map_err(unreachable)?;
-        if status.is_success() {
-            return Ok(Answer { headers, body });
-        }
-        Err(self.refusal(what, route, status, &headers, &body))
+        self.call(&call).await.map(drop)
     }
 
-    fn refusal(
+    async fn get_page<T: DeserializeOwned>(
         &self,
         what: &'static str,
-        route: &str,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &str,
-    ) -> GitHubError {
-        if let Some(wait) = rate_limit(status, headers, body) {
-            *self.paused_until.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + wait);
+        url: Url,
+    ) -> Result<(Vec<T>, Option<Url>), GitHubError> {
+        let parse = |body: &str| {
+            serde_json::from_str::<Vec<T>>(body).map_err(|source| GitHubError::Misfit { what, source })
+        };
+        let cached = self.pages.get(&url);
+        let call = Call {
+            what,
+            method: Method::GET,
+            url,
+            etag: cached.as_ref().map(|page| page.etag.clone()),
+            body: None,
+        };
+        match (self.call(&call).await?, cached) {
+            (Some(answer), _) => {
+                let entries = parse(&answer.body)?;
+                let next = answer
+                    .headers
+                    .get(LINK)
+                    .and_then(|link| next_page(&self.base_url, link));
+                if let Some(etag) = answer.headers.get(ETAG).cloned() {
+                    let page = CachedPage {
+                        etag,
+                        body: answer.body,
+                        next: next.clone(),
+                    };
+                    self.pages.keep(call.url, page, entries.len());
+                }
+                Ok((entries, next))
+            }
+            (None, Some(cached)) => Ok((parse(&cached.body)?, cached.next)),
+            // "Not modified" without a condition.
+            (None, None) => Err(GitHubError::Refused {
+                what,
+                status: StatusCode::NOT_MODIFIED.as_u16(),
+                message: String::new(),
+            }),
+        }
+    }
+
+    /// The answer; `None` when it is that nothing has changed.
+    async fn call(&self, call: &Call<'_>) -> Result<Option<Answer>, GitHubError> {
+        let what = call.what;
+        if let Some(wait) = self.pause.left() {
+            return Err(GitHubError::RateLimited { what, wait });
+        }
+        let unreachable = |source: reqwest::Error| GitHubError::Unreachable {
+            what,
+            // The base URL may hold a password.
+            source: source.without_url(),
+        };
+        let mut response = self.send(call, call.url.clone()).await.map_err(unreachable)?;
+        if let Some(moved) = self.redirect(&call.method, &response) {
+            tracing::debug!(%moved, "GitHub has it elsewhere: the repository was renamed");
+            response = self.send(call, moved).await.map_err(unreachable)?;
+        }
+        let status = response.status();
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        let headers = response.headers().clone();
+        let body = response.text().await.map_err(unreachable)?;
+        if status.is_success() {
+            return Ok(Some(Answer { headers, body }));
+        }
+        Err(self.refusal(call, status, &headers, &body))
+    }
+
+    async fn send(&self, call: &Call<'_>, url: Url) -> reqwest::Result<Response> {
+        let mut request = self.http.request(call.method.clone(), url);
+        if let Some(etag) = &call.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(body) = call.body {
+            request = request.json(body);
+        }
+        request.send().await
+    }
+
+    /// Where a renamed repository is now. Only on GitHub itself: another host would get the token. A write is sent
+    /// again only where the answer says that it was not done (RFC 9110, section 15.4).
+    fn redirect(&self, method: &Method, response: &Response) -> Option<Url> {
+        let follow = match response.status() {
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
+            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::GET,
+            _ => false,
+        };
+        let location = response.headers().get(LOCATION)?.to_str().ok()?;
+        let target = response.url().join(location).ok()?;
+        (follow && target.origin() == self.base_url.origin()).then_some(target)
+    }
+
+    fn refusal(&self, call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: &str) -> GitHubError {
+        let what = call.what;
+        if let Some(wait) = wait_asked_for(status, headers, body) {
+            self.pause.extend(wait);
             return GitHubError::RateLimited { what, wait };
         }
         match status {
             StatusCode::UNAUTHORIZED => GitHubError::Unauthorized { what },
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
-                let path = route.split('?').next().unwrap_or(route).to_owned();
-                GitHubError::NotFound { what, path }
-            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => GitHubError::NotFound {
+                what,
+                path: call.url.path().to_owned(),
+            },
             status if status.is_server_error() => GitHubError::Unavailable {
                 what,
                 status: status.as_u16(),
@@ -226,72 +255,15 @@ impl GitHub {
         }
     }
 
-    /// GitHub bans clients that go on calling while they are limited.
-    fn check_pause(&self, what: &'static str) -> Result<(), GitHubError> {
-        let paused_until = *self.paused_until.read().unwrap_or_else(PoisonError::into_inner);
-        let wait = paused_until
-            .map(|until| until.saturating_duration_since(Instant::now()))
-            .unwrap_or_default();
-        if wait.is_zero() {
-            Ok(())
-        } else {
-            Err(GitHubError::RateLimited { what, wait })
+    /// The address of a call; the segments are percent-encoded, because a label may hold any character.
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base_url.clone();
+        // Fails only for URLs without a host, and those are no setting.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
         }
+        url
     }
-}
-
-struct Answer {
-    headers: HeaderMap,
-    body: String,
-}
-
-/// The path and query of a call, percent-encoded: a label may hold any character.
-fn route(path: &[String], query: &[(&str, &str)]) -> String {
-    let encode = |text: &str| {
-        url::form_urlencoded::byte_serialize(text.as_bytes())
-            .collect::<String>()
-            .replace('+', "%20")
-    };
-    let path: String = path
-        .iter()
-        .map(|segment| format!("/{}", encode(segment)))
-        .collect();
-    let query: Vec<String> = query
-        .iter()
-        .map(|(name, value)| format!("{name}={}", encode(value)))
-        .collect();
-    if query.is_empty() {
-        path
-    } else {
-        format!("{path}?{}", query.join("&"))
-    }
-}
-
-/// How long to wait, when the answer says that the rate of calls is limited.
-fn rate_limit(status: StatusCode, headers: &HeaderMap, body: &str) -> Option<Duration> {
-    if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
-        return None;
-    }
-    let number = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse::<u64>().ok())
-    };
-    let exhausted = number("x-ratelimit-remaining") == Some(0);
-    let wait = match (number(RETRY_AFTER.as_str()), number("x-ratelimit-reset")) {
-        (Some(seconds), _) => Duration::from_secs(seconds),
-        (None, Some(reset)) if exhausted => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Duration::from_secs(reset).saturating_sub(now)
-        }
-        (None, _) if status == StatusCode::TOO_MANY_REQUESTS || body.contains("rate limit") => {
-            UNSPECIFIED_WAIT
-        }
-        (None, _) => return None,
-    };
-    // A second on top, because GitHub's clock and ours differ.
-    Some((wait + Duration::from_secs(1)).min(LONGEST_WAIT))
 }
 
 fn message(body: &str) -> String {
@@ -307,68 +279,31 @@ fn message(body: &str) -> String {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
-            .collect()
-    }
-
-    #[test]
-    fn a_route_encodes_what_a_label_may_hold() {
-        let path = ["repos", "o", "r", "issues", "7", "labels", "good first/issue?"].map(str::to_owned);
-        assert_eq!(
-            route(&path, &[]),
-            "/repos/o/r/issues/7/labels/good%20first%2Fissue%3F"
-        );
-        assert_eq!(
-            route(&path[..2], &[("labels", "a b&c")]),
-            "/repos/o?labels=a%20b%26c"
-        );
-    }
-
-    #[test]
-    fn a_limit_lasts_as_long_as_github_says() {
-        let limit = |status, pairs: &[(&'static str, &str)]| {
-            rate_limit(status, &headers(pairs), "").map(|wait| wait.as_secs())
-        };
-        assert_eq!(
-            limit(StatusCode::TOO_MANY_REQUESTS, &[("retry-after", "30")]),
-            Some(31)
-        );
-        assert_eq!(limit(StatusCode::FORBIDDEN, &[("retry-after", "30")]), Some(31));
-        assert_eq!(
-            limit(
-                StatusCode::FORBIDDEN,
-                &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")]
-            ),
-            Some(1)
-        );
-        assert_eq!(limit(StatusCode::TOO_MANY_REQUESTS, &[]), Some(61));
-        assert_eq!(
-            limit(StatusCode::TOO_MANY_REQUESTS, &[("retry-after", "999999")]),
-            Some(3600)
-        );
-        assert_eq!(
-            limit(StatusCode::FORBIDDEN, &[("x-ratelimit-remaining", "12")]),
-            None
-        );
-        assert_eq!(limit(StatusCode::NOT_FOUND, &[("retry-after", "30")]), None);
-    }
-
-    #[tokio::test]
-    async fn the_next_page_is_asked_for_on_our_own_host() {
+    fn github(base_url: &str) -> GitHub {
         whim_service::telemetry::install_crypto();
-        let base = Url::parse("https://github.example/api/v3/").unwrap();
-        let github = GitHub::new(&base, SecretString::from("token")).unwrap();
-        let link = "<https://evil.example/api/v3/repos/o/r/issues?page=1>; rel=\"prev\", <https://evil.example/api/v3/repos/o/r/issues?page=3>; rel=\"next\"";
-        assert_eq!(
-            github.next_route(&link.parse().unwrap()).as_deref(),
-            Some("/repos/o/r/issues?page=3")
-        );
-        assert_eq!(
-            github.next_route(&"<https://github.example/x>; rel=\"last\"".parse().unwrap()),
-            None
-        );
+        GitHub::new(Url::parse(base_url).unwrap(), &SecretString::from("token")).unwrap()
+    }
+
+    #[test]
+    fn an_address_encodes_what_a_label_may_hold() {
+        let path = ["repos", "o", "r", "labels", "good first/issue?#"];
+        for (base_url, expected) in [
+            (
+                "https://api.github.com",
+                "https://api.github.com/repos/o/r/labels/good%20first%2Fissue%3F%23",
+            ),
+            (
+                "https://github.example/api/v3/",
+                "https://github.example/api/v3/repos/o/r/labels/good%20first%2Fissue%3F%23",
+            ),
+        ] {
+            assert_eq!(github(base_url).url(&path).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn the_token_is_not_shown() {
+        let shown = format!("{:?}", github("https://api.github.com"));
+        assert!(!shown.contains("token"), "{shown}");
     }
 }

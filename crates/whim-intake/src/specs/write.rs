@@ -6,6 +6,7 @@ use whim_service::chain::chain;
 
 use super::prompt;
 use crate::anthropic::{Anthropic, Message, ModelError};
+use crate::text;
 
 /// How often the model is asked at the most: each round costs the owner money.
 const ROUNDS: usize = 3;
@@ -28,8 +29,8 @@ pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, S
         let answer = model
             .answer(prompt::SYSTEM, &conversation)
             .await
-            .map_err(|error| failure(&error))?;
-        let spec = checklist(&answer);
+            .map_err(failure)?;
+        let spec = titled(checklist(&answer), item);
         violations = violations_of(&spec);
         if violations.is_empty() {
             return Ok(spec);
@@ -52,11 +53,29 @@ pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, S
     })
 }
 
-fn failure(error: &ModelError) -> SpecFailure {
+fn failure(error: ModelError) -> SpecFailure {
+    if error.needs_an_operator() {
+        tracing::error!(error = %chain(&error), "no spec can be written until this is put right");
+    }
     SpecFailure {
-        reason: format!("The specification could not be written: {}.", chain(error)),
+        reason: format!("The specification could not be written: {}.", chain(&error)),
         retryable: !error.is_the_requests_fault(),
     }
+}
+
+/// The checklist with the issue's title, where the model gave it none: the pull request is named after it.
+fn titled(spec: String, item: &WorkItem) -> String {
+    if SpecDocument::parse(spec.as_str()).title().is_some() {
+        return spec;
+    }
+    let description = || item.description.as_deref()?.lines().next();
+    let title = item.metadata.issue_title.as_deref().or_else(description);
+    let title = text::without_invisible(title.unwrap_or_default());
+    let words: Vec<&str> = title.trim_start_matches('#').split_whitespace().collect();
+    if words.is_empty() {
+        return spec;
+    }
+    format!("# {}\n\n{spec}", words.join(" "))
 }
 
 fn violations_of(spec: &str) -> Vec<String> {
@@ -117,6 +136,31 @@ mod tests {
         let answer = "# Greeting\n\n## Tasks\n- [ ] Add a greeting\n\n```rust\nfn main() {}\n```\n";
         assert_eq!(checklist(answer), answer);
         assert!(!violations_of(answer).is_empty());
+    }
+
+    #[test]
+    fn a_checklist_without_a_title_gets_that_of_the_issue() {
+        let untitled = "## Tasks\n\n- [ ] Add a greeting\n";
+        let item = |description: &str, title: Option<&str>| -> WorkItem {
+            serde_json::from_value(serde_json::json!({
+                "id": whim_core::WorkItemId::new(), "repo": "octocat/hello", "branch": "whim/1", "status": "generating",
+                "priority": "medium", "source": "github", "retries": 0, "maxRetries": 3, "leaseEpoch": 0, "run": 1,
+                "iteration": 0, "tasksTotal": 0, "tasksDone": 0, "description": description,
+                "metadata": {"issueTitle": title},
+                "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+            }))
+            .unwrap()
+        };
+        for (description, title, expected) in [
+            ("Other words", Some("Say hello"), "# Say hello\n\n"),
+            ("Say hello\n\nPlease.", None, "# Say hello\n\n"),
+            ("x", Some("# Say\n\u{200B}hello"), "# Say hello\n\n"),
+            ("", None, ""),
+        ] {
+            let spec = titled(untitled.to_owned(), &item(description, title));
+            assert_eq!(spec, format!("{expected}{untitled}"));
+        }
+        assert_eq!(titled(SPEC.to_owned(), &item("x", Some("y"))), SPEC);
     }
 
     #[test]
