@@ -9,8 +9,8 @@ use semver::Version;
 use crate::environment::Environment;
 use crate::harness::{Harness, VersionRequirement};
 use crate::process::answer;
-use crate::stream::shortened;
 use crate::supervise::Limits;
+use crate::text::shortened;
 
 /// How long a program may take to print its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(60);

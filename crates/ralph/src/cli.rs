@@ -173,7 +173,7 @@ impl AgentArguments {
         let mut command = self.command.into_iter();
         let harness: Box<dyn Harness> = match (self.harness, command.next()) {
             (HarnessName::Claude, None) => Box::new(ClaudeHarness {
-                program: absolute(&self.claude_bin, &surroundings)?,
+                program: absolute(&self.claude_bin, &surroundings),
                 model: self.model.clone(),
             }),
             (HarnessName::Claude, Some(_)) => bail!("a command after `--` goes with `--harness command`"),
@@ -201,16 +201,12 @@ impl AgentArguments {
 }
 
 /// A path with a directory in it is meant from where `ralph` was started; a bare name is looked up in `PATH`.
-fn absolute(program: &OsString, surroundings: &Surroundings) -> anyhow::Result<OsString> {
+fn absolute(program: &OsString, surroundings: &Surroundings) -> OsString {
     let path = Path::new(program);
     if path.components().count() < 2 || path.is_absolute() {
-        return Ok(program.clone());
+        return program.clone();
     }
-    let path = surroundings.directory.join(path);
-    Ok(path
-        .canonicalize()
-        .with_context(|| format!("finding {}", path.display()))?
-        .into())
+    surroundings.directory.join(path).into()
 }
 
 impl RunArguments {

@@ -16,12 +16,14 @@ mod output;
 mod process;
 mod prompt;
 mod provider;
+mod report;
 mod run;
 mod spec;
 mod spec_file;
 mod stop;
 mod stream;
 mod supervise;
+mod text;
 mod validate;
 mod verdict;
 

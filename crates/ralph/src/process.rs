@@ -8,11 +8,15 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
 
 use crate::environment::Environment;
 use crate::harness::CommandSpec;
+
+/// The longest answer of a program that is read, in bytes.
+const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// A program that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +55,17 @@ pub(crate) fn spawn(
         })
 }
 
-/// Signals the process group of a child that was started with [`spawn`] and was not waited for yet.
-pub(crate) fn signal_group(child: &Child, signal: Signal) {
-    let leader = child
+/// The number of a child that was not waited for yet.
+pub(crate) fn pid_of(child: &Child) -> Option<Pid> {
+    child
         .id()
         .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw);
-    if let Some(leader) = leader {
+        .and_then(Pid::from_raw)
+}
+
+/// Signals the process group of a child that was started with [`spawn`] and was not waited for yet.
+pub(crate) fn signal_group(child: &Child, signal: Signal) {
+    if let Some(leader) = pid_of(child) {
         // Fails only when the group is gone, which is what was wanted.
         let _sent = kill_process_group(leader, signal);
     }
@@ -86,6 +94,8 @@ pub(crate) enum AnswerError {
     Spawn(#[from] SpawnError),
     #[error("cannot read the output of `{program}`")]
     Read { program: String, source: io::Error },
+    #[error("`{program}` printed more than {LONGEST_ANSWER} bytes")]
+    TooMuch { program: String },
     #[error("`{program}` did not end within {} s", .limit.as_secs())]
     Timeout { program: String, limit: Duration },
 }
@@ -105,11 +115,22 @@ pub(crate) async fn answer(
         Stdio::piped()
     };
     let mut child = spawn(spec, environment, directory, stdin)?;
-    let stdin = child.stdin.take();
-    // Dropped when the time is over, which kills it.
-    let run = async { tokio::join!(feed(stdin, input), child.wait_with_output()).1 };
-    let output = tokio::time::timeout(limit, run).await;
-    let output = output
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let run = async {
+        let (stdout, stderr, ()) = tokio::join!(read(stdout), read(stderr), feed(stdin, input));
+        let (stdout, stderr) = (stdout?, stderr?);
+        let is_too_much = stdout.len().max(stderr.len()) > LONGEST_ANSWER;
+        // Whoever has more to say is not waited for.
+        let status = if is_too_much {
+            None
+        } else {
+            Some(child.wait().await?)
+        };
+        io::Result::Ok((status, stdout, stderr))
+    };
+    // The child is killed when it drops.
+    let (status, stdout, stderr) = timeout(limit, run)
+        .await
         .map_err(|_| AnswerError::Timeout {
             program: program(),
             limit,
@@ -118,9 +139,21 @@ pub(crate) async fn answer(
             program: program(),
             source,
         })?;
+    let status = status.ok_or_else(|| AnswerError::TooMuch { program: program() })?;
     Ok(Answer {
-        is_success: output.status.success(),
-        stdout: output.stdout,
-        stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        is_success: status.success(),
+        stdout,
+        stderr: String::from_utf8_lossy(&stderr).trim().to_owned(),
     })
+}
+
+/// Reads to the end, or a little more than is accepted.
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(LONGEST_ANSWER as u64 + 1)
+            .read_to_end(&mut bytes)
+            .await?;
+    }
+    Ok(bytes)
 }

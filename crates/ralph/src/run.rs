@@ -4,7 +4,6 @@ mod ending;
 mod iteration;
 mod progress;
 
-use std::collections::HashSet;
 use std::fs;
 use std::time::Duration;
 
@@ -20,8 +19,10 @@ use crate::agent::AgentOptions;
 use crate::git::Git;
 use crate::output::Output;
 use crate::process::descendants::Reaper;
+use crate::report::Reporter;
 use crate::spec_file::{FileError, SpecFile, read_text};
-use crate::stop::{Stop, StopReason};
+use crate::stop::Stop;
+use crate::text::{as_u32, counted};
 
 /// Largest `.ai/stuck.md` that is read, in bytes.
 const LARGEST_STUCK: usize = 64 * 1024;
@@ -86,7 +87,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
     }
     output.event(&Event::Started(Started {
         spec: progress.spec_file().shown().to_owned(),
-        tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
+        tasks: as_u32(tasks),
         model: options.agent.model.clone(),
         harness: Some(options.agent.harness.name().to_owned()),
         timestamp: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
@@ -95,29 +96,30 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
         options: &options.agent,
         watch_period: options.watch_period,
         reaper: &reaper,
+        reporter: Reporter::new(output),
         output,
         stop,
-        unknown_kinds: HashSet::new(),
     };
     let mut tally = Tally::new(options.stuck_threshold);
     loop {
         if let Some(reason) = stop.reason() {
             return Ok(Ending::Failed {
-                error: match reason {
-                    StopReason::Signal(name) => format!("interrupted by {name}"),
-                    StopReason::OutputClosed => "interrupted: standard output is closed".to_owned(),
-                },
+                error: format!("interrupted by {reason}"),
             });
         }
         let Some(task) = progress.document().first_open().cloned() else {
-            progress.warn_of_uncommitted_changes(output).await?;
-            let tasks_done = u32::try_from(progress.document().done_count()).unwrap_or(u32::MAX);
+            progress.warn_of_uncommitted_changes(output).await;
+            let tasks_done = as_u32(progress.document().done_count());
             return Ok(Ending::Complete { tasks_done });
         };
-        if let Some(used) = options.iterations.filter(|&limit| tally.iterations() >= limit) {
+        if options
+            .iterations
+            .is_some_and(|limit| tally.iterations() >= limit)
+        {
+            let limit = counted(u64::from(tally.iterations()), "iteration");
             let open = progress.document().open_tasks().count();
             return Ok(Ending::IterationsUsedUp {
-                error: format!("{used} iterations are used up, and {open} of {tasks} tasks are open"),
+                error: format!("the limit of {limit} is reached, and {open} of {tasks} tasks are open"),
             });
         }
         let n = tally.iterations() + 1;

@@ -1,6 +1,6 @@
 //! `ralph spec`: a SPEC.md from a description, written by an agent and checked against the conventions.
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use ralph_contract::{
     Event, ExitCode, MAX_SPEC_BYTES, SpecDocument, SpecGenerationComplete, SpecGenerationFailed,
 };
@@ -10,10 +10,12 @@ use crate::harness::Purpose;
 use crate::output::Output;
 use crate::process::descendants::Reaper;
 use crate::prompt::SpecPrompt;
+use crate::report::Reporter;
 use crate::spec_file::SpecFile;
 use crate::stop::Stop;
 use crate::stream::Signal;
 use crate::supervise::Agent;
+use crate::text::as_u32;
 use crate::verdict::Verdict;
 
 /// How often an agent is asked before its last answer is taken as it is.
@@ -41,7 +43,7 @@ pub(crate) async fn spec(options: &SpecOptions, output: &Output<'_>, stop: &Stop
             let validation_passed = violations.is_empty();
             output.event(&Event::SpecGenerationComplete(SpecGenerationComplete {
                 spec_path: options.spec.clone(),
-                task_count: u32::try_from(document.tasks().len()).unwrap_or(u32::MAX),
+                task_count: as_u32(document.tasks().len()),
                 validation_passed,
                 violations,
             }));
@@ -70,35 +72,34 @@ async fn generate(options: &SpecOptions, output: &Output<'_>, stop: &Stop) -> an
         );
     }
     options.agent.check_version().await?;
-    let mut refused: Option<(String, Vec<String>)> = None;
+    let mut reporter = Reporter::new(output);
+    let mut last: Option<Written> = None;
     for _ in 0..ROUNDS {
         let prompt = SpecPrompt {
             description: &options.description,
-            refused: refused
+            refused: last
                 .as_ref()
-                .map(|(answer, reasons)| (answer.as_str(), reasons.as_slice())),
+                .map(|last| (last.document.as_str(), last.violations.as_slice())),
         };
-        let answer = ask(&options.agent, &prompt.render(), &reaper, output, stop).await?;
+        let answer = ask(&options.agent, &prompt.render(), &reaper, &mut reporter, stop).await?;
         let document = SpecDocument::parse(checklist_in(&answer));
-        let reasons = reasons_against(&document);
-        if reasons.is_empty() {
-            file.write(&document)?;
-            return Ok(Written {
-                document,
-                violations: reasons,
-            });
+        let violations = reasons_against(&document);
+        let is_good = violations.is_empty();
+        if !is_good {
+            output.remark(&format!("refused: {}", violations.join("; ")));
         }
-        output.remark(&format!("refused for {} reasons", reasons.len()));
-        refused = Some((document.as_str().to_owned(), reasons));
+        last = Some(Written { document, violations });
+        if is_good {
+            break;
+        }
     }
-    let (text, violations) = refused.ok_or_else(|| anyhow!("the agent was not asked"))?;
-    let document = SpecDocument::parse(text);
+    let last = last.context("asking the agent")?;
     // What can be worked on is worth keeping: a person mends it faster than they write a new one.
-    if let Err(error) = document.check_submittable() {
-        return Err(anyhow!(error).context(format!("no answer of {ROUNDS} was a checklist")));
-    }
-    file.write(&document)?;
-    Ok(Written { document, violations })
+    last.document
+        .check_submittable()
+        .with_context(|| format!("no answer of {ROUNDS} was a checklist"))?;
+    file.write(&last.document)?;
+    Ok(last)
 }
 
 fn reasons_against(document: &SpecDocument) -> Vec<String> {
@@ -116,35 +117,34 @@ async fn ask(
     options: &AgentOptions,
     prompt: &str,
     reaper: &Reaper,
-    output: &Output<'_>,
+    reporter: &mut Reporter<'_>,
     stop: &Stop,
 ) -> anyhow::Result<String> {
     let mut printed = String::new();
-    let mut sink = |signal: Signal| match signal {
-        Signal::Tool(tool) => output.tool(&tool),
-        Signal::Text(text) => {
+    let mut sink = |signal: Signal| {
+        reporter.signal(&signal);
+        if let Signal::Text(text) = signal
             // Twice what is accepted is enough to tell that it is too much.
-            if printed.len() < 2 * MAX_SPEC_BYTES {
-                printed.push_str(&text);
-                printed.push('\n');
-            }
-        }
-        Signal::ProviderRetry { .. } | Signal::Unknown { .. } | Signal::Misfit { .. } | Signal::Result(_) => {
+            && printed.len() < 2 * MAX_SPEC_BYTES
+        {
+            printed.push_str(&text);
+            printed.push('\n');
         }
     };
     let mut agent = Agent::start(options, Purpose::Answer)?;
     agent.run(prompt, stop, &mut sink).await;
     let outcome = agent.finish(reaper, stop, &mut sink).await;
-    if stop.reason().is_some() {
-        bail!("interrupted");
+    reporter.finish(&outcome);
+    if let Some(reason) = stop.reason() {
+        bail!("interrupted by {reason}");
     }
     match Verdict::of(&outcome, options) {
         Verdict::Worked => Ok(outcome.result.map_or(printed, |result| result.text)),
+        Verdict::Failed(error) => bail!(error),
         Verdict::Provider(trouble) => {
-            output.warn(trouble.warning_kind(), trouble.message.clone());
+            reporter.trouble(&trouble);
             bail!(trouble.summary())
         }
-        Verdict::Failed(error) => bail!(error),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument, files};
 use rustix::fs::{Mode, OFlags};
@@ -84,6 +84,7 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
 /// The SPEC.md of a run.
 #[derive(Debug)]
 pub(crate) struct SpecFile {
+    directory: PathBuf,
     path: PathBuf,
     /// As it was given, which is how the agent finds it, too.
     shown: String,
@@ -102,6 +103,7 @@ impl SpecFile {
             None => files::SPEC_IN_AI,
         };
         Self {
+            directory: directory.to_owned(),
             path: directory.join(shown),
             shown: shown.to_owned(),
         }
@@ -109,6 +111,15 @@ impl SpecFile {
 
     pub(crate) fn shown(&self) -> &str {
         &self.shown
+    }
+
+    /// Its path relative to the directory, where it is below that.
+    pub(crate) fn inside_directory(&self) -> Option<&str> {
+        let inside = self.path.strip_prefix(&self.directory).ok()?;
+        let leads_out = inside
+            .components()
+            .any(|component| component == Component::ParentDir);
+        inside.to_str().filter(|_| !leads_out)
     }
 
     /// Whether anything is there, if only a link to nowhere.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::io;
+use std::{fmt, fs, io};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,16 @@ pub(crate) enum StopReason {
     Signal(&'static str),
     /// Standard output is closed.
     OutputClosed,
+}
+
+/// What stopped us, as in "interrupted by …".
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(name) => f.write_str(name),
+            Self::OutputClosed => f.write_str("the end of whoever read the output"),
+        }
+    }
 }
 
 /// A request to stop, seen by everything that waits.
@@ -56,7 +66,8 @@ impl Stop {
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hang_up: Signal,
+    /// Not where it was ignored when we started: that is what `nohup` is for.
+    hang_up: Option<Signal>,
 }
 
 impl Signals {
@@ -68,7 +79,11 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
+            hang_up: if ignores_hang_up() {
+                None
+            } else {
+                Some(signal(SignalKind::hangup())?)
+            },
         })
     }
 
@@ -78,9 +93,26 @@ impl Signals {
             let name = tokio::select! {
                 _ = self.interrupt.recv() => "SIGINT",
                 _ = self.terminate.recv() => "SIGTERM",
-                _ = self.hang_up.recv() => "SIGHUP",
+                _ = received(self.hang_up.as_mut()) => "SIGHUP",
             };
             stop.request(StopReason::Signal(name));
         }
     }
+}
+
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether SIGHUP is ignored, read from proc_pid_status(5): the lowest bit of `SigIgn` is signal 1.
+fn ignores_hang_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
 }

@@ -94,24 +94,3 @@ impl Decoder for PlainText {
         IterationStats::default()
     }
 }
-
-/// The first `limit` bytes of a text, at a character boundary, with a mark where something was cut.
-pub(crate) fn shortened(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    let end = (0..=limit).rev().find(|&end| text.is_char_boundary(end));
-    format!("{}…", &text[..end.unwrap_or_default()])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shortened;
-
-    #[test]
-    fn a_text_is_cut_between_characters() {
-        assert_eq!(shortened("short", 5), "short");
-        assert_eq!(shortened("longer", 4), "long…");
-        assert_eq!(shortened("é🦀é", 4), "é…");
-    }
-}

@@ -4,7 +4,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use ralph_contract::IterationStats;
-use rustix::process::Signal as UnixSignal;
+use rustix::process::{Pid, Signal as UnixSignal};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -13,7 +13,7 @@ use crate::agent::AgentOptions;
 use crate::harness::Purpose;
 use crate::lines::{LineSplitter, OutputLine};
 use crate::process::descendants::{Leftovers, Reaper};
-use crate::process::{SpawnError, feed, signal_group, spawn};
+use crate::process::{SpawnError, feed, pid_of, signal_group, spawn};
 use crate::provider::Trouble;
 use crate::stop::Stop;
 use crate::stream::{AgentResult, Decoder, Signal};
@@ -170,6 +170,11 @@ impl Agent {
             },
             stderr_tail: Vec::new(),
         })
+    }
+
+    /// Its number, as long as it was not waited for.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        pid_of(&self.child)
     }
 
     /// Runs the agent until it has exited, whatever that takes, and passes its signals on to `sink`.

@@ -5,8 +5,8 @@ use std::process::ExitStatus;
 
 use crate::agent::AgentOptions;
 use crate::provider::Trouble;
-use crate::stream::shortened;
 use crate::supervise::{End, Outcome};
+use crate::text::{ending, shortened};
 
 /// How much of an agent's last words goes into an error, in bytes.
 const LAST_WORDS: usize = 2000;
@@ -24,16 +24,15 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     pub(crate) fn of(outcome: &Outcome, options: &AgentOptions) -> Self {
-        let name = options.harness.name();
         if let Some(result) = &outcome.result {
             return match &result.trouble {
                 Some(trouble) => Self::Provider(trouble.clone()),
                 None if result.is_error => Self::Failed(format!(
-                    "{name} reports an error: {}",
+                    "the agent reports an error: {}",
                     shortened(&result.text, LAST_WORDS)
                 )),
                 None if result.used_no_tokens() => {
-                    Self::Failed(format!("{name} reports that it used no tokens at all"))
+                    Self::Failed("the agent reports that it used no tokens at all".to_owned())
                 }
                 None => Self::Worked,
             };
@@ -49,28 +48,24 @@ impl Verdict {
                 return Self::Worked;
             }
             End::Exited if options.harness.reports_result() => {
-                format!("{name} ended without a result ({})", status_text(outcome.status))
+                format!(
+                    "the agent ended without a result ({})",
+                    status_text(outcome.status)
+                )
             }
             End::Exited | End::LingeredAfterResult => {
-                format!("{name} failed ({})", status_text(outcome.status))
+                format!("the agent failed ({})", status_text(outcome.status))
             }
-            End::Idle => format!("{name} was silent for {} s", options.limits.idle.as_secs_f64()),
-            End::OutputClosed => format!("{name} closed its output without a result"),
-            End::ProviderAway => format!("{name} waits for the model provider"),
-            End::Stopped => format!("{name} was interrupted"),
+            End::Idle => format!("the agent was silent for {} s", options.limits.idle.as_secs_f64()),
+            End::OutputClosed => "the agent closed its output without a result".to_owned(),
+            End::ProviderAway => "the agent waits for the model provider".to_owned(),
+            End::Stopped => "the agent was interrupted".to_owned(),
         };
         Self::Failed(match outcome.stderr.as_str() {
             "" => what,
-            stderr => format!("{what}: {}", last(stderr, LAST_WORDS)),
+            stderr => format!("{what}: {}", ending(stderr, LAST_WORDS)),
         })
     }
-}
-
-/// The last `limit` bytes of a text, at a character boundary.
-fn last(text: &str, limit: usize) -> &str {
-    let start = text.len().saturating_sub(limit);
-    let start = (start..=text.len()).find(|&start| text.is_char_boundary(start));
-    &text[start.unwrap_or_default()..]
 }
 
 fn status_text(status: Option<ExitStatus>) -> String {

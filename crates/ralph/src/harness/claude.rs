@@ -120,11 +120,38 @@ mod tests {
 
     #[test]
     fn work_is_done_with_a_list_of_allowed_tools_and_without_the_settings_of_the_repository() {
-        insta::assert_snapshot!(arguments(Purpose::Work, None), @"");
+        insta::assert_snapshot!(arguments(Purpose::Work, None), @r"
+        -p
+        --output-format
+        stream-json
+        --verbose
+        --tools
+        Bash,Edit,Glob,Grep,NotebookEdit,Read,Write
+        --allowedTools
+        Bash,Edit,Glob,Grep,NotebookEdit,Read,Write
+        --setting-sources
+        user
+        --strict-mcp-config
+        --permission-mode
+        acceptEdits
+        ");
     }
 
     #[test]
     fn an_answer_is_given_with_tools_that_only_read() {
-        insta::assert_snapshot!(arguments(Purpose::Answer, Some("--opus")), @"");
+        insta::assert_snapshot!(arguments(Purpose::Answer, Some("--opus")), @r"
+        -p
+        --output-format
+        stream-json
+        --verbose
+        --tools
+        Glob,Grep,Read
+        --allowedTools
+        Glob,Grep,Read
+        --setting-sources
+        user
+        --strict-mcp-config
+        --model=--opus
+        ");
     }
 }

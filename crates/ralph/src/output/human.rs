@@ -6,7 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ralph_contract::{Event, IterationPhase, IterationStats, Task, ToolKind};
 
-use crate::stream::{ToolUse, shortened};
+use crate::stream::ToolUse;
+use crate::text::{counted, shortened};
 
 /// How often the spinner turns.
 const SPINNER_PERIOD: Duration = Duration::from_millis(120);
@@ -86,7 +87,7 @@ impl Human {
     pub(super) fn event(&self, event: &Event) -> Option<String> {
         let text = match event {
             Event::Started(started) => {
-                let count = plural(u64::from(started.tasks), "task");
+                let count = counted(u64::from(started.tasks), "task");
                 let agent = [started.harness.as_deref(), started.model.as_deref()];
                 let agent = agent
                     .into_iter()
@@ -138,7 +139,7 @@ impl Human {
             }
             Event::Complete(complete) => {
                 self.spinner.finish_and_clear();
-                let count = plural(u64::from(complete.tasks_done), "task");
+                let count = counted(u64::from(complete.tasks_done), "task");
                 let duration = duration_text(Duration::from_millis(complete.total_duration_ms));
                 format!(
                     "\n{} {count} done in {duration}",
@@ -148,7 +149,7 @@ impl Human {
             Event::Failed(failed) => self.failure(&failed.error),
             Event::SpecGenerationStarted => "Writing the checklist".to_owned(),
             Event::SpecGenerationComplete(spec) => {
-                let count = plural(u64::from(spec.task_count), "task");
+                let count = counted(u64::from(spec.task_count), "task");
                 let violations = spec
                     .violations
                     .iter()
@@ -192,11 +193,6 @@ fn clean(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
-fn plural(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
-}
-
 fn duration_text(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
@@ -209,7 +205,7 @@ fn duration_text(duration: Duration) -> String {
 fn stats_text(stats: &IterationStats) -> String {
     let mut text = String::new();
     if stats.tools > 0 {
-        text += &format!(", {}", plural(stats.tools, "tool call"));
+        text += &format!(", {}", counted(stats.tools, "tool call"));
     }
     let read = stats
         .tokens_in

@@ -131,6 +131,20 @@ impl Reaper {
         self.wait_until_none(KILL_FOR, Some(Signal::KILL)).await;
     }
 
+    /// Reaps the orphans that have ended, for they would fill the process table in the course of a long run.
+    ///
+    /// Must be called while the only child that is waited for elsewhere is `ours`.
+    pub(crate) fn reap_orphans(&self, ours: Option<Pid>) {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // Cheap, and almost always the answer is no.
+        if !matches!(waitid(WaitId::All, options), Ok(Some(_))) {
+            return;
+        }
+        let dead = descendants(&self.strangers).unwrap_or_default();
+        let dead = dead.iter().filter(|process| process.is_zombie);
+        reap(dead.filter(|process| Some(process.pid) != ours));
+    }
+
     /// Waits until no descendant lives or `patience` is over; returns the names of those that still do.
     ///
     /// `signal` goes once to each, SIGKILL at every look: a process may be forking faster than we read.
@@ -161,12 +175,7 @@ impl Reaper {
         // `/proc` was there when we started; without it nothing can be found, and the caller's deadline ends the wait.
         let all = descendants(&self.strangers).unwrap_or_default();
         let (dead, alive): (Vec<_>, Vec<_>) = all.into_iter().partition(|process| process.is_zombie);
-        let ourselves = getpid();
-        for process in dead.iter().filter(|process| process.parent == Some(ourselves)) {
-            // Each by its number, never "any child": somebody may be waiting for a child of theirs. One that cannot
-            // be reaped yet (threads of it still run) is there at the next look.
-            let _status = waitpid(Some(process.pid), WaitOptions::NOHANG);
-        }
+        reap(dead.iter());
         alive
     }
 
@@ -175,6 +184,15 @@ impl Reaper {
     fn may_have_missed_some(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         self.strangers.is_empty() && !matches!(waitid(WaitId::All, options), Err(Errno::CHILD))
+    }
+}
+
+/// Reaps those that are our children, each by its number and never "any child": somebody may be waiting for a child of
+/// theirs. One that cannot be reaped yet (threads of it still run) is there at the next look.
+fn reap<'p>(dead: impl Iterator<Item = &'p Process>) {
+    let ourselves = Some(getpid());
+    for process in dead.filter(|process| process.parent == ourselves) {
+        let _status = waitpid(Some(process.pid), WaitOptions::NOHANG);
     }
 }
 

@@ -100,7 +100,7 @@ impl Tally {
         if !has_progress {
             self.failures += 1;
             if !self.printed {
-                let error = format!("the agent printed nothing at all: {error}");
+                let error = format!("{error}; it printed nothing, and is not tried again");
                 return Ending::Failed { error }.into();
             }
         }

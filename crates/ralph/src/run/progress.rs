@@ -4,12 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use ralph_contract::{Commit, Event, SpecDocument, TaskComplete, Warning, WarningKind};
+use ralph_contract::{Commit, Event, SpecDocument, TaskComplete, Warning, WarningKind, files};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::git::{Git, GitError};
 use crate::output::Output;
 use crate::spec_file::SpecFile;
+use crate::text::as_u32;
+
+/// So many files with changes are named; a person sees by then what is the matter.
+const MOST_FILES: usize = 100;
 
 /// The state that progress is measured against.
 #[derive(Debug)]
@@ -55,17 +60,22 @@ impl Progress {
     }
 
     /// Looks every `period` until `done`, so that the caller hears of a commit when it is made.
-    pub(crate) async fn watch(&mut self, period: Duration, done: &CancellationToken, output: &Output<'_>) {
-        while done
-            .run_until_cancelled(tokio::time::sleep(period))
-            .await
-            .is_some()
-        {
+    ///
+    /// `between_looks` runs while no program of ours does.
+    pub(crate) async fn watch(
+        &mut self,
+        period: Duration,
+        done: &CancellationToken,
+        output: &Output<'_>,
+        between_looks: impl Fn(),
+    ) {
+        while done.run_until_cancelled(sleep(period)).await.is_some() {
             // The agent may be half-way through anything. What cannot be read now is read when it has ended.
             let _seen = self.report_commits(output).await;
             if let Some(found) = self.spec_file.read_leniently() {
                 self.report_tasks(&self.document.reconcile(Some(&found)).newly_done, output);
             }
+            between_looks();
         }
     }
 
@@ -118,22 +128,28 @@ impl Progress {
     }
 
     /// Warns of changes that nobody committed; commits nothing, because only their author knows what they are.
-    pub(crate) async fn warn_of_uncommitted_changes(&self, output: &Output<'_>) -> anyhow::Result<()> {
-        const MOST_FILES: usize = 100;
-        let mut except = vec![ralph_contract::files::AI_DIR];
-        if !self.spec_file.shown().starts_with('/') {
-            except.push(self.spec_file.shown());
-        }
-        let files = self.git.uncommitted(&except, MOST_FILES).await;
-        let files = files.context("looking for changes that are not committed")?;
-        if !files.is_empty() {
-            output.event(&Event::Warning(Warning {
-                kind: WarningKind::UncommittedChanges,
-                message: "every task is done, and there are changes that are not committed".to_owned(),
+    pub(crate) async fn warn_of_uncommitted_changes(&self, output: &Output<'_>) {
+        let ours = [Some(files::AI_DIR), self.spec_file.inside_directory()];
+        let ours: Vec<_> = ours.into_iter().flatten().collect();
+        let (message, files) = match self.git.uncommitted(&ours, MOST_FILES).await {
+            Ok(files) if files.is_empty() => return,
+            Ok(files) => (
+                "every task is done, and there are changes that are not committed".to_owned(),
                 files,
-            }));
-        }
-        Ok(())
+            ),
+            // All the same, every task is done.
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                let message =
+                    format!("whether there are changes that are not committed is unknown: {error:#}");
+                (message, Vec::new())
+            }
+        };
+        output.event(&Event::Warning(Warning {
+            kind: WarningKind::UncommittedChanges,
+            message,
+            files,
+        }));
     }
 
     async fn report_commits(&mut self, output: &Output<'_>) -> Result<(), GitError> {
@@ -161,7 +177,7 @@ impl Progress {
                 && self.reported.insert(index)
             {
                 output.event(&Event::TaskComplete(TaskComplete {
-                    index: u32::try_from(index).unwrap_or(u32::MAX),
+                    index: as_u32(index),
                     text: task.text.clone(),
                 }));
             }

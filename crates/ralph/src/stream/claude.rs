@@ -8,8 +8,9 @@ use ralph_contract::{IterationStats, ToolKind};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AgentResult, Decoder, Signal, ToolUse, shortened};
+use super::{AgentResult, Decoder, Signal, ToolUse};
 use crate::provider::Trouble;
+use crate::text::shortened;
 
 /// Kinds of events that are known and of no interest: they are about the harness itself, or repeat the others.
 const UNINTERESTING: [&str; 16] = [
@@ -113,10 +114,11 @@ impl ClaudeDecoder {
     }
 
     fn relative(&self, path: &str) -> String {
-        let inside = Path::new(path).strip_prefix(&self.directory);
-        inside
-            .map_or(path, |inside| inside.to_str().unwrap_or(path))
-            .to_owned()
+        match Path::new(path).strip_prefix(&self.directory).map(Path::to_str) {
+            Ok(Some("")) => ".".to_owned(),
+            Ok(Some(inside)) => inside.to_owned(),
+            Ok(None) | Err(_) => path.to_owned(),
+        }
     }
 
     fn result(&self, event: ResultEvent) -> AgentResult {
@@ -268,11 +270,8 @@ impl From<ApiRetry> for Signal {
         let delay = Duration::try_from_secs_f64(retry.retry_delay_ms / 1000.0).unwrap_or(Duration::MAX);
         let status = retry.error_status.map(|status| status.to_string());
         let message = format!(
-            "{}; the next try is in {} s",
-            status
-                .as_deref()
-                .or(retry.error.as_deref())
-                .unwrap_or("no answer"),
+            "the model API answers {}, and would be asked again in {} s",
+            status.as_deref().or(retry.error.as_deref()).unwrap_or("nothing"),
             delay.as_secs()
         );
         Self::ProviderRetry {

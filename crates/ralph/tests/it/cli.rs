@@ -1,0 +1,141 @@
+//! The command line itself.
+
+use crate::world::{TWO_TASKS, World, assert_transcript};
+
+#[test]
+fn help_says_what_there_is() {
+    let world = World::new(TWO_TASKS);
+    assert_transcript!(world.transcript(&mut world.ralph(&["--help"])), @r"
+    Works off a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
+
+    Usage: ralph <COMMAND>
+
+    Commands:
+      run       Do the open tasks of SPEC.md, one after the other
+      spec      Write a SPEC.md from a description
+      validate  Check a SPEC.md against the conventions
+      init      Write a SPEC.md to fill in
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Exit codes: 0 complete, 1 stuck, 2 iterations used up, 3 error
+    --- exit code 0
+    ");
+    assert_transcript!(world.transcript(&mut world.ralph(&["run", "--help"])), @r"
+    Do the open tasks of SPEC.md, one after the other
+
+    Usage: ralph run [OPTIONS] [-- <COMMAND>...]
+
+    Arguments:
+      [COMMAND]...  Program and arguments of the harness command; the prompt goes to its standard input
+
+    Options:
+          --all                  Go on until every task is done, or the agent is stuck
+      -n <N>                     End after so many iterations [default: 50]
+          --spec <PATH>          The checklist [default: SPEC.md, else .ai/SPEC.md]
+          --stuck-threshold <N>  End after so many iterations in a row without a ticked box or a commit [default: 3]
+          --headless             Print one JSON object a line, for programs, and end when the parent process dies
+          --harness <NAME>       Which agent to start: claude, or any command [default: claude]
+          --model <NAME>         The model to ask for [default: the harness's own]
+          --claude-bin <PATH>    The program of the harness claude [default: claude]
+          --pass-env <NAME>      A variable of the environment that the agent gets, too; may be repeated
+          --timeout-idle <SEC>   End an agent that prints nothing for so long; must be longer than any of its tool calls may take [default: 900]
+      -h, --help                 Print help
+    --- exit code 0
+    ");
+}
+
+#[test]
+fn wrong_usage_is_an_error_and_no_other_exit_code() {
+    let world = World::new(TWO_TASKS);
+    let transcripts: String = [
+        &["run", "--harness", "codex"][..],
+        &["run", "--harness", "opencode"],
+        &["run", "--harness", "other"],
+        &["run", "--all", "-n", "3"],
+        &["run", "-n", "0"],
+        &["run", "--timeout-idle", "0"],
+        &["run", "--timeout-idle", "soon"],
+        &[],
+    ]
+    .map(|arguments| world.transcript(&mut world.ralph(arguments)))
+    .concat();
+    assert_transcript!(transcripts, @r"
+    --- stderr
+    error: invalid value 'codex' for '--harness <NAME>': the harness codex is not available in this build; available are claude and command
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    error: invalid value 'opencode' for '--harness <NAME>': the harness opencode is not available in this build; available are claude and command
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    error: invalid value 'other' for '--harness <NAME>': there is no such harness; available are claude and command
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    error: the argument '--all' cannot be used with '-n <N>'
+
+    Usage: ralph run --all [-- <COMMAND>...]
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    error: invalid value '0' for '-n <N>': number would be zero for non-zero type
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    error: invalid value '0' for '--timeout-idle <SEC>': must be more than 0 seconds, and not for ever
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    error: invalid value 'soon' for '--timeout-idle <SEC>': not a number of seconds
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
+    Works off a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
+
+    Usage: ralph <COMMAND>
+
+    Commands:
+      run       Do the open tasks of SPEC.md, one after the other
+      spec      Write a SPEC.md from a description
+      validate  Check a SPEC.md against the conventions
+      init      Write a SPEC.md to fill in
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Exit codes: 0 complete, 1 stuck, 2 iterations used up, 3 error
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_command_goes_with_its_harness() {
+    let world = World::new(TWO_TASKS);
+    let transcripts: String = [
+        &["run", "--headless", "--harness", "command"][..],
+        &["run", "--headless", "--", "program"],
+        &["spec", "--headless", "--harness", "command", "text"],
+    ]
+    .map(|arguments| world.transcript(&mut world.ralph(arguments)))
+    .concat();
+    assert_transcript!(transcripts, @r#"
+    {"event":"failed","error":"`--harness command` needs the command after `--`"}
+    --- exit code 3
+    {"event":"failed","error":"a command after `--` goes with `--harness command`"}
+    --- exit code 3
+    {"event":"spec_generation_failed","error":"`--harness command` needs the command after `--`"}
+    --- exit code 3
+    "#);
+}
