@@ -1,7 +1,6 @@
 //! The command line.
 
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
 use whim_service::telemetry;
 
-use crate::app::serve::{self, Listeners, STOP_DEADLINE};
+use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
 use crate::config::{ApiConfig, Config};
 use crate::runtime::process::{KeeperArguments, keep};
 
@@ -149,12 +148,7 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
 async fn healthcheck(config: ApiConfig) -> anyhow::Result<()> {
     const PATIENCE: Duration = Duration::from_secs(5);
     const MOST: u64 = 64 * 1024;
-    let ip = match config.address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let address = SocketAddr::new(ip, config.address.port());
+    let address = callable(config.address);
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
         let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

@@ -107,7 +107,7 @@ impl Serialize for Addresses {
 }
 
 /// An address that can be called from this machine: a listener on every address is reached on loopback.
-fn callable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn callable(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => {
             SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), v4.port())

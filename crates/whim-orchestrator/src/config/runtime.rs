@@ -138,14 +138,21 @@ impl WorkerSettings {
             "GITHUB_TOKEN",
             "a GitHub personal access token with the permission repo",
         );
-        let api_key = env.secret("ANTHROPIC_API_KEY");
         let oauth_token = env.secret("CLAUDE_CODE_OAUTH_TOKEN");
+        let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
+        let api_key = if oauth_token.is_some() || ralph_harness == "command" {
+            env.secret("ANTHROPIC_API_KEY")
+        } else {
+            env.required_secret(
+                "ANTHROPIC_API_KEY",
+                "a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan",
+            )
+        };
         let github_api_url = url_or_default(env, "GITHUB_API_URL", "https://api.github.com", http_url());
         let github_git_url = url_or_default(env, "GITHUB_GIT_URL", "https://github.com", http_url());
         let anthropic_base_url =
             url_or_default(env, "ANTHROPIC_BASE_URL", "https://api.anthropic.com", http_url());
         let ralph_bin = env.optional("RALPH_BIN", path("the path of the program ralph"));
-        let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
         let claude_bin = env.or_default(
             "CLAUDE_BIN",
             "claude".to_owned(),
@@ -162,12 +169,6 @@ impl WorkerSettings {
         let model_credential = oauth_token
             .map(ModelCredential::OauthToken)
             .or(api_key.map(ModelCredential::ApiKey));
-        if model_credential.is_none() && ralph_harness != "command" {
-            env.refuse(
-                "ANTHROPIC_API_KEY",
-                "expected a key of the Anthropic API, or CLAUDE_CODE_OAUTH_TOKEN with a token of a Claude Max plan",
-            );
-        }
         Some(Self {
             github_token: github_token?,
             model_credential,

@@ -89,7 +89,7 @@ mod tests {
     fn a_flood_fills_two_files_and_no_more() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("worker.log");
-        let mut log = BoundedLog::with_limit(path.clone(), 100).unwrap();
+        let mut log = BoundedLog::with_limit(path, 100).unwrap();
 
         for _ in 0..50 {
             log.write(b"thirty bytes of a chatty agent").unwrap();

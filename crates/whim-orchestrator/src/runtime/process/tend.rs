@@ -1,0 +1,154 @@
+//! Looking after attempts: what lives of them, how they ended, ending them, and removing what is old.
+
+use std::fs::TryLockError;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, bail};
+use tokio::time::{Instant, sleep};
+use whim_core::WorkerId;
+use whim_service::process::{Deadlines, Signal, end_marked};
+
+use super::directory::AttemptDirectory;
+use super::{Inner, LOOK_EVERY, MARKER};
+use crate::runtime::{Attempt, AttemptState, Cleaned, Exit, ExitKind};
+
+/// What a keeper needs beyond the grace of the worker: to kill, to drain the output, to write the end down.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(8);
+
+impl Inner {
+    /// Ends whatever lives of an attempt, and writes its end down.
+    pub(super) async fn end(&self, worker: WorkerId, directory: &AttemptDirectory) -> anyhow::Result<()> {
+        if directory.exit()?.is_some() {
+            return Ok(());
+        }
+        directory
+            .request_stop()
+            .context("recording that the worker is to stop")?;
+        if let Some(keeper) = directory.keeper()? {
+            keeper.signal(Signal::TERM)?;
+            // One that was stopped would never see the signal.
+            keeper.signal(Signal::CONT)?;
+            let deadline = Instant::now() + self.stop_grace + KEEPER_PATIENCE;
+            while keeper.is_alive()? && Instant::now() < deadline {
+                sleep(LOOK_EVERY / 4).await;
+            }
+            keeper.signal(Signal::KILL)?;
+        }
+        self.settle(worker, directory).await?;
+        if directory.exit()?.is_none() {
+            bail!("its keeper cannot be ended");
+        }
+        Ok(())
+    }
+
+    /// What is to be said of an attempt. One whose keeper is gone without having written down how it ended (it was
+    /// killed, or the machine was restarted) is cleared of what the keeper left, and its end written down.
+    async fn settle(&self, worker: WorkerId, directory: &AttemptDirectory) -> anyhow::Result<AttemptState> {
+        if let Some(exit) = directory.exit()? {
+            directory.remove_credentials()?;
+            return Ok(AttemptState::Ended(exit));
+        }
+        let lock = directory.lock_file()?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(AttemptState::Running),
+            Err(TryLockError::Error(error)) => return Err(error).context("locking the attempt"),
+        }
+        // From here on no keeper can begin: it would find the lock taken, and later the end written down.
+        if let Some(exit) = directory.exit()? {
+            return Ok(AttemptState::Ended(exit));
+        }
+        let survivors = end_marked(MARKER, &worker.to_string(), Deadlines::AT_ONCE).await?;
+        if !survivors.is_empty() {
+            bail!("{} processes of it live in spite of SIGKILL", survivors.len());
+        }
+        let exit = Exit {
+            how: ExitKind::Unknown,
+            stopped: directory.stop_requested(),
+        };
+        directory
+            .write_exit(exit)
+            .context("writing down that the worker ended")?;
+        Ok(AttemptState::Ended(exit))
+    }
+
+    pub(super) async fn list(&self) -> anyhow::Result<Vec<Attempt>> {
+        let mut attempts = Vec::new();
+        for worker_id in self.directories()? {
+            let starting = self.known(|known| known.starting.contains(&worker_id));
+            let state = if starting {
+                AttemptState::Running
+            } else {
+                let directory = self.directory(worker_id);
+                self.settle(worker_id, &directory)
+                    .await
+                    .with_context(|| format!("looking after the worker {worker_id}"))?
+            };
+            self.known(|known| match state {
+                AttemptState::Running => known.running.insert(worker_id),
+                AttemptState::Ended(_) => known.running.remove(&worker_id),
+            });
+            attempts.push(Attempt { worker_id, state });
+        }
+        Ok(attempts)
+    }
+
+    /// The attempts of which there is a directory that is really one of ours.
+    fn directories(&self) -> anyhow::Result<Vec<WorkerId>> {
+        let workspaces = &self.instance.workspaces;
+        let entries = std::fs::read_dir(workspaces).context("listing WORKSPACES_DIR")?;
+        let mut workers = Vec::new();
+        for entry in entries {
+            let entry = entry.context("listing WORKSPACES_DIR")?;
+            let worker = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<WorkerId>().ok());
+            if let Some(worker) = worker
+                && entry.file_type()?.is_dir()
+                && (self.known(|known| known.starting.contains(&worker))
+                    || self
+                        .directory(worker)
+                        .record()?
+                        .is_some_and(|record| record.worker_id == worker))
+            {
+                workers.push(worker);
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Those of the running that have ended, as far as a cheap look tells.
+    pub(super) fn take_ended(&self) -> Vec<WorkerId> {
+        let running = self.known(|known| known.running.clone());
+        let ended: Vec<WorkerId> = running
+            .into_iter()
+            .filter(|worker| {
+                let directory = self.directory(*worker);
+                let lives = || directory.keeper().ok()??.is_alive().ok();
+                directory.exit().ok().flatten().is_some() || lives() == Some(false)
+            })
+            .collect();
+        self.known(|known| known.running.retain(|worker| !ended.contains(worker)));
+        ended
+    }
+
+    pub(super) async fn clean(&self, retention: Duration) -> anyhow::Result<Cleaned> {
+        let mut cleaned = Cleaned::default();
+        for worker in self.directories()? {
+            let directory = self.directory(worker);
+            let old = directory.exit()?.is_some()
+                && SystemTime::now()
+                    .duration_since(directory.ended_at()?)
+                    .is_ok_and(|age| age >= retention);
+            if old {
+                let path = directory.path().display().to_string();
+                tokio::task::spawn_blocking(move || directory.remove())
+                    .await?
+                    .with_context(|| format!("removing {path}"))?;
+                cleaned.attempts += 1;
+            }
+        }
+        Ok(cleaned)
+    }
+}

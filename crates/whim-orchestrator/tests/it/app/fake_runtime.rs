@@ -1,0 +1,226 @@
+//! A runtime that starts nothing, remembers what it was asked, and lets the test decide how workers end.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot set its world up has failed"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{BoxStream, StreamExt as _};
+use tokio::sync::{Semaphore, broadcast};
+use tokio_stream::wrappers::BroadcastStream;
+use whim_core::WorkerId;
+use whim_orchestrator::runtime::{
+    Attempt, AttemptState, Cleaned, Exit, ExitKind, Runtime, RuntimeError, RuntimeHandle, WorkerSpec,
+};
+use whim_service::secret::ExposeSecret as _;
+
+/// Clones are the same runtime.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeRuntime {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    instance: String,
+    state: RwLock<State>,
+    exits: broadcast::Sender<WorkerId>,
+    /// Each start takes one.
+    may_start: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    started: Vec<WorkerSpec>,
+    attempts: BTreeMap<WorkerId, AttemptState>,
+    stopped: Vec<WorkerId>,
+    away: bool,
+}
+
+impl FakeRuntime {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                instance: uuid::Uuid::new_v4().to_string(),
+                state: RwLock::default(),
+                exits: broadcast::Sender::new(1000),
+                may_start: Semaphore::new(Semaphore::MAX_PERMITS),
+            }),
+        }
+    }
+
+    /// What was asked for, in order.
+    pub(crate) fn started(&self) -> Vec<WorkerSpec> {
+        self.read(|state| state.started.clone())
+    }
+
+    /// The workers that run.
+    pub(crate) fn running(&self) -> Vec<WorkerId> {
+        let running = |(worker, state): (&WorkerId, &AttemptState)| {
+            (*state == AttemptState::Running).then_some(*worker)
+        };
+        self.read(|state| state.attempts.iter().filter_map(running).collect())
+    }
+
+    /// The workers that were told to stop, in order.
+    pub(crate) fn stopped(&self) -> Vec<WorkerId> {
+        self.read(|state| state.stopped.clone())
+    }
+
+    /// The token that a worker was given.
+    pub(crate) fn token(&self, worker: WorkerId) -> String {
+        self.credential(worker, "worker-token")
+    }
+
+    /// A file that a worker was given.
+    pub(crate) fn credential(&self, worker: WorkerId, file_name: &str) -> String {
+        self.read(|state| {
+            let spec = state.started.iter().find(|spec| spec.worker_id == worker);
+            let credentials = &spec.expect("the worker was started").credentials;
+            let found = credentials
+                .iter()
+                .find(|credential| credential.file_name == file_name);
+            found
+                .expect("the file was given")
+                .secret
+                .expose_secret()
+                .to_owned()
+        })
+    }
+
+    /// Ends a worker as if its process had exited with `code`.
+    pub(crate) fn exit(&self, worker: WorkerId, code: i32) {
+        self.end(
+            worker,
+            Exit {
+                how: ExitKind::Code(code),
+                stopped: false,
+            },
+        );
+    }
+
+    /// Starts fail from now on, or work again.
+    pub(crate) fn set_away(&self, away: bool) {
+        self.write(|state| state.away = away);
+    }
+
+    /// From now on starts wait until they are let through.
+    pub(crate) fn hold_starts(&self) {
+        self.inner.may_start.forget_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// Lets starts through again.
+    pub(crate) fn let_starts_through(&self) {
+        self.inner.may_start.add_permits(Semaphore::MAX_PERMITS);
+    }
+
+    /// What a worker was started with.
+    pub(crate) fn spec(&self, worker: WorkerId) -> WorkerSpec {
+        let found = self.read(|state| {
+            state
+                .started
+                .iter()
+                .find(|spec| spec.worker_id == worker)
+                .cloned()
+        });
+        found.expect("the worker was started")
+    }
+
+    /// Forgets a worker, as if its container had been removed by hand.
+    pub(crate) fn forget(&self, worker: WorkerId) {
+        self.write(|state| state.attempts.remove(&worker));
+        // Nobody may be listening.
+        let _listeners = self.inner.exits.send(worker);
+    }
+
+    /// Lets a worker run that nobody asked for, as if another orchestrator had died after it was started.
+    pub(crate) fn plant(&self, worker: WorkerId) {
+        self.write(|state| state.attempts.insert(worker, AttemptState::Running));
+    }
+
+    fn end(&self, worker: WorkerId, exit: Exit) {
+        self.write(|state| state.attempts.insert(worker, AttemptState::Ended(exit)));
+        let _listeners = self.inner.exits.send(worker);
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.inner.state.read().expect("no test thread panicked in here"))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.inner.state.write().expect("no test thread panicked in here"))
+    }
+}
+
+impl Runtime for FakeRuntime {
+    fn kind(&self) -> &'static str {
+        "process"
+    }
+
+    fn instance(&self) -> &str {
+        &self.inner.instance
+    }
+
+    fn start(&self, spec: WorkerSpec) -> BoxFuture<'_, Result<RuntimeHandle, RuntimeError>> {
+        async move {
+            let permit = self.inner.may_start.acquire().await;
+            drop(permit.expect("the semaphore is never closed"));
+            self.write(|state| {
+                if state.away {
+                    return Err(RuntimeError::new(
+                        "starting a worker",
+                        anyhow!("the engine is away"),
+                    ));
+                }
+                let handle = RuntimeHandle(format!("fake {}", spec.name()));
+                state.attempts.insert(spec.worker_id, AttemptState::Running);
+                state.started.push(spec);
+                Ok(handle)
+            })
+        }
+        .boxed()
+    }
+
+    fn stop(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), RuntimeError>> {
+        self.write(|state| state.stopped.push(worker));
+        let how = ExitKind::Signal(15);
+        self.end(worker, Exit { how, stopped: true });
+        std::future::ready(Ok(())).boxed()
+    }
+
+    fn logs(&self, _worker: WorkerId, _bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
+        std::future::ready(Ok(None)).boxed()
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {
+        let attempts = self.read(|state| {
+            let attempt = |(&worker_id, &state): (&WorkerId, &AttemptState)| Attempt { worker_id, state };
+            state.attempts.iter().map(attempt).collect()
+        });
+        std::future::ready(Ok(attempts)).boxed()
+    }
+
+    fn exits(&self) -> BoxStream<'static, WorkerId> {
+        let exits = BroadcastStream::new(self.inner.exits.subscribe());
+        exits.filter_map(|exit| std::future::ready(exit.ok())).boxed()
+    }
+
+    fn clean(&self, _retention: Duration) -> BoxFuture<'_, Result<Cleaned, RuntimeError>> {
+        std::future::ready(Ok(Cleaned::default())).boxed()
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
+        let health = if self.read(|state| state.away) {
+            Err(RuntimeError::new("the engine is away", anyhow!("a test says so")))
+        } else {
+            Ok("a fake".to_owned())
+        };
+        std::future::ready(health).boxed()
+    }
+}

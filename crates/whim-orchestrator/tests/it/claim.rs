@@ -1,0 +1,244 @@
+//! Claims: their order, and that slots, cooldown and budget are exact over several orchestrators.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+use whim_core::protocol::work::WorkItem;
+use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
+use whim_orchestrator::dispatch::{Refusal, admission};
+use whim_testkit::wait::wait_until;
+
+use crate::app::{PATIENCE, Services, TestApp};
+
+/// Iterations that a worker tells of.
+async fn tell_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
+    let beat = json!({ "seq": iteration, "iteration": iteration });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test]
+async fn the_most_urgent_comes_first_and_the_oldest_of_those() {
+    let app = TestApp::with(&[("MAX_WORKERS", "1")]).await;
+    app.runtime.hold_starts();
+    // Takes the one slot, so that the others are all there when the next is taken.
+    let blocker = app.submit().await;
+    app.wait_for_status(blocker.id, WorkItemStatus::Assigned).await;
+    let mut expected = Vec::new();
+    for priority in ["low", "medium", "high", "critical", "medium", "critical"] {
+        let item = app.submit_with(json!({ "priority": priority })).await;
+        expected.push((item.priority, item.id));
+    }
+    expected.sort_unstable();
+
+    app.runtime.let_starts_through();
+    let mut taken: Vec<WorkItemId> = Vec::new();
+    wait_until("all items to be started", PATIENCE, async || {
+        // Each is ended as soon as it was started, and makes room for the next.
+        for spec in app.runtime.started() {
+            if !taken.contains(&spec.work_item_id) {
+                taken.push(spec.work_item_id);
+                let _ended = app
+                    .post(&format!("/api/work/{}/cancel", spec.work_item_id), &json!({}))
+                    .await;
+            }
+        }
+        if taken.len() == 7 {
+            Ok(())
+        } else {
+            Err(format!("{} of 7", taken.len()))
+        }
+    })
+    .await
+    .unwrap();
+
+    let expected: Vec<WorkItemId> = expected.into_iter().map(|(_, id)| id).collect();
+    assert_eq!(taken[1..], expected);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn two_orchestrators_never_have_more_workers_than_slots_and_never_take_an_item_twice() {
+    let services = Services::new().await;
+    let settings = [("MAX_WORKERS", "3"), ("DAILY_BUDGET", "100000")];
+    let (one, other) = tokio::join!(
+        TestApp::beside(&services, &settings),
+        TestApp::beside(&services, &settings)
+    );
+    // Counts at the only moment that matters, and misses none.
+    sqlx::raw_sql(
+        "create table overfull (workers bigint);
+         create function note_overfull() returns trigger language plpgsql as $$
+         begin
+             insert into overfull
+             select count(*) from workers where status in ('starting', 'running') having count(*) > 3;
+             return null;
+         end
+         $$;
+         create trigger note_overfull after insert on workers for each statement execute function note_overfull();",
+    )
+    .execute(&one.app.database)
+    .await
+    .unwrap();
+    let mut items: Vec<WorkItem> = Vec::new();
+    for n in 0..24 {
+        let app = if n % 2 == 0 { &one } else { &other };
+        items.push(app.submit().await);
+    }
+
+    wait_until("every item to have had its worker", PATIENCE, async || {
+        for app in [&one, &other] {
+            for worker in app.runtime.running() {
+                let item = app.runtime.spec(worker).work_item_id;
+                let _ended = app.post(&format!("/api/work/{item}/cancel"), &json!({})).await;
+            }
+        }
+        let started = one.runtime.started().len() + other.runtime.started().len();
+        if started >= items.len() {
+            Ok(())
+        } else {
+            Err(format!("{started} started"))
+        }
+    })
+    .await
+    .unwrap();
+
+    let overfull: Vec<i64> = sqlx::query_scalar("select workers from overfull")
+        .fetch_all(&one.app.database)
+        .await
+        .unwrap();
+    assert_eq!(overfull, [] as [i64; 0], "more workers than slots");
+    let started = [one.runtime.started(), other.runtime.started()].concat();
+    let distinct: BTreeSet<WorkItemId> = started.iter().map(|spec| spec.work_item_id).collect();
+    assert_eq!(
+        (started.len(), distinct.len()),
+        (items.len(), items.len()),
+        "an item was taken twice"
+    );
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_cooldown_lies_between_two_starts_of_any_orchestrators() {
+    let services = Services::new().await;
+    let cooldown = Duration::from_millis(700);
+    let settings = [("MAX_WORKERS", "10"), ("COOLDOWN_SECONDS", "0.7")];
+    let (one, other) = tokio::join!(
+        TestApp::beside(&services, &settings),
+        TestApp::beside(&services, &settings)
+    );
+    for _ in 0..4 {
+        one.submit().await;
+    }
+
+    wait_until("four workers", PATIENCE, async || {
+        let count = one.runtime.started().len() + other.runtime.started().len();
+        if count == 4 {
+            Ok(())
+        } else {
+            Err(format!("{count} started"))
+        }
+    })
+    .await
+    .unwrap();
+
+    let gaps: Vec<f64> = sqlx::query_scalar(
+        "select extract(epoch from started_at - lag(started_at) over (order by started_at))::float8
+         from workers order by started_at offset 1",
+    )
+    .fetch_all(&one.app.database)
+    .await
+    .unwrap();
+    // Redis counts the cooldown from when it was taken, a moment before the row was written.
+    let least = cooldown.as_secs_f64() - 0.1;
+    assert!(gaps.iter().all(|gap| *gap >= least), "{gaps:?}");
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_budget_is_reserved_at_the_claim_and_settled_by_what_was_used() {
+    let app = TestApp::with(&[
+        ("MAX_WORKERS", "10"),
+        ("DAILY_BUDGET", "70"),
+        ("MAX_ITERATIONS", "50"),
+    ])
+    .await;
+    let first = app.submit().await;
+    let worker = app.wait_for_worker(first.id).await;
+    assert_eq!(app.register(worker).await["maxIterations"], 50);
+    let second = app.submit().await;
+    let second_worker = app.wait_for_worker(second.id).await;
+    assert_eq!(
+        app.register(second_worker).await["maxIterations"],
+        20,
+        "what was left"
+    );
+
+    let third = app.submit().await;
+    wait_until("the budget to be the reason", PATIENCE, async || {
+        let refusals = admission(&app.app).await.unwrap().refusals;
+        match refusals.as_slice() {
+            [Refusal::BudgetUsedUp { limit: 70, .. }] => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(app.item(third.id).await.status, WorkItemStatus::Queued);
+
+    // The first worker used 4 of its 50, and gives the rest back with its end.
+    tell_iterations(&app, worker, 4).await;
+    app.runtime.exit(worker, 1);
+    let third_worker = app.wait_for_worker(third.id).await;
+
+    let budget = admission(&app.app).await.unwrap().budget;
+    assert_eq!(budget.limit, 70);
+    assert!(budget.used + budget.reserved <= 70, "{budget:?}");
+    assert!(
+        app.register(third_worker).await["maxIterations"]
+            .as_u64()
+            .unwrap()
+            <= 46
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn two_orchestrators_never_reserve_more_than_the_day_has() {
+    let services = Services::new().await;
+    let settings = [
+        ("MAX_WORKERS", "50"),
+        ("DAILY_BUDGET", "95"),
+        ("MAX_ITERATIONS", "10"),
+    ];
+    let (one, other) = tokio::join!(
+        TestApp::beside(&services, &settings),
+        TestApp::beside(&services, &settings)
+    );
+    for n in 0..20 {
+        let app = if n % 2 == 0 { &one } else { &other };
+        app.submit().await;
+    }
+
+    wait_until("the whole budget to be reserved", PATIENCE, async || {
+        let budget = admission(&one.app).await.unwrap().budget;
+        if budget.remaining == 0 {
+            Ok(())
+        } else {
+            Err(format!("{budget:?}"))
+        }
+    })
+    .await
+    .unwrap();
+
+    let reserved: Vec<i32> = sqlx::query_scalar("select max_iterations from workers order by max_iterations")
+        .fetch_all(&one.app.database)
+        .await
+        .unwrap();
+    assert_eq!(reserved, [5, 10, 10, 10, 10, 10, 10, 10, 10, 10]);
+    one.stop().await;
+    other.stop().await;
+}

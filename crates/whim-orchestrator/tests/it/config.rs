@@ -1,0 +1,147 @@
+//! Settings: defaults, what is refused and how, and what workers are told.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use whim_orchestrator::config::Config;
+use whim_orchestrator::config::runtime::ModelCredential;
+use whim_service::environment::{ConfigError, Environment};
+
+const NEEDED: [(&str, &str); 2] = [("GITHUB_TOKEN", "a-token"), ("ANTHROPIC_API_KEY", "a-key")];
+
+fn read(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let pairs = NEEDED.into_iter().chain(settings.iter().copied());
+    Config::from_environment(Environment::from_pairs(pairs)).map(|configured| configured.config)
+}
+
+fn refused(settings: &[(&str, &str)]) -> String {
+    read(settings).unwrap_err().to_string()
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let config = read(&[]).unwrap();
+
+    assert_eq!(config.limits.max_workers, 2);
+    assert_eq!(config.limits.daily_budget, 200);
+    assert_eq!(config.limits.cooldown, Duration::from_secs(60));
+    assert_eq!(config.limits.max_iterations.get(), 50);
+    assert_eq!(config.lifecycle.stale_threshold, Duration::from_secs(300));
+    assert_eq!(config.lifecycle.retries.max_retries(), 3);
+    assert_eq!(config.api.address, "127.0.0.1:3002".parse().unwrap());
+    assert_eq!(config.api.worker_address, "127.0.0.1:3004".parse().unwrap());
+    assert_eq!(config.api.admin_address, Some("127.0.0.1:3005".parse().unwrap()));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let error = Config::from_environment(Environment::from_pairs([
+        ("MAX_WORKERS", "many"),
+        ("DATABASE_URL", "mysql://me:secret@host/db"),
+        ("WORKER_RUNTIME", "docker"),
+        ("RETRY_DELAYS", "60,soon"),
+        ("PORT", "70000"),
+    ]))
+    .unwrap_err();
+
+    insta::assert_snapshot!(error, @r#"
+PORT is "70000": expected a whole number from 0 to 65535
+DATABASE_URL is "mysql://me:***@host/db": expected a URL such as postgres://user:password@host:5432/database
+MAX_WORKERS is "many": expected a whole number from 0 to 1000
+RETRY_DELAYS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
+WORKER_RUNTIME is "docker": expected process; docker is not available yet and comes with a change of its own
+GITHUB_TOKEN is not set: expected a GitHub personal access token with the permission repo (or GITHUB_TOKEN_FILE with a file that holds it)
+ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+"#);
+}
+
+#[test]
+fn without_a_key_only_loopback_is_served() {
+    insta::assert_snapshot!(refused(&[("BIND_ADDRESS", "0.0.0.0")]), @"BIND_ADDRESS is 0.0.0.0: without API_KEY only a loopback address such as 127.0.0.1 is served; set API_KEY to serve others");
+    assert!(read(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "a-long-key")]).is_ok());
+    assert!(read(&[("BIND_ADDRESS", "::1")]).is_ok());
+}
+
+#[test]
+fn a_lease_outlasts_two_lost_heartbeats() {
+    insta::assert_snapshot!(refused(&[("STALE_THRESHOLD", "20")]), @"STALE_THRESHOLD is 20: expected at least three times HEARTBEAT_SECONDS, which is 30 seconds");
+    assert!(read(&[("STALE_THRESHOLD", "20"), ("HEARTBEAT_SECONDS", "5")]).is_ok());
+}
+
+#[test]
+fn retries_can_be_switched_off() {
+    assert_eq!(
+        read(&[("RETRY_DELAYS", "none")])
+            .unwrap()
+            .lifecycle
+            .retries
+            .max_retries(),
+        0
+    );
+    assert_eq!(
+        read(&[("RETRY_DELAYS", "0.5, 1")])
+            .unwrap()
+            .lifecycle
+            .retries
+            .max_retries(),
+        2
+    );
+}
+
+#[test]
+fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
+    let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
+    assert!(matches!(
+        config.runtime.worker.model_credential,
+        Some(ModelCredential::OauthToken(_))
+    ));
+}
+
+#[test]
+fn no_model_credential_is_needed_without_a_model() {
+    let without = |harness| {
+        let pairs = [("GITHUB_TOKEN", "a-token"), ("RALPH_HARNESS", harness)];
+        Config::from_environment(Environment::from_pairs(pairs))
+    };
+
+    assert!(without("command").is_ok());
+    insta::assert_snapshot!(without("claude").unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
+}
+
+#[test]
+fn secrets_are_neither_in_the_log_line_nor_in_debug_output() {
+    let pairs = [
+        ("GITHUB_TOKEN", "canary-github"),
+        ("ANTHROPIC_API_KEY", "canary-anthropic"),
+        ("API_KEY", "canary-api-key"),
+        ("DATABASE_URL", "postgres://me:canary-database@host/db"),
+        ("REDIS_URL", "redis://:canary-redis@host:6379"),
+        ("HTTPS_PROXY", "http://me:canary-proxy@proxy:3128"),
+    ];
+    let configured = Config::from_environment(Environment::from_pairs(pairs)).unwrap();
+
+    let log_line = configured.effective.to_string();
+    assert!(!log_line.contains("canary"), "{log_line}");
+    let mut config = configured.config;
+    // Passed on to workers, which need it whole.
+    config.runtime.worker.passed_on.remove("HTTPS_PROXY");
+    let debug = format!("{config:?}");
+    assert!(!debug.contains("canary"), "{debug}");
+}
+
+#[test]
+fn the_help_lists_every_setting_once() {
+    let settings = Config::settings();
+    let names: BTreeSet<&str> = settings.iter().map(|setting| setting.name).collect();
+
+    assert_eq!(names.len(), settings.len(), "a setting is listed twice");
+    for name in [
+        "GITHUB_TOKEN",
+        "MAX_WORKERS",
+        "EVENT_BATCH_MILLISECONDS",
+        "STOP_GRACE_SECONDS",
+    ] {
+        assert!(names.contains(name), "{name} is missing");
+    }
+}

@@ -1,0 +1,22 @@
+//! The orchestrator with real Postgres and Redis.
+
+mod api;
+mod app;
+mod claim;
+mod config;
+mod dispatch;
+mod fencing;
+mod items;
+mod limits;
+mod lists;
+mod locks;
+mod program;
+mod protocol;
+mod reconcile;
+mod reports;
+mod runtime_process;
+mod schema;
+mod specs;
+mod submit;
+mod workers;
+mod world;

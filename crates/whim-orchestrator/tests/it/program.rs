@@ -1,0 +1,327 @@
+//! The program as a user runs it: its command line, and what happens to workers when it is killed or stopped.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use whim_core::WorkerId;
+use whim_service::process::{ProcessIdentity, Signal};
+use whim_testkit::wait::wait_until;
+
+use crate::app::{PATIENCE, Services};
+use crate::workers::{Place, orchestrator_program, wait_until_gone};
+
+/// A worker that does nothing until it is ended.
+const SLEEPS: &str = r#"echo $$ > "$notes/worker-$WORKER_ID"; exec sleep 1000"#;
+
+/// The program in the foreground.
+struct Program {
+    child: Child,
+    identity: ProcessIdentity,
+    ready: Value,
+    http: reqwest::Client,
+}
+
+impl Program {
+    async fn start(services: &Services, place: &Place) -> Self {
+        Self::start_with(services, place, &[]).await
+    }
+
+    async fn start_with(services: &Services, place: &Place, more: &[(&str, &str)]) -> Self {
+        whim_service::telemetry::install_crypto();
+        let ready_file = place.path().join("ready.json");
+        if ready_file.exists() {
+            std::fs::remove_file(&ready_file).unwrap();
+        }
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(place.path().join("orchestrator.log"))
+            .unwrap();
+        let child = Command::new(orchestrator_program())
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .env_clear()
+            .envs(services.environment(more))
+            .envs(place.settings())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let ready = wait_until("the program to be ready", PATIENCE, async || {
+            let content = std::fs::read(&ready_file).map_err(|error| {
+                let log = std::fs::read_to_string(place.path().join("orchestrator.log")).unwrap_or_default();
+                format!("{error}; its log: {log}")
+            })?;
+            serde_json::from_slice::<Value>(&content).map_err(|error| error.to_string())
+        })
+        .await
+        .unwrap();
+        let identity = ProcessIdentity::of(child.id().unwrap()).unwrap().unwrap();
+        Self {
+            child,
+            identity,
+            ready,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    fn api(&self, path: &str) -> String {
+        format!("{}{path}", self.ready["api"].as_str().unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.http
+            .get(self.api(path))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Value {
+        let request = self.http.post(self.api(path)).json(body);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    /// A call as the worker would make it.
+    async fn call(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.ready["workerApi"].as_str().unwrap());
+        let request = self
+            .http
+            .post(url)
+            .bearer_auth(token)
+            .header("x-whim-protocol", "1");
+        let answer = request.json(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Submits an item, and waits for its worker; answers with the item, the worker, its token and its process.
+    async fn running_worker(&self, place: &Place) -> (String, WorkerId, String, ProcessIdentity) {
+        let item = json!({ "repo": "octocat/hello-world", "spec": "# Say hello\n\n- [ ] Greet the world\n" });
+        let item = self.post("/api/work", &item).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let worker = self
+            .wait_for_item(&item, "a worker", |item| item["workerId"].is_string())
+            .await;
+        let worker: WorkerId = worker["workerId"].as_str().unwrap().parse().unwrap();
+        let process = place.process(&format!("worker-{worker}")).await;
+        let token = std::fs::read_to_string(place.attempt(worker).join("credentials/worker-token")).unwrap();
+        let register = json!({ "workerId": worker, "nonce": "a-nonce" });
+        let (status, answer) = self.call(&token, "/api/worker/register", &register).await;
+        assert_eq!(status, 200, "{answer}");
+        (item, worker, token, process)
+    }
+
+    async fn wait_for_item(&self, id: &str, what: &str, expected: impl Fn(&Value) -> bool) -> Value {
+        wait_until(what, PATIENCE, async || {
+            let item = self.get(&format!("/api/work/{id}")).await;
+            if expected(&item) {
+                Ok(item)
+            } else {
+                Err(item.to_string())
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks for the end like a service manager, and answers how it was.
+    async fn terminate(mut self) -> std::process::ExitStatus {
+        self.identity.signal(Signal::TERM).unwrap();
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .unwrap()
+            .unwrap()
+    }
+}
+
+async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
+    Command::new(orchestrator_program())
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_killed_orchestrator_finds_its_workers_again() {
+    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let program = Program::start_with(&services, &place, &[("RETRY_DELAYS", "60")]).await;
+    let (item, worker, token, process) = program.running_worker(&place).await;
+    program.kill().await;
+    assert!(process.is_alive().unwrap());
+
+    let program = Program::start_with(&services, &place, &[("RETRY_DELAYS", "60")]).await;
+    // Its ordinary life goes on …
+    let beat = format!("/api/worker/{worker}/heartbeat");
+    let (status, answer) = program.call(&token, &beat, &json!({ "seq": 1 })).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        program.get(&format!("/api/work/{item}")).await["status"],
+        "in_progress"
+    );
+    assert!(process.is_alive().unwrap());
+
+    // … and its end is seen, although it is nobody's child any more.
+    process.signal(Signal::KILL).unwrap();
+    let item = program
+        .wait_for_item(&item, "the end to be seen", |item| item["status"] == "queued")
+        .await;
+    assert_eq!(
+        (&item["retries"], &item["failureCause"]),
+        (&json!(1), &json!("crash"))
+    );
+    assert!(!place.attempt(worker).join("credentials").exists());
+    assert!(program.terminate().await.success());
+}
+
+#[tokio::test]
+async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_workers_running() {
+    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let program = Program::start(&services, &place).await;
+    let (item, _worker, _token, process) = program.running_worker(&place).await;
+
+    let begin = Instant::now();
+    let status = program.terminate().await;
+
+    assert!(status.success(), "{status}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert!(process.is_alive().unwrap());
+
+    let program = Program::start(&services, &place).await;
+    program
+        .post(&format!("/api/work/{item}/cancel"), &json!({}))
+        .await;
+    wait_until_gone("the cancelled worker", process).await;
+    assert!(program.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_worker_that_is_paused_beyond_its_lease_is_ended_and_what_it_says_late_is_refused() {
+    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let settings = [
+        ("STALE_THRESHOLD", "1"),
+        ("HEARTBEAT_SECONDS", "0.3"),
+        ("RETRY_DELAYS", "60"),
+    ];
+    let program = Program::start_with(&services, &place, &settings).await;
+    let (item, worker, token, process) = program.running_worker(&place).await;
+
+    process.signal(Signal::STOP).unwrap();
+
+    let waiting = program
+        .wait_for_item(&item, "the item to be queued", |item| item["status"] == "queued")
+        .await;
+    assert_eq!(waiting["failureCause"], "lost");
+    wait_until_gone("the paused worker", process).await;
+    let late = json!({
+        "prUrl": "https://example.com/pull/1", "prNumber": 1, "iterations": 1,
+        "headSha": "1111111111111111111111111111111111111111", "spec": "# Say hello\n\n- [x] Greet the world\n",
+    });
+    let (status, answer) = program
+        .call(&token, &format!("/api/worker/{worker}/complete"), &late)
+        .await;
+    assert_eq!((status, &answer["code"]), (409, &json!("lease_lost")), "{answer}");
+    let now = program.get(&format!("/api/work/{item}")).await;
+    assert_eq!((&now["status"], &now["prUrl"]), (&json!("queued"), &Value::Null));
+    assert!(program.terminate().await.success());
+}
+
+#[tokio::test]
+async fn wrong_settings_end_the_program_at_once_with_every_reason() {
+    let output = run(
+        &[],
+        &[
+            ("GITHUB_TOKEN".to_owned(), "a-token".to_owned()),
+            ("MAX_WORKERS".to_owned(), "-1".to_owned()),
+            ("BIND_ADDRESS".to_owned(), "0.0.0.0".to_owned()),
+        ],
+    )
+    .await;
+
+    assert_eq!(output.status.code(), Some(64));
+    insta::assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @r#"
+whim-orchestrator cannot start:
+BIND_ADDRESS is 0.0.0.0: without API_KEY only a loopback address such as 127.0.0.1 is served; set API_KEY to serve others
+MAX_WORKERS is "-1": expected a whole number from 0 to 1000
+ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+"#);
+}
+
+#[tokio::test]
+async fn an_unknown_argument_is_a_usage_error_and_help_is_none() {
+    assert_eq!(run(&["--no-such"], &[]).await.status.code(), Some(64));
+    let help = run(&["--help"], &[]).await;
+    assert_eq!(help.status.code(), Some(0));
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(
+        help.contains("MAX_WORKERS: a whole number from 0 to 1000 [default: 2]"),
+        "{help}"
+    );
+    assert!(!help.contains("keep-attempt"), "{help}");
+    assert_eq!(run(&["--version"], &[]).await.status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_health_check_tells_by_its_exit_code() {
+    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let program = Program::start(&services, &place).await;
+    let port = program.ready["api"]
+        .as_str()
+        .unwrap()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .to_owned();
+    let environment = services.environment(&[("PORT", &port)]);
+
+    let healthy = run(&["healthcheck"], &environment).await;
+    assert!(healthy.status.success(), "{healthy:?}");
+
+    assert!(program.terminate().await.success());
+    let gone = run(&["healthcheck"], &environment).await;
+    assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let services = Services::new().await;
+    for _ in 0..2 {
+        let output = run(&["migrate"], &services.environment(&[])).await;
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_its_setting() {
+    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut environment = services.environment(&[("PORT", &port)]);
+    environment.extend(place.settings());
+
+    let output = run(&["serve"], &environment).await;
+
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains(&format!("listening on 127.0.0.1:{port} (BIND_ADDRESS and PORT)")),
+        "{told}"
+    );
+}

@@ -1,0 +1,356 @@
+//! Workers that die, fall silent, are cancelled, or are forgotten; items whose wait is over.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use redis::AsyncCommands as _;
+use serde_json::json;
+use whim_core::protocol::work::WorkItem;
+use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
+use whim_orchestrator::db::workers;
+use whim_testkit::wait::wait_until;
+
+use crate::app::{PATIENCE, Services, TestApp};
+
+/// An item whose worker registered.
+async fn running(app: &TestApp) -> (WorkItem, WorkerId) {
+    let item = app.submit().await;
+    let worker = app.wait_for_worker(item.id).await;
+    app.register(worker).await;
+    (app.item(item.id).await, worker)
+}
+
+async fn worker_status(app: &TestApp, worker: WorkerId) -> (WorkerStatus, Option<FailureCause>) {
+    let worker = workers::find(&app.app.database, worker).await.unwrap().unwrap();
+    (worker.status, worker.failure_cause)
+}
+
+async fn wait_until_stopped(app: &TestApp, worker: WorkerId) {
+    wait_until("the worker to be stopped", PATIENCE, async || {
+        let stopped = app.runtime.stopped();
+        if stopped.contains(&worker) {
+            Ok(())
+        } else {
+            Err(format!("{stopped:?}"))
+        }
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
+    let app = TestApp::with(&[("RETRY_DELAYS", "60"), ("DISPATCH_TICK_SECONDS", "600")]).await;
+    let (item, worker) = running(&app).await;
+
+    app.runtime.exit(worker, 101);
+
+    let item = app
+        .wait_for(item.id, "the item to be queued again", |item| {
+            item.status == WorkItemStatus::Queued
+        })
+        .await;
+    assert_eq!((item.retries, item.failure_cause), (1, Some(FailureCause::Crash)));
+    assert!(item.next_retry_at.is_some());
+    assert_eq!(
+        item.error.as_deref(),
+        Some("The worker ended without a report: the worker exited with code 101.")
+    );
+    assert_eq!(
+        worker_status(&app, worker).await,
+        (WorkerStatus::Failed, Some(FailureCause::Crash))
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
+    let app = TestApp::with(&[("RETRY_DELAYS", "none")]).await;
+    let (item, worker) = running(&app).await;
+    let report = json!({ "cause": "push_refused", "reason": "The repository refused the push." });
+    let (code, answer) = app.worker_call(worker, "fail", &report).await;
+    assert_eq!(code, 200, "{answer}");
+
+    app.runtime.exit(worker, 1);
+    wait_until("the exit to be noted", PATIENCE, async || {
+        let awaiting = workers::awaiting_stop(&app.app.database, app.app.runtime.instance())
+            .await
+            .unwrap();
+        if awaiting.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{awaiting:?}"))
+        }
+    })
+    .await
+    .unwrap();
+
+    let item = app.item(item.id).await;
+    assert_eq!(
+        (item.status, item.failure_cause, item.error.as_deref()),
+        (
+            WorkItemStatus::Failed,
+            Some(FailureCause::PushRefused),
+            Some("The repository refused the push.")
+        )
+    );
+    assert_eq!(app.runtime.stopped(), [], "it ended by itself");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_whose_container_was_removed_is_lost() {
+    let app = TestApp::with(&[("RETRY_DELAYS", "60")]).await;
+    let (item, worker) = running(&app).await;
+
+    app.runtime.forget(worker);
+
+    let item = app.wait_for_status(item.id, WorkItemStatus::Queued).await;
+    assert_eq!((item.retries, item.failure_cause), (1, Some(FailureCause::Lost)));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more() {
+    let app = TestApp::with(&[
+        ("STALE_THRESHOLD", "0.6"),
+        ("HEARTBEAT_SECONDS", "0.2"),
+        ("RETRY_DELAYS", "60"),
+    ])
+    .await;
+    let (item, worker) = running(&app).await;
+
+    let item = app.wait_for_status(item.id, WorkItemStatus::Queued).await;
+
+    assert_eq!((item.retries, item.failure_cause), (1, Some(FailureCause::Lost)));
+    assert_eq!(
+        item.error.as_deref(),
+        Some("The worker gave no sign of life for 0.6 s.")
+    );
+    wait_until_stopped(&app, worker).await;
+    for (route, body) in [
+        ("heartbeat", json!({ "seq": 1 })),
+        ("fail", json!({ "cause": "crash", "reason": "late" })),
+    ] {
+        let (code, answer) = app.worker_call(worker, route, &body).await;
+        assert_eq!(
+            (code.as_u16(), &answer["code"]),
+            (409, &json!("lease_lost")),
+            "{route}: {answer}"
+        );
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_never_registers_costs_no_retry_five_times_and_then_counts_as_lost() {
+    let app = TestApp::with(&[("REGISTER_TIMEOUT_SECONDS", "0.1"), ("RETRY_DELAYS", "0.05")]).await;
+    let item = app.submit().await;
+
+    let item = app.wait_for_status(item.id, WorkItemStatus::Failed).await;
+
+    // Five free starts, then the first attempt that counts and its one retry.
+    assert_eq!((item.lease_epoch.number(), item.retries), (7, 1));
+    assert_eq!(item.failure_cause, Some(FailureCause::Lost));
+    assert_eq!(
+        item.error.as_deref(),
+        Some("The worker was started and did not register within 0.1 s.")
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
+    let app = TestApp::with(&[("RETRY_DELAYS", "0.05,0.05,0.05")]).await;
+    let poison = app.submit().await;
+    let mut seen = Vec::new();
+
+    let item = wait_until("the item to be given up", PATIENCE, async || {
+        for worker in app.runtime.running() {
+            if !seen.contains(&worker) {
+                seen.push(worker);
+                app.register(worker).await;
+                app.runtime.exit(worker, 139);
+            }
+        }
+        let item = app.item(poison.id).await;
+        if item.status == WorkItemStatus::Failed {
+            Ok(item)
+        } else {
+            Err(format!("{item:?}"))
+        }
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(
+        (seen.len(), item.retries, item.failure_cause),
+        (4, 3, Some(FailureCause::Crash))
+    );
+    // Nothing is left that would keep others from being worked on.
+    let next = app.submit().await;
+    app.wait_for_worker(next.id).await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_lives_but_does_nothing_is_stuck() {
+    let app = TestApp::with(&[("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")]).await;
+    let (item, worker) = running(&app).await;
+
+    let mut seq = 0;
+    let item = wait_until("the item to be queued again", PATIENCE, async || {
+        seq += 1;
+        // Signs of life, without anything that happened.
+        let (_code, _answer) = app.worker_call(worker, "heartbeat", &json!({ "seq": seq })).await;
+        let item = app.item(item.id).await;
+        if item.status == WorkItemStatus::Queued {
+            Ok(item)
+        } else {
+            Err(format!("{item:?}"))
+        }
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(item.failure_cause, Some(FailureCause::Stuck));
+    assert_eq!(
+        worker_status(&app, worker).await,
+        (WorkerStatus::Stuck, Some(FailureCause::Stuck))
+    );
+    wait_until_stopped(&app, worker).await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_item_takes_its_worker_with_it() {
+    let app = TestApp::start().await;
+    let (item, worker) = running(&app).await;
+
+    let (code, answer) = app
+        .post(&format!("/api/work/{}/cancel", item.id), &json!({}))
+        .await;
+    assert_eq!(code, 200, "{answer}");
+
+    wait_until_stopped(&app, worker).await;
+    let item = app.item(item.id).await;
+    assert_eq!(
+        (item.status, item.error.is_some()),
+        (WorkItemStatus::Cancelled, true)
+    );
+    // How it ended after it was stopped changes nothing.
+    assert_eq!(worker_status(&app, worker).await, (WorkerStatus::Killed, None));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn only_the_instance_that_started_a_worker_acts_on_it() {
+    let services = Services::new().await;
+    let (owner, other) = tokio::join!(
+        TestApp::beside(&services, &[]),
+        // Takes nothing, but cancels and reconciles.
+        TestApp::beside(&services, &[("MAX_WORKERS", "0")])
+    );
+    let (item, worker) = running(&owner).await;
+
+    let (code, answer) = other
+        .post(&format!("/api/work/{}/cancel", item.id), &json!({}))
+        .await;
+    assert_eq!(code, 200, "{answer}");
+
+    wait_until_stopped(&owner, worker).await;
+    assert_eq!(other.runtime.stopped(), []);
+    owner.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_no_row_knows_is_stopped() {
+    let app = TestApp::start().await;
+    let (_item, known) = running(&app).await;
+    let stray = WorkerId::new();
+
+    app.runtime.plant(stray);
+
+    wait_until_stopped(&app, stray).await;
+    assert_eq!(app.runtime.running(), [known]);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_item_whose_wait_is_over_is_taken_again() {
+    let app = TestApp::with(&[("RETRY_DELAYS", "0.3")]).await;
+    let (item, worker) = running(&app).await;
+    app.runtime.exit(worker, 1);
+
+    let item = app
+        .wait_for(item.id, "a second worker", |item| {
+            item.worker_id.is_some_and(|id| id != worker)
+        })
+        .await;
+
+    assert_eq!((item.lease_epoch.number(), item.next_retry_at), (2, None));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() {
+    let app = TestApp::start().await;
+    let (item, worker) = running(&app).await;
+    let (code, answer) = app
+        .worker_call(worker, "lock", &json!({ "files": ["src/main.rs"] }))
+        .await;
+    assert_eq!(code, 200, "{answer}");
+
+    // What the end of the worker would have released, had Redis been there.
+    let ended = WorkerId::new();
+    app.app
+        .locks
+        .acquire(ended, &item.repo, &["src/lib.rs".parse().unwrap()])
+        .await
+        .unwrap();
+
+    wait_until("the stray lock to be released", PATIENCE, async || {
+        let holders = app.app.locks.holders().await.unwrap();
+        if holders == [worker] {
+            Ok(())
+        } else {
+            Err(format!("{holders:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_copy_of_the_budget_comes_back_after_redis_was_emptied() {
+    let services = Services::with_own_redis().await;
+    let app = TestApp::beside(&services, &[]).await;
+    let (_item, _worker) = running(&app).await;
+    let day: String = sqlx::query_scalar("select (now() at time zone 'utc')::date::text")
+        .fetch_one(&app.app.database)
+        .await
+        .unwrap();
+    let key = app.app.redis.key(&format!("budget:{day}"));
+
+    services.redis.restart_empty().await.unwrap();
+
+    let client = redis::Client::open(services.redis.url()).unwrap();
+    wait_until("the copy to be there again", PATIENCE, async || {
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .map_err(|error| error.to_string())?;
+        let reserved: Option<u32> = connection
+            .hget(&key, "reserved")
+            .await
+            .map_err(|error| error.to_string())?;
+        if reserved == Some(50) {
+            Ok(())
+        } else {
+            Err(format!("reserved: {reserved:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    app.stop().await;
+}
