@@ -34,7 +34,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Text; with colours and a spinner where `is_plain` is not set and standard output is a terminal.
+    /// Text; with a spinner on a terminal, and with colours there unless `is_plain`.
     pub(crate) fn human(is_plain: bool, secrets: Vec<String>, stop: &'a Stop) -> Self {
         Self {
             form: Form::Human(Human::new(is_plain)),

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 
 use crate::agent::AgentOptions;
 use crate::provider::Trouble;
+use crate::stream::AgentResult;
 use crate::supervise::{End, Outcome};
 use crate::text::{ending, shortened};
 
@@ -24,47 +25,49 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     pub(crate) fn of(outcome: &Outcome, options: &AgentOptions) -> Self {
-        if let Some(result) = &outcome.result {
-            return match &result.trouble {
-                Some(trouble) => Self::Provider(trouble.clone()),
-                None if result.is_error => Self::Failed(format!(
-                    "the agent reports an error: {}",
-                    shortened(&result.text, LAST_WORDS)
-                )),
-                None if result.used_no_tokens() => {
-                    Self::Failed("the agent reports that it used no tokens at all".to_owned())
-                }
-                None => Self::Worked,
-            };
-        }
-        if let Some(trouble) = &outcome.trouble {
-            return Self::Provider(trouble.clone());
-        }
-        let what = match outcome.end {
-            End::Exited
-                if !options.harness.reports_result()
-                    && outcome.status.is_some_and(|status| status.success()) =>
-            {
-                return Self::Worked;
-            }
-            End::Exited if options.harness.reports_result() => {
-                format!(
+        let failed = |what: String| Self::Failed(with_last_words(what, &outcome.stderr));
+        match (outcome.end, &outcome.trouble) {
+            (End::ProviderAway, Some(trouble)) => Self::Provider(trouble.clone()),
+            // Whatever it said after we had given it up is an answer to our signal.
+            (End::ProviderAway, None) => failed("the agent waited for the model provider".to_owned()),
+            (End::Idle, _) => failed(format!(
+                "the agent was silent for {} s",
+                options.limits.idle.as_secs_f64()
+            )),
+            (End::OutputClosed, _) => failed("the agent closed its output without a result".to_owned()),
+            (End::Stopped, _) => failed("the agent was interrupted".to_owned()),
+            (End::Exited | End::LingeredAfterResult, _) => match &outcome.result {
+                Some(result) => Self::of_result(result),
+                None if options.harness.reports_result() => failed(format!(
                     "the agent ended without a result ({})",
                     status_text(outcome.status)
-                )
+                )),
+                None if outcome.status.is_some_and(|status| status.success()) => Self::Worked,
+                None => failed(format!("the agent failed ({})", status_text(outcome.status))),
+            },
+        }
+    }
+
+    fn of_result(result: &AgentResult) -> Self {
+        match &result.trouble {
+            Some(trouble) => Self::Provider(trouble.clone()),
+            None if result.is_error => Self::Failed(format!(
+                "the agent reports an error: {}",
+                shortened(&result.text, LAST_WORDS)
+            )),
+            None if result.used_no_tokens() => {
+                Self::Failed("the agent reports that it used no tokens at all".to_owned())
             }
-            End::Exited | End::LingeredAfterResult => {
-                format!("the agent failed ({})", status_text(outcome.status))
-            }
-            End::Idle => format!("the agent was silent for {} s", options.limits.idle.as_secs_f64()),
-            End::OutputClosed => "the agent closed its output without a result".to_owned(),
-            End::ProviderAway => "the agent waits for the model provider".to_owned(),
-            End::Stopped => "the agent was interrupted".to_owned(),
-        };
-        Self::Failed(match outcome.stderr.as_str() {
-            "" => what,
-            stderr => format!("{what}: {}", ending(stderr, LAST_WORDS)),
-        })
+            None => Self::Worked,
+        }
+    }
+}
+
+/// Standard error is where programs say why they fail; its end is the part that matters.
+fn with_last_words(what: String, stderr: &str) -> String {
+    match stderr {
+        "" => what,
+        stderr => format!("{what}: {}", ending(stderr, LAST_WORDS)),
     }
 }
 

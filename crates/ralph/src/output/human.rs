@@ -31,8 +31,9 @@ enum Colour {
 
 impl Human {
     pub(super) fn new(is_plain: bool) -> Self {
-        let has_colours = !is_plain && io::stdout().is_terminal();
-        let target = if has_colours && io::stderr().is_terminal() {
+        let is_terminal = io::stdout().is_terminal();
+        let has_colours = is_terminal && !is_plain;
+        let target = if is_terminal && io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()

@@ -88,6 +88,21 @@ fn an_agent_that_hangs_after_a_tool_result_is_ended_and_has_failed() {
 }
 
 #[test]
+fn a_result_that_only_answers_our_signal_does_not_count() {
+    let world = World::new(TWO_TASKS);
+    let claude = world.fake_claude("trap 'result; exit' INT; init; while :; do sleep 0.05; done");
+    let transcript = world.transcript(&mut world.run_claude(&claude, &["--timeout-idle", "0.3", "-n", "1"]));
+    assert!(
+        transcript.contains("the agent was silent for 0.3 s"),
+        "{transcript}"
+    );
+    assert!(
+        transcript.contains(r#""tokens":{"in":10,"out":5"#),
+        "{transcript}"
+    );
+}
+
+#[test]
 fn an_agent_that_closes_its_output_without_a_result_is_ended_and_has_failed() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude("init; exec >&- 2>&-; sleep 300");
