@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
+use whim_service::chain::chain;
 
 pub use self::admit::{Admission, Refusal, admission};
 use self::claim::ClaimOutcome;
@@ -61,7 +62,7 @@ async fn look(app: &App, stop: &CancellationToken) -> Option<Duration> {
                 return refusal.over_in();
             }
             Err(error) => {
-                let error = whim_service::chain::chain(&error);
+                let error = chain(&error);
                 tracing::warn!(%error, "looking for work failed");
                 return None;
             }
@@ -114,7 +115,7 @@ async fn start_next(app: &App) -> Result<Step, Error> {
     };
     drop(launching);
     if let Err(error) = app.limits.give_back_cooldown(worker).await {
-        let error = whim_service::chain::chain(&error);
+        let error = chain(&error);
         tracing::warn!(%error, "a cooldown for nothing runs its course");
     }
     app.pokes.stops.activate();
@@ -135,7 +136,7 @@ async fn take_cooldown(app: &App, worker: WorkerId) -> Result<Option<Refusal>, E
                 tracing::info!("the limits in Redis were rebuilt from Postgres");
             }
             Err(error) => {
-                let error = whim_service::chain::chain(&error);
+                let error = chain(&error);
                 tracing::warn!(%error, "nothing new is started without Redis");
                 return Ok(Some(Refusal::RedisAway));
             }

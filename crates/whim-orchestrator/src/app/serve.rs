@@ -8,10 +8,13 @@ use anyhow::Context as _;
 use axum::Router;
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use whim_service::admin::{self, Admin};
+use whim_service::backoff::Backoff;
+use whim_service::chain::chain;
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::Reconcilers;
 use whim_service::secret::ExposeSecret as _;
@@ -31,6 +34,12 @@ use crate::{db, http, reconcile};
 /// How long a stop may take; running workers are not waited for, they go on without this program
 /// (`FAULTS.md`, row 45).
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
+
+/// Between attempts to connect to a Postgres that was started together with this program.
+const WHILE_STARTING: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
+
+/// As long as that may take: about ten seconds.
+const CONNECT_ATTEMPTS: usize = 7;
 
 /// Connections for the API, and as many for the worker protocol and the background work.
 const CONNECTIONS: u32 = 8;
@@ -132,18 +141,41 @@ pub fn runtime(config: &RuntimeConfig) -> anyhow::Result<Arc<dyn Runtime>> {
     }
 }
 
-/// Connects to Postgres and applies the migrations that are missing. Several may do so at once.
+/// Connects to Postgres, which may be just starting, and applies the migrations that are missing. Several may do so at
+/// once.
 ///
 /// # Errors
-/// Postgres is away, or a migration fails.
+/// Postgres stays away, or a migration fails.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
-    let pool = db::work_pool(connect_options(config)?, 1);
+    let options = connect_options(config)?;
+    let mut delays = WHILE_STARTING.delays().take(CONNECT_ATTEMPTS - 1);
+    let mut connection = loop {
+        match PgConnection::connect_with(&options).await {
+            Ok(connection) => break connection,
+            Err(error) => match delays.next().filter(|_delay| may_be_starting(&error)) {
+                Some(delay) => {
+                    tracing::warn!(error = %chain(&error), "Postgres does not answer yet");
+                    tokio::time::sleep(delay).await;
+                }
+                None => return Err(error).context("connecting to DATABASE_URL"),
+            },
+        }
+    };
     db::MIGRATOR
-        .run(&pool)
+        .run(&mut connection)
         .await
         .context("applying the migrations to DATABASE_URL")?;
-    pool.close().await;
-    Ok(())
+    connection
+        .close()
+        .await
+        .context("closing the connection of the migrations")
+}
+
+/// Whether Postgres does not listen yet, or says that it is starting up.
+fn may_be_starting(error: &sqlx::Error) -> bool {
+    const CANNOT_CONNECT_NOW: &str = "57P03";
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(error, sqlx::Error::Io(_)) || code.as_deref() == Some(CANNOT_CONNECT_NOW)
 }
 
 /// Starts everything as tasks of `supervisor`, and returns when it runs.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use whim_core::protocol::status::{Budget, Cooldown, Slots};
+use whim_service::chain::chain;
 
 use super::remaining;
 use crate::app::App;
@@ -159,7 +160,7 @@ pub(super) async fn budget_refusal(app: &App) -> sqlx::Result<Option<Refusal>> {
         Ok(Some(BudgetCopy { used, reserved })) if used.saturating_add(reserved) < limit => return Ok(None),
         Ok(_nothing_left_or_unknown) => {}
         Err(error) => {
-            let error = whim_service::chain::chain(&error);
+            let error = chain(&error);
             tracing::warn!(%error, "nothing new is started without Redis");
             return Ok(Some(Refusal::RedisAway));
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use url::Url;
 use whim_core::FailureCause;
+use whim_service::chain::chain;
 use whim_service::secret::{ExposeSecret as _, SecretString};
 
 use super::claim::Claim;
@@ -23,13 +24,13 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
             tracing::info!(%worker_id, %work_item_id, %epoch, handle, "worker started");
             if let Err(error) = workers::set_handle(&app.work_database, worker_id, &handle).await {
                 // Only for people who look: the runtime finds its workers by their identifiers.
-                let error = whim_service::chain::chain(&error);
+                let error = chain(&error);
                 tracing::warn!(%worker_id, %error, "what a worker is found by was not kept");
             }
             true
         }
         Err(error) => {
-            let why = whim_service::chain::chain(&error).to_string();
+            let why = chain(&error).to_string();
             tracing::error!(%worker_id, %work_item_id, %epoch, error = why, "a worker could not be started");
             app.starts.failed(&why);
             let end = AttemptEnd {
@@ -41,7 +42,7 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
             };
             if let Err(error) = end_attempt(app, worker_id, &end).await {
                 // The row ends when the runtime is seen not to have it.
-                let error = whim_service::chain::chain(&error);
+                let error = chain(&error);
                 tracing::warn!(%worker_id, %error, "the end of a worker that was not started was not kept yet");
             }
             false

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use serde::Serialize;
 use whim_core::WorkerId;
+use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
@@ -23,6 +24,8 @@ pub struct LeftoversReport {
     pub known: usize,
     /// Workers that ran for no row.
     pub stopped: Vec<WorkerId>,
+    /// Workers that could not be stopped, and why.
+    pub failed: Vec<(WorkerId, String)>,
     /// Attempts of which nothing is left.
     pub removed: u64,
 }
@@ -55,8 +58,10 @@ impl Reconciler for Leftovers {
             let stray = attempt.state == AttemptState::Running && !expected.contains(&attempt.worker_id);
             if stray {
                 tracing::warn!(worker_id = %attempt.worker_id, "a worker runs that no row knows as live");
-                app.runtime.stop(attempt.worker_id).await?;
-                report.stopped.push(attempt.worker_id);
+                match app.runtime.stop(attempt.worker_id).await {
+                    Ok(()) => report.stopped.push(attempt.worker_id),
+                    Err(error) => report.failed.push((attempt.worker_id, chain(&error).to_string())),
+                }
             }
         }
         report.removed = app

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
 use whim_core::WorkerId;
+use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
@@ -15,9 +16,6 @@ use crate::runtime::AttemptState;
 
 /// How many are stopped at once: each may take its whole grace.
 const AT_ONCE: usize = 16;
-
-/// A worker that reported its own end is about to exit, and gets this long for it.
-const TO_EXIT_BY_ITSELF: Duration = Duration::from_secs(30);
 
 /// Stops the workers of this instance that were killed, cancelled or lost, and those that reported their end and do not
 /// exit. The rows came first, so that how a process ends after it was stopped changes nothing any more.
@@ -84,6 +82,11 @@ impl Reconciler for Stops {
 }
 
 impl Stops {
+    /// A worker that reported its own end is about to exit, and gets this long for it.
+    fn time_to_exit(&self) -> Duration {
+        self.0.config.runtime.stop_grace * 3
+    }
+
     async fn stop(
         &self,
         worker: AwaitingStop,
@@ -95,16 +98,16 @@ impl Stops {
             return Outcome::Waiting;
         }
         if running.contains(&worker.id) {
-            if !worker.stop_requested && worker.ended_ago < TO_EXIT_BY_ITSELF {
+            if !worker.stop_requested && worker.ended_ago < self.time_to_exit() {
                 return Outcome::Waiting;
             }
             if let Err(error) = app.runtime.stop(worker.id).await {
-                return Outcome::Failed(worker.id, whim_service::chain::chain(&error).to_string());
+                return Outcome::Failed(worker.id, chain(&error).to_string());
             }
         }
         match workers::mark_stopped(&app.work_database, worker.id).await {
             Ok(()) => Outcome::Stopped(worker.id),
-            Err(error) => Outcome::Failed(worker.id, whim_service::chain::chain(&error).to_string()),
+            Err(error) => Outcome::Failed(worker.id, chain(&error).to_string()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! When workers are started, what they are given, and what happens when they cannot be.
 
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 use whim_orchestrator::db::workers;
 use whim_testkit::wait::wait_until;
@@ -244,4 +245,42 @@ async fn a_stopping_orchestrator_starts_nothing_new_and_leaves_its_workers_alone
 
     assert_eq!(runtime.running(), [worker]);
     assert_eq!(runtime.stopped(), []);
+}
+
+#[tokio::test]
+async fn an_item_that_comes_while_the_listener_is_cut_off_is_found_when_it_is_back() {
+    let services = Services::new().await;
+    let app = TestApp::beside(&services, &[NO_TICK]).await;
+    let first = app.submit().await;
+    app.wait_for_worker(first.id).await;
+    let server = sqlx::PgPool::connect(services.database.server().url())
+        .await
+        .unwrap();
+    let database: String = sqlx::query_scalar("select current_database()::text")
+        .fetch_one(&app.app.database)
+        .await
+        .unwrap();
+    let allow_connections = async |allowed: bool| {
+        let statement = format!(r#"alter database "{database}" with allow_connections {allowed}"#);
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&server)
+            .await
+            .unwrap();
+    };
+
+    allow_connections(false).await;
+    let cut: i64 = sqlx::query_scalar(
+        "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+         where datname = $1 and query like 'LISTEN %'",
+    )
+    .bind(&database)
+    .fetch_one(&server)
+    .await
+    .unwrap();
+    assert_eq!(cut, 1);
+    let second = app.submit().await;
+    allow_connections(true).await;
+
+    app.wait_for_worker(second.id).await;
+    app.stop().await;
 }

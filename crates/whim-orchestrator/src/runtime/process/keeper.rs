@@ -13,15 +13,17 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use futures::future::ready;
 use futures::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
-use whim_service::process::{Child, CommandSpec, Deadlines, Orphans, ProcessIdentity, become_subreaper};
+use whim_service::process::{
+    Child, CommandSpec, Deadlines, Ended, Orphans, ProcessIdentity, become_subreaper,
+};
 use whim_service::signal::EndSignals;
 
 use super::MARKER;
@@ -34,6 +36,9 @@ const DRAIN: Duration = Duration::from_secs(1);
 
 /// How long the kernel may take to remove what was killed.
 const KILL: Duration = Duration::from_secs(5);
+
+/// How often orphans of the worker that ended are reaped while it runs.
+const REAP_EVERY: Duration = Duration::from_secs(30);
 
 /// What the keeper is told on its command line.
 #[derive(Clone, Debug, clap::Args)]
@@ -135,24 +140,27 @@ async fn watch(
     let output = write_down(child.take_stdout(), child.take_stderr(), log);
     tokio::pin!(output);
     let all_ended = async {
-        let (status, stopped) = tokio::select! {
-            status = child.wait() => {
-                let status = status.context("waiting for the worker")?;
-                child.end(Deadlines::AT_ONCE).await.context("ending what the worker left behind")?;
-                (Some(status), false)
+        let ended_by = ended_or_told_to_stop(&mut child, &mut signals).await?;
+        let (status, stopped) = match ended_by {
+            EndedBy::Itself(status) => {
+                let ended = child.end(Deadlines::AT_ONCE).await;
+                check_survivors(&ended.context("ending what the worker left behind")?)?;
+                (Some(status), directory.stop_requested())
             }
-            _signal = signals.next() => {
-                let deadlines = Deadlines { interrupt: Duration::ZERO, terminate: grace, kill: KILL };
+            EndedBy::Signal => {
+                let deadlines = Deadlines {
+                    interrupt: Duration::ZERO,
+                    terminate: grace,
+                    kill: KILL,
+                };
                 let ended = child.end(deadlines).await.context("ending the worker")?;
-                if !ended.survivors.is_empty() {
-                    bail!("{} processes live in spite of SIGKILL", ended.survivors.len());
-                }
+                check_survivors(&ended)?;
                 (ended.status, true)
             }
         };
         anyhow::Ok(Exit {
             how: status.map_or(ExitKind::Unknown, exit_kind),
-            stopped: stopped || directory.stop_requested(),
+            stopped,
         })
     };
     tokio::pin!(all_ended);
@@ -167,6 +175,32 @@ async fn watch(
     directory
         .write_exit(exit)
         .context("writing down how the worker ended")
+}
+
+enum EndedBy {
+    Itself(ExitStatus),
+    Signal,
+}
+
+async fn ended_or_told_to_stop(child: &mut Child, signals: &mut EndSignals) -> anyhow::Result<EndedBy> {
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok(EndedBy::Itself(status.context("waiting for the worker")?)),
+            _signal = signals.next() => return Ok(EndedBy::Signal),
+            () = sleep(REAP_EVERY) => {}
+        }
+        // Orphans that ended are reaped on the way: an agent may make many in its hours.
+        child.members().context("looking for orphans of the worker")?;
+    }
+}
+
+fn check_survivors(ended: &Ended) -> anyhow::Result<()> {
+    let survivors = ended.survivors.len();
+    ensure!(
+        survivors == 0,
+        "{survivors} processes of the worker live in spite of SIGKILL"
+    );
+    Ok(())
 }
 
 fn exit_kind(status: ExitStatus) -> ExitKind {

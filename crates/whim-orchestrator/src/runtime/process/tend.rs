@@ -80,9 +80,11 @@ impl Inner {
                 AttemptState::Running
             } else {
                 let directory = self.directory(worker_id);
-                self.settle(worker_id, &directory)
-                    .await
-                    .with_context(|| format!("looking after the worker {worker_id}"))?
+                self.settle(worker_id, &directory).await.unwrap_or_else(|error| {
+                    // One attempt that cannot be settled must not hide the others.
+                    tracing::error!(%worker_id, error = format!("{error:#}"), "a worker may run still");
+                    AttemptState::Running
+                })
             };
             self.known(|known| match state {
                 AttemptState::Running => known.running.insert(worker_id),
@@ -106,16 +108,18 @@ impl Inner {
                 .and_then(|name| name.parse::<WorkerId>().ok());
             if let Some(worker) = worker
                 && entry.file_type()?.is_dir()
-                && (self.known(|known| known.starting.contains(&worker))
-                    || self
-                        .directory(worker)
-                        .record()?
-                        .is_some_and(|record| record.worker_id == worker))
+                && self.is_ours(worker)
             {
                 workers.push(worker);
             }
         }
         Ok(workers)
+    }
+
+    fn is_ours(&self, worker: WorkerId) -> bool {
+        let starting = || self.known(|known| known.starting.contains(&worker));
+        let record = self.directory(worker).record().ok().flatten();
+        record.is_some_and(|record| record.worker_id == worker) || starting()
     }
 
     /// Those of the running that have ended, as far as a cheap look tells.
@@ -135,20 +139,28 @@ impl Inner {
 
     pub(super) async fn clean(&self, retention: Duration) -> anyhow::Result<Cleaned> {
         let mut cleaned = Cleaned::default();
-        for worker in self.directories()? {
-            let directory = self.directory(worker);
-            let old = directory.exit()?.is_some()
-                && SystemTime::now()
-                    .duration_since(directory.ended_at()?)
-                    .is_ok_and(|age| age >= retention);
-            if old {
-                let path = directory.path().display().to_string();
-                tokio::task::spawn_blocking(move || directory.remove())
-                    .await?
-                    .with_context(|| format!("removing {path}"))?;
-                cleaned.attempts += 1;
+        for worker_id in self.directories()? {
+            match self.clean_attempt(worker_id, retention).await {
+                Ok(removed) => cleaned.attempts += u64::from(removed),
+                Err(error) => {
+                    tracing::warn!(%worker_id, error = format!("{error:#}"), "an old attempt cannot be removed");
+                }
             }
         }
         Ok(cleaned)
+    }
+
+    /// Removes an attempt that ended longer than `retention` ago; whether it did.
+    async fn clean_attempt(&self, worker: WorkerId, retention: Duration) -> anyhow::Result<bool> {
+        let directory = self.directory(worker);
+        if directory.exit()?.is_none() {
+            return Ok(false);
+        }
+        let age = SystemTime::now().duration_since(directory.ended_at()?);
+        if age.is_ok_and(|age| age >= retention) {
+            tokio::task::spawn_blocking(move || directory.remove()).await??;
+            return Ok(true);
+        }
+        Ok(false)
     }
 }
