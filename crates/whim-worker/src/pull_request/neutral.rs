@@ -15,12 +15,10 @@ static ACTIVE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"(?<mention>@)",
         // An issue here or elsewhere: `#12`, `GH-12`.
         r"|(?<issue>#|\b(?i:GH-))(?<number>\d)",
-        // An issue or a commit by its page.
-        r"|(?<scheme>https?:/)(?<rest>/)",
         // A comment or an element.
         r"|(?<element><)",
-        // Words that close an issue, whatever follows.
-        r"|\b(?<word>(?i:close[sd]?|fix(?:e[sd])?|resolve[sd]?))\b(?<after>:?\s+[\w#])",
+        // A word that closes an issue.
+        r"|\b(?<word>(?i:close[sd]?|fix(?:e[sd])?|resolve[sd]?))\b",
     ))
     .ok()
 });
@@ -64,14 +62,22 @@ fn inert(text: &str) -> String {
         if found.name("issue").is_some() {
             return format!("{}{BREAK}{}", group("issue"), group("number"));
         }
-        if found.name("scheme").is_some() {
-            return format!("{}{BREAK}{}", group("scheme"), group("rest"));
-        }
         let word = group("word");
-        let (first, rest) = word.split_at(1);
-        format!("{first}{BREAK}{rest}{}", group("after"))
+        let behind = found.get(0).map_or("", |part| &text[part.end()..]);
+        if names_an_issue(behind) {
+            let (first, rest) = word.split_at(1);
+            return format!("{first}{BREAK}{rest}");
+        }
+        word.to_owned()
     });
     broken.into_owned()
+}
+
+/// Whether a text begins, after a colon or white space, with what could be an issue: `#1`, `GH-1`, `a/b#1`, a page.
+fn names_an_issue(text: &str) -> bool {
+    let issue = text.trim_start_matches(':').trim_start();
+    let word = issue.split_whitespace().next().unwrap_or_default();
+    issue.len() < text.len() && (word.contains('#') || word.contains("://") || word.starts_with("GH-"))
 }
 
 /// Control characters, and the invisible ones that can carry hidden instructions or turn the order of a text
@@ -99,7 +105,7 @@ mod tests {
         assert_eq!(show("resolved other/repo#3"), "r¦esolved other/repo#¦3");
         assert_eq!(
             show("fix https://github.com/a/b/issues/1"),
-            "f¦ix https:/¦/github.com/a/b/issues/1"
+            "f¦ix https://github.com/a/b/issues/1"
         );
         assert_eq!(
             show("a <!-- hidden --> b <img src=x>"),

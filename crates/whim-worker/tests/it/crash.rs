@@ -1,0 +1,133 @@
+use whim_core::FailureCause;
+
+use crate::world::{FILES, HAPPY, REPO, World};
+
+#[tokio::test]
+async fn a_ralph_that_is_killed_is_a_crash_with_its_last_words() -> anyhow::Result<()> {
+    let world = World::new(FILES, "begin; greet; echo 'segfault at 0' >&2; kill -9 $$").await?;
+
+    world.run_to(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::Crash);
+    assert_eq!(failure.reason, "ralph was ended by signal 9\n\nsegfault at 0");
+    assert_eq!(failure.iterations, 1);
+    assert!(
+        world.branch_head().is_some(),
+        "the commit before the crash was not pushed"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ralph_that_fails_says_why() -> anyhow::Result<()> {
+    let world = World::new(
+        FILES,
+        r#"emit '{"event":"failed","error":"there is no SPEC.md"}'; exit 3"#,
+    )
+    .await?;
+
+    world.run_to(2).await?;
+
+    assert_eq!(world.failure()?.reason, "ralph failed: there is no SPEC.md");
+    Ok(())
+}
+
+#[tokio::test]
+async fn success_with_open_tasks_is_not_believed() -> anyhow::Result<()> {
+    let world = World::new(FILES, "begin; greet; complete").await?;
+
+    world.run_to(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::Crash);
+    assert_eq!(
+        failure.reason,
+        "ralph said that every task is done, but 1 task of the checklist are open"
+    );
+    assert!(world.github.pulls(REPO).is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn tasks_that_the_agent_reworded_are_not_done() -> anyhow::Result<()> {
+    let script = "begin; greet; sed -i 's/- \\[ \\] Add a farewell/- [x] Nothing/' SPEC.md; complete";
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(2).await?;
+
+    assert!(
+        world
+            .failure()?
+            .reason
+            .contains("1 task of the checklist are open")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY)
+        .await?
+        .with("RALPH_BIN", "/nowhere/ralph");
+
+    world.run_to(2).await?;
+
+    let reason = world.failure()?.reason;
+    assert!(reason.starts_with("starting /nowhere/ralph: "), "{reason}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn trouble_of_the_model_provider_is_not_the_tasks() -> anyhow::Result<()> {
+    let reset = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    let script = format!(
+        r#"begin; greet
+        emit '{{"event":"warning","type":"provider_limited","message":"usage limit reached|{}"}}'
+        emit '{{"event":"failed","error":"the model provider limits us"}}'; exit 3"#,
+        reset.timestamp()
+    );
+    let world = World::new(FILES, &script).await?;
+
+    world.run_to(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::ModelUnavailable);
+    assert!(
+        failure
+            .reason
+            .starts_with("the model API is not available: usage limit reached"),
+        "{}",
+        failure.reason
+    );
+    let wait = failure.retry_after_seconds.unwrap();
+    assert!((3500..=3600).contains(&wait), "{wait}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn trouble_that_passed_does_not_excuse_what_comes_after() -> anyhow::Result<()> {
+    let script = r#"begin
+        emit '{"event":"warning","type":"provider_unavailable","message":"529"}'
+        tool greeting.txt; emit '{"event":"failed","error":"out of ideas"}'; exit 3"#;
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(2).await?;
+
+    assert_eq!(world.failure()?.cause, FailureCause::Crash);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ralph_that_hangs_is_ended() -> anyhow::Result<()> {
+    let world = World::new(FILES, "begin; greet; exec sleep 1000")
+        .await?
+        .with("RALPH_SILENCE_SECONDS", "0.5");
+
+    world.run_to(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::Crash);
+    assert_eq!(failure.reason, "ralph was silent for too long and was ended");
+    Ok(())
+}

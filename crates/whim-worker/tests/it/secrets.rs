@@ -1,0 +1,124 @@
+use std::fs;
+use std::path::Path;
+
+use whim_core::FailureCause;
+
+use crate::world::{FILES, HAPPY, MODEL_KEY, REPO, WORKER_TOKEN, World};
+
+/// Whether a file below the directory contains the text.
+fn is_below(directory: &Path, text: &str) -> anyhow::Result<Option<String>> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            if let Some(found) = is_below(&path, text)? {
+                return Ok(Some(found));
+            }
+        } else if entry.file_type()?.is_file() {
+            let content = fs::read(&path)?;
+            if content
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+            {
+                return Ok(Some(path.display().to_string()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Result<()> {
+    // Pushes happen while the script looks at the arguments of every process.
+    let script = r#"begin; greet
+        for turn in 1 2 3 4 5 6 7 8 9 10; do cat /proc/[0-9]*/cmdline >> "$control/arguments-of-all" 2>/dev/null || true; sleep 0.02; done
+        emit '{"event":"tool","type":"bash","path":"'"$ANTHROPIC_API_KEY"'"}'
+        part; complete"#;
+    let world = World::new(FILES, script).await?;
+
+    let ended = world.run_to(0).await?;
+
+    let told = serde_json::to_string(&world.orchestrator.heartbeats())?;
+    let arguments = fs::read(world.control().join("arguments-of-all"))?;
+    let arguments = String::from_utf8_lossy(&arguments);
+    assert!(arguments.contains("force-with-lease"), "no push was seen");
+    for secret in [world.github.token(), WORKER_TOKEN, MODEL_KEY] {
+        assert_eq!(is_below(&world.attempt_directory(), secret)?, None, "{secret}");
+        assert!(!ended.log.contains(secret), "{secret} is in the log");
+        assert!(!told.contains(secret), "{secret} was told");
+        assert!(!arguments.contains(secret), "{secret} was an argument");
+    }
+    assert!(
+        told.contains("***"),
+        "the secret that the agent printed was not masked"
+    );
+    assert!(!world.attempt_directory().join("credentials").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_agent_gets_the_models_secret_and_no_other() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+
+    world.run_to(0).await?;
+
+    let environment = world.note("environment")?;
+    assert!(
+        environment.contains(&format!("ANTHROPIC_API_KEY={MODEL_KEY}\n")),
+        "{environment}"
+    );
+    for secret in [world.github.token(), WORKER_TOKEN] {
+        assert!(!environment.contains(secret), "{environment}");
+    }
+    let mut names: Vec<&str> = environment
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name)
+        .collect();
+    names.sort_unstable();
+    insta::assert_snapshot!(names.join(" "), @"ANTHROPIC_API_KEY ANTHROPIC_BASE_URL GIT_AUTHOR_EMAIL GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL GIT_COMMITTER_NAME GIT_TERMINAL_PROMPT HOME PATH PROCESS_TREE PWD TMPDIR WHIM_ATTEMPT");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_workspace_cannot_push_by_itself() -> anyhow::Result<()> {
+    let script = r#"begin; git remote --verbose > "$control/remotes"
+        if git push -q origin HEAD:refs/heads/stolen 2> "$control/refusal"; then exit 9; fi
+        greet; part; complete"#;
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(0).await?;
+
+    let remotes = world.note("remotes")?;
+    assert!(
+        remotes.contains(&format!("{}/{REPO}.git (push)", world.github.git_url())),
+        "{remotes}"
+    );
+    assert_eq!(world.github.branch_head(REPO, "stolen"), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
+    for hide in [
+        "commit config.txt \"key=$ANTHROPIC_API_KEY\" 'Add the key'",
+        // Removed again: it would be in the history.
+        "printf '%s' \"$ANTHROPIC_API_KEY\" > k; git add k; git commit -qm one; commit k nothing two",
+        "commit note.txt note \"key $ANTHROPIC_API_KEY\"",
+        "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | base64 -w0)\" encoded",
+    ] {
+        let world = World::new(FILES, &format!("begin; {hide}; tell done; await never")).await?;
+
+        world.run_to(2).await?;
+
+        let failure = world.failure()?;
+        assert_eq!(failure.cause, FailureCause::PushRefused, "{hide}");
+        assert!(
+            failure.reason.contains("one of Whim's own credentials"),
+            "{}",
+            failure.reason
+        );
+        assert_eq!(world.branch_head(), None, "{hide}");
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+use whim_core::FailureCause;
+
+use crate::world::{FILES, REPO, World};
+
+#[tokio::test]
+async fn the_agents_own_words_are_the_reason() -> anyhow::Result<()> {
+    let script = r#"begin; greet; mkdir -p .ai; echo 'The key for the payment provider is missing.' > .ai/stuck.md
+        emit '{"event":"stuck","reason":"no progress","iterations_without_progress":3}'; exit 1"#;
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(3).await?;
+
+    let stuck = world.stuck()?;
+    assert_eq!(stuck.reason, "The key for the payment provider is missing.");
+    assert_eq!((stuck.iterations_without_progress, stuck.iterations), (3, 1));
+    assert!(world.github.pulls(REPO).is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_done_before_is_kept_for_the_next_attempt() -> anyhow::Result<()> {
+    let script = r#"begin; greet
+        emit '{"event":"stuck","reason":"3 iterations in a row changed nothing","iterations_without_progress":3}'; exit 1"#;
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(3).await?;
+
+    assert_eq!(world.stuck()?.reason, "3 iterations in a row changed nothing");
+    let (spec, head) = world.orchestrator.checkpoint().unwrap();
+    assert_eq!(Some(head), world.branch_head());
+    assert!(
+        spec.contains("- [x] Add a greeting\n- [ ] Add a farewell"),
+        "{spec}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn iterations_that_are_used_up_are_a_failure_of_their_own() -> anyhow::Result<()> {
+    let script = r#"begin; greet; emit '{"event":"failed","error":"1 iteration did not do it all"}'; exit 2"#;
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::IterationsUsedUp);
+    assert_eq!(
+        failure.reason,
+        "the 1 iteration of this attempt are used up; 1 of 2 tasks are done"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn ticks_without_a_single_commit_are_no_work() -> anyhow::Result<()> {
+    let script = "begin; tick 0 'Add a greeting'; tick 1 'Add a farewell'; complete";
+    let world = World::new(FILES, script).await?;
+
+    world.run_to(3).await?;
+
+    assert_eq!(
+        world.stuck()?.reason,
+        "every task is ticked, but there is not a single commit"
+    );
+    assert_eq!(world.branch_head(), None);
+    assert_eq!(world.orchestrator.checkpoint(), None);
+    Ok(())
+}
