@@ -55,6 +55,13 @@ impl Options {
     }
 }
 
+/// Where the orchestrator listens; 0 for any free port.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ports {
+    api: u16,
+    worker_api: u16,
+}
+
 /// A running system. Dropping it ends everything that it started, workers included.
 pub struct System {
     /// The GitHub stand-in.
@@ -68,6 +75,8 @@ pub struct System {
     orchestrator: Option<Program>,
     intake: Option<Program>,
     api_url: Url,
+    /// Drawn at the first start and kept: workers and intake know them across a restart.
+    ports: Option<Ports>,
     // Dropped last: the logs of the others are in there.
     directory: TempDir,
 }
@@ -89,6 +98,7 @@ impl System {
             options,
             orchestrator: None,
             intake: None,
+            ports: None,
             api_url: Url::parse("http://127.0.0.1:1")
                 .context("a placeholder until the orchestrator listens")?,
             directory: tempfile::Builder::new()
@@ -115,8 +125,18 @@ impl System {
         let environment = self.orchestrator_environment()?;
         let (program, ready) =
             Program::start("whim-orchestrator", self.directory.path(), &environment).await?;
-        let api = ready["api"].as_str().context("the ready file names no `api`")?;
-        self.api_url = Url::parse(api).context("reading the orchestrator's address")?;
+        let address = |name: &str| {
+            let text = ready[name]
+                .as_str()
+                .with_context(|| format!("the ready file names no `{name}`"))?;
+            Url::parse(text).context("reading the orchestrator's address")
+        };
+        self.api_url = address("api")?;
+        let port = |url: &Url| url.port().context("an address without a port");
+        self.ports = Some(Ports {
+            api: port(&self.api_url)?,
+            worker_api: port(&address("workerApi")?)?,
+        });
         self.orchestrator = Some(program);
         Ok(())
     }
@@ -305,13 +325,14 @@ impl System {
 
     fn orchestrator_environment(&self) -> anyhow::Result<Vec<(String, OsString)>> {
         let claude = tools::claude()?;
+        let ports = self.ports.unwrap_or_default();
         let settings = [
             ("DATABASE_URL", self.database.url().to_owned()),
             ("REDIS_URL", self.redis.url().to_owned()),
             ("REDIS_KEY_PREFIX", self.redis.prefix().to_owned()),
             ("API_KEY", API_KEY.to_owned()),
-            ("PORT", "0".to_owned()),
-            ("WORKER_PORT", "0".to_owned()),
+            ("PORT", ports.api.to_string()),
+            ("WORKER_PORT", ports.worker_api.to_string()),
             ("ADMIN_PORT", "0".to_owned()),
             ("WORKER_RUNTIME", "process".to_owned()),
             ("GITHUB_TOKEN", self.github.token().to_owned()),

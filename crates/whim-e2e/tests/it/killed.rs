@@ -91,9 +91,6 @@ async fn a_worker_outlives_the_orchestrator_and_is_taken_up_again() {
 
     system.take_orchestrator().unwrap().kill().await.unwrap();
     system.start_orchestrator().await.unwrap();
-    // Ports are drawn anew, which a real deployment does not do.
-    system.take_intake().unwrap().kill().await.unwrap();
-    system.start_intake().await.unwrap();
     gate.open();
     system
         .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
