@@ -26,8 +26,16 @@ pub const WORKERS_CHANNEL: &str = "whim_workers";
 /// How long a request waits for a connection before the answer is 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A transaction that waits so long for its next statement belongs to an orchestrator that was stopped or cut off: it
+/// must not keep its locks from the others (`FAULTS.md`, row 37).
+const ABANDONED_AFTER: &str = "30s";
+
+/// How long a question of a person may take; below the time limit of a request, so that both end.
+const STATEMENT_TIMEOUT: &str = "20s";
+
 /// The pool of the worker protocol, the dispatcher and the reconcilers; it connects when it is first used.
 pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    let options = options.options([("idle_in_transaction_session_timeout", ABANDONED_AFTER)]);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -38,10 +46,11 @@ pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
 ///
 /// Its statements are planned for the values at hand: one plan for every combination of filters would use no index.
 pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    work_pool(
-        options.options([("plan_cache_mode", "force_custom_plan")]),
-        connections,
-    )
+    let settings = [
+        ("plan_cache_mode", "force_custom_plan"),
+        ("statement_timeout", STATEMENT_TIMEOUT),
+    ];
+    work_pool(options.options(settings), connections)
 }
 
 /// Does `work` in one transaction: commits what succeeded, and has undone what failed before the answer. A transaction

@@ -16,8 +16,8 @@ pub struct Beat<'a> {
     pub iteration: i32,
     /// The stage, when it is told.
     pub stage: Option<Stage>,
-    /// The sums so far.
-    pub stats: &'a IterationStats,
+    /// The sums so far, when they are told.
+    pub stats: Option<&'a IterationStats>,
     /// Whether something happened.
     pub progress: bool,
 }
@@ -58,7 +58,7 @@ pub async fn record(
              seq = greatest(b.seq, $4),
              iteration = case when $4 > b.seq then greatest(b.iteration, $5) else b.iteration end,
              stage = case when $4 > b.seq then coalesce($6, b.stage) else b.stage end,
-             stats = case when $4 > b.seq then $7 else b.stats end,
+             stats = case when $4 > b.seq then coalesce($7, b.stats) else b.stats end,
              progress_at = case when $4 > b.seq and $8 then now() else b.progress_at end
          from worker_beats old
          join workers w on w.id = old.worker_id
@@ -73,7 +73,7 @@ pub async fn record(
         beat.seq,
         beat.iteration,
         beat.stage as Option<Stage>,
-        Json(beat.stats) as Json<&IterationStats>,
+        beat.stats.map(Json) as Option<Json<&IterationStats>>,
         beat.progress,
     )
     .fetch_optional(db)
@@ -93,13 +93,13 @@ pub async fn settle(
     db: &mut PgConnection,
     worker: WorkerId,
     iteration: i32,
-    stats: &IterationStats,
+    stats: Option<&IterationStats>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update worker_beats set iteration = greatest(iteration, $2), stats = $3 where worker_id = $1",
+        "update worker_beats set iteration = greatest(iteration, $2), stats = coalesce($3, stats) where worker_id = $1",
         worker as WorkerId,
         iteration,
-        Json(stats) as Json<&IterationStats>,
+        stats.map(Json) as Option<Json<&IterationStats>>,
     )
     .execute(db)
     .await?;

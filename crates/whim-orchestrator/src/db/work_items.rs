@@ -6,14 +6,16 @@
 mod change;
 mod claim;
 mod insert;
+mod lock;
 mod view;
 
 pub use self::change::{
-    Locked, NextAttempt, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec,
-    hand_in_spec, lock, lock_of_worker, next_wait_ends_in, put_back, record_progress, requeue,
+    NextAttempt, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec, hand_in_spec,
+    next_wait_ends_in, put_back, record_progress, requeue,
 };
 pub use self::claim::{Claimed, claim};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
+pub use self::lock::{Locked, lock, lock_of_worker};
 pub use self::view::{Task, by_priority, by_status, find, page, queue, task};
 
 /// How far a checklist is: what the hot row keeps of it.

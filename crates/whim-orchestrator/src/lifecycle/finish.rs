@@ -11,7 +11,7 @@ use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestRepor
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 
 use super::end::{AttemptEnd, EndedBy, after_commit, end_locked};
-use super::heartbeat::bounded;
+use super::heartbeat::{bounded, told};
 use super::{Attempt, Caller};
 use crate::app::App;
 use crate::db::work_items::{self, TaskCounts};
@@ -197,7 +197,7 @@ async fn once(
 /// Counts what the worker used: what is reserved for it beyond that is free again when its row ends.
 async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
     let iterations = bounded(used.iterations, caller.max_iterations);
-    beats::settle(&mut *db, caller.id, iterations, &used.stats).await?;
+    beats::settle(&mut *db, caller.id, iterations, told(&used.stats)).await?;
     budget::record_iterations(db, caller.id, 1, iterations).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `POST /api/worker/:id/heartbeat`.
 
-use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
+use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use whim_core::CommitHash;
 use whim_core::protocol::events::WorkerEvent;
@@ -43,7 +43,7 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         seq,
         iteration,
         stage,
-        stats: &stats,
+        stats: told(&stats),
         progress,
     };
 
@@ -113,6 +113,11 @@ fn checklist<'a>(
         ));
     }
     Ok(Some((SpecDocument::parse(storable(spec)), head_sha)))
+}
+
+/// Sums only ever grow, so sums of nothing were left out and do not take back what was told before.
+pub(super) fn told(stats: &IterationStats) -> Option<&IterationStats> {
+    (*stats != IterationStats::default()).then_some(stats)
 }
 
 /// An iteration within what the worker may use: more would be a defect of the worker, and must not cost the day.

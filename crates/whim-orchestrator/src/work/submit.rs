@@ -89,6 +89,7 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         .issue_title
         .as_deref()
         .or_else(|| document.as_ref().and_then(SpecDocument::title))
+        .or_else(|| description.as_deref().and_then(|text| text.trim().lines().next()))
         .unwrap_or_default();
     let branch = branch.unwrap_or_else(|| BranchName::for_item(id, metadata.issue_number, title));
     let violations = document

@@ -1,5 +1,7 @@
 //! Whoever is late changes nothing: workers whose item was taken away, and the losers of races.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use whim_core::{FailureCause, LeaseEpoch, WorkItemId, WorkerId};
@@ -305,6 +307,27 @@ async fn of_complete_and_whoever_ends_the_worker_exactly_one_wins_in_a_thousand_
     println!("complete won {completed} of {RACES} races");
     let ended = "select count(*) from workers where ended_at is not null";
     assert_eq!(world.number(ended).await, RACES);
+}
+
+#[tokio::test]
+async fn a_heartbeat_and_the_end_of_its_worker_do_not_wait_for_each_other() {
+    let world = World::new().await;
+    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
+    let beat = json!({ "seq": 1, "iteration": 1, "events": [event] });
+    let done = complete();
+
+    for batch in running_workers(&world, 200).await.chunks(20) {
+        let races = batch.iter().map(async |worker| {
+            tokio::join!(
+                world.call(worker, "heartbeat", &beat),
+                world.call(worker, "complete", &done)
+            )
+        });
+        for (beat, complete) in futures::future::join_all(races).await {
+            assert!(matches!(beat.status, 200 | 409), "{beat:?}");
+            assert_eq!(complete.status, 200, "{complete:?}");
+        }
+    }
 }
 
 /// Many running workers at once: what submitting, claiming and registering make of the rows.

@@ -1,7 +1,7 @@
 //! A world without background work: the real routers, Postgres and Redis, and nothing that claims, starts or stops
 //! anything unless the test does.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -71,7 +71,7 @@ pub struct Locked {
 pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Locked>> {
     let row = sqlx::query!(
         "select id, lease_epoch, status, nonce, max_iterations, registered_at, final_answer
-         from workers where id = $1 for update",
+         from workers where id = $1 for no key update",
         id as WorkerId
     )
     .fetch_optional(db)

@@ -1,0 +1,128 @@
+//! Pages of items, and the queue.
+
+use serde_json::json;
+
+use crate::world::{SPEC, World, fail, id_of};
+
+#[tokio::test]
+async fn pages_show_the_newest_first_and_fit_together() {
+    let world = World::new().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        made.push(world.submit().await);
+    }
+    made.reverse();
+
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = world.get(&format!("/api/work?limit=2{cursor}")).await.expect(200);
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 2);
+        assert!(
+            items.iter().all(|item| item.get("spec").is_none()),
+            "lists have no wide texts"
+        );
+        seen.extend(items.iter().map(id_of));
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test]
+async fn items_are_found_by_what_is_known_of_them() {
+    let world = World::new().await;
+    let body = |repo: &str, reference: &str, priority: &str| json!({ "repo": repo, "spec": SPEC, "source": "github", "sourceRef": reference, "priority": priority });
+    let first = id_of(
+        &world
+            .post("/api/work", &body("octocat/hello", "1", "low"))
+            .await
+            .expect(201),
+    );
+    let second = id_of(
+        &world
+            .post("/api/work", &body("octocat/other", "1", "high"))
+            .await
+            .expect(201),
+    );
+    world
+        .post(&format!("/api/work/{first}/cancel"), &json!({}))
+        .await
+        .expect(200);
+
+    for (query, expected) in [
+        ("status=queued", vec![second]),
+        ("status=cancelled", vec![first]),
+        ("repo=Octocat/Hello&source=github&sourceRef=1", vec![first]),
+        ("sourceRef=1", vec![second, first]),
+        ("priority=high", vec![second]),
+        ("source=api", vec![]),
+    ] {
+        let page = world.get(&format!("/api/work?{query}")).await.expect(200);
+        let found: Vec<_> = page["items"].as_array().unwrap().iter().map(id_of).collect();
+        assert_eq!(found, expected, "{query}");
+    }
+    for (query, field) in [
+        ("status=done", "status"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("cursor=x", "cursor"),
+        ("repo=hello", "repo"),
+        ("colour=red", "colour"),
+    ] {
+        assert_eq!(
+            world
+                .get(&format!("/api/work?{query}"))
+                .await
+                .expect_refused_field(),
+            field
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_queue_is_shown_in_the_order_in_which_it_will_be_taken() {
+    let world = World::new().await;
+    let submit = async |priority: &str| {
+        let body = json!({ "repo": "octocat/hello", "spec": SPEC, "priority": priority });
+        id_of(&world.post("/api/work", &body).await.expect(201))
+    };
+    // This one waits for its next attempt: last, however urgent.
+    let waiting = submit("critical").await;
+    let worker = world.start_worker().await;
+    world.call(&worker, "fail", &fail("crash")).await.expect(200);
+    let (low, medium) = (submit("low").await, submit("medium").await);
+    let (critical, late_medium) = (submit("critical").await, submit("medium").await);
+
+    let queue = world.get("/api/queue").await.expect(200);
+
+    let shown: Vec<_> = queue["items"].as_array().unwrap().iter().map(id_of).collect();
+    assert_eq!(shown, [critical, medium, late_medium, low, waiting]);
+    assert_eq!(
+        (&queue["byStatus"]["queued"], &queue["byStatus"]["completed"]),
+        (&json!(5), &json!(0))
+    );
+    assert_eq!(
+        (&queue["byPriority"]["critical"], &queue["byPriority"]["high"]),
+        (&json!(2), &json!(0))
+    );
+    let mut paged = Vec::new();
+    let mut cursor = String::new();
+    while paged.len() < 5 {
+        let page = world
+            .get(&format!("/api/queue?limit=1{cursor}"))
+            .await
+            .expect(200);
+        paged.push(id_of(&page["items"][0]));
+        cursor = format!("&cursor={}", paged[paged.len() - 1]);
+    }
+    assert_eq!(paged, shown);
+    let mut taken = Vec::new();
+    while let Some(worker) = world.claim().await {
+        taken.push(worker.item);
+    }
+    assert_eq!(taken, shown[..4]);
+}

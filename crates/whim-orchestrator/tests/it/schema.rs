@@ -1,0 +1,106 @@
+//! What the code takes for granted of the schema.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use sqlx::postgres::PgListener;
+use whim_core::{FailureCause, Priority, Stage, WorkItemStatus, WorkerStatus};
+use whim_orchestrator::db::{WORK_CHANNEL, WORKERS_CHANNEL};
+
+use crate::world::{World, fail};
+
+async fn labels(world: &World, enumeration: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "select enumlabel::text from pg_enum e join pg_type t on t.oid = e.enumtypid
+         where t.typname = $1 order by enumsortorder",
+    )
+    .bind(enumeration)
+    .fetch_all(&world.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn the_database_knows_the_same_states_in_the_same_order_as_the_code() {
+    let world = World::new().await;
+    let stages = [
+        Stage::Preparing,
+        Stage::Working,
+        Stage::Testing,
+        Stage::Reviewing,
+        Stage::Delivering,
+    ];
+    assert_eq!(
+        labels(&world, "work_item_status").await,
+        WorkItemStatus::ALL.map(WorkItemStatus::as_str)
+    );
+    assert_eq!(
+        labels(&world, "worker_status").await,
+        WorkerStatus::ALL.map(WorkerStatus::as_str)
+    );
+    assert_eq!(
+        labels(&world, "failure_cause").await,
+        FailureCause::ALL.map(FailureCause::as_str)
+    );
+    assert_eq!(
+        labels(&world, "priority").await,
+        Priority::ALL.map(Priority::as_str)
+    );
+    assert_eq!(labels(&world, "worker_stage").await, stages.map(Stage::as_str));
+}
+
+#[tokio::test]
+async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() {
+    let world = World::new().await;
+    sqlx::raw_sql(
+        "insert into work_items (id, repo, branch, status, priority, source, queued_at, next_retry_at)
+             select gen_random_uuid(), 'octocat/hello', 'whim/' || n, 'queued',
+                    (array['critical', 'high', 'medium', 'low'])[1 + n % 4]::priority, 'api',
+                    now() - make_interval(secs => n), case when n % 3 = 0 then now() end
+             from generate_series(1, 20000) as n;
+         analyze work_items;",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let claim = include_str!("../../src/db/work_items/claim.sql").replace("$1", "gen_random_uuid()");
+
+    let explain = sqlx::AssertSqlSafe(format!(
+        "explain (analyze, costs off, timing off, summary off) {claim}"
+    ));
+    let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&world.pool).await.unwrap();
+
+    let plan = plan.join("\n");
+    assert!(
+        plan.contains("Index Scan using work_items_claim on work_items"),
+        "{plan}"
+    );
+    assert!(!plan.contains("Sort") && !plan.contains("Seq Scan"), "{plan}");
+    let read = plan
+        .lines()
+        .find(|line| line.contains("using work_items_claim"))
+        .unwrap();
+    assert!(read.contains("rows=1") || read.contains("rows=1.00"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
+    let world = World::new().await;
+    let mut listener = PgListener::connect_with(&world.pool).await.unwrap();
+    listener
+        .listen_all([WORK_CHANNEL, WORKERS_CHANNEL])
+        .await
+        .unwrap();
+    let mut told = async || {
+        let notification = listener.recv().await.unwrap();
+        notification.channel().to_owned()
+    };
+
+    world.submit().await;
+    assert_eq!(told().await, WORK_CHANNEL);
+    let worker = world.start_worker().await;
+    world.call(&worker, "fail", &fail("crash")).await.expect(200);
+    // Neither the claim nor the registration told anything, and the item waits for its next attempt.
+    assert_eq!(told().await, WORKERS_CHANNEL);
+    world.end_waits().await;
+    assert_eq!(told().await, WORK_CHANNEL);
+}

@@ -1,0 +1,157 @@
+//! Specifications that are written for items.
+
+use serde_json::{Value, json};
+use whim_core::WorkItemId;
+
+use crate::world::{SPEC, World, id_of};
+
+async fn generating(world: &World) -> WorkItemId {
+    let body = json!({ "repo": "octocat/hello", "description": "Say hello." });
+    id_of(&world.post("/api/work", &body).await.expect(201))
+}
+
+#[tokio::test]
+async fn an_item_whose_spec_was_never_written_gets_it_written_in_its_next_run() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let failed = json!({ "reason": "It does not say what to greet.", "retryable": false });
+    world
+        .post(&format!("/api/work/{id}/spec/fail"), &failed)
+        .await
+        .expect(200);
+
+    let requeued = world
+        .post(&format!("/api/work/{id}/requeue"), &json!({}))
+        .await
+        .expect(200);
+
+    assert_eq!(
+        (&requeued["status"], &requeued["run"]),
+        (&json!("generating"), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let path = format!("/api/work/{id}/spec");
+
+    let item = world.put(&path, &json!({ "spec": SPEC })).await.expect(200);
+
+    assert_eq!(
+        (&item["status"], &item["tasksTotal"], &item["spec"]),
+        (&json!("queued"), &json!(2), &json!(SPEC))
+    );
+    assert_eq!(world.put(&path, &json!({ "spec": SPEC })).await.expect(200), item);
+    let other = SPEC.replace("world", "moon");
+    assert_eq!(
+        world
+            .put(&path, &json!({ "spec": other }))
+            .await
+            .expect_error(409),
+        "wrong_state"
+    );
+    assert_eq!(world.item(id).await["spec"], SPEC);
+    assert!(world.claim().await.is_some());
+}
+
+#[tokio::test]
+async fn a_generated_spec_has_to_keep_every_convention() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let spec = "# Fix it\n\n- [ ] Change the check at auth.ts:42\n- [ ] Run `npm install left-pad`\n";
+
+    let refused = world
+        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": spec }))
+        .await
+        .expect(400);
+
+    assert_eq!(refused["details"]["field"], "spec");
+    let violations = refused["details"]["violations"].as_array().unwrap();
+    assert!(
+        violations
+            .iter()
+            .any(|text| text.as_str().unwrap().starts_with("line 3: ")),
+        "{violations:?}"
+    );
+    assert_eq!(world.status(id).await, "generating");
+}
+
+#[tokio::test]
+async fn a_spec_that_can_be_tried_again_is_put_off_longer_each_time() {
+    let world = World::with(&[("RETRY_DELAYS", "100,10000")]).await;
+    let id = generating(&world).await;
+    let failed = json!({ "reason": "The model API is overloaded.", "retryable": true });
+
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let item = world
+            .post(&format!("/api/work/{id}/spec/fail"), &failed)
+            .await
+            .expect(200);
+        assert_eq!(
+            (&item["status"], &item["retries"]),
+            (&json!("generating"), &json!(0))
+        );
+        assert_eq!(item["error"], "The model API is overloaded.");
+        assert_ne!(item["nextRetryAt"], Value::Null);
+        waits.push(
+            world
+                .number("select extract(epoch from next_retry_at - now())::bigint from work_items")
+                .await,
+        );
+    }
+
+    // The delays are spread over half to one and a half times their length.
+    assert!((49..=151).contains(&waits[0]), "{waits:?}");
+    assert!(
+        waits[1..].iter().all(|wait| (4_999..=15_001).contains(wait)),
+        "{waits:?}"
+    );
+    let page = world.get("/api/work?status=generating").await.expect(200);
+    assert_ne!(
+        page["items"][0]["nextRetryAt"],
+        Value::Null,
+        "who writes specs can tell it from due ones"
+    );
+    let item = world
+        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&item["nextRetryAt"], &item["error"]),
+        (&Value::Null, &Value::Null),
+        "early is fine"
+    );
+}
+
+#[tokio::test]
+async fn an_item_for_which_no_spec_can_be_written_has_failed() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let path = format!("/api/work/{id}/spec/fail");
+    let failed = json!({ "reason": "It does not say what to greet.", "retryable": false });
+
+    let item = world.post(&path, &failed).await.expect(200);
+
+    assert_eq!(
+        (&item["status"], &item["failureCause"]),
+        (&json!("failed"), &json!("spec_unusable"))
+    );
+    assert_eq!(item["error"], "It does not say what to greet.");
+    assert_eq!(world.post(&path, &failed).await.expect(200), item);
+    assert_eq!(
+        world
+            .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+            .await
+            .expect_error(409),
+        "wrong_state"
+    );
+
+    let queued = world.submit().await;
+    let refused = world
+        .post(&format!("/api/work/{queued}/spec/fail"), &failed)
+        .await;
+    assert_eq!(refused.expect_error(409), "wrong_state");
+}
