@@ -48,10 +48,10 @@ impl TelemetryConfig {
             ("json", LogFormat::Json),
         ];
         let format = env.or_default("LOG_FORMAT", LogFormat::default(), one_of(formats));
-        let level_variable = if env.is_set("LOG_LEVEL") {
-            "LOG_LEVEL"
-        } else {
+        let level_variable = if env.is_set("RUST_LOG") && !env.is_set("LOG_LEVEL") {
             "RUST_LOG"
+        } else {
+            "LOG_LEVEL"
         };
         let level = env.or_default(level_variable, DEFAULT_LEVEL.to_owned(), level_filter());
         Self { format, level }
