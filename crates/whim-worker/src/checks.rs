@@ -15,7 +15,7 @@ use whim_service::chain::chain;
 
 pub use self::counts::{Counts, counts};
 pub use self::detect::{Plan, Step, detect};
-use self::run::{Ran, StepEnd};
+use self::run::{Limits, Ran, StepEnd};
 use crate::outcome::Failure;
 use crate::surroundings::Surroundings;
 use crate::text::tail;
@@ -42,14 +42,18 @@ pub async fn check(
         tracing::info!("the project has no tests that Whim knows how to run");
         return Ok(None);
     };
+    let limits = Limits {
+        time: time_limit,
+        processes: run::MAX_PROCESSES,
+    };
     for step in &plan.preparation {
-        let ran = run_step(step, directory, surroundings, time_limit).await?;
+        let ran = run_step(step, directory, surroundings, limits).await?;
         if !ran.is_success() {
             let what = format!("preparing the tests with `{step}` failed");
             return Err(failure(&what, &ran, None));
         }
     }
-    let ran = run_step(&plan.test, directory, surroundings, time_limit).await?;
+    let ran = run_step(&plan.test, directory, surroundings, limits).await?;
     let report = report(&plan, &ran);
     if report.passed {
         return Ok(Some(report));
@@ -66,10 +70,10 @@ async fn run_step(
     step: &Step,
     directory: &Path,
     surroundings: &Surroundings,
-    time_limit: Duration,
+    limits: Limits,
 ) -> Result<Ran, Failure> {
     tracing::info!("running `{step}`");
-    run::run(step, directory, surroundings, time_limit)
+    run::run(step, directory, surroundings, limits)
         .await
         .map_err(|error| {
             if error.is_not_found() {

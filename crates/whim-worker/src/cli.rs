@@ -71,7 +71,7 @@ fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {
     telemetry::init(SERVICE, &config.telemetry).context("setting up the log")?;
     // Before anything else can run: from now on nobody else can read them.
     let credentials = Credentials::take(&config.credentials_dir)?;
-    tracing::info!(%effective, "starting with {effective}");
+    tracing::info!("starting with {effective}");
     become_subreaper().context("becoming the parent of orphans")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)

@@ -128,6 +128,11 @@ impl Reporter {
         self.push(WorkerEventBody::Notice { message });
     }
 
+    /// The text without secrets, for the log.
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor.redact(text)
+    }
+
     /// What was used so far.
     pub fn totals(&self) -> Totals {
         self.outbox.borrow().totals

@@ -75,9 +75,6 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
         result = Box::pin(story(begun)) => result,
     };
-    if let Err(failure) = &result {
-        tracing::warn!(?failure, "the attempt failed");
-    }
     let report = FinalReport::new(result, reporter.totals());
     let ending: fn(_) -> _ = match &report {
         FinalReport::Complete(_) => Ending::Completed,

@@ -15,6 +15,13 @@ const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
 pub(super) const MAX_PROCESSES: usize = 1000;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What a step may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) time: Duration,
+    pub(super) processes: usize,
+}
+
 /// What running a step came to.
 #[derive(Debug)]
 pub(super) struct Ran {
@@ -60,7 +67,7 @@ pub(super) async fn run(
     step: &Step,
     directory: &Path,
     surroundings: &Surroundings,
-    time_limit: Duration,
+    limits: Limits,
 ) -> Result<Ran, StepError> {
     let command = CommandSpec::new(&step.program).args(&step.arguments);
     let command = surroundings
@@ -72,11 +79,11 @@ pub(super) async fn run(
         .orphans(Orphans::Adopted);
     let begin = Instant::now();
     tokio::select! {
-        finished = run_bounded(&command, time_limit, OUTPUT_LIMIT) => {
+        finished = run_bounded(&command, limits.time, OUTPUT_LIMIT) => {
             finished.map(Ran::from).map_err(StepError)
         }
         // Dropping the other branch kills all of them.
-        () = too_many_processes() => Ok(Ran {
+        () = too_many_processes(limits.processes) => Ok(Ran {
             end: StepEnd::TooManyProcesses,
             output: String::new(),
             is_whole: false,
@@ -85,11 +92,11 @@ pub(super) async fn run(
     }
 }
 
-async fn too_many_processes() {
+async fn too_many_processes(limit: usize) {
     loop {
         sleep(LOOK_EVERY).await;
         match descendants(std::process::id()) {
-            Ok(found) if found.len() > MAX_PROCESSES => return,
+            Ok(found) if found.len() > limit => return,
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the processes of the tests cannot be counted"),
         }
@@ -137,7 +144,34 @@ fn without_terminal_codes(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use whim_service::environment::Environment;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_step_with_too_many_processes_is_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let makefile = "test:\n\t@for n in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait\n";
+        std::fs::write(directory.path().join("Makefile"), makefile).unwrap();
+        let plan = crate::checks::detect(directory.path(), directory.path())
+            .unwrap()
+            .unwrap();
+        let surroundings = Surroundings::read(&mut Environment::from_pairs::<&str, &str>([]));
+        let limits = Limits {
+            time: Duration::from_mins(1),
+            processes: 5,
+        };
+
+        let ran = run(&plan.test, directory.path(), &surroundings, limits)
+            .await
+            .unwrap();
+
+        assert_eq!(ran.end, StepEnd::TooManyProcesses);
+        let living = || descendants(std::process::id()).unwrap();
+        while !living().is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
 
     #[test]
     fn codes_of_terminals_are_left_out() {

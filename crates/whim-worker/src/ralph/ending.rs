@@ -48,10 +48,10 @@ fn complete(
     if spec.is_complete() {
         return Ok(spec);
     }
-    let open = counted(spec.open_tasks().count() as u64, "task");
+    let (open, total) = (spec.open_tasks().count(), spec.tasks().len());
     Err(crash(
         progress,
-        &format!("ralph said that every task is done, but {open} of the checklist are open"),
+        &format!("ralph said that every task is done, but in the checklist {open} of {total} are open"),
     ))
 }
 
@@ -86,7 +86,9 @@ fn iterations_used_up(progress: &Progress) -> Failure {
     let (done, total) = (spec.done_count(), spec.tasks().len());
     Failure::new(
         FailureCause::IterationsUsedUp,
-        format!("the {iterations} of this attempt are used up; {done} of {total} tasks are done"),
+        format!(
+            "the iterations of this attempt are used up ({iterations}); {done} of {total} tasks are done"
+        ),
     )
 }
 

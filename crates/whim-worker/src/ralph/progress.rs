@@ -111,7 +111,6 @@ impl Progress {
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
-                tracing::warn!(event, error, "ralph sent an event that does not fit its contract");
                 reporter.notice(&format!(
                     "ralph sent an event `{event}` that does not fit its contract: {error}"
                 ));
@@ -142,7 +141,7 @@ impl Progress {
                 self.tick(&task);
                 return Consequence::Publish;
             }
-            Event::Warning(warning) => self.warn(warning),
+            Event::Warning(warning) => self.warn(warning, reporter),
             Event::Stuck(stuck) => self.stuck = Some(stuck),
             Event::Failed(failed) => self.error = Some(failed.error),
             Event::Started(_)
@@ -170,7 +169,7 @@ impl Progress {
         }
     }
 
-    fn warn(&mut self, warning: Warning) {
+    fn warn(&mut self, warning: Warning, reporter: &Reporter) {
         let Warning { kind, message, .. } = warning;
         let is_the_providers = match &kind {
             WarningKind::ProviderLimited | WarningKind::ProviderUnavailable => true,
@@ -184,7 +183,11 @@ impl Progress {
             | WarningKind::HarnessMisfit
             | WarningKind::UncommittedChanges => false,
         };
-        tracing::warn!(kind = kind.as_str(), "ralph warns: {message}");
+        tracing::warn!(
+            "ralph warns of {}: {}",
+            reporter.redact(kind.as_str()),
+            reporter.redact(&message)
+        );
         if is_the_providers {
             self.trouble = Some(ProviderTrouble {
                 retry_after: reset_time(&message).and_then(|reset| (reset - Utc::now()).to_std().ok()),

@@ -122,6 +122,7 @@ impl Sender {
             }
         }
         let report = self.presentable(report);
+        tracing::info!(?report, "reporting how the attempt ended");
         let mut delays = Delays::new();
         loop {
             let client = self.client.clone();

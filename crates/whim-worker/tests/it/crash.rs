@@ -43,7 +43,7 @@ async fn success_with_open_tasks_is_not_believed() -> anyhow::Result<()> {
     assert_eq!(failure.cause, FailureCause::Crash);
     assert_eq!(
         failure.reason,
-        "ralph said that every task is done, but 1 task of the checklist are open"
+        "ralph said that every task is done, but in the checklist 1 of 2 are open"
     );
     assert!(world.github.pulls(REPO).is_empty());
     Ok(())
@@ -60,7 +60,7 @@ async fn tasks_that_the_agent_reworded_are_not_done() -> anyhow::Result<()> {
         world
             .failure()?
             .reason
-            .contains("1 task of the checklist are open")
+            .contains("in the checklist 1 of 2 are open")
     );
     Ok(())
 }

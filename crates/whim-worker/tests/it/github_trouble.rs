@@ -113,12 +113,7 @@ async fn a_github_that_is_away_is_waited_for_and_then_told() -> anyhow::Result<(
             .github
             .faults()
             .push(Fault::on(Method::GET, GIT).server_error(status).always());
-        let world = check(
-            world,
-            FailureCause::GitHubUnavailable,
-            &status.as_str().to_owned(),
-        )
-        .await?;
+        let world = check(world, FailureCause::GitHubUnavailable, status.as_str()).await?;
         assert!(world.github.requests().len() > 1, "it was not tried again");
     }
     Ok(())

@@ -103,9 +103,12 @@ async fn events_are_passed_on_in_order_with_rising_numbers() -> anyhow::Result<(
         .orchestrator
         .events()
         .iter()
-        .filter_map(|event| match event {
-            WorkerEventBody::Stage { stage } => Some(stage.as_str()),
-            _ => None,
+        .filter_map(|event| {
+            if let WorkerEventBody::Stage { stage } = event {
+                Some(stage.as_str())
+            } else {
+                None
+            }
         })
         .collect();
     assert_eq!(stages, ["preparing", "working", "testing", "delivering"]);

@@ -1,6 +1,7 @@
 //! What the agent can do to its own `.git`, and what a repository can bring along (`ATTACKS.md`, rows 1, 9 and 10).
 
 use std::fs;
+use std::process::Command;
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 
@@ -86,7 +87,15 @@ async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Res
         fs::read_to_string(&marker)?,
         ended.log
     );
-    assert!(world.control().join("evil").exists(), "nothing was planted");
+    // What was planted works: any other git would have run it.
+    let repository = world.attempt_directory().join("workspace/repository");
+    Command::new("git")
+        .args(["--git-dir", ".git", "--work-tree", ".", "status"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(repository)
+        .output()?;
+    assert!(marker.exists(), "nothing was planted");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "second.txt").as_deref(),
         Some("second\n")

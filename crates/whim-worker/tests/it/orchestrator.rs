@@ -138,17 +138,23 @@ impl Orchestrator {
     /// The names of `ralph`'s events, in order.
     pub(crate) fn ralph_events(&self) -> Vec<String> {
         let name = |event: Value| event["event"].as_str().unwrap_or_default().to_owned();
-        let ralph = |event| match event {
-            WorkerEventBody::Ralph { event } => Some(name(event)),
-            _ => None,
+        let ralph = |event| {
+            if let WorkerEventBody::Ralph { event } = event {
+                Some(name(event))
+            } else {
+                None
+            }
         };
         self.events().into_iter().filter_map(ralph).collect()
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {
-        let notice = |event| match event {
-            WorkerEventBody::Notice { message } => Some(message),
-            _ => None,
+        let notice = |event| {
+            if let WorkerEventBody::Notice { message } = event {
+                Some(message)
+            } else {
+                None
+            }
         };
         self.events().into_iter().filter_map(notice).collect()
     }

@@ -57,6 +57,25 @@ async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Resu
 }
 
 #[tokio::test]
+async fn what_the_agent_says_of_a_secret_is_masked_in_the_log_and_the_reason() -> anyhow::Result<()> {
+    let script = r#"begin; echo "key=$ANTHROPIC_API_KEY" >&2
+        emit '{"event":"warning","type":"harness_misfit","message":"'"$ANTHROPIC_API_KEY"'"}'
+        emit '{"event":"iteration","n":"'"$ANTHROPIC_API_KEY"'"}'
+        emit '{"event":"failed","error":"no luck with '"$ANTHROPIC_API_KEY"'"}'; exit 3"#;
+    let world = World::new(FILES, script).await?;
+
+    let ended = world.run_to(2).await?;
+
+    assert_eq!(
+        world.failure()?.reason,
+        "ralph failed: no luck with ***\n\nkey=***"
+    );
+    assert!(!ended.log.contains(MODEL_KEY), "{}", ended.log);
+    assert!(!serde_json::to_string(&world.orchestrator.heartbeats())?.contains(MODEL_KEY));
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_agent_gets_the_models_secret_and_no_other() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 

@@ -46,7 +46,7 @@ async fn iterations_that_are_used_up_are_a_failure_of_their_own() -> anyhow::Res
     assert_eq!(failure.cause, FailureCause::IterationsUsedUp);
     assert_eq!(
         failure.reason,
-        "the 1 iteration of this attempt are used up; 1 of 2 tasks are done"
+        "the iterations of this attempt are used up (1 iteration); 1 of 2 tasks are done"
     );
     Ok(())
 }

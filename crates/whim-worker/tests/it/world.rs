@@ -273,21 +273,21 @@ impl World {
     pub(crate) fn completion(&self) -> anyhow::Result<Complete> {
         match self.last_word()? {
             Final::Complete(complete) => Ok(complete),
-            other => Err(anyhow!("not complete: {other:?}")),
+            other @ (Final::Fail(_) | Final::Stuck(_)) => Err(anyhow!("not complete: {other:?}")),
         }
     }
 
     pub(crate) fn failure(&self) -> anyhow::Result<Fail> {
         match self.last_word()? {
             Final::Fail(fail) => Ok(fail),
-            other => Err(anyhow!("not failed: {other:?}")),
+            other @ (Final::Complete(_) | Final::Stuck(_)) => Err(anyhow!("not failed: {other:?}")),
         }
     }
 
     pub(crate) fn stuck(&self) -> anyhow::Result<Stuck> {
         match self.last_word()? {
             Final::Stuck(stuck) => Ok(stuck),
-            other => Err(anyhow!("not stuck: {other:?}")),
+            other @ (Final::Complete(_) | Final::Fail(_)) => Err(anyhow!("not stuck: {other:?}")),
         }
     }
 
