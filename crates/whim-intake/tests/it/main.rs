@@ -1,0 +1,19 @@
+//! The intake against stand-ins for GitHub, the model API and the orchestrator.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test whose world cannot be made, or is not as it must be, has failed"
+)]
+
+mod crashes;
+mod limits;
+mod logs;
+mod orchestrator;
+mod outcomes;
+mod pages;
+mod pick_up;
+mod program;
+mod reruns;
+mod specs;
+mod trouble;
+mod world;

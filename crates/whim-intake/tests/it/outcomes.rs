@@ -1,0 +1,104 @@
+//! What an issue shows when its item has ended.
+
+use serde_json::json;
+use whim_core::WorkItemStatus;
+use whim_core::source::comment_marker;
+use whim_testkit::github::State;
+
+use crate::world::{REPO, World};
+
+/// With an issue whose item is queued and whose labels say so.
+async fn with_queued_issue() -> (World, u64) {
+    let world = World::running().await;
+    let issue = world.ask("Say hello");
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    (world, issue)
+}
+
+/// The only comment, with what is different each time replaced.
+fn comment(world: &World, issue: u64) -> String {
+    let comments = world.comments(issue);
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    let item = world.orchestrator.item_of(issue).unwrap();
+    comments[0]
+        .body
+        .replace(&item.id.to_string(), "[id]")
+        .replace(item.branch.as_str(), "[branch]")
+        .replace(&world.github.git_url(), "https://github.com")
+}
+
+#[tokio::test]
+async fn a_completed_item_is_linked() {
+    let (world, issue) = with_queued_issue().await;
+    let story = json!({
+        "prNumber": 7, "prUrl": format!("https://github.com/{REPO}/pull/7"), "tasksDone": 2, "tasksTotal": 2,
+    });
+    world.orchestrator.end(issue, WorkItemStatus::Completed, story);
+    world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
+    world.looked_around().await;
+    insta::assert_snapshot!(comment(&world, issue));
+}
+
+#[tokio::test]
+async fn a_failed_item_gives_the_reason_and_the_branch() {
+    let (world, issue) = with_queued_issue().await;
+    let story = json!({"error": "3 tests failed:\n- greets", "tasksDone": 1, "tasksTotal": 2});
+    world.orchestrator.end(issue, WorkItemStatus::Failed, story);
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    world.looked_around().await;
+    insta::assert_snapshot!(comment(&world, issue));
+}
+
+#[tokio::test]
+async fn a_cancelled_item_says_who_and_why() {
+    let (world, issue) = with_queued_issue().await;
+    let story = json!({"error": "Cancelled by ada: not needed any more"});
+    world.orchestrator.end(issue, WorkItemStatus::Cancelled, story);
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    world.looked_around().await;
+    insta::assert_snapshot!(comment(&world, issue));
+}
+
+#[tokio::test]
+async fn the_end_is_shown_on_an_issue_that_was_closed_or_lost_its_label() {
+    let (world, closed) = with_queued_issue().await;
+    let unlabelled = world.ask("Say goodbye");
+    world.until_labelled(unlabelled, &["whim", "ai-processing"]).await;
+    world.github.set_state(REPO, closed, State::Closed);
+    world.github.remove_label(REPO, unlabelled, "whim");
+    for issue in [closed, unlabelled] {
+        world.until_status(issue, WorkItemStatus::Queued).await;
+        world
+            .orchestrator
+            .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    }
+    world.until_labelled(closed, &["whim", "ai-pr-ready"]).await;
+    world.until_labelled(unlabelled, &["ai-pr-ready"]).await;
+    assert_eq!(world.runs_shown(closed), [1]);
+    assert_eq!(world.runs_shown(unlabelled), [1]);
+}
+
+#[tokio::test]
+async fn what_an_agent_wrote_neither_pings_nor_closes_nor_passes_for_our_mark() {
+    let (world, issue) = with_queued_issue().await;
+    let item = world.orchestrator.item_of(issue).unwrap();
+    let error = format!(
+        "````\n@octocat closes #1\n{}\n{}\n\u{202E}",
+        comment_marker(item.id, 1),
+        comment_marker(item.id, 2)
+    );
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Failed, json!({"error": error}));
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    insta::assert_snapshot!(comment(&world, issue));
+    // The mark for the second run in it hides nothing of the second run's end.
+    world.github.remove_label(REPO, issue, "ai-failed");
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
+    assert_eq!(world.comments(issue).len(), 2);
+}

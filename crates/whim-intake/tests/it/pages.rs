@@ -1,0 +1,77 @@
+//! More issues than fit on a page, and looks that change nothing.
+
+use axum::http::{Method, StatusCode};
+use whim_core::WorkItemStatus;
+use whim_testkit::anthropic::{Fault, SpecScript};
+
+use crate::world::{REPO, World};
+
+/// Without specs: these tests are about GitHub.
+async fn without_specs() -> World {
+    let world = World::new().await;
+    world
+        .anthropic
+        .when_spec_request_contains("", SpecScript::Fault(Fault::NoAnswer));
+    world
+}
+
+#[tokio::test]
+async fn issues_on_all_pages_are_picked_up_the_oldest_first() {
+    let mut world = without_specs().await;
+    let issues: Vec<u64> = (0..230)
+        .map(|number| world.ask(&format!("Issue {number}")))
+        .collect();
+    world.start();
+    world
+        .until("an item of each issue", |world| {
+            world.orchestrator.items().len() == issues.len()
+        })
+        .await;
+    let submitted = world.orchestrator.items();
+    let submitted = submitted.iter().map(|item| item.source_ref.clone().unwrap());
+    let expected = issues.iter().map(u64::to_string);
+    assert!(submitted.eq(expected), "not in the order of the issues");
+    world
+        .until_labelled(*issues.last().unwrap(), &["whim", "ai-processing"])
+        .await;
+}
+
+#[tokio::test]
+async fn an_issue_behind_a_page_that_was_full_and_the_last_is_picked_up() {
+    let mut world = without_specs().await;
+    for number in 0..100 {
+        world.ask(&format!("Issue {number}"));
+    }
+    world.start();
+    world
+        .until("an item of each issue", |world| {
+            world.orchestrator.items().len() == 100
+        })
+        .await;
+    world.looked_around().await;
+    let last = world.ask("The hundred and first");
+    world.until_labelled(last, &["whim", "ai-processing"]).await;
+}
+
+#[tokio::test]
+async fn a_look_that_finds_nothing_new_costs_nothing_of_the_rate_limit() {
+    let world = World::running().await;
+    let issue = world.ask("Say hello");
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world.looked_around().await;
+    let before = world.github.requests().len();
+    world.looked_around().await;
+    let since = world.github.requests().split_off(before);
+    assert!(!since.is_empty());
+    for request in since {
+        assert_eq!(
+            (&request.method, request.status),
+            (&Method::GET, Some(StatusCode::NOT_MODIFIED)),
+            "{request:?}"
+        );
+    }
+    // And it sees at once what is new.
+    world.github.remove_label(REPO, issue, "ai-processing");
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+}

@@ -1,0 +1,174 @@
+//! The program itself: its command line, its signals, its exit codes.
+
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use axum::http::Method;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use whim_core::WorkItemStatus;
+use whim_testkit::github::Fault;
+use whim_testkit::wait::wait_until;
+
+use crate::world::{PATIENCE, REPO, World};
+
+fn command(directory: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_whim-intake"));
+    command
+        .env_clear()
+        .env("HOME", directory.path())
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Everything that a run said.
+fn said(output: &Output) -> String {
+    format!(
+        "{}\n--- stdout\n{}--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A running program that looked at every repository once.
+async fn started(world: &World, directory: &TempDir) -> Child {
+    let ready_file = directory.path().join("ready.json");
+    let child = command(directory)
+        .envs(&world.settings)
+        .arg("--ready-file")
+        .arg(&ready_file)
+        .spawn()
+        .unwrap();
+    wait_until("the ready file", PATIENCE, async || {
+        std::fs::read_to_string(&ready_file).map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+async fn ended(child: Child) -> Output {
+    tokio::time::timeout(PATIENCE, child.wait_with_output())
+        .await
+        .expect("the program does not end")
+        .unwrap()
+}
+
+#[tokio::test]
+async fn without_settings_all_that_are_needed_are_named() {
+    let directory = TempDir::new().unwrap();
+    let output = command(&directory).output().await.unwrap();
+    insta::assert_snapshot!(said(&output));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_all_named_at_once_and_secrets_not_shown() {
+    let directory = TempDir::new().unwrap();
+    let output = command(&directory)
+        .env("GITHUB_TOKEN", "a secret with spaces")
+        .env("GITHUB_API_URL", "api.github.com")
+        .env("REPOS", "octocat/hello,Octocat/Hello")
+        .env("INTAKE_LABEL", "ai-processing")
+        .env("POLL_INTERVAL", "1 minute")
+        .env("ORCHESTRATOR_URL", "ftp://user:password@localhost")
+        .env("API_KEY", "schl\u{fc}ssel")
+        .env("USE_RALPH_SPEC", "true")
+        .env("ANTHROPIC_API_KEY", "")
+        .env("ANTHROPIC_BASE_URL", "nowhere")
+        .env("SPEC_CONCURRENCY", "0")
+        .env("SPEC_TIMEOUT_SECONDS", "soon")
+        .env("LOG_LEVEL", "info,=")
+        .env("LOG_FORMAT", "xml")
+        .output()
+        .await
+        .unwrap();
+    insta::assert_snapshot!(said(&output));
+}
+
+#[tokio::test]
+async fn help_lists_every_setting() {
+    let directory = TempDir::new().unwrap();
+    let output = command(&directory).arg("--help").output().await.unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let help = String::from_utf8(output.stdout).unwrap();
+    // The settings of logs are the same for all programs.
+    let own = |line: &&str| line.starts_with("  ") && line.contains(": ") && !line.contains("LOG");
+    let settings: Vec<&str> = help.lines().filter(own).collect();
+    insta::assert_snapshot!(settings.join("\n"));
+}
+
+#[tokio::test]
+async fn a_wrong_argument_is_a_wrong_use() {
+    let directory = TempDir::new().unwrap();
+    let output = command(&directory).arg("--dry-run").output().await.unwrap();
+    assert_eq!(output.status.code(), Some(64));
+}
+
+#[tokio::test]
+async fn it_is_ready_after_the_first_look_and_stops_in_order_when_told() {
+    let world = World::new().await;
+    let issue = world.ask("Say hello");
+    let directory = TempDir::new().unwrap();
+    let child = started(&world, &directory).await;
+    assert_eq!(world.labels(issue), ["whim", "ai-processing"]);
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    signal(&child, Signal::TERM);
+    let output = ended(child).await;
+    assert!(output.status.success(), "{}", said(&output));
+    let log = String::from_utf8(output.stderr).unwrap();
+    for secret in [
+        world.github.token(),
+        world.anthropic.api_key(),
+        &world.settings["API_KEY"],
+    ] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn it_stops_in_time_while_nobody_answers_it() {
+    let world = World::new().await;
+    let directory = TempDir::new().unwrap();
+    let child = started(&world, &directory).await;
+    let path = "/repos/{owner}/{repo}/issues";
+    let stuck = Fault::on(Method::GET, path).delay(Duration::from_secs(3600));
+    world.github.faults().push(stuck.cut_before());
+    world
+        .until("a call that is not answered", |world| {
+            world.github.faults().pending() == 0
+        })
+        .await;
+    signal(&child, Signal::TERM);
+    let stopped = tokio::time::timeout(Duration::from_secs(5), child.wait_with_output());
+    let output = stopped.await.expect("the program takes too long to end").unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn killed_without_warning_it_carries_on_where_it_was() {
+    let world = World::new().await;
+    let directory = TempDir::new().unwrap();
+    let child = started(&world, &directory).await;
+    world.orchestrator.hold_answer(Method::POST, "/work");
+    let issue = world.ask("Say hello");
+    world.orchestrator.answer_held().await;
+    signal(&child, Signal::KILL);
+    ended(child).await;
+    assert_eq!(world.labels(issue), ["whim"]);
+    let _child = started(&world, &directory).await;
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(world.orchestrator.items().len(), 1);
+    assert_eq!(world.github.issue(REPO, issue).comments, []);
+}

@@ -1,0 +1,104 @@
+//! Another run, asked for on the issue or elsewhere.
+
+use axum::http::Method;
+use serde_json::json;
+use whim_core::WorkItemStatus;
+
+use crate::world::{REPO, World};
+
+/// With an issue whose first run failed, and that says so.
+async fn with_failed_issue() -> (World, u64) {
+    let world = World::running().await;
+    let issue = world.ask("Say hello");
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    (world, issue)
+}
+
+#[tokio::test]
+async fn taking_ai_failed_off_asks_for_another_run() {
+    let (world, issue) = with_failed_issue().await;
+    world.github.remove_label(REPO, issue, "ai-failed");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(item.run, 2);
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
+    world.looked_around().await;
+    assert_eq!(world.runs_shown(issue), [1, 2]);
+    assert_eq!(world.orchestrator.items().len(), 1);
+    assert_eq!(
+        world
+            .orchestrator
+            .count_requests(&Method::POST, "/api/work/*/requeue"),
+        1
+    );
+}
+
+#[tokio::test]
+async fn taking_ai_pr_ready_off_asks_for_another_run_too() {
+    let (world, issue) = with_failed_issue().await;
+    for (label, run) in [("ai-failed", 2), ("ai-pr-ready", 3)] {
+        world.github.remove_label(REPO, issue, label);
+        let item = world.until_status(issue, WorkItemStatus::Queued).await;
+        assert_eq!(item.run, run);
+        world.until_labelled(issue, &["whim", "ai-processing"]).await;
+        world
+            .orchestrator
+            .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+        world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
+    }
+    assert_eq!(world.runs_shown(issue), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_spec_that_was_never_written_is_written_in_the_next_run() {
+    let (world, issue) = with_failed_issue().await;
+    world.orchestrator.change(issue, &json!({"spec": null}));
+    world.github.remove_label(REPO, issue, "ai-failed");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!((item.run, item.spec.is_some()), (2, true));
+    assert_eq!(world.spec_requests(), 2);
+}
+
+#[tokio::test]
+async fn an_item_that_was_requeued_elsewhere_is_followed() {
+    let (world, issue) = with_failed_issue().await;
+    world.orchestrator.requeue(issue);
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
+    assert_eq!(world.runs_shown(issue), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_run_of_which_no_look_saw_anything_is_shown_all_the_same() {
+    let (mut world, issue) = with_failed_issue().await;
+    world.stop().await;
+    world.orchestrator.requeue(issue);
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.start();
+    world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
+    assert_eq!(world.runs_shown(issue), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_finished_issue_that_stays_so_costs_one_question_to_the_orchestrator_and_none_to_github() {
+    let (world, issue) = with_failed_issue().await;
+    let comments = format!("/repos/{REPO}/issues/{issue}/comments");
+    let before = world.github.count_requests(&Method::GET, &comments);
+    world.looked_around().await;
+    assert_eq!(world.github.count_requests(&Method::GET, &comments), before);
+    assert_eq!(world.labels(issue), ["whim", "ai-failed"]);
+    assert_eq!(world.runs_shown(issue), [1]);
+}

@@ -1,0 +1,276 @@
+//! Specs: asked for, corrected, put off, given up, handed in.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use whim_core::WorkItemStatus;
+use whim_testkit::anthropic::{ApiError, Fault, RequestKind, SpecScript};
+
+use crate::logs::Logs;
+use crate::world::{REPO, World};
+
+const GOOD: &str = "# Say hello\n\n## Tasks\n- [ ] A greeting is shown\n";
+/// Breaks two conventions.
+const BAD: &str = "# Say hello\n\n## Tasks\n- [ ] Run `npm install zod`\n- [ ] Mend auth.ts:42\n";
+
+async fn with_model(script: SpecScript) -> World {
+    let mut world = World::new().await;
+    world.anthropic.when_spec_request_contains("Say hello", script);
+    world.start();
+    world
+}
+
+fn texts(texts: &[&str]) -> SpecScript {
+    SpecScript::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+/// The texts of each request's turns.
+fn conversations(world: &World) -> Vec<Vec<String>> {
+    let requests = world.anthropic.requests();
+    let turns = |body: &Value| {
+        let messages = body["messages"].as_array().unwrap().iter();
+        messages
+            .map(|message| message["content"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    requests.iter().map(|request| turns(&request.body)).collect()
+}
+
+#[tokio::test]
+async fn what_breaks_a_convention_is_fed_back_and_corrected() {
+    let world = with_model(texts(&[BAD, GOOD])).await;
+    let issue = world.ask("Say hello");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(item.spec.as_deref(), Some(GOOD));
+    let conversations = conversations(&world);
+    assert_eq!(conversations.len(), 2);
+    assert_eq!(conversations[1][0], conversations[0][0]);
+    assert_eq!(conversations[1][1], BAD);
+    insta::assert_snapshot!(conversations[1][2]);
+}
+
+#[tokio::test]
+async fn after_three_rounds_the_issue_says_which_rules_were_broken() {
+    let world = with_model(texts(&[BAD])).await;
+    let issue = world.ask("Say hello");
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    assert_eq!(world.spec_requests(), 3);
+    let item = world.orchestrator.item_of(issue).unwrap();
+    assert_eq!(item.status, WorkItemStatus::Failed);
+    insta::assert_snapshot!(item.error.unwrap());
+    assert_eq!(world.runs_shown(issue), [1]);
+}
+
+#[tokio::test]
+async fn a_reason_of_any_length_is_handed_in() {
+    let long: String = (0..100)
+        .map(|number| format!("- [ ] Run `npm install {}{number}`\n", "x".repeat(300)))
+        .collect();
+    let world = with_model(texts(&[&format!("# Say hello\n\n{long}")])).await;
+    let issue = world.ask("Say hello");
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    assert_eq!(world.spec_requests(), 3);
+}
+
+#[tokio::test]
+async fn a_model_that_declines_ends_the_item_at_once() {
+    let world = with_model(SpecScript::Refuses("I cannot help with that.".to_owned())).await;
+    let issue = world.ask("Say hello");
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    assert_eq!(world.spec_requests(), 1);
+    let comment = world.comments(issue).remove(0).body;
+    assert!(
+        comment.contains("the model gave no usable answer: it refused"),
+        "{comment}"
+    );
+}
+
+#[tokio::test]
+async fn a_checklist_without_a_title_is_named_after_the_issue() {
+    let world = with_model(texts(&["```markdown\n- [ ] A greeting is shown\n```"])).await;
+    let issue = world.ask("Say hello");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(
+        item.spec.as_deref(),
+        Some("# Say hello\n\n- [ ] A greeting is shown\n")
+    );
+    assert_eq!(world.spec_requests(), 1);
+}
+
+#[tokio::test]
+async fn while_the_model_is_overloaded_the_spec_is_put_off_and_then_written() {
+    for status in [429, 500, 529] {
+        let world = with_model(SpecScript::Fault(Fault::Error(ApiError {
+            status,
+            times: Some(1),
+            retry_after: Some(Duration::from_secs(60)),
+        })))
+        .await;
+        let issue = world.ask("Say hello");
+        world
+            .until("the spec to be put off", |world| {
+                let item = world.orchestrator.item_of(issue);
+                item.is_some_and(|item| item.next_retry_at.is_some())
+            })
+            .await;
+        world.looked_around().await;
+        assert_eq!(world.spec_requests(), 1, "{status}");
+        assert_eq!(world.labels(issue), ["whim", "ai-processing"]);
+        world.orchestrator.end_waits();
+        world.until_status(issue, WorkItemStatus::Queued).await;
+        assert_eq!(world.spec_requests(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_answer_in_time_is_asked_again_later() {
+    let mut world = World::new().await;
+    world.set("SPEC_TIMEOUT_SECONDS", "0.2");
+    world
+        .anthropic
+        .when_spec_request_contains("Say hello", SpecScript::Fault(Fault::NoAnswer));
+    world.start();
+    let issue = world.ask("Say hello");
+    world
+        .until("the spec to be put off", |world| {
+            let item = world.orchestrator.item_of(issue);
+            item.is_some_and(|item| item.next_retry_at.is_some())
+        })
+        .await;
+    let item = world.orchestrator.item_of(issue).unwrap();
+    assert_eq!(item.status, WorkItemStatus::Generating);
+    let error = item.error.unwrap();
+    assert!(error.contains("reaching the model API"), "{error}");
+    assert!(!error.contains(&world.anthropic.url()), "{error}");
+}
+
+#[tokio::test]
+async fn a_key_that_the_model_api_does_not_accept_is_an_error_that_names_the_settings() {
+    let logs = Logs::keep();
+    let mut world = World::new().await;
+    world.set("ANTHROPIC_API_KEY", "sk-ant-wrong");
+    world.start();
+    let issue = world.ask("Say hello");
+    world
+        .until("the spec to be put off", |world| {
+            let item = world.orchestrator.item_of(issue);
+            item.is_some_and(|item| item.next_retry_at.is_some())
+        })
+        .await;
+    let errors = logs.of_levels(&["ERROR"]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let error = errors[0]["error"].as_str().unwrap();
+    assert!(
+        error.contains("check ANTHROPIC_API_KEY, SPEC_MODEL and ANTHROPIC_BASE_URL"),
+        "{error}"
+    );
+    assert!(!error.contains("sk-ant-wrong"), "{error}");
+    world.looked_around().await;
+    assert_eq!(world.anthropic.violations().len(), 1);
+}
+
+#[tokio::test]
+async fn items_of_other_sources_get_their_specs_too() {
+    let world = World::running().await;
+    let submitted = world.orchestrator.submit(json!({
+        "repo": REPO, "description": "Say hello\n\n- A greeting", "source": "api",
+    }));
+    world
+        .until("the spec", |world| {
+            let items = world.orchestrator.items();
+            items[0].id == submitted.id && items[0].status == WorkItemStatus::Queued
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn of_hundreds_that_wait_the_most_urgent_and_the_oldest_come_first() {
+    let mut world = World::new().await;
+    world.set("SPEC_CONCURRENCY", "1");
+    world.set("POLL_INTERVAL", "60000");
+    for number in 0..250 {
+        world.orchestrator.submit(json!({
+            "repo": REPO, "description": format!("Request {number}."),
+            "priority": if number == 249 { "high" } else { "medium" },
+        }));
+    }
+    world.start();
+    world
+        .until("all specs", |world| {
+            let items = world.orchestrator.items();
+            items.iter().all(|item| item.status == WorkItemStatus::Queued)
+        })
+        .await;
+    let requests = world.anthropic.requests();
+    assert_eq!(requests.len(), 250);
+    let of_request =
+        |index: usize, number: usize| requests[index].text.contains(&format!("Request {number}."));
+    assert!(of_request(0, 249));
+    assert!((1..250).all(|index| of_request(index, index - 1)));
+}
+
+#[tokio::test]
+async fn a_spec_whose_item_was_cancelled_meanwhile_is_dropped() {
+    let world = with_model(SpecScript::Fault(Fault::Delay(Duration::from_millis(500)))).await;
+    let issue = world.ask("Say hello");
+    world
+        .until("the request", |world| world.spec_requests() == 1)
+        .await;
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world.orchestrator.end(
+        issue,
+        WorkItemStatus::Cancelled,
+        json!({"error": "Cancelled by ada"}),
+    );
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    world
+        .until("the spec to be handed in", |world| {
+            world
+                .orchestrator
+                .count_requests(&Method::PUT, "/api/work/*/spec")
+                == 1
+        })
+        .await;
+    world.looked_around().await;
+    let item = world.orchestrator.item_of(issue).unwrap();
+    assert_eq!((item.status, item.spec), (WorkItemStatus::Cancelled, None));
+    assert_eq!(world.spec_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_spec_waits_for_an_orchestrator_that_is_away() {
+    let world = with_model(SpecScript::Fault(Fault::Delay(Duration::from_millis(500)))).await;
+    let issue = world.ask("Say hello");
+    world
+        .until("the request", |world| world.spec_requests() == 1)
+        .await;
+    world.orchestrator.set_away(true);
+    world
+        .until("attempts to hand it in", |world| {
+            // More than one call repeats by itself.
+            world
+                .orchestrator
+                .count_requests(&Method::PUT, "/api/work/*/spec")
+                > 4
+        })
+        .await;
+    world.orchestrator.set_away(false);
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(world.spec_requests(), 1);
+}
+
+#[tokio::test]
+async fn the_model_gets_the_conventions_and_the_settings() {
+    let mut world = World::new().await;
+    world.set("SPEC_MODEL", "claude-test-model");
+    world.start();
+    let issue = world.ask("Say hello");
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    let request = world.anthropic.requests().remove(0);
+    assert_eq!(request.kind, RequestKind::Spec);
+    assert_eq!(request.model, "claude-test-model");
+    let system = request.body["system"].as_str().unwrap();
+    assert!(system.contains("checklist named SPEC.md"), "{system}");
+    assert_eq!(request.body.get("stream"), None);
+}

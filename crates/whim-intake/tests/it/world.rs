@@ -1,0 +1,193 @@
+//! A world of one test: the stand-ins, and an intake that can be stopped and started.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use whim_core::WorkItemStatus;
+use whim_core::protocol::work::WorkItem;
+use whim_core::source::parse_comment_marker;
+use whim_intake::app;
+use whim_intake::config::Config;
+use whim_service::environment::Environment;
+use whim_service::supervisor::{Phase, Supervisor};
+use whim_testkit::anthropic::{Anthropic, RequestKind};
+use whim_testkit::github::{BOT, Comment, GitHub};
+use whim_testkit::wait::wait_until;
+
+use crate::orchestrator::Orchestrator;
+
+/// The repository of most tests.
+pub(crate) const REPO: &str = "octocat/hello";
+
+/// Much longer than anything here takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct World {
+    pub(crate) github: GitHub,
+    pub(crate) anthropic: Anthropic,
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) settings: BTreeMap<&'static str, String>,
+    intake: Option<Supervisor>,
+}
+
+impl Drop for World {
+    /// The next world of the same test must not hear of this one.
+    fn drop(&mut self) {
+        if let Some(intake) = &self.intake {
+            intake.phase(Phase::Intake).token().cancel();
+            intake.phase(Phase::Work).token().cancel();
+        }
+    }
+}
+
+impl World {
+    /// With an empty repository and no intake yet.
+    pub(crate) async fn new() -> Self {
+        whim_service::telemetry::install_crypto();
+        let github = GitHub::start().await;
+        github.create_repository(REPO, &[("README.md", "# Hello\n")]);
+        let anthropic = Anthropic::start().unwrap();
+        let orchestrator = Orchestrator::start().await;
+        let settings = BTreeMap::from([
+            ("GITHUB_TOKEN", github.token().to_owned()),
+            ("GITHUB_API_URL", github.api_url()),
+            ("REPOS", REPO.to_owned()),
+            ("POLL_INTERVAL", "50".to_owned()),
+            ("ORCHESTRATOR_URL", orchestrator.url().to_owned()),
+            ("API_KEY", Orchestrator::API_KEY.to_owned()),
+            ("ANTHROPIC_API_KEY", anthropic.api_key().to_owned()),
+            ("ANTHROPIC_BASE_URL", anthropic.url()),
+        ]);
+        Self {
+            github,
+            anthropic,
+            orchestrator,
+            settings,
+            intake: None,
+        }
+    }
+
+    /// With a running intake.
+    pub(crate) async fn running() -> Self {
+        let mut world = Self::new().await;
+        world.start();
+        world
+    }
+
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.settings.insert(name, value.into());
+    }
+
+    pub(crate) fn start(&mut self) {
+        assert!(self.intake.is_none(), "the intake runs already");
+        let environment = Environment::from_pairs(self.settings.clone());
+        let config = environment.build(Config::read).unwrap().config;
+        let supervisor = Supervisor::new();
+        app::start(config, &supervisor, None).unwrap();
+        self.intake = Some(supervisor);
+    }
+
+    /// Ends the intake where it stands: steps that are under way are not finished.
+    pub(crate) async fn stop(&mut self) {
+        let supervisor = self.intake.take().expect("the intake runs");
+        let report = supervisor.stop(app::STOP_DEADLINE).await;
+        assert!(
+            report.unfinished.is_empty(),
+            "still running: {:?}",
+            report.unfinished
+        );
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start();
+    }
+
+    /// Files an issue that asks for Whim.
+    pub(crate) fn ask(&self, title: &str) -> u64 {
+        self.github.create_issue(REPO, title, "Please.", &["whim"])
+    }
+
+    pub(crate) fn labels(&self, issue: u64) -> Vec<String> {
+        self.github.issue(REPO, issue).labels
+    }
+
+    /// The intake's own comments on an issue.
+    pub(crate) fn comments(&self, issue: u64) -> Vec<Comment> {
+        let comments = self.github.issue(REPO, issue).comments;
+        comments
+            .into_iter()
+            .filter(|comment| comment.author == BOT)
+            .collect()
+    }
+
+    /// The runs whose ends the issue shows, in the order of the comments.
+    pub(crate) fn runs_shown(&self, issue: u64) -> Vec<u32> {
+        let marked = |comment: Comment| parse_comment_marker(&comment.body).map(|(_, run)| run);
+        self.comments(issue).into_iter().filter_map(marked).collect()
+    }
+
+    /// How often the model was asked for a spec.
+    pub(crate) fn spec_requests(&self) -> usize {
+        let requests = self.anthropic.requests();
+        requests
+            .iter()
+            .filter(|request| request.kind == RequestKind::Spec)
+            .count()
+    }
+
+    pub(crate) async fn until_labelled(&self, issue: u64, labels: &[&str]) {
+        let mut expected: Vec<&str> = labels.to_vec();
+        expected.sort_unstable();
+        wait_until("the issue's labels", PATIENCE, async || {
+            let mut labels = self.labels(issue);
+            labels.sort_unstable();
+            if labels == expected {
+                Ok(())
+            } else {
+                Err(format!("{labels:?} instead of {expected:?}"))
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Waits until the issue's item has the status and gives it.
+    pub(crate) async fn until_status(&self, issue: u64, status: WorkItemStatus) -> WorkItem {
+        wait_until("the item's status", PATIENCE, async || {
+            match self.orchestrator.item_of(issue) {
+                Some(item) if item.status == status => Ok(item),
+                Some(item) => Err(format!("{} instead of {status}", item.status)),
+                None => Err("there is no item".to_owned()),
+            }
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Waits until this is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        wait_until(
+            what,
+            PATIENCE,
+            async || {
+                if is_so(self) { Ok(()) } else { Err("not so") }
+            },
+        )
+        .await
+        .unwrap();
+    }
+
+    /// Waits until the intake has looked at the repository twice, from beginning to end, since now: whatever it was
+    /// going to do for what is there, it has done.
+    pub(crate) async fn looked_around(&self) {
+        let looks = |world: &Self| {
+            let path = format!("/repos/{REPO}/issues");
+            world.github.count_requests(&axum::http::Method::GET, &path)
+        };
+        let before = looks(self);
+        // Two lists a look, and the first may have been asked for already.
+        self.until("two looks at the repository", |world| looks(world) > before + 5)
+            .await;
+    }
+}
