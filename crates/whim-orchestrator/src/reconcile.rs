@@ -24,8 +24,8 @@ pub use self::retries::Retries;
 pub use self::stops::Stops;
 use crate::app::App;
 
-/// Starts all reconcilers.
-pub fn start(app: &App, reconcilers: &Reconcilers) {
+/// Starts all reconcilers. `stop` says that the program is stopping: what takes long is left to the next one then.
+pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     let (periods, pokes) = (app.config.periods, &app.pokes);
     let (often, seldom) = (periods.dispatch, periods.reconcile);
     reconcilers.start("exits", None, often, &pokes.exits, Exits(app.clone()));
@@ -36,7 +36,7 @@ pub fn start(app: &App, reconcilers: &Reconcilers) {
         &pokes.overdue,
         OverdueWorkers(app.clone()),
     );
-    reconcilers.start("stops", None, often, &pokes.stops, Stops(app.clone()));
+    reconcilers.start("stops", None, often, &pokes.stops, Stops::new(app, stop));
     reconcilers.start("retries", None, often, &pokes.retries, Retries(app.clone()));
     reconcilers.start("budget", None, seldom, &pokes.budget, Budget(app.clone()));
     reconcilers.start("locks", None, seldom, &pokes.locks, Locks(app.clone()));
@@ -45,7 +45,7 @@ pub fn start(app: &App, reconcilers: &Reconcilers) {
         None,
         seldom,
         &pokes.leftovers,
-        Leftovers(app.clone()),
+        Leftovers::new(app, stop),
     );
 }
 

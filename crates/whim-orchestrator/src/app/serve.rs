@@ -196,7 +196,7 @@ pub async fn start(
     let readiness = Readiness::new();
     let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
     let reconcilers = Reconcilers::new(work.clone());
-    reconcile::start(&app, &reconcilers);
+    reconcile::start(&app, &reconcilers, &work.token());
     let (watched, stop) = (app.clone(), work.token());
     work.best_effort("runtime-exits", move || {
         reconcile::watch_exits(watched.clone(), stop.clone())

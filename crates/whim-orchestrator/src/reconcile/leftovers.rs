@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
@@ -15,7 +16,19 @@ use crate::runtime::AttemptState;
 /// Stops what runs for no live worker (its row is gone, or it ended and was taken for stopped), and removes what is
 /// left of attempts that ended long ago. Only what this instance started.
 #[derive(Debug)]
-pub struct Leftovers(pub App);
+pub struct Leftovers {
+    app: App,
+    stop: CancellationToken,
+}
+
+impl Leftovers {
+    pub(super) fn new(app: &App, stop: &CancellationToken) -> Self {
+        Self {
+            app: app.clone(),
+            stop: stop.clone(),
+        }
+    }
+}
 
 /// What was done.
 #[derive(Debug, Default, Serialize)]
@@ -35,7 +48,7 @@ impl Reconciler for Leftovers {
     type Error = anyhow::Error;
 
     async fn reconcile(&self) -> anyhow::Result<LeftoversReport> {
-        let Self(app) = self;
+        let Self { app, stop } = self;
         // In this order: a worker has its row before it is started, so one that runs without a live row has ended.
         let attempts = app.runtime.list().await?;
         let live: BTreeSet<WorkerId> = workers::live(&app.work_database)
@@ -58,9 +71,13 @@ impl Reconciler for Leftovers {
             let stray = attempt.state == AttemptState::Running && !expected.contains(&attempt.worker_id);
             if stray {
                 tracing::warn!(worker_id = %attempt.worker_id, "a worker runs that no row knows as live");
-                match app.runtime.stop(attempt.worker_id).await {
-                    Ok(()) => report.stopped.push(attempt.worker_id),
-                    Err(error) => report.failed.push((attempt.worker_id, chain(&error).to_string())),
+                match stop
+                    .run_until_cancelled(app.runtime.stop(attempt.worker_id))
+                    .await
+                {
+                    Some(Ok(())) => report.stopped.push(attempt.worker_id),
+                    Some(Err(error)) => report.failed.push((attempt.worker_id, chain(&error).to_string())),
+                    None => return Ok(report),
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt as _};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
@@ -20,7 +21,10 @@ const AT_ONCE: usize = 16;
 /// Stops the workers of this instance that were killed, cancelled or lost, and those that reported their end and do not
 /// exit. The rows came first, so that how a process ends after it was stopped changes nothing any more.
 #[derive(Debug)]
-pub struct Stops(pub App);
+pub struct Stops {
+    app: App,
+    stop: CancellationToken,
+}
 
 /// What was done.
 #[derive(Debug, Default, Serialize)]
@@ -44,7 +48,7 @@ impl Reconciler for Stops {
     type Error = anyhow::Error;
 
     async fn reconcile(&self) -> anyhow::Result<StopsReport> {
-        let Self(app) = self;
+        let app = &self.app;
         let awaiting = workers::awaiting_stop(&app.work_database, app.runtime.instance())
             .await
             .context("listing the workers that are to be stopped")?;
@@ -82,9 +86,16 @@ impl Reconciler for Stops {
 }
 
 impl Stops {
+    pub(super) fn new(app: &App, stop: &CancellationToken) -> Self {
+        Self {
+            app: app.clone(),
+            stop: stop.clone(),
+        }
+    }
+
     /// A worker that reported its own end is about to exit, and gets this long for it.
     fn time_to_exit(&self) -> Duration {
-        self.0.config.runtime.stop_grace * 3
+        self.app.config.runtime.stop_grace * 3
     }
 
     async fn stop(
@@ -93,7 +104,7 @@ impl Stops {
         launching: &BTreeSet<WorkerId>,
         running: &BTreeSet<WorkerId>,
     ) -> Outcome {
-        let Self(app) = self;
+        let app = &self.app;
         if launching.contains(&worker.id) {
             return Outcome::Waiting;
         }
@@ -101,8 +112,11 @@ impl Stops {
             if !worker.stop_requested && worker.ended_ago < self.time_to_exit() {
                 return Outcome::Waiting;
             }
-            if let Err(error) = app.runtime.stop(worker.id).await {
-                return Outcome::Failed(worker.id, chain(&error).to_string());
+            // Stopping has begun once it was asked for; whether it is done can be seen later as well.
+            match self.stop.run_until_cancelled(app.runtime.stop(worker.id)).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Outcome::Failed(worker.id, chain(&error).to_string()),
+                None => return Outcome::Waiting,
             }
         }
         match workers::mark_stopped(&app.work_database, worker.id).await {

@@ -44,8 +44,8 @@ impl Program {
             .arg("--ready-file")
             .arg(&ready_file)
             .env_clear()
-            .envs(services.environment(more))
             .envs(place.settings())
+            .envs(services.environment(more))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -210,6 +210,34 @@ async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_wor
         .await;
     wait_until_gone("the cancelled worker", process).await;
     assert!(program.terminate().await.success());
+}
+
+#[tokio::test]
+async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
+    let (services, place) = (
+        Services::new().await,
+        Place::with_worker(&format!("trap '' TERM\n{SLEEPS}")),
+    );
+    let program = Program::start_with(&services, &place, &[("STOP_GRACE_SECONDS", "6")]).await;
+    let (item, _worker, _token, process) = program.running_worker(&place).await;
+    program
+        .post(&format!("/api/work/{item}/cancel"), &json!({}))
+        .await;
+    // It has been asked to stop, and takes its time.
+    wait_until("the worker to be asked", PATIENCE, async || {
+        let asked = std::fs::read_dir(place.workspaces())
+            .unwrap()
+            .any(|entry| entry.unwrap().path().join("stop").exists());
+        if asked { Ok(()) } else { Err("not asked yet") }
+    })
+    .await
+    .unwrap();
+
+    let status = program.terminate().await;
+
+    assert!(status.success(), "{status}");
+    assert!(process.is_alive().unwrap(), "the orchestrator waited for it");
+    wait_until_gone("the cancelled worker", process).await;
 }
 
 #[tokio::test]

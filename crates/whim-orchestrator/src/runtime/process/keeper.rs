@@ -99,7 +99,12 @@ pub async fn keep(
     };
     tell(&KeeperReport::Started(child.identity()))?;
     let grace = Duration::from_millis(arguments.grace_milliseconds);
-    watch(child, signals, &directory, grace).await
+    let watched = watch(child, signals, &directory, grace).await;
+    if let Err(error) = &watched {
+        // Nobody reads this process' standard error; without an end written down, the orchestrator clears up.
+        BoundedLog::open(directory.log())?.write(format!("keeper: {error:#}\n").as_bytes())?;
+    }
+    watched
 }
 
 fn start(
