@@ -72,11 +72,8 @@ pub async fn find_or_open(
 
 async fn find(api: &Api, repo: &RepoName, proposal: &Proposal) -> Result<Option<PullRequest>, ApiError> {
     let head = format!("{}:{}", repo.owner(), proposal.head);
-    let query = [
-        ("state", "open"),
-        ("head", &head),
-        ("base", proposal.base.as_str()),
-    ];
+    // Whatever it goes into: two pull requests of one branch are one too many.
+    let query = [("state", "open"), ("head", head.as_str())];
     let found: Vec<PullRequest> = api.get(&format!("/repos/{repo}/pulls"), &query).await?;
     Ok(found.into_iter().next())
 }

@@ -37,8 +37,9 @@ async fn the_pull_request_of_an_earlier_attempt_is_adopted() -> anyhow::Result<(
     });
     world.write_ralph("begin; complete")?;
 
-    world.run().await?;
+    world.run_to(0).await?;
 
+    assert_eq!(world.completion()?.pr_number, first.pr_number);
     assert_eq!(world.github.pulls(REPO).len(), 1);
     assert_eq!(world.github.count_requests(&Method::POST, PULLS), 1);
     Ok(())

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use whim_testkit::wait::wait_until;
 
 use crate::orchestrator::Mood;
-use crate::world::{FILES, REPO, World, wait_until_dead};
+use crate::world::{BRANCH, FILES, REPO, World, is_alive, wait_until_dead};
 
 /// Commits once, then waits with a child in a session of its own, and would commit again.
 const WAITING: &str = "begin; greet; setsid sleep 1000 & \
@@ -32,18 +32,15 @@ async fn an_item_that_was_taken_away_is_left_at_once() -> anyhow::Result<()> {
 async fn a_worker_that_was_paused_beyond_its_lease_pushes_nothing_afterwards() -> anyhow::Result<()> {
     let world = World::new(FILES, WAITING)
         .await?
-        .assigned(|registered| registered.lease_seconds = 2);
+        .assigned(|registered| registered.lease_seconds = 5);
     let worker = world.start()?;
     world.told("half").await?;
     let pushed = world.pushed(1).await?;
 
     worker.signal(Signal::STOP)?;
-    let theirs = world.github.commit_files(
-        REPO,
-        BRANCH_OF_THE_ITEM,
-        "The next attempt",
-        &[("next.txt", "next")],
-    );
+    let theirs = world
+        .github
+        .commit_files(REPO, BRANCH, "The next attempt", &[("next.txt", "next")]);
     world.orchestrator.set_mood(Mood::TookTheItemAway);
     // The agent is not paused: it commits while its worker cannot see it.
     world.tell("go")?;
@@ -51,11 +48,7 @@ async fn a_worker_that_was_paused_beyond_its_lease_pushes_nothing_afterwards() -
     wait_until("the agent to end", Duration::from_secs(20), async || {
         let pids = std::fs::read_to_string(&half).unwrap_or_default();
         let agent = pids.split_whitespace().next().unwrap_or_default().to_owned();
-        if crate::world::is_alive(&agent) {
-            Err("it lives")
-        } else {
-            Ok(())
-        }
+        if is_alive(&agent) { Err("it lives") } else { Ok(()) }
     })
     .await?;
     worker.signal(Signal::CONT)?;
@@ -70,13 +63,11 @@ async fn a_worker_that_was_paused_beyond_its_lease_pushes_nothing_afterwards() -
     Ok(())
 }
 
-const BRANCH_OF_THE_ITEM: &str = crate::world::BRANCH;
-
 #[tokio::test]
 async fn a_worker_that_cannot_renew_its_lease_ends_itself() -> anyhow::Result<()> {
     let world = World::new(FILES, WAITING)
         .await?
-        .assigned(|registered| registered.lease_seconds = 2);
+        .assigned(|registered| registered.lease_seconds = 5);
     let worker = world.start()?;
     world.told("half").await?;
     let pushed = world.pushed(1).await?;

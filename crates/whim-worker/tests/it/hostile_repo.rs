@@ -88,19 +88,55 @@ async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Res
         ended.log
     );
     // What was planted works: any other git would have run it.
-    let repository = world.attempt_directory().join("workspace/repository");
-    Command::new("git")
-        .args(["--git-dir", ".git", "--work-tree", ".", "status"])
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .current_dir(repository)
-        .output()?;
+    git_of_a_stranger(&world, &["status"])?;
     assert!(marker.exists(), "nothing was planted");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "second.txt").as_deref(),
         Some("second\n")
     );
     assert_eq!(world.github.branches(REPO).len(), 2);
+    Ok(())
+}
+
+/// Git asks a "promisor" for objects that are missing, with whatever program the repository's configuration names.
+#[tokio::test]
+async fn objects_that_are_missing_are_not_fetched_with_a_program_of_the_agents() -> anyhow::Result<()> {
+    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; tell half; await go
+        printf '#!/bin/sh\necho "$0 $*" >> %s/marker\n' "$control" > "$control/evil"; chmod +x "$control/evil"
+        printf 'second\n' > second.txt; git add .; git commit -qm second
+        object=$(git rev-parse HEAD:second.txt)
+        rm -f ".git/objects/$(echo "$object" | cut -c1-2)/$(echo "$object" | cut -c3-)"
+        git config core.repositoryFormatVersion 1; git config extensions.partialClone origin
+        git config remote.origin.promisor true; git config remote.origin.url "ext::$control/evil %S"
+        git config protocol.ext.allow always
+        emit '{"event":"commit","hash":"x","message":"second"}'
+        tick 0 'Add a greeting'; tick 1 'Add a farewell'; complete"#;
+    let world = World::new(FILES, script).await?;
+    let worker = world.start()?;
+    let first = world.pushed(1).await?;
+    world.tell("go")?;
+
+    let ended = worker.ended().await?;
+
+    assert_eq!(ended.code, Some(2), "{}", ended.log);
+    let marker = world.control().join("marker");
+    assert!(!marker.exists(), "{}", fs::read_to_string(&marker)?);
+    assert_eq!(world.branch_head(), Some(first));
+    // What was planted works: any git that needs the object would have run it.
+    git_of_a_stranger(&world, &["cat-file", "-p", "HEAD:second.txt"])?;
+    assert!(marker.exists(), "nothing was planted");
+    Ok(())
+}
+
+/// Runs git in the workspace as somebody would who trusts it.
+fn git_of_a_stranger(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
+    Command::new("git")
+        .args(["--git-dir", ".git", "--work-tree", "."])
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(world.attempt_directory().join("workspace/repository"))
+        .output()?;
     Ok(())
 }
 

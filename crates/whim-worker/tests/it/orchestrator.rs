@@ -109,6 +109,7 @@ impl Orchestrator {
         change(&mut book.registered);
         book.nonce = None;
         book.last_seq = 0;
+        book.finals.clear();
         book.mood = Mood::Well;
     }
 
