@@ -61,3 +61,48 @@ pub(super) async fn limit_time(request: Request, next: Next) -> Response {
         Err(_) => ApiError::unavailable("the request took too long; try again").into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+    use whim_core::protocol::{ErrorBody, ErrorCode};
+
+    use super::*;
+    use crate::http::error::after_panic;
+
+    async fn answer(routes: Router) -> (StatusCode, ErrorCode) {
+        let response = routes.oneshot(Request::new(Body::empty())).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice::<ErrorBody>(&body).unwrap().code)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_ended() {
+        let routes = Router::new()
+            .route("/", get(std::future::pending::<()>))
+            .layer(from_fn(limit_time));
+        assert_eq!(
+            answer(routes).await,
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_defect_is_an_answer_that_tells_nothing_of_it() {
+        let broken = get(async || -> StatusCode { panic!("a secret of the inside") });
+        let routes = Router::new()
+            .route("/", broken)
+            .layer(CatchPanicLayer::custom(after_panic));
+        assert_eq!(
+            answer(routes).await,
+            (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal)
+        );
+    }
+}

@@ -290,17 +290,6 @@ pub async fn end_waits(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64>
     Ok(changed.rows_affected())
 }
 
-/// How long it is until the wait of the next item ends; `None` when none waits.
-pub async fn next_wait_ends_in(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Duration>> {
-    let seconds = sqlx::query_scalar!(
-        "select extract(epoch from min(next_retry_at) - now())::float8
-         from work_items where next_retry_at is not null"
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
-}
-
 /// Keeps a checklist with its ticks together with the pushed head that belongs to them.
 pub async fn record_progress(
     db: &mut PgConnection,

@@ -59,8 +59,6 @@ pub struct Locked {
     pub status: WorkerStatus,
     /// The process that registered.
     pub nonce: Option<String>,
-    /// How many iterations it may use.
-    pub max_iterations: u32,
     /// When it registered.
     pub registered_at: Option<DateTime<Utc>>,
     /// The report that it ended itself with.
@@ -70,7 +68,7 @@ pub struct Locked {
 /// Locks a worker; `None` when there is none.
 pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Locked>> {
     let row = sqlx::query!(
-        "select id, lease_epoch, status, nonce, max_iterations, registered_at, final_answer
+        "select id, lease_epoch, status, nonce, registered_at, final_answer
          from workers where id = $1 for no key update",
         id as WorkerId
     )
@@ -81,7 +79,6 @@ pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Lo
         lease_epoch: row.lease_epoch,
         status: row.status,
         nonce: row.nonce,
-        max_iterations: row.max_iterations.cast_unsigned(),
         registered_at: row.registered_at,
         final_answer: row.final_answer.map(|Json(answer)| answer),
     }))
@@ -144,32 +141,15 @@ pub async fn since_last_start(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Du
 pub struct LiveWorker {
     /// The worker.
     pub id: WorkerId,
-    /// The item.
-    pub work_item_id: WorkItemId,
-    /// The epoch.
-    pub lease_epoch: LeaseEpoch,
-    /// The repository.
-    pub repo: RepoName,
-    /// `starting` or `running`.
-    pub status: WorkerStatus,
-    /// What started it.
-    pub runtime: String,
-    /// The instance that started it.
+    /// The orchestrator instance that owns its runtime.
     pub instance: String,
-    /// What the runtime finds it by.
-    pub handle: Option<String>,
-    /// When it was claimed.
-    pub started_at: DateTime<Utc>,
 }
 
 /// Every worker that has not ended, the oldest first.
 pub async fn live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<LiveWorker>> {
     sqlx::query_as!(
         LiveWorker,
-        "select w.id, w.work_item_id, w.lease_epoch, i.repo, w.status, w.runtime, w.instance, w.handle, w.started_at
-         from workers w join work_items i on i.id = w.work_item_id
-         where w.status in ('starting', 'running')
-         order by w.id"
+        "select id, instance from workers where status in ('starting', 'running') order by id"
     )
     .fetch_all(db)
     .await
@@ -227,14 +207,6 @@ pub async fn expired(db: impl PgExecutor<'_>, progress_deadline: Duration) -> sq
 pub struct AwaitingStop {
     /// The worker.
     pub id: WorkerId,
-    /// Its item.
-    pub work_item_id: WorkItemId,
-    /// Its epoch.
-    pub lease_epoch: LeaseEpoch,
-    /// What started it.
-    pub runtime: String,
-    /// What the runtime finds it by.
-    pub handle: Option<String>,
     /// Whether it has to be stopped at once; else it reported its end itself and is about to exit.
     pub stop_requested: bool,
     /// How long ago it ended.
@@ -244,7 +216,7 @@ pub struct AwaitingStop {
 /// The ended workers of an instance whose runtime has not been seen to have nothing of them left, the oldest first.
 pub async fn awaiting_stop(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Result<Vec<AwaitingStop>> {
     let rows = sqlx::query!(
-        r#"select id, work_item_id, lease_epoch, runtime, handle, stop_requested,
+        r#"select id, stop_requested,
                   extract(epoch from now() - ended_at)::float8 as "ended_ago!"
          from workers
          where instance = $1 and ended_at is not null and stopped_at is null
@@ -257,10 +229,6 @@ pub async fn awaiting_stop(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Res
         .into_iter()
         .map(|row| AwaitingStop {
             id: row.id,
-            work_item_id: row.work_item_id,
-            lease_epoch: row.lease_epoch,
-            runtime: row.runtime,
-            handle: row.handle,
             stop_requested: row.stop_requested,
             ended_ago: Duration::try_from_secs_f64(row.ended_ago).unwrap_or_default(),
         })
