@@ -31,11 +31,7 @@ async fn a_child_that_holds_the_output_does_not_hold_the_worker() -> anyhow::Res
 
 #[tokio::test]
 async fn nothing_of_the_tests_lives_after_they_ended() -> anyhow::Result<()> {
-    let files = [(
-        "Makefile",
-        "test:\n\t@setsid sleep 1000 & echo $$! > \"$(PIDS)\"\n\t@true\n",
-    )];
-    let world = World::new(&files, "begin; greet; part; complete").await?;
+    let world = World::new(FILES, "begin; greet; part; complete").await?;
     let pids = world.control().join("pids");
     let makefile = format!("test:\n\tsetsid sleep 1000 & echo $$! > {}\n", pids.display());
     world
