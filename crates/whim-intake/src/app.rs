@@ -14,7 +14,6 @@ use whim_service::readiness::Readiness;
 use whim_service::reconcile::{Activator, Reconcilers};
 use whim_service::supervisor::{Phase, Supervisor};
 
-use crate::anthropic::Anthropic;
 use crate::config::Config;
 use crate::github::GitHub;
 use crate::poll::Repository;
@@ -61,14 +60,7 @@ pub fn start(config: Config, supervisor: &Supervisor, ready_file: Option<&Path>)
             repository,
         );
     }
-    let model = Anthropic::new(&config.specs)?;
-    let writer = SpecWriter::new(
-        client,
-        model,
-        config.specs.concurrency,
-        config.poll_interval,
-        spec_wanted,
-    );
+    let writer = SpecWriter::new(client, &config.specs, spec_wanted)?;
     intake.critical("specs", writer.run(intake.token()));
 
     let ready_file = ready_file.map(Path::to_owned);

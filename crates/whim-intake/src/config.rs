@@ -12,6 +12,8 @@ use whim_service::telemetry::TelemetryConfig;
 
 use crate::labels::OWN;
 
+const LONGEST_SPEC_PERIOD: Duration = Duration::from_secs(5);
+
 /// Every setting, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -48,6 +50,9 @@ pub struct SpecConfig {
     pub concurrency: NonZeroUsize,
     /// `SPEC_TIMEOUT_SECONDS`: for one answer of the model.
     pub timeout: Duration,
+    /// `POLL_INTERVAL`, but a few seconds at the most: how often to look for items that others submitted. Its own are
+    /// begun at once.
+    pub period: Duration,
 }
 
 impl Config {
@@ -83,7 +88,7 @@ impl Config {
                 "this is not available yet; it comes with the interactive spec creation. Set it to false: specs are then written through the Anthropic Messages API",
             );
         }
-        let specs = SpecConfig::read(env);
+        let specs = SpecConfig::read(env, poll_interval);
         let telemetry = TelemetryConfig::read(env);
         Some(Self {
             github_token: github_token?,
@@ -100,7 +105,7 @@ impl Config {
 }
 
 impl SpecConfig {
-    fn read(env: &mut Environment) -> Option<Self> {
+    fn read(env: &mut Environment, poll_interval: Duration) -> Option<Self> {
         let api_key = env.required_secret(
             "ANTHROPIC_API_KEY",
             "a key of the Anthropic API, with which specs are written",
@@ -132,6 +137,7 @@ impl SpecConfig {
             model,
             concurrency,
             timeout,
+            period: poll_interval.min(LONGEST_SPEC_PERIOD),
         })
     }
 }

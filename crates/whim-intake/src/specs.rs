@@ -19,9 +19,8 @@ use whim_core::{WorkItemId, WorkItemStatus};
 use whim_service::chain::chain;
 
 use crate::anthropic::Anthropic;
+use crate::config::SpecConfig;
 
-/// Items that others submitted wait no longer than this for their spec to be begun.
-const LONGEST_PERIOD: Duration = Duration::from_secs(5);
 const PAGE: u32 = 200;
 
 /// Writes specs until it is told to stop.
@@ -46,21 +45,18 @@ struct Work {
 }
 
 impl SpecWriter {
-    /// Looks for items every `period` at the latest, and when `wake` says that there may be some.
-    pub(crate) fn new(
-        client: Client,
-        model: Anthropic,
-        concurrency: NonZeroUsize,
-        period: Duration,
-        wake: Arc<Notify>,
-    ) -> Self {
-        Self {
+    /// Looks for items as often as `config` says, and when `wake` says that there may be some.
+    ///
+    /// # Errors
+    /// No client for the model API can be made from `config`.
+    pub(crate) fn new(client: Client, config: &SpecConfig, wake: Arc<Notify>) -> anyhow::Result<Self> {
+        Ok(Self {
             client,
-            model: Arc::new(model),
-            concurrency,
-            period: period.min(LONGEST_PERIOD),
+            model: Arc::new(Anthropic::new(config)?),
+            concurrency: config.concurrency,
+            period: config.period,
             wake,
-        }
+        })
     }
 
     /// Writes a spec for every item that needs one; a slow one holds up no other. Specs in the making are given up when

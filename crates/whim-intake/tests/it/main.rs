@@ -13,6 +13,7 @@ mod outcomes;
 mod pages;
 mod pick_up;
 mod program;
+mod renamed;
 mod reruns;
 mod specs;
 mod trouble;

@@ -1,5 +1,7 @@
 //! Another run, asked for on the issue or elsewhere.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::json;
 use whim_core::WorkItemStatus;
@@ -58,8 +60,11 @@ async fn taking_ai_pr_ready_off_asks_for_another_run_too() {
 }
 
 #[tokio::test]
-async fn a_spec_that_was_never_written_is_written_in_the_next_run() {
-    let (world, issue) = with_failed_issue().await;
+async fn a_spec_that_was_never_written_is_begun_at_once_in_the_next_run() {
+    let (mut world, issue) = with_failed_issue().await;
+    world.spec_period = Some(Duration::from_secs(3600));
+    world.restart().await;
+    world.looked_around().await;
     world.orchestrator.change(issue, &json!({"spec": null}));
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;

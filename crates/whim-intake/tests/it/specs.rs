@@ -171,6 +171,16 @@ async fn a_key_that_the_model_api_does_not_accept_is_an_error_that_names_the_set
 }
 
 #[tokio::test]
+async fn a_spec_is_begun_as_soon_as_its_issue_is_submitted() {
+    let mut world = World::new().await;
+    world.spec_period = Some(Duration::from_secs(3600));
+    world.start();
+    world.looked_around().await;
+    let issue = world.ask("Say hello");
+    world.until_status(issue, WorkItemStatus::Queued).await;
+}
+
+#[tokio::test]
 async fn items_of_other_sources_get_their_specs_too() {
     let world = World::running().await;
     let submitted = world.orchestrator.submit(json!({

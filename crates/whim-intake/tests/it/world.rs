@@ -27,6 +27,8 @@ pub(crate) struct World {
     pub(crate) anthropic: Anthropic,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) settings: BTreeMap<&'static str, String>,
+    /// Instead of what the settings give.
+    pub(crate) spec_period: Option<Duration>,
     intake: Option<Supervisor>,
 }
 
@@ -63,6 +65,7 @@ impl World {
             anthropic,
             orchestrator,
             settings,
+            spec_period: None,
             intake: None,
         }
     }
@@ -81,7 +84,10 @@ impl World {
     pub(crate) fn start(&mut self) {
         assert!(self.intake.is_none(), "the intake runs already");
         let environment = Environment::from_pairs(self.settings.clone());
-        let config = environment.build(Config::read).unwrap().config;
+        let mut config = environment.build(Config::read).unwrap().config;
+        if let Some(period) = self.spec_period {
+            config.specs.period = period;
+        }
         let supervisor = Supervisor::new();
         app::start(config, &supervisor, None).unwrap();
         self.intake = Some(supervisor);
