@@ -56,8 +56,9 @@ impl WorkItemStatus {
     /// that the caller is late.
     pub fn predecessors(self) -> &'static [Self] {
         match self {
-            // New items with a description; a person asked for another run of one whose spec was never written.
-            Self::Generating => &[Self::Failed, Self::Cancelled],
+            // New items with a description; a person asked for another run of one whose spec was never written, or
+            // whose description has changed.
+            Self::Generating => &[Self::Completed, Self::Failed, Self::Cancelled],
             // A spec was handed in; an attempt ended with retries left; a person asked for another run.
             Self::Queued => &[
                 Self::Generating,

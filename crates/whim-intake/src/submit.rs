@@ -32,7 +32,7 @@ pub(crate) fn submission(repo: &RepoName, issue: &Issue) -> CreateWork {
     }
 }
 
-fn description(issue: &Issue) -> String {
+pub(crate) fn description(issue: &Issue) -> String {
     let body = issue.body.trim();
     let mut description = issue.title.clone();
     if !body.is_empty() {

@@ -79,7 +79,7 @@ async fn a_requeue_without_its_run_and_a_failed_spec_are_not_repeated() {
     let server = Server::start([unavailable(), unavailable()]).await;
     let client = server.client();
     client
-        .requeue_work(WorkItemId::new(), &RequeueWork { after_run: None })
+        .requeue_work(WorkItemId::new(), &RequeueWork::default())
         .await
         .unwrap_err();
     let fail = FailSpec {

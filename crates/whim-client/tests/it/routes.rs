@@ -52,7 +52,13 @@ async fn each_call_of_the_api_has_its_route() {
         .await
         .unwrap();
     client
-        .requeue_work(id, &RequeueWork { after_run: Some(1) })
+        .requeue_work(
+            id,
+            &RequeueWork {
+                after_run: Some(1),
+                description: None,
+            },
+        )
         .await
         .unwrap();
     client

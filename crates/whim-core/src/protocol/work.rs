@@ -191,6 +191,10 @@ pub struct RequeueWork {
     /// The run that the caller saw ended: asking twice for the same gives one run. Without it, whatever run it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_run: Option<u32>,
+    /// What is wanted by now, in prose. When it is not what the item's spec was written from, a new spec is written;
+    /// without it, or when it is, the item goes on with the spec that it has. At most 256 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 /// `PUT /api/work/:id/spec`: hands in the spec of an item that is `generating`. 200; the same text again 200.

@@ -9,7 +9,7 @@ use crate::decide::{self, Action};
 use crate::github::Issue;
 use crate::labels::{PROCESSING, Standing};
 use crate::reflect;
-use crate::submit::submission;
+use crate::submit::{description, submission};
 
 impl Repository {
     /// Looks at what is there about the issue, and does the next thing.
@@ -75,6 +75,8 @@ impl Repository {
     async fn requeue(&self, issue: &Issue, item: &WorkItem, after_run: u32) -> Result<(), LookError> {
         let requeue = RequeueWork {
             after_run: Some(after_run),
+            // A person who reworded the issue before asking again wants what it says now.
+            description: Some(description(issue)),
         };
         let item = self.client.requeue_work(item.id, &requeue).await?;
         tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, after_run, "a person asked for another run");

@@ -10,8 +10,8 @@ mod lock;
 mod view;
 
 pub use self::change::{
-    NextAttempt, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec, hand_in_spec,
-    put_back, record_progress, requeue,
+    NextAttempt, NextRun, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec,
+    hand_in_spec, put_back, record_progress, requeue,
 };
 pub use self::claim::{Claimed, claim};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};

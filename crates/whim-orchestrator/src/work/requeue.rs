@@ -5,19 +5,26 @@ use sqlx::PgConnection;
 use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
+use super::submit::MAX_DESCRIPTION_BYTES;
+use super::text;
 use crate::app::App;
-use crate::db::work_items::{self, LIVE_BRANCH_KEY, TaskCounts};
+use crate::db::work_items::{self, LIVE_BRANCH_KEY, NextRun, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
 
 /// Begins another run of an item that has ended. Asked again for a run that has begun since, the item as it is.
 ///
 /// A failed or cancelled item resumes with its ticks; one that completed begins anew, because with every box ticked
-/// there would be nothing to do. One whose spec was never written gets it written again.
+/// there would be nothing to do. One whose spec was never written, or was written from another description, gets a new
+/// one; its branch stays.
 ///
 /// # Errors
-/// There is no such item, it has not ended, another live item works on its branch, or Postgres is away.
+/// The description is too long, there is no such item, it has not ended, another live item works on its branch, or
+/// Postgres is away.
 pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Error> {
+    if let Some(description) = &request.description {
+        text::check("description", description, MAX_DESCRIPTION_BYTES)?;
+    }
     let requeued = in_transaction(&app.database, async |db| begin_run(app, db, id, request).await).await;
     match requeued {
         Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
@@ -39,14 +46,24 @@ async fn begin_run(
     if request.after_run.is_some_and(|run| item.run > run) {
         return Ok(before);
     }
-    let to = match &before.spec {
-        Some(_) => WorkItemStatus::Queued,
-        None => WorkItemStatus::Generating,
+    let reworded = request
+        .description
+        .filter(|text| before.description.as_ref() != Some(text));
+    let unticked = before
+        .spec
+        .as_deref()
+        .filter(|_| item.status == WorkItemStatus::Completed)
+        .map(unticked);
+    let next = match (&reworded, &unticked) {
+        (Some(description), _) => NextRun::Rewritten { description },
+        (None, _) if before.spec.is_none() => NextRun::Written,
+        (None, Some(spec)) => NextRun::Anew {
+            spec: spec.as_str(),
+            tasks: TaskCounts::of(spec),
+        },
+        (None, None) => NextRun::Resumed,
     };
-    let anew = before.spec.filter(|_| item.status == WorkItemStatus::Completed);
-    let anew = anew.as_deref().map(unticked);
-    let anew = anew.as_ref().map(|spec| (spec.as_str(), TaskCounts::of(spec)));
-    if !work_items::requeue(db, id, to, anew).await? {
+    if !work_items::requeue(db, id, &next).await? {
         return Err(Error::ItemState {
             now: item.status,
             asked: "requeued",

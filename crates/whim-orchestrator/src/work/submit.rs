@@ -10,7 +10,7 @@ use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
 
-const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
+pub(super) const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 const MAX_SOURCE_REF_BYTES: usize = 200;
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 /// What no item may work on even before the repository is known to call it its default.

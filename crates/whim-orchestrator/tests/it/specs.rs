@@ -32,6 +32,43 @@ async fn an_item_whose_spec_was_never_written_gets_it_written_in_its_next_run() 
 }
 
 #[tokio::test]
+async fn an_item_whose_description_has_changed_gets_a_new_spec_in_its_next_run() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let requeue = format!("/api/work/{id}/requeue");
+    world
+        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .await
+        .expect(200);
+    let cancel = format!("/api/work/{id}/cancel");
+    world.post(&cancel, &json!({})).await.expect(200);
+
+    let same = json!({ "description": "Say hello." });
+    let resumed = world.post(&requeue, &same).await.expect(200);
+    assert_eq!(
+        (&resumed["status"], &resumed["spec"]),
+        (&json!("queued"), &json!(SPEC)),
+        "what is wanted has not changed"
+    );
+
+    world.post(&cancel, &json!({})).await.expect(200);
+    let changed = json!({ "description": "Say goodbye." });
+    let rewritten = world.post(&requeue, &changed).await.expect(200);
+    assert_eq!(
+        (&rewritten["status"], &rewritten["description"], &rewritten["run"]),
+        (&json!("generating"), &json!("Say goodbye."), &json!(3))
+    );
+    assert_eq!(
+        (&rewritten["spec"], &rewritten["tasksTotal"]),
+        (&Value::Null, &json!(0))
+    );
+    assert_eq!(
+        rewritten["branch"], resumed["branch"],
+        "what was pushed is not lost"
+    );
+}
+
+#[tokio::test]
 async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
     let world = World::new().await;
     let id = generating(&world).await;

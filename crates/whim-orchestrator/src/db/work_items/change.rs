@@ -152,18 +152,38 @@ pub async fn cancel(db: &mut PgConnection, id: WorkItemId, note: &str) -> sqlx::
     Ok(changed)
 }
 
-/// Begins another run of an item that has ended: `queued`, or `generating` where it never had a spec. `spec` replaces
-/// the checklist, and with it what was pushed for it.
+/// What an item that has ended begins its next run with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextRun<'a> {
+    /// The spec that it has, with its ticks.
+    Resumed,
+    /// This spec, and nothing that was pushed for it.
+    Anew {
+        /// The checklist.
+        spec: &'a str,
+        /// How far it is.
+        tasks: TaskCounts,
+    },
+    /// The writing of its spec.
+    Written,
+    /// The writing of a new spec from this description.
+    Rewritten {
+        /// What is wanted by now.
+        description: &'a str,
+    },
+}
+
+/// Begins another run of an item that has ended.
 ///
 /// # Errors
 /// A violation of [`super::LIVE_BRANCH_KEY`] when another live item works on the branch by now.
-pub async fn requeue(
-    db: &mut PgConnection,
-    id: WorkItemId,
-    to: WorkItemStatus,
-    spec: Option<(&str, TaskCounts)>,
-) -> sqlx::Result<bool> {
-    let tasks = spec.map(|(_, tasks)| tasks);
+pub async fn requeue(db: &mut PgConnection, id: WorkItemId, next: &NextRun<'_>) -> sqlx::Result<bool> {
+    let (to, tasks) = match next {
+        NextRun::Resumed => (WorkItemStatus::Queued, None),
+        NextRun::Anew { tasks, .. } => (WorkItemStatus::Queued, Some(*tasks)),
+        NextRun::Written => (WorkItemStatus::Generating, None),
+        NextRun::Rewritten { .. } => (WorkItemStatus::Generating, Some(TaskCounts::default())),
+    };
     let changed = sqlx::query!(
         "update work_items
          set status = $2, run = run + 1, retries = 0, failed_starts = 0, spec_delays = 0, failure_cause = null,
@@ -181,14 +201,26 @@ pub async fn requeue(
     if changed.rows_affected() == 0 {
         return Ok(false);
     }
-    if let Some((spec, _)) = spec {
-        sqlx::query!(
-            "update work_item_texts set spec = $2, head_sha = null where work_item_id = $1",
-            id as WorkItemId,
-            spec,
-        )
-        .execute(&mut *db)
-        .await?;
+    match next {
+        NextRun::Resumed | NextRun::Written => {}
+        NextRun::Anew { spec, .. } => {
+            sqlx::query!(
+                "update work_item_texts set spec = $2, head_sha = null where work_item_id = $1",
+                id as WorkItemId,
+                *spec,
+            )
+            .execute(&mut *db)
+            .await?;
+        }
+        NextRun::Rewritten { description } => {
+            sqlx::query!(
+                "update work_item_texts set spec = null, head_sha = null, description = $2 where work_item_id = $1",
+                id as WorkItemId,
+                *description,
+            )
+            .execute(&mut *db)
+            .await?;
+        }
     }
     set_error(db, id, None).await?;
     Ok(true)
