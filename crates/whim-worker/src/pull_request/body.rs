@@ -53,13 +53,15 @@ pub fn body(assignment: &Assignment, story: &Story<'_>) -> String {
     parts.join("\n\n")
 }
 
-/// The prose between the title and the next heading or list.
+/// The first prose after the title: right below it, or below the heading that follows (`## Goal`).
 fn summary(spec: &SpecDocument) -> String {
+    let is_blank_or_heading = |line: &&str| line.trim().is_empty() || line.starts_with('#');
     let mut lines = spec
         .as_str()
         .lines()
         .skip_while(|line| !line.starts_with("# "))
-        .skip(1);
+        .skip(1)
+        .skip_while(is_blank_or_heading);
     let is_prose = |line: &&str| {
         let line = line.trim_start();
         let begins_a_block = ["#", "- ", "* ", "+ ", "```", "~~~", "|", ">", "    "];
@@ -94,4 +96,24 @@ fn tests(report: Option<&TestReport>) -> String {
         (None, _) => "failed".to_owned(),
     };
     format!("{command}: {result} ({seconds:.1} s)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_the_first_prose_after_the_title() {
+        for (spec, expected) in [
+            ("# T\n\nIt greets.\n\n## Tasks\n- [ ] a", "It greets."),
+            (
+                "# T\n\n## Goal\nIt greets\npeople.\n\n## Tasks\n- [ ] a",
+                "It greets\npeople.",
+            ),
+            ("# T\n\n## Tasks\n- [ ] a\n\nLast words.", ""),
+            ("- [ ] a", ""),
+        ] {
+            assert_eq!(summary(&SpecDocument::parse(spec)), expected, "{spec}");
+        }
+    }
 }
