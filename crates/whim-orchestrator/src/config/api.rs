@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use url::Url;
-use whim_service::environment::{Environment, http_url, parsed, whole_number};
+use whim_service::environment::{Environment, Expected, parsed, url, whole_number};
 use whim_service::secret::SecretString;
 
 /// Where the routes are served, and to whom.
@@ -30,7 +30,7 @@ impl ApiConfig {
         let port = env.or_default("PORT", 3002, whole_number(0..=u16::MAX));
         let worker_bind_address = env.or_default("WORKER_BIND_ADDRESS", loopback, ip());
         let worker_port = env.or_default("WORKER_PORT", 3004, whole_number(0..=u16::MAX));
-        let worker_url = env.optional("WORKER_ORCHESTRATOR_URL", http_url());
+        let worker_url = env.optional("WORKER_ORCHESTRATOR_URL", worker_url());
         let admin_port: u16 = env.or_default("ADMIN_PORT", 3005, whole_number(0..=u16::MAX));
         let key = env.secret("API_KEY");
         if key.is_none() && !bind_address.is_loopback() {
@@ -47,4 +47,9 @@ impl ApiConfig {
             key,
         }
     }
+}
+
+fn worker_url() -> Expected<Url> {
+    let words = "a URL that starts with http:// or https://; when not set, that of the worker listener";
+    url(words, &["http", "https"])
 }

@@ -107,10 +107,16 @@ impl RuntimeConfig {
         let workspaces = env.or_default(
             "WORKSPACES_DIR",
             PathBuf::from(".whim/workspaces"),
-            path("a directory"),
+            path("a directory, in which each attempt gets one of its own"),
         );
-        let worker_bin = env.optional("WORKER_BIN", path("the path of the worker program"));
-        let worker_user = env.optional("WORKER_USER", text("the name of a user"));
+        let worker_bin = env.optional(
+            "WORKER_BIN",
+            path("the worker program; when not set, whim-worker beside this program, else on PATH"),
+        );
+        let worker_user = env.optional(
+            "WORKER_USER",
+            text("the name of a user to run workers as, which takes root"),
+        );
         let grace = seconds(Duration::from_millis(10)..=Duration::from_mins(10));
         let stop_grace = env.or_default("STOP_GRACE_SECONDS", Duration::from_secs(10), grace);
         let worker = WorkerSettings::read(env);
@@ -152,7 +158,10 @@ impl WorkerSettings {
         let github_git_url = url_or_default(env, "GITHUB_GIT_URL", "https://github.com", http_url());
         let anthropic_base_url =
             url_or_default(env, "ANTHROPIC_BASE_URL", "https://api.anthropic.com", http_url());
-        let ralph_bin = env.optional("RALPH_BIN", path("the path of the program ralph"));
+        let ralph_bin = env.optional(
+            "RALPH_BIN",
+            path("the program ralph; when not set, beside this program, else on PATH"),
+        );
         let claude_bin = env.or_default(
             "CLAUDE_BIN",
             "claude".to_owned(),

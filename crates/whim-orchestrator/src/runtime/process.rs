@@ -1,6 +1,6 @@
 //! Workers as processes of this machine. They are not isolated from it or from each other.
 //!
-//! Each worker has a directory ([`directory`]) and a keeper ([`keeper`]). The runtime itself remembers nothing that is
+//! Each worker has a directory (`directory`) and a keeper (`keeper`). The runtime itself remembers nothing that is
 //! not in the directories, so a restarted orchestrator goes on where the last one was.
 
 mod directory;
