@@ -128,7 +128,7 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     tracing::info!(version, settings = %effective, "starting {PROGRAM} {version}");
     // From here on a signal stops in order instead of ending at once.
     let signals = EndSignals::listen().context("listening for signals")?;
-    let runtime = serve::runtime(&config.runtime)?;
+    let runtime = serve::runtime(&config).await?;
     let listeners = Listeners::bind(&config.api).await?;
     let addresses = listeners.addresses()?;
 

@@ -1,5 +1,7 @@
 //! What starts and stops workers. The dispatcher and the reconcilers know only the trait.
 
+pub mod docker;
+mod instance;
 pub mod process;
 
 use std::collections::BTreeMap;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
+use whim_core::{FailureCause, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_service::secret::SecretString;
 
 /// Everything that a runtime needs to start one worker.
@@ -19,6 +21,8 @@ pub struct WorkerSpec {
     pub worker_id: WorkerId,
     /// What it works on.
     pub work_item_id: WorkItemId,
+    /// The repository of that, which may want an environment of its own.
+    pub repo: RepoName,
     /// The epoch under which it was claimed.
     pub epoch: LeaseEpoch,
     /// What it is told; the runtime adds the paths that only it knows. Nothing in here is secret.
@@ -86,8 +90,23 @@ pub enum ExitKind {
     Code(i32),
     /// By a signal.
     Signal(i32),
+    /// Because memory ran out.
+    OutOfMemory,
     /// Nobody saw it.
     Unknown,
+}
+
+impl Exit {
+    /// What it means for the work item that nothing was reported before.
+    pub fn cause(self) -> FailureCause {
+        match self.how {
+            // How a worker ends that is told to stop says nothing about it.
+            ExitKind::OutOfMemory if !self.stopped => FailureCause::OutOfMemory,
+            ExitKind::OutOfMemory | ExitKind::Code(_) | ExitKind::Signal(_) | ExitKind::Unknown => {
+                FailureCause::Crash
+            }
+        }
+    }
 }
 
 impl fmt::Display for Exit {
@@ -100,6 +119,7 @@ impl fmt::Display for Exit {
         match self.how {
             ExitKind::Code(code) => write!(formatter, "the worker exited with code {code}{stopped}"),
             ExitKind::Signal(signal) => write!(formatter, "the worker was ended by signal {signal}{stopped}"),
+            ExitKind::OutOfMemory => write!(formatter, "the worker ran out of memory{stopped}"),
             ExitKind::Unknown => write!(formatter, "the worker is gone{stopped}"),
         }
     }

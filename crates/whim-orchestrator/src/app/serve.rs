@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use axum::Router;
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
@@ -22,12 +22,13 @@ use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
 use super::{App, Parts, Pokes};
-use crate::config::{ApiConfig, Config, RuntimeConfig, RuntimeKind};
+use crate::config::{ApiConfig, Config, RuntimeKind};
 use crate::dispatch::{self, Launching, Starts};
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
 use crate::runtime::Runtime;
+use crate::runtime::docker::DockerRuntime;
 use crate::runtime::process::ProcessRuntime;
 use crate::{db, http, reconcile};
 
@@ -128,17 +129,29 @@ pub(crate) fn callable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The runtime that is configured. `this_program` is the file of the running program.
+/// The runtime that is configured, or that this machine has.
 ///
 /// # Errors
 /// It cannot be used on this machine as it is configured.
-pub fn runtime(config: &RuntimeConfig) -> anyhow::Result<Arc<dyn Runtime>> {
-    match config.kind {
-        RuntimeKind::Process => Ok(Arc::new(ProcessRuntime::open(
-            config,
-            ProcessRuntime::this_program(),
-        )?)),
+pub async fn runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
+    let runtime = &config.runtime;
+    let kind = match runtime.kind {
+        RuntimeKind::Auto if DockerRuntime::answers(&runtime.docker).await => RuntimeKind::Docker,
+        RuntimeKind::Auto => RuntimeKind::Process,
+        kind @ (RuntimeKind::Docker | RuntimeKind::Process) => kind,
+    };
+    if kind == RuntimeKind::Process {
+        let this_program = ProcessRuntime::this_program();
+        return Ok(Arc::new(ProcessRuntime::open(runtime, this_program)?));
     }
+    if config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback() {
+        bail!(
+            "workers in containers cannot call 127.0.0.1: set WORKER_BIND_ADDRESS to an address that containers reach \
+             (172.17.0.1 with Docker on Linux), or WORKER_ORCHESTRATOR_URL to what they are to call; or set \
+             WORKER_RUNTIME=process for workers without isolation"
+        );
+    }
+    Ok(Arc::new(DockerRuntime::open(runtime)?))
 }
 
 /// Connects to Postgres, which may be just starting, and applies the migrations that are missing. Several may do so at

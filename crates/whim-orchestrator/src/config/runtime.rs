@@ -11,6 +11,7 @@ use whim_service::environment::{
 use whim_service::secret::SecretString;
 
 use super::DAY;
+use super::docker::DockerConfig;
 use super::storage::url_or_default;
 
 /// What starts workers.
@@ -26,6 +27,8 @@ pub struct RuntimeConfig {
     pub worker_user: Option<String>,
     /// `STOP_GRACE_SECONDS`: how long a worker that is told to stop may take before it is killed.
     pub stop_grace: Duration,
+    /// How workers run in containers.
+    pub docker: DockerConfig,
     /// What workers are told.
     pub worker: WorkerSettings,
 }
@@ -33,17 +36,12 @@ pub struct RuntimeConfig {
 /// What starts workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RuntimeKind {
+    /// Containers where a container engine answers, else processes.
+    Auto,
+    /// A container for each worker.
+    Docker,
     /// Processes of this machine, without isolation.
     Process,
-}
-
-impl RuntimeKind {
-    /// The name in the settings, in the database and in answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Process => "process",
-        }
-    }
 }
 
 /// What every worker is told. The names of the variables are the same for the worker.
@@ -103,7 +101,7 @@ const OF_THE_MACHINE: [&str; 13] = [
 
 impl RuntimeConfig {
     pub(super) fn read(env: &mut Environment) -> Option<Self> {
-        let kind = env.or_default("WORKER_RUNTIME", RuntimeKind::Process, runtime_kind());
+        let kind = env.or_default("WORKER_RUNTIME", RuntimeKind::Auto, runtime_kind());
         let workspaces = env.or_default(
             "WORKSPACES_DIR",
             PathBuf::from(".whim/workspaces"),
@@ -119,6 +117,7 @@ impl RuntimeConfig {
         );
         let grace = seconds(Duration::from_millis(10)..=Duration::from_mins(10));
         let stop_grace = env.or_default("STOP_GRACE_SECONDS", Duration::from_secs(10), grace);
+        let docker = DockerConfig::read(env);
         let worker = WorkerSettings::read(env);
         Some(Self {
             kind,
@@ -126,16 +125,18 @@ impl RuntimeConfig {
             worker_bin,
             worker_user,
             stop_grace,
+            docker,
             worker: worker?,
         })
     }
 }
 
 fn runtime_kind() -> Expected<RuntimeKind> {
-    one_of(&[("process", RuntimeKind::Process)]).only_if(
-        "process; docker is not available yet and comes with a change of its own",
-        |_known| true,
-    )
+    one_of(&[
+        ("auto", RuntimeKind::Auto),
+        ("docker", RuntimeKind::Docker),
+        ("process", RuntimeKind::Process),
+    ])
 }
 
 impl WorkerSettings {

@@ -71,6 +71,7 @@ fn spec(app: &App, claim: Claim) -> WorkerSpec {
     WorkerSpec {
         worker_id: claim.worker,
         work_item_id: claim.item.id,
+        repo: claim.item.repo,
         epoch: claim.item.lease_epoch,
         environment,
         credentials: credentials(settings, claim.token.reveal()),

@@ -59,7 +59,7 @@ impl Reconciler for Exits {
             let (cause, reason) = match states.get(&worker.id) {
                 Some(AttemptState::Running) => continue,
                 Some(AttemptState::Ended(exit)) => (
-                    FailureCause::Crash,
+                    exit.cause(),
                     format!("The worker ended without a report: {exit}."),
                 ),
                 None => (

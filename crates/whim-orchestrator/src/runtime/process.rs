@@ -4,7 +4,6 @@
 //! not in the directories, so a restarted orchestrator goes on where the last one was.
 
 mod directory;
-mod instance;
 mod keeper;
 mod log;
 mod program;
@@ -23,8 +22,8 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use whim_core::WorkerId;
 
 use self::directory::AttemptDirectory;
-use self::instance::Instance;
 use self::user::WorkerUser;
+use super::instance::Instance;
 use super::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use crate::config::RuntimeConfig;
 

@@ -10,18 +10,18 @@ use uuid::Uuid;
 
 /// The directory of workspaces, owned by this process as long as it lives.
 #[derive(Debug)]
-pub(super) struct Instance {
+pub(in crate::runtime) struct Instance {
     /// The same after every restart.
-    pub(super) name: String,
+    pub(in crate::runtime) name: String,
     /// Absolute: workers run in directories of their own.
-    pub(super) workspaces: PathBuf,
+    pub(in crate::runtime) workspaces: PathBuf,
     /// Held for its lock, which the kernel releases with the process.
     _lock: File,
 }
 
 impl Instance {
     /// Takes the directory, and makes it when it is missing.
-    pub(super) fn take(workspaces: &Path) -> anyhow::Result<Self> {
+    pub(in crate::runtime) fn take(workspaces: &Path) -> anyhow::Result<Self> {
         let shown = workspaces.display();
         // Other users pass through on the way to what is theirs.
         DirBuilder::new()

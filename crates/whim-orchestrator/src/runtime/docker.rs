@@ -1,0 +1,158 @@
+//! Workers in containers: one for each attempt, without rights, with limits, in a network of their own.
+//!
+//! The runtime itself remembers nothing that the engine does not know, but what is going on just now; containers and
+//! volumes are found by the labels of this orchestrator, and have the name of their attempt.
+
+mod credentials;
+mod engine;
+mod exits;
+mod logs;
+mod spec;
+mod start;
+mod tend;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::BoxStream;
+use whim_core::WorkerId;
+
+use self::engine::Engine;
+use self::tend::Ended;
+use super::instance::Instance;
+use super::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
+use crate::config::{DockerConfig, RuntimeConfig};
+
+/// The `docker` runtime.
+#[derive(Clone, Debug)]
+pub struct DockerRuntime {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    instance: Instance,
+    config: DockerConfig,
+    stop_grace: Duration,
+    engine: Engine,
+    known: RwLock<Known>,
+}
+
+/// What the engine does not know, or what saves asking it.
+#[derive(Debug, Default)]
+struct Known {
+    /// The names of containers that are being started just now.
+    starting: BTreeSet<String>,
+    /// Workers that were told to stop.
+    stopped: BTreeSet<WorkerId>,
+    /// Containers in which something ran out of memory.
+    out_of_memory: BTreeSet<String>,
+    /// Containers that ended.
+    ended: BTreeMap<String, Ended>,
+}
+
+impl DockerRuntime {
+    /// Takes `WORKSPACES_DIR` for the name of this orchestrator; an engine that is away may come back.
+    ///
+    /// # Errors
+    /// The directory cannot be used or is used by another orchestrator.
+    pub fn open(config: &RuntimeConfig) -> anyhow::Result<Self> {
+        let inner = Inner {
+            instance: Instance::take(&config.workspaces)?,
+            config: config.docker.clone(),
+            stop_grace: config.stop_grace,
+            engine: Engine::new(&config.docker.host),
+            known: RwLock::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Whether an engine answers where one is configured.
+    pub async fn answers(config: &DockerConfig) -> bool {
+        Engine::new(&config.host).answers().await
+    }
+}
+
+impl Inner {
+    fn known<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+        // Nothing that runs under the lock can leave the sets half changed.
+        change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn health(&self) -> Result<String, RuntimeError> {
+        let engine = self.engine.ping().await;
+        let engine = engine.map_err(|error| RuntimeError::new(error.to_string(), error))?;
+        let docker = self.engine.connected().await;
+        let docker = docker.map_err(|error| RuntimeError::new(error.to_string(), error))?;
+        let image = &self.config.image;
+        match docker.inspect_image(image).await {
+            Ok(_) => Ok(format!("{engine}, image {image}")),
+            Err(error) if engine::refusal(&error) == Some(404) => {
+                Err(RuntimeError::new(start::missing(image), error))
+            }
+            Err(error) => Err(RuntimeError::new(format!("looking for the image {image}"), error)),
+        }
+    }
+}
+
+impl Runtime for DockerRuntime {
+    fn kind(&self) -> &'static str {
+        "docker"
+    }
+
+    fn instance(&self) -> &str {
+        &self.inner.instance.name
+    }
+
+    fn start(&self, spec: WorkerSpec) -> BoxFuture<'_, Result<RuntimeHandle, RuntimeError>> {
+        async move {
+            let started = self.inner.start(&spec).await;
+            started
+                .map_err(|error| RuntimeError::new(format!("starting the container {}", spec.name()), error))
+        }
+        .boxed()
+    }
+
+    fn stop(&self, worker: WorkerId) -> BoxFuture<'_, Result<(), RuntimeError>> {
+        let stop = self.inner.stop(worker);
+        stop.map(move |done| {
+            done.map_err(|error| {
+                RuntimeError::new(format!("stopping the container of the worker {worker}"), error)
+            })
+        })
+        .boxed()
+    }
+
+    fn logs(&self, worker: WorkerId, bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
+        let logs = self.inner.logs(worker, bytes);
+        logs.map(move |logs| {
+            logs.map_err(|error| RuntimeError::new(format!("reading the log of the worker {worker}"), error))
+        })
+        .boxed()
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {
+        let list = self.inner.list();
+        list.map(|list| list.map_err(|error| RuntimeError::new("listing the containers of workers", error)))
+            .boxed()
+    }
+
+    fn exits(&self) -> BoxStream<'static, WorkerId> {
+        exits::exits(Arc::clone(&self.inner))
+    }
+
+    fn clean(&self, retention: Duration) -> BoxFuture<'_, Result<Cleaned, RuntimeError>> {
+        let clean = self.inner.clean(retention);
+        clean
+            .map(|done| done.map_err(|error| RuntimeError::new("removing old containers and volumes", error)))
+            .boxed()
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
+        self.inner.health().boxed()
+    }
+}

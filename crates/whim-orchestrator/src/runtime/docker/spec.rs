@@ -1,0 +1,259 @@
+//! The settings of a worker's container, volume and network: pure functions, so that a test can show them whole.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest,
+    ResourcesUlimits, VolumeCreateRequest,
+};
+use whim_core::WorkerId;
+
+use crate::config::DockerConfig;
+use crate::config::docker::{Bytes, Cpus};
+use crate::runtime::WorkerSpec;
+
+/// By which all that belongs to one orchestrator is found, and nothing of anyone else's.
+pub(super) const INSTANCE_LABEL: &str = "whim.instance";
+const WORKER_LABEL: &str = "whim.worker-id";
+const ITEM_LABEL: &str = "whim.work-item-id";
+const EPOCH_LABEL: &str = "whim.epoch";
+
+/// The user of the worker image; given by number, so that an image of one's own cannot make it root.
+pub(super) const USER_ID: u32 = 1000;
+
+/// A tmpfs: what the worker is entrusted with never reaches a disk.
+const CREDENTIALS: &str = "/run/whim/credentials";
+/// The volume of the attempt.
+const WORKSPACE: &str = "/workspace";
+
+/// Waits for the credentials on its standard input and then runs the worker; part of the worker image.
+const ENTRYPOINT: &str = "whim-worker-entrypoint";
+
+/// Variables that name files of this machine, or of this program's own container: the worker's image has its own.
+const NOT_PASSED_ON: [&str; 4] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+];
+
+/// The settings of a worker's container.
+///
+/// `instance` is whose it is, `stop_grace` how long it may take to end.
+pub(super) fn container(
+    spec: &WorkerSpec,
+    config: &DockerConfig,
+    instance: &str,
+    stop_grace: Duration,
+) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(config.image_of(&spec.repo).to_owned()),
+        entrypoint: Some(vec![ENTRYPOINT.to_owned()]),
+        cmd: Some(Vec::new()),
+        env: Some(environment(spec)),
+        labels: Some(labels(spec, instance)),
+        user: Some(format!("{USER_ID}:{USER_ID}")),
+        hostname: Some("whim-worker".to_owned()),
+        working_dir: Some(WORKSPACE.to_owned()),
+        // For the credentials, once.
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        attach_stdin: Some(true),
+        stop_timeout: Some(stop_grace.as_secs_f64().ceil() as i64),
+        host_config: Some(host_config(spec, config)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(spec: &WorkerSpec, config: &DockerConfig) -> HostConfig {
+    let Bytes(memory) = config.memory;
+    let memory = i64::try_from(memory).unwrap_or(i64::MAX);
+    let Cpus { thousandths } = config.cpus;
+    let tmpfs = [
+        (
+            CREDENTIALS.to_owned(),
+            format!("rw,noexec,nosuid,nodev,size=1m,mode=0700,uid={USER_ID},gid={USER_ID}"),
+        ),
+        (
+            "/tmp".to_owned(),
+            "rw,noexec,nosuid,nodev,size=512m,mode=1777".to_owned(),
+        ),
+    ];
+    HostConfig {
+        memory: Some(memory),
+        // The same as the memory: no swap, which would only make running out of memory slow.
+        memory_swap: Some(memory),
+        nano_cpus: Some(i64::from(thousandths) * 1_000_000),
+        pids_limit: Some(i64::from(config.pids.get())),
+        // No core dumps: they hold what the process held.
+        ulimits: Some(vec![ResourcesUlimits {
+            name: Some("core".to_owned()),
+            soft: Some(0),
+            hard: Some(0),
+        }]),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
+        readonly_rootfs: Some(true),
+        tmpfs: Some(tmpfs.into()),
+        mounts: Some(vec![Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(spec.name()),
+            target: Some(WORKSPACE.to_owned()),
+            ..Mount::default()
+        }]),
+        init: Some(true),
+        ipc_mode: Some("private".to_owned()),
+        network_mode: Some(config.network.clone()),
+        // Where this program runs on the host itself, that is how workers find it.
+        extra_hosts: Some(vec!["host.docker.internal:host-gateway".to_owned()]),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(HashMap::from([
+                ("max-size".to_owned(), "10m".to_owned()),
+                ("max-file".to_owned(), "3".to_owned()),
+            ])),
+        }),
+        runtime: config.oci_runtime.clone(),
+        ..HostConfig::default()
+    }
+}
+
+/// What the worker is told. Nothing in here is secret: anybody who may ask the engine can read it.
+fn environment(spec: &WorkerSpec) -> Vec<String> {
+    let mut environment: BTreeMap<&str, &str> = spec
+        .environment
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !NOT_PASSED_ON.contains(name))
+        .collect();
+    let worker = spec.worker_id.to_string();
+    environment.insert("WHIM_ATTEMPT", &worker);
+    environment.insert("CREDENTIALS_DIR", CREDENTIALS);
+    environment.insert("WORKSPACE_DIR", WORKSPACE);
+    environment.insert("HOME", "/workspace/home");
+    environment
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
+}
+
+/// The volume of an attempt; it has the name of its container.
+pub(super) fn volume(spec: &WorkerSpec, instance: &str) -> VolumeCreateRequest {
+    VolumeCreateRequest {
+        name: Some(spec.name()),
+        labels: Some(labels(spec, instance)),
+        ..VolumeCreateRequest::default()
+    }
+}
+
+/// The network of the workers, where nobody made one before: they do not reach each other.
+pub(super) fn network(name: &str, instance: &str) -> NetworkCreateRequest {
+    NetworkCreateRequest {
+        name: name.to_owned(),
+        driver: Some("bridge".to_owned()),
+        options: Some(HashMap::from([(
+            "com.docker.network.bridge.enable_icc".to_owned(),
+            "false".to_owned(),
+        )])),
+        labels: Some(HashMap::from([(INSTANCE_LABEL.to_owned(), instance.to_owned())])),
+        ..NetworkCreateRequest::default()
+    }
+}
+
+fn labels(spec: &WorkerSpec, instance: &str) -> HashMap<String, String> {
+    HashMap::from([
+        (WORKER_LABEL.to_owned(), spec.worker_id.to_string()),
+        (ITEM_LABEL.to_owned(), spec.work_item_id.to_string()),
+        (EPOCH_LABEL.to_owned(), spec.epoch.to_string()),
+        (INSTANCE_LABEL.to_owned(), instance.to_owned()),
+    ])
+}
+
+/// Finds what belongs to an orchestrator.
+pub(super) fn of_instance(instance: &str) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![format!("{INSTANCE_LABEL}={instance}")])])
+}
+
+/// Finds what belongs to a worker of an orchestrator.
+pub(super) fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec<String>> {
+    let labels = vec![
+        format!("{INSTANCE_LABEL}={instance}"),
+        format!("{WORKER_LABEL}={worker}"),
+    ];
+    HashMap::from([("label".to_owned(), labels)])
+}
+
+/// The worker that a container is labelled with.
+pub(super) fn worker_of(labels: &HashMap<String, String>) -> Option<WorkerId> {
+    labels.get(WORKER_LABEL)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use whim_core::{LeaseEpoch, RepoName};
+    use whim_service::environment::Environment;
+    use whim_service::secret::SecretString;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::runtime::Credential;
+
+    fn config(variables: &[(&'static str, &'static str)]) -> DockerConfig {
+        let required = [("GITHUB_TOKEN", "ghp_x"), ("ANTHROPIC_API_KEY", "sk-x")];
+        let environment = Environment::from_pairs(required.into_iter().chain(variables.iter().copied()));
+        Config::from_environment(environment)
+            .unwrap()
+            .config
+            .runtime
+            .docker
+    }
+
+    fn spec() -> WorkerSpec {
+        let environment = [
+            ("WORKER_ID", "01890000-0000-7000-8000-000000000001"),
+            ("ORCHESTRATOR_URL", "http://orchestrator:3004"),
+            ("SSL_CERT_FILE", "/etc/of-this-machine.pem"),
+        ];
+        WorkerSpec {
+            worker_id: "01890000-0000-7000-8000-000000000001".parse().unwrap(),
+            work_item_id: "01890000-0000-7000-8000-000000000002".parse().unwrap(),
+            repo: RepoName::parse("acme/shop").unwrap(),
+            epoch: LeaseEpoch::from_number(3),
+            environment: environment
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            credentials: vec![Credential {
+                file_name: "github-token",
+                secret: SecretString::from("ghp_very_secret"),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_container_has_limits_and_no_rights_and_is_told_no_secret() {
+        let body = container(&spec(), &config(&[]), "one", Duration::from_secs(10));
+        // Through a value: maps are sorted then.
+        let body = serde_json::to_value(body).unwrap();
+        assert!(!body.to_string().contains("secret"), "{body}");
+        insta::assert_json_snapshot!(body);
+    }
+
+    #[test]
+    fn another_oci_runtime_image_and_limits_are_taken_from_the_settings() {
+        let config = config(&[
+            ("WORKER_OCI_RUNTIME", "runsc"),
+            ("WORKER_IMAGES", "acme/shop=shop-worker:1"),
+            ("WORKER_MEMORY", "512m"),
+            ("WORKER_CPUS", "0.5"),
+            ("WORKER_PIDS", "100"),
+        ]);
+        let body = container(&spec(), &config, "one", Duration::from_secs(10));
+        let host = body.host_config.unwrap();
+        assert_eq!(body.image.as_deref(), Some("shop-worker:1"));
+        assert_eq!(host.runtime.as_deref(), Some("runsc"));
+        assert_eq!(host.memory, Some(512 << 20));
+        assert_eq!(host.nano_cpus, Some(500_000_000));
+        assert_eq!(host.pids_limit, Some(100));
+    }
+}
