@@ -39,7 +39,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     let error = Config::from_environment(Environment::from_pairs([
         ("MAX_WORKERS", "many"),
         ("DATABASE_URL", "mysql://me:secret@host/db"),
-        ("WORKER_RUNTIME", "docker"),
+        ("WORKER_RUNTIME", "podman"),
         ("RETRY_DELAYS", "60,soon"),
         ("PORT", "70000"),
     ]))
@@ -50,7 +50,7 @@ PORT is "70000": expected a whole number from 0 to 65535
 DATABASE_URL is "mysql://me:***@host/db": expected a URL such as postgres://user:password@host:5432/database
 MAX_WORKERS is "many": expected a whole number from 0 to 1000
 RETRY_DELAYS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
-WORKER_RUNTIME is "docker": expected process; docker is not available yet and comes with a change of its own
+WORKER_RUNTIME is "podman": expected one of: auto, docker, process
 GITHUB_TOKEN is not set: expected a GitHub personal access token with the permission repo (or GITHUB_TOKEN_FILE with a file that holds it)
 ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
 "#);

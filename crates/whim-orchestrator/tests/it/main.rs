@@ -5,6 +5,7 @@ mod app;
 mod claim;
 mod config;
 mod dispatch;
+mod docker;
 mod fencing;
 mod items;
 mod limits;

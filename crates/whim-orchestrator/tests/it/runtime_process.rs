@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
+use whim_core::{LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_orchestrator::runtime::process::ProcessRuntime;
 use whim_orchestrator::runtime::{
     Attempt, AttemptState, Credential, Exit, ExitKind, Runtime as _, WorkerSpec,
@@ -40,6 +40,7 @@ fn spec() -> WorkerSpec {
     WorkerSpec {
         worker_id: WorkerId::new(),
         work_item_id: WorkItemId::new(),
+        repo: RepoName::parse("acme/shop").unwrap(),
         epoch: LeaseEpoch::from_number(1),
         environment: [("ORCHESTRATOR_URL".to_owned(), "http://127.0.0.1:1".to_owned())].into(),
         credentials: vec![

@@ -1,0 +1,6 @@
+//! The `docker` runtime with a real container engine. Run by `scripts/ci/docker.sh`, which builds the image.
+
+mod leftovers;
+mod outages;
+mod runs;
+mod world;

@@ -1,0 +1,134 @@
+//! An engine that is away, or that lacks something.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use tokio::io::copy_bidirectional;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use whim_orchestrator::runtime::{ExitKind, Runtime as _};
+use whim_service::chain::chain;
+
+use super::world::{A_MOMENT, World, docker, engine_host, spec};
+use crate::app::PATIENCE;
+
+/// A way to the engine that can be cut.
+struct Passage {
+    directory: tempfile::TempDir,
+    cut: Arc<Notify>,
+    _running: JoinSet<io::Result<()>>,
+}
+
+impl Passage {
+    fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
+        let engine = PathBuf::from(engine_host().trim_start_matches("unix://"));
+        let cut = Arc::new(Notify::new());
+        let mut running = JoinSet::new();
+        running.spawn(pass(listener, engine, Arc::clone(&cut)));
+        Self {
+            directory,
+            cut,
+            _running: running,
+        }
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.directory.path().join("socket").display())
+    }
+
+    /// Ends every connection; new ones are accepted.
+    fn cut(&self) {
+        self.cut.notify_waiters();
+    }
+}
+
+async fn pass(listener: UnixListener, engine: PathBuf, cut: Arc<Notify>) -> io::Result<()> {
+    let mut connections = JoinSet::new();
+    loop {
+        let (client, _) = listener.accept().await?;
+        connections.spawn(connect(client, engine.clone(), Arc::clone(&cut)));
+    }
+}
+
+async fn connect(mut client: UnixStream, engine: impl AsRef<Path>, cut: Arc<Notify>) -> io::Result<()> {
+    let cut = cut.notified();
+    let mut engine = UnixStream::connect(engine).await?;
+    tokio::select! {
+        copied = copy_bidirectional(&mut client, &mut engine) => copied.map(drop),
+        () = cut => Ok(()),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn an_exit_is_told_although_the_events_broke_off_when_it_happened() {
+    let passage = Passage::open();
+    let world = World::with(&[("DOCKER_HOST", &passage.host())]);
+    let first = world.start("exit 0").await;
+    let second = world.start("echo up; sleep 1000").await;
+    world.wait_for_line(second, "up").await;
+    let mut exits = world.runtime.exits();
+    assert_eq!(exits.next().await, Some(first), "the events are listened to");
+
+    // Nobody polls the stream, so nobody listens, while this happens.
+    passage.cut();
+    docker(&["kill", &world.container(second)]);
+
+    let told = tokio::time::timeout(PATIENCE, async {
+        loop {
+            // The first may be told again: events are hints.
+            match exits.next().await {
+                Some(worker) if worker == first => {}
+                other => return other,
+            }
+        }
+    });
+    assert_eq!(told.await.unwrap(), Some(second));
+    assert_eq!(world.wait_for_end(second).await.how, ExitKind::Signal(9));
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_missing_image_is_named_and_leaves_nothing_behind() {
+    let world = World::with(&[("WORKER_IMAGE", "no-such-image:1")]);
+
+    let error = world.runtime.start(spec("true")).await.unwrap_err();
+
+    let error = chain(&error).to_string();
+    assert!(
+        error.contains("the engine has no image no-such-image:1: build it with"),
+        "{error}"
+    );
+    let health = world.runtime.health().await.unwrap_err().to_string();
+    assert!(health.contains("no-such-image:1"), "{health}");
+    let label = format!("label=whim.instance={}", world.runtime.instance());
+    assert_eq!(docker(&["volume", "ls", "--quiet", "--filter", &label]), "");
+    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &label]), "");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn an_engine_that_is_away_is_said_to_be_and_is_found_when_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("socket");
+    let host = format!("unix://{}", socket.display());
+    let world = World::with(&[("DOCKER_HOST", &host)]);
+
+    let error = world.runtime.health().await.unwrap_err().to_string();
+    assert_eq!(error, format!("the container engine does not answer at {host}"));
+    assert!(world.runtime.start(spec("true")).await.is_err());
+    let mut exits = world.runtime.exits();
+    let nothing = tokio::time::timeout(A_MOMENT, exits.next()).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+
+    std::os::unix::fs::symlink(engine_host().trim_start_matches("unix://"), &socket).unwrap();
+    let worker = world.start("exit 0").await;
+    assert_eq!(tokio::time::timeout(PATIENCE, exits.next()).await.unwrap(), Some(worker));
+    assert!(world.runtime.health().await.unwrap().starts_with("Docker "));
+}

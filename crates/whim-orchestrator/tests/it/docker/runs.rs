@@ -1,0 +1,192 @@
+//! Workers that run and end.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use whim_core::FailureCause;
+use whim_orchestrator::runtime::{AttemptState, Exit, ExitKind, Runtime as _};
+
+use super::world::{World, docker, next_exit, spec};
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_worker_has_no_rights_and_writes_nowhere_but_to_its_workspace() {
+    let world = World::new();
+    let worker = world
+        .start(
+            r#"
+            id -u
+            grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status
+            touch /usr/local/x 2>/dev/null || echo "the system is read-only"
+            touch "$WORKSPACE_DIR/x" && echo "the workspace is writable"
+            [ "$HOME" = "$WORKSPACE_DIR/home" ] && echo "home is in the workspace"
+            "#,
+        )
+        .await;
+
+    let exit = world.wait_for_end(worker).await;
+
+    let expected = Exit {
+        how: ExitKind::Code(0),
+        stopped: false,
+    };
+    assert_eq!(exit, expected);
+    insta::assert_snapshot!(world.log(worker).await, @r"
+    1000
+    CapBnd:	0000000000000000
+    CapEff:	0000000000000000
+    NoNewPrivs:	1
+    Seccomp:	2
+    the system is read-only
+    the workspace is writable
+    home is in the workspace
+    ");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn secrets_are_files_of_the_worker_and_nowhere_else() {
+    let world = World::new();
+    let worker = world
+        .start(
+            r#"
+            cd "$CREDENTIALS_DIR"
+            stat -c '%n %a %u' *
+            cat worker-token && echo
+            stat -f -c %T .
+            cat /proc/*/environ 2>/dev/null | tr '\0' '\n' | grep -c canary
+            rm *
+            echo done
+            sleep 1000
+            "#,
+        )
+        .await;
+
+    world.wait_for_line(worker, "done").await;
+
+    insta::assert_snapshot!(world.log(worker).await, @r"
+    github-token 400 1000
+    worker-token 400 1000
+    canary-worker-token
+    tmpfs
+    0
+    done
+    ");
+    let inspected = docker(&["inspect", &world.container(worker)]);
+    assert!(!inspected.contains("canary"), "{inspected}");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn the_end_of_a_worker_is_told_with_its_code() {
+    let world = World::new();
+    let worker = world.start("read line < /dev/null; sleep 0.5; exit 3").await;
+
+    let told = next_exit(&world.runtime, async {}).await;
+
+    assert_eq!(told, Some(worker));
+    assert_eq!(world.wait_for_end(worker).await.how, ExitKind::Code(3));
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_worker_that_somebody_kills_crashed_and_did_not_run_out_of_memory() {
+    let world = World::new();
+    let worker = world.start("echo up; sleep 1000").await;
+    world.wait_for_line(worker, "up").await;
+
+    docker(&["kill", &world.container(worker)]);
+
+    let exit = world.wait_for_end(worker).await;
+    assert_eq!(exit.how, ExitKind::Signal(9));
+    assert_eq!(exit.cause(), FailureCause::Crash);
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_worker_that_runs_out_of_memory_is_told_from_one_that_was_killed() {
+    let world = World::with(&[("WORKER_MEMORY", "24m")]);
+    let worker = world.start("exec tail /dev/zero").await;
+
+    let exit = world.wait_for_end(worker).await;
+
+    assert_eq!(exit.how, ExitKind::OutOfMemory);
+    assert_eq!(exit.cause(), FailureCause::OutOfMemory);
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_worker_that_had_to_be_killed_when_it_was_stopped_did_not_run_out_of_memory() {
+    let world = World::new();
+    let worker = world.start("trap '' TERM; echo up; while :; do sleep 0.1; done").await;
+    world.wait_for_line(worker, "up").await;
+
+    world.runtime.stop(worker).await.unwrap();
+
+    let Some(AttemptState::Ended(exit)) = world.state(worker).await else {
+        panic!("it runs still");
+    };
+    assert!(exit.stopped, "{exit:?}");
+    assert_eq!(exit.cause(), FailureCause::Crash);
+    // Again is fine, and so is one that there never was.
+    world.runtime.stop(worker).await.unwrap();
+    world.runtime.stop(whim_core::WorkerId::new()).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_paused_worker_can_be_stopped() {
+    let world = World::new();
+    let worker = world.start("echo up; sleep 1000").await;
+    world.wait_for_line(worker, "up").await;
+    docker(&["pause", &world.container(worker)]);
+    assert_eq!(world.state(worker).await, Some(AttemptState::Running));
+
+    world.runtime.stop(worker).await.unwrap();
+
+    assert!(matches!(world.state(worker).await, Some(AttemptState::Ended(_))));
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn limits_of_processes_hold() {
+    let world = World::with(&[("WORKER_PIDS", "64")]);
+    let worker = world
+        .start("i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done; echo unlimited")
+        .await;
+
+    world.wait_for_end(worker).await;
+
+    let log = world.log(worker).await;
+    assert!(!log.contains("unlimited"), "{log}");
+    assert!(log.contains("fork"), "{log}");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_start_that_is_repeated_finds_the_container_of_the_first() {
+    let world = World::new();
+    let spec = spec("echo up; sleep 1000");
+    let first = world.runtime.start(spec.clone()).await.unwrap();
+    world.wait_for_line(spec.worker_id, "up").await;
+
+    let second = world.runtime.start(spec.clone()).await.unwrap();
+
+    assert_eq!(first, second);
+    assert_eq!(world.runtime.list().await.unwrap().len(), 1);
+    assert_eq!(world.container(spec.worker_id), spec.name());
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn the_log_can_be_read_while_the_worker_runs_and_after_it_ended() {
+    let world = World::new();
+    let worker = world.start("echo first; echo second >&2; sleep 1000").await;
+
+    world.wait_for_line(worker, "second").await;
+    world.runtime.stop(worker).await.unwrap();
+
+    assert_eq!(world.log(worker).await, "first\nsecond\n");
+    assert_eq!(
+        world.runtime.logs(worker, 4).await.unwrap().as_deref(),
+        Some("ond\n")
+    );
+}

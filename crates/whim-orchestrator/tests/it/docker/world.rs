@@ -1,0 +1,179 @@
+//! An orchestrator's view of a container engine, with workers that do what a test wants.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its world up has failed")]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use whim_core::{LeaseEpoch, RepoName, WorkItemId, WorkerId};
+use whim_orchestrator::config::Config;
+use whim_orchestrator::runtime::docker::DockerRuntime;
+use whim_orchestrator::runtime::{AttemptState, Credential, Exit, Runtime as _, WorkerSpec};
+use whim_service::environment::Environment;
+use whim_service::secret::SecretString;
+use whim_testkit::wait::wait_until;
+
+use crate::app::PATIENCE;
+
+/// Built by `scripts/ci/docker.sh`: runs what the variable `TEST_SCRIPT` says.
+pub(crate) const IMAGE: &str = "whim-worker-test:ci";
+
+/// Where the engine of the tests is.
+pub(crate) fn engine_host() -> String {
+    std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
+}
+
+/// One orchestrator's containers. What is left of them goes with it.
+pub(crate) struct World {
+    directory: tempfile::TempDir,
+    pub(crate) runtime: DockerRuntime,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With settings on top of the tests' own.
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = open(directory.path().to_path_buf(), settings).unwrap();
+        Self { directory, runtime }
+    }
+
+    /// The same orchestrator after a restart: it remembers nothing.
+    pub(crate) fn restarted(self) -> Self {
+        let Self { directory, runtime } = self;
+        drop(runtime);
+        let runtime = open(directory.path().to_path_buf(), &[]).unwrap();
+        Self { directory, runtime }
+    }
+
+    /// Starts a worker that runs a script.
+    pub(crate) async fn start(&self, script: &str) -> WorkerId {
+        let spec = spec(script);
+        let worker = spec.worker_id;
+        self.runtime.start(spec).await.unwrap();
+        worker
+    }
+
+    pub(crate) async fn state(&self, worker: WorkerId) -> Option<AttemptState> {
+        let attempts = self.runtime.list().await.unwrap();
+        attempts
+            .iter()
+            .find(|attempt| attempt.worker_id == worker)
+            .map(|attempt| attempt.state)
+    }
+
+    pub(crate) async fn wait_for_end(&self, worker: WorkerId) -> Exit {
+        wait_until("the worker to end", PATIENCE, async || match self.state(worker).await {
+            Some(AttemptState::Ended(exit)) => Ok(exit),
+            other => Err(format!("{other:?}, log: {}", self.log(worker).await)),
+        })
+        .await
+        .unwrap()
+    }
+
+    pub(crate) async fn log(&self, worker: WorkerId) -> String {
+        let log = self.runtime.logs(worker, 100_000).await.unwrap();
+        log.unwrap_or_default()
+    }
+
+    /// Waits until the worker printed a line.
+    pub(crate) async fn wait_for_line(&self, worker: WorkerId, line: &str) {
+        wait_until(&format!("the line {line:?}"), PATIENCE, async || {
+            let log = self.log(worker).await;
+            if log.lines().any(|printed| printed == line) {
+                Ok(())
+            } else {
+                Err(log)
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// The name of the container of a worker.
+    pub(crate) fn container(&self, worker: WorkerId) -> String {
+        let label = format!("label=whim.worker-id={worker}");
+        docker(&["ps", "--all", "--filter", &label, "--format", "{{.Names}}"])
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let label = format!("label=whim.instance={}", self.runtime.instance());
+        for container in docker(&["ps", "--all", "--quiet", "--filter", &label]).lines() {
+            docker(&["rm", "--force", "--volumes", container]);
+        }
+        for volume in docker(&["volume", "ls", "--quiet", "--filter", &label]).lines() {
+            docker(&["volume", "rm", volume]);
+        }
+        for network in docker(&["network", "ls", "--quiet", "--filter", &label]).lines() {
+            docker(&["network", "rm", network]);
+        }
+    }
+}
+
+/// A runtime with the test's image.
+pub(crate) fn open(workspaces: PathBuf, settings: &[(&str, &str)]) -> anyhow::Result<DockerRuntime> {
+    let host = engine_host();
+    let workspaces = workspaces.to_str().unwrap().to_owned();
+    let own = [
+        ("GITHUB_TOKEN", "unused"),
+        ("ANTHROPIC_API_KEY", "unused"),
+        ("WORKER_RUNTIME", "docker"),
+        ("WORKER_IMAGE", IMAGE),
+        ("WORKER_NETWORK", "whim-workers-test"),
+        ("STOP_GRACE_SECONDS", "1"),
+        ("DOCKER_HOST", host.as_str()),
+        ("WORKSPACES_DIR", workspaces.as_str()),
+    ];
+    let own = own
+        .into_iter()
+        .filter(|(name, _)| !settings.iter().any(|(other, _)| other == name));
+    let environment = Environment::from_pairs(own.chain(settings.iter().copied()));
+    let config = Config::from_environment(environment)?.config;
+    DockerRuntime::open(&config.runtime)
+}
+
+/// A worker that runs a script.
+pub(crate) fn spec(script: &str) -> WorkerSpec {
+    let secret = |file_name, text: &str| Credential {
+        file_name,
+        secret: SecretString::from(text),
+    };
+    WorkerSpec {
+        worker_id: WorkerId::new(),
+        work_item_id: WorkItemId::new(),
+        repo: RepoName::parse("acme/shop").unwrap(),
+        epoch: LeaseEpoch::from_number(1),
+        environment: [("TEST_SCRIPT".to_owned(), script.to_owned())].into(),
+        credentials: vec![
+            secret("worker-token", "canary-worker-token"),
+            secret("github-token", "canary-github-token"),
+        ],
+    }
+}
+
+/// The next worker that the runtime tells of.
+pub(crate) async fn next_exit(runtime: &DockerRuntime, during: impl Future<Output = ()>) -> Option<WorkerId> {
+    let mut exits = runtime.exits();
+    let (exit, ()) = futures::join!(tokio::time::timeout(PATIENCE, exits.next()), during);
+    exit.ok().flatten()
+}
+
+/// Runs the engine's own command line, as somebody else would; gives back what it printed.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker")
+        .args(arguments)
+        .env("DOCKER_HOST", engine_host())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A little time for something that must not happen to happen.
+pub(crate) const A_MOMENT: Duration = Duration::from_millis(300);
