@@ -1,5 +1,4 @@
 //! What is left of attempts, and what belongs to others.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 
@@ -42,7 +41,9 @@ async fn a_container_that_was_created_and_never_started_is_no_worker_and_is_remo
         format!("whim.worker-id={worker}"),
     ];
     let name = format!("whim-{worker}-1");
-    docker(&["volume", "create", "--label", &labels[0], "--label", &labels[1], &name]);
+    docker(&[
+        "volume", "create", "--label", &labels[0], "--label", &labels[1], &name,
+    ]);
     let mount = format!("{name}:/workspace");
     docker(&[
         "create", "--name", &name, "--label", &labels[0], "--label", &labels[1], "--volume", &mount, IMAGE,

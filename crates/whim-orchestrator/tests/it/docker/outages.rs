@@ -129,6 +129,9 @@ async fn an_engine_that_is_away_is_said_to_be_and_is_found_when_it_is_there() {
 
     std::os::unix::fs::symlink(engine_host().trim_start_matches("unix://"), &socket).unwrap();
     let worker = world.start("exit 0").await;
-    assert_eq!(tokio::time::timeout(PATIENCE, exits.next()).await.unwrap(), Some(worker));
+    assert_eq!(
+        tokio::time::timeout(PATIENCE, exits.next()).await.unwrap(),
+        Some(worker)
+    );
     assert!(world.runtime.health().await.unwrap().starts_with("Docker "));
 }

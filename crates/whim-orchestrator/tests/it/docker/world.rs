@@ -1,5 +1,8 @@
 //! An orchestrator's view of a container engine, with workers that do what a test wants.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its world up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its world up has failed"
+)]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,14 +23,16 @@ use crate::app::PATIENCE;
 pub(crate) const IMAGE: &str = "whim-worker-test:ci";
 
 /// Where the engine of the tests is.
+#[expect(clippy::disallowed_methods, reason = "what the engine's own tools go by")]
 pub(crate) fn engine_host() -> String {
     std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
 }
 
 /// One orchestrator's containers. What is left of them goes with it.
 pub(crate) struct World {
-    directory: tempfile::TempDir,
     pub(crate) runtime: DockerRuntime,
+    leftovers: Leftovers,
+    directory: tempfile::TempDir,
 }
 
 impl World {
@@ -39,15 +44,28 @@ impl World {
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let runtime = open(directory.path().to_path_buf(), settings).unwrap();
-        Self { directory, runtime }
+        let leftovers = Leftovers(runtime.instance().to_owned());
+        Self {
+            runtime,
+            leftovers,
+            directory,
+        }
     }
 
     /// The same orchestrator after a restart: it remembers nothing.
     pub(crate) fn restarted(self) -> Self {
-        let Self { directory, runtime } = self;
+        let Self {
+            runtime,
+            leftovers,
+            directory,
+        } = self;
         drop(runtime);
         let runtime = open(directory.path().to_path_buf(), &[]).unwrap();
-        Self { directory, runtime }
+        Self {
+            runtime,
+            leftovers,
+            directory,
+        }
     }
 
     /// Starts a worker that runs a script.
@@ -67,9 +85,11 @@ impl World {
     }
 
     pub(crate) async fn wait_for_end(&self, worker: WorkerId) -> Exit {
-        wait_until("the worker to end", PATIENCE, async || match self.state(worker).await {
-            Some(AttemptState::Ended(exit)) => Ok(exit),
-            other => Err(format!("{other:?}, log: {}", self.log(worker).await)),
+        wait_until("the worker to end", PATIENCE, async || {
+            match self.state(worker).await {
+                Some(AttemptState::Ended(exit)) => Ok(exit),
+                other => Err(format!("{other:?}, log: {}", self.log(worker).await)),
+            }
         })
         .await
         .unwrap()
@@ -101,9 +121,13 @@ impl World {
     }
 }
 
-impl Drop for World {
+/// What the engine has of an orchestrator; removed with it.
+struct Leftovers(String);
+
+impl Drop for Leftovers {
     fn drop(&mut self) {
-        let label = format!("label=whim.instance={}", self.runtime.instance());
+        let Self(instance) = self;
+        let label = format!("label=whim.instance={instance}");
         for container in docker(&["ps", "--all", "--quiet", "--filter", &label]).lines() {
             docker(&["rm", "--force", "--volumes", container]);
         }
@@ -120,12 +144,14 @@ impl Drop for World {
 pub(crate) fn open(workspaces: PathBuf, settings: &[(&str, &str)]) -> anyhow::Result<DockerRuntime> {
     let host = engine_host();
     let workspaces = workspaces.to_str().unwrap().to_owned();
+    // Of its own, like everything else.
+    let network = format!("whim-test{}", workspaces.replace(['/', '.'], "-"));
     let own = [
         ("GITHUB_TOKEN", "unused"),
         ("ANTHROPIC_API_KEY", "unused"),
         ("WORKER_RUNTIME", "docker"),
         ("WORKER_IMAGE", IMAGE),
-        ("WORKER_NETWORK", "whim-workers-test"),
+        ("WORKER_NETWORK", network.as_str()),
         ("STOP_GRACE_SECONDS", "1"),
         ("DOCKER_HOST", host.as_str()),
         ("WORKSPACES_DIR", workspaces.as_str()),
