@@ -4,4 +4,5 @@
 pub mod demo;
 pub mod programs;
 pub mod sample;
+pub mod stand_ins;
 pub mod system;

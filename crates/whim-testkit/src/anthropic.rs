@@ -16,6 +16,7 @@ mod script;
 mod spec_writer;
 mod state;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ use self::script::Outcome;
 pub use self::script::{AgentScript, ApiError, Fault, SpecScript};
 use self::state::State;
 pub use self::state::{RecordedRequest, RequestKind};
-use crate::server::LoopbackServer;
+use crate::server::Server;
 
 /// The documented limit of the Messages API.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -47,7 +48,7 @@ const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 /// A running stand-in; it ends when it drops.
 #[derive(Debug)]
 pub struct Anthropic {
-    server: LoopbackServer,
+    server: Server,
     state: Arc<State>,
 }
 
@@ -57,6 +58,14 @@ impl Anthropic {
     /// # Errors
     /// When no port can be listened on.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_on((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// The same on another address; port 0 means a free one.
+    ///
+    /// # Errors
+    /// When it cannot be listened on.
+    pub fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
         let state = Arc::new(State::new(format!("sk-ant-stand-in-{}", Uuid::new_v4().simple())));
         let router = Router::new()
             .route("/", get(async || StatusCode::OK))
@@ -65,7 +74,7 @@ impl Anthropic {
             .fallback(not_found)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&state));
-        let server = LoopbackServer::start("anthropic-stand-in", router)?;
+        let server = Server::start("anthropic-stand-in", address, router)?;
         Ok(Self { server, state })
     }
 

@@ -7,16 +7,17 @@ use axum::Router;
 
 use crate::background::Background;
 
-/// A server on a loopback port of its own; when it drops, its connections end.
+/// A server; when it drops, its connections end.
 #[derive(Debug)]
-pub(crate) struct LoopbackServer {
+pub(crate) struct Server {
     address: SocketAddr,
     _running: Background,
 }
 
-impl LoopbackServer {
-    pub(crate) fn start(name: &'static str, router: Router) -> anyhow::Result<Self> {
-        let (listener, address) = listen()?;
+impl Server {
+    /// Port 0 means a free one.
+    pub(crate) fn start(name: &'static str, address: SocketAddr, router: Router) -> anyhow::Result<Self> {
+        let (listener, address) = listen_on(address)?;
         let running = Background::start(name, async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             Ok(axum::serve(listener, router).await?)
@@ -27,7 +28,7 @@ impl LoopbackServer {
         })
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://ADDRESS:PORT`
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -35,7 +36,11 @@ impl LoopbackServer {
 
 /// A listener on a loopback port that the kernel chooses, ready for tokio.
 pub(crate) fn listen() -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen on a loopback port")?;
+    listen_on((Ipv4Addr::LOCALHOST, 0).into())
+}
+
+fn listen_on(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).with_context(|| format!("listen on {address}"))?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     Ok((listener, address))

@@ -1,0 +1,7 @@
+//! The stand-ins of the container demo; see [`whim_e2e::stand_ins`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_e2e::stand_ins::run()
+}
