@@ -201,4 +201,9 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// They cannot; the display of the error says why in a sentence without secrets.
     fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>>;
+
+    /// What an owner should know of how workers are isolated, a sentence each.
+    fn warnings(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
 }

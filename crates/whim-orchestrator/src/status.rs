@@ -73,10 +73,12 @@ fn first_words(version: &str) -> String {
 /// # Errors
 /// Postgres is away; everything else that is away is told in the answer.
 pub async fn status(app: &App) -> Result<Status, Error> {
-    let (items, admission, health) = tokio::join!(
+    let isolation = tokio::time::timeout(PATIENCE, app.runtime.warnings());
+    let (items, admission, health, isolation) = tokio::join!(
         work_items::by_status(&app.database),
         dispatch::admission(app),
         component("What starts workers", app.runtime.health()),
+        isolation,
     );
     let Admission {
         slots,
@@ -85,7 +87,8 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         refusals,
     } = admission?;
     let Component { healthy, message } = health;
-    let mut warnings = Vec::new();
+    // That nothing answers is told by the health.
+    let mut warnings = isolation.unwrap_or_default();
     if !healthy {
         warnings.push(message.clone());
     }

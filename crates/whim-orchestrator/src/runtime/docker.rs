@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::BoxStream;
 use whim_core::WorkerId;
@@ -99,6 +100,28 @@ impl Inner {
     }
 }
 
+impl Inner {
+    async fn warnings(&self) -> Vec<String> {
+        let network = &self.config.network;
+        match self.has_firewall().await {
+            Ok(true) => Vec::new(),
+            Ok(false) => vec![format!(
+                "Workers can reach this machine's own ports: no firewall runs for the network {network} (the service \
+                 `firewall` of the compose file)."
+            )],
+            // That the engine is away is told by its health.
+            Err(_) => Vec::new(),
+        }
+    }
+
+    async fn has_firewall(&self) -> anyhow::Result<bool> {
+        let docker = self.engine.connected().await?;
+        let filters = spec::firewall_of(&self.config.network);
+        let options = ListContainersOptionsBuilder::new().filters(&filters).build();
+        Ok(!docker.list_containers(Some(options)).await?.is_empty())
+    }
+}
+
 impl Runtime for DockerRuntime {
     fn kind(&self) -> &'static str {
         "docker"
@@ -154,5 +177,9 @@ impl Runtime for DockerRuntime {
 
     fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
         self.inner.health().boxed()
+    }
+
+    fn warnings(&self) -> BoxFuture<'_, Vec<String>> {
+        self.inner.warnings().boxed()
     }
 }

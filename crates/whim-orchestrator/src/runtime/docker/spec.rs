@@ -15,6 +15,8 @@ use crate::runtime::WorkerSpec;
 
 /// By which all that belongs to one orchestrator is found, and nothing of anyone else's.
 pub(super) const INSTANCE_LABEL: &str = "whim.instance";
+/// Of the container that keeps the rules of the network of the workers, with the network's name.
+const FIREWALL_LABEL: &str = "whim.firewall";
 const WORKER_LABEL: &str = "whim.worker-id";
 const ITEM_LABEL: &str = "whim.work-item-id";
 const EPOCH_LABEL: &str = "whim.epoch";
@@ -182,6 +184,11 @@ pub(super) fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec
         format!("{WORKER_LABEL}={worker}"),
     ];
     HashMap::from([("label".to_owned(), labels)])
+}
+
+/// Finds the container that keeps the rules of a network of workers.
+pub(super) fn firewall_of(network: &str) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![format!("{FIREWALL_LABEL}={network}")])])
 }
 
 /// The worker that a container is labelled with.

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use whim_orchestrator::runtime::{ExitKind, Runtime as _};
 use whim_service::chain::chain;
 
-use super::world::{A_MOMENT, World, docker, engine_host, spec};
+use super::world::{A_MOMENT, IMAGE, World, docker, engine_host, spec};
 use crate::app::PATIENCE;
 
 /// A way to the engine that can be cut.
@@ -134,4 +134,24 @@ async fn an_engine_that_is_away_is_said_to_be_and_is_found_when_it_is_there() {
         Some(worker)
     );
     assert!(world.runtime.health().await.unwrap().starts_with("Docker "));
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn that_no_firewall_runs_is_a_warning() {
+    let world = World::new();
+    let network = world.network();
+    let warnings = world.runtime.warnings().await;
+    assert!(
+        matches!(warnings.as_slice(), [warning] if warning.contains(&network)),
+        "{warnings:?}"
+    );
+
+    let label = format!("whim.firewall={network}");
+    let own = format!("whim.instance={}", world.runtime.instance());
+    docker(&[
+        "run", "--detach", "--label", &label, "--label", &own, IMAGE, "sleep", "1000",
+    ]);
+
+    assert_eq!(world.runtime.warnings().await, [""; 0]);
 }

@@ -114,6 +114,11 @@ impl World {
         .unwrap();
     }
 
+    /// The network of its workers.
+    pub(crate) fn network(&self) -> String {
+        network_of(self.directory.path().to_str().unwrap())
+    }
+
     /// The name of the container of a worker.
     pub(crate) fn container(&self, worker: WorkerId) -> String {
         let label = format!("label=whim.worker-id={worker}");
@@ -144,8 +149,7 @@ impl Drop for Leftovers {
 pub(crate) fn open(workspaces: PathBuf, settings: &[(&str, &str)]) -> anyhow::Result<DockerRuntime> {
     let host = engine_host();
     let workspaces = workspaces.to_str().unwrap().to_owned();
-    // Of its own, like everything else.
-    let network = format!("whim-test{}", workspaces.replace(['/', '.'], "-"));
+    let network = network_of(&workspaces);
     let own = [
         ("GITHUB_TOKEN", "unused"),
         ("ANTHROPIC_API_KEY", "unused"),
@@ -162,6 +166,11 @@ pub(crate) fn open(workspaces: PathBuf, settings: &[(&str, &str)]) -> anyhow::Re
     let environment = Environment::from_pairs(own.chain(settings.iter().copied()));
     let config = Config::from_environment(environment)?.config;
     DockerRuntime::open(&config.runtime)
+}
+
+/// Of its own, like everything else.
+fn network_of(workspaces: &str) -> String {
+    format!("whim-test{}", workspaces.replace(['/', '.'], "-"))
 }
 
 /// A worker that runs a script.
