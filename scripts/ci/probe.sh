@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Tries from inside a worker container what a hostile agent would try (ATTACKS: engine, databases, host, metadata), with
+# the services of the compose file up. Everything must be refused but the orchestrator's worker port.
+#
+#   ./scripts/ci/engine.sh ./scripts/ci/probe.sh
+set -euo pipefail
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
+
+network=whim-workers
+image=${WORKER_IMAGE:-whim-worker:0.1.0}
+failures=0
+
+# A listener of this machine that any process of its owner could have, on every address.
+python3 -m http.server --bind 0.0.0.0 0 >/dev/null 2>"$root/target/probe-listener" &
+listener=$!
+trap 'kill "$listener" 2>/dev/null || true' EXIT
+listener_port() { ss -Hltnp 2>/dev/null | sed -n "s/.*:\([0-9]*\) .*pid=$listener,.*/\1/p" | head -n 1; }
+for _ in $(seq 50); do
+  port=$(listener_port)
+  [ -n "$port" ] && break
+  sleep 0.1
+done
+[ -n "$port" ] || fail "the listener of the probe does not start"
+
+address_of() { docker inspect --format "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}" "$1"; }
+container() { docker compose --project-directory "$root" ps --quiet "$1"; }
+gateway=$(docker network inspect --format '{{(index .IPAM.Config 0).Gateway}}' "$network")
+[ -n "$gateway" ] || gateway=172.31.250.1
+
+# attempt ADDRESS PORT: whether a worker's container can connect.
+attempt() {
+  docker run --rm --network "$network" --cap-drop ALL --security-opt no-new-privileges --user 1000:1000 \
+    --entrypoint timeout "$image" 2 bash -c "exec 3<>/dev/tcp/$1/$2" >/dev/null 2>&1
+}
+
+refused() {
+  if attempt "$1" "$2"; then
+    say "REACHED  $3 ($1:$2)"
+    failures=$((failures + 1))
+  else
+    say "refused  $3 ($1:$2)"
+  fi
+}
+
+allowed() {
+  if attempt "$1" "$2"; then
+    say "reached  $3 ($1:$2)"
+  else
+    say "REFUSED  $3 ($1:$2)"
+    failures=$((failures + 1))
+  fi
+}
+
+allowed 172.31.250.2 3004 "the orchestrator's worker port"
+refused 172.31.250.2 3002 "the orchestrator's API, on the workers' network"
+refused 172.31.249.2 3002 "the orchestrator's API, on its own network"
+refused 172.31.249.2 3005 "the orchestrator's admin port"
+for address in $(address_of "$(container postgres)"); do refused "$address" 5432 "Postgres"; done
+for address in $(address_of "$(container redis)"); do refused "$address" 6379 "Redis"; done
+refused postgres 5432 "Postgres by its name"
+refused redis 6379 "Redis by its name"
+for host in "$gateway" 172.17.0.1 $(hostname -I | tr ' ' '\n' | grep -F . || true); do
+  refused "$host" "$port" "a port of this machine"
+  refused "$host" 3002 "the published API"
+  refused "$host" 2375 "the container engine"
+done
+refused 192.168.65.7 2375 "the container engine of a desktop"
+refused 169.254.169.254 80 "the metadata service of a cloud"
+if docker run --rm --network "$network" --user 1000:1000 --entrypoint test "$image" -S /var/run/docker.sock; then
+  say "REACHED  the engine's socket"
+  failures=$((failures + 1))
+fi
+
+[ "$failures" = 0 ] || fail "$failures probes went wrong"
+say "All probes are as they should be"
