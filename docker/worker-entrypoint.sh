@@ -31,5 +31,9 @@ while kill -0 "$worker" 2>/dev/null; do
   wait "$worker" || code=$?
 done
 
-if [ "$code" -gt 128 ] && [ "$(oom_kills)" -gt "$before" ]; then exit "$out_of_memory"; fi
+kills=$(($(oom_kills) - before))
+if [ "$kills" -gt 0 ]; then
+  echo "whim-worker-entrypoint: $kills processes of this container were killed for want of memory (WORKER_MEMORY)" >&2
+  if [ "$code" -gt 128 ]; then exit "$out_of_memory"; fi
+fi
 exit "$code"

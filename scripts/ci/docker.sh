@@ -14,8 +14,33 @@ if [ "${WHIM_ENGINE:-}" != ready ]; then
   WHIM_ENGINE=ready exec ./scripts/ci/engine.sh "$0" "$@"
 fi
 
-docker image inspect debian:bookworm-slim >/dev/null 2>&1 || docker pull --quiet debian:bookworm-slim >/dev/null 2>&1 ||
-  ./scripts/ci/base-images.sh
-say "Building the image of the tests"
+export PULL_POLICY=never CARGO_PROFILE=${CARGO_PROFILE:-dev}
+if [[ ${DOCKER_HOST:-} == unix://* ]]; then export DOCKER_SOCKET=${DOCKER_HOST#unix://}; fi
+
+# The public images where they can be pulled, else stand-ins.
+docker pull --quiet debian:bookworm-slim >/dev/null 2>&1 || ./scripts/ci/base-images.sh
+
+say "Testing the container runtime"
 docker buildx build --quiet --load --file scripts/ci/test-worker/Dockerfile --tag whim-worker-test:ci . >/dev/null
 cargo nextest run --package whim-orchestrator --run-ignored only -E 'test(/^docker::/)' "$@"
+# With a filter, a person is after a single test.
+[ $# = 0 ] || exit 0
+
+say "Building the images"
+demo() { docker compose --profile demo "$@"; }
+docker compose --profile demo --profile build build --quiet
+say "Running the demo in containers"
+trap 'demo down --volumes >/dev/null 2>&1 || true' EXIT
+demo up --detach --no-build
+shown() { demo logs --no-log-prefix stand-ins 2>/dev/null | grep -q '^── Pull request #'; }
+for _ in $(seq 300); do
+  if shown; then break; fi
+  if [ -z "$(demo ps --quiet stand-ins)" ]; then break; fi
+  sleep 1
+done
+if ! shown; then
+  demo logs --tail 100 >&2
+  fail "the demo ended without a pull request"
+fi
+say "The demo ended with a pull request"
+./scripts/ci/probe.sh

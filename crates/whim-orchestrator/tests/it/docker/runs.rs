@@ -113,6 +113,20 @@ async fn a_worker_that_runs_out_of_memory_is_told_from_one_that_was_killed() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn that_a_child_ran_out_of_memory_is_in_the_log_although_the_worker_lived_on() {
+    let world = World::with(&[("WORKER_MEMORY", "24m")]);
+    let worker = world.start("tail /dev/zero; echo \"the worker lives\"; exit 2").await;
+
+    let exit = world.wait_for_end(worker).await;
+
+    assert_eq!(exit.how, ExitKind::Code(2));
+    let log = world.log(worker).await;
+    assert!(log.contains("the worker lives"), "{log}");
+    assert!(log.contains("killed for want of memory"), "{log}");
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
 async fn a_worker_that_had_to_be_killed_when_it_was_stopped_did_not_run_out_of_memory() {
     let world = World::new();
     let worker = world
