@@ -69,6 +69,8 @@ if ! answers "$host" "$port"; then
   started+=("$redis_pid")
 fi
 
+# The services run on this machine here, and so do the workers, also where an engine answers.
+export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
 export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
 target/release/whim-orchestrator &
 started+=($!)
