@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub repositories: Vec<String>,
     /// Settings of the orchestrator and the intake on top of, or instead of, the ones for quick tests.
     pub settings: BTreeMap<&'static str, String>,
+    /// The address of this machine at which workers find the stand-ins and the orchestrator.
+    pub address: IpAddr,
 }
 
 impl Options {
@@ -44,7 +47,15 @@ impl Options {
         Self {
             repositories: repositories.into_iter().map(str::to_owned).collect(),
             settings: BTreeMap::new(),
+            address: Ipv4Addr::LOCALHOST.into(),
         }
+    }
+
+    /// The same with workers that find everything at another address of this machine.
+    #[must_use]
+    pub fn at(self, address: IpAddr) -> Self {
+        let options = self.setting("WORKER_BIND_ADDRESS", address.to_string());
+        Self { address, ..options }
     }
 
     /// The same with another setting.
@@ -91,8 +102,8 @@ impl System {
         whim_service::telemetry::install_crypto();
         let (database, redis) = tokio::try_join!(TestDatabase::create(), TestRedis::shared_or_start())?;
         Ok(Self {
-            github: GitHub::start().await,
-            anthropic: Anthropic::start()?,
+            github: GitHub::start_on((options.address, 0).into()).await?,
+            anthropic: Anthropic::start_on((options.address, 0).into())?,
             database,
             redis,
             options,

@@ -16,7 +16,7 @@ const TITLE: &str = "Improve the documentation";
 const BODY: &str = "- Describe how to install it\n- Describe how to take part";
 
 /// An issue whose agent stands still after it has ticked the first of two boxes, and that tick has been pushed.
-async fn issue_with_one_task_done(system: &System) -> (u64, Gate) {
+pub(crate) async fn issue_with_one_task_done(system: &System) -> (u64, Gate) {
     let mut gate = system.anthropic.hold("Describe how to", Moment::AfterTicks(1));
     let issue = system
         .github
@@ -34,7 +34,7 @@ async fn issue_with_one_task_done(system: &System) -> (u64, Gate) {
 }
 
 /// There is one pull request with a commit for each of the two tasks, one comment, and the right labels.
-fn assert_delivered_once(system: &System, issue: u64) {
+pub(crate) fn assert_delivered_once(system: &System, issue: u64) {
     let pulls = pulls_closing(system, sample::REPOSITORY, issue);
     assert_eq!(pulls.len(), 1, "{pulls:#?}");
     assert_eq!(system.github.pulls(sample::REPOSITORY).len(), 1);

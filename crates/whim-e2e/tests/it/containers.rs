@@ -1,0 +1,144 @@
+//! Workers in containers of the real image. Run by `scripts/ci/docker.sh`, which builds it.
+
+use std::process::Command;
+
+use whim_core::WorkItemStatus;
+use whim_core::protocol::work::WorkItem;
+use whim_e2e::sample;
+use whim_e2e::system::{Options, System};
+use whim_testkit::wait::wait_until;
+
+use crate::killed::{assert_delivered_once, issue_with_one_task_done};
+use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository};
+
+/// The engine's own command line, as somebody else would use it.
+#[expect(clippy::disallowed_methods, reason = "what the engine's own tools go by")]
+fn docker(arguments: &[&str]) -> String {
+    let mut command = Command::new("docker");
+    command.args(arguments);
+    if let Ok(host) = std::env::var("DOCKER_HOST") {
+        command.env("DOCKER_HOST", host);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "docker {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A network of a test's own; it goes with every container in it.
+struct Network(String);
+
+impl Network {
+    fn new() -> Self {
+        Self(format!("whim-e2e-{}", std::process::id()))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "what the engine's own tools go by")]
+    fn options(&self) -> Options {
+        let Self(network) = self;
+        let format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
+        let address = docker(&["network", "inspect", "bridge", "--format", format]);
+        let options = Options::watching([sample::REPOSITORY])
+            .at(address.parse().unwrap())
+            .setting("WORKER_RUNTIME", "docker")
+            .setting("WORKER_NETWORK", network)
+            .setting("CLAUDE_BIN", "claude");
+        match std::env::var("DOCKER_HOST") {
+            Ok(host) => options.setting("DOCKER_HOST", host),
+            Err(_) => options,
+        }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let Self(network) = self;
+        let filter = format!("network={network}");
+        for container in docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]).lines() {
+            docker(&["rm", "--force", container]);
+            docker(&["volume", "rm", container]);
+        }
+        docker(&["network", "rm", network]);
+    }
+}
+
+/// The name of the container that works on an item now.
+fn container_of(item: &WorkItem) -> String {
+    let filter = format!("label=whim.worker-id={}", item.worker_id.unwrap());
+    docker(&["ps", "--filter", &filter, "--format", "{{.Names}}"])
+}
+
+async fn wait_until_delivered(system: &System, issue: u64) {
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .await
+        .unwrap();
+    assert_delivered_once(system, issue);
+    assert_nothing_was_nonsense(system);
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn an_item_whose_container_was_killed_resumes_from_the_pushed_branch() {
+    let network = Network::new();
+    let system = one_repository(network.options()).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+
+    docker(&["kill", &container_of(&item)]);
+    gate.open();
+    wait_until_delivered(&system, issue).await;
+
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!((item.retries, item.lease_epoch.number()), (1, 2));
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn a_container_outlives_the_orchestrator_and_is_taken_up_again() {
+    let network = Network::new();
+    let mut system = one_repository(network.options()).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+
+    system.take_orchestrator().unwrap().kill().await.unwrap();
+    system.start_orchestrator().await.unwrap();
+    gate.open();
+    wait_until_delivered(&system, issue).await;
+
+    let now = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (now.status, now.worker_id),
+        (WorkItemStatus::Completed, item.worker_id)
+    );
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn a_worker_that_stood_still_for_longer_than_its_lease_loses_its_item() {
+    let network = Network::new();
+    let options = network.options().setting("STALE_THRESHOLD", "3");
+    let system = one_repository(options).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    let container = container_of(&item);
+
+    docker(&["pause", &container]);
+    wait_until("the item to be taken away", PATIENCE, async || {
+        let now = item_of(&system, sample::REPOSITORY, issue).await;
+        if now.lease_epoch > item.lease_epoch {
+            Ok(())
+        } else {
+            Err(format!("{now:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    gate.open();
+    wait_until_delivered(&system, issue).await;
+
+    let format = "{{.State.Status}}";
+    assert_eq!(docker(&["inspect", "--format", format, &container]), "exited");
+    system.stop().await.unwrap();
+}
