@@ -115,7 +115,9 @@ async fn a_worker_that_runs_out_of_memory_is_told_from_one_that_was_killed() {
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
 async fn that_a_child_ran_out_of_memory_is_in_the_log_although_the_worker_lived_on() {
     let world = World::with(&[("WORKER_MEMORY", "24m")]);
-    let worker = world.start("tail /dev/zero; echo \"the worker lives\"; exit 2").await;
+    let worker = world
+        .start("tail /dev/zero; echo \"the worker lives\"; exit 2")
+        .await;
 
     let exit = world.wait_for_end(worker).await;
 
