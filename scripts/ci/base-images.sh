@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
+# shellcheck source=scripts/lib/apt.sh
+source "$root/scripts/lib/apt.sh"
 
 stage=$tools/stage/base-images
 rm -rf "$stage" && mkdir -p "$stage"
@@ -29,7 +31,7 @@ build() {
 debian() {
   say "Building a stand-in for debian:bookworm-slim"
   local tree=$stage/bookworm certificate
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$tree" http://deb.debian.org/debian >/dev/null
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$tree" "$(debian_mirror)" >/dev/null
   for certificate in /usr/local/share/ca-certificates/*.crt; do
     [ -e "$certificate" ] && cp "$certificate" "$tree/usr/local/share/ca-certificates/"
   done

@@ -23,7 +23,7 @@ install_plugins() {
   say "Unpacking compose and buildx from Debian 13 into .tools/docker-plugins"
   local apt=$tools/stage/apt
   rm -rf "$apt" && mkdir -p "$apt"/{lists/partial,cache/archives/partial,unpacked} "$plugins/cli-plugins"
-  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main\n' \
+  printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main\n' "$(debian_mirror)" \
     >"$apt/sources.list"
   : >"$apt/status"
   local options=(-o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null

@@ -35,3 +35,11 @@ as_root() {
 }
 
 package_is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# The package mirror that this machine uses.
+debian_mirror() {
+  local mirror
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v -e security -e updates | head -n 1)
+  [ -n "$mirror" ] || fail "apt has no package lists. Run apt-get update, then run this again."
+  printf '%s' "${mirror%/}"
+}
