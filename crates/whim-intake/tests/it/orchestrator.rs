@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use whim_core::WorkItemStatus;
-use whim_core::protocol::work::WorkItem;
+use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_testkit::wait::wait_until;
 
 use self::state::State;
@@ -75,7 +75,8 @@ impl Orchestrator {
     /// Begins another run, as the dashboard does.
     pub(crate) fn requeue(&self, issue: u64) {
         let item = self.item_of(issue).expect("the issue has an item");
-        self.write(|state| state.requeue(item.id, None)).unwrap();
+        self.write(|state| state.requeue(item.id, RequeueWork::default()))
+            .unwrap();
     }
 
     /// Adds an item from elsewhere that waits for its spec.

@@ -59,11 +59,11 @@ impl Renamed {
 async fn answer(State(front): State<Front>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().unwrap().to_string();
-    front.asked.write().unwrap_or_else(PoisonError::into_inner).push((
-        parts.method.clone(),
-        path.clone(),
-        has_token,
-    ));
+    front
+        .asked
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((parts.method.clone(), path.clone()));
     if let Some((status, location)) = (front.redirect)(&parts.method, &path) {
         return (status, [(header::LOCATION, location)]).into_response();
     }

@@ -73,6 +73,33 @@ async fn a_spec_that_was_never_written_is_begun_at_once_in_the_next_run() {
 }
 
 #[tokio::test]
+async fn an_issue_that_was_reworded_gets_another_spec_in_the_next_run() {
+    let (world, issue) = with_failed_issue().await;
+    world
+        .github
+        .edit_issue(REPO, issue, "In French, please.\n\n- A French greeting\n");
+    world.looked_around().await;
+    assert_eq!(world.spec_requests(), 1);
+    world.github.remove_label(REPO, issue, "ai-failed");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(item.run, 2);
+    let spec = item.spec.unwrap();
+    assert!(spec.contains("- [ ] A French greeting"), "{spec}");
+    assert_eq!(world.spec_requests(), 2);
+}
+
+#[tokio::test]
+async fn an_issue_that_was_not_reworded_keeps_its_spec_in_the_next_run() {
+    let (world, issue) = with_failed_issue().await;
+    let first = world.orchestrator.item_of(issue).unwrap().spec;
+    world.github.remove_label(REPO, issue, "ai-failed");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!((item.run, item.spec), (2, first));
+    world.looked_around().await;
+    assert_eq!(world.spec_requests(), 1);
+}
+
+#[tokio::test]
 async fn an_item_that_was_requeued_elsewhere_is_followed() {
     let (world, issue) = with_failed_issue().await;
     world.orchestrator.requeue(issue);

@@ -117,5 +117,5 @@ async fn requeue(
     Path(id): Path<WorkItemId>,
     Json(requeue): Json<RequeueWork>,
 ) -> Answer {
-    write(&shared).requeue(id, requeue.after_run).map(Json)
+    write(&shared).requeue(id, requeue).map(Json)
 }

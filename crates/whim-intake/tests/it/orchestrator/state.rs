@@ -5,7 +5,7 @@ use chrono::{TimeDelta, Utc};
 use ralph_contract::SpecDocument;
 use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
-use whim_core::protocol::work::{CreateWork, FailSpec, PutSpec, WorkFilter, WorkItem, WorkPage};
+use whim_core::protocol::work::{CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage};
 use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
 use super::refusal::Refusal;
@@ -121,15 +121,24 @@ impl State {
         self.get(id)
     }
 
-    pub(super) fn requeue(&mut self, id: WorkItemId, after_run: Option<u32>) -> Result<WorkItem, Refusal> {
+    pub(super) fn requeue(&mut self, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Refusal> {
         let item = self.get(id)?;
-        if after_run.is_some_and(|run| item.run > run) {
+        if request.after_run.is_some_and(|run| item.run > run) {
             return Ok(item);
         }
         if !item.status.is_terminal() {
             return Err(wrong_state(&item));
         }
-        let status = if item.spec.is_some() {
+        let reworded = request
+            .description
+            .filter(|text| item.description.as_ref() != Some(text));
+        if let Some(description) = &reworded {
+            self.change(
+                id,
+                &json!({"description": description, "spec": null, "tasksTotal": 0}),
+            );
+        }
+        let status = if reworded.is_none() && item.spec.is_some() {
             WorkItemStatus::Queued
         } else {
             WorkItemStatus::Generating
