@@ -40,7 +40,8 @@ stop() {
   say "Stopping; workers that are running go on and are taken up again at the next start"
   local index
   for ((index = ${#started[@]} - 1; index >= 0; index--)); do
-    kill -TERM "${started[index]}" 2>/dev/null || continue
+    # INT is what ends Postgres without waiting for its clients; the others take it like TERM.
+    kill -INT "${started[index]}" 2>/dev/null || continue
     wait "${started[index]}" 2>/dev/null || true
   done
 }
@@ -72,11 +73,13 @@ fi
 # The services run on this machine here, and so do the workers, also where an engine answers.
 export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
 export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
-target/release/whim-orchestrator &
+# In sessions of their own, so that Ctrl-C reaches this script alone, which stops them in order.
+setsid target/release/whim-orchestrator &
 started+=($!)
-target/release/whim-intake &
+wait_for "The orchestrator" 127.0.0.1 "${PORT:-3002}" "$!"
+setsid target/release/whim-intake &
 started+=($!)
 say "Whim runs: http://localhost:${PORT:-3002}/api/status. Label an issue ${INTAKE_LABEL:-whim}. Ctrl-C stops it."
 # When one of the two ends, the other is of no use.
-wait -n "${started[@]: -2}"
+wait -n "${started[@]: -2}" || true
 fail "a service ended; its last lines are above"

@@ -5,10 +5,10 @@
 postgres_user=nobody
 data=${XDG_STATE_HOME:-$HOME/.local/state}/whim
 
-as_postgres() {
-  if [ "$(id -u)" != 0 ]; then "$@"; return; fi
-  setpriv --reuid "$postgres_user" --regid nogroup --clear-groups env HOME=/nonexistent "$@"
-}
+as_postgres=()
+if [ "$(id -u)" = 0 ]; then
+  as_postgres=(setpriv --reuid "$postgres_user" --regid nogroup --clear-groups env HOME=/nonexistent)
+fi
 
 # Whether something answers at HOST:PORT.
 answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
@@ -19,7 +19,7 @@ start_postgres() {
   if [ "$(id -u)" = 0 ]; then
     # The home of root and a checkout below it cannot be entered by the user that Postgres runs as.
     directory=/var/lib/whim/postgres
-    if ! as_postgres test -x "$binaries/postgres"; then
+    if ! "${as_postgres[@]}" test -x "$binaries/postgres"; then
       mkdir -p /var/lib/whim
       rm -rf /var/lib/whim/postgres-binaries
       # With its links: the programs find their libraries from where they really are.
@@ -32,9 +32,10 @@ start_postgres() {
     mkdir -p "$directory"
     chmod 700 "$directory"
     if [ "$(id -u)" = 0 ]; then chown "$postgres_user" "$directory"; fi
-    as_postgres "$binaries/initdb" -D "$directory" -U factory -A trust -E UTF8 >/dev/null
+    "${as_postgres[@]}" "$binaries/initdb" -D "$directory" -U factory -A trust -E UTF8 >/dev/null
   fi
-  as_postgres "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
+  # Sessions of their own: Ctrl-C is for the script, which stops them.
+  setsid "${as_postgres[@]}" "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
     >>"$(log_file postgres)" 2>&1 &
   postgres_pid=$!
   wait_for "Postgres" 127.0.0.1 "$port" "$postgres_pid"
@@ -57,7 +58,7 @@ start_redis() {
   local binary=$tools/redis/bin/redis-server
   [ -x "$binary" ] || binary=redis-server
   mkdir -p "$data/redis"
-  "$binary" --port "$1" --bind 127.0.0.1 --dir "$data/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
+  setsid "$binary" --port "$1" --bind 127.0.0.1 --dir "$data/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
   redis_pid=$!
   wait_for "Redis" 127.0.0.1 "$1" "$redis_pid"
 }
@@ -72,8 +73,8 @@ wait_for() {
   local attempt
   for attempt in $(seq 150); do
     if answers "$2" "$3"; then return; fi
-    kill -0 "$4" 2>/dev/null || fail "$1 ended while starting; see $data/logs"
+    kill -0 "$4" 2>/dev/null || fail "$1 ended while starting; the reason is above or in $data/logs"
     sleep 0.1
   done
-  fail "$1 does not answer on port $3; see $data/logs"
+  fail "$1 does not answer on port $3; the reason is above or in $data/logs"
 }
