@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod chain;
 pub mod environment;
 pub mod lines;
+pub mod machine;
 pub mod process;
 pub mod program;
 pub mod readiness;

@@ -5,38 +5,11 @@ use std::path::{Path, PathBuf};
 
 use whim_core::WorkerId;
 use whim_service::environment::{Environment, Expected, path, text};
+use whim_service::machine;
 use whim_service::process::CommandSpec;
 
 /// Marks every process of an attempt, so that the runtime finds them all, wherever they went.
 pub const ATTEMPT_VARIABLE: &str = "WHIM_ATTEMPT";
-
-/// Variables of the machine that agents, compilers and package managers need to find their way: where toolchains are,
-/// language, time zone, certificates, proxies. None of them is a secret of Whim's.
-const OF_THE_MACHINE: [&str; 23] = [
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "PIP_CERT",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "GOROOT",
-    "GOPATH",
-    "GOPROXY",
-    "JAVA_HOME",
-    "NVM_DIR",
-    "PYENV_ROOT",
-];
 
 /// What every child process needs to find its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +37,7 @@ impl Surroundings {
         let attempt = env.optional(ATTEMPT_VARIABLE, text("the marker of this attempt's processes"));
         let sandbox = env.optional("IS_SANDBOX", text("1 where the agent may run as root"));
         let mut machine = BTreeMap::new();
-        for name in OF_THE_MACHINE {
+        for name in machine::variables() {
             if let Some(value) = env.optional(name, of_the_machine()) {
                 machine.insert(name, value);
             }

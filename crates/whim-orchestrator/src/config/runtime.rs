@@ -8,6 +8,7 @@ use url::Url;
 use whim_service::environment::{
     Environment, Expected, http_url, milliseconds, one_of, path, seconds, text, whole_number,
 };
+use whim_service::machine;
 use whim_service::secret::SecretString;
 
 use super::DAY;
@@ -25,6 +26,8 @@ pub struct RuntimeConfig {
     pub worker_bin: Option<PathBuf>,
     /// `WORKER_USER`: the user that workers run as; takes root.
     pub worker_user: Option<String>,
+    /// `HOME`: below it are toolchains that workers, which have homes of their own, would not find.
+    pub home: Option<PathBuf>,
     /// `STOP_GRACE_SECONDS`: how long a worker that is told to stop may take before it is killed.
     pub stop_grace: Duration,
     /// How workers run in containers.
@@ -82,23 +85,6 @@ pub enum ModelCredential {
     OauthToken(SecretString),
 }
 
-/// Variables of the machine that programs need to find their way: language, time zone, certificates, proxies.
-const OF_THE_MACHINE: [&str; 13] = [
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
-
 impl RuntimeConfig {
     pub(super) fn read(env: &mut Environment) -> Option<Self> {
         let kind = env.or_default("WORKER_RUNTIME", RuntimeKind::Auto, runtime_kind());
@@ -115,6 +101,7 @@ impl RuntimeConfig {
             "WORKER_USER",
             text("the name of a user to run workers as, which takes root"),
         );
+        let home = env.optional("HOME", path("a directory, below which toolchains are looked for"));
         let grace = seconds(Duration::from_millis(10)..=Duration::from_mins(10));
         let stop_grace = env.or_default("STOP_GRACE_SECONDS", Duration::from_secs(10), grace);
         let docker = DockerConfig::read(env);
@@ -124,6 +111,7 @@ impl RuntimeConfig {
             workspaces,
             worker_bin,
             worker_user,
+            home,
             stop_grace,
             docker,
             worker: worker?,
@@ -235,7 +223,7 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
             passed_on.insert(name, value);
         }
     }
-    for name in OF_THE_MACHINE {
+    for name in machine::variables() {
         if env.is_set(name)
             && let Some(value) = env.optional(name, of_the_machine())
         {

@@ -12,7 +12,7 @@ mod tend;
 mod user;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use anyhow::anyhow;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use whim_core::WorkerId;
+use whim_service::machine;
 
 use self::directory::AttemptDirectory;
 use self::user::WorkerUser;
@@ -50,6 +51,8 @@ struct Inner {
     worker_program: Option<PathBuf>,
     ralph_program: Option<PathBuf>,
     path: String,
+    /// The variables of toolchain managers, and where they are below this program's own home.
+    toolchains: Vec<(&'static str, PathBuf)>,
     stop_grace: Duration,
     known: RwLock<Known>,
 }
@@ -78,6 +81,7 @@ impl ProcessRuntime {
             worker_program: program::find(config.worker_bin.as_deref(), "whim-worker", &path),
             ralph_program: program::find(config.worker.ralph_bin.as_deref(), "ralph", &path),
             path,
+            toolchains: toolchains(config.home.as_deref()),
             stop_grace: config.stop_grace,
             known: RwLock::default(),
             instance,
@@ -92,6 +96,15 @@ impl ProcessRuntime {
     pub fn this_program() -> PathBuf {
         PathBuf::from("/proc/self/exe")
     }
+}
+
+fn toolchains(home: Option<&Path>) -> Vec<(&'static str, PathBuf)> {
+    let below = |(name, directory)| home.map(|home| (name, home.join(directory)));
+    machine::BELOW_HOME
+        .into_iter()
+        .filter_map(below)
+        .filter(|(_, directory)| directory.is_dir())
+        .collect()
 }
 
 impl Inner {

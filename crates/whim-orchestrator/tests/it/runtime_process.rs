@@ -91,7 +91,10 @@ async fn a_worker_gets_what_it_is_told_and_nothing_else() {
         mv "$notes/all.unfinished" "$notes/all"
         "#,
     );
-    let runtime = open(&place, &[]);
+    let own_home = tempfile::tempdir().unwrap();
+    let toolchains = own_home.path().join(".rustup");
+    fs::create_dir(&toolchains).unwrap();
+    let runtime = open(&place, &[("HOME", own_home.path().to_str().unwrap())]);
     let worker = start(&runtime).await;
 
     let all = place.note("all").await;
@@ -106,6 +109,9 @@ async fn a_worker_gets_what_it_is_told_and_nothing_else() {
     assert_eq!(seen("ORCHESTRATOR_URL").as_deref(), Some("http://127.0.0.1:1"));
     assert_eq!(seen("WHIM_ATTEMPT"), Some(worker.to_string()));
     assert_eq!(seen("HOME"), Some(path("home")));
+    // With a home of its own it would not find the toolchains, and there is only one kind of them here.
+    assert_eq!(seen("RUSTUP_HOME"), Some(toolchains.display().to_string()));
+    assert_eq!(seen("PYENV_ROOT"), None);
     assert_eq!(seen("CREDENTIALS_DIR"), Some(path("credentials")));
     assert_eq!(seen("WORKSPACE_DIR"), Some(path("workspace")));
     assert_eq!(seen("DIRECTORY"), Some(path("workspace")));

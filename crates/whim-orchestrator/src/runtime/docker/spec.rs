@@ -8,6 +8,7 @@ use bollard::models::{
     ResourcesUlimits, VolumeCreateRequest,
 };
 use whim_core::WorkerId;
+use whim_service::machine;
 
 use crate::config::DockerConfig;
 use crate::config::docker::{Bytes, Cpus};
@@ -31,14 +32,6 @@ const WORKSPACE: &str = "/workspace";
 
 /// Waits for the credentials on its standard input and then runs the worker; part of the worker image.
 const ENTRYPOINT: &str = "whim-worker-entrypoint";
-
-/// Variables that name files of this machine, or of this program's own container: the worker's image has its own.
-const NOT_PASSED_ON: [&str; 4] = [
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "NODE_EXTRA_CA_CERTS",
-    "GIT_SSL_CAINFO",
-];
 
 /// The settings of a worker's container.
 ///
@@ -127,7 +120,7 @@ fn environment(spec: &WorkerSpec) -> Vec<String> {
         .environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
-        .filter(|(name, _)| !NOT_PASSED_ON.contains(name))
+        .filter(|(name, _)| !machine::PLACES.contains(name))
         .collect();
     let worker = spec.worker_id.to_string();
     environment.insert("WHIM_ATTEMPT", &worker);

@@ -105,6 +105,9 @@ impl Inner {
             .iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
+        for (name, directory) in &self.toolchains {
+            environment.entry(name.into()).or_insert_with(|| directory.into());
+        }
         let mut set = |name: &str, value: OsString| environment.insert(name.into(), value);
         set(MARKER, spec.worker_id.to_string().into());
         set("PATH", self.path.clone().into());
