@@ -1,6 +1,6 @@
 //! Workers in containers of the real image. Run by `scripts/ci/docker.sh`, which builds it.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use whim_core::WorkItemStatus;
 use whim_core::protocol::work::WorkItem;
@@ -11,15 +11,25 @@ use whim_testkit::wait::wait_until;
 use crate::killed::{assert_delivered_once, issue_with_one_task_done};
 use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository};
 
-/// The engine's own command line, as somebody else would use it.
+/// Where the engine is, when it is not at its usual place.
 #[expect(clippy::disallowed_methods, reason = "what the engine's own tools go by")]
+fn engine_host() -> Option<String> {
+    std::env::var("DOCKER_HOST").ok()
+}
+
+/// Runs the engine's own command line, as somebody else would.
+fn try_docker(arguments: &[&str]) -> Output {
+    let host = engine_host().map(|host| ("DOCKER_HOST", host));
+    Command::new("docker")
+        .args(arguments)
+        .envs(host)
+        .output()
+        .unwrap()
+}
+
+/// The same; gives back what it printed.
 fn docker(arguments: &[&str]) -> String {
-    let mut command = Command::new("docker");
-    command.args(arguments);
-    if let Ok(host) = std::env::var("DOCKER_HOST") {
-        command.env("DOCKER_HOST", host);
-    }
-    let output = command.output().unwrap();
+    let output = try_docker(arguments);
     assert!(output.status.success(), "docker {arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -29,22 +39,24 @@ struct Network(String);
 
 impl Network {
     fn new() -> Self {
-        Self(format!("whim-e2e-{}", std::process::id()))
+        let name = format!("whim-e2e-{}", std::process::id());
+        docker(&["network", "create", &name]);
+        Self(name)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "what the engine's own tools go by")]
+    /// The stand-ins and the orchestrator are at this machine's address in the network.
     fn options(&self) -> Options {
         let Self(network) = self;
         let format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
-        let address = docker(&["network", "inspect", "bridge", "--format", format]);
+        let address = docker(&["network", "inspect", network, "--format", format]);
         let options = Options::watching([sample::REPOSITORY])
             .at(address.parse().unwrap())
             .setting("WORKER_RUNTIME", "docker")
             .setting("WORKER_NETWORK", network)
             .setting("CLAUDE_BIN", "claude");
-        match std::env::var("DOCKER_HOST") {
-            Ok(host) => options.setting("DOCKER_HOST", host),
-            Err(_) => options,
+        match engine_host() {
+            Some(host) => options.setting("DOCKER_HOST", host),
+            None => options,
         }
     }
 }
@@ -53,11 +65,13 @@ impl Drop for Network {
     fn drop(&mut self) {
         let Self(network) = self;
         let filter = format!("network={network}");
-        for container in docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]).lines() {
-            docker(&["rm", "--force", container]);
-            docker(&["volume", "rm", container]);
+        let containers = try_docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]);
+        // What cannot be removed is told by what comes next, and a test that failed has said why.
+        for container in String::from_utf8_lossy(&containers.stdout).lines() {
+            try_docker(&["rm", "--force", container]);
+            try_docker(&["volume", "rm", container]);
         }
-        docker(&["network", "rm", network]);
+        try_docker(&["network", "rm", network]);
     }
 }
 
