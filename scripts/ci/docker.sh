@@ -29,6 +29,13 @@ cargo nextest run --package whim-orchestrator --run-ignored only -E 'test(/^dock
 say "Building the images"
 demo() { docker compose --profile demo "$@"; }
 docker compose --profile demo --profile build build --quiet
+say "Testing the whole of Whim with workers in containers"
+cargo build --quiet --bins --package whim-orchestrator --package whim-intake
+# Only an engine of our own may be restarted.
+filter='test(/^containers::/)'
+if [ -z "${WHIM_ENGINE_PID_FILE:-}" ]; then filter="$filter - test(engine_was_restarted)"; fi
+cargo nextest run --package whim-e2e --run-ignored only -E "$filter"
+
 say "Running the demo in containers"
 trap 'demo down --volumes >/dev/null 2>&1 || true' EXIT
 demo up --detach --no-build

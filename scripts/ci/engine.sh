@@ -48,10 +48,10 @@ start_engine() {
   mkdir -p "$engine"
   export DOCKER_HOST=unix://$engine/docker.sock
   say "Starting a container engine in .tools/engine"
-  # A session of its own: Ctrl-C goes to the command, and the engine ends after it.
-  setsid dockerd --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/pid" \
-    --host "$DOCKER_HOST" >"$engine/log" 2>&1 </dev/null &
+  rm -f "$engine/stop"
+  keep_engine &
   trap stop_engine EXIT
+  export WHIM_ENGINE_PID_FILE=$engine/pid
   for _ in $(seq 100); do
     if docker version >/dev/null 2>&1; then return; fi
     sleep 0.2
@@ -60,7 +60,19 @@ start_engine() {
   fail "the engine does not start"
 }
 
+# Starts it again when it ends, which tests make it do.
+keep_engine() {
+  trap '' INT TERM
+  until [ -e "$engine/stop" ]; do
+    # A session of its own: Ctrl-C goes to the command, and the engine ends after it.
+    setsid dockerd --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/pid" \
+      --host "$DOCKER_HOST" >>"$engine/log" 2>&1 </dev/null || true
+    sleep 0.2
+  done
+}
+
 stop_engine() {
+  touch "$engine/stop"
   [ -f "$engine/pid" ] || return 0
   local pid
   pid=$(cat "$engine/pid")

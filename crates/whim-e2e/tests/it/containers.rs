@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use rustix::process::{Pid, Signal, kill_process};
 use whim_core::WorkItemStatus;
 use whim_core::protocol::work::WorkItem;
 use whim_e2e::sample;
@@ -32,6 +33,13 @@ fn docker(arguments: &[&str]) -> String {
     let output = try_docker(arguments);
     assert!(output.status.success(), "docker {arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The process of an engine that is started again when it ends; `scripts/ci/engine.sh` says where its number is.
+fn engine_process() -> Option<Pid> {
+    let file = std::env::var_os("WHIM_ENGINE_PID_FILE").unwrap();
+    let pid = std::fs::read_to_string(file).ok()?;
+    Pid::from_raw(pid.trim().parse().ok()?)
 }
 
 /// A network of a test's own; it goes with every container in it.
@@ -154,5 +162,33 @@ async fn a_worker_that_stood_still_for_longer_than_its_lease_loses_its_item() {
 
     let format = "{{.State.Status}}";
     assert_eq!(docker(&["inspect", "--format", format, &container]), "exited");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs an engine of scripts/ci/engine.sh and the worker image: scripts/ci/docker.sh"]
+async fn an_item_whose_engine_was_restarted_resumes_from_the_pushed_branch() {
+    let network = Network::new();
+    let system = one_repository(network.options()).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+
+    let engine = engine_process().unwrap();
+    kill_process(engine, Signal::TERM).unwrap();
+    wait_until("the engine to be another one and answer", PATIENCE, async || {
+        let process = engine_process();
+        let answer = try_docker(&["version"]);
+        if process.is_some_and(|process| process != engine) && answer.status.success() {
+            Ok(())
+        } else {
+            Err(format!("{process:?}: {answer:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    gate.open();
+    wait_until_delivered(&system, issue).await;
+
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(item.lease_epoch.number(), 2, "{item:#?}");
     system.stop().await.unwrap();
 }
