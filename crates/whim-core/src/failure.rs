@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why an attempt failed. The cause alone decides whether there is another one ([`FailureCause::retry_rule`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "sqlx",
     derive(sqlx::Type),

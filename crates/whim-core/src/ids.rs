@@ -12,6 +12,7 @@ macro_rules! typed_ids {
         ///
         /// A version 7 UUID: identifiers sort by the time at which they were made.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -75,6 +76,7 @@ impl WorkItemId {
 /// How often an item was claimed. Every call of a worker is bound to the epoch under which it was started, so a
 /// worker whose item was taken away changes nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]
 pub struct LeaseEpoch(i64);

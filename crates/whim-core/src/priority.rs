@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// Priority in the queue: `critical` before `high` before `medium` before `low`; within one, the oldest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "sqlx",
     derive(sqlx::Type),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of a work item (`DESIGN.md`, "State").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "sqlx",
     derive(sqlx::Type),

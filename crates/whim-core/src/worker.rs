@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of a worker (`DESIGN.md`, "State").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "sqlx",
     derive(sqlx::Type),
@@ -75,6 +76,7 @@ impl std::fmt::Display for WorkerStatus {
 
 /// What a worker is doing, as it tells with its heartbeats (`DESIGN.md`, "The way of one issue", steps 5 to 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
     feature = "sqlx",
     derive(sqlx::Type),

@@ -18,6 +18,7 @@ use whim_service::telemetry;
 
 use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
 use crate::config::{ApiConfig, Config};
+use crate::http::openapi;
 use crate::runtime::process::{KeeperArguments, keep};
 
 const PROGRAM: &str = "whim-orchestrator";
@@ -47,6 +48,8 @@ enum Command {
     Migrate,
     /// Ask the running orchestrator whether it is healthy, and say so with the exit code
     Healthcheck,
+    /// Print the OpenAPI document of this version
+    Openapi,
     /// Keep one worker process: used by the orchestrator itself
     #[command(hide = true)]
     KeepAttempt(KeeperArguments),
@@ -87,6 +90,10 @@ pub fn main() -> ExitCode {
                 Ok(())
             })
         }),
+        Some(Command::Openapi) => {
+            let written = std::io::stdout().write_all(openapi::text().as_bytes());
+            finish(written.context("printing the document"))
+        }
         Some(Command::Healthcheck) => {
             configured(|Configured { config, .. }| block_on_small(healthcheck(config.api)))
         }

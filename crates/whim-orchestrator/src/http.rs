@@ -4,9 +4,11 @@
 //! Two routers, because the routes of the workers have a listener of their own (`DESIGN.md`, decision 11).
 
 mod auth;
+mod docs;
 mod error;
 mod extract;
 mod guard;
+pub mod openapi;
 mod requests;
 mod status;
 mod tokens;
@@ -17,8 +19,9 @@ mod workers;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::error::ApiError;
 use self::worker_protocol::WorkerState;
@@ -27,21 +30,11 @@ use crate::app::App;
 /// The largest request body, in bytes. The widest legitimate one is a heartbeat with a full batch of events.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The routes for people and for intake. With a configured key everything but `/health` needs it; without one only
-/// requests that are meant for this machine are answered.
+/// The routes for people and for intake. With a configured key everything but `/health` needs it, and off loopback the
+/// documentation too; without one only requests that are meant for this machine are answered.
 pub fn api_router(app: App) -> Router {
-    let routes = Router::new()
-        .route("/health", get(status::health))
-        .route("/api/status", get(status::status))
-        .route("/api/queue", get(work::queue))
-        .route("/api/work", get(work::list).post(work::create))
-        .route("/api/work/{id}", get(work::find))
-        .route("/api/work/{id}/cancel", post(work::cancel))
-        .route("/api/work/{id}/requeue", post(work::requeue))
-        .route("/api/work/{id}/spec", put(work::hand_in_spec))
-        .route("/api/work/{id}/spec/fail", post(work::fail_spec))
-        .route("/api/workers", get(workers::list))
-        .route("/api/workers/{id}/kill", post(workers::kill));
+    let (routes, _document) = api_routes().split_for_parts();
+    let routes = routes.merge(docs::routes());
     // The last layer is the outermost.
     let guarded = with_fallbacks(routes)
         .layer(from_fn_with_state(auth::RequiredKey::of(&app), auth::require_key))
@@ -54,16 +47,36 @@ pub fn api_router(app: App) -> Router {
 
 /// The routes of the workers. Each takes the worker's own token, for its own identifier.
 pub fn worker_router(app: App) -> Router {
-    let routes = Router::new()
-        .route("/api/worker/register", post(worker_protocol::register))
-        .route("/api/worker/{id}/heartbeat", post(worker_protocol::heartbeat))
-        .route("/api/worker/{id}/lock", post(worker_protocol::lock))
-        .route("/api/worker/{id}/unlock", post(worker_protocol::unlock))
-        .route("/api/worker/{id}/complete", post(worker_protocol::complete))
-        .route("/api/worker/{id}/fail", post(worker_protocol::fail))
-        .route("/api/worker/{id}/stuck", post(worker_protocol::stuck));
+    let (routes, _document) = worker_routes().split_for_parts();
     let guarded = with_fallbacks(routes).layer(from_fn(worker_protocol::require_version));
     with_common_layers(guarded).with_state(WorkerState::new(app))
+}
+
+/// Each route together with its description.
+fn api_routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(status::health))
+        .routes(routes!(status::status))
+        .routes(routes!(work::queue))
+        .routes(routes!(work::list_work, work::create_work))
+        .routes(routes!(work::get_work))
+        .routes(routes!(work::cancel_work))
+        .routes(routes!(work::requeue_work))
+        .routes(routes!(work::put_spec))
+        .routes(routes!(work::fail_spec))
+        .routes(routes!(workers::workers))
+        .routes(routes!(workers::kill_worker))
+}
+
+fn worker_routes() -> OpenApiRouter<WorkerState> {
+    OpenApiRouter::new()
+        .routes(routes!(worker_protocol::register))
+        .routes(routes!(worker_protocol::heartbeat))
+        .routes(routes!(worker_protocol::lock))
+        .routes(routes!(worker_protocol::unlock))
+        .routes(routes!(worker_protocol::complete))
+        .routes(routes!(worker_protocol::fail))
+        .routes(routes!(worker_protocol::stuck))
 }
 
 fn with_fallbacks<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {

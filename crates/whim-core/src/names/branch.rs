@@ -8,6 +8,7 @@ use crate::WorkItemId;
 /// The rules are those of `git check-ref-format --branch`, and a few more: ASCII only, none of the characters that a
 /// shell gives a meaning, no leading `-`, at most 200 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct BranchName(String);

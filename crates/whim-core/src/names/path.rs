@@ -7,6 +7,7 @@ use super::{InvalidName, text_name};
 /// Canonical: `./a//b` is `a/b`. A path that leaves the repository, is absolute or carries a control character is
 /// refused, so that two spellings of one file are one lock (`FAULTS.md`, invariants; `ATTACKS.md`, row 37).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct RelativePath(String);

@@ -7,6 +7,7 @@ use super::{InvalidName, text_name};
 /// The rules are GitHub's: an owner has letters, digits and inner hyphens, at most 39 characters; a name has letters,
 /// digits, `.`, `-` and `_`, at most 100 characters. A name that starts with `-` or is `.` or `..` is refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoName(String);

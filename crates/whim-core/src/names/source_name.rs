@@ -4,6 +4,7 @@ use super::{InvalidName, text_name};
 
 /// Where an item came from: `github`, `api`, `interactive`, or what another adapter calls itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct SourceName(String);

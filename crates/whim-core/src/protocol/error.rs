@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// The body of every answer with a status of 400 or more: `{"error", "code", "details"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorBody {
     /// What is wrong and what would be right, for a person.
@@ -18,6 +19,7 @@ pub struct ErrorBody {
 
 /// What is wrong, for a program: a caller decides on this and never on the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// 400: the request does not parse, or a field is wrong; `details.field` names it.

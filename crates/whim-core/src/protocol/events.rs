@@ -9,6 +9,7 @@ use crate::{CommitHash, IssueNumber, Stage};
 
 /// One event of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerEvent {
     /// When it happened, by the worker's clock.
@@ -20,6 +21,7 @@ pub struct WorkerEvent {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum WorkerEventBody {
     /// The worker went on to another stage.
@@ -47,6 +49,7 @@ pub enum WorkerEventBody {
         /// Its page.
         url: String,
         /// Its number.
+        #[cfg_attr(feature = "openapi", schema(value_type = u64, minimum = 1))]
         number: IssueNumber,
     },
     /// Something that a person may want to know.

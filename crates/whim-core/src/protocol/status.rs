@@ -11,6 +11,7 @@ use crate::{FailureCause, Priority, RepoName, Stage, WorkItemId, WorkItemStatus,
 
 /// `GET /health`: 200 when the orchestrator can do its work, else 503.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
     /// Whether everything that is needed answers.
@@ -25,6 +26,7 @@ pub struct Health {
 
 /// Whether a part answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Component {
     /// Whether it answers.
@@ -35,6 +37,7 @@ pub struct Component {
 
 /// `GET /api/queue?limit=&cursor=`: what waits, in the order in which it will be taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Queue {
     /// The first items, without their wide texts: first those that may be taken now, in that order.
@@ -47,6 +50,7 @@ pub struct Queue {
 
 /// `GET /api/workers`: those that live, and the latest that ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Workers {
     /// The newest first.
@@ -55,6 +59,7 @@ pub struct Workers {
 
 /// A worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Worker {
     /// Its identifier.
@@ -89,6 +94,7 @@ pub struct Worker {
 
 /// `GET /api/status`: what Whim does, and why it does not do more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The orchestrator's version.
@@ -111,6 +117,7 @@ pub struct Status {
 
 /// The worker slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Slots {
     /// Workers that live.
@@ -121,6 +128,7 @@ pub struct Slots {
 
 /// The day's iterations (`DAILY_BUDGET`); a day is a UTC day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
     /// How many there are a day.
@@ -137,6 +145,7 @@ pub struct Budget {
 
 /// The pause between two starts (`COOLDOWN_SECONDS`).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cooldown {
     /// How long it is, in seconds.
@@ -147,6 +156,7 @@ pub struct Cooldown {
 
 /// What starts workers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeStatus {
     /// `process` or `docker`.

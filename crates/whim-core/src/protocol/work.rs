@@ -14,6 +14,7 @@ use crate::{
 /// 201 with the new item; 200 with the latest item of the same repository, `source` and `sourceRef`, in whatever
 /// state it is, when there is one: submitting twice never gives two items.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateWork {
     /// The repository to work on.
@@ -39,6 +40,7 @@ pub struct CreateWork {
     pub source_ref: Option<String>,
     /// The most iterations that one attempt may use; without one, the configured cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
     pub max_iterations: Option<std::num::NonZeroU32>,
     /// What else is known of it.
     #[serde(default)]
@@ -47,10 +49,12 @@ pub struct CreateWork {
 
 /// What else is known of an item. Fields that Whim does not know are kept and given back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkMetadata {
     /// The issue that the pull request closes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub issue_number: Option<IssueNumber>,
     /// The issue's title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,11 +67,13 @@ pub struct WorkMetadata {
     pub base: Option<BranchName>,
     /// Everything else.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::HashMap<String, Value>))]
     pub other: Map<String, Value>,
 }
 
 /// A work item, as every route that answers with one shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkItem {
     /// Its identifier.
@@ -111,6 +117,7 @@ pub struct WorkItem {
     /// The pull request, when it is open.
     pub pr_url: Option<String>,
     /// The pull request's number.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>, minimum = 1))]
     pub pr_number: Option<IssueNumber>,
     /// Why its latest attempt failed, for a person; kept while it is tried again.
     pub error: Option<String>,
@@ -137,6 +144,7 @@ pub struct WorkItem {
 
 /// `GET /api/work?status=&repo=&source=&sourceRef=&priority=&limit=&cursor=`: the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkFilter {
     /// Only items in this state.
@@ -164,6 +172,7 @@ pub struct WorkFilter {
 
 /// A page of work items.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkPage {
     /// The items, without their wide texts.
@@ -174,6 +183,7 @@ pub struct WorkPage {
 
 /// `POST /api/work/:id/cancel`, in any live state. The body may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelWork {
     /// Why; shown on the issue.
@@ -186,6 +196,7 @@ pub struct CancelWork {
 
 /// `POST /api/work/:id/requeue`: another run of an item that has ended. The body may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RequeueWork {
     /// The run that the caller saw ended: asking twice for the same gives one run. Without it, whatever run it is.
@@ -199,6 +210,7 @@ pub struct RequeueWork {
 
 /// `PUT /api/work/:id/spec`: hands in the spec of an item that is `generating`. 200; the same text again 200.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PutSpec {
     /// The checklist; it has to keep all conventions, or the answer is 400 with `details.violations`.
@@ -207,6 +219,7 @@ pub struct PutSpec {
 
 /// `POST /api/work/:id/spec/fail`: no spec could be written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailSpec {
     /// Why, for a person.

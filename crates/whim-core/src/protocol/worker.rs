@@ -12,6 +12,7 @@ use crate::{
 
 /// `POST /api/worker/register`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Register {
     /// Who calls.
@@ -23,6 +24,7 @@ pub struct Register {
 
 /// The answer to `register`: all that the worker has to know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
     /// Who was registered.
@@ -37,6 +39,7 @@ pub struct Registered {
 
 /// A work item, as its worker needs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Assignment {
     /// The item.
@@ -60,6 +63,7 @@ pub struct Assignment {
 
 /// `POST /api/worker/:id/heartbeat`: one call carries everything on the way (`DESIGN.md`, decision 7).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Heartbeat {
     /// Rises with every heartbeat that carries something new; a repeated one changes nothing but the lease.
@@ -86,6 +90,7 @@ pub struct Heartbeat {
 
 /// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseRenewed {
     /// How long the lease lasts from now on, in seconds.
@@ -94,6 +99,7 @@ pub struct LeaseRenewed {
 
 /// `POST /api/worker/:id/lock`: all of the files or none. Asking again for what one holds is granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LockFiles {
     /// The files, 1 to 1000.
@@ -102,6 +108,7 @@ pub struct LockFiles {
 
 /// The answer when all locks were granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LocksGranted {
     /// The files that the worker holds now out of those that it asked for.
@@ -110,6 +117,7 @@ pub struct LocksGranted {
 
 /// One entry of `details.conflicts` when a lock was refused (`lock_held`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LockConflict {
     /// The file.
@@ -120,6 +128,7 @@ pub struct LockConflict {
 
 /// `POST /api/worker/:id/unlock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UnlockFiles {
     /// The files; those that the worker does not hold are passed over.
@@ -128,6 +137,7 @@ pub struct UnlockFiles {
 
 /// What the project's own tests said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TestReport {
     /// The command that ran, for a person.
@@ -146,11 +156,13 @@ pub struct TestReport {
 
 /// `POST /api/worker/:id/complete`: the pull request is open. Sent twice it gives the same answer twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Complete {
     /// The pull request's page.
     pub pr_url: String,
     /// The pull request's number.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64, minimum = 1))]
     pub pr_number: IssueNumber,
     /// The head that was delivered.
     pub head_sha: CommitHash,
@@ -168,6 +180,7 @@ pub struct Complete {
 
 /// `POST /api/worker/:id/fail`: the attempt ended without a pull request. Sent twice, the same answer twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fail {
     /// Why, for a program: decides whether there is another attempt. `stuck` has a route of its own.
@@ -190,6 +203,7 @@ pub struct Fail {
 
 /// `POST /api/worker/:id/stuck`: the agent makes no progress. Ends the attempt like a failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Stuck {
     /// Why, from `.ai/stuck.md` or from `ralph`; shown on the issue.
@@ -207,6 +221,7 @@ pub struct Stuck {
 
 /// The answer to `complete`, `fail` and `stuck`: what became of the item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptEnded {
     /// The item's state after the attempt.

@@ -9,25 +9,38 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use whim_service::secret::ExposeSecret as _;
 
+use super::docs;
 use super::error::ApiError;
 use crate::app::App;
 
-/// The only path that needs no key: those who look whether Whim is well need no secret for it.
-const PUBLIC_PATH: &str = "/health";
+/// Needs no key: those who look whether Whim is well need no secret for it.
+const HEALTH_PATH: &str = "/health";
 const KEY_HEADER: &str = "x-api-key";
 
 /// The hash of the key that callers must present, if there is one. A hash, so that the time of the comparison says
 /// nothing about the key, its length included.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RequiredKey(Option<[u8; 32]>);
+pub(super) struct RequiredKey {
+    key_hash: Option<[u8; 32]>,
+    /// Whether the documentation needs no key: only where none but this machine can ask (`DESIGN.md`, decision 21).
+    docs_are_public: bool,
+}
 
 impl RequiredKey {
     pub(super) fn of(app: &App) -> Self {
-        Self(app.config.api.key.as_ref().map(|key| hash(key.expose_secret())))
+        let api = &app.config.api;
+        Self {
+            key_hash: api.key.as_ref().map(|key| hash(key.expose_secret())),
+            docs_are_public: api.address.ip().is_loopback(),
+        }
+    }
+
+    fn is_public(self, path: &str) -> bool {
+        path == HEALTH_PATH || (self.docs_are_public && docs::PATHS.contains(&path))
     }
 
     fn admits(self, presented: Option<&str>) -> bool {
-        match (self.0, presented) {
+        match (self.key_hash, presented) {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(expected), Some(presented)) => expected.ct_eq(&hash(presented)).into(),
@@ -47,7 +60,7 @@ pub(super) async fn require_key(
 ) -> Response {
     let headers = request.headers();
     let presented = bearer(headers).or_else(|| headers.get(KEY_HEADER)?.to_str().ok());
-    if request.uri().path() == PUBLIC_PATH || required.admits(presented) {
+    if required.is_public(request.uri().path()) || required.admits(presented) {
         next.run(request).await
     } else {
         let error = "expected the API key as `Authorization: Bearer …` or `X-API-Key: …`";
@@ -68,7 +81,10 @@ mod tests {
 
     #[test]
     fn only_the_very_key_is_admitted() {
-        let required = RequiredKey(Some(hash("a-long-api-key")));
+        let required = RequiredKey {
+            key_hash: Some(hash("a-long-api-key")),
+            docs_are_public: false,
+        };
         assert!(required.admits(Some("a-long-api-key")));
         for wrong in [
             None,

@@ -20,7 +20,12 @@ use crate::work::{self, Submitted};
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
-pub(super) async fn create(
+/// Submits an item.
+///
+/// With `spec` it is queued at once; with `description` a spec is written first. Submitting what has the same `repo`,
+/// `source` and `sourceRef` again gives the item that there is.
+#[utoipa::path(post, path = "/api/work", tag = "work", request_body = CreateWork, responses((status = 201, description = "The new item", body = WorkItem), (status = 200, description = "The item that has this `source` and `sourceRef` already", body = WorkItem)))]
+pub(super) async fn create_work(
     State(app): State<App>,
     Json(body): Json<CreateWork>,
 ) -> Result<Response, ApiError> {
@@ -33,14 +38,18 @@ pub(super) async fn create(
     })
 }
 
-pub(super) async fn find(
+/// One item, with its spec.
+#[utoipa::path(get, path = "/api/work/{id}", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The item with its wide texts", body = WorkItem)))]
+pub(super) async fn get_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
 ) -> Result<axum::Json<WorkItem>, ApiError> {
     Ok(axum::Json(work::find(&app, &app.database, id).await?))
 }
 
-pub(super) async fn list(
+/// Lists items, the newest first.
+#[utoipa::path(get, path = "/api/work", tag = "work", params(WorkFilter), responses((status = 200, description = "A page", body = WorkPage)))]
+pub(super) async fn list_work(
     State(app): State<App>,
     Query(filter): Query<WorkFilter>,
 ) -> Result<axum::Json<WorkPage>, ApiError> {
@@ -59,7 +68,11 @@ pub(super) async fn list(
     Ok(axum::Json(WorkPage { items, next_cursor }))
 }
 
-pub(super) async fn cancel(
+/// Cancels an item in any live state.
+///
+/// A running one has its worker stopped.
+#[utoipa::path(post, path = "/api/work/{id}/cancel", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = Option<CancelWork>, responses((status = 200, description = "The cancelled item", body = WorkItem)))]
+pub(super) async fn cancel_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
     OptionalJson(body): OptionalJson<CancelWork>,
@@ -67,7 +80,9 @@ pub(super) async fn cancel(
     Ok(axum::Json(work::cancel(&app, id, body).await?))
 }
 
-pub(super) async fn requeue(
+/// Another run of an item that has ended.
+#[utoipa::path(post, path = "/api/work/{id}/requeue", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = Option<RequeueWork>, responses((status = 200, description = "The item in its next run", body = WorkItem)))]
+pub(super) async fn requeue_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
     OptionalJson(body): OptionalJson<RequeueWork>,
@@ -75,7 +90,9 @@ pub(super) async fn requeue(
     Ok(axum::Json(work::requeue(&app, id, body).await?))
 }
 
-pub(super) async fn hand_in_spec(
+/// Hands in the spec of an item that is `generating`.
+#[utoipa::path(put, path = "/api/work/{id}/spec", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = PutSpec, responses((status = 200, description = "The item, which is queued now", body = WorkItem)))]
+pub(super) async fn put_spec(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
     Json(body): Json<PutSpec>,
@@ -83,6 +100,8 @@ pub(super) async fn hand_in_spec(
     Ok(axum::Json(work::hand_in_spec(&app, id, body).await?))
 }
 
+/// Says that no spec could be written.
+#[utoipa::path(post, path = "/api/work/{id}/spec/fail", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = FailSpec, responses((status = 200, description = "The item, which waits or has failed", body = WorkItem)))]
 pub(super) async fn fail_spec(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -92,14 +111,18 @@ pub(super) async fn fail_spec(
 }
 
 /// `GET /api/queue?limit=&cursor=`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct QueueQuery {
+    /// How many at the most: 1 to 200, 50 when nothing is said.
     limit: Option<u32>,
     /// The last item of the page before.
     cursor: Option<WorkItemId>,
 }
 
+/// What waits, in the order in which it will be taken, and counts by status and priority.
+#[utoipa::path(get, path = "/api/queue", tag = "queue", params(QueueQuery), responses((status = 200, description = "A page of the queue", body = Queue)))]
 pub(super) async fn queue(
     State(app): State<App>,
     Query(query): Query<QueueQuery>,

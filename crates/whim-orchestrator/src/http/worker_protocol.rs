@@ -143,6 +143,8 @@ impl FromRequestParts<WorkerState> for Remembered {
     }
 }
 
+/// Makes a started worker a running one and tells it what to do.
+#[utoipa::path(post, path = "/api/worker/register", request_body = Register, responses((status = 200, description = "All that the worker has to know", body = Registered)))]
 pub(super) async fn register(
     State(app): State<App>,
     TokenBearer(caller): TokenBearer,
@@ -152,6 +154,8 @@ pub(super) async fn register(
     Ok(Answer(lifecycle::register(&app, &caller, body).await?))
 }
 
+/// Renews the lease; carries events, stage, the ticked spec and the pushed head.
+#[utoipa::path(post, path = "/api/worker/{id}/heartbeat", params(("id" = WorkerId, Path, description = "The worker")), request_body = Heartbeat, responses((status = 200, description = "The lease is renewed", body = LeaseRenewed)))]
 pub(super) async fn heartbeat(
     State(app): State<App>,
     Remembered(caller): Remembered,
@@ -160,6 +164,8 @@ pub(super) async fn heartbeat(
     Ok(Answer(lifecycle::heartbeat(&app, &caller, body).await?))
 }
 
+/// Locks files, all or none.
+#[utoipa::path(post, path = "/api/worker/{id}/lock", params(("id" = WorkerId, Path, description = "The worker")), request_body = LockFiles, responses((status = 200, description = "All are locked", body = LocksGranted)))]
 pub(super) async fn lock(
     State(app): State<App>,
     Named(caller): Named,
@@ -168,6 +174,8 @@ pub(super) async fn lock(
     Ok(Answer(lifecycle::lock(&app, &caller, body).await?))
 }
 
+/// Releases files.
+#[utoipa::path(post, path = "/api/worker/{id}/unlock", params(("id" = WorkerId, Path, description = "The worker")), request_body = UnlockFiles, responses((status = 204, description = "They are released")))]
 pub(super) async fn unlock(
     State(app): State<App>,
     Named(caller): Named,
@@ -177,6 +185,8 @@ pub(super) async fn unlock(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The pull request is open.
+#[utoipa::path(post, path = "/api/worker/{id}/complete", params(("id" = WorkerId, Path, description = "The worker")), request_body = Complete, responses((status = 200, description = "What became of the item", body = AttemptEnded)))]
 pub(super) async fn complete(
     State(app): State<App>,
     Named(caller): Named,
@@ -185,6 +195,8 @@ pub(super) async fn complete(
     Ok(Answer(lifecycle::complete(&app, &caller, body).await?))
 }
 
+/// The attempt ended without a pull request.
+#[utoipa::path(post, path = "/api/worker/{id}/fail", params(("id" = WorkerId, Path, description = "The worker")), request_body = Fail, responses((status = 200, description = "What became of the item", body = AttemptEnded)))]
 pub(super) async fn fail(
     State(app): State<App>,
     Named(caller): Named,
@@ -193,6 +205,8 @@ pub(super) async fn fail(
     Ok(Answer(lifecycle::fail(&app, &caller, body).await?))
 }
 
+/// The agent makes no progress.
+#[utoipa::path(post, path = "/api/worker/{id}/stuck", params(("id" = WorkerId, Path, description = "The worker")), request_body = Stuck, responses((status = 200, description = "What became of the item", body = AttemptEnded)))]
 pub(super) async fn stuck(
     State(app): State<App>,
     Named(caller): Named,

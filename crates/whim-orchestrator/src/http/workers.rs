@@ -14,18 +14,22 @@ use crate::{db, lifecycle};
 /// How many workers that have ended are listed.
 const ENDED_WORKERS: i64 = 100;
 
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Workers>, ApiError> {
+/// The workers that live, and the latest that ended.
+#[utoipa::path(get, path = "/api/workers", tag = "workers", responses((status = 200, description = "The workers", body = Workers)))]
+pub(super) async fn workers(State(app): State<App>) -> Result<Json<Workers>, ApiError> {
     Ok(Json(Workers {
         workers: db::workers::list(&app.database, ENDED_WORKERS).await?,
     }))
 }
 
 /// The body of `kill`: nothing, or an empty object.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kill {}
 
-pub(super) async fn kill(
+/// Ends a worker; its item is tried again.
+#[utoipa::path(post, path = "/api/workers/{id}/kill", tag = "workers", params(("id" = WorkerId, Path, description = "The worker")), request_body = Option<Kill>, responses((status = 200, description = "The worker, which has ended", body = Worker)))]
+pub(super) async fn kill_worker(
     State(app): State<App>,
     Id(id): Id<WorkerId>,
     OptionalJson(Kill {}): OptionalJson<Kill>,

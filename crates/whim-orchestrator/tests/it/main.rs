@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod auth_coverage;
 mod claim;
 mod config;
 mod dispatch;
@@ -11,6 +12,7 @@ mod items;
 mod limits;
 mod lists;
 mod locks;
+mod openapi;
 mod program;
 mod protocol;
 mod reconcile;

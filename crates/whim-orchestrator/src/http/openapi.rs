@@ -1,0 +1,202 @@
+//! The OpenAPI document: made from the handlers themselves, with what holds for every route said once, here.
+
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{OpenApi, RefOr, Schema};
+use utoipa::{PartialSchema as _, ToSchema};
+use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
+
+/// The errors of routes: the status, the name of the reusable answer, and what it means.
+const ERRORS: [(&str, &str, &str); 10] = [
+    (
+        "400",
+        "InvalidRequest",
+        "The request does not parse, or a field is wrong; `details.field` names it",
+    ),
+    ("401", "Unauthorized", "No credential, or a wrong one"),
+    (
+        "403",
+        "Forbidden",
+        "The credential is right but not for this, or a page of another host asks",
+    ),
+    ("404", "NotFound", "There is no such thing"),
+    (
+        "409",
+        "Conflict",
+        "The state of things does not allow it; `code` and `details` say what it is",
+    ),
+    ("413", "TooLarge", "The body is larger than the limit"),
+    (
+        "415",
+        "UnsupportedContentType",
+        "The body is not application/json",
+    ),
+    (
+        "426",
+        "UnknownProtocol",
+        "The version of the worker protocol is not spoken here",
+    ),
+    (
+        "500",
+        "Internal",
+        "A defect of Whim's; the log has the cause under the request's id",
+    ),
+    (
+        "503",
+        "Unavailable",
+        "A part that is needed is away; try again after `Retry-After` seconds",
+    ),
+];
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// People and intake, with the API key.
+    Owner,
+    /// One worker, with its own token.
+    Worker,
+}
+
+/// The document, with the routes of both listeners; the same text for the same code.
+pub fn document() -> Value {
+    let (mut paths, mut schemas) = (Map::new(), Map::new());
+    for (caller, described) in [
+        (Caller::Owner, super::api_routes().into_openapi()),
+        (Caller::Worker, super::worker_routes().into_openapi()),
+    ] {
+        let mut described = parts_of(described);
+        for (path, item) in &mut described.paths {
+            for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                if let Some(operation) = operation.as_object_mut() {
+                    complete(operation, caller, method, path);
+                }
+            }
+        }
+        paths.extend(described.paths);
+        schemas.extend(described.schemas);
+    }
+    schemas.extend(error_schemas());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Whim",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "MIT", "identifier": "MIT" },
+            "description": "The orchestrator's API for people and for intake, and the protocol of its workers. Errors are \
+                `{\"error\", \"code\", \"details\"}`: programs decide on `code`. Times are RFC 3339 in UTC; requests with \
+                fields that are not known here are refused.",
+        },
+        "servers": [{ "url": "/", "description": "The API" }],
+        "tags": [
+            { "name": "work", "description": "Work items" },
+            { "name": "queue", "description": "What waits" },
+            { "name": "workers", "description": "Workers, as people see them" },
+            { "name": "status", "description": "How Whim is" },
+            { "name": "worker protocol", "description": "For workers only, on a listener of its own" },
+        ],
+        "security": [{ "apiKeyBearer": [] }, { "apiKeyHeader": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": error_answers(),
+            "parameters": { "ProtocolVersion": {
+                "name": PROTOCOL_VERSION_HEADER, "in": "header", "required": true,
+                "description": "The version of the worker protocol that the caller speaks",
+                "schema": { "type": "integer", "const": PROTOCOL_VERSION },
+            } },
+            "securitySchemes": {
+                "apiKeyBearer": { "type": "http", "scheme": "bearer", "description": "`API_KEY`, where one is set" },
+                "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-API-Key",
+                    "description": "`API_KEY`, where one is set" },
+                "workerToken": { "type": "http", "scheme": "bearer",
+                    "description": "The worker's own token, for its own identifier" },
+            },
+        },
+    })
+}
+
+/// The document as it is served and checked in.
+pub fn text() -> String {
+    format!("{:#}\n", document())
+}
+
+struct Described {
+    paths: Map<String, Value>,
+    schemas: Map<String, Value>,
+}
+
+/// What the handlers say of themselves.
+fn parts_of(document: OpenApi) -> Described {
+    let object = |value: Option<Value>| match value {
+        Some(Value::Object(object)) => object,
+        // Types without a serialisation that can fail give an object or nothing at all.
+        Some(_) | None => Map::new(),
+    };
+    Described {
+        paths: object(serde_json::to_value(document.paths).ok()),
+        schemas: object(
+            document
+                .components
+                .and_then(|components| serde_json::to_value(components.schemas).ok()),
+        ),
+    }
+}
+
+/// Adds what its caller and its errors are, which no handler says itself.
+fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, path: &str) {
+    if caller == Caller::Worker {
+        operation.insert("tags".to_owned(), json!(["worker protocol"]));
+        operation.insert("security".to_owned(), json!([{ "workerToken": [] }]));
+        operation.insert("x-internal".to_owned(), json!(true));
+        operation.insert(
+            "servers".to_owned(),
+            json!([{ "url": "http://127.0.0.1:3004", "description": "The worker listener (`WORKER_PORT`)" }]),
+        );
+        let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.push(json!({ "$ref": "#/components/parameters/ProtocolVersion" }));
+        }
+    }
+    let public = operation.get("security") == Some(&json!([{}]));
+    let has_body = operation.contains_key("requestBody");
+    let has_input = has_body || operation.contains_key("parameters");
+    let applies = |status: &str| match status {
+        "400" => has_input,
+        "401" => !public,
+        "404" => path.contains("{id}"),
+        "409" => has_body && method != "get",
+        "413" | "415" => has_body,
+        "426" => caller == Caller::Worker,
+        _every_route => true,
+    };
+    let answers = operation.entry("responses").or_insert_with(|| json!({}));
+    if let Some(answers) = answers.as_object_mut() {
+        for (status, name, _) in ERRORS.into_iter().filter(|(status, ..)| applies(status)) {
+            answers
+                .entry(status)
+                .or_insert_with(|| json!({ "$ref": format!("#/components/responses/{name}") }));
+        }
+    }
+}
+
+fn error_answers() -> Map<String, Value> {
+    let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorBody" } } });
+    let answer = |(_, name, description): (&str, &str, &str)| {
+        (
+            name.to_owned(),
+            json!({ "description": description, "content": content }),
+        )
+    };
+    ERRORS.into_iter().map(answer).collect()
+}
+
+fn error_schemas() -> Map<String, Value> {
+    let mut schemas: Vec<(String, RefOr<Schema>)> = vec![
+        (ErrorBody::name().into_owned(), ErrorBody::schema()),
+        (ErrorCode::name().into_owned(), ErrorCode::schema()),
+    ];
+    ErrorBody::schemas(&mut schemas);
+    schemas
+        .into_iter()
+        .filter_map(|(name, schema)| Some((name, serde_json::to_value(schema).ok()?)))
+        .collect()
+}

@@ -1,0 +1,135 @@
+//! Every route of the document refuses a stranger. The document is made from the routers, so a new route is here too.
+
+use axum::body::Body;
+use axum::http::{Method, Request};
+use serde_json::{Value, json};
+use whim_core::WorkItemId;
+use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
+use whim_orchestrator::http::openapi;
+
+use crate::world::{World, request, with_json, worker_request};
+
+/// The only route without a credential: those who look whether Whim is well need no secret for it.
+const PUBLIC: [&str; 1] = ["/health"];
+
+/// Method, path with an identifier in it, and whether it is on the listener of the workers.
+fn routes() -> Vec<(Method, String, bool)> {
+    let document = openapi::document();
+    let id = WorkItemId::new().to_string();
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let of_workers = operation["x-internal"] == Value::Bool(true);
+            routes.push((method, path.replace("{id}", &id), of_workers));
+        }
+    }
+    assert!(routes.len() > 15, "{routes:?}");
+    routes
+}
+
+fn is_public(path: &str) -> bool {
+    PUBLIC.contains(&path)
+}
+
+#[tokio::test]
+async fn with_a_key_every_route_of_the_api_refuses_who_does_not_have_it() {
+    let world = World::with(&[("API_KEY", "a-long-api-key")]).await;
+    for (method, path, of_workers) in routes() {
+        if of_workers || is_public(&path) {
+            continue;
+        }
+        for credential in [
+            None,
+            Some("Bearer "),
+            Some("Bearer a-wrong-api-key"),
+            Some("Basic a-long-api-key"),
+        ] {
+            let mut stranger = request(method.clone(), &path);
+            if let Some(credential) = credential {
+                stranger = stranger.header("authorization", credential);
+            }
+            let answer = world.send(with_json(stranger, &json!({}))).await;
+            assert_eq!(
+                answer.expect_error(401),
+                "unauthorized",
+                "{method} {path} with {credential:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_every_route_of_the_api_refuses_foreign_hosts_and_pages() {
+    let world = World::new().await;
+    for (method, path, of_workers) in routes() {
+        if of_workers {
+            continue;
+        }
+        for (host, origin) in [
+            ("evil.example", None),
+            ("localhost:3002", Some("https://evil.example")),
+        ] {
+            let mut stranger = Request::builder()
+                .method(method.clone())
+                .uri(&path)
+                .header("host", host);
+            if let Some(origin) = origin {
+                stranger = stranger.header("origin", origin);
+            }
+            let answer = world.send(with_json(stranger, &json!({}))).await;
+            assert_eq!(
+                answer.expect_error(403),
+                "forbidden",
+                "{method} {path} from {host}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_of_the_workers_refuses_who_has_no_token_or_that_of_another() {
+    let world = World::new().await;
+    let other = world.running().await;
+    for (method, path, of_workers) in routes() {
+        if !of_workers {
+            continue;
+        }
+        for credential in [None, Some("Bearer "), Some("Bearer none")] {
+            let mut stranger =
+                request(method.clone(), &path).header(PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION);
+            if let Some(credential) = credential {
+                stranger = stranger.header("authorization", credential);
+            }
+            let answer = world.send_as_worker(with_json(stranger, &json!({}))).await;
+            assert_eq!(
+                answer.expect_error(401),
+                "unauthorized",
+                "{method} {path} with {credential:?}"
+            );
+        }
+        let body = json!({ "workerId": WorkItemId::new(), "nonce": "nonce" });
+        let answer = world
+            .send_as_worker(worker_request(&path, &other.token, &body))
+            .await;
+        assert_eq!(answer.expect_error(403), "forbidden", "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_workers_may_call_is_not_on_the_listener_of_the_api() {
+    let world = World::new().await;
+    for (method, path, of_workers) in routes() {
+        let ask = |router_of_workers: bool| {
+            let builder = request(method.clone(), &path).header(PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION);
+            (router_of_workers, builder.body(Body::empty()).unwrap())
+        };
+        let (there, asked) = ask(!of_workers);
+        let answer = if there {
+            world.send_as_worker(asked).await
+        } else {
+            world.send(asked).await
+        };
+        assert_eq!(answer.expect_error(404), "not_found", "{method} {path}");
+    }
+}
