@@ -111,6 +111,13 @@ pub(crate) struct Answer {
     body: Vec<u8>,
 }
 
+impl Answer {
+    /// The body as text; what is not UTF-8 is replaced.
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
 impl Http {
     pub(crate) fn new(
         base_url: Url,

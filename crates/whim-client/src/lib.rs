@@ -5,6 +5,7 @@
 
 mod error;
 mod http;
+mod insight;
 mod status;
 mod work;
 mod worker;

@@ -1,5 +1,6 @@
 //! Work items.
 
+use serde::Serialize;
 use serde_json::Value;
 use whim_core::WorkItemId;
 use whim_core::protocol::work::{
@@ -130,7 +131,7 @@ impl Client {
 }
 
 /// A filter as query parameters: its JSON form is flat, and absent fields are left out.
-fn query_of(filter: &WorkFilter) -> Vec<(String, String)> {
+pub(crate) fn query_of(filter: &impl Serialize) -> Vec<(String, String)> {
     let Ok(Value::Object(fields)) = serde_json::to_value(filter) else {
         return Vec::new();
     };

@@ -63,6 +63,8 @@ typed_ids! {
     WorkItemId,
     /// One attempt at a work item: a worker is never used twice.
     WorkerId,
+    /// Something that was learned.
+    LearningId,
 }
 
 impl WorkItemId {

@@ -5,6 +5,9 @@
 
 pub mod error;
 pub mod events;
+pub mod learnings;
+pub mod metrics;
+pub mod queue;
 pub mod status;
 pub mod work;
 pub mod worker;

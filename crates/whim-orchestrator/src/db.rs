@@ -6,6 +6,9 @@
 pub mod beats;
 pub mod budget;
 pub mod events;
+pub mod learnings;
+pub mod metrics;
+pub mod pause;
 pub mod work_items;
 pub mod workers;
 

@@ -5,6 +5,7 @@
 
 mod admit;
 mod claim;
+mod hold;
 mod launch;
 mod starts;
 mod wake;
@@ -18,10 +19,11 @@ use whim_service::chain::chain;
 
 pub use self::admit::{Admission, Refusal, admission};
 use self::claim::ClaimOutcome;
+pub use self::hold::{pause, resume};
 pub use self::starts::{Launching, Starts};
 pub use self::wake::listen;
 use crate::app::App;
-use crate::db::{budget, workers};
+use crate::db::{self, budget, workers};
 use crate::error::Error;
 use crate::limits::Cooldown;
 
@@ -84,6 +86,9 @@ async fn start_next(app: &App) -> Result<Step, Error> {
     }
     if !claim::any_claimable(&app.work_database).await? {
         return Ok(Step::NothingToDo);
+    }
+    if let Some(pause) = db::pause::current(&app.work_database).await? {
+        return Ok(Step::Refused(Refusal::Paused(pause)));
     }
     // Cheap looks first, so that the cooldown is not taken for nothing; the claim looks again and is exact.
     let max_workers = app.config.limits.max_workers;

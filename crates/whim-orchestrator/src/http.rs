@@ -8,7 +8,9 @@ mod docs;
 mod error;
 mod extract;
 mod guard;
+mod insight;
 pub mod openapi;
+mod queue;
 mod requests;
 mod status;
 mod tokens;
@@ -57,15 +59,21 @@ fn api_routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(status::health))
         .routes(routes!(status::status))
-        .routes(routes!(work::queue))
+        .routes(routes!(queue::queue))
+        .routes(routes!(queue::pause_queue))
+        .routes(routes!(queue::resume_queue))
         .routes(routes!(work::list_work, work::create_work))
         .routes(routes!(work::get_work))
+        .routes(routes!(work::explain_work))
         .routes(routes!(work::cancel_work))
         .routes(routes!(work::requeue_work))
         .routes(routes!(work::put_spec))
         .routes(routes!(work::fail_spec))
         .routes(routes!(workers::workers))
         .routes(routes!(workers::kill_worker))
+        .routes(routes!(workers::worker_logs))
+        .routes(routes!(insight::metrics))
+        .routes(routes!(insight::learnings))
 }
 
 fn worker_routes() -> OpenApiRouter<WorkerState> {

@@ -84,6 +84,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         slots,
         budget,
         cooldown,
+        paused,
         refusals,
     } = admission?;
     let Component { healthy, message } = health;
@@ -101,6 +102,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         workers: slots,
         budget,
         cooldown,
+        paused,
         runtime: RuntimeStatus {
             kind: app.runtime.kind().to_owned(),
             healthy,

@@ -1,12 +1,14 @@
 //! Work items, as people and intake see them: submitted, cancelled, requeued, and given their specification.
 
 mod cancel;
+mod explain;
 mod requeue;
 mod spec;
 mod submit;
-mod text;
+pub(crate) mod text;
 
 pub use self::cancel::cancel;
+pub use self::explain::explain;
 pub use self::requeue::requeue;
 pub use self::spec::{fail_spec, hand_in_spec};
 pub use self::submit::{Submitted, submit};

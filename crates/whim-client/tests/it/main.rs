@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test")]
 
 mod answers;
+mod names;
 mod repeat;
 mod routes;
 mod server;

@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 use whim_client::Created;
 use whim_core::protocol::PROTOCOL_VERSION_HEADER;
+use whim_core::protocol::learnings::LearningFilter;
+use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, WorkFilter};
 use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
 use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus, WorkerId};
@@ -115,11 +117,50 @@ async fn each_call_of_the_api_has_its_route() {
 }
 
 #[tokio::test]
+async fn each_call_that_looks_closer_has_its_route() {
+    let explanation =
+        json!({ "id": item_id(), "status": "queued", "because": "next", "explanation": "x", "until": null });
+    let state = json!({ "paused": null });
+    let metrics = json!({ "day": "2026-11-20", "resetsAt": "2026-11-21T00:00:00Z", "submitted": 1, "completed": 0,
+        "failed": 0, "cancelled": 0, "successRate": null, "iterations": 0, "costUsd": 0.0,
+        "durations": { "averageSeconds": null, "medianSeconds": null, "p95Seconds": null },
+        "tokens": { "input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0 } });
+    let page = json!({ "items": [], "nextCursor": null });
+    let answers = [explanation, state.clone(), state, metrics, page].map(|answer| Say::Json(200, answer));
+    let text = Say::Text(200, "one\ntwo\n".to_owned());
+    let server = Server::start(answers.into_iter().chain([text])).await;
+    let (client, worker) = (server.client(), WorkerId::new());
+
+    client.explain_work(item_id()).await.unwrap();
+    client.pause_queue(&PauseQueue::default()).await.unwrap();
+    client.resume_queue().await.unwrap();
+    assert_eq!(client.metrics().await.unwrap().submitted, 1);
+    let filter = LearningFilter {
+        limit: Some(3),
+        ..LearningFilter::default()
+    };
+    client.learnings(&filter).await.unwrap();
+    assert_eq!(client.worker_logs(worker, Some(2)).await.unwrap(), "one\ntwo\n");
+
+    assert_eq!(
+        named(server.calls().await, Some(worker)),
+        [
+            "GET /api/work/ITEM/explain",
+            "POST /api/queue/pause",
+            "POST /api/queue/resume",
+            "GET /api/metrics",
+            "GET /api/learnings?limit=3",
+            "GET /api/workers/WORKER/logs?lines=2",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn the_status_is_read_whole() {
     let status = json!({
         "version": "0.1.0", "items": { "queued": 3 }, "workers": { "active": 1, "max": 2 },
         "budget": { "limit": 200, "used": 5, "reserved": 10, "remaining": 185, "resetsAt": "2026-11-21T00:00:00Z" },
-        "cooldown": { "seconds": 0.5, "until": null },
+        "cooldown": { "seconds": 0.5, "until": null }, "paused": null,
         "runtime": { "kind": "process", "healthy": true, "message": "no isolation" },
         "waitingFor": [], "warnings": ["no isolation"]
     });

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use ralph_contract::IterationStats;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::queue::Pause;
 use crate::protocol::work::WorkItem;
 use crate::{FailureCause, Priority, RepoName, Stage, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 
@@ -46,6 +47,9 @@ pub struct Queue {
     pub by_status: BTreeMap<WorkItemStatus, u64>,
     /// How many items are queued, by priority.
     pub by_priority: BTreeMap<Priority, u64>,
+    /// Where the next page begins; `null` on the last.
+    #[serde(default)]
+    pub next_cursor: Option<WorkItemId>,
 }
 
 /// `GET /api/workers`: those that live, and the latest that ended.
@@ -107,6 +111,9 @@ pub struct Status {
     pub budget: Budget,
     /// The pause between two starts.
     pub cooldown: Cooldown,
+    /// The pause that a person asked for; `null` when the queue is not paused.
+    #[serde(default)]
+    pub paused: Option<Pause>,
     /// What starts workers.
     pub runtime: RuntimeStatus,
     /// Why nothing new is started at the moment, in one sentence each; empty when the next item would start at once.

@@ -16,7 +16,7 @@ pub use self::change::{
 pub use self::claim::{Claimed, claim};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
 pub use self::lock::{Locked, lock, lock_of_worker};
-pub use self::view::{Task, by_priority, by_status, find, page, queue, task};
+pub use self::view::{Task, ahead, by_priority, by_status, find, page, queue, task};
 
 /// How far a checklist is: what the hot row keeps of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,17 +4,20 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use whim_core::protocol::queue::Pause;
 use whim_core::protocol::status::{Budget, Cooldown, Slots};
 use whim_service::chain::chain;
 
 use super::remaining;
 use crate::app::App;
-use crate::db::{budget, workers};
+use crate::db::{budget, pause, workers};
 use crate::limits::BudgetCopy;
 
 /// Why nothing new is started; displays as one sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// A person paused the queue.
+    Paused(Pause),
     /// Every slot is taken.
     NoSlot {
         /// `MAX_WORKERS`.
@@ -48,8 +51,8 @@ impl Refusal {
     pub(super) fn over_in(&self) -> Option<Duration> {
         match self {
             Self::Cooldown { left } | Self::StartsFail { why: _, left } => Some(*left),
-            // A worker that ends pokes the dispatcher; a new day or a Redis that is back are found by the tick.
-            Self::NoSlot { .. } | Self::BudgetUsedUp { .. } | Self::RedisAway => None,
+            // A queue that is resumed and a worker that ends poke the dispatcher; a new day or a Redis that is back are found by the tick.
+            Self::Paused(_) | Self::NoSlot { .. } | Self::BudgetUsedUp { .. } | Self::RedisAway => None,
         }
     }
 }
@@ -57,6 +60,20 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Paused(Pause { since, by, reason }) => {
+                write!(
+                    formatter,
+                    "The queue was paused at {}",
+                    since.format("%Y-%m-%d %H:%M UTC")
+                )?;
+                if let Some(by) = by {
+                    write!(formatter, " by {}", by.trim())?;
+                }
+                if let Some(reason) = reason {
+                    write!(formatter, " ({})", reason.trim())?;
+                }
+                formatter.write_str("; POST /api/queue/resume ends that.")
+            }
             Self::NoSlot { max: 0 } => formatter.write_str("MAX_WORKERS is 0: no worker is started."),
             Self::NoSlot { max: 1 } => {
                 formatter.write_str("The one worker slot is taken (MAX_WORKERS is 1).")
@@ -101,6 +118,8 @@ pub struct Admission {
     pub budget: Budget,
     /// The pause between two starts.
     pub cooldown: Cooldown,
+    /// The pause that a person asked for.
+    pub paused: Option<Pause>,
     /// Why nothing new would be started; empty when the next item would be at once.
     pub refusals: Vec<Refusal>,
 }
@@ -111,10 +130,15 @@ pub struct Admission {
 /// Postgres is away. Redis away is a refusal.
 pub async fn admission(app: &App) -> sqlx::Result<Admission> {
     let limits = &app.config.limits;
-    let (active, usage) = tokio::try_join!(workers::count_live(&app.database), budget::today(&app.database))?;
+    let (active, usage, paused) = tokio::try_join!(
+        workers::count_live(&app.database),
+        budget::today(&app.database),
+        pause::current(&app.database)
+    )?;
     let cooldown_left = app.limits.cooldown_left().await;
 
-    let mut refusals: Vec<Refusal> = app.starts.refusal().into_iter().collect();
+    let mut refusals: Vec<Refusal> = paused.clone().map(Refusal::Paused).into_iter().collect();
+    refusals.extend(app.starts.refusal());
     if active >= limits.max_workers {
         refusals.push(Refusal::NoSlot {
             max: limits.max_workers,
@@ -148,6 +172,7 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
             seconds: app.limits.cooldown_length().as_secs_f64(),
             until,
         },
+        paused,
         refusals,
     })
 }
@@ -180,7 +205,16 @@ mod tests {
     #[test]
     fn every_reason_is_a_sentence_that_names_its_setting() {
         let resets_at = DateTime::UNIX_EPOCH;
+        let paused = |by: Option<&str>, reason: Option<&str>| {
+            Refusal::Paused(Pause {
+                since: DateTime::UNIX_EPOCH,
+                by: by.map(str::to_owned),
+                reason: reason.map(str::to_owned),
+            })
+        };
         let refusals = [
+            paused(None, None),
+            paused(Some("ana"), Some("the plan is used up")),
             Refusal::NoSlot { max: 0 },
             Refusal::NoSlot { max: 1 },
             Refusal::NoSlot { max: 2 },
@@ -198,6 +232,8 @@ mod tests {
         let sentences: Vec<String> = refusals.iter().map(ToString::to_string).collect();
 
         insta::assert_snapshot!(sentences.join("\n"), @r"
+        The queue was paused at 1970-01-01 00:00 UTC; POST /api/queue/resume ends that.
+        The queue was paused at 1970-01-01 00:00 UTC by ana (the plan is used up); POST /api/queue/resume ends that.
         MAX_WORKERS is 0: no worker is started.
         The one worker slot is taken (MAX_WORKERS is 1).
         All 2 worker slots are taken (MAX_WORKERS is 2).

@@ -6,9 +6,9 @@ use whim_core::{WorkerId, WorkerToken};
 use super::admit::used_up;
 use super::{Refusal, remaining};
 use crate::app::App;
-use crate::db::budget;
 use crate::db::work_items::{self, Claimed};
 use crate::db::workers::{self, NewWorker};
+use crate::db::{budget, pause};
 
 /// Serialises claims over all orchestrators of a database: slots and budget are counted and taken under it, so they
 /// are exact. The number means nothing; it spells "whim".
@@ -41,13 +41,22 @@ pub(super) async fn any_claimable(db: impl PgExecutor<'_>) -> sqlx::Result<bool>
     .await
 }
 
+/// Until the end of the transaction no other claims, and claims that were going on have ended.
+pub(super) async fn lock_out_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", CLAIM_LOCK)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Claims the next item for `worker`, if a slot and some of the budget are left.
 pub(super) async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     let limits = &app.config.limits;
     let mut transaction = app.work_database.begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock($1)", CLAIM_LOCK)
-        .execute(&mut *transaction)
-        .await?;
+    lock_out_claims(&mut *transaction).await?;
+    if let Some(pause) = pause::current(&mut *transaction).await? {
+        return Ok(ClaimOutcome::Refused(Refusal::Paused(pause)));
+    }
     if workers::count_live(&mut *transaction).await? >= limits.max_workers {
         return Ok(ClaimOutcome::Refused(Refusal::NoSlot {
             max: limits.max_workers,

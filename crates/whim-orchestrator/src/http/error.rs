@@ -137,7 +137,7 @@ impl ApiError {
         )
     }
 
-    fn not_found(error: String) -> Self {
+    pub(super) fn not_found(error: String) -> Self {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, error, Value::Null)
     }
 

@@ -4,9 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
 use whim_core::WorkItemId;
-use whim_core::protocol::status::Queue;
+use whim_core::protocol::queue::Explanation;
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
 };
@@ -68,6 +67,15 @@ pub(super) async fn list_work(
     Ok(axum::Json(WorkPage { items, next_cursor }))
 }
 
+/// Why an item is not running, in one sentence.
+#[utoipa::path(get, path = "/api/work/{id}/explain", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "Why", body = Explanation)))]
+pub(super) async fn explain_work(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+) -> Result<axum::Json<Explanation>, ApiError> {
+    Ok(axum::Json(work::explain(&app, id).await?))
+}
+
 /// Cancels an item in any live state.
 ///
 /// A running one has its worker stopped.
@@ -110,33 +118,8 @@ pub(super) async fn fail_spec(
     Ok(axum::Json(work::fail_spec(&app, id, body).await?))
 }
 
-/// `GET /api/queue?limit=&cursor=`.
-#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct QueueQuery {
-    /// How many at the most: 1 to 200, 50 when nothing is said.
-    limit: Option<u32>,
-    /// The last item of the page before.
-    cursor: Option<WorkItemId>,
-}
-
-/// What waits, in the order in which it will be taken, and counts by status and priority.
-#[utoipa::path(get, path = "/api/queue", tag = "queue", params(QueueQuery), responses((status = 200, description = "A page of the queue", body = Queue)))]
-pub(super) async fn queue(
-    State(app): State<App>,
-    Query(query): Query<QueueQuery>,
-) -> Result<axum::Json<Queue>, ApiError> {
-    let limit = i64::from(limit(query.limit)?);
-    let (db, max_retries) = (&app.database, work::max_retries(&app));
-    Ok(axum::Json(Queue {
-        items: work_items::queue(db, query.cursor, limit, max_retries).await?,
-        by_status: work_items::by_status(db).await?,
-        by_priority: work_items::by_priority(db).await?,
-    }))
-}
-
-fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
+/// The length of a page.
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
     let limit = asked.unwrap_or(DEFAULT_LIMIT);
     if (1..=MAX_LIMIT).contains(&limit) {
         Ok(limit)

@@ -2,13 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::response::IntoResponse;
 use serde::Deserialize;
 use whim_core::WorkerId;
 use whim_core::protocol::status::{Worker, Workers};
+use whim_service::chain::chain;
 
 use super::error::ApiError;
-use super::extract::{Id, OptionalJson};
+use super::extract::{Id, OptionalJson, Query};
 use crate::app::App;
+use crate::error::Error;
 use crate::{db, lifecycle};
 
 /// How many workers that have ended are listed.
@@ -35,4 +39,66 @@ pub(super) async fn kill_worker(
     OptionalJson(Kill {}): OptionalJson<Kill>,
 ) -> Result<Json<Worker>, ApiError> {
     Ok(Json(lifecycle::kill(&app, id).await?))
+}
+
+const DEFAULT_LINES: usize = 200;
+const MAX_LINES: usize = 5000;
+/// However long the lines are.
+const MAX_LOG_BYTES: u64 = 1024 * 1024;
+
+/// `GET /api/workers/:id/logs?lines=`.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct LogQuery {
+    /// How many lines at the most: 1 to 5000, 200 when nothing is said.
+    lines: Option<usize>,
+}
+
+/// The last lines that a worker printed, 1 MiB at the most.
+#[utoipa::path(get, path = "/api/workers/{id}/logs", tag = "workers", params(("id" = WorkerId, Path, description = "The worker"), LogQuery), responses((status = 200, description = "The lines", body = String, content_type = "text/plain")))]
+pub(super) async fn worker_logs(
+    State(app): State<App>,
+    Id(id): Id<WorkerId>,
+    Query(query): Query<LogQuery>,
+) -> Result<impl IntoResponse, ApiError> {
+    let lines = query.lines.unwrap_or(DEFAULT_LINES);
+    if !(1..=MAX_LINES).contains(&lines) {
+        let problem = format!("{lines} is out of range; expected 1 to {MAX_LINES}");
+        return Err(ApiError::invalid("lines", problem));
+    }
+    // Only of workers that the database knows: the identifier becomes part of a path.
+    db::workers::find(&app.database, id)
+        .await?
+        .ok_or(Error::NoSuchWorker(id))?;
+    let log = app.runtime.logs(id, MAX_LOG_BYTES).await.map_err(|error| {
+        tracing::warn!(error = %chain(&error), "a worker's log cannot be read");
+        ApiError::unavailable("the log cannot be read at the moment; try again")
+    })?;
+    let log = log.ok_or_else(|| ApiError::not_found(format!("there is no log of worker {id} any more")))?;
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+        // What an agent printed is hostile: never anything but text.
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Ok((headers, last_lines(&log, lines).to_owned()))
+}
+
+fn last_lines(text: &str, lines: usize) -> &str {
+    let end = text.strip_suffix('\n').unwrap_or(text);
+    let begin = end.rmatch_indices('\n').nth(lines - 1);
+    begin.map_or(text, |(index, _)| &text[index + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_lines_are_shown() {
+        assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
+        assert_eq!(last_lines("a\nb\nc", 1), "c");
+        assert_eq!(last_lines("a\nb\n", 2), "a\nb\n");
+        assert_eq!(last_lines("", 5), "");
+    }
 }

@@ -3,10 +3,10 @@
 use crate::error::Error;
 
 /// The longest note of a person, in bytes.
-pub(super) const MAX_NOTE_BYTES: usize = 4 * 1024;
+pub(crate) const MAX_NOTE_BYTES: usize = 4 * 1024;
 
 /// Refuses text that is blank, longer than `max_bytes`, or has a NUL character, which no column can hold.
-pub(super) fn check(field: &'static str, text: &str, max_bytes: usize) -> Result<(), Error> {
+pub(crate) fn check(field: &'static str, text: &str, max_bytes: usize) -> Result<(), Error> {
     if text.trim().is_empty() {
         return Err(Error::invalid(field, "is empty"));
     }

@@ -117,6 +117,7 @@ async fn the_queue_is_shown_in_the_order_in_which_it_will_be_taken() {
             .await
             .expect(200);
         paged.push(id_of(&page["items"][0]));
+        assert_eq!(page["nextCursor"].is_null(), paged.len() == 5);
         cursor = format!("&cursor={}", paged[paged.len() - 1]);
     }
     assert_eq!(paged, shown);

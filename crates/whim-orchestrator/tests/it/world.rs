@@ -349,7 +349,7 @@ impl Runtime for NoRuntime {
     }
 
     fn logs(&self, _worker: WorkerId, _bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
-        Box::pin(async { Ok(None) })
+        Box::pin(async { Ok(Some("one\ntwo\n<three>\n".to_owned())) })
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {

@@ -250,6 +250,23 @@ pub async fn queue(
     Ok(rows.into_iter().map(|row| row.into_item(max_retries)).collect())
 }
 
+/// How many items will be taken before one that is queued and waits for no time; counts to `most` and no further.
+pub async fn ahead(db: impl PgExecutor<'_>, id: WorkItemId, most: i64) -> sqlx::Result<u64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from (
+             select from work_items
+             where status = 'queued' and next_retry_at is null
+               and (priority, queued_at, id) < (select a.priority, a.queued_at, a.id from work_items a where a.id = $1)
+             limit $2
+           ) before"#,
+        id as WorkItemId,
+        most
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(count.cast_unsigned())
+}
+
 /// How many items there are in each state; a state without items is there with 0.
 pub async fn by_status(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<WorkItemStatus, u64>> {
     let rows = sqlx::query!(r#"select status, count(*) as "count!" from work_items group by status"#)

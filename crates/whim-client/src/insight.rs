@@ -1,0 +1,81 @@
+//! What the day has brought, what was learned, why things wait, and what workers printed.
+
+use whim_core::protocol::learnings::{LearningFilter, LearningPage};
+use whim_core::protocol::metrics::Metrics;
+use whim_core::protocol::queue::{Explanation, PauseQueue, QueueState};
+use whim_core::protocol::status::Worker;
+use whim_core::{WorkItemId, WorkerId};
+
+use crate::http::{Call, Repeat};
+use crate::work::query_of;
+use crate::{Client, ClientError};
+
+impl Client {
+    /// `GET /api/metrics`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn metrics(&self) -> Result<Metrics, ClientError> {
+        self.http.send(Call::get(["api", "metrics"])).await
+    }
+
+    /// `GET /api/learnings`: one page, the newest first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn learnings(&self, filter: &LearningFilter) -> Result<LearningPage, ClientError> {
+        let mut call = Call::get(["api", "learnings"]);
+        call.query = query_of(filter);
+        self.http.send(call).await
+    }
+
+    /// `GET /api/work/:id/explain`: why an item is not running.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn explain_work(&self, id: WorkItemId) -> Result<Explanation, ClientError> {
+        let call = Call::get(["api", "work", &id.to_string(), "explain"]);
+        self.http.send(call).await
+    }
+
+    /// `POST /api/queue/pause`: nothing new is started until the queue is resumed.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn pause_queue(&self, pause: &PauseQueue) -> Result<QueueState, ClientError> {
+        let call = Call::post(["api", "queue", "pause"], pause, Repeat::Idempotent);
+        self.http.send(call).await
+    }
+
+    /// `POST /api/queue/resume`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn resume_queue(&self) -> Result<QueueState, ClientError> {
+        let nothing = serde_json::Map::new();
+        let call = Call::post(["api", "queue", "resume"], &nothing, Repeat::Idempotent);
+        self.http.send(call).await
+    }
+
+    /// `POST /api/workers/:id/kill`: ends a worker; its item is tried again.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn kill_worker(&self, id: WorkerId) -> Result<Worker, ClientError> {
+        let nothing = serde_json::Map::new();
+        let id = id.to_string();
+        let call = Call::post(["api", "workers", &id, "kill"], &nothing, Repeat::IfNotSent);
+        self.http.send(call).await
+    }
+
+    /// `GET /api/workers/:id/logs`: the last `lines` lines (the server's default when `None`) as text.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn worker_logs(&self, id: WorkerId, lines: Option<u32>) -> Result<String, ClientError> {
+        let mut call = Call::get(["api", "workers", &id.to_string(), "logs"]);
+        call.query
+            .extend(lines.map(|lines| ("lines".to_owned(), lines.to_string())));
+        Ok(self.http.send_for_success(call).await?.into_text())
+    }
+}

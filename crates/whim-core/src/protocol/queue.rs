@@ -1,0 +1,90 @@
+//! The pause of the queue, and why an item is not running.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{WorkItemId, WorkItemStatus};
+
+/// `POST /api/queue/pause`: nothing new is started until `POST /api/queue/resume`; what runs goes on. The body may be
+/// left out. Pausing a paused queue changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PauseQueue {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The answer to `pause` and `resume`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct QueueState {
+    /// The pause; `null` when the queue is not paused.
+    pub paused: Option<Pause>,
+}
+
+/// A pause of the queue. It outlives restarts, and holds for every orchestrator of the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// When it began.
+    pub since: DateTime<Utc>,
+    /// Who asked for it.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// `GET /api/work/:id/explain`: why an item is not running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The item.
+    pub id: WorkItemId,
+    /// Its state.
+    pub status: WorkItemStatus,
+    /// Why, for a program.
+    pub because: Because,
+    /// Why, for a person: one sentence.
+    pub explanation: String,
+    /// When that ends, where it is known.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// Why an item is not running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// It is running, or about to.
+    Running,
+    /// It has ended.
+    Ended,
+    /// Its spec is being written.
+    SpecMissing,
+    /// It waits for the time of its next attempt.
+    Backoff,
+    /// A person paused the queue.
+    Paused,
+    /// Every worker slot is taken.
+    NoSlot,
+    /// The day's iterations are used or reserved.
+    BudgetUsedUp,
+    /// The pause between two starts is not over.
+    Cooldown,
+    /// Redis does not answer.
+    RedisAway,
+    /// What starts workers fails.
+    StartsFail,
+    /// Others come first.
+    Behind,
+    /// Nothing stands in its way: it is the next.
+    Next,
+}

@@ -1,0 +1,39 @@
+//! The pause of the queue: a row while it holds.
+
+use sqlx::{PgConnection, PgExecutor};
+use whim_core::protocol::queue::Pause;
+
+use super::WORK_CHANNEL;
+
+/// The pause, if there is one.
+pub async fn current(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Pause>> {
+    sqlx::query_as!(
+        Pause,
+        r#"select paused_at as since, paused_by as "by", reason from queue_pause"#
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Pauses the queue; a pause that there is already stays as it is.
+pub async fn begin(db: &mut PgConnection, by: Option<&str>, reason: Option<&str>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into queue_pause (paused_by, reason) values ($1, $2) on conflict do nothing",
+        by,
+        reason
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends the pause, and wakes every dispatcher.
+pub async fn end(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with ended as (delete from queue_pause) select pg_notify($1, '')",
+        WORK_CHANNEL
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! The queue: what waits, and its pause.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use whim_core::WorkItemId;
+use whim_core::protocol::queue::{PauseQueue, QueueState};
+use whim_core::protocol::status::Queue;
+
+use super::error::ApiError;
+use super::extract::{OptionalJson, Query};
+use super::work::limit;
+use crate::app::App;
+use crate::db::work_items;
+use crate::{dispatch, work};
+
+/// `GET /api/queue?limit=&cursor=`.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct QueueQuery {
+    /// How many at the most: 1 to 200, 50 when nothing is said.
+    limit: Option<u32>,
+    /// The last item of the page before.
+    cursor: Option<WorkItemId>,
+}
+
+/// What waits, in the order in which it will be taken, and counts by status and priority.
+#[utoipa::path(get, path = "/api/queue", tag = "queue", params(QueueQuery), responses((status = 200, description = "A page of the queue", body = Queue)))]
+pub(super) async fn queue(
+    State(app): State<App>,
+    Query(query): Query<QueueQuery>,
+) -> Result<Json<Queue>, ApiError> {
+    let limit = limit(query.limit)?;
+    let (db, max_retries) = (&app.database, work::max_retries(&app));
+    // One more than asked for tells whether there is another page.
+    let mut items = work_items::queue(db, query.cursor, i64::from(limit) + 1, max_retries).await?;
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    Ok(Json(Queue {
+        items,
+        by_status: work_items::by_status(db).await?,
+        by_priority: work_items::by_priority(db).await?,
+        next_cursor,
+    }))
+}
+
+/// Starts nothing new until the queue is resumed; what runs goes on.
+///
+/// The pause outlives restarts and holds for every orchestrator. Pausing a paused queue changes nothing.
+#[utoipa::path(post, path = "/api/queue/pause", tag = "queue", request_body = Option<PauseQueue>, responses((status = 200, description = "The queue is paused", body = QueueState)))]
+pub(super) async fn pause_queue(
+    State(app): State<App>,
+    OptionalJson(body): OptionalJson<PauseQueue>,
+) -> Result<Json<QueueState>, ApiError> {
+    Ok(Json(dispatch::pause(&app, body).await?))
+}
+
+/// The body of `resume`: nothing, or an empty object.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resume {}
+
+/// Ends the pause of the queue.
+#[utoipa::path(post, path = "/api/queue/resume", tag = "queue", request_body = Option<Resume>, responses((status = 200, description = "The queue is not paused", body = QueueState)))]
+pub(super) async fn resume_queue(
+    State(app): State<App>,
+    OptionalJson(Resume {}): OptionalJson<Resume>,
+) -> Result<Json<QueueState>, ApiError> {
+    Ok(Json(dispatch::resume(&app).await?))
+}

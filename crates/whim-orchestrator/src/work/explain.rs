@@ -1,0 +1,112 @@
+//! Why an item is not running, in one sentence.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use whim_core::protocol::queue::{Because, Explanation};
+use whim_core::protocol::work::WorkItem;
+use whim_core::{WorkItemId, WorkItemStatus};
+
+use crate::app::App;
+use crate::db::work_items;
+use crate::dispatch::{self, Refusal};
+use crate::error::Error;
+
+/// Nobody wants to know it more exactly, and counting a long queue costs.
+const COUNTED_AHEAD: i64 = 1000;
+
+/// Why it is not running, for a program and for a person, and when that ends where it is known.
+type Reason = (Because, String, Option<DateTime<Utc>>);
+
+/// Why an item is not running.
+///
+/// # Errors
+/// There is no such item, or Postgres is away.
+pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
+    let item = super::find(app, &app.database, id).await?;
+    let (because, explanation, until) = match item.status {
+        WorkItemStatus::Generating | WorkItemStatus::Queued if item.next_retry_at.is_some() => backoff(&item),
+        WorkItemStatus::Generating => (
+            Because::SpecMissing,
+            "Its spec is being written.".to_owned(),
+            None,
+        ),
+        WorkItemStatus::Queued => waiting(app, id).await?,
+        WorkItemStatus::Assigned => (
+            Because::Running,
+            "A worker was started for it and has not registered yet.".to_owned(),
+            None,
+        ),
+        WorkItemStatus::InProgress => (Because::Running, "It is running.".to_owned(), None),
+        WorkItemStatus::Completed => (
+            Because::Ended,
+            "It is done: its pull request is open.".to_owned(),
+            None,
+        ),
+        WorkItemStatus::Failed | WorkItemStatus::Cancelled => ended(&item),
+    };
+    Ok(Explanation {
+        id,
+        status: item.status,
+        because,
+        explanation,
+        until,
+    })
+}
+
+fn backoff(item: &WorkItem) -> Reason {
+    let at = item.next_retry_at.unwrap_or_default();
+    let at_text = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let why = item.error.as_deref().map(one_line).unwrap_or_default();
+    let sentence = if why.is_empty() {
+        format!("Its next attempt is at {at_text}.")
+    } else {
+        format!("Its next attempt is at {at_text}, because of the last one: {why}")
+    };
+    (Because::Backoff, sentence, Some(at))
+}
+
+fn ended(item: &WorkItem) -> Reason {
+    let why = item.error.as_deref().map(one_line).unwrap_or_default();
+    let status = item.status;
+    let sentence = if why.is_empty() {
+        format!("It is {status}; a requeue runs it again.")
+    } else {
+        format!("It is {status}; a requeue runs it again: {why}")
+    };
+    (Because::Ended, sentence, None)
+}
+
+async fn waiting(app: &App, id: WorkItemId) -> Result<Reason, Error> {
+    let admission = dispatch::admission(app).await?;
+    if let Some(refusal) = admission.refusals.first() {
+        let (because, until) = reason_of(refusal);
+        return Ok((because, refusal.to_string(), until));
+    }
+    let ahead = work_items::ahead(&app.database, id, COUNTED_AHEAD).await?;
+    Ok(match ahead {
+        0 => (Because::Next, "It is the next to be started.".to_owned(), None),
+        1 => (Because::Behind, "One item comes before it.".to_owned(), None),
+        many if many >= COUNTED_AHEAD.cast_unsigned() => (
+            Because::Behind,
+            format!("{many} items or more come before it."),
+            None,
+        ),
+        many => (Because::Behind, format!("{many} items come before it."), None),
+    })
+}
+
+fn reason_of(refusal: &Refusal) -> (Because, Option<DateTime<Utc>>) {
+    let after = |left: std::time::Duration| TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
+    match refusal {
+        Refusal::Paused(_) => (Because::Paused, None),
+        Refusal::NoSlot { .. } => (Because::NoSlot, None),
+        Refusal::BudgetUsedUp { resets_at, .. } => (Because::BudgetUsedUp, Some(*resets_at)),
+        Refusal::Cooldown { left } => (Because::Cooldown, after(*left)),
+        Refusal::RedisAway => (Because::RedisAway, None),
+        Refusal::StartsFail { left, .. } => (Because::StartsFail, after(*left)),
+    }
+}
+
+/// The first line of a reason that may have many.
+fn one_line(text: &str) -> &str {
+    text.trim().lines().next().unwrap_or_default()
+}

@@ -1,0 +1,144 @@
+//! What the day has brought, what was learned, and what workers printed.
+
+use axum::body::{Body, to_bytes};
+use axum::http::Method;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use whim_core::{LearningId, WorkerId};
+use whim_orchestrator::http::api_router;
+
+use crate::world::{World, complete, fail, request};
+
+#[tokio::test]
+async fn todays_counts_rate_durations_tokens_and_cost_are_told() {
+    let world = World::new().await;
+    let empty = world.get("/api/metrics").await.expect(200);
+    assert_eq!(
+        (&empty["submitted"], &empty["successRate"], &empty["costUsd"]),
+        (&json!(0), &Value::Null, &json!(0.0))
+    );
+    assert_eq!(empty["durations"]["medianSeconds"], Value::Null);
+
+    let first = world.running().await;
+    let mut done = complete();
+    done["stats"] = json!({ "tokens": { "in": 100, "out": 20, "cache_read": 7 }, "cost_usd": 0.5 });
+    world.call(&first, "complete", &done).await.expect(200);
+    let second = world.running().await;
+    world
+        .call(&second, "fail", &fail("iterations_used_up"))
+        .await
+        .expect(200);
+    let third = world.submit().await;
+    world
+        .post(&format!("/api/work/{third}/cancel"), &json!({}))
+        .await
+        .expect(200);
+    // Of a day before: not counted.
+    sqlx::query(
+        "insert into work_items (id, repo, branch, status, priority, source, created_at, ended_at, pr_url)
+         values (gen_random_uuid(), 'octocat/hello', 'old', 'completed', 'low', 'api', now() - interval '2 days',
+                 now() - interval '25 hours', 'https://github.com/octocat/hello/pull/1')",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    let today = world.get("/api/metrics").await.expect(200);
+    let counts = ["submitted", "completed", "failed", "cancelled"].map(|name| today[name].as_u64());
+    assert_eq!(counts, [Some(3), Some(1), Some(1), Some(1)], "{today:#}");
+    assert_eq!(today["successRate"], 0.5);
+    assert_eq!(today["iterations"], 3);
+    assert!(
+        today["durations"]["p95Seconds"].as_f64().unwrap() >= 0.0,
+        "{today:#}"
+    );
+    assert_eq!(
+        today["tokens"],
+        json!({ "input": 100, "output": 20, "cacheRead": 7, "cacheWrite": 0 })
+    );
+    assert_eq!(today["costUsd"], 0.5);
+}
+
+#[tokio::test]
+async fn learnings_are_browsed_in_pages_the_newest_first() {
+    let world = World::new().await;
+    let mut made = Vec::new();
+    for (repo, kind) in [
+        ("octocat/hello", "pattern"),
+        ("octocat/other", "gotcha"),
+        ("octocat/hello", "gotcha"),
+    ] {
+        let id = LearningId::new();
+        sqlx::query("insert into learnings (id, repo, kind, text) values ($1, $2, $3, 'Run the tests')")
+            .bind(id.as_uuid())
+            .bind(repo)
+            .bind(kind)
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        made.push(id.to_string());
+    }
+    let ids = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items
+            .map(|item| item["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+
+    let page = world.get("/api/learnings?limit=2").await.expect(200);
+    assert_eq!(ids(&page), [made[2].clone(), made[1].clone()]);
+    let next = page["nextCursor"].as_str().unwrap();
+    let page = world
+        .get(&format!("/api/learnings?limit=2&cursor={next}"))
+        .await
+        .expect(200);
+    assert_eq!(
+        (ids(&page), &page["nextCursor"]),
+        (vec![made[0].clone()], &Value::Null)
+    );
+    let found = world
+        .get("/api/learnings?repo=Octocat/Hello&kind=gotcha")
+        .await
+        .expect(200);
+    assert_eq!(ids(&found), [made[2].clone()]);
+    for (query, field) in [
+        ("kind=rumour", "kind"),
+        ("limit=201", "limit"),
+        ("colour=red", "colour"),
+    ] {
+        let refused = world.get(&format!("/api/learnings?{query}")).await;
+        assert_eq!(refused.expect_refused_field(), field);
+    }
+}
+
+#[tokio::test]
+async fn the_last_lines_of_a_worker_are_shown_as_plain_text() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let path = format!("/api/workers/{}/logs?lines=2", worker.id);
+    let request = request(Method::GET, &path).body(Body::empty()).unwrap();
+    let response = api_router(world.app.clone()).oneshot(request).await.unwrap();
+
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    let text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(text, "two\n<three>\n");
+}
+
+// ATTACKS.md, row 37.
+#[tokio::test]
+async fn logs_are_asked_for_by_the_identifier_of_a_worker_and_nothing_else() {
+    let world = World::new().await;
+    let id = world.running().await.id;
+    for lines in ["0", "5001", "-1", "x"] {
+        let refused = world.get(&format!("/api/workers/{id}/logs?lines={lines}")).await;
+        assert_eq!(refused.expect_refused_field(), "lines");
+    }
+    for name in ["..%2f..%2fetc%2fpasswd", "%2e%2e", "a%00b", "C:%5Cwindows"] {
+        let refused = world.get(&format!("/api/workers/{name}/logs")).await;
+        assert_eq!(refused.expect_refused_field(), "id", "{name}");
+    }
+    let unknown = world.get(&format!("/api/workers/{}/logs", WorkerId::new())).await;
+    assert_eq!(unknown.expect_error(404), "not_found");
+}
