@@ -165,10 +165,9 @@ fn put_schema(page: &mut String, schema: &Value) {
             "optional"
         };
         // Of an optional field of a named type, the description stands beside the reference.
-        let description = match &property["description"] {
-            Value::Null => &property["oneOf"][0]["description"],
-            description => description,
-        };
+        let description = property
+            .get("description")
+            .unwrap_or(&property["oneOf"][0]["description"]);
         put!(
             page,
             "<tr><td><code>{}</code></td><td>{}</td><td>{optional}</td><td>{}</td></tr>",

@@ -1,5 +1,7 @@
 //! Every route of the document refuses a stranger. The document is made from the routers, so a new route is here too.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use axum::body::Body;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
