@@ -1,7 +1,7 @@
 //! Measures how long the `docker` runtime takes from a claimed item to a running container, for `docs/benchmarks.md`.
 //!
 //! `cargo run --release --example container_start -- IMAGE [STARTS]`, with the engine of `DOCKER_HOST`. What it starts
-//! it removes.
+//! it removes, but for the network `whim-benchmark`.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ async fn main() -> anyhow::Result<()> {
         ("ANTHROPIC_API_KEY", "unused"),
         ("WORKER_IMAGE", &image),
         ("WORKSPACES_DIR", &workspaces),
+        ("WORKER_NETWORK", "whim-benchmark"),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let environment = Environment::from_pairs(settings.into_iter().chain(host));
