@@ -25,7 +25,7 @@ done
 "$root/scripts/setup.sh" "${setup_arguments[@]}"
 cd "$root"
 say "Building (the first time takes some minutes)"
-cargo build --quiet --bins --package whim-orchestrator --package whim-intake --package whim-worker --package ralph \
+cargo build --bins --package whim-orchestrator --package whim-intake --package whim-worker --package ralph \
   --package whim-e2e
 # Replaces this shell, so that Ctrl-C reaches the program that has to clean up, and its exit code is this script's.
 exec target/debug/whim-demo "${demo_arguments[@]}"

@@ -23,4 +23,5 @@ done
 
 "$root/scripts/setup.sh" "${setup_arguments[@]}"
 cd "$root"
-exec cargo xtask ci "${steps[@]}"
+say "Building the checks (the first time takes some minutes)"
+exec cargo run --package xtask -- ci "${steps[@]}"
