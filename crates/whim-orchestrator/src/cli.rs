@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use whim_service::environment::{Configured, Environment};
-use whim_service::program::{EXIT_USAGE, refuse, write_ready_file};
+use whim_service::program::{parse_arguments, refuse, write_ready_file};
 use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
 use whim_service::telemetry;
@@ -57,26 +57,9 @@ enum Command {
 
 /// Runs the program with the arguments and the environment of this process.
 pub fn main() -> ExitCode {
-    let settings: Vec<String> = Config::settings()
-        .iter()
-        .map(|setting| format!("  {setting}"))
-        .collect();
-    let settings = format!("Settings (environment variables):\n{}", settings.join("\n"));
-    let parsed = CommandLine::command()
-        .after_help(settings)
-        .try_get_matches()
-        .and_then(|matches| CommandLine::from_arg_matches(&matches));
-    let CommandLine { command, serve } = match parsed {
+    let CommandLine { command, serve } = match parse_arguments(&Config::settings()) {
         Ok(command_line) => command_line,
-        Err(error) => {
-            // `--help` and `--version` are no errors; without a terminal there is nobody to tell.
-            let _told = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(EXIT_USAGE)
-            } else {
-                ExitCode::SUCCESS
-            };
-        }
+        Err(code) => return code,
     };
     match command {
         // The keeper has the environment of its worker, and no configuration.
