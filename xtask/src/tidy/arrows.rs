@@ -53,7 +53,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("pgvector", &["whim-orchestrator"]),
     ("bollard", &["whim-orchestrator"]),
     ("kube", &["whim-orchestrator"]),
-    ("octocrab", &["whim-intake", "whim-worker"]),
+    ("octocrab", &["whim-worker"]),
     (
         "axum",
         &[
