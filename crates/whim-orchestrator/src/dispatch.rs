@@ -18,7 +18,7 @@ use whim_core::WorkerId;
 use whim_service::chain::chain;
 
 pub use self::admit::{Admission, Refusal, admission};
-use self::claim::ClaimOutcome;
+pub use self::claim::{Claim, ClaimOutcome, claim};
 pub use self::hold::{pause, resume};
 pub use self::starts::{Launching, Starts};
 pub use self::wake::listen;
@@ -103,7 +103,7 @@ async fn start_next(app: &App) -> Result<Step, Error> {
     if let Some(refusal) = take_cooldown(app, worker).await? {
         return Ok(Step::Refused(refusal));
     }
-    let step = match claim::claim(app, worker).await {
+    let step = match claim(app, worker).await {
         Ok(ClaimOutcome::Claimed(claim)) => {
             app.pokes.budget.activate();
             if launch::launch(app, claim).await {

@@ -27,6 +27,11 @@ const IMMEDIATE_SHUTDOWN: EndSignal = EndSignal::Quit;
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const PORT_ATTEMPTS: usize = 5;
 
+/// Settings of a server whose data nobody will miss.
+const FOR_TESTS: [&str; 3] = ["shared_buffers=32MB", "fsync=off", "full_page_writes=off"];
+/// Settings of a server as an owner has it: those that Postgres comes with.
+const DURABLE: [&str; 3] = ["shared_buffers=128MB", "fsync=on", "full_page_writes=on"];
+
 /// A Postgres server. Clones are the same server; with the last one, a server of our own ends and its data goes.
 #[derive(Debug, Clone)]
 pub struct Postgres(Arc<Inner>);
@@ -43,6 +48,7 @@ struct Inner {
 struct OwnServer {
     installation: Installation,
     port: u16,
+    settings: &'static [&'static str],
     // Ends before its files are removed: fields are dropped in this order.
     process: Mutex<Option<ServerProcess>>,
     files: TempDir,
@@ -80,10 +86,23 @@ impl Postgres {
     /// # Errors
     /// When Postgres is not installed or does not start; with the end of its log.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&FOR_TESTS).await
+    }
+
+    /// The same with what Postgres does where data matters: every commit is on the disk before it is answered. For
+    /// benchmarks.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`].
+    pub async fn start_durable() -> anyhow::Result<Self> {
+        Self::start_with(&DURABLE).await
+    }
+
+    async fn start_with(settings: &'static [&'static str]) -> anyhow::Result<Self> {
         let installation = tokio::task::spawn_blocking(Installation::prepare).await??;
         let mut attempt = 1;
         loop {
-            let server = OwnServer::new(installation.clone(), free_port()?)?;
+            let server = OwnServer::new(installation.clone(), free_port()?, settings)?;
             match server.run().await {
                 Ok(()) => {
                     let url = server.url();
@@ -159,11 +178,16 @@ enum StartError {
 }
 
 impl OwnServer {
-    fn new(installation: Installation, port: u16) -> anyhow::Result<Self> {
+    fn new(
+        installation: Installation,
+        port: u16,
+        settings: &'static [&'static str],
+    ) -> anyhow::Result<Self> {
         let files = installation.new_data_directory()?;
         Ok(Self {
             installation,
             port,
+            settings,
             process: Mutex::new(None),
             files,
         })
@@ -221,12 +245,10 @@ impl OwnServer {
             "unix_socket_directories=",
             // nextest runs each test as a process of its own, each with its own pool.
             "max_connections=300",
-            "shared_buffers=32MB",
-            "fsync=off",
-            "full_page_writes=off",
             "timezone=UTC",
         ];
-        command.args(settings.into_iter().flat_map(|setting| ["-c", setting]));
+        let settings = settings.iter().chain(self.settings);
+        command.args(settings.flat_map(|setting| ["-c", *setting]));
         command.stdout(log.try_clone()?).stderr(log);
         ServerProcess::start(command, IMMEDIATE_SHUTDOWN)
     }

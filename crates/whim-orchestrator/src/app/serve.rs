@@ -238,7 +238,11 @@ pub async fn start(
     Ok(app)
 }
 
-fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
+/// Puts the shared parts together; nothing runs and nothing is connected yet.
+///
+/// # Errors
+/// A URL is wrong.
+pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
     let options = connect_options(&config)?;
     let redis = RedisConnection::lazy(&config.redis)?;
     let worker_url = config

@@ -16,17 +16,21 @@ const CLAIM_LOCK: i64 = 0x7768_696d;
 
 /// An item that was claimed, and the worker that is to be started for it.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub struct Claim {
     pub(super) item: Claimed,
     pub(super) worker: WorkerId,
     /// Nowhere else from now on: the database has its hash.
     pub(super) token: WorkerToken,
 }
 
+/// What became of a claim.
 #[derive(Debug)]
-pub(super) enum ClaimOutcome {
+pub enum ClaimOutcome {
+    /// An item was claimed: its worker is to be started.
     Claimed(Claim),
+    /// Nothing is queued that may be taken now.
     NothingToDo,
+    /// Nothing new may be started.
     Refused(Refusal),
 }
 
@@ -50,7 +54,10 @@ pub(super) async fn lock_out_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()>
 }
 
 /// Claims the next item for `worker`, if a slot and some of the budget are left.
-pub(super) async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
+///
+/// # Errors
+/// Postgres is away; then nothing was claimed, or the claim's worker is found not to have been started.
+pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     let limits = &app.config.limits;
     let mut transaction = app.work_database.begin().await?;
     lock_out_claims(&mut *transaction).await?;
