@@ -7,6 +7,7 @@ pub mod anthropic;
 mod background;
 pub mod git;
 pub mod github;
+pub mod invariants;
 pub mod postgres;
 mod process;
 pub mod proxy;

@@ -17,10 +17,12 @@ const CLAIM_LOCK: i64 = 0x7768_696d;
 /// An item that was claimed, and the worker that is to be started for it.
 #[derive(Debug)]
 pub struct Claim {
-    pub(super) item: Claimed,
-    pub(super) worker: WorkerId,
+    /// The item.
+    pub item: Claimed,
+    /// The worker, which has its row and its lease.
+    pub worker: WorkerId,
     /// Nowhere else from now on: the database has its hash.
-    pub(super) token: WorkerToken,
+    pub token: WorkerToken,
 }
 
 /// What became of a claim.

@@ -52,7 +52,7 @@ pub(crate) struct World {
     api: Router,
     worker_api: Router,
     // After the pools, which have to be closed before it can go.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 /// An answer, read whole.
@@ -134,31 +134,29 @@ impl World {
         ];
         let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
         let config = Config::from_environment(environment).unwrap().config;
-        let connection = RedisConnection::lazy(&config.redis).unwrap();
-        let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
-        let pool = db::work_pool(options.clone(), CONNECTIONS);
-        db::MIGRATOR.run(&pool).await.unwrap();
-        let app = App::new(Parts {
-            database: db::api_pool(options, CONNECTIONS),
-            work_database: pool.clone(),
-            locks: Locks::new(connection.clone()),
-            limits: Limits::new(connection.clone(), config.limits.cooldown),
-            redis: connection,
-            runtime: Arc::new(NoRuntime),
-            worker_url: "http://127.0.0.1:1/".parse().unwrap(),
-            launching: Launching::default(),
-            starts: Starts::default(),
-            pokes: Pokes::default(),
-            config,
-        });
+        let app = build(config, &database);
+        db::MIGRATOR.run(&app.work_database).await.unwrap();
         Self {
             api: api_router(app.clone()),
             worker_api: worker_router(app.clone()),
+            pool: app.work_database.clone(),
             app,
-            pool,
             redis,
-            _database: database,
+            database,
         }
+    }
+
+    /// As if the orchestrator had been stopped and started again: what it kept in memory is lost.
+    pub(crate) fn restart(&mut self) {
+        self.app = build(self.app.config.clone(), &self.database);
+        self.api = api_router(self.app.clone());
+        self.worker_api = worker_router(self.app.clone());
+        self.pool = self.app.work_database.clone();
+    }
+
+    /// What `DATABASE_URL` is to the orchestrator.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.url()
     }
 
     /// Sends any request to the API.
@@ -263,6 +261,24 @@ impl World {
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
+}
+
+fn build(config: Config, database: &TestDatabase) -> App {
+    let connection = RedisConnection::lazy(&config.redis).unwrap();
+    let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+    App::new(Parts {
+        database: db::api_pool(options.clone(), CONNECTIONS),
+        work_database: db::work_pool(options, CONNECTIONS),
+        locks: Locks::new(connection.clone()),
+        limits: Limits::new(connection.clone(), config.limits.cooldown),
+        redis: connection,
+        runtime: Arc::new(NoRuntime),
+        worker_url: "http://127.0.0.1:1/".parse().unwrap(),
+        launching: Launching::default(),
+        starts: Starts::default(),
+        pokes: Pokes::default(),
+        config,
+    })
 }
 
 /// The body of a `complete` call.

@@ -1,0 +1,103 @@
+//! Whatever happens in whatever order, the orchestrator on its real database does what a small model says.
+//!
+//! A run that fails prints its seed and the shortest steps that fail; `PROPTEST_RNG_SEED` runs that seed again, and
+//! `PROPTEST_CASES` more cases.
+
+mod machine;
+mod model;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::test_runner::{RngSeed, TestRunner};
+use tokio::sync::Mutex;
+use whim_core::{FailureCause, Priority};
+
+use self::machine::Machine;
+use self::model::Report;
+
+const CASES: u32 = 50;
+const MOST_STEPS: usize = 40;
+
+/// One thing that happens. Workers and items are picked among all that there ever were.
+#[derive(Clone, Debug)]
+enum Step {
+    Enqueue(Priority),
+    Claim,
+    Register(Index),
+    Beat {
+        worker: Index,
+        iteration: u32,
+        again: bool,
+    },
+    Report {
+        worker: Index,
+        report: Report,
+        cause: FailureCause,
+        iterations: u32,
+    },
+    Expire(Index),
+    Kill(Index),
+    Cancel(Index),
+    Requeue(Index),
+    EndWaits,
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let priorities = select(vec![Priority::High, Priority::Medium, Priority::Low]);
+    let causes = select(FailureCause::ALL.to_vec());
+    let failures = (
+        any::<Index>(),
+        prop_oneof![Just(Report::Fail), Just(Report::Stuck)],
+        causes,
+        0..6_u32,
+    );
+    prop_oneof![
+        4 => priorities.prop_map(Step::Enqueue),
+        6 => Just(Step::Claim),
+        6 => any::<Index>().prop_map(Step::Register),
+        4 => (any::<Index>(), 0..6_u32, any::<bool>())
+            .prop_map(|(worker, iteration, again)| Step::Beat { worker, iteration, again }),
+        3 => (any::<Index>(), 0..6_u32).prop_map(|(worker, iterations)| Step::Report {
+            worker,
+            report: Report::Complete,
+            cause: FailureCause::Crash,
+            iterations,
+        }),
+        3 => failures
+            .prop_map(|(worker, report, cause, iterations)| Step::Report { worker, report, cause, iterations }),
+        2 => any::<Index>().prop_map(Step::Expire),
+        1 => any::<Index>().prop_map(Step::Kill),
+        1 => any::<Index>().prop_map(Step::Cancel),
+        1 => any::<Index>().prop_map(Step::Requeue),
+        3 => Just(Step::EndWaits),
+        1 => Just(Step::Restart),
+    ]
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_the_rows_are_what_the_model_says() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut config = ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap()),
+        // The seed says as much, and a shared file of old failures says nothing about new code.
+        failure_persistence: None,
+        // Each costs a case.
+        max_shrink_iters: 300,
+        ..ProptestConfig::default()
+    };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(rand::random());
+    }
+    let seed = config.rng_seed;
+    let machine = Mutex::new(runtime.block_on(Machine::new()));
+
+    let result = TestRunner::new(config).run(&vec(step(), 1..MOST_STEPS), |steps| {
+        runtime.block_on(async { machine.lock().await.run(&steps).await })
+    });
+
+    if let Err(error) = result {
+        panic!("PROPTEST_RNG_SEED={seed}: {error}");
+    }
+}
