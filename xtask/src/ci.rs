@@ -13,7 +13,7 @@ use whim_testkit::services::Services;
 use crate::command::{self, cargo};
 use crate::services::set_urls;
 use crate::workspace::Workspace;
-use crate::{sqlx, tidy};
+use crate::{chaos, sqlx, tidy};
 
 /// One step. They are in the order in which they run: each needs a working workspace less than the one after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -32,6 +32,8 @@ pub enum Step {
     Test,
     /// The examples in the documentation
     DocTest,
+    /// Two minutes under random faults
+    Chaos,
 }
 
 /// Runs the steps (all of them when `only` is empty) up to the first that fails.
@@ -97,6 +99,7 @@ impl Step {
                 passes(tests).await
             }
             Self::DocTest => passes(in_root(&["test", "--quiet", "--workspace", "--doc"])).await,
+            Self::Chaos => Ok(chaos::storm(workspace, chaos::IN_CI).await? == ExitCode::SUCCESS),
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::ci::Step;
 use crate::workspace::Workspace;
-use crate::{ci, services, sqlx, tidy};
+use crate::{chaos, ci, services, sqlx, tidy};
 
 /// Rules that run, and what CI runs.
 #[derive(Debug, Parser)]
@@ -35,6 +35,11 @@ enum Command {
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
+    },
+    /// Runs Whim under random faults, and checks that nothing was lost, doubled or forgotten
+    Chaos {
+        #[command(flatten)]
+        storm: chaos::Storm,
     },
     /// Everything that CI runs, up to the first step that fails
     Ci {
@@ -67,6 +72,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             command: SqlxCommand::Check,
         } => sqlx::check(&workspace).await,
         Command::WithServices { command } => services::run_with_services(&workspace, &command).await,
+        Command::Chaos { storm } => chaos::storm(&workspace, storm).await,
         Command::Ci { steps } => ci::run(&workspace, &steps).await,
     }
 }

@@ -5,6 +5,7 @@
     reason = "a command for the terminal: its output is its purpose"
 )]
 
+pub mod chaos;
 pub mod ci;
 pub mod cli;
 pub mod command;

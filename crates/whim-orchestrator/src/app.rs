@@ -82,6 +82,8 @@ pub struct Pokes {
     pub locks: Activator,
     /// What the runtime has left of old attempts.
     pub leftovers: Activator,
+    /// Transactions of Postgres that are too old.
+    pub transactions: Activator,
 }
 
 impl Pokes {
@@ -96,9 +98,19 @@ impl Pokes {
             budget,
             locks,
             leftovers,
+            transactions,
         } = self;
         dispatch.notify_one();
-        for activator in [retries, overdue, stops, exits, budget, locks, leftovers] {
+        for activator in [
+            retries,
+            overdue,
+            stops,
+            exits,
+            budget,
+            locks,
+            leftovers,
+            transactions,
+        ] {
             activator.activate();
         }
     }

@@ -3,6 +3,7 @@
 //! Rows are private to their modules; what comes out is of `whim_core` or a small type of the module's own. Every
 //! time in a row is the database's: processes may disagree about the time, rows must not.
 
+pub mod activity;
 pub mod beats;
 pub mod budget;
 pub mod events;

@@ -10,6 +10,7 @@ mod locks;
 mod overdue;
 mod retries;
 mod stops;
+mod transactions;
 
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ pub use self::locks::Locks;
 pub use self::overdue::OverdueWorkers;
 pub use self::retries::Retries;
 pub use self::stops::Stops;
+pub use self::transactions::Transactions;
 use crate::app::App;
 
 /// Starts all reconcilers. `stop` says that the program is stopping: what takes long is left to the next one then.
@@ -40,6 +42,8 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     reconcilers.start("retries", None, often, &pokes.retries, Retries(app.clone()));
     reconcilers.start("budget", None, seldom, &pokes.budget, Budget(app.clone()));
     reconcilers.start("locks", None, seldom, &pokes.locks, Locks(app.clone()));
+    let transactions = Transactions(app.clone());
+    reconcilers.start("transactions", None, seldom, &pokes.transactions, transactions);
     reconcilers.start(
         "leftovers",
         None,

@@ -7,7 +7,7 @@ use whim_core::protocol::status::{Component, Health, RuntimeStatus, Status};
 use whim_service::chain::chain;
 
 use crate::app::App;
-use crate::db::work_items;
+use crate::db::{activity, work_items};
 use crate::dispatch::{self, Admission};
 use crate::error::Error;
 
@@ -74,11 +74,13 @@ fn first_words(version: &str) -> String {
 /// Postgres is away; everything else that is away is told in the answer.
 pub async fn status(app: &App) -> Result<Status, Error> {
     let isolation = tokio::time::timeout(PATIENCE, app.runtime.warnings());
-    let (items, admission, health, isolation) = tokio::join!(
+    let long_transaction = app.config.database.long_transaction;
+    let (items, admission, health, isolation, transaction) = tokio::join!(
         work_items::by_status(&app.database),
         dispatch::admission(app),
         component("What starts workers", app.runtime.health()),
         isolation,
+        activity::long_transaction(&app.database, long_transaction),
     );
     let Admission {
         slots,
@@ -96,6 +98,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
     if let Some(why) = app.starts.last_failure() {
         warnings.push(format!("The last worker could not be started: {why}."));
     }
+    warnings.extend(transaction?.map(|transaction| transaction.to_string()));
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         items: items?,

@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 mod background;
+pub mod disk;
 pub mod git;
 pub mod github;
 pub mod invariants;
@@ -16,3 +17,5 @@ mod server;
 pub mod services;
 pub mod tools;
 pub mod wait;
+
+pub use self::process::free_port;

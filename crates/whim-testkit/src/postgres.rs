@@ -5,7 +5,7 @@ mod installation;
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Postgres {
     /// # Errors
     /// When Postgres is not installed or does not start; with the end of its log.
     pub async fn start() -> anyhow::Result<Self> {
-        Self::start_with(&FOR_TESTS).await
+        Self::start_with(&FOR_TESTS, None).await
     }
 
     /// The same with what Postgres does where data matters: every commit is on the disk before it is answered. For
@@ -95,14 +95,22 @@ impl Postgres {
     /// # Errors
     /// Those of [`Self::start`].
     pub async fn start_durable() -> anyhow::Result<Self> {
-        Self::start_with(&DURABLE).await
+        Self::start_with(&DURABLE, None).await
     }
 
-    async fn start_with(settings: &'static [&'static str]) -> anyhow::Result<Self> {
+    /// The same as [`Self::start`] with its data below another directory, which every user can pass through.
+    ///
+    /// # Errors
+    /// Those of [`Self::start`].
+    pub async fn start_on(place: &Path) -> anyhow::Result<Self> {
+        Self::start_with(&FOR_TESTS, Some(place)).await
+    }
+
+    async fn start_with(settings: &'static [&'static str], place: Option<&Path>) -> anyhow::Result<Self> {
         let installation = tokio::task::spawn_blocking(Installation::prepare).await??;
         let mut attempt = 1;
         loop {
-            let server = OwnServer::new(installation.clone(), free_port()?, settings)?;
+            let server = OwnServer::new(installation.clone(), free_port()?, settings, place)?;
             match server.run().await {
                 Ok(()) => {
                     let url = server.url();
@@ -150,6 +158,18 @@ impl Postgres {
         Ok(self.own()?.run().await?)
     }
 
+    /// Starts the server again when it does not run, on the same port and with the same data.
+    ///
+    /// # Errors
+    /// When the server is not ours, or does not come up.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        let running = |process: &ServerProcess| process.exited().is_none();
+        if self.own()?.process.lock().await.as_ref().is_some_and(running) {
+            return Ok(());
+        }
+        self.restart().await
+    }
+
     fn own(&self) -> anyhow::Result<&OwnServer> {
         self.0
             .own
@@ -182,8 +202,9 @@ impl OwnServer {
         installation: Installation,
         port: u16,
         settings: &'static [&'static str],
+        place: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let files = installation.new_data_directory()?;
+        let files = installation.new_data_directory(place)?;
         Ok(Self {
             installation,
             port,

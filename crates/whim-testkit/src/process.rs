@@ -135,7 +135,10 @@ impl Drop for ServerProcess {
 
 /// A loopback port that nobody listens on, below the range from which the kernel hands out ports by itself: a server
 /// that stops and comes back finds its port free.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+/// When a hundred ports in a row are taken.
+pub fn free_port() -> anyhow::Result<u16> {
     let mut random = rand::rng();
     for _attempt in 0..100 {
         let port = random.random_range(20_000..32_000);

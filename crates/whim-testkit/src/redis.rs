@@ -114,6 +114,18 @@ impl TestRedis {
         self.own()?.run().await
     }
 
+    /// Starts the server again when it does not run, with nothing in it.
+    ///
+    /// # Errors
+    /// When the server is not ours, or does not come up.
+    pub async fn start_again(&self) -> anyhow::Result<()> {
+        let running = |process: &ServerProcess| process.exited().is_none();
+        if self.own()?.process.lock().await.as_ref().is_some_and(running) {
+            return Ok(());
+        }
+        self.restart_empty().await
+    }
+
     fn own(&self) -> anyhow::Result<&OwnServer> {
         self.own
             .as_ref()

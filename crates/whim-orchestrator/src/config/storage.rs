@@ -1,14 +1,21 @@
 //! Postgres and Redis.
 
+use std::time::Duration;
+
 use url::Url;
-use whim_service::environment::{Environment, Expected, text, url};
+use whim_service::environment::{Environment, Expected, seconds, text, url};
 use whim_service::secret::SecretString;
+
+use super::DAY;
 
 /// Postgres.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     /// `DATABASE_URL`, with its password.
     pub url: SecretString,
+    /// `LONG_TRANSACTION_SECONDS`: from which age on an open transaction is warned of, because Postgres cannot clean
+    /// up behind it.
+    pub long_transaction: Duration,
 }
 
 impl DatabaseConfig {
@@ -21,9 +28,15 @@ impl DatabaseConfig {
                 "a URL such as postgres://user:password@host:5432/database",
                 &["postgres", "postgresql"],
             ),
-        )?;
+        );
+        let long_transaction = env.or_default(
+            "LONG_TRANSACTION_SECONDS",
+            Duration::from_mins(1),
+            seconds(Duration::from_millis(10)..=DAY),
+        );
         Some(Self {
-            url: SecretString::from(url.as_str()),
+            url: SecretString::from(url?.as_str()),
+            long_transaction,
         })
     }
 }

@@ -23,7 +23,7 @@ use whim_orchestrator::work::{self, Submitted};
 use whim_service::environment::Environment;
 use whim_service::secret::SecretString;
 use whim_service::supervisor::Supervisor;
-use whim_testkit::postgres::TestDatabase;
+use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
 
@@ -58,6 +58,20 @@ impl Services {
         Arc::new(Self {
             database: database.unwrap(),
             redis: redis.unwrap(),
+        })
+    }
+
+    /// The same with a Postgres that can be stopped.
+    pub(crate) async fn with_own_postgres() -> Arc<Self> {
+        let postgres = Postgres::start().await.unwrap();
+        Self::on(postgres.create_database().await.unwrap()).await
+    }
+
+    /// With this database.
+    pub(crate) async fn on(database: TestDatabase) -> Arc<Self> {
+        Arc::new(Self {
+            database,
+            redis: TestRedis::shared_or_start().await.unwrap(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! The checker of the invariants sees what is wrong: otherwise a clean run would say nothing.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use sqlx::AssertSqlSafe;
 use whim_testkit::invariants::{Invariants, Limits};
 

@@ -7,6 +7,7 @@ mod claim;
 mod config;
 mod dispatch;
 mod docker;
+mod faults;
 mod fencing;
 mod insight;
 mod invariants;

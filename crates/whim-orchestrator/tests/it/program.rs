@@ -14,10 +14,10 @@ use crate::app::{PATIENCE, Services};
 use crate::workers::{Place, orchestrator_program, wait_until_gone};
 
 /// A worker that does nothing until it is ended.
-const SLEEPS: &str = r#"echo $$ > "$notes/worker-$WORKER_ID"; exec sleep 1000"#;
+pub(crate) const SLEEPS: &str = r#"echo $$ > "$notes/worker-$WORKER_ID"; exec sleep 1000"#;
 
 /// The program in the foreground.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     identity: ProcessIdentity,
     ready: Value,
@@ -29,7 +29,7 @@ impl Program {
         Self::start_with(services, place, &[]).await
     }
 
-    async fn start_with(services: &Services, place: &Place, more: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(services: &Services, place: &Place, more: &[(&str, &str)]) -> Self {
         whim_service::telemetry::install_crypto();
         let ready_file = place.path().join("ready.json");
         if ready_file.exists() {
@@ -74,7 +74,7 @@ impl Program {
         format!("{}{path}", self.ready["api"].as_str().unwrap())
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         self.http
             .get(self.api(path))
             .send()
@@ -91,7 +91,7 @@ impl Program {
     }
 
     /// A call as the worker would make it.
-    async fn call(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn call(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}{path}", self.ready["workerApi"].as_str().unwrap());
         let request = self
             .http
@@ -103,7 +103,7 @@ impl Program {
     }
 
     /// Submits an item, and waits for its worker; answers with the item, the worker, its token and its process.
-    async fn running_worker(&self, place: &Place) -> (String, WorkerId, String, ProcessIdentity) {
+    pub(crate) async fn running_worker(&self, place: &Place) -> (String, WorkerId, String, ProcessIdentity) {
         let item = json!({ "repo": "octocat/hello-world", "spec": "# Say hello\n\n- [ ] Greet the world\n" });
         let item = self.post("/api/work", &item).await["id"]
             .as_str()
@@ -114,14 +114,28 @@ impl Program {
             .await;
         let worker: WorkerId = worker["workerId"].as_str().unwrap().parse().unwrap();
         let process = place.process(&format!("worker-{worker}")).await;
-        let token = std::fs::read_to_string(place.attempt(worker).join("credentials/worker-token")).unwrap();
-        let register = json!({ "workerId": worker, "nonce": "a-nonce" });
-        let (status, answer) = self.call(&token, "/api/worker/register", &register).await;
+        let (status, answer) = self.register(place, worker).await;
         assert_eq!(status, 200, "{answer}");
-        (item, worker, token, process)
+        (item, worker, token(place, worker), process)
     }
 
-    async fn wait_for_item(&self, id: &str, what: &str, expected: impl Fn(&Value) -> bool) -> Value {
+    /// Registers a worker that was started in this place.
+    pub(crate) async fn register(&self, place: &Place, worker: WorkerId) -> (u16, Value) {
+        let register = json!({ "workerId": worker, "nonce": "a-nonce" });
+        let token = token(place, worker);
+        self.call(&token, "/api/worker/register", &register).await
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.identity.signal(signal).unwrap();
+    }
+
+    pub(crate) async fn wait_for_item(
+        &self,
+        id: &str,
+        what: &str,
+        expected: impl Fn(&Value) -> bool,
+    ) -> Value {
         wait_until(what, PATIENCE, async || {
             let item = self.get(&format!("/api/work/{id}")).await;
             if expected(&item) {
@@ -139,13 +153,17 @@ impl Program {
     }
 
     /// Asks for the end like a service manager, and answers how it was.
-    async fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
         self.identity.signal(Signal::TERM).unwrap();
         tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .unwrap()
             .unwrap()
     }
+}
+
+fn token(place: &Place, worker: WorkerId) -> String {
+    std::fs::read_to_string(place.attempt(worker).join("credentials/worker-token")).unwrap()
 }
 
 async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {

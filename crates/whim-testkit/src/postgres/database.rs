@@ -42,6 +42,24 @@ impl TestDatabase {
             .context("connect to the test's database")
     }
 
+    /// Ends the server process of some other connection to it, as if it had crashed; `false` when there is none.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn terminate_backend(&self) -> anyhow::Result<bool> {
+        let mut connection = self.server.connect(None).await?;
+        let terminated: Option<bool> = sqlx::query_scalar(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = $1 and backend_type = 'client backend' order by random() limit 1",
+        )
+        .bind(&self.name)
+        .fetch_optional(&mut connection)
+        .await
+        .context("end a backend")?;
+        connection.close().await?;
+        Ok(terminated == Some(true))
+    }
+
     pub(super) async fn create_on(server: Postgres) -> anyhow::Result<Self> {
         let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("{PREFIX}{}_{}", age.as_secs(), Uuid::new_v4().simple());

@@ -65,13 +65,13 @@ impl Installation {
         })
     }
 
-    /// A directory with a copy of the template in `data`, removed when it is dropped.
-    pub(super) fn new_data_directory(&self) -> anyhow::Result<TempDir> {
+    /// A directory with a copy of the template in `data`, removed when it is dropped; below `place` where one is given.
+    pub(super) fn new_data_directory(&self, place: Option<&Path>) -> anyhow::Result<TempDir> {
         // The process id in the name tells whose it is, should it be left behind.
         let directory = tempfile::Builder::new()
             .prefix(&format!("{}-", std::process::id()))
             .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir_in(self.cache.join("servers"))
+            .tempdir_in(place.map_or_else(|| self.cache.join("servers"), Path::to_owned))
             .context("create a directory for Postgres")?;
         copy(&self.template, &directory.path().join("data"))?;
         Ok(directory)

@@ -13,6 +13,7 @@ mod hostile_repo;
 mod long_line;
 mod orchestrator;
 mod orchestrator_away;
+mod partition;
 mod program;
 mod resume;
 mod secrets;

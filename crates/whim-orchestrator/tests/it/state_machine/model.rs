@@ -122,7 +122,9 @@ impl Model {
             }
             // It asks again because the answer was lost.
             WorkerStatus::Running => true,
-            _ended => false,
+            WorkerStatus::Completed | WorkerStatus::Failed | WorkerStatus::Stuck | WorkerStatus::Killed => {
+                false
+            }
         }
     }
 

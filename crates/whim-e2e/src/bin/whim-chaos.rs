@@ -1,0 +1,7 @@
+//! Whim under random faults; see [`whim_e2e::chaos`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_e2e::chaos::run()
+}

@@ -1,0 +1,175 @@
+//! Postgres restarts, loses backends, runs out of connections, or keeps an old snapshot.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::{Connection as _, PgConnection, PgPool};
+use whim_core::WorkItemStatus;
+use whim_testkit::wait::wait_until;
+
+use super::fleet::{Fleet, SETTINGS, watch};
+use crate::app::{PATIENCE, Services, TestApp};
+
+const ITEMS: usize = 40;
+
+/// A pool of the test's own, which what breaks does not see.
+async fn look(services: &Services) -> PgPool {
+    let look = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+    look.connect(services.database.url()).await.unwrap()
+}
+
+// FAULTS.md, row 26.
+#[tokio::test]
+async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_item_is_lost() {
+    let services = Services::with_own_postgres().await;
+    let app = TestApp::beside(&services, &SETTINGS).await;
+    let invariants = watch(&services).await;
+    let mut fleet = Fleet::start([&app]);
+    fleet.submit(ITEMS);
+    fleet.wait_for_answers(ITEMS).await;
+
+    services.database.server().restart().await.unwrap();
+    fleet.wait_for_answers(1).await;
+    fleet.count_anew();
+    fleet.submit(ITEMS);
+
+    fleet.wait_until_done(&look(&services).await, 2 * ITEMS).await;
+    let (share, calls) = fleet.answered();
+    assert!(share >= 0.98, "{share} of {calls} calls were answered");
+    fleet.expect_no_defect();
+    invariants.check().await.unwrap();
+    app.stop().await;
+}
+
+// FAULTS.md, row 27.
+#[tokio::test]
+async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
+    let services = Services::new().await;
+    let app = TestApp::beside(&services, &SETTINGS).await;
+    let invariants = watch(&services).await;
+    let mut fleet = Fleet::start([&app]);
+    fleet.submit(ITEMS);
+    let look = look(&services).await;
+
+    let mut killed = 0;
+    let mut kills = tokio::time::interval(Duration::from_millis(200));
+    while killed < 25 {
+        kills.tick().await;
+        let found: Option<bool> = sqlx::query_scalar(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and application_name = 'whim-orchestrator'
+             order by random() limit 1",
+        )
+        .fetch_optional(&look)
+        .await
+        .unwrap();
+        killed += usize::from(found == Some(true));
+    }
+
+    fleet.wait_until_done(&look, ITEMS).await;
+    fleet.expect_no_defect();
+    invariants.check().await.unwrap();
+    app.stop().await;
+}
+
+// FAULTS.md, row 28.
+#[tokio::test]
+async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worker_waiting() {
+    let services = Services::with_own_postgres().await;
+    let app = TestApp::beside(&services, &[("MAX_WORKERS", "1")]).await;
+    let first = app.submit().await;
+    let worker = app.wait_for_worker(first.id).await;
+    app.register(worker).await;
+    let second = app.submit().await;
+    let mut idle = Vec::new();
+    while let Ok(connection) = PgConnection::connect(services.database.url()).await {
+        idle.push(connection);
+    }
+    assert!(idle.len() > 200, "{} and no more", idle.len());
+    // As many slow views as there are connections for them.
+    let mut slow = Vec::new();
+    while let Ok(Ok(mut view)) =
+        tokio::time::timeout(Duration::from_secs(1), app.app.database.acquire()).await
+    {
+        slow.push(tokio::task::JoinSet::from_iter([async move {
+            drop(sqlx::query("select pg_sleep(600)").execute(&mut *view).await);
+        }]));
+    }
+
+    // Viewers are told …
+    let (status, answer) = app.get("/api/work").await;
+    assert_eq!(
+        (status.as_u16(), &answer["code"]),
+        (503, &json!("unavailable")),
+        "{answer}"
+    );
+    // … and the work goes on: the worker's calls, and the next claim.
+    let beat = json!({ "seq": 1, "iteration": 1 });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+    assert_eq!(status, 200, "{answer}");
+    let (status, answer) = app
+        .worker_call(
+            worker,
+            "fail",
+            &json!({ "cause": "push_refused", "reason": "no" }),
+        )
+        .await;
+    assert_eq!(status, 200, "{answer}");
+    app.wait_for_worker(second.id).await;
+
+    drop((slow, idle));
+    wait_until("views to be answered again", PATIENCE, async || {
+        match app.get("/api/work").await {
+            (status, _) if status == 200 => Ok(()),
+            (status, answer) => Err(format!("{status}: {answer}")),
+        }
+    })
+    .await
+    .unwrap();
+    app.stop().await;
+}
+
+// FAULTS.md, row 29.
+#[tokio::test]
+async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
+    let services = Services::new().await;
+    let settings = [SETTINGS.as_slice(), &[("LONG_TRANSACTION_SECONDS", "0.2")]].concat();
+    let app = TestApp::beside(&services, &settings).await;
+    let invariants = watch(&services).await;
+    let look = look(&services).await;
+    let mut holder = PgConnection::connect(services.database.url()).await.unwrap();
+    sqlx::raw_sql(
+        "set application_name = 'a-backup'; begin isolation level repeatable read; select from work_items",
+    )
+    .execute(&mut holder)
+    .await
+    .unwrap();
+
+    let mut fleet = Fleet::start([&app]);
+    fleet.submit(ITEMS);
+    fleet.wait_until_done(&look, ITEMS).await;
+    let warning = wait_until("a warning", PATIENCE, async || {
+        let (_, status) = app.get("/api/status").await;
+        about_the_backup(&status).ok_or(status.to_string())
+    })
+    .await
+    .unwrap();
+
+    assert!(warning.contains("pg_terminate_backend("), "{warning}");
+    sqlx::raw_sql("rollback").execute(&mut holder).await.unwrap();
+    let (_, status) = app.get("/api/status").await;
+    assert_eq!(about_the_backup(&status), None);
+    assert_eq!(status["items"][WorkItemStatus::Completed.as_str()], ITEMS);
+    invariants.check().await.unwrap();
+    app.stop().await;
+}
+
+fn about_the_backup(status: &Value) -> Option<String> {
+    let warnings = status["warnings"].as_array().unwrap();
+    let mut texts = warnings.iter().map(|warning| warning.as_str().unwrap());
+    texts
+        .find(|warning| warning.contains("a-backup"))
+        .map(str::to_owned)
+}
