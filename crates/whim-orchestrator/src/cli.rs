@@ -3,14 +3,12 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use whim_service::environment::{Configured, Environment};
+use whim_service::healthcheck::ask;
 use whim_service::program::{parse_arguments, refuse, write_ready_file};
 use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
@@ -134,26 +132,9 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     report.into_result()
 }
 
-/// Asks `GET /health`. HTTP by hand: it is one line, and no client is linked for it.
 async fn healthcheck(config: ApiConfig) -> anyhow::Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    const MOST: u64 = 64 * 1024;
     let address = callable(config.address);
-    let ask = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(MOST).read_to_end(&mut answer).await?;
-        anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    let answer = timeout(PATIENCE, ask)
+    ask("/health", TcpStream::connect(address))
         .await
-        .with_context(|| format!("waiting for {address}"))?
-        .with_context(|| format!("asking {address}"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    if head.split_ascii_whitespace().nth(1) != Some("200") {
-        bail!("not healthy: {}", body.trim());
-    }
-    Ok(())
+        .with_context(|| format!("asking {address}"))
 }

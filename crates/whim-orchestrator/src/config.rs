@@ -1,7 +1,6 @@
 //! The configuration: a pure function of the environment, one struct a concern.
 
 pub mod api;
-pub mod docker;
 pub mod limits;
 pub mod runtime;
 pub mod storage;
@@ -12,7 +11,6 @@ use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
-pub use self::docker::DockerConfig;
 pub use self::limits::{LifecycleConfig, LimitsConfig, Periods};
 pub use self::runtime::{RuntimeConfig, RuntimeKind};
 pub use self::storage::{DatabaseConfig, RedisConfig};

@@ -44,8 +44,7 @@ impl WorkerSpec {
     /// A name that says whose attempt it is and is never used twice, so that a start whose answer was lost is found
     /// again and never doubled (`FAULTS.md`, row 4).
     pub fn name(&self) -> String {
-        let (item, epoch) = (self.work_item_id, self.epoch);
-        format!("whim-{item}-{epoch}")
+        whim_containers::name(self.work_item_id, self.epoch)
     }
 }
 

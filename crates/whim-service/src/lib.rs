@@ -8,6 +8,7 @@ pub mod admin;
 pub mod backoff;
 pub mod chain;
 pub mod environment;
+pub mod healthcheck;
 pub mod lines;
 pub mod machine;
 pub mod process;

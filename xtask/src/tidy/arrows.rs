@@ -4,19 +4,30 @@ use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
 /// Who may use whom among our own crates. Tests may use any of them that is no program.
-const OWN: [(&str, &[&str]); 13] = [
+const OWN: [(&str, &[&str]); 15] = [
     ("ralph-contract", &[]),
     ("whim-core", &["ralph-contract"]),
     ("whim-client", &["whim-core"]),
     ("whim-service", &[]),
+    ("whim-containers", &["whim-core", "whim-service"]),
     ("ralph", &["ralph-contract"]),
     (
         "whim-orchestrator",
-        &["ralph-contract", "whim-core", "whim-client", "whim-service"],
+        &[
+            "ralph-contract",
+            "whim-core",
+            "whim-client",
+            "whim-containers",
+            "whim-service",
+        ],
     ),
     (
         "whim-intake",
         &["ralph-contract", "whim-core", "whim-client", "whim-service"],
+    ),
+    (
+        "whim-socket-proxy",
+        &["whim-containers", "whim-core", "whim-service"],
     ),
     (
         "whim-worker",
@@ -38,11 +49,12 @@ const OWN: [(&str, &[&str]); 13] = [
     ("xtask", &["whim-testkit"]),
 ];
 
-const PROGRAMS: [&str; 5] = [
+const PROGRAMS: [&str; 6] = [
     "ralph",
     "whim-orchestrator",
     "whim-intake",
     "whim-worker",
+    "whim-socket-proxy",
     "whim-dashboard",
 ];
 
@@ -51,7 +63,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("sqlx", &["whim-orchestrator", "whim-testkit", "xtask"]),
     ("redis", &["whim-orchestrator", "whim-testkit"]),
     ("pgvector", &["whim-orchestrator"]),
-    ("bollard", &["whim-orchestrator"]),
+    ("bollard", &["whim-orchestrator", "whim-containers"]),
     ("kube", &["whim-orchestrator"]),
     ("octocrab", &["whim-worker"]),
     (

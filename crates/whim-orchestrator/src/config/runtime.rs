@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
+use whim_containers::DockerConfig;
 use whim_service::environment::{
     Environment, Expected, http_url, milliseconds, one_of, path, seconds, text, whole_number,
 };
@@ -12,7 +13,6 @@ use whim_service::machine;
 use whim_service::secret::SecretString;
 
 use super::DAY;
-use super::docker::DockerConfig;
 use super::storage::url_or_default;
 
 /// What starts workers.

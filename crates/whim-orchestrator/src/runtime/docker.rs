@@ -7,7 +7,6 @@ mod credentials;
 mod engine;
 mod exits;
 mod logs;
-mod spec;
 mod start;
 mod tend;
 
@@ -18,13 +17,14 @@ use std::time::Duration;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::BoxStream;
+use whim_containers::DockerConfig;
 use whim_core::WorkerId;
 
 use self::engine::Engine;
 use self::tend::Ended;
 use super::instance::Instance;
 use super::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
-use crate::config::{DockerConfig, RuntimeConfig};
+use crate::config::RuntimeConfig;
 
 /// The `docker` runtime.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ impl Inner {
 
     async fn has_firewall(&self) -> anyhow::Result<bool> {
         let docker = self.engine.connected().await?;
-        let filters = spec::firewall_of(&self.config.network);
+        let filters = whim_containers::firewall_of(&self.config.network);
         let options = ListContainersOptionsBuilder::new().filters(&filters).build();
         Ok(!docker.list_containers(Some(options)).await?.is_empty())
     }

@@ -8,9 +8,9 @@ use std::io;
 use std::pin::Pin;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use whim_containers::USER_ID;
 use whim_service::secret::ExposeSecret as _;
 
-use super::spec::USER_ID;
 use crate::runtime::Credential;
 
 /// Writes the credentials and ends the input.

@@ -6,8 +6,7 @@ use anyhow::Context as _;
 use bollard::Docker;
 use bollard::errors::Error;
 use tokio::sync::OnceCell;
-
-use crate::config::docker::EngineHost;
+use whim_containers::EngineHost;
 
 /// An answer that takes longer is none: what the engine does for one worker is a matter of seconds, even on a busy disk.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use whim_core::WorkerId;
 use whim_service::backoff::Backoff;
 
-use super::{Inner, spec};
+use super::Inner;
 use crate::runtime::AttemptState;
 
 /// Between tries to listen again.
@@ -98,7 +98,8 @@ impl Watch {
     /// Listens from the last event on, and looks at what there is.
     async fn listen(&mut self) -> anyhow::Result<()> {
         let docker = self.inner.engine.connected().await?;
-        let mut filters: HashMap<String, Vec<String>> = spec::of_instance(&self.inner.instance.name);
+        let mut filters: HashMap<String, Vec<String>> =
+            whim_containers::of_instance(&self.inner.instance.name);
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
         filters.insert("event".to_owned(), vec!["die".to_owned(), "oom".to_owned()]);
         let options = EventsOptionsBuilder::new()
@@ -121,7 +122,7 @@ impl Watch {
     fn read(&mut self, event: EventMessage) -> Option<WorkerId> {
         self.since = event.time.unwrap_or(self.since).max(self.since);
         let actor = event.actor?;
-        let worker = spec::worker_of(&actor.attributes?)?;
+        let worker = whim_containers::worker_of(&actor.attributes?)?;
         if event.action.as_deref() == Some("oom") {
             if let Some(id) = actor.id {
                 self.inner.known(|known| known.out_of_memory.insert(id));

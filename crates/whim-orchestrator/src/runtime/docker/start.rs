@@ -7,9 +7,10 @@ use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder,
     RemoveVolumeOptions,
 };
+use whim_containers::Worker;
 
 use super::engine::{refusal, unless_gone};
-use super::{Inner, credentials, spec};
+use super::{Inner, credentials};
 use crate::runtime::{RuntimeHandle, WorkerSpec};
 
 /// As many characters of an identifier as the engine's own tools show.
@@ -36,12 +37,21 @@ impl Inner {
     }
 
     async fn start_container(&self, docker: &Docker, spec: &WorkerSpec) -> anyhow::Result<RuntimeHandle> {
+        let worker = Worker {
+            id: spec.worker_id,
+            item: spec.work_item_id,
+            epoch: spec.epoch,
+            instance: &self.instance.name,
+            image: self.config.image_of(&spec.repo),
+            environment: &spec.environment,
+            stop_grace: self.stop_grace,
+        };
         self.make_network(docker).await?;
         docker
-            .create_volume(spec::volume(spec, &self.instance.name))
+            .create_volume(whim_containers::volume(&worker))
             .await
             .context("creating the volume of the workspace")?;
-        let body = spec::container(spec, &self.config, &self.instance.name, self.stop_grace);
+        let body = whim_containers::container(&worker, &self.config);
         let id = self.create(docker, spec, body).await?;
         // Before the start, as nothing must be missed; the container waits for what comes.
         let attach = AttachContainerOptionsBuilder::new()
@@ -98,8 +108,8 @@ impl Inner {
             .await
             .context("looking at the container with this name")?;
         let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-        let is_ours = spec::worker_of(&labels) == Some(spec.worker_id)
-            && labels.get(spec::INSTANCE_LABEL) == Some(&self.instance.name);
+        let is_ours = whim_containers::worker_of(&labels) == Some(spec.worker_id)
+            && labels.get(whim_containers::INSTANCE_LABEL) == Some(&self.instance.name);
         match found.id {
             Some(id) if is_ours => Ok(id),
             Some(_) | None => bail!("the name {name} is taken by a container of somebody else"),
@@ -115,7 +125,7 @@ impl Inner {
             Err(error) => return Err(error).with_context(|| format!("looking for the network {name}")),
         }
         match docker
-            .create_network(spec::network(name, &self.instance.name))
+            .create_network(whim_containers::network(name, &self.instance.name))
             .await
         {
             Ok(_) => Ok(()),

@@ -12,8 +12,8 @@ use bollard::query_parameters::{
 use chrono::{DateTime, Utc};
 use whim_core::WorkerId;
 
+use super::Inner;
 use super::engine::{refusal, unless_gone};
-use super::{Inner, spec};
 use crate::runtime::{Attempt, AttemptState, Cleaned, Exit, ExitKind};
 
 /// What the engine needs beyond the grace of the worker.
@@ -46,7 +46,7 @@ impl Container {
         Some(Self {
             id: summary.id?,
             name: names.first()?.trim_start_matches('/').to_owned(),
-            worker: spec::worker_of(&summary.labels.unwrap_or_default())?,
+            worker: whim_containers::worker_of(&summary.labels.unwrap_or_default())?,
             state: summary.state?,
         })
     }
@@ -84,8 +84,8 @@ impl Inner {
     async fn containers(&self, docker: &Docker, worker: Option<WorkerId>) -> anyhow::Result<Vec<Container>> {
         let instance = &self.instance.name;
         let filters = worker.map_or_else(
-            || spec::of_instance(instance),
-            |worker| spec::of_worker(instance, worker),
+            || whim_containers::of_instance(instance),
+            |worker| whim_containers::of_worker(instance, worker),
         );
         let options = ListContainersOptionsBuilder::new()
             .all(true)
@@ -213,7 +213,7 @@ impl Inner {
 
     /// Removes the volumes of which the container is gone.
     async fn remove_volumes(&self, docker: &Docker, kept: &BTreeSet<String>) -> anyhow::Result<()> {
-        let filters: HashMap<String, Vec<String>> = spec::of_instance(&self.instance.name);
+        let filters: HashMap<String, Vec<String>> = whim_containers::of_instance(&self.instance.name);
         let options = ListVolumesOptionsBuilder::new().filters(&filters).build();
         let listed = docker
             .list_volumes(Some(options))

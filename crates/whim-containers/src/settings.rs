@@ -34,7 +34,14 @@ impl DockerConfig {
         images.get(repository).unwrap_or(&self.image)
     }
 
-    pub(super) fn read(env: &mut Environment) -> Self {
+    /// Whether workers may run in an image: only those that are named by the settings.
+    pub fn has_image(&self, image: &str) -> bool {
+        let RepositoryImages(images) = &self.images;
+        self.image == image || images.values().any(|own| own == image)
+    }
+
+    /// Reads every setting of containers; what is wrong is remembered by the environment.
+    pub fn read(env: &mut Environment) -> Self {
         // The version of the programs inside has to be this program's.
         let image = concat!("whim-worker:", env!("CARGO_PKG_VERSION")).to_owned();
         let pids = NonZeroU32::new(256).unwrap_or(NonZeroU32::MIN);

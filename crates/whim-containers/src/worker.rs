@@ -7,15 +7,13 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, NetworkCreateRequest,
     ResourcesUlimits, VolumeCreateRequest,
 };
-use whim_core::WorkerId;
+use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
 use whim_service::machine;
 
-use crate::config::DockerConfig;
-use crate::config::docker::{Bytes, Cpus};
-use crate::runtime::WorkerSpec;
+use crate::settings::{Bytes, Cpus, DockerConfig};
 
 /// By which all that belongs to one orchestrator is found, and nothing of anyone else's.
-pub(super) const INSTANCE_LABEL: &str = "whim.instance";
+pub const INSTANCE_LABEL: &str = "whim.instance";
 /// Of the container that keeps the rules of the network of the workers, with the network's name.
 const FIREWALL_LABEL: &str = "whim.firewall";
 const WORKER_LABEL: &str = "whim.worker-id";
@@ -23,7 +21,7 @@ const ITEM_LABEL: &str = "whim.work-item-id";
 const EPOCH_LABEL: &str = "whim.epoch";
 
 /// The user of the worker image; given by number, so that an image of one's own cannot make it root.
-pub(super) const USER_ID: u32 = 1000;
+pub const USER_ID: u32 = 1000;
 
 /// A tmpfs: what the worker is entrusted with never reaches a disk.
 const CREDENTIALS: &str = "/run/whim/credentials";
@@ -33,21 +31,45 @@ const WORKSPACE: &str = "/workspace";
 /// Waits for the credentials on its standard input and then runs the worker; part of the worker image.
 const ENTRYPOINT: &str = "whim-worker-entrypoint";
 
+/// In what the container of one worker differs from that of another.
+#[derive(Clone, Debug)]
+pub struct Worker<'a> {
+    /// The worker.
+    pub id: WorkerId,
+    /// What it works on.
+    pub item: WorkItemId,
+    /// The epoch under which it was claimed.
+    pub epoch: LeaseEpoch,
+    /// Whose it is.
+    pub instance: &'a str,
+    /// What it runs in.
+    pub image: &'a str,
+    /// What it is told. Nothing in here is secret.
+    pub environment: &'a BTreeMap<String, String>,
+    /// How long it may take to end; full seconds, rounded up.
+    pub stop_grace: Duration,
+}
+
+impl Worker<'_> {
+    /// The name of its container and of its volume.
+    pub fn name(&self) -> String {
+        name(self.item, self.epoch)
+    }
+}
+
+/// A name that says whose attempt it is and is never used twice.
+pub fn name(item: WorkItemId, epoch: LeaseEpoch) -> String {
+    format!("whim-{item}-{epoch}")
+}
+
 /// The settings of a worker's container.
-///
-/// `instance` is whose it is, `stop_grace` how long it may take to end.
-pub(super) fn container(
-    spec: &WorkerSpec,
-    config: &DockerConfig,
-    instance: &str,
-    stop_grace: Duration,
-) -> ContainerCreateBody {
+pub fn container(worker: &Worker<'_>, config: &DockerConfig) -> ContainerCreateBody {
     ContainerCreateBody {
-        image: Some(config.image_of(&spec.repo).to_owned()),
+        image: Some(worker.image.to_owned()),
         entrypoint: Some(vec![ENTRYPOINT.to_owned()]),
         cmd: Some(Vec::new()),
-        env: Some(environment(spec)),
-        labels: Some(labels(spec, instance)),
+        env: Some(environment(worker)),
+        labels: Some(labels(worker)),
         user: Some(format!("{USER_ID}:{USER_ID}")),
         hostname: Some("whim-worker".to_owned()),
         working_dir: Some(WORKSPACE.to_owned()),
@@ -55,13 +77,13 @@ pub(super) fn container(
         open_stdin: Some(true),
         stdin_once: Some(true),
         attach_stdin: Some(true),
-        stop_timeout: Some(stop_grace.as_secs_f64().ceil() as i64),
-        host_config: Some(host_config(spec, config)),
+        stop_timeout: Some(worker.stop_grace.as_secs_f64().ceil() as i64),
+        host_config: Some(host_config(worker, config)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(spec: &WorkerSpec, config: &DockerConfig) -> HostConfig {
+fn host_config(worker: &Worker<'_>, config: &DockerConfig) -> HostConfig {
     let Bytes(memory) = config.memory;
     let memory = i64::try_from(memory).unwrap_or(i64::MAX);
     let Cpus { thousandths } = config.cpus;
@@ -93,7 +115,7 @@ fn host_config(spec: &WorkerSpec, config: &DockerConfig) -> HostConfig {
         tmpfs: Some(tmpfs.into()),
         mounts: Some(vec![Mount {
             typ: Some(MountType::VOLUME),
-            source: Some(spec.name()),
+            source: Some(worker.name()),
             target: Some(WORKSPACE.to_owned()),
             ..Mount::default()
         }]),
@@ -115,15 +137,15 @@ fn host_config(spec: &WorkerSpec, config: &DockerConfig) -> HostConfig {
 }
 
 /// What the worker is told. Nothing in here is secret: anybody who may ask the engine can read it.
-fn environment(spec: &WorkerSpec) -> Vec<String> {
-    let mut environment: BTreeMap<&str, &str> = spec
+fn environment(worker: &Worker<'_>) -> Vec<String> {
+    let mut environment: BTreeMap<&str, &str> = worker
         .environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .filter(|(name, _)| !machine::PLACES.contains(name))
         .collect();
-    let worker = spec.worker_id.to_string();
-    environment.insert("WHIM_ATTEMPT", &worker);
+    let id = worker.id.to_string();
+    environment.insert("WHIM_ATTEMPT", &id);
     environment.insert("CREDENTIALS_DIR", CREDENTIALS);
     environment.insert("WORKSPACE_DIR", WORKSPACE);
     environment.insert("HOME", "/workspace/home");
@@ -134,16 +156,16 @@ fn environment(spec: &WorkerSpec) -> Vec<String> {
 }
 
 /// The volume of an attempt; it has the name of its container.
-pub(super) fn volume(spec: &WorkerSpec, instance: &str) -> VolumeCreateRequest {
+pub fn volume(worker: &Worker<'_>) -> VolumeCreateRequest {
     VolumeCreateRequest {
-        name: Some(spec.name()),
-        labels: Some(labels(spec, instance)),
+        name: Some(worker.name()),
+        labels: Some(labels(worker)),
         ..VolumeCreateRequest::default()
     }
 }
 
 /// The network of the workers, where nobody made one before: they do not reach each other.
-pub(super) fn network(name: &str, instance: &str) -> NetworkCreateRequest {
+pub fn network(name: &str, instance: &str) -> NetworkCreateRequest {
     NetworkCreateRequest {
         name: name.to_owned(),
         driver: Some("bridge".to_owned()),
@@ -156,22 +178,22 @@ pub(super) fn network(name: &str, instance: &str) -> NetworkCreateRequest {
     }
 }
 
-fn labels(spec: &WorkerSpec, instance: &str) -> HashMap<String, String> {
+fn labels(worker: &Worker<'_>) -> HashMap<String, String> {
     HashMap::from([
-        (WORKER_LABEL.to_owned(), spec.worker_id.to_string()),
-        (ITEM_LABEL.to_owned(), spec.work_item_id.to_string()),
-        (EPOCH_LABEL.to_owned(), spec.epoch.to_string()),
-        (INSTANCE_LABEL.to_owned(), instance.to_owned()),
+        (WORKER_LABEL.to_owned(), worker.id.to_string()),
+        (ITEM_LABEL.to_owned(), worker.item.to_string()),
+        (EPOCH_LABEL.to_owned(), worker.epoch.to_string()),
+        (INSTANCE_LABEL.to_owned(), worker.instance.to_owned()),
     ])
 }
 
 /// Finds what belongs to an orchestrator.
-pub(super) fn of_instance(instance: &str) -> HashMap<String, Vec<String>> {
+pub fn of_instance(instance: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{INSTANCE_LABEL}={instance}")])])
 }
 
 /// Finds what belongs to a worker of an orchestrator.
-pub(super) fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec<String>> {
+pub fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec<String>> {
     let labels = vec![
         format!("{INSTANCE_LABEL}={instance}"),
         format!("{WORKER_LABEL}={worker}"),
@@ -180,62 +202,77 @@ pub(super) fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec
 }
 
 /// Finds the container that keeps the rules of a network of workers.
-pub(super) fn firewall_of(network: &str) -> HashMap<String, Vec<String>> {
+pub fn firewall_of(network: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{FIREWALL_LABEL}={network}")])])
 }
 
+/// What the labels of a container or a volume say; `None` for one that is no worker's.
+pub fn labelled(labels: &HashMap<String, String>) -> Option<Labelled<'_>> {
+    Some(Labelled {
+        id: worker_of(labels)?,
+        item: labels.get(ITEM_LABEL)?.parse().ok()?,
+        epoch: LeaseEpoch::from_number(labels.get(EPOCH_LABEL)?.parse().ok()?),
+        instance: labels.get(INSTANCE_LABEL)?,
+    })
+}
+
+/// Whose a container or a volume is, by its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Labelled<'a> {
+    /// The worker.
+    pub id: WorkerId,
+    /// What it works on.
+    pub item: WorkItemId,
+    /// The epoch under which it was claimed.
+    pub epoch: LeaseEpoch,
+    /// The orchestrator.
+    pub instance: &'a str,
+}
+
 /// The worker that a container is labelled with.
-pub(super) fn worker_of(labels: &HashMap<String, String>) -> Option<WorkerId> {
+pub fn worker_of(labels: &HashMap<String, String>) -> Option<WorkerId> {
     labels.get(WORKER_LABEL)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use whim_core::{LeaseEpoch, RepoName};
     use whim_service::environment::Environment;
-    use whim_service::secret::SecretString;
 
     use super::*;
-    use crate::config::Config;
-    use crate::runtime::Credential;
+
+    const ID: &str = "01890000-0000-7000-8000-000000000001";
 
     fn config(variables: &[(&'static str, &'static str)]) -> DockerConfig {
-        let required = [("GITHUB_TOKEN", "ghp_x"), ("ANTHROPIC_API_KEY", "sk-x")];
-        let environment = Environment::from_pairs(required.into_iter().chain(variables.iter().copied()));
-        Config::from_environment(environment)
+        Environment::from_pairs(variables.iter().copied())
+            .build(|env| Some(DockerConfig::read(env)))
             .unwrap()
             .config
-            .runtime
-            .docker
     }
 
-    fn spec() -> WorkerSpec {
+    fn body(config: &DockerConfig) -> ContainerCreateBody {
         let environment = [
-            ("WORKER_ID", "01890000-0000-7000-8000-000000000001"),
+            ("WORKER_ID", ID),
             ("ORCHESTRATOR_URL", "http://orchestrator:3004"),
             ("SSL_CERT_FILE", "/etc/of-this-machine.pem"),
         ];
-        WorkerSpec {
-            worker_id: "01890000-0000-7000-8000-000000000001".parse().unwrap(),
-            work_item_id: "01890000-0000-7000-8000-000000000002".parse().unwrap(),
-            repo: RepoName::parse("acme/shop").unwrap(),
+        let worker = Worker {
+            id: ID.parse().unwrap(),
+            item: "01890000-0000-7000-8000-000000000002".parse().unwrap(),
             epoch: LeaseEpoch::from_number(3),
-            environment: environment
+            instance: "one",
+            image: &config.image,
+            environment: &environment
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
-            credentials: vec![Credential {
-                file_name: "github-token",
-                secret: SecretString::from("ghp_very_secret"),
-            }],
-        }
+            stop_grace: Duration::from_secs(10),
+        };
+        container(&worker, config)
     }
 
     #[test]
-    fn a_container_has_limits_and_no_rights_and_is_told_no_secret() {
-        let body = container(&spec(), &config(&[]), "one", Duration::from_secs(10));
+    fn a_container_has_limits_and_no_rights_and_nothing_of_this_machine() {
         // Through a value: maps are sorted then.
-        let body = serde_json::to_value(body).unwrap();
-        assert!(!body.to_string().contains("secret"), "{body}");
+        let body = serde_json::to_value(body(&config(&[]))).unwrap();
         insta::assert_json_snapshot!(body);
     }
 
@@ -243,12 +280,12 @@ mod tests {
     fn another_oci_runtime_image_and_limits_are_taken_from_the_settings() {
         let config = config(&[
             ("WORKER_OCI_RUNTIME", "runsc"),
-            ("WORKER_IMAGES", "acme/shop=shop-worker:1"),
+            ("WORKER_IMAGE", "shop-worker:1"),
             ("WORKER_MEMORY", "512m"),
             ("WORKER_CPUS", "0.5"),
             ("WORKER_PIDS", "100"),
         ]);
-        let body = container(&spec(), &config, "one", Duration::from_secs(10));
+        let body = body(&config);
         let host = body.host_config.unwrap();
         assert_eq!(body.image.as_deref(), Some("shop-worker:1"));
         assert_eq!(host.runtime.as_deref(), Some("runsc"));

@@ -1,0 +1,7 @@
+//! The program of the socket proxy.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_socket_proxy::cli::main()
+}
