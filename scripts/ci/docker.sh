@@ -20,7 +20,9 @@ if [[ ${DOCKER_HOST:-} == unix://* ]]; then export DOCKER_SOCKET=${DOCKER_HOST#u
 # The public images where they can be pulled, else stand-ins.
 docker pull --quiet debian:bookworm-slim >/dev/null 2>&1 || ./scripts/ci/base-images.sh
 
-say "Testing the container runtime"
+say "Testing the container runtime, through the socket proxy"
+cargo build --quiet --bins --package whim-socket-proxy
+export WHIM_TEST_SOCKET_PROXY=${CARGO_TARGET_DIR:-$root/target}/debug/whim-socket-proxy
 docker buildx build --quiet --load --file scripts/ci/test-worker/Dockerfile --tag whim-worker-test:ci . >/dev/null
 cargo nextest run --package whim-orchestrator --run-ignored only -E 'test(/^docker::/)' "$@"
 # With a filter, a person is after a single test.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use whim_core::RepoName;
-use whim_service::environment::{Environment, Expected, parsed, text};
+use whim_service::environment::{Environment, Expected, flag, parsed, text};
 
 /// How the `docker` runtime runs workers.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct DockerConfig {
     pub cpus: Cpus,
     /// `WORKER_PIDS`: processes and threads.
     pub pids: NonZeroU32,
+    /// `REQUIRE_FIXED_RUNC`: whether no worker is started where the engine's `runc` has known ways out of a container.
+    pub require_fixed_runc: bool,
 }
 
 impl DockerConfig {
@@ -61,6 +63,7 @@ impl DockerConfig {
             memory: env.or_default("WORKER_MEMORY", Bytes(4 << 30), bytes()),
             cpus: env.or_default("WORKER_CPUS", Cpus { thousandths: 2000 }, cpus()),
             pids: env.or_default("WORKER_PIDS", pids, process_limit()),
+            require_fixed_runc: env.or_default("REQUIRE_FIXED_RUNC", false, flag()),
         }
     }
 }

@@ -7,6 +7,7 @@ mod credentials;
 mod engine;
 mod exits;
 mod logs;
+mod runc;
 mod start;
 mod tend;
 
@@ -89,6 +90,8 @@ impl Inner {
         let engine = engine.map_err(|error| RuntimeError::new(error.to_string(), error))?;
         let docker = self.engine.connected().await;
         let docker = docker.map_err(|error| RuntimeError::new(error.to_string(), error))?;
+        let insisted = self.insist_on_mended_runc(docker).await;
+        insisted.map_err(|error| RuntimeError::new(error.to_string(), error))?;
         let image = &self.config.image;
         match docker.inspect_image(image).await {
             Ok(_) => Ok(format!("{engine}, image {image}")),
@@ -102,16 +105,24 @@ impl Inner {
 
 impl Inner {
     async fn warnings(&self) -> Vec<String> {
-        let network = &self.config.network;
-        match self.has_firewall().await {
-            Ok(true) => Vec::new(),
-            Ok(false) => vec![format!(
+        // That the engine is away is told by its health.
+        self.look_for_weaknesses().await.unwrap_or_default()
+    }
+
+    async fn look_for_weaknesses(&self) -> anyhow::Result<Vec<String>> {
+        let mut warnings = Vec::new();
+        if !self.has_firewall().await? {
+            let network = &self.config.network;
+            warnings.push(format!(
                 "Workers can reach this machine's own ports: no firewall runs for the network {network} (the service \
                  `firewall` of the compose file)."
-            )],
-            // That the engine is away is told by its health.
-            Err(_) => Vec::new(),
+            ));
         }
+        let docker = self.engine.connected().await?;
+        if !self.config.require_fixed_runc {
+            warnings.extend(self.runc_warning(docker).await?);
+        }
+        Ok(warnings)
     }
 
     async fn has_firewall(&self) -> anyhow::Result<bool> {

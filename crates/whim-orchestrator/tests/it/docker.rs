@@ -3,4 +3,5 @@
 mod leftovers;
 mod outages;
 mod runs;
+mod socket_proxy;
 mod world;

@@ -1,4 +1,5 @@
 //! What belongs to others.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::HashMap;
 

@@ -141,7 +141,13 @@ async fn an_engine_that_is_away_is_said_to_be_and_is_found_when_it_is_there() {
 async fn that_no_firewall_runs_is_a_warning() {
     let world = World::new();
     let network = world.network();
-    let warnings = world.runtime.warnings().await;
+    // The engine of these tests may have an old runc, which is another warning.
+    let of_firewall = async || {
+        let mut warnings = world.runtime.warnings().await;
+        warnings.retain(|warning| warning.contains("firewall"));
+        warnings
+    };
+    let warnings = of_firewall().await;
     assert!(
         matches!(warnings.as_slice(), [warning] if warning.contains(&network)),
         "{warnings:?}"
@@ -153,5 +159,5 @@ async fn that_no_firewall_runs_is_a_warning() {
         "run", "--detach", "--label", &label, "--label", &own, IMAGE, "sleep", "1000",
     ]);
 
-    assert_eq!(world.runtime.warnings().await, [""; 0]);
+    assert_eq!(of_firewall().await, [""; 0]);
 }

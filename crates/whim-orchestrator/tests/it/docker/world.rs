@@ -17,6 +17,7 @@ use whim_service::environment::Environment;
 use whim_service::secret::SecretString;
 use whim_testkit::wait::wait_until;
 
+use super::socket_proxy::SocketProxy;
 use crate::app::PATIENCE;
 
 /// Built by `scripts/ci/docker.sh`: runs what the variable `TEST_SCRIPT` says.
@@ -32,6 +33,7 @@ pub(crate) fn engine_host() -> String {
 pub(crate) struct World {
     pub(crate) runtime: DockerRuntime,
     leftovers: Leftovers,
+    proxy: Option<SocketProxy>,
     directory: tempfile::TempDir,
 }
 
@@ -43,11 +45,16 @@ impl World {
     /// With settings on top of the tests' own.
     pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let runtime = open(directory.path().to_path_buf(), settings).unwrap();
+        let network = network_of(directory.path().to_str().unwrap());
+        let proxy = SocketProxy::start(directory.path(), &network, settings);
+        let host = proxy.as_ref().map(|proxy| ("DOCKER_HOST", proxy.host()));
+        let settings: Vec<(&str, &str)> = settings.iter().copied().chain(host).collect();
+        let runtime = open(directory.path().to_path_buf(), &settings).unwrap();
         let leftovers = Leftovers(runtime.instance().to_owned());
         Self {
             runtime,
             leftovers,
+            proxy,
             directory,
         }
     }
@@ -57,13 +64,17 @@ impl World {
         let Self {
             runtime,
             leftovers,
+            proxy,
             directory,
         } = self;
         drop(runtime);
-        let runtime = open(directory.path().to_path_buf(), &[]).unwrap();
+        let host = proxy.as_ref().map(|proxy| ("DOCKER_HOST", proxy.host()));
+        let settings: Vec<(&str, &str)> = host.into_iter().collect();
+        let runtime = open(directory.path().to_path_buf(), &settings).unwrap();
         Self {
             runtime,
             leftovers,
+            proxy,
             directory,
         }
     }
