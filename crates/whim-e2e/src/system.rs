@@ -379,6 +379,7 @@ impl System {
             ("ORCHESTRATOR_URL", self.api_url.to_string()),
             ("API_KEY", API_KEY.to_owned()),
             ("POLL_INTERVAL", "200".to_owned()),
+            ("INTAKE_ADMIN_PORT", "0".to_owned()),
         ]);
         self.add_own_settings(&mut environment);
         environment

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
+use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify};
 use whim_client::{Client, Timing};
+use whim_service::admin::{self, Admin};
 use whim_service::program::write_ready_file;
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::{Activator, Reconcilers};
 use whim_service::supervisor::{Phase, Supervisor};
+use whim_service::telemetry::LogLevels;
 
 use crate::config::Config;
 use crate::github::GitHub;
@@ -22,12 +25,17 @@ use crate::specs::SpecWriter;
 /// How long a stop may take: nothing here is worth a longer wait, because every step can be taken up again.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Starts everything under the supervisor. The ready file, where one is asked for, appears after the first look at
+/// Starts everything under the supervisor, the admin port where there is a listener for it. The ready file, where one is asked for, appears after the first look at
 /// every repository.
 ///
 /// # Errors
 /// A client cannot be made from the settings.
-pub fn start(config: Config, supervisor: &Supervisor, ready_file: Option<&Path>) -> anyhow::Result<()> {
+pub fn start(
+    config: Config,
+    supervisor: &Supervisor,
+    admin: Option<(TcpListener, LogLevels)>,
+    ready_file: Option<&Path>,
+) -> anyhow::Result<()> {
     let client = Client::new(
         config.orchestrator_url.clone(),
         config.api_key.as_ref(),
@@ -62,6 +70,16 @@ pub fn start(config: Config, supervisor: &Supervisor, ready_file: Option<&Path>)
     }
     let writer = SpecWriter::new(client, &config.specs, spec_wanted)?;
     intake.critical("specs", writer.run(intake.token()));
+
+    if let Some((listener, levels)) = admin {
+        let admin = Admin {
+            readiness: readiness.clone(),
+            statuses: reconcilers.statuses(),
+            levels,
+        };
+        let work = supervisor.phase(Phase::Work);
+        work.critical("admin", admin::serve(listener, admin, work.token()));
+    }
 
     let ready_file = ready_file.map(Path::to_owned);
     let stop = intake.token();

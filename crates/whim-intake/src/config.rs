@@ -1,13 +1,16 @@
 //! The settings of the intake: a pure function of the environment.
 
 use std::collections::HashSet;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use whim_core::RepoName;
-use whim_service::environment::{Environment, Expected, flag, http_url, milliseconds, parsed, seconds, text};
+use whim_service::environment::{
+    Environment, Expected, flag, http_url, milliseconds, parsed, seconds, text, whole_number,
+};
 use whim_service::telemetry::TelemetryConfig;
 
 use crate::labels::OWN;
@@ -33,6 +36,8 @@ pub struct Config {
     pub api_key: Option<SecretString>,
     /// How specs are written.
     pub specs: SpecConfig,
+    /// `INTAKE_ADMIN_PORT` on loopback; `None` (0) serves no admin port.
+    pub admin_address: Option<SocketAddr>,
     /// How it logs.
     pub telemetry: TelemetryConfig,
 }
@@ -89,6 +94,7 @@ impl Config {
             );
         }
         let specs = SpecConfig::read(env, poll_interval);
+        let admin_port: u16 = env.or_default("INTAKE_ADMIN_PORT", 3006, whole_number(0..=u16::MAX));
         let telemetry = TelemetryConfig::read(env);
         Some(Self {
             github_token: github_token?,
@@ -99,6 +105,7 @@ impl Config {
             orchestrator_url,
             api_key,
             specs: specs?,
+            admin_address: (admin_port != 0).then(|| (Ipv4Addr::LOCALHOST, admin_port).into()),
             telemetry,
         })
     }

@@ -63,7 +63,10 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("sqlx", &["whim-orchestrator", "whim-testkit", "xtask"]),
     ("redis", &["whim-orchestrator", "whim-testkit"]),
     ("pgvector", &["whim-orchestrator"]),
-    ("bollard", &["whim-orchestrator", "whim-containers"]),
+    (
+        "bollard",
+        &["whim-orchestrator", "whim-containers", "whim-socket-proxy"],
+    ),
     ("kube", &["whim-orchestrator"]),
     ("octocrab", &["whim-worker"]),
     (

@@ -172,3 +172,31 @@ async fn killed_without_warning_it_carries_on_where_it_was() {
     assert_eq!(world.orchestrator.items().len(), 1);
     assert_eq!(world.github.issue(REPO, issue).comments, []);
 }
+
+#[tokio::test]
+async fn its_health_is_asked_for_by_a_subcommand() {
+    let mut world = World::new().await;
+    let port = free_port();
+    world.set("INTAKE_ADMIN_PORT", port.to_string());
+    let directory = TempDir::new().unwrap();
+    let healthy = async || {
+        let mut command = command(&directory);
+        command.envs(&world.settings).arg("healthcheck");
+        command.output().await.unwrap()
+    };
+    let output = healthy().await;
+    assert!(!output.status.success(), "nobody listens: {}", said(&output));
+
+    let child = started(&world, &directory).await;
+    let output = healthy().await;
+    assert!(output.status.success(), "{}", said(&output));
+
+    signal(&child, Signal::TERM);
+    ended(child).await;
+}
+
+/// Taken by nobody just now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

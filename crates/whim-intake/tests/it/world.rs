@@ -59,6 +59,7 @@ impl World {
             ("API_KEY", Orchestrator::API_KEY.to_owned()),
             ("ANTHROPIC_API_KEY", anthropic.api_key().to_owned()),
             ("ANTHROPIC_BASE_URL", anthropic.url()),
+            ("INTAKE_ADMIN_PORT", "0".to_owned()),
         ]);
         Self {
             github,
@@ -89,7 +90,7 @@ impl World {
             config.specs.period = period;
         }
         let supervisor = Supervisor::new();
-        app::start(config, &supervisor, None).unwrap();
+        app::start(config, &supervisor, None, None).unwrap();
         self.intake = Some(supervisor);
     }
 
