@@ -10,10 +10,11 @@ use clap::builder::PossibleValue;
 use tokio::process::Command;
 use whim_testkit::services::Services;
 
+use crate::bench::Build;
 use crate::command::{self, cargo};
 use crate::services::set_urls;
 use crate::workspace::Workspace;
-use crate::{chaos, sqlx, tidy};
+use crate::{bench, chaos, sqlx, tidy};
 
 /// One step. They are in the order in which they run: each needs a working workspace less than the one after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,6 +35,8 @@ pub enum Step {
     DocTest,
     /// Two minutes under random faults
     Chaos,
+    /// The benchmark, small: whether it works, never how fast
+    Bench,
 }
 
 /// Runs the steps (all of them when `only` is empty) up to the first that fails.
@@ -100,6 +103,10 @@ impl Step {
             }
             Self::DocTest => passes(in_root(&["test", "--quiet", "--workspace", "--doc"])).await,
             Self::Chaos => Ok(chaos::storm(workspace, chaos::IN_CI).await? == ExitCode::SUCCESS),
+            Self::Bench => {
+                let small = ["--small".into()];
+                Ok(bench::orchestrator(workspace, Build::Debug, &small).await? == ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::Build;
 use crate::ci::Step;
 use crate::workspace::Workspace;
-use crate::{chaos, ci, services, sqlx, tidy};
+use crate::{bench, chaos, ci, services, sqlx, tidy};
 
 /// Rules that run, and what CI runs.
 #[derive(Debug, Parser)]
@@ -41,6 +42,11 @@ enum Command {
         #[command(flatten)]
         storm: chaos::Storm,
     },
+    /// Measures how fast Whim is
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
     /// Everything that CI runs, up to the first step that fails
     Ci {
         /// Only these steps, in their usual order
@@ -55,6 +61,17 @@ enum SqlxCommand {
     Prepare,
     /// Says whether the data is what the queries and the migrations give
     Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum BenchCommand {
+    /// The orchestrator, with a Postgres and a Redis of its own; prints a table
+    // Its options are those of the program that measures: `--help` is answered there.
+    #[command(disable_help_flag = true)]
+    Orchestrator {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
 }
 
 /// Runs one command.
@@ -73,6 +90,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         } => sqlx::check(&workspace).await,
         Command::WithServices { command } => services::run_with_services(&workspace, &command).await,
         Command::Chaos { storm } => chaos::storm(&workspace, storm).await,
+        Command::Bench {
+            command: BenchCommand::Orchestrator { options },
+        } => bench::orchestrator(&workspace, Build::Release, &options).await,
         Command::Ci { steps } => ci::run(&workspace, &steps).await,
     }
 }

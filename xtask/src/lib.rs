@@ -6,6 +6,7 @@
 )]
 
 pub mod chaos;
+pub mod bench;
 pub mod ci;
 pub mod cli;
 pub mod command;

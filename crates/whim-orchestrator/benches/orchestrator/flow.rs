@@ -1,0 +1,135 @@
+//! The order of a run.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use whim_testkit::tools::workspace_root;
+
+use crate::claims::{self, Claimer, SEVERAL};
+use crate::options::{Options, Scale};
+use crate::program::Program;
+use crate::report::{Report, Row, Unit, Value};
+use crate::world::World;
+use crate::{enqueue, heartbeats, horizon, locks, machine, pages, queue, submissions, workers};
+
+/// How long a started orchestrator is left alone before its memory counts as that of an idle one.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// How much longer a claim may take with the longest queue than with the shortest.
+const FLAT: f64 = 2.0;
+
+/// Measures everything, prints it, and writes the files that were asked for.
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    whim_service::telemetry::install_crypto();
+    let scale = options.scale();
+    let world = World::start().await?;
+    let mut report = Report::new(machine::describe(&world.database).await?);
+
+    with_the_program(&world, &scale, &mut report).await?;
+    with_queues(&world, &scale, &mut report).await?;
+
+    println!("\n{}", report.markdown());
+    if let Some(path) = &options.markdown {
+        write(path, &report.markdown())?;
+    }
+    if let Some(path) = &options.json {
+        write(path, &serde_json::to_string_pretty(&report)?)?;
+    }
+    Ok(())
+}
+
+/// Cargo runs this in the directory of the package: paths mean the root of the checkout.
+fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+    let path = workspace_root().join(path);
+    fs::write(&path, content).with_context(|| format!("writing {}", path.display()))
+}
+
+/// What callers see.
+async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
+    let program = Program::start(world).await?;
+    tokio::time::sleep(SETTLING).await;
+    let memory = Value::new("idle", program.resident_megabytes()?, Unit::Megabytes);
+    report.add(Row::new("Resident memory after the start", vec![memory]).below("idle", 30.0));
+
+    enqueue::measure(world, &program, scale.times, report).await?;
+    let running = workers::make(&world.database, scale.workers).await?;
+    heartbeats::measure(world, &program, &running, scale.each, report).await?;
+    if let Some(worker) = running.last() {
+        locks::measure(&program, worker, scale.times, report).await?;
+    }
+    submissions::measure(&program, scale.each, report).await?;
+    workers::end(&world.database).await?;
+
+    tokio::time::sleep(SETTLING).await;
+    let memory = Value::new("then", program.resident_megabytes()?, Unit::Megabytes);
+    report.add(Row::new("Resident memory after all of the above", vec![memory]));
+    drop(program);
+    queue::clear(&world.database).await
+}
+
+/// What depends on how much waits.
+async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
+    let claimers = claims::claimers(world).await?;
+    let mut filled = 0;
+    let mut medians = Vec::new();
+    for &depth in &scale.depths {
+        queue::fill(&world.database, filled, depth, false).await?;
+        filled = depth;
+        let what = format!("{} queued", rounded(depth));
+        medians.push(one_and_several(&claimers, scale.each, &what, report).await?);
+        if depth == scale.beside_waiting {
+            claims::make(&claimers, scale.claimed_before).await?;
+            let what = format!("{what}, {} claims later", rounded(scale.claimed_before));
+            one_and_several(&claimers, scale.each, &what, report).await?;
+            horizon::measure(world, &claimers, scale.horizon, report).await?;
+        }
+    }
+    if let [shortest, .., longest] = medians[..] {
+        let row = Row::new(
+            "Claim p50 with one claimer, longest queue to shortest",
+            vec![Value::new("ratio", longest / shortest, Unit::Times)],
+        );
+        report.add(row.below("ratio", FLAT));
+    }
+    let program = Program::start(world).await?;
+    pages::measure(&program, filled, scale.times.min(50), report).await?;
+    drop(program);
+
+    queue::clear(&world.database).await?;
+    let (depth, waiting) = (scale.beside_waiting, scale.waiting);
+    queue::fill(&world.database, 0, depth, false).await?;
+    queue::fill(&world.database, depth, depth + waiting, true).await?;
+    let what = format!("{} queued, {} in backoff", rounded(depth), rounded(waiting));
+    one_and_several(&claimers, scale.each, &what, report).await?;
+    Ok(())
+}
+
+/// Claims by one and by several; answers the median of one, in milliseconds.
+async fn one_and_several(
+    claimers: &[Claimer],
+    length: Duration,
+    what: &str,
+    report: &mut Report,
+) -> anyhow::Result<f64> {
+    let one = claims::measure(claimers.get(..1).unwrap_or_default(), length).await?;
+    let row = Row::new(format!("Claim, {what}, one claimer"), one.load()).below("p99", 5.0);
+    let median = row.number("p50").unwrap_or_default();
+    report.add(row);
+    let several = claims::measure(claimers, length).await?;
+    report.add(Row::new(
+        format!("Claim, {what}, {SEVERAL} claimers"),
+        several.load(),
+    ));
+    Ok(median)
+}
+
+/// `20 k`, `1 M`.
+pub(crate) fn rounded(number: u32) -> String {
+    match number {
+        1_000_000.. if number.is_multiple_of(1_000_000) => format!("{} M", number / 1_000_000),
+        1000.. if number.is_multiple_of(1000) => format!("{} k", number / 1000),
+        _ => number.to_string(),
+    }
+}

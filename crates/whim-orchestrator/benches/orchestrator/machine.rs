@@ -1,0 +1,109 @@
+//! What it was measured on.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+use whim_testkit::tools::workspace_root;
+
+use crate::samples::Samples;
+
+/// Settings of Postgres that numbers depend on.
+const POSTGRES_SETTINGS: [&str; 5] = [
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "shared_buffers",
+    "autovacuum",
+];
+
+/// The machine, and what runs on it.
+pub(crate) async fn describe(database: &PgPool) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let cores = std::thread::available_parallelism().context("counting the processors")?;
+    let processor = field("/proc/cpuinfo", "model name")?;
+    let memory = field("/proc/meminfo", "MemTotal")?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let load = fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
+    let version: String = sqlx::query_scalar("show server_version")
+        .fetch_one(database)
+        .await?;
+    let mut settings = Vec::new();
+    for name in POSTGRES_SETTINGS {
+        let value: String = sqlx::query_scalar("select current_setting($1)")
+            .bind(name)
+            .fetch_one(database)
+            .await?;
+        settings.push(format!("{name} {value}"));
+    }
+    let sync = time_of_sync()?;
+    let milliseconds = |percent| sync.percentile(percent).as_secs_f64() * 1000.0;
+    let build = if cfg!(debug_assertions) {
+        "debug"
+    } else {
+        "release"
+    };
+    Ok(vec![
+        ("Commit", commit()?),
+        ("Build", build.to_owned()),
+        (
+            "Machine",
+            format!(
+                "{cores} processors ({processor}), {memory}, Linux {}",
+                kernel.trim()
+            ),
+        ),
+        ("Load before the run", load),
+        ("Postgres", format!("{version}, {}", settings.join(", "))),
+        (
+            "Writing 8 KiB and waiting for the disk",
+            format!("p50 {:.2} ms, p99 {:.2} ms", milliseconds(50), milliseconds(99)),
+        ),
+    ])
+}
+
+/// The commit that was measured, and whether there were changes on top of it.
+fn commit() -> anyhow::Result<String> {
+    let described = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--exclude=*"])
+        .current_dir(workspace_root())
+        .output()
+        .context("asking git for the commit")?;
+    Ok(String::from_utf8_lossy(&described.stdout).trim().to_owned())
+}
+
+/// What every commit of a transaction costs at the least.
+fn time_of_sync() -> anyhow::Result<Samples> {
+    const TIMES: usize = 100;
+    // Where the testkit has the data of Postgres.
+    let mut file = tempfile::tempfile_in("/var/tmp").context("making a file beside the data of Postgres")?;
+    let begin = Instant::now();
+    let mut times: Vec<Duration> = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
+        file.write_all(&[0; 8192])?;
+        let written = Instant::now();
+        file.sync_data()?;
+        times.push(written.elapsed());
+    }
+    Ok(Samples::new(times, begin.elapsed()))
+}
+
+/// The first value of that name in a file of `name: value` lines.
+fn field(file: &str, name: &str) -> anyhow::Result<String> {
+    let content = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
+    let value = content
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.split_once(':'))
+        .map(|(_, value)| value.trim().to_owned());
+    value.with_context(|| format!("looking for {name} in {file}"))
+}
+
+/// Resident memory of a process, in megabytes.
+pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
+    let kilobytes = field(&format!("/proc/{process}/status"), "VmRSS")?;
+    let kilobytes: f64 = kilobytes.trim_end_matches(" kB").trim().parse()?;
+    Ok(kilobytes / 1024.0)
+}

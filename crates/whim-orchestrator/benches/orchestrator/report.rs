@@ -1,0 +1,167 @@
+//! What was measured, for people, for documents and for programs.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Unit {
+    Milliseconds,
+    PerSecond,
+    Megabytes,
+    Bytes,
+    Percent,
+    Times,
+    Seconds,
+}
+
+/// A number with its name.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Value {
+    name: &'static str,
+    number: f64,
+    unit: Unit,
+}
+
+impl Value {
+    pub(crate) fn new(name: &'static str, number: f64, unit: Unit) -> Self {
+        Self { name, number, unit }
+    }
+
+    pub(crate) fn milliseconds(name: &'static str, time: Duration) -> Self {
+        Self::new(name, time.as_secs_f64() * 1000.0, Unit::Milliseconds)
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, number, unit } = self;
+        match unit {
+            // What everything else is about needs no name.
+            Unit::PerSecond => write!(formatter, "{number:.0}/s"),
+            Unit::Times => write!(formatter, "{number:.1}×"),
+            Unit::Milliseconds => write!(formatter, "{name} {number:.2} ms"),
+            Unit::Megabytes => write!(formatter, "{name} {number:.1} MB"),
+            Unit::Bytes => write!(formatter, "{number:.0} bytes {name}"),
+            Unit::Percent => write!(formatter, "{number:.0} % {name}"),
+            Unit::Seconds => write!(formatter, "{name} {number:.1} s"),
+        }
+    }
+}
+
+/// What a number should be.
+#[derive(Clone, Debug, Serialize)]
+struct Target {
+    text: String,
+    met: bool,
+}
+
+/// One measurement.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    what: String,
+    values: Vec<Value>,
+    targets: Vec<Target>,
+}
+
+impl Row {
+    pub(crate) fn new(what: impl Into<String>, values: Vec<Value>) -> Self {
+        Self {
+            what: what.into(),
+            values,
+            targets: Vec::new(),
+        }
+    }
+
+    /// The value of that name should be below `limit`.
+    pub(crate) fn below(self, name: &str, limit: f64) -> Self {
+        self.target(name, "<", limit, |number| number < limit)
+    }
+
+    /// The value of that name should be `limit` or more.
+    pub(crate) fn at_least(self, name: &str, limit: f64) -> Self {
+        self.target(name, "≥", limit, |number| number >= limit)
+    }
+
+    fn target(mut self, name: &str, relation: &str, limit: f64, holds: impl Fn(f64) -> bool) -> Self {
+        // One that was not measured was not met.
+        let value = self.values.iter().find(|value| value.name == name);
+        let unit = match value.map(|value| value.unit) {
+            Some(Unit::Milliseconds) => " ms",
+            Some(Unit::PerSecond) => "/s",
+            Some(Unit::Megabytes) => " MB",
+            Some(Unit::Bytes) => " bytes",
+            Some(Unit::Percent) => " %",
+            Some(Unit::Times) => "×",
+            Some(Unit::Seconds) => " s",
+            None => "",
+        };
+        self.targets.push(Target {
+            text: format!("{name} {relation} {limit}{unit}"),
+            met: value.is_some_and(|value| holds(value.number)),
+        });
+        self
+    }
+
+    /// The number of that name.
+    pub(crate) fn number(&self, name: &str) -> Option<f64> {
+        let value = self.values.iter().find(|value| value.name == name);
+        value.map(|value| value.number)
+    }
+
+    fn measured(&self) -> String {
+        let values: Vec<String> = self.values.iter().map(ToString::to_string).collect();
+        values.join(", ")
+    }
+}
+
+/// All of a run.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    machine: Vec<(&'static str, String)>,
+    rows: Vec<Row>,
+}
+
+impl Report {
+    pub(crate) fn new(machine: Vec<(&'static str, String)>) -> Self {
+        for (name, value) in &machine {
+            println!("{name}: {value}");
+        }
+        println!();
+        Self {
+            machine,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Keeps a measurement, and prints it at once: who waits sees that something happens.
+    pub(crate) fn add(&mut self, row: Row) {
+        println!("{}: {}", row.what, row.measured());
+        self.rows.push(row);
+    }
+
+    /// The table as it stands in `docs/benchmarks.md`.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        for (name, value) in &self.machine {
+            // Writing to a string cannot fail.
+            let _written = writeln!(text, "- {name}: {value}");
+        }
+        text.push_str("\n| what | measured | target | |\n|---|---|---|---|\n");
+        for row in &self.rows {
+            let targets: Vec<&str> = row.targets.iter().map(|target| target.text.as_str()).collect();
+            let verdict = match row.targets.as_slice() {
+                [] => "",
+                targets if targets.iter().all(|target| target.met) => "met",
+                _some_were_not => "**missed**",
+            };
+            let (what, measured, targets) = (&row.what, row.measured(), targets.join(", "));
+            let _written = writeln!(text, "| {what} | {measured} | {targets} | {verdict} |");
+        }
+        text
+    }
+}

@@ -1,0 +1,50 @@
+//! Times that were measured.
+
+use std::time::Duration;
+
+use crate::report::{Unit, Value};
+
+/// How long each of many took, over how long altogether.
+#[derive(Clone, Debug)]
+pub(crate) struct Samples {
+    sorted: Vec<Duration>,
+    elapsed: Duration,
+}
+
+impl Samples {
+    pub(crate) fn new(mut times: Vec<Duration>, elapsed: Duration) -> Self {
+        times.sort_unstable();
+        Self {
+            sorted: times,
+            elapsed,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The time that this share of all did not exceed; zero when there are none.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
+        self.sorted.get(rank - 1).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.sorted.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Median and tail.
+    pub(crate) fn latency(&self) -> Vec<Value> {
+        [("p50", 50), ("p99", 99)]
+            .map(|(name, percent)| Value::milliseconds(name, self.percentile(percent)))
+            .into()
+    }
+
+    /// Rate, median and tail.
+    pub(crate) fn load(&self) -> Vec<Value> {
+        let mut values = vec![Value::new("rate", self.per_second(), Unit::PerSecond)];
+        values.extend(self.latency());
+        values
+    }
+}

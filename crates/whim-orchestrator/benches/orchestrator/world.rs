@@ -1,0 +1,72 @@
+//! The servers of a run, and what the orchestrator is told about them.
+
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tempfile::TempDir;
+use whim_testkit::postgres::{Postgres, TestDatabase};
+use whim_testkit::redis::TestRedis;
+
+/// A Postgres that keeps what it commits, an empty database on it, and a Redis.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// For what the benchmark itself does: arranging, looking, cleaning up.
+    pub(crate) database: PgPool,
+    url: String,
+    redis: TestRedis,
+    files: TempDir,
+    _database: TestDatabase,
+}
+
+impl World {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let (postgres, redis) = tokio::try_join!(Postgres::start_durable(), TestRedis::start())?;
+        let database = postgres.create_database().await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .connect(database.url())
+            .await?;
+        whim_orchestrator::db::MIGRATOR.run(&pool).await?;
+        Ok(Self {
+            database: pool,
+            url: database.url().to_owned(),
+            redis,
+            files: tempfile::tempdir()?,
+            _database: database,
+        })
+    }
+
+    /// Where files of this run may be.
+    pub(crate) fn files(&self) -> &std::path::Path {
+        self.files.path()
+    }
+
+    /// Settings as an owner has them, but for the limits: nothing is to wait for those. `more` come on top.
+    pub(crate) fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
+        let workspaces = self.files.path().join("workspaces");
+        let workspaces = workspaces.to_string_lossy();
+        let worker = self.files.path().join("worker");
+        let worker = worker.to_string_lossy();
+        let settings = [
+            ("DATABASE_URL", self.url.as_str()),
+            ("REDIS_URL", self.redis.url()),
+            ("GITHUB_TOKEN", "unused"),
+            ("ANTHROPIC_API_KEY", "unused"),
+            ("WORKER_RUNTIME", "process"),
+            ("WORKSPACES_DIR", &workspaces),
+            ("WORKER_BIN", &worker),
+            ("RALPH_BIN", &worker),
+            ("PORT", "0"),
+            ("WORKER_PORT", "0"),
+            ("ADMIN_PORT", "0"),
+            ("MAX_WORKERS", "16"),
+            ("COOLDOWN_SECONDS", "0"),
+            ("DAILY_BUDGET", "1000000"),
+            ("MAX_ITERATIONS", "50"),
+        ];
+        settings
+            .into_iter()
+            .chain(more.iter().copied())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+}
