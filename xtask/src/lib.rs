@@ -5,8 +5,8 @@
     reason = "a command for the terminal: its output is its purpose"
 )]
 
-pub mod chaos;
 pub mod bench;
+pub mod chaos;
 pub mod ci;
 pub mod cli;
 pub mod command;

@@ -78,6 +78,8 @@ pub struct Pokes {
     pub exits: Activator,
     /// The copy of the budget.
     pub budget: Activator,
+    /// The rows that make up the counts of items.
+    pub counts: Activator,
     /// Locks of workers that ended.
     pub locks: Activator,
     /// What the runtime has left of old attempts.
@@ -96,6 +98,7 @@ impl Pokes {
             stops,
             exits,
             budget,
+            counts,
             locks,
             leftovers,
             transactions,
@@ -107,6 +110,7 @@ impl Pokes {
             stops,
             exits,
             budget,
+            counts,
             locks,
             leftovers,
             transactions,

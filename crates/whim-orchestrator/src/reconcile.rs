@@ -4,6 +4,7 @@
 //! start. The happy path and the path after a crash are the same.
 
 mod budget;
+mod counts;
 mod exits;
 mod leftovers;
 mod locks;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use whim_service::reconcile::Reconcilers;
 
 pub use self::budget::Budget;
+pub use self::counts::Counts;
 pub use self::exits::Exits;
 pub use self::leftovers::Leftovers;
 pub use self::locks::Locks;
@@ -41,6 +43,7 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     reconcilers.start("stops", None, often, &pokes.stops, Stops::new(app, stop));
     reconcilers.start("retries", None, often, &pokes.retries, Retries(app.clone()));
     reconcilers.start("budget", None, seldom, &pokes.budget, Budget(app.clone()));
+    reconcilers.start("counts", None, seldom, &pokes.counts, Counts(app.clone()));
     reconcilers.start("locks", None, seldom, &pokes.locks, Locks(app.clone()));
     let transactions = Transactions(app.clone());
     reconcilers.start("transactions", None, seldom, &pokes.transactions, transactions);

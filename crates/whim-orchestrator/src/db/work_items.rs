@@ -5,6 +5,7 @@
 
 mod change;
 mod claim;
+mod counts;
 mod insert;
 mod lock;
 mod view;
@@ -14,9 +15,10 @@ pub use self::change::{
     hand_in_spec, put_back, record_progress, requeue,
 };
 pub use self::claim::{Claimed, claim};
+pub use self::counts::{add_up_counts, by_priority, by_status};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
 pub use self::lock::{Locked, lock, lock_of_worker};
-pub use self::view::{Task, ahead, by_priority, by_status, find, page, queue, task};
+pub use self::view::{Task, ahead, find, page, queue, task};
 
 /// How far a checklist is: what the hot row keeps of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

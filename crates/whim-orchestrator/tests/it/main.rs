@@ -5,6 +5,7 @@ mod app;
 mod auth_coverage;
 mod claim;
 mod config;
+mod counts;
 mod dispatch;
 mod docker;
 mod faults;

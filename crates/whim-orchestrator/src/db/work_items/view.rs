@@ -1,7 +1,5 @@
 //! Items as the interface shows them.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
@@ -265,36 +263,4 @@ pub async fn ahead(db: impl PgExecutor<'_>, id: WorkItemId, most: i64) -> sqlx::
     .fetch_one(db)
     .await?;
     Ok(count.cast_unsigned())
-}
-
-/// How many items there are in each state; a state without items is there with 0.
-pub async fn by_status(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<WorkItemStatus, u64>> {
-    let rows = sqlx::query!(r#"select status, count(*) as "count!" from work_items group by status"#)
-        .fetch_all(db)
-        .await?;
-    let counted = rows
-        .into_iter()
-        .map(|row| (row.status, row.count.cast_unsigned()));
-    Ok(WorkItemStatus::ALL
-        .into_iter()
-        .map(|status| (status, 0))
-        .chain(counted)
-        .collect())
-}
-
-/// How many items are queued, by priority; a priority without items is there with 0.
-pub async fn by_priority(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<Priority, u64>> {
-    let rows = sqlx::query!(
-        r#"select priority, count(*) as "count!" from work_items where status = 'queued' group by priority"#
-    )
-    .fetch_all(db)
-    .await?;
-    let counted = rows
-        .into_iter()
-        .map(|row| (row.priority, row.count.cast_unsigned()));
-    Ok(Priority::ALL
-        .into_iter()
-        .map(|priority| (priority, 0))
-        .chain(counted)
-        .collect())
 }
