@@ -41,7 +41,7 @@ cargo nextest run --package whim-e2e --run-ignored only -E "$filter"
 say "Running the demo in containers"
 trap 'demo down --volumes >/dev/null 2>&1 || true' EXIT
 demo up --detach --no-build
-shown() { demo logs --no-log-prefix stand-ins 2>/dev/null | grep -q '^── Pull request #'; }
+shown() { demo logs --no-log-prefix stand-ins 2>/dev/null | grep -q '── Pull request #'; }
 for _ in $(seq 300); do
   if shown; then break; fi
   if [ -z "$(demo ps --quiet stand-ins)" ]; then break; fi

@@ -32,8 +32,9 @@ use crate::policy;
 use crate::refusal::Refusal;
 use crate::tunnel::Tunnel;
 
-/// As many as a few hundred workers need: the events, and a handful of calls for each worker that starts or ends.
-const MOST_CONNECTIONS: usize = 512;
+/// The events, who reads a log, and a handful of calls for each worker that starts or ends. Each takes two descriptors,
+/// of which a process has a thousand.
+const MOST_CONNECTIONS: usize = 256;
 /// The head of a request: its longest part is a filter.
 const MOST_HEAD_BYTES: usize = 16 << 10;
 const MOST_HEADERS: usize = 32;
@@ -180,7 +181,7 @@ impl Proxy {
             } => {
                 let id = match self.container(&reference).await? {
                     Known::Is(id) => id,
-                    Known::Not(answer) => return Ok(answer.map(Either::Right)),
+                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
                 };
                 return self.attach(&id, &query.text(), head, tunnels).await;
             }
@@ -191,7 +192,7 @@ impl Proxy {
             } => {
                 let id = match self.container(&reference).await? {
                     Known::Is(id) => id,
-                    Known::Not(answer) => return Ok(answer.map(Either::Right)),
+                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
                 };
                 let grace = query.get("t").and_then(|seconds| seconds.parse().ok());
                 let path = format!("/containers/{id}{}?{}", action.path(), query.text());
@@ -203,7 +204,7 @@ impl Proxy {
             Call::CreateContainer { name } => {
                 let checked = policy::container(&name, &body, &self.containers)?;
                 if let Some(answer) = self.check_volume(&name, &checked.labels).await? {
-                    return Ok(answer.map(Either::Right));
+                    return Ok(passed(answer).map(Either::Right));
                 }
                 created(format!("/containers/create?name={name}"), checked.body)
             }
@@ -213,7 +214,7 @@ impl Proxy {
                 let path = format!("/volumes/{name}");
                 let volume: VolumeLook = match self.engine.look(path.clone()).await? {
                     Known::Is(volume) => volume,
-                    Known::Not(answer) => return Ok(answer.map(Either::Right)),
+                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
                 };
                 if !is_ours(volume.labels.as_ref()) {
                     return Err(not_ours("volume", &name));
@@ -221,7 +222,7 @@ impl Proxy {
                 Handed::plain(Method::DELETE, path)
             }
         };
-        Ok(passed(self.engine.send(handed).await?))
+        Ok(passed(self.engine.send(handed).await?).map(Either::Left))
     }
 
     /// The identifier of a container of Whim's. What is done is done to that, and not to whoever has the name by then.
@@ -272,7 +273,7 @@ impl Proxy {
         handed.upgrade = true;
         let mut answer = self.engine.send(handed).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(passed(answer));
+            return Ok(passed(answer).map(Either::Left));
         }
         let tunnel = Tunnel {
             client: hyper::upgrade::on(Request::from_parts(head, ())),
@@ -282,8 +283,7 @@ impl Proxy {
         if tunnels.try_send(tunnel).is_err() {
             return Err(Refusal::forbidden("a connection serves one request"));
         }
-        let mut switched = passed(answer);
-        *switched.body_mut() = Either::Right(Full::default());
+        let mut switched = passed(answer).map(|_nothing| Either::Right(Full::default()));
         let headers = switched.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("tcp"));
@@ -329,7 +329,7 @@ fn asks_for_raw_bytes(headers: &HeaderMap) -> bool {
 }
 
 /// The engine's answer, as it is passed on.
-fn passed(answer: Response<Incoming>) -> Response<Body> {
+fn passed<Content>(answer: Response<Content>) -> Response<Content> {
     let (mut head, body) = answer.into_parts();
     let mut headers = HeaderMap::new();
     for name in HEADERS {
@@ -337,7 +337,7 @@ fn passed(answer: Response<Incoming>) -> Response<Body> {
             headers.insert(name, value);
         }
     }
-    let mut passed = Response::new(Either::Left(body));
+    let mut passed = Response::new(body);
     *passed.status_mut() = head.status;
     *passed.headers_mut() = headers;
     passed

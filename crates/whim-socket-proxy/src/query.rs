@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 pub(crate) enum May {
     /// `true` or `false`.
     BeFlag,
-    /// Digits.
+    /// Digits, as many as a time in seconds has.
     BeNumber,
     /// Digits, or `all`.
     BeLines,
@@ -25,7 +25,7 @@ pub(crate) enum May {
 impl May {
     fn allow(self, value: &str) -> bool {
         let digits =
-            |value: &str| (1..=20).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
+            |value: &str| (1..=10).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
         match self {
             Self::BeFlag => matches!(value, "true" | "false"),
             Self::BeNumber => digits(value),

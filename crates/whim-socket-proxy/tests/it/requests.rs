@@ -95,6 +95,7 @@ async fn a_query_has_nothing_but_what_is_known_and_each_once() {
         "POST /containers/NAME/start?checkpoint=x&checkpoint-dir=/",
         "POST /containers/NAME/stop?signal=KILL",
         "POST /containers/NAME/stop?t=-1",
+        "POST /containers/NAME/stop?t=18446744073709551615",
         "POST /containers/NAME/stop?t=1&t=2",
         "POST /containers/NAME/stop?t=1;t=2",
         "POST /containers/NAME/stop?t=1%26t%3D2",
