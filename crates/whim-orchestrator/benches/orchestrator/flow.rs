@@ -51,19 +51,19 @@ fn write(path: &Path, content: &str) -> anyhow::Result<()> {
 
 /// What callers see.
 async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
-    let program = Program::start(world).await?;
+    let program = Program::start(world, &[]).await?;
     tokio::time::sleep(SETTLING).await;
     let memory = Value::new("idle", program.resident_megabytes()?, Unit::Megabytes);
     report.add(Row::new("Resident memory after the start", vec![memory]).below("idle", 30.0));
 
     enqueue::measure(world, &program, scale.times, report).await?;
+    // From here on they take every slot, and nothing is started.
     let running = workers::make(&world.database, scale.workers).await?;
     heartbeats::measure(world, &program, &running, scale.each, report).await?;
     if let Some(worker) = running.last() {
         locks::measure(&program, worker, scale.times, report).await?;
     }
     submissions::measure(&program, scale.each, report).await?;
-    workers::end(&world.database).await?;
 
     tokio::time::sleep(SETTLING).await;
     let memory = Value::new("then", program.resident_megabytes()?, Unit::Megabytes);
@@ -90,7 +90,8 @@ async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyho
         }
     }
     add_flatness("slowest length of the queue to fastest", &medians, report);
-    let program = Program::start(world).await?;
+    // Nothing is to be started: only looked at.
+    let program = Program::start(world, &[("MAX_WORKERS", "0")]).await?;
     pages::measure(&program, filled, scale.times.min(50), report).await?;
     drop(program);
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::Utc;
 use serde_json::{Value as Json, json};
-use sqlx::PgPool;
 
 use crate::http::{self, Caller};
 use crate::program::Program;
@@ -40,45 +39,23 @@ pub(crate) async fn measure(
             seq: 0,
         });
     }
-    // Tokens are looked up.
-    http::load(&mut speakers, Duration::from_millis(200), beat_without_events).await?;
     let load = format!("{} workers, {} calls at once", workers.len(), speakers.len());
-    let what = format!("Heartbeat without events, {load}");
-    let (before, log) = (
-        Updates::look(&world.database).await?,
-        log_position(&world.database).await?,
-    );
-    let samples = http::load(&mut speakers, length, beat_without_events).await?;
-    let row = Row::new(what, samples.load())
-        .at_least("rate", 5000.0)
-        .below("p99", 10.0);
-    report.add(row);
-    cost(
-        world,
-        &before,
-        log,
-        samples.count(),
-        "Heartbeat without events",
-        report,
-    )
-    .await?;
 
-    let what = format!("Heartbeat with one event, {load}");
-    let (before, log) = (
-        Updates::look(&world.database).await?,
-        log_position(&world.database).await?,
-    );
+    let before = Cost::settled(world, &mut speakers).await?;
+    let samples = http::load(&mut speakers, length, beat_without_events).await?;
+    let after = Cost::settled(world, &mut speakers).await?;
+    let what = "Heartbeat without events";
+    let row = Row::new(format!("{what}, {load}"), samples.load());
+    report.add(row.at_least("rate", 5000.0).below("p99", 10.0));
+    report.add(after.since(&before, what));
+
+    let before = after;
     let samples = http::load(&mut speakers, length, beat_with_an_event).await?;
-    report.add(Row::new(what, samples.load()));
-    cost(
-        world,
-        &before,
-        log,
-        samples.count(),
-        "Heartbeat with one event",
-        report,
-    )
-    .await
+    let after = Cost::settled(world, &mut speakers).await?;
+    let what = "Heartbeat with one event";
+    report.add(Row::new(format!("{what}, {load}"), samples.load()));
+    report.add(after.since(&before, what));
+    Ok(())
 }
 
 async fn beat_without_events(speaker: &mut Speaker) -> anyhow::Result<Duration> {
@@ -107,55 +84,61 @@ async fn beat(speaker: &mut Speaker, events: &Json) -> anyhow::Result<Duration> 
     Ok(elapsed)
 }
 
-async fn cost(
-    world: &World,
-    before: &Updates,
+/// What all heartbeats have cost Postgres so far.
+struct Cost {
+    heartbeats: u64,
+    /// How far the write-ahead log is, in bytes.
     log: i64,
-    heartbeats: usize,
-    what: &str,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    // What is coalesced is written a moment later, and sessions tell of their statistics about once a second.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let written = log_position(&world.database).await? - log;
-    let after = Updates::look(&world.database).await?;
-    let (updates, heap_only) = (after.all - before.all, after.heap_only - before.heap_only);
-    let each = |number: i64| number as f64 / heartbeats as f64;
-    report.add(Row::new(
-        format!("{what}, its cost"),
-        vec![
-            Value::new("of log each", each(written), Unit::Bytes),
-            Value::new("of rows written anew", each(updates) * 100.0, Unit::Percent),
-            Value::new(
-                "of those heap-only",
-                heap_only as f64 / updates.max(1) as f64 * 100.0,
-                Unit::Percent,
-            ),
-        ],
-    ));
-    Ok(())
-}
-
-/// How far the write-ahead log is.
-async fn log_position(database: &PgPool) -> sqlx::Result<i64> {
-    sqlx::query_scalar("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")
-        .fetch_one(database)
-        .await
-}
-
-/// How often the rows that heartbeats change were updated.
-struct Updates {
-    all: i64,
+    /// How often their rows were updated.
+    updates: i64,
+    /// How often within a page, without touching an index.
     heap_only: i64,
 }
 
-impl Updates {
-    async fn look(database: &PgPool) -> sqlx::Result<Self> {
-        let (all, heap_only) = sqlx::query_as(
+impl Cost {
+    /// Sessions of Postgres tell of their statistics when they have had nothing to do for a while and are asked again:
+    /// so they are. What an orchestrator writes a moment later is written by then.
+    async fn settled(world: &World, speakers: &mut [Speaker]) -> anyhow::Result<Self> {
+        const AT_LEAST_BETWEEN_TWO_REPORTS: Duration = Duration::from_millis(1500);
+        tokio::time::sleep(AT_LEAST_BETWEEN_TWO_REPORTS).await;
+        http::load(speakers, Duration::from_millis(100), beat_without_events).await?;
+        let log = sqlx::query_scalar("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")
+            .fetch_one(&world.database)
+            .await?;
+        let (updates, heap_only) = sqlx::query_as(
             "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_beats'",
         )
-        .fetch_one(database)
+        .fetch_one(&world.database)
         .await?;
-        Ok(Self { all, heap_only })
+        Ok(Self {
+            heartbeats: speakers.iter().map(|speaker| speaker.seq).sum(),
+            log,
+            updates,
+            heap_only,
+        })
+    }
+
+    fn since(&self, before: &Self, what: &str) -> Row {
+        let heartbeats = (self.heartbeats - before.heartbeats) as f64;
+        let updates = (self.updates - before.updates) as f64;
+        let heap_only = (self.heap_only - before.heap_only) as f64;
+        let values = vec![
+            Value::new(
+                "of log each",
+                (self.log - before.log) as f64 / heartbeats,
+                Unit::Bytes,
+            ),
+            Value::new(
+                "of them a row update",
+                updates / heartbeats * 100.0,
+                Unit::Percent,
+            ),
+            Value::new(
+                "of those heap-only",
+                heap_only / updates.max(1.0) * 100.0,
+                Unit::Percent,
+            ),
+        ];
+        Row::new(format!("{what}, its cost"), values)
     }
 }

@@ -15,8 +15,8 @@ use crate::world::World;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A worker that does nothing until it is ended.
-const WORKER: &str = "#!/bin/sh\nexec sleep 1000\n";
+/// A worker that does nothing until it is ended, and that outlives a benchmark that broke off only for a moment.
+const WORKER: &str = "#!/bin/sh\nexec sleep 60\n";
 
 /// A running orchestrator; ends when it is dropped.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub(crate) struct Addresses {
 }
 
 impl Program {
-    pub(crate) async fn start(world: &World) -> anyhow::Result<Self> {
+    /// Starts it with settings on top of those of the world.
+    pub(crate) async fn start(world: &World, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let worker = world.files().join("worker");
         fs::write(&worker, WORKER)?;
         fs::set_permissions(&worker, fs::Permissions::from_mode(0o755))?;
@@ -50,7 +51,7 @@ impl Program {
             .arg(&ready)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .envs(world.settings(&[]))
+            .envs(world.settings(settings))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

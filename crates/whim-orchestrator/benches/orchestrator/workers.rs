@@ -64,11 +64,3 @@ pub(crate) async fn make(database: &PgPool, count: usize) -> anyhow::Result<Vec<
     transaction.commit().await?;
     Ok(workers)
 }
-
-/// Ends them, with their items.
-pub(crate) async fn end(database: &PgPool) -> anyhow::Result<()> {
-    sqlx::query("delete from work_items where source = 'bench' and status = 'in_progress'")
-        .execute(database)
-        .await?;
-    Ok(())
-}
