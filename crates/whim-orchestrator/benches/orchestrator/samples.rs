@@ -20,10 +20,6 @@ impl Samples {
         }
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.sorted.len()
-    }
-
     /// The time that this share of all did not exceed; zero when there are none.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
