@@ -139,6 +139,9 @@ pub struct Warning {
     /// The files that it is about, if any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+    /// When the model provider's limit ends, where it says so: RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<String>,
 }
 
 /// What a warning is about; a snake-case string on the wire. Open, because a newer `ralph` may know more kinds.
@@ -149,6 +152,8 @@ pub enum WarningKind {
     ProviderLimited,
     /// The model API is away: 529, another 5xx, no connection.
     ProviderUnavailable,
+    /// The model API refuses our credentials.
+    ProviderRefused,
     /// Tasks that the agent deleted or reworded were put back.
     TaskRestored,
     /// SPEC.md was gone or empty and was written again.
@@ -173,6 +178,7 @@ impl WarningKind {
         match self {
             Self::ProviderLimited => "provider_limited",
             Self::ProviderUnavailable => "provider_unavailable",
+            Self::ProviderRefused => "provider_refused",
             Self::TaskRestored => "task_restored",
             Self::SpecRestored => "spec_restored",
             Self::LeftoverProcesses => "leftover_processes",
@@ -190,6 +196,7 @@ impl From<String> for WarningKind {
         match name.as_str() {
             "provider_limited" => Self::ProviderLimited,
             "provider_unavailable" => Self::ProviderUnavailable,
+            "provider_refused" => Self::ProviderRefused,
             "task_restored" => Self::TaskRestored,
             "spec_restored" => Self::SpecRestored,
             "leftover_processes" => Self::LeftoverProcesses,

@@ -61,6 +61,7 @@ impl<'a> Output<'a> {
             kind,
             message: message.into(),
             files: Vec::new(),
+            resets_at: None,
         }));
     }
 

@@ -1,7 +1,12 @@
 //! Trouble that is the model provider's and not the task's: the caller waits and tries again, and no iteration is
 //! spent on it.
 
-use ralph_contract::WarningKind;
+mod reset;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use ralph_contract::{Warning, WarningKind};
+
+use self::reset::reset_time;
 
 /// What kind of trouble the model provider has, or has with us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub(crate) enum TroubleKind {
 pub(crate) struct Trouble {
     pub(crate) kind: TroubleKind,
     pub(crate) message: String,
+    /// When the limit ends, where it says so.
+    pub(crate) resets_at: Option<DateTime<Utc>>,
 }
 
 impl Trouble {
@@ -44,7 +51,16 @@ impl Trouble {
         Some(Self {
             kind,
             message: message.to_owned(),
+            resets_at: reset_time(message, Utc::now()).filter(|_| kind == TroubleKind::Limited),
         })
+    }
+
+    /// The same trouble, where its end is known from elsewhere than from its words.
+    pub(crate) fn ending_at(mut self, resets_at: Option<DateTime<Utc>>) -> Self {
+        if self.kind == TroubleKind::Limited {
+            self.resets_at = resets_at.or(self.resets_at);
+        }
+        self
     }
 
     fn kind_by_words(message: &str) -> Option<TroubleKind> {
@@ -75,12 +91,19 @@ impl Trouble {
         }
     }
 
-    /// The kind of the warning that goes before the end of the run.
-    pub(crate) fn warning_kind(&self) -> WarningKind {
-        match self.kind {
-            TroubleKind::Limited => WarningKind::ProviderLimited,
-            TroubleKind::Unavailable => WarningKind::ProviderUnavailable,
-            TroubleKind::Refused => WarningKind::Other("provider_refused".to_owned()),
+    /// The warning that goes before the end of the run.
+    pub(crate) fn warning(&self) -> Warning {
+        Warning {
+            kind: match self.kind {
+                TroubleKind::Limited => WarningKind::ProviderLimited,
+                TroubleKind::Unavailable => WarningKind::ProviderUnavailable,
+                TroubleKind::Refused => WarningKind::ProviderRefused,
+            },
+            message: self.message.clone(),
+            files: Vec::new(),
+            resets_at: self
+                .resets_at
+                .map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)),
         }
     }
 

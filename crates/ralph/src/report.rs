@@ -80,7 +80,7 @@ impl<'a> Reporter<'a> {
 
     /// Tells that the model provider is to blame for what comes next.
     pub(crate) fn trouble(&self, trouble: &Trouble) {
-        self.output.warn(trouble.warning_kind(), trouble.message.clone());
+        self.output.event(&Event::Warning(trouble.warning()));
     }
 
     /// Tells of what is known only when all is over, and gives back the tool calls that were counted.

@@ -127,8 +127,8 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
         if stop.reason().is_none() && !progress.document().is_complete() {
             let stuck = stuck_reason(&options.agent)?;
             let Decision { warning, ending } = tally.after(report, stuck);
-            if let Some((kind, message)) = warning {
-                output.warn(kind, message);
+            if let Some(warning) = warning {
+                output.event(&Event::Warning(warning));
             }
             if let Some(ending) = ending {
                 return Ok(ending);

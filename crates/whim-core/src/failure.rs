@@ -38,8 +38,16 @@ pub enum FailureCause {
     #[serde(rename = "github_unavailable")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github_unavailable"))]
     GitHubUnavailable,
-    /// The model API is not available, overloaded, or a usage limit was reached.
+    /// The model API is not available or overloaded.
     ModelUnavailable,
+    /// The model API limits Whim: its rate of calls, or the plan's usage limit.
+    ModelLimited,
+    /// The model API does not accept Whim's credentials: a person has to mend that.
+    ModelRefused,
+    /// GitHub does not accept Whim's token: a person has to mend that.
+    #[serde(rename = "github_refused")]
+    #[cfg_attr(feature = "sqlx", sqlx(rename = "github_refused"))]
+    GitHubRefused,
 }
 
 /// What follows after an attempt failed (`DESIGN.md`, decision 12).
@@ -57,7 +65,7 @@ pub enum RetryRule {
 
 impl FailureCause {
     /// Every cause.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Crash,
         Self::Lost,
         Self::OutOfMemory,
@@ -71,6 +79,9 @@ impl FailureCause {
         Self::RuntimeUnavailable,
         Self::GitHubUnavailable,
         Self::ModelUnavailable,
+        Self::ModelLimited,
+        Self::ModelRefused,
+        Self::GitHubRefused,
     ];
 
     /// The name on the wire and in the database.
@@ -89,7 +100,15 @@ impl FailureCause {
             Self::RuntimeUnavailable => "runtime_unavailable",
             Self::GitHubUnavailable => "github_unavailable",
             Self::ModelUnavailable => "model_unavailable",
+            Self::ModelLimited => "model_limited",
+            Self::ModelRefused => "model_refused",
+            Self::GitHubRefused => "github_refused",
         }
+    }
+
+    /// Whether credentials are refused: waiting does not help, a person has to mend them.
+    pub fn needs_a_person(self) -> bool {
+        matches!(self, Self::ModelRefused | Self::GitHubRefused)
     }
 
     /// What follows after an attempt that failed for this cause.
@@ -102,9 +121,12 @@ impl FailureCause {
             | Self::PullRequestRefused
             | Self::WorkspaceUnusable
             | Self::SpecUnusable => RetryRule::Never,
-            Self::RuntimeUnavailable | Self::GitHubUnavailable | Self::ModelUnavailable => {
-                RetryRule::WaitWithoutSpending
-            }
+            Self::RuntimeUnavailable
+            | Self::GitHubUnavailable
+            | Self::ModelUnavailable
+            | Self::ModelLimited
+            | Self::ModelRefused
+            | Self::GitHubRefused => RetryRule::WaitWithoutSpending,
         }
     }
 }

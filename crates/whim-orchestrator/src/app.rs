@@ -11,7 +11,7 @@ use url::Url;
 use whim_service::reconcile::Activator;
 
 use crate::config::Config;
-use crate::dispatch::{Launching, Starts};
+use crate::dispatch::Launching;
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
@@ -42,8 +42,6 @@ pub struct Parts {
     pub worker_url: Url,
     /// Workers that are being started just now.
     pub launching: Launching,
-    /// Whether starts work.
-    pub starts: Starts,
     /// Asks the background work to look.
     pub pokes: Pokes,
 }
@@ -68,6 +66,8 @@ impl Deref for App {
 pub struct Pokes {
     /// The dispatcher: something may be claimable, or a slot, budget or time became free.
     pub dispatch: Arc<Notify>,
+    /// What failed and may work again.
+    pub breakers: Activator,
     /// Due retries.
     pub retries: Activator,
     /// Workers that are too late: leases that ended, no registration, no progress.
@@ -93,6 +93,7 @@ impl Pokes {
     pub fn everything(&self) {
         let Self {
             dispatch,
+            breakers,
             retries,
             overdue,
             stops,
@@ -105,6 +106,7 @@ impl Pokes {
         } = self;
         dispatch.notify_one();
         for activator in [
+            breakers,
             retries,
             overdue,
             stops,

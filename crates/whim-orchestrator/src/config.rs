@@ -11,7 +11,7 @@ use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
-pub use self::limits::{LifecycleConfig, LimitsConfig, Periods};
+pub use self::limits::{BreakersConfig, LifecycleConfig, LimitsConfig, Periods, RepositoryCaps};
 pub use self::runtime::{RuntimeConfig, RuntimeKind};
 pub use self::storage::{DatabaseConfig, RedisConfig};
 
@@ -28,6 +28,8 @@ pub struct Config {
     pub redis: RedisConfig,
     /// How much is done at once and in a day.
     pub limits: LimitsConfig,
+    /// When what fails is spared.
+    pub breakers: BreakersConfig,
     /// When a worker counts as dead or stuck, and what follows.
     pub lifecycle: LifecycleConfig,
     /// How often is looked without being told.
@@ -57,6 +59,7 @@ impl Config {
         let database = DatabaseConfig::read(env);
         let redis = RedisConfig::read(env);
         let limits = LimitsConfig::read(env);
+        let breakers = BreakersConfig::read(env);
         let lifecycle = LifecycleConfig::read(env);
         let periods = Periods::read(env);
         let runtime = RuntimeConfig::read(env);
@@ -68,6 +71,7 @@ impl Config {
             database,
             redis,
             limits,
+            breakers,
             lifecycle,
             periods,
             runtime,

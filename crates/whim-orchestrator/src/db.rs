@@ -5,7 +5,9 @@
 
 pub mod activity;
 pub mod beats;
+pub mod breakers;
 pub mod budget;
+pub mod dispatch;
 pub mod events;
 pub mod learnings;
 pub mod metrics;

@@ -4,6 +4,7 @@
 //! the safety net. What it does when it is woken is always the same: look, and start as many as are admitted.
 
 mod admit;
+pub(crate) mod breakers;
 mod claim;
 mod hold;
 mod launch;
@@ -17,12 +18,15 @@ use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-pub use self::admit::{Admission, Refusal, admission};
+pub use self::admit::{Admission, Refusal, admission, refusal_of_repository};
+use self::breakers::Breakers;
+pub use self::breakers::try_refused_credentials;
 pub use self::claim::{Claim, ClaimOutcome, claim};
 pub use self::hold::{pause, resume};
-pub use self::starts::{Launching, Starts};
+pub use self::starts::Launching;
 pub use self::wake::listen;
 use crate::app::App;
+use crate::db::dispatch::look;
 use crate::db::{self, budget, workers};
 use crate::error::Error;
 use crate::limits::Cooldown;
@@ -49,16 +53,16 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
             () = app.pokes.dispatch.notified() => {}
             () = alarm_rings => {}
         }
-        alarm = look(&app, &stop).await.map(|wait| Instant::now() + wait);
+        alarm = start_all(&app, &stop).await.map(|wait| Instant::now() + wait);
     }
 }
 
 /// Starts workers as long as they are admitted; answers when the next look is worth while, where that is known.
-async fn look(app: &App, stop: &CancellationToken) -> Option<Duration> {
+async fn start_all(app: &App, stop: &CancellationToken) -> Option<Duration> {
     while !stop.is_cancelled() {
         match start_next(app).await {
             Ok(Step::Started) => {}
-            Ok(Step::NothingToDo) => return None,
+            Ok(Step::NothingToDo { look_in }) => return look_in,
             Ok(Step::Refused(refusal)) => {
                 tracing::debug!(%refusal, "nothing is started");
                 return refusal.over_in();
@@ -76,25 +80,42 @@ async fn look(app: &App, stop: &CancellationToken) -> Option<Duration> {
 enum Step {
     /// A worker was started, or could not be: look again.
     Started,
-    NothingToDo,
+    NothingToDo {
+        /// When that may change without anybody telling.
+        look_in: Option<Duration>,
+    },
     Refused(Refusal),
 }
 
 async fn start_next(app: &App) -> Result<Step, Error> {
-    if let Some(refusal) = app.starts.refusal() {
-        return Ok(Step::Refused(refusal));
+    // Cheap looks first, so that the cooldown is not taken for nothing; the claim looks again and is exact.
+    let mut connection = app.work_database.acquire().await?;
+    let seen = look(&mut *connection).await?;
+    if !seen.claimable {
+        return Ok(Step::NothingToDo { look_in: None });
     }
-    if !claim::any_claimable(&app.work_database).await? {
-        return Ok(Step::NothingToDo);
-    }
-    if let Some(pause) = db::pause::current(&app.work_database).await? {
+    if seen.paused
+        && let Some(pause) = db::pause::current(&mut *connection).await?
+    {
         return Ok(Step::Refused(Refusal::Paused(pause)));
     }
-    // Cheap looks first, so that the cooldown is not taken for nothing; the claim looks again and is exact.
+    let breakers = if seen.breakers {
+        Breakers::look(&mut connection).await?
+    } else {
+        Breakers::default()
+    };
+    if let Some(refusal) = breakers.refusal(app.runtime.instance()) {
+        return Ok(Step::Refused(refusal));
+    }
     let max_workers = app.config.limits.max_workers;
-    if workers::count_live(&app.work_database).await? >= max_workers {
+    if seen.live_workers >= max_workers {
         return Ok(Step::Refused(Refusal::NoSlot { max: max_workers }));
     }
+    let look_in = breakers.next_repository_in();
+    if !claim::any_of_others(app, &mut connection, &breakers).await? {
+        return Ok(Step::NothingToDo { look_in });
+    }
+    drop(connection);
     if let Some(refusal) = admit::budget_refusal(app).await? {
         return Ok(Step::Refused(refusal));
     }
@@ -114,7 +135,7 @@ async fn start_next(app: &App) -> Result<Step, Error> {
             }
             Ok(Step::Started)
         }
-        Ok(ClaimOutcome::NothingToDo) => Ok(Step::NothingToDo),
+        Ok(ClaimOutcome::NothingToDo) => Ok(Step::NothingToDo { look_in }),
         Ok(ClaimOutcome::Refused(refusal)) => Ok(Step::Refused(refusal)),
         Err(error) => Err(error.into()),
     };

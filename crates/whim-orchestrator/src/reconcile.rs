@@ -3,6 +3,7 @@
 //! Each reconciler takes no input, is bounded and may run at any time: periodically, when poked, and at once after a
 //! start. The happy path and the path after a crash are the same.
 
+mod breakers;
 mod budget;
 mod counts;
 mod exits;
@@ -17,6 +18,7 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use whim_service::reconcile::Reconcilers;
 
+pub use self::breakers::Breakers;
 pub use self::budget::Budget;
 pub use self::counts::Counts;
 pub use self::exits::Exits;
@@ -41,6 +43,7 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
         OverdueWorkers(app.clone()),
     );
     reconcilers.start("stops", None, often, &pokes.stops, Stops::new(app, stop));
+    reconcilers.start("breakers", None, often, &pokes.breakers, Breakers(app.clone()));
     reconcilers.start("retries", None, often, &pokes.retries, Retries(app.clone()));
     reconcilers.start("budget", None, seldom, &pokes.budget, Budget(app.clone()));
     reconcilers.start("counts", None, seldom, &pokes.counts, Counts(app.clone()));

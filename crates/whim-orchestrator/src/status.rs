@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use whim_core::protocol::status::{Component, Health, RuntimeStatus, Status};
+use whim_core::FailureCause;
+use whim_core::protocol::status::{BreakerSubject, Component, Health, RuntimeStatus, Status};
 use whim_service::chain::chain;
 
 use crate::app::App;
+use crate::db::breakers::{self, Open};
 use crate::db::{activity, work_items};
 use crate::dispatch::{self, Admission};
 use crate::error::Error;
@@ -16,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks every part for a sign of life.
 pub async fn health(app: &App) -> Health {
-    let (postgres, redis, runtime) = tokio::join!(
+    let (postgres, redis, runtime, breakers) = tokio::join!(
         component("Postgres", async {
             sqlx::query_scalar!("select version()")
                 .fetch_one(&app.work_database)
@@ -27,12 +29,36 @@ pub async fn health(app: &App) -> Health {
             app.redis.ping().await.map(|()| "Redis".to_owned())
         }),
         component("What starts workers", app.runtime.health()),
+        tokio::time::timeout(PATIENCE, breakers::open_ones(&app.work_database)),
     );
+    // That Postgres does not answer is told already.
+    let open = breakers.ok().and_then(Result::ok).unwrap_or_default();
     Health {
+        model: spared(&open, BreakerSubject::Model, "The model API"),
+        github: spared(&open, BreakerSubject::GitHub, "GitHub"),
         healthy: postgres.healthy && redis.healthy && runtime.healthy,
         postgres,
         redis,
         runtime,
+    }
+}
+
+/// What workers told of a part that lies outside. Not in their words: everybody may ask for this.
+fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> Component {
+    let Some(open) = open.iter().find(|open| open.subject == subject) else {
+        return Component::unknown();
+    };
+    let what = if open.cause.needs_a_person() {
+        "refuses Whim's credentials"
+    } else if open.cause == FailureCause::ModelLimited {
+        "limits Whim"
+    } else {
+        "is not available"
+    };
+    let until = open.until.format("%Y-%m-%d %H:%M UTC");
+    Component {
+        healthy: false,
+        message: format!("{name} {what}; nothing is started until {until}"),
     }
 }
 
@@ -87,6 +113,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         budget,
         cooldown,
         paused,
+        breakers,
         refusals,
     } = admission?;
     let Component { healthy, message } = health;
@@ -95,10 +122,9 @@ pub async fn status(app: &App) -> Result<Status, Error> {
     if !healthy {
         warnings.push(message.clone());
     }
-    if let Some(why) = app.starts.last_failure() {
-        warnings.push(format!("The last worker could not be started: {why}."));
-    }
     warnings.extend(transaction?.map(|transaction| transaction.to_string()));
+    // Those that hold up everything are told by `waiting_for` as well; these are for whoever can mend it.
+    warnings.extend(breakers.iter().map(|breaker| breaker.explanation.clone()));
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         items: items?,
@@ -111,6 +137,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
             healthy,
             message,
         },
+        breakers,
         waiting_for: refusals.iter().map(ToString::to_string).collect(),
         warnings,
     })

@@ -6,6 +6,7 @@ mod neutral;
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use whim_core::protocol::worker::Assignment;
 use whim_core::{BranchName, FailureCause, IssueNumber, RepoName};
@@ -82,6 +83,10 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let cause = match &error {
             ApiError::Away { .. } | ApiError::Unreachable { .. } => FailureCause::GitHubUnavailable,
+            ApiError::Refused {
+                status: StatusCode::UNAUTHORIZED,
+                ..
+            } => FailureCause::GitHubRefused,
             ApiError::Refused { .. } | ApiError::Misfit { .. } => FailureCause::PullRequestRefused,
         };
         let retry_after = match error.retry() {

@@ -68,11 +68,13 @@ fn one_of_each() -> Vec<Event> {
             kind: WarningKind::TaskRestored,
             message: "1 task was put back".into(),
             files: vec!["SPEC.md".into()],
+            resets_at: None,
         }),
         Event::Warning(Warning {
             kind: WarningKind::ProviderLimited,
             message: "429\nretry later".into(),
             files: Vec::new(),
+            resets_at: Some("2026-11-20T15:52:42Z".into()),
         }),
         Event::Stuck(Stuck {
             reason: "no database".into(),

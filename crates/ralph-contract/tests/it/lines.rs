@@ -105,7 +105,7 @@ proptest! {
     fn any_text_inside_an_event_survives(message in any::<String>(), kind in any::<String>(), file in any::<String>()) {
         let events = [
             Event::Failed(Failed { error: message.clone() }),
-            Event::Warning(Warning { kind: WarningKind::from(kind), message, files: vec![file] }),
+            Event::Warning(Warning { kind: WarningKind::from(kind), message, files: vec![file], resets_at: None }),
         ];
         for event in events {
             let line = to_line(&event);

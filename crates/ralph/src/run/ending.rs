@@ -1,6 +1,6 @@
 //! When to go on and when to end.
 
-use ralph_contract::WarningKind;
+use ralph_contract::{Warning, WarningKind};
 
 use super::iteration::Report;
 use crate::verdict::Verdict;
@@ -21,7 +21,7 @@ pub(crate) enum Ending {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
     /// What the caller should hear of first.
-    pub(crate) warning: Option<(WarningKind, String)>,
+    pub(crate) warning: Option<Warning>,
     /// How the run ends; it goes on where there is none.
     pub(crate) ending: Option<Ending>,
 }
@@ -79,7 +79,7 @@ impl Tally {
             Verdict::Provider(trouble) => {
                 let error = trouble.summary();
                 return Decision {
-                    warning: Some((trouble.warning_kind(), trouble.message)),
+                    warning: Some(trouble.warning()),
                     ending: Some(Ending::Failed { error }),
                 };
             }
@@ -110,7 +110,12 @@ impl Tally {
         }
         Decision {
             ending: self.if_stuck(&format!("; the last one failed: {error}")),
-            warning: Some((WarningKind::Other("iteration_failed".to_owned()), error)),
+            warning: Some(Warning {
+                kind: WarningKind::Other("iteration_failed".to_owned()),
+                message: error,
+                files: Vec::new(),
+                resets_at: None,
+            }),
         }
     }
 
@@ -205,6 +210,7 @@ mod tests {
         let trouble = Trouble {
             kind: TroubleKind::Limited,
             message: "resets 8pm".to_owned(),
+            resets_at: None,
         };
         let endings = play(3, vec![(Verdict::Provider(trouble), true)]);
         assert!(matches!(&endings[0], Some(Ending::Failed { error }) if error.contains("resets 8pm")));

@@ -149,6 +149,7 @@ impl Progress {
             kind: WarningKind::UncommittedChanges,
             message,
             files,
+            resets_at: None,
         }));
     }
 

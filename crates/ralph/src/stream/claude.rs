@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use ralph_contract::{IterationStats, ToolKind};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,12 +14,11 @@ use crate::provider::Trouble;
 use crate::text::shortened;
 
 /// Kinds of events that are known and of no interest: they are about the harness itself, or repeat the others.
-const UNINTERESTING: [&str; 16] = [
+const UNINTERESTING: [&str; 15] = [
     "user",
     "stream_event",
     "tool_progress",
     "tool_use_summary",
-    "rate_limit_event",
     "prompt_suggestion",
     "conversation_reset",
     "command_lifecycle",
@@ -44,6 +44,8 @@ pub(crate) struct ClaudeDecoder {
     directory: PathBuf,
     /// Code of the last error that the harness put in the model's mouth, such as `billing_error`.
     last_error: Option<String>,
+    /// When the limit ends that the latest call was refused for.
+    limit_resets_at: Option<DateTime<Utc>>,
     usage_so_far: IterationStats,
     /// One message comes as several events, each with the usage of the whole.
     counted_messages: HashSet<String>,
@@ -54,6 +56,7 @@ impl ClaudeDecoder {
         Self {
             directory,
             last_error: None,
+            limit_resets_at: None,
             usage_so_far: IterationStats::default(),
             counted_messages: HashSet::new(),
         }
@@ -131,7 +134,8 @@ impl ClaudeDecoder {
         let code = event.api_error.or_else(|| self.last_error.clone());
         let trouble = is_error
             .then(|| Trouble::of_error(event.api_error_status, code.as_deref(), &text))
-            .flatten();
+            .flatten()
+            .map(|trouble| trouble.ending_at(self.limit_resets_at));
         AgentResult {
             is_error,
             text,
@@ -174,6 +178,17 @@ impl Decoder for ClaudeDecoder {
             "system" => match serde_json::from_value::<SystemEvent>(value) {
                 Ok(SystemEvent::ApiRetry(retry)) => vec![retry.into()],
                 Ok(SystemEvent::Other) => Vec::new(),
+                Err(error) => misfit(&kind, &error),
+            },
+            "rate_limit_event" => match serde_json::from_value::<RateLimitEvent>(value) {
+                Ok(RateLimitEvent { rate_limit_info: info }) => {
+                    // One that allows goes before each call that was answered.
+                    self.limit_resets_at = info
+                        .resets_at
+                        .filter(|_| info.status == "rejected")
+                        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+                    Vec::new()
+                }
                 Err(error) => misfit(&kind, &error),
             },
             known if UNINTERESTING.contains(&known) => Vec::new(),
@@ -249,6 +264,21 @@ struct ResultEvent {
     total_cost_usd: Option<f64>,
 }
 
+/// What a plan's limits allow.
+#[derive(Deserialize)]
+struct RateLimitEvent {
+    rate_limit_info: RateLimitInfo,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RateLimitInfo {
+    /// `allowed`, `allowed_warning` or `rejected`.
+    status: String,
+    /// Seconds since 1970.
+    resets_at: Option<i64>,
+}
+
 #[derive(Deserialize)]
 #[serde(tag = "subtype", rename_all = "snake_case")]
 enum SystemEvent {
@@ -274,8 +304,13 @@ impl From<ApiRetry> for Signal {
             status.as_deref().or(retry.error.as_deref()).unwrap_or("nothing"),
             delay.as_secs()
         );
+        // So long a delay is what the provider asked for.
+        let resets_at = TimeDelta::from_std(delay)
+            .ok()
+            .and_then(|delay| Utc::now().checked_add_signed(delay));
         Self::ProviderRetry {
-            trouble: Trouble::of_error(retry.error_status, retry.error.as_deref(), &message),
+            trouble: Trouble::of_error(retry.error_status, retry.error.as_deref(), &message)
+                .map(|trouble| trouble.ending_at(resets_at)),
             delay,
         }
     }

@@ -83,6 +83,15 @@ pub enum Because {
     RedisAway,
     /// What starts workers fails.
     StartsFail,
+    /// The model API is away, limits Whim or refuses its credentials.
+    ModelUnavailable,
+    /// GitHub is away, limits Whim or refuses its token.
+    #[serde(rename = "github_unavailable")]
+    GitHubUnavailable,
+    /// One worker after the other crashed in its repository.
+    RepositoryCrashes,
+    /// Its repository has as many workers as it may.
+    NoRepositorySlot,
     /// Others come first.
     Behind,
     /// Nothing stands in its way: it is the next.

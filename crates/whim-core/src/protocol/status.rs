@@ -23,6 +23,13 @@ pub struct Health {
     pub redis: Component,
     /// Whether workers can be started.
     pub runtime: Component,
+    /// Whether the model API works for Whim, as far as its workers told. Does not count in `healthy`: a limit that was
+    /// reached is no defect.
+    #[serde(default = "Component::unknown")]
+    pub model: Component,
+    /// Whether GitHub works for Whim, as far as its workers told. Does not count in `healthy`.
+    #[serde(default = "Component::unknown")]
+    pub github: Component,
 }
 
 /// Whether a part answers.
@@ -34,6 +41,16 @@ pub struct Component {
     pub healthy: bool,
     /// What it is, or why it does not answer, in a few words that reveal no secret.
     pub message: String,
+}
+
+impl Component {
+    /// A part of which nothing bad is known.
+    pub fn unknown() -> Self {
+        Self {
+            healthy: true,
+            message: "nothing bad was told".to_owned(),
+        }
+    }
 }
 
 /// `GET /api/queue?limit=&cursor=`: what waits, in the order in which it will be taken.
@@ -116,6 +133,9 @@ pub struct Status {
     pub paused: Option<Pause>,
     /// What starts workers.
     pub runtime: RuntimeStatus,
+    /// Parts that failed too often and are spared for a time, with everything that needs them.
+    #[serde(default)]
+    pub breakers: Vec<Breaker>,
     /// Why nothing new is started at the moment, in one sentence each; empty when the next item would start at once.
     pub waiting_for: Vec<String>,
     /// What the owner should look at, in one sentence each.
@@ -159,6 +179,71 @@ pub struct Cooldown {
     pub seconds: f64,
     /// When it is over, if it is running.
     pub until: Option<DateTime<Utc>>,
+}
+
+/// An open breaker: something failed too often, and what needs it is not started before it was tried again. It spends
+/// no retry of any item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Breaker {
+    /// What failed.
+    pub subject: BreakerSubject,
+    /// Which of them: an instance of the runtime or a repository; `null` where there is only one.
+    pub name: Option<String>,
+    /// Why, for a program.
+    pub cause: FailureCause,
+    /// Why, for a person: one sentence with what ends it.
+    pub explanation: String,
+    /// Failures in a row, without those of workers that ran already.
+    pub failures: u32,
+    /// Since when nothing is started.
+    pub since: DateTime<Utc>,
+    /// When it is tried again; with `endsByItself`, when it is over.
+    pub until: DateTime<Utc>,
+    /// Whether it is over at `until`; else one worker tries then, and the rest follows when that works.
+    pub ends_by_itself: bool,
+    /// Whether a worker is trying now.
+    pub probing: bool,
+    /// Whether credentials are refused: a person has to mend them.
+    pub needs_a_person: bool,
+}
+
+/// What a breaker spares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "sqlx",
+    derive(sqlx::Type),
+    sqlx(type_name = "breaker_subject", rename_all = "snake_case")
+)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerSubject {
+    /// The model API: every item needs it.
+    Model,
+    /// GitHub: every item needs it.
+    #[serde(rename = "github")]
+    #[cfg_attr(feature = "sqlx", sqlx(rename = "github"))]
+    GitHub,
+    /// What starts workers, of one orchestrator instance.
+    Runtime,
+    /// One repository, in which one worker after the other crashes.
+    Repository,
+}
+
+impl BreakerSubject {
+    /// Every subject.
+    pub const ALL: [Self; 4] = [Self::Model, Self::GitHub, Self::Runtime, Self::Repository];
+
+    /// The name on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::GitHub => "github",
+            Self::Runtime => "runtime",
+            Self::Repository => "repository",
+        }
+    }
 }
 
 /// What starts workers.

@@ -23,7 +23,7 @@ use whim_service::telemetry::LogLevels;
 
 use super::{App, Parts, Pokes};
 use crate::config::{ApiConfig, Config, RuntimeKind};
-use crate::dispatch::{self, Launching, Starts};
+use crate::dispatch::{self, Launching};
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
@@ -205,6 +205,7 @@ pub async fn start(
     let addresses = listeners.addresses()?;
     migrate(&config).await?;
     let app = build(config, runtime, &addresses)?;
+    dispatch::try_refused_credentials(&app).await;
 
     let readiness = Readiness::new();
     let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
@@ -259,7 +260,6 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         runtime,
         worker_url,
         launching: Launching::default(),
-        starts: Starts::default(),
         pokes: Pokes::default(),
         config,
     }))

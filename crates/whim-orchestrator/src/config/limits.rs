@@ -1,8 +1,10 @@
 //! How much is done, and when something that does not move is given up.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use whim_core::RepoName;
 use whim_core::retry::RetrySchedule;
 use whim_service::environment::{Environment, Expected, seconds, whole_number};
 
@@ -12,10 +14,12 @@ use super::DAY;
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// How much is done at once and in a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
     /// `MAX_WORKERS`: how many workers live at once, over all orchestrators of a database.
     pub max_workers: u32,
+    /// How many of those may work on one repository.
+    pub repositories: RepositoryCaps,
     /// `DAILY_BUDGET`: how many iterations are used in a UTC day.
     pub daily_budget: u32,
     /// `COOLDOWN_SECONDS`: the shortest time between two starts.
@@ -29,7 +33,13 @@ impl LimitsConfig {
         // The upper bound is that of the column.
         let most_iterations = NonZeroU32::MIN.saturating_add(i32::MAX.unsigned_abs() - 1);
         Self {
-            max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=1000)),
+            max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=MOST_WORKERS)),
+            repositories: RepositoryCaps {
+                each: env.optional("MAX_WORKERS_PER_REPO", whole_number(1..=MOST_WORKERS)),
+                by_name: env
+                    .or_default("MAX_WORKERS_BY_REPO", ByName::default(), caps_by_name())
+                    .0,
+            },
             daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=1_000_000)),
             cooldown: env.or_default(
                 "COOLDOWN_SECONDS",
@@ -40,6 +50,60 @@ impl LimitsConfig {
                 "MAX_ITERATIONS",
                 NonZeroU32::MIN.saturating_add(49),
                 whole_number(NonZeroU32::MIN..=most_iterations),
+            ),
+        }
+    }
+}
+
+/// How many workers may work on one repository at once; without a cap as many as there are slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryCaps {
+    /// `MAX_WORKERS_PER_REPO`: for each that has no cap of its own.
+    pub each: Option<u32>,
+    /// `MAX_WORKERS_BY_REPO`: by the repository in lower case; 0 starts nothing there.
+    pub by_name: BTreeMap<String, u32>,
+}
+
+impl RepositoryCaps {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        let Self { each, by_name } = self;
+        each.is_none() && by_name.is_empty()
+    }
+
+    /// The cap of a repository, given in lower case.
+    pub fn of(&self, repo: &str) -> Option<u32> {
+        self.by_name.get(repo).copied().or(self.each)
+    }
+}
+
+/// When what fails is spared, and when it is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakersConfig {
+    /// `BREAKER_THRESHOLD`: failures in a row, where a single one proves nothing.
+    pub threshold: u32,
+    /// `PROBE_SECONDS`: about when it is first tried again; twice as long after each failure.
+    pub first_probe: Duration,
+    /// `LONGEST_PROBE_SECONDS`: how long that becomes at the most, and how often refused credentials are tried.
+    pub longest_probe: Duration,
+    /// `MAX_PARK_HOURS`: how long is waited at the most for the end of a limit that is told.
+    pub longest_park: Duration,
+    /// `PARK_JITTER_SECONDS`: how long after such an end work goes on at the latest.
+    pub park_jitter: Duration,
+}
+
+impl BreakersConfig {
+    pub(super) fn read(env: &mut Environment) -> Self {
+        let probe = || seconds(SHORTEST..=DAY);
+        Self {
+            threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
+            first_probe: env.or_default("PROBE_SECONDS", Duration::from_secs(30), probe()),
+            longest_probe: env.or_default("LONGEST_PROBE_SECONDS", Duration::from_mins(30), probe()),
+            longest_park: env.or_default("MAX_PARK_HOURS", 7 * DAY, hours()),
+            park_jitter: env.or_default(
+                "PARK_JITTER_SECONDS",
+                Duration::from_mins(1),
+                seconds(Duration::ZERO..=DAY),
             ),
         }
     }
@@ -98,6 +162,32 @@ impl Periods {
             reconcile: env.or_default("RECONCILE_SECONDS", Duration::from_mins(1), period()),
         }
     }
+}
+
+const MOST_WORKERS: u32 = 1000;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct ByName(BTreeMap<String, u32>);
+
+fn caps_by_name() -> Expected<ByName> {
+    Expected::new(
+        format!("a list such as owner/repo=1,owner/other=3, each 0 to {MOST_WORKERS}"),
+        |raw| {
+            raw.split(',')
+                .map(|pair| {
+                    let (repo, cap) = pair.split_once('=')?;
+                    let repo = RepoName::parse(repo.trim()).ok()?;
+                    let cap = cap.trim().parse().ok().filter(|cap| *cap <= MOST_WORKERS)?;
+                    Some((repo.as_str().to_ascii_lowercase(), cap))
+                })
+                .collect::<Option<_>>()
+                .map(ByName)
+        },
+        |ByName(caps)| {
+            let pairs: Vec<String> = caps.iter().map(|(repo, cap)| format!("{repo}={cap}")).collect();
+            pairs.join(",")
+        },
+    )
 }
 
 const MOST_RETRIES: usize = 20;

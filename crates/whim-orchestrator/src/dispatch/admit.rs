@@ -4,12 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use whim_core::RepoName;
 use whim_core::protocol::queue::Pause;
-use whim_core::protocol::status::{Budget, Cooldown, Slots};
+use whim_core::protocol::status::{Breaker, Budget, Cooldown, Slots};
 use whim_service::chain::chain;
 
+use super::breakers::Breakers;
 use super::remaining;
 use crate::app::App;
+use crate::db::dispatch::busy_repositories;
 use crate::db::{budget, pause, workers};
 use crate::limits::BudgetCopy;
 
@@ -37,12 +40,19 @@ pub enum Refusal {
     },
     /// Redis does not answer.
     RedisAway,
-    /// What starts workers failed, and is tried again later.
-    StartsFail {
-        /// Why it failed.
-        why: String,
-        /// When it is tried again.
+    /// What is needed failed, and is spared for a time.
+    Spared {
+        /// The breaker that is open.
+        breaker: Breaker,
+        /// When it is tried again, or is over; zero while a worker tries.
         left: Duration,
+    },
+    /// A repository has as many workers as it may. Concerns its items only.
+    NoRepositorySlot {
+        /// The repository.
+        repo: RepoName,
+        /// Its cap.
+        max: u32,
     },
 }
 
@@ -50,9 +60,14 @@ impl Refusal {
     /// How long it holds at the most, where nothing else can end it that tells of itself.
     pub(super) fn over_in(&self) -> Option<Duration> {
         match self {
-            Self::Cooldown { left } | Self::StartsFail { why: _, left } => Some(*left),
+            Self::Cooldown { left } => Some(*left),
+            Self::Spared { breaker: _, left } => Some(*left).filter(|left| !left.is_zero()),
             // A queue that is resumed and a worker that ends poke the dispatcher; a new day or a Redis that is back are found by the tick.
-            Self::Paused(_) | Self::NoSlot { .. } | Self::BudgetUsedUp { .. } | Self::RedisAway => None,
+            Self::Paused(_)
+            | Self::NoSlot { .. }
+            | Self::NoRepositorySlot { .. }
+            | Self::BudgetUsedUp { .. }
+            | Self::RedisAway => None,
         }
     }
 }
@@ -95,10 +110,13 @@ impl fmt::Display for Refusal {
             Self::RedisAway => {
                 formatter.write_str("Redis does not answer: nothing new is started until it does.")
             }
-            Self::StartsFail { why, left } => write!(
+            Self::Spared { breaker, left: _ } => formatter.write_str(&breaker.explanation),
+            Self::NoRepositorySlot { repo, max: 0 } => {
+                write!(formatter, "Nothing is started in {repo} (MAX_WORKERS_BY_REPO).")
+            }
+            Self::NoRepositorySlot { repo, max } => write!(
                 formatter,
-                "The last worker could not be started ({why}); the next try is in {}.",
-                whole_seconds(*left)
+                "{repo} has as many workers as it may at once: {max} (MAX_WORKERS_PER_REPO or MAX_WORKERS_BY_REPO)."
             ),
         }
     }
@@ -120,6 +138,8 @@ pub struct Admission {
     pub cooldown: Cooldown,
     /// The pause that a person asked for.
     pub paused: Option<Pause>,
+    /// The breakers that are open.
+    pub breakers: Vec<Breaker>,
     /// Why nothing new would be started; empty when the next item would be at once.
     pub refusals: Vec<Refusal>,
 }
@@ -130,15 +150,16 @@ pub struct Admission {
 /// Postgres is away. Redis away is a refusal.
 pub async fn admission(app: &App) -> sqlx::Result<Admission> {
     let limits = &app.config.limits;
-    let (active, usage, paused) = tokio::try_join!(
+    let (active, usage, paused, open) = tokio::try_join!(
         workers::count_live(&app.database),
         budget::today(&app.database),
-        pause::current(&app.database)
+        pause::current(&app.database),
+        open_breakers(app)
     )?;
     let cooldown_left = app.limits.cooldown_left().await;
 
     let mut refusals: Vec<Refusal> = paused.clone().map(Refusal::Paused).into_iter().collect();
-    refusals.extend(app.starts.refusal());
+    refusals.extend(open.refusal(app.runtime.instance()));
     if active >= limits.max_workers {
         refusals.push(Refusal::NoSlot {
             max: limits.max_workers,
@@ -173,8 +194,36 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
             until,
         },
         paused,
+        breakers: open.shown(),
         refusals,
     })
+}
+
+async fn open_breakers(app: &App) -> sqlx::Result<Breakers> {
+    Breakers::look(&mut *app.database.acquire().await?).await
+}
+
+/// Why nothing of a repository is started, though others may be.
+///
+/// # Errors
+/// Postgres is away.
+pub async fn refusal_of_repository(app: &App, repo: &RepoName) -> sqlx::Result<Option<Refusal>> {
+    if let Some(refusal) = open_breakers(app).await?.refusal_of(repo) {
+        return Ok(Some(refusal));
+    }
+    let name = repo.as_str().to_ascii_lowercase();
+    let Some(max) = app.config.limits.repositories.of(&name) else {
+        return Ok(None);
+    };
+    let busy = busy_repositories(&app.database).await?;
+    let active = busy
+        .iter()
+        .find(|busy| busy.repo == name)
+        .map_or(0, |busy| busy.workers);
+    Ok((active >= max).then(|| Refusal::NoRepositorySlot {
+        repo: repo.clone(),
+        max,
+    }))
 }
 
 /// Whether the day's budget is used up. Asks the copy first: as long as that has something left, the claim finds out
@@ -205,6 +254,7 @@ mod tests {
     #[test]
     fn every_reason_is_a_sentence_that_names_its_setting() {
         let resets_at = DateTime::UNIX_EPOCH;
+        let repo = || RepoName::parse("octocat/hello").unwrap();
         let paused = |by: Option<&str>, reason: Option<&str>| {
             Refusal::Paused(Pause {
                 since: DateTime::UNIX_EPOCH,
@@ -223,10 +273,8 @@ mod tests {
                 left: Duration::from_millis(1500),
             },
             Refusal::RedisAway,
-            Refusal::StartsFail {
-                why: "there is no program /opt/whim-worker: set WORKER_BIN".to_owned(),
-                left: Duration::from_secs(8),
-            },
+            Refusal::NoRepositorySlot { repo: repo(), max: 0 },
+            Refusal::NoRepositorySlot { repo: repo(), max: 3 },
         ];
 
         let sentences: Vec<String> = refusals.iter().map(ToString::to_string).collect();
@@ -240,7 +288,8 @@ mod tests {
         The day's 200 iterations are used or reserved (DAILY_BUDGET); the next day begins at 1970-01-01 00:00 UTC.
         The pause between two starts lasts another 2 s (COOLDOWN_SECONDS).
         Redis does not answer: nothing new is started until it does.
-        The last worker could not be started (there is no program /opt/whim-worker: set WORKER_BIN); the next try is in 8 s.
+        Nothing is started in octocat/hello (MAX_WORKERS_BY_REPO).
+        octocat/hello has as many workers as it may at once: 3 (MAX_WORKERS_PER_REPO or MAX_WORKERS_BY_REPO).
         ");
     }
 }

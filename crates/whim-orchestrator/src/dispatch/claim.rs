@@ -1,14 +1,18 @@
 //! The claim: an item, its worker, the worker's token, its lease and its share of the budget, in one transaction.
 
-use sqlx::PgExecutor;
+use std::collections::BTreeSet;
+
+use sqlx::{PgConnection, PgExecutor};
 use whim_core::{WorkerId, WorkerToken};
 
 use super::admit::used_up;
+use super::breakers::Breakers;
 use super::{Refusal, remaining};
 use crate::app::App;
+use crate::db::dispatch::{busy_repositories, look};
 use crate::db::work_items::{self, Claimed};
 use crate::db::workers::{self, NewWorker};
-use crate::db::{budget, pause};
+use crate::db::{breakers, budget, pause};
 
 /// Serialises claims over all orchestrators of a database: slots and budget are counted and taken under it, so they
 /// are exact. The number means nothing; it spells "whim".
@@ -23,6 +27,8 @@ pub struct Claim {
     pub worker: WorkerId,
     /// Nowhere else from now on: the database has its hash.
     pub token: WorkerToken,
+    /// Whether a breaker was open: what the start shows may close it.
+    pub(super) breakers: bool,
 }
 
 /// What became of a claim.
@@ -36,15 +42,25 @@ pub enum ClaimOutcome {
     Refused(Refusal),
 }
 
-/// Whether there is anything to claim at all. Reads one entry of the claim's index.
-pub(super) async fn any_claimable(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (
-             select from work_items where status = 'queued' and next_retry_at is null
-         ) as "exists!""#
-    )
-    .fetch_one(db)
-    .await
+/// The repositories, in lower case, of which nothing is started now: they have as many workers as they may, or crash
+/// them. Exact under the lock of the claims.
+async fn spared(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<Vec<String>> {
+    let caps = &app.config.limits.repositories;
+    let mut spared: BTreeSet<String> = open.repositories().collect();
+    if !caps.is_empty() {
+        let closed = caps.by_name.iter().filter(|(_, cap)| **cap == 0);
+        spared.extend(closed.map(|(repo, _)| repo.clone()));
+        let busy = busy_repositories(db).await?.into_iter();
+        let full = busy.filter(|busy| caps.of(&busy.repo).is_some_and(|cap| busy.workers >= cap));
+        spared.extend(full.map(|busy| busy.repo));
+    }
+    Ok(spared.into_iter().collect())
+}
+
+/// Whether anything can be claimed besides the items of repositories that are spared, given that there is something.
+pub(super) async fn any_of_others(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<bool> {
+    let spared = spared(app, db, open).await?;
+    Ok(spared.is_empty() || work_items::first_of_others(db, &spared).await?.is_some())
 }
 
 /// Until the end of the transaction no other claims, and claims that were going on have ended.
@@ -63,13 +79,24 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     let limits = &app.config.limits;
     let mut transaction = app.work_database.begin().await?;
     lock_out_claims(&mut *transaction).await?;
-    if let Some(pause) = pause::current(&mut *transaction).await? {
+    let seen = look(&mut *transaction).await?;
+    if seen.paused
+        && let Some(pause) = pause::current(&mut *transaction).await?
+    {
         return Ok(ClaimOutcome::Refused(Refusal::Paused(pause)));
     }
-    if workers::count_live(&mut *transaction).await? >= limits.max_workers {
+    if seen.live_workers >= limits.max_workers {
         return Ok(ClaimOutcome::Refused(Refusal::NoSlot {
             max: limits.max_workers,
         }));
+    }
+    let open = if seen.breakers {
+        Breakers::look(&mut transaction).await?
+    } else {
+        Breakers::default()
+    };
+    if let Some(refusal) = open.refusal(app.runtime.instance()) {
+        return Ok(ClaimOutcome::Refused(refusal));
     }
     let usage = budget::today(&mut *transaction).await?;
     let remaining = remaining(limits.daily_budget, &usage);
@@ -79,7 +106,16 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
             usage.resets_at,
         )));
     }
-    let Some(item) = work_items::claim(&mut transaction, worker).await? else {
+    let spared = spared(app, &mut transaction, &open).await?;
+    let item = if spared.is_empty() {
+        work_items::claim(&mut transaction, worker).await?
+    } else {
+        match work_items::first_of_others(&mut transaction, &spared).await? {
+            Some(first) => work_items::claim_one(&mut transaction, worker, first).await?,
+            None => None,
+        }
+    };
+    let Some(item) = item else {
         return Ok(ClaimOutcome::NothingToDo);
     };
     let token = WorkerToken::generate();
@@ -95,6 +131,14 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
         register_timeout: app.config.lifecycle.register_timeout,
     };
     workers::insert(&mut transaction, &new).await?;
+    if !open.is_empty() {
+        breakers::begin_probes(&mut transaction, worker, app.runtime.instance(), &item.repo).await?;
+    }
     transaction.commit().await?;
-    Ok(ClaimOutcome::Claimed(Claim { item, worker, token }))
+    Ok(ClaimOutcome::Claimed(Claim {
+        item,
+        worker,
+        token,
+        breakers: !open.is_empty(),
+    }))
 }

@@ -1,9 +1,10 @@
-//! A person's pause of the queue.
+//! A person's pause of the queue, and their word that it goes on.
 
 use whim_core::protocol::queue::{PauseQueue, QueueState};
 
 use super::claim;
 use crate::app::App;
+use crate::db::breakers::TryNow;
 use crate::db::{self, in_transaction};
 use crate::error::Error;
 use crate::work::text::{self, MAX_NOTE_BYTES};
@@ -30,12 +31,17 @@ pub async fn pause(app: &App, request: PauseQueue) -> Result<QueueState, Error> 
     .await
 }
 
-/// Ends the pause; where there is none nothing happens.
+/// Ends the pause, and lets every open breaker be tried at once by one worker, whatever was said about when. Where there
+/// is nothing of that, nothing happens.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn resume(app: &App) -> Result<QueueState, Error> {
-    db::pause::end(&app.database).await?;
-    tracing::info!("the queue is not paused");
+    let tried = in_transaction(&app.database, async |db| {
+        db::pause::end(&mut *db).await?;
+        db::breakers::try_now(db, TryNow::All).await.map_err(Error::from)
+    })
+    .await?;
+    tracing::info!(tried, "the queue is not paused, and open breakers are tried now");
     Ok(QueueState { paused: None })
 }

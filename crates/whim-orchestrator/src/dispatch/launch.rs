@@ -10,18 +10,25 @@ use whim_service::secret::{ExposeSecret as _, SecretString};
 use super::claim::Claim;
 use crate::app::App;
 use crate::config::runtime::{ModelCredential, WorkerSettings};
-use crate::db::workers;
+use crate::db::{breakers, workers};
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
 use crate::runtime::{Credential, RuntimeHandle, WorkerSpec};
 
 /// Has the worker started; answers whether it was. One that was not costs its item no retry: the item waits.
 pub(super) async fn launch(app: &App, claim: Claim) -> bool {
     let (worker_id, work_item_id, epoch) = (claim.worker, claim.item.id, claim.item.lease_epoch);
+    let breakers_were_open = claim.breakers;
     let spec = spec(app, claim);
     match app.runtime.start(spec).await {
         Ok(RuntimeHandle(handle)) => {
-            app.starts.succeeded();
             tracing::info!(%worker_id, %work_item_id, %epoch, handle, "worker started");
+            if breakers_were_open
+                && let Err(error) = breakers::runtime_starts(&app.work_database, app.runtime.instance()).await
+            {
+                // Closed as well when the worker registers.
+                let error = chain(&error);
+                tracing::warn!(%worker_id, %error, "that workers can be started was not kept yet");
+            }
             if let Err(error) = workers::set_handle(&app.work_database, worker_id, &handle).await {
                 // Only for people who look: the runtime finds its workers by their identifiers.
                 let error = chain(&error);
@@ -32,7 +39,6 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
         Err(error) => {
             let why = chain(&error).to_string();
             tracing::error!(%worker_id, %work_item_id, %epoch, error = why, "a worker could not be started");
-            app.starts.failed(&why);
             let end = AttemptEnd {
                 cause: FailureCause::RuntimeUnavailable,
                 reason: format!("The worker could not be started: {why}."),

@@ -8,21 +8,21 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use whim_core::protocol::status::Worker;
 use whim_core::protocol::worker::{AttemptEnded, TestReport};
-use whim_core::retry::{RetryDecision, RetrySchedule};
+use whim_core::retry::RetryDecision;
 use whim_core::{FailureCause, RetryRule, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_service::chain::chain;
 
 use super::{Attempt, kept_reason};
 use crate::app::App;
+use crate::config::Config;
 use crate::db::work_items::NextAttempt;
 use crate::db::workers::{End, FinalAnswer, FinalReport};
 use crate::db::{in_transaction, work_items, workers};
+use crate::dispatch::breakers;
 use crate::error::Error;
 
 /// Attempts count from registration on; so many workers in a row may end before theirs without spending a retry.
 const FREE_FAILED_STARTS: u32 = 5;
-/// The longest time that a limit of GitHub or of a model plan makes an item wait.
-const MAX_RETRY_AFTER: Duration = Duration::from_hours(7 * 24);
 
 /// What became of a transition that somebody asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +73,11 @@ pub async fn end_attempt(
     worker: WorkerId,
     end: &AttemptEnd,
 ) -> Result<Transition<AttemptEnded>, Error> {
-    let retries = &app.config.lifecycle.retries;
     let transition = in_transaction(&app.work_database, async |db| {
         let Some(attempt) = Attempt::lock(db, worker).await? else {
             return Ok::<_, Error>(Transition::Gone);
         };
-        let ended = end_locked(db, &attempt, end, None, retries).await?;
+        let ended = end_locked(app, db, &attempt, end, None).await?;
         let now = attempt.item.status;
         Ok(ended.map_or(Transition::Late { now }, Transition::Done))
     })
@@ -117,18 +116,19 @@ pub async fn kill(app: &App, id: WorkerId) -> Result<Worker, Error> {
 
 /// Ends an attempt whose rows are locked; `None` when the item is this worker's no more.
 pub(super) async fn end_locked(
+    app: &App,
     db: &mut PgConnection,
     attempt: &Attempt,
     end: &AttemptEnd,
     tests: Option<&TestReport>,
-    retries: &RetrySchedule,
 ) -> Result<Option<AttemptEnded>, Error> {
     if !attempt.has_item() {
         return Ok(None);
     }
     let Attempt { item, worker } = attempt;
     let reason = kept_reason(&end.reason);
-    let ended = match next_attempt(retries, attempt, end, rand::random()) {
+    let spared = report(app, &mut *db, attempt, end, &reason).await?;
+    let ended = match next_attempt(&app.config, attempt, end, spared) {
         Some(next) => work_items::put_back(&mut *db, item.id, item.lease_epoch, next, end.cause, &reason)
             .await?
             .map(|due| AttemptEnded {
@@ -204,16 +204,42 @@ pub(crate) async fn after_commit(app: &App, worker: WorkerId) {
     app.pokes.dispatch.notify_one();
 }
 
-/// What the item carries to its next attempt; `None` when there is none.
-fn next_attempt(
-    retries: &RetrySchedule,
+/// Tells the breakers; answers for how long nothing is started that needs what failed, where that is so.
+async fn report(
+    app: &App,
+    db: &mut PgConnection,
     attempt: &Attempt,
     end: &AttemptEnd,
-    jitter: f64,
+    reason: &str,
+) -> Result<Option<Duration>, Error> {
+    if end.by == EndedBy::Person {
+        return Ok(None);
+    }
+    let failure = breakers::Failure {
+        cause: end.cause,
+        reason,
+        retry_after: end.retry_after,
+        before_registration: attempt.worker.registered_at.is_none(),
+        item: attempt.item.id,
+        repo: &attempt.item.repo,
+        instance: &attempt.worker.instance,
+    };
+    Ok(breakers::report(db, &app.config.breakers, &failure).await?)
+}
+
+/// What the item carries to its next attempt; `None` when there is none. `spared` is for how long nothing is started
+/// anyhow: the item comes back at any time before that is over, so that those that failed together do not come back
+/// together, and none waits longer than it has to.
+fn next_attempt(
+    config: &Config,
+    attempt: &Attempt,
+    end: &AttemptEnd,
+    spared: Option<Duration>,
 ) -> Option<NextAttempt> {
-    let item = &attempt.item;
+    let (item, retries) = (&attempt.item, &config.lifecycle.retries);
     let failed_start =
         attempt.worker.registered_at.is_none() && end.cause.retry_rule() == RetryRule::UpToLimit;
+    let jitter = rand::random();
     let decision = if failed_start && item.failed_starts < FREE_FAILED_STARTS {
         retries.decide(FailureCause::RuntimeUnavailable, item.retries, jitter)
     } else {
@@ -221,9 +247,16 @@ fn next_attempt(
     };
     match decision {
         RetryDecision::After { delay, spends_retry } => {
-            let least = end.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
+            let least = end
+                .retry_after
+                .unwrap_or_default()
+                .min(config.breakers.longest_park);
+            let delay = match spared {
+                Some(spared) if !spends_retry => spared.mul_f64(jitter),
+                _ => delay.max(least),
+            };
             Some(NextAttempt {
-                delay: delay.max(least),
+                delay,
                 spends_retry,
                 failed_start,
             })

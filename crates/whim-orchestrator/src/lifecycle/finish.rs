@@ -153,10 +153,9 @@ async fn give_up(
     tests: Option<TestReport>,
 ) -> Result<AttemptEnded, Error> {
     let tests = tests.map(storable_report);
-    let retries = &app.config.lifecycle.retries;
     once(app, caller, report, async |db, attempt| {
         settle(db, caller, used).await?;
-        end_locked(db, attempt, end, tests.as_ref(), retries)
+        end_locked(app, db, attempt, end, tests.as_ref())
             .await?
             .ok_or_else(|| attempt.lease_lost())
     })

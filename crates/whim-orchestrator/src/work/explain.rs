@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use whim_core::protocol::queue::{Because, Explanation};
+use whim_core::protocol::status::BreakerSubject;
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemId, WorkItemStatus};
 
@@ -23,13 +24,14 @@ type Reason = (Because, String, Option<DateTime<Utc>>);
 pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
     let item = super::find(app, &app.database, id).await?;
     let (because, explanation, until) = match item.status {
-        WorkItemStatus::Generating | WorkItemStatus::Queued if item.next_retry_at.is_some() => backoff(&item),
+        WorkItemStatus::Queued if item.next_retry_at.is_some() => queued_backoff(app, &item).await?,
+        WorkItemStatus::Generating if item.next_retry_at.is_some() => backoff(&item),
         WorkItemStatus::Generating => (
             Because::SpecMissing,
             "Its spec is being written.".to_owned(),
             None,
         ),
-        WorkItemStatus::Queued => waiting(app, id).await?,
+        WorkItemStatus::Queued => waiting(app, &item).await?,
         WorkItemStatus::Assigned => (
             Because::Running,
             "A worker was started for it and has not registered yet.".to_owned(),
@@ -75,13 +77,24 @@ fn ended(item: &WorkItem) -> Reason {
     (Because::Ended, sentence, None)
 }
 
-async fn waiting(app: &App, id: WorkItemId) -> Result<Reason, Error> {
+/// What holds up everything may last longer than the wait of the item.
+async fn queued_backoff(app: &App, item: &WorkItem) -> Result<Reason, Error> {
+    let admission = dispatch::admission(app).await?;
+    let longer = admission.refusals.into_iter().find(
+        |refusal| matches!(refusal, Refusal::Spared { breaker, .. } if Some(breaker.until) >= item.next_retry_at),
+    );
+    Ok(longer.map_or_else(|| backoff(item), |refusal| reason(&refusal)))
+}
+
+async fn waiting(app: &App, item: &WorkItem) -> Result<Reason, Error> {
     let admission = dispatch::admission(app).await?;
     if let Some(refusal) = admission.refusals.first() {
-        let (because, until) = reason_of(refusal);
-        return Ok((because, refusal.to_string(), until));
+        return Ok(reason(refusal));
     }
-    let ahead = work_items::ahead(&app.database, id, COUNTED_AHEAD).await?;
+    if let Some(refusal) = dispatch::refusal_of_repository(app, &item.repo).await? {
+        return Ok(reason(&refusal));
+    }
+    let ahead = work_items::ahead(&app.database, item.id, COUNTED_AHEAD).await?;
     Ok(match ahead {
         0 => (Because::Next, "It is the next to be started.".to_owned(), None),
         1 => (Because::Behind, "One item comes before it.".to_owned(), None),
@@ -94,7 +107,12 @@ async fn waiting(app: &App, id: WorkItemId) -> Result<Reason, Error> {
     })
 }
 
-fn reason_of(refusal: &Refusal) -> (Because, Option<DateTime<Utc>>) {
+fn reason(refusal: &Refusal) -> Reason {
+    let (because, until) = because(refusal);
+    (because, refusal.to_string(), until)
+}
+
+fn because(refusal: &Refusal) -> (Because, Option<DateTime<Utc>>) {
     let after = |left: std::time::Duration| TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
     match refusal {
         Refusal::Paused(_) => (Because::Paused, None),
@@ -102,7 +120,16 @@ fn reason_of(refusal: &Refusal) -> (Because, Option<DateTime<Utc>>) {
         Refusal::BudgetUsedUp { resets_at, .. } => (Because::BudgetUsedUp, Some(*resets_at)),
         Refusal::Cooldown { left } => (Because::Cooldown, after(*left)),
         Refusal::RedisAway => (Because::RedisAway, None),
-        Refusal::StartsFail { left, .. } => (Because::StartsFail, after(*left)),
+        Refusal::NoRepositorySlot { .. } => (Because::NoRepositorySlot, None),
+        Refusal::Spared { breaker, .. } => {
+            let because = match breaker.subject {
+                BreakerSubject::Model => Because::ModelUnavailable,
+                BreakerSubject::GitHub => Because::GitHubUnavailable,
+                BreakerSubject::Runtime => Because::StartsFail,
+                BreakerSubject::Repository => Because::RepositoryCrashes,
+            };
+            (because, Some(breaker.until).filter(|_| !breaker.probing))
+        }
     }
 }
 

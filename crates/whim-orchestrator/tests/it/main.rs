@@ -3,6 +3,8 @@
 mod api;
 mod app;
 mod auth_coverage;
+mod breakers;
+mod caps;
 mod claim;
 mod config;
 mod counts;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use sqlx::postgres::PgListener;
+use whim_core::protocol::status::BreakerSubject;
 use whim_core::{FailureCause, Priority, Stage, WorkItemStatus, WorkerStatus};
 use whim_orchestrator::db::{WORK_CHANNEL, WORKERS_CHANNEL};
 
@@ -40,6 +41,10 @@ async fn the_database_knows_the_same_states_in_the_same_order_as_the_code() {
     assert_eq!(
         labels(&world, "failure_cause").await,
         FailureCause::ALL.map(FailureCause::as_str)
+    );
+    assert_eq!(
+        labels(&world, "breaker_subject").await,
+        BreakerSubject::ALL.map(BreakerSubject::as_str)
     );
     assert_eq!(
         labels(&world, "priority").await,
@@ -80,6 +85,52 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
         .find(|line| line.contains("using work_items_claim"))
         .unwrap();
     assert!(read.contains("rows=1") || read.contains("rows=1.00"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_claim_that_leaves_repositories_out_reads_a_few_rows_however_many_items_they_have() {
+    let world = World::new().await;
+    sqlx::raw_sql(
+        "insert into work_items (id, repo, branch, status, priority, source, queued_at)
+             select gen_random_uuid(), case when n % 2 = 0 then 'octocat/Full' else 'octocat/crashes' end,
+                    'whim/' || n, 'queued', 'critical', 'api', now() - interval '1 day' + make_interval(secs => n)
+             from generate_series(1, 20000) as n;
+         insert into work_items (id, repo, branch, status, priority, source)
+             select gen_random_uuid(), 'octocat/free-' || n % 10, 'whim/' || n, 'queued', 'low', 'api'
+             from generate_series(1, 100) as n;
+         analyze work_items;",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let query = include_str!("../../src/db/work_items/first_of_others.sql")
+        .replace("$1", "array['octocat/full', 'octocat/crashes']");
+
+    let explain = sqlx::AssertSqlSafe(format!("explain (analyze, format json) {query}"));
+    let plan: serde_json::Value = sqlx::query_scalar(explain).fetch_one(&world.pool).await.unwrap();
+
+    let mut scans = Vec::new();
+    collect_scans(&plan[0]["Plan"], &mut scans);
+    // Twelve repositories and the end: each is found once, and each but the two has its first item read.
+    let rows: f64 = scans.iter().map(|(_, rows)| rows).sum();
+    assert!(rows <= 40.0, "{rows} rows: {plan:#}");
+    assert!(
+        scans.iter().all(|(index, _)| index == "work_items_claim_by_repo"),
+        "{scans:?}"
+    );
+}
+
+/// Every scan of items in a plan: its index, and how many rows it gave or threw away in all its rounds.
+fn collect_scans(node: &serde_json::Value, scans: &mut Vec<(String, f64)>) {
+    let number = |name: &str| node[name].as_f64().unwrap_or_default();
+    if node["Relation Name"] == "work_items" {
+        let rows = number("Actual Rows") + number("Rows Removed by Filter");
+        let index = node["Index Name"].as_str().unwrap_or("none").to_owned();
+        scans.push((index, rows * number("Actual Loops")));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        collect_scans(child, scans);
+    }
 }
 
 #[tokio::test]

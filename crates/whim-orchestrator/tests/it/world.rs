@@ -21,7 +21,7 @@ use whim_orchestrator::app::{App, Parts, Pokes};
 use whim_orchestrator::config::Config;
 use whim_orchestrator::db::workers::NewWorker;
 use whim_orchestrator::db::{self, work_items, workers};
-use whim_orchestrator::dispatch::{Launching, Starts};
+use whim_orchestrator::dispatch::Launching;
 use whim_orchestrator::http::{api_router, worker_router};
 use whim_orchestrator::limits::Limits;
 use whim_orchestrator::locks::Locks;
@@ -275,7 +275,6 @@ fn build(config: Config, database: &TestDatabase) -> App {
         runtime: Arc::new(NoRuntime),
         worker_url: "http://127.0.0.1:1/".parse().unwrap(),
         launching: Launching::default(),
-        starts: Starts::default(),
         pokes: Pokes::default(),
         config,
     })

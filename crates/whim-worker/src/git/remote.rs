@@ -23,7 +23,9 @@ pub struct RemoteError {
 pub enum RemoteProblem {
     /// GitHub is not available, or limits the rate of calls.
     Away,
-    /// The token is not accepted, or may not do this.
+    /// The token is not accepted: it was revoked, or its time is over.
+    BadToken,
+    /// The token may not do this.
     Denied,
     /// There is no such repository, as far as the token may know.
     NotFound,
@@ -46,7 +48,10 @@ impl Temporary for RemoteError {
     fn retry(&self) -> Retry {
         match self.problem {
             RemoteProblem::Away => Retry::Soon,
-            RemoteProblem::Denied | RemoteProblem::NotFound | RemoteProblem::Other => Retry::Pointless,
+            RemoteProblem::BadToken
+            | RemoteProblem::Denied
+            | RemoteProblem::NotFound
+            | RemoteProblem::Other => Retry::Pointless,
         }
     }
 }
@@ -62,7 +67,8 @@ impl RemoteProblem {
             .and_then(|pattern| pattern.captures(words))
             .and_then(|found| found[1].parse::<u16>().ok());
         match status {
-            Some(401 | 403) => return Self::Denied,
+            Some(401) => return Self::BadToken,
+            Some(403) => return Self::Denied,
             Some(404) => return Self::NotFound,
             Some(429 | 500..=599) => return Self::Away,
             Some(_) | None => {}
@@ -73,7 +79,8 @@ impl RemoteProblem {
             "could not read Password",
             "could not read Username",
         ]) {
-            Self::Denied
+            // Git asks for a user when the answer was 401, and the token is all that it has.
+            Self::BadToken
         } else if says(&["not found"]) {
             Self::NotFound
         } else if says(&CONNECTION_TROUBLE) {
@@ -130,7 +137,7 @@ mod tests {
             ),
             (
                 "remote: Invalid username or token.\nfatal: Authentication failed for 'http://h/a/b.git/'",
-                RemoteProblem::Denied,
+                RemoteProblem::BadToken,
             ),
             (
                 "remote: Repository not found.\nfatal: repository 'http://h/a/b.git/' not found",
@@ -154,7 +161,7 @@ mod tests {
             ),
             (
                 "fatal: could not read Password for 'http://x@h': terminal prompts disabled",
-                RemoteProblem::Denied,
+                RemoteProblem::BadToken,
             ),
             (
                 "error: remote unpack failed: index-pack abnormal exit",

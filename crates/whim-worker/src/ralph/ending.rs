@@ -3,6 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
+use chrono::Utc;
 use ralph_contract::{ExitCode, SpecDocument};
 use whim_core::FailureCause;
 use whim_service::chain::chain;
@@ -109,10 +110,18 @@ fn crash(progress: &Progress, what: &str) -> Failure {
 
 fn model_unavailable(progress: &Progress) -> Option<Failure> {
     let trouble = progress.trouble()?;
+    let what = match trouble.cause {
+        FailureCause::ModelLimited => "the model API limits Whim",
+        FailureCause::ModelRefused => "the model API refuses Whim's credentials",
+        _ => "the model API is not available",
+    };
     Some(Failure::Failed {
-        cause: FailureCause::ModelUnavailable,
-        reason: format!("the model API is not available: {}", trouble.message),
-        retry_after: trouble.retry_after,
+        cause: trouble.cause,
+        reason: format!("{what}: {}", trouble.message),
+        // One that is over is as good as none that is known: it would be tried at once.
+        retry_after: trouble
+            .resets_at
+            .and_then(|reset| (reset - Utc::now()).to_std().ok()),
         tests: None,
     })
 }

@@ -1,11 +1,11 @@
 //! What `ralph` said so far, and what it means.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ralph_contract::{Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line};
 use serde_json::Value;
+use whim_core::FailureCause;
 
 use crate::report::Reporter;
 use crate::text::shorten;
@@ -26,8 +26,10 @@ pub(super) enum Consequence {
 /// The model provider's trouble, after which the agent did nothing any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProviderTrouble {
+    /// What the attempt failed for, if it fails for this.
+    pub(super) cause: FailureCause,
     pub(super) message: String,
-    pub(super) retry_after: Option<Duration>,
+    pub(super) resets_at: Option<DateTime<Utc>>,
 }
 
 /// What `ralph` said so far.
@@ -170,27 +172,34 @@ impl Progress {
     }
 
     fn warn(&mut self, warning: Warning, reporter: &Reporter) {
-        let Warning { kind, message, .. } = warning;
-        let is_the_providers = match &kind {
-            WarningKind::ProviderLimited | WarningKind::ProviderUnavailable => true,
-            // Wrong credentials: not the task's fault either, and waiting gives its owner time to mend them.
-            WarningKind::Other(name) => name == "provider_refused",
-            WarningKind::TaskRestored
+        let Warning {
+            kind,
+            message,
+            files: _,
+            resets_at,
+        } = warning;
+        let cause = match &kind {
+            WarningKind::ProviderLimited => Some(FailureCause::ModelLimited),
+            WarningKind::ProviderUnavailable => Some(FailureCause::ModelUnavailable),
+            WarningKind::ProviderRefused => Some(FailureCause::ModelRefused),
+            WarningKind::Other(_)
+            | WarningKind::TaskRestored
             | WarningKind::SpecRestored
             | WarningKind::LeftoverProcesses
             | WarningKind::OutputTruncated
             | WarningKind::UnknownHarnessEvent
             | WarningKind::HarnessMisfit
-            | WarningKind::UncommittedChanges => false,
+            | WarningKind::UncommittedChanges => None,
         };
         tracing::warn!(
             "ralph warns of {}: {}",
             reporter.redact(kind.as_str()),
             reporter.redact(&message)
         );
-        if is_the_providers {
+        if let Some(cause) = cause {
             self.trouble = Some(ProviderTrouble {
-                retry_after: reset_time(&message).and_then(|reset| (reset - Utc::now()).to_std().ok()),
+                cause,
+                resets_at: resets_at.and_then(|time| Some(DateTime::parse_from_rfc3339(&time).ok()?.to_utc())),
                 message,
             });
         }
@@ -200,38 +209,5 @@ impl Progress {
 fn pass_on(line: &str, reporter: &Reporter) {
     if let Ok(event) = serde_json::from_str::<Value>(line.trim()) {
         reporter.ralph_event(event);
-    }
-}
-
-/// When a limit ends, where the message says so: as seconds since 1970 (`…limit reached|1762952400`), or in RFC 3339.
-fn reset_time(message: &str) -> Option<DateTime<Utc>> {
-    let words = message.split(|character: char| character.is_whitespace() || "|,;()".contains(character));
-    words.into_iter().find_map(|word| {
-        let word = word.trim_end_matches('.');
-        if word.len() == 10
-            && let Ok(seconds) = word.parse()
-        {
-            return DateTime::from_timestamp(seconds, 0);
-        }
-        DateTime::parse_from_rfc3339(word).ok().map(|time| time.to_utc())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_limit_is_read_where_it_is_told() {
-        let reset = DateTime::from_timestamp(1_762_952_400, 0);
-        for (message, time) in [
-            ("Claude AI usage limit reached|1762952400", reset),
-            ("429: limited until 2025-11-12T13:00:00Z.", reset),
-            ("limited (resets 2025-11-12T14:00:00+01:00)", reset),
-            ("You've hit your limit · resets 8pm (Europe/Berlin)", None),
-            ("overloaded_error", None),
-        ] {
-            assert_eq!(reset_time(message), time, "{message}");
-        }
     }
 }

@@ -324,6 +324,7 @@ impl From<Unprepared> for Failure {
         let cause = match &error {
             Unprepared::Remote(RemoteError { problem, .. }) => match problem {
                 RemoteProblem::Away => FailureCause::GitHubUnavailable,
+                RemoteProblem::BadToken => FailureCause::GitHubRefused,
                 RemoteProblem::Denied | RemoteProblem::NotFound | RemoteProblem::Other => {
                     FailureCause::WorkspaceUnusable
                 }

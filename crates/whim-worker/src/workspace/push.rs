@@ -15,6 +15,9 @@ pub enum PushError {
     /// GitHub is not available; what was to be pushed may or may not have arrived.
     #[error("GitHub is not available")]
     Away(#[source] RemoteError),
+    /// GitHub does not accept the token any more.
+    #[error("GitHub refuses the token")]
+    BadToken(#[source] RemoteError),
     /// GitHub does not let Whim push.
     #[error("GitHub refuses the push")]
     Refused(#[source] RemoteError),
@@ -34,6 +37,7 @@ impl PushError {
     pub fn cause(&self) -> FailureCause {
         match self {
             Self::Away(_) => FailureCause::GitHubUnavailable,
+            Self::BadToken(_) => FailureCause::GitHubRefused,
             Self::Refused(_) | Self::Leak => FailureCause::PushRefused,
             // Another attempt resumes from what is there now.
             Self::Moved | Self::Git(_) => FailureCause::Crash,
@@ -51,7 +55,7 @@ impl Temporary for PushError {
     fn retry(&self) -> Retry {
         match self {
             Self::Away(_) => Retry::Soon,
-            Self::Refused(_) | Self::Moved | Self::Leak | Self::Git(_) => Retry::Pointless,
+            Self::BadToken(_) | Self::Refused(_) | Self::Moved | Self::Leak | Self::Git(_) => Retry::Pointless,
         }
     }
 }
@@ -172,6 +176,7 @@ impl From<RemoteError> for PushError {
     fn from(error: RemoteError) -> Self {
         match error.problem {
             RemoteProblem::Away => Self::Away(error),
+            RemoteProblem::BadToken => Self::BadToken(error),
             RemoteProblem::Denied | RemoteProblem::NotFound | RemoteProblem::Other => Self::Refused(error),
         }
     }

@@ -80,26 +80,54 @@ async fn a_program_that_is_not_there_is_named() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn trouble_of_the_model_provider_is_not_the_tasks() -> anyhow::Result<()> {
+    for (kind, cause, reason) in [
+        (
+            "provider_limited",
+            FailureCause::ModelLimited,
+            "the model API limits Whim: so it says",
+        ),
+        (
+            "provider_unavailable",
+            FailureCause::ModelUnavailable,
+            "the model API is not available: so it says",
+        ),
+        (
+            "provider_refused",
+            FailureCause::ModelRefused,
+            "the model API refuses Whim's credentials: so it says",
+        ),
+    ] {
+        let script = format!(
+            r#"begin; greet
+            emit '{{"event":"warning","type":"{kind}","message":"so it says"}}'
+            emit '{{"event":"failed","error":"the model provider has trouble"}}'; exit 3"#,
+        );
+        let world = World::new(FILES, &script).await?;
+
+        world.run_to(2).await?;
+
+        let failure = world.failure()?;
+        assert_eq!((failure.cause, failure.reason.as_str()), (cause, reason));
+        assert_eq!(failure.retry_after_seconds, None);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_end_of_a_limit_is_told_where_it_is_known() -> anyhow::Result<()> {
     let reset = chrono::Utc::now() + chrono::TimeDelta::hours(1);
     let script = format!(
         r#"begin; greet
-        emit '{{"event":"warning","type":"provider_limited","message":"usage limit reached|{}"}}'
+        emit '{{"event":"warning","type":"provider_limited","message":"limited","resets_at":"{}"}}'
         emit '{{"event":"failed","error":"the model provider limits us"}}'; exit 3"#,
-        reset.timestamp()
+        reset.to_rfc3339()
     );
     let world = World::new(FILES, &script).await?;
 
     world.run_to(2).await?;
 
     let failure = world.failure()?;
-    assert_eq!(failure.cause, FailureCause::ModelUnavailable);
-    assert!(
-        failure
-            .reason
-            .starts_with("the model API is not available: usage limit reached"),
-        "{}",
-        failure.reason
-    );
+    assert_eq!(failure.cause, FailureCause::ModelLimited);
     let wait = failure.retry_after_seconds.unwrap();
     assert!((3500..=3600).contains(&wait), "{wait}");
     Ok(())

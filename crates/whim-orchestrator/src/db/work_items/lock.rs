@@ -5,13 +5,15 @@
 //! for each other.
 
 use sqlx::PgConnection;
-use whim_core::{LeaseEpoch, WorkItemId, WorkItemStatus, WorkerId};
+use whim_core::{LeaseEpoch, RepoName, WorkItemId, WorkItemStatus, WorkerId};
 
 /// An item as it is while its row is locked: until the end of the transaction nobody else changes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locked {
     /// The item.
     pub id: WorkItemId,
+    /// Its repository.
+    pub repo: RepoName,
     /// Its state.
     pub status: WorkItemStatus,
     /// Its epoch.
@@ -31,7 +33,7 @@ pub struct Locked {
 macro_rules! lock {
     ($db:expr, $which:literal, $id:expr) => {{
         let row = sqlx::query!(
-            "select id, status, lease_epoch, worker_id, run, retries, failed_starts, spec_delays
+            "select id, repo, status, lease_epoch, worker_id, run, retries, failed_starts, spec_delays
              from work_items where id = "
                 + $which
                 + " for no key update",
@@ -41,6 +43,7 @@ macro_rules! lock {
         .await?;
         Ok(row.map(|row| Locked {
             id: row.id,
+            repo: row.repo,
             status: row.status,
             lease_epoch: row.lease_epoch,
             worker_id: row.worker_id,

@@ -61,6 +61,8 @@ pub struct Locked {
     pub nonce: Option<String>,
     /// When it registered.
     pub registered_at: Option<DateTime<Utc>>,
+    /// The orchestrator instance that owns its runtime.
+    pub instance: String,
     /// The report that it ended itself with.
     pub final_answer: Option<FinalAnswer>,
 }
@@ -68,7 +70,7 @@ pub struct Locked {
 /// Locks a worker; `None` when there is none.
 pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Locked>> {
     let row = sqlx::query!(
-        "select id, lease_epoch, status, nonce, registered_at, final_answer
+        "select id, lease_epoch, status, nonce, registered_at, instance, final_answer
          from workers where id = $1 for no key update",
         id as WorkerId
     )
@@ -80,6 +82,7 @@ pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Lo
         status: row.status,
         nonce: row.nonce,
         registered_at: row.registered_at,
+        instance: row.instance,
         final_answer: row.final_answer.map(|Json(answer)| answer),
     }))
 }

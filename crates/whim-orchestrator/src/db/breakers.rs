@@ -1,0 +1,228 @@
+//! Breakers: what failed too often, and is spared for a time.
+//!
+//! A report takes the row of its breaker last, after those of the item and the worker; nothing is waited for under it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+use whim_core::protocol::status::BreakerSubject;
+use whim_core::{FailureCause, RepoName, WorkItemId, WorkerId};
+
+use super::WORK_CHANNEL;
+
+/// A failure that says something about more than its item.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// What failed.
+    pub subject: BreakerSubject,
+    /// Which of them; empty where there is only one.
+    pub name: &'a str,
+    /// Why, for a program.
+    pub cause: FailureCause,
+    /// Why, for a person.
+    pub reason: &'a str,
+    /// Whose attempt it was.
+    pub item: WorkItemId,
+}
+
+/// What was reported of a subject in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Reports, without those that came while it was open.
+    pub reports: u32,
+    /// Different items that told; from a handful on it may be more.
+    pub items: usize,
+    /// Whether it is open already.
+    pub open: bool,
+}
+
+/// Counts a report, and locks the breaker until the end of the transaction. One whose end had come begins anew.
+pub async fn report(db: &mut PgConnection, report: &Report<'_>) -> sqlx::Result<Counted> {
+    let row = sqlx::query!(
+        r#"insert into breakers as b (subject, name, cause, reason, reports, items)
+         values ($1, $2, $3, $4, 1, array[$5::uuid])
+         on conflict (subject, name) do update set
+             cause = excluded.cause, reason = excluded.reason, reported_at = now(), probe_worker_id = null,
+             reports = case when b.ends_by_itself and b.until <= now() then 1
+                            when b.until > now() then b.reports
+                            else b.reports + 1 end,
+             items = case when b.ends_by_itself and b.until <= now() then excluded.items
+                          when $5 = any(b.items) or cardinality(b.items) >= 8 then b.items
+                          else b.items || $5 end,
+             opened_at = case when b.ends_by_itself and b.until <= now() then null else b.opened_at end,
+             until = case when b.ends_by_itself and b.until <= now() then null else b.until end,
+             ends_by_itself = b.ends_by_itself and b.until > now()
+         returning reports, cardinality(items) as "items!", opened_at is not null as "open!""#,
+        report.subject as BreakerSubject,
+        report.name,
+        report.cause as FailureCause,
+        report.reason,
+        report.item as WorkItemId,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Counted {
+        reports: row.reports.cast_unsigned(),
+        items: usize::try_from(row.items).unwrap_or_default(),
+        open: row.open,
+    })
+}
+
+/// Opens a breaker that was reported to, or keeps it open longer, never shorter; answers how long that is from now on.
+pub async fn open(
+    db: &mut PgConnection,
+    report: &Report<'_>,
+    lasts: Duration,
+    ends_by_itself: bool,
+) -> sqlx::Result<Duration> {
+    let seconds = sqlx::query_scalar!(
+        r#"update breakers
+         set opened_at = coalesce(opened_at, now()), ends_by_itself = ends_by_itself or $4,
+             until = greatest(until, now() + make_interval(secs => $3))
+         where subject = $1 and name = $2
+         returning extract(epoch from until - now())::float8 as "seconds!""#,
+        report.subject as BreakerSubject,
+        report.name,
+        lasts.as_secs_f64(),
+        ends_by_itself,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(seconds_from_now(seconds))
+}
+
+/// An open breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// What it spares.
+    pub subject: BreakerSubject,
+    /// Which of them; empty where there is only one.
+    pub name: String,
+    /// Why, for a program.
+    pub cause: FailureCause,
+    /// Why, for a person.
+    pub reason: String,
+    /// Reports in a row.
+    pub reports: u32,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Until when nothing starts.
+    pub until: DateTime<Utc>,
+    /// How long that is from now on; zero when it may be tried.
+    pub left: Duration,
+    /// Whether it is over then.
+    pub ends_by_itself: bool,
+    /// Whether a worker is trying now.
+    pub probing: bool,
+}
+
+/// The breakers that are open, those that concern everything first.
+pub async fn open_ones(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Open>> {
+    let rows = sqlx::query!(
+        r#"select subject, name, cause, reason, reports, opened_at as "since!", until as "until!", ends_by_itself,
+                  extract(epoch from until - now())::float8 as "left!",
+                  exists (select from workers w
+                          where w.id = b.probe_worker_id and w.status in ('starting', 'running')) as "probing!"
+         from breakers b
+         where opened_at is not null and not (ends_by_itself and until <= now())
+         order by subject, name"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Open {
+            subject: row.subject,
+            name: row.name,
+            cause: row.cause,
+            reason: row.reason,
+            reports: row.reports.cast_unsigned(),
+            since: row.since,
+            until: row.until,
+            left: seconds_from_now(row.left),
+            ends_by_itself: row.ends_by_itself,
+            probing: row.probing,
+        })
+        .collect())
+}
+
+/// A worker that was claimed for tries every open breaker that concerns it.
+pub async fn begin_probes(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    instance: &str,
+    repo: &RepoName,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update breakers set probe_worker_id = $1
+         where opened_at is not null and until <= now() and not ends_by_itself
+           and (subject in ('model', 'github') or (subject = 'runtime' and name = $2)
+                or (subject = 'repository' and name = lower($3)))",
+        worker as WorkerId,
+        instance,
+        repo.as_str(),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Closes the breakers whose end has come, and those whose subject is seen to work: a worker that was started after
+/// the latest report got from it what it is for. Answers what was closed.
+pub async fn close_what_works(db: &mut PgConnection) -> sqlx::Result<Vec<(BreakerSubject, String)>> {
+    let rows = sqlx::query_file!("src/db/close_what_works.sql")
+        .fetch_all(&mut *db)
+        .await?;
+    if !rows.is_empty() {
+        wake_dispatchers(db).await?;
+    }
+    Ok(rows.into_iter().map(|row| (row.subject, row.name)).collect())
+}
+
+/// A worker could be started: what says that none can is closed.
+pub async fn runtime_starts(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from breakers where subject = 'runtime' and name = $1 and cause = 'runtime_unavailable'",
+        instance
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Which breakers a person wants to be tried at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryNow {
+    /// All of them.
+    All,
+    /// Those of credentials that were refused.
+    RefusedCredentials,
+}
+
+/// Lets one worker try at once, whatever was said about when; answers how many breakers those are.
+pub async fn try_now(db: &mut PgConnection, which: TryNow) -> sqlx::Result<u64> {
+    let changed = sqlx::query!(
+        "update breakers set until = now(), ends_by_itself = false
+         where opened_at is not null and until > now()
+           and ($1 or cause in ('model_refused', 'github_refused'))",
+        which == TryNow::All
+    )
+    .execute(&mut *db)
+    .await?;
+    if changed.rows_affected() > 0 {
+        wake_dispatchers(db).await?;
+    }
+    Ok(changed.rows_affected())
+}
+
+async fn wake_dispatchers(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_notify($1, '')", WORK_CHANNEL)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+fn seconds_from_now(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

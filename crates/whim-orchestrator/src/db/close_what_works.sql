@@ -1,0 +1,31 @@
+-- What the evidence is: the model answered when the agent called a tool or told of tokens, GitHub gave the repository
+-- when the first iteration began, the runtime works when a worker registered, and a repository does not crash workers
+-- when one of them ended otherwise.
+delete from breakers b
+where (b.ends_by_itself and b.until <= now())
+   or exists (
+       select
+       from workers w
+       join work_items i on i.id = w.work_item_id
+       join worker_beats t on t.worker_id = w.id
+       where (w.status in ('starting', 'running') or w.ended_at > b.reported_at)
+         and w.started_at > b.reported_at
+         and case b.subject
+             when 'model' then
+                 w.status = 'completed'
+                 or coalesce((t.stats -> 'tokens' ->> 'out')::bigint, 0) > 0
+                 or exists (
+                     select from worker_events e
+                     where e.worker_id = w.id
+                       and e.body -> 'event' ->> 'event' in ('tool', 'commit', 'task_complete')
+                 )
+             when 'github' then w.status = 'completed' or t.iteration > 0
+             when 'runtime' then w.instance = b.name and w.registered_at is not null
+             when 'repository' then
+                 lower(i.repo) = b.name
+                 and w.registered_at is not null
+                 and (w.status in ('completed', 'stuck')
+                      or w.failure_cause in ('tests_failed', 'iterations_used_up', 'push_refused', 'pull_request_refused'))
+         end
+   )
+returning subject, name
