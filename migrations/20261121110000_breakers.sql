@@ -3,6 +3,7 @@
 alter type failure_cause add value 'model_limited';
 alter type failure_cause add value 'model_refused';
 alter type failure_cause add value 'github_refused';
+alter type failure_cause add value 'disk_full';
 
 create type breaker_subject as enum ('model', 'github', 'runtime', 'repository');
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use ralph_contract::{IterationStats, ToolKind, WarningKind};
+use ralph_contract::{Event, IterationStats, ToolKind, WarningKind};
 
 use crate::lines::LineSplitter;
 use crate::output::Output;

@@ -48,6 +48,8 @@ pub enum FailureCause {
     #[serde(rename = "github_refused")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github_refused"))]
     GitHubRefused,
+    /// The disk that workers write to is full.
+    DiskFull,
 }
 
 /// What follows after an attempt failed (`DESIGN.md`, decision 12).
@@ -65,7 +67,7 @@ pub enum RetryRule {
 
 impl FailureCause {
     /// Every cause.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Crash,
         Self::Lost,
         Self::OutOfMemory,
@@ -82,6 +84,7 @@ impl FailureCause {
         Self::ModelLimited,
         Self::ModelRefused,
         Self::GitHubRefused,
+        Self::DiskFull,
     ];
 
     /// The name on the wire and in the database.
@@ -103,6 +106,7 @@ impl FailureCause {
             Self::ModelLimited => "model_limited",
             Self::ModelRefused => "model_refused",
             Self::GitHubRefused => "github_refused",
+            Self::DiskFull => "disk_full",
         }
     }
 
@@ -126,7 +130,8 @@ impl FailureCause {
             | Self::ModelUnavailable
             | Self::ModelLimited
             | Self::ModelRefused
-            | Self::GitHubRefused => RetryRule::WaitWithoutSpending,
+            | Self::GitHubRefused
+            | Self::DiskFull => RetryRule::WaitWithoutSpending,
         }
     }
 }

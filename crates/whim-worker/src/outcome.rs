@@ -60,6 +60,17 @@ impl Failure {
         }
     }
 
+    /// What failed on this machine, not for the task's or the repository's sake.
+    pub fn of_machine(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        let cause = if is_disk_full(&reason) {
+            FailureCause::DiskFull
+        } else {
+            FailureCause::Crash
+        };
+        Self::new(cause, reason)
+    }
+
     /// The same failure, after the tests ran.
     #[must_use]
     pub fn with_tests(self, tests: Option<TestReport>) -> Self {
@@ -78,6 +89,12 @@ impl Failure {
             stuck @ Self::Stuck { .. } => stuck,
         }
     }
+}
+
+/// Whether this machine's own words say that nothing more can be written: git's, in the language `C`, and the system's.
+/// Never to be asked of words of an agent, which may say anything.
+pub fn is_disk_full(words: &str) -> bool {
+    words.contains("No space left on device")
 }
 
 /// What the worker tells last, and once.
@@ -183,5 +200,23 @@ impl Ending {
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         Self::from(ending.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_crash() {
+        let cause = |words: &str| match Failure::of_machine(words) {
+            Failure::Failed { cause, .. } => Some(cause),
+            Failure::Stuck { .. } => None,
+        };
+        let git = "making the workspace: git clone failed: fatal: write error: No space left on device";
+        assert_eq!(cause(git), Some(FailureCause::DiskFull));
+        let system = format!("making the workspace: {}", std::io::Error::from_raw_os_error(28));
+        assert_eq!(cause(&system), Some(FailureCause::DiskFull));
+        assert_eq!(cause("git clone failed"), Some(FailureCause::Crash));
     }
 }

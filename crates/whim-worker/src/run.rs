@@ -232,7 +232,7 @@ impl<'c> Worked<'c> {
     async fn check(self) -> Result<Checked<'c>, Failure> {
         let Self { tools, workspace, .. } = &self;
         tools.reporter.stage(Stage::Testing);
-        let broken = |error| Failure::new(FailureCause::Crash, chain(&error).to_string());
+        let broken = |error| Failure::of_machine(chain(&error).to_string());
         if workspace.commits_ahead().await.map_err(broken)? == 0 {
             return Err(Failure::Stuck {
                 reason: format!(

@@ -115,7 +115,7 @@ fn events_are_written_as_documented() {
     {"event":"task_complete","index":0,"text":"Add login"}
     {"event":"iteration_done","n":1,"duration_ms":4200,"stats":{"tools":6,"reads":3,"writes":2,"commands":1,"tokens":{"in":1200,"out":340,"cache_read":9000,"cache_write":500},"cost_usd":0.0125}}
     {"event":"warning","type":"task_restored","message":"1 task was put back","files":["SPEC.md"]}
-    {"event":"warning","type":"provider_limited","message":"429\nretry later"}
+    {"event":"warning","type":"provider_limited","message":"429\nretry later","resets_at":"2026-11-20T15:52:42Z"}
     {"event":"stuck","reason":"no database","iterations_without_progress":3}
     {"event":"complete","tasks_done":3,"total_duration_ms":61000}
     {"event":"failed","error":"interrupted"}

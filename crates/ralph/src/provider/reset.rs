@@ -68,11 +68,22 @@ mod tests {
 
     #[test]
     fn the_end_of_a_limit_is_read_where_it_is_told() {
-        let now = DateTime::parse_from_rfc3339("2025-11-12T12:00:00Z").unwrap().to_utc();
+        let now = DateTime::parse_from_rfc3339("2025-11-12T12:00:00Z")
+            .unwrap()
+            .to_utc();
         for (message, expected) in [
-            ("Claude AI usage limit reached|1762952400", Some("2025-11-12T13:00:00Z")),
-            ("429: limited until 2025-11-12T13:00:00Z.", Some("2025-11-12T13:00:00Z")),
-            ("limited (resets 2025-11-12T14:00:00+01:00)", Some("2025-11-12T13:00:00Z")),
+            (
+                "Claude AI usage limit reached|1762952400",
+                Some("2025-11-12T13:00:00Z"),
+            ),
+            (
+                "429: limited until 2025-11-12T13:00:00Z.",
+                Some("2025-11-12T13:00:00Z"),
+            ),
+            (
+                "limited (resets 2025-11-12T14:00:00+01:00)",
+                Some("2025-11-12T13:00:00Z"),
+            ),
             (
                 "You've hit your limit · resets 8pm (Europe/Berlin)",
                 Some("2025-11-12T19:00:00Z"),
@@ -81,10 +92,22 @@ mod tests {
                 "Limit reached · resets 11:30am (Asia/Calcutta) · /upgrade to Max",
                 Some("2025-11-13T06:00:00Z"),
             ),
-            ("You've hit your limit · resets 12am (UTC)", Some("2025-11-13T00:00:00Z")),
-            ("You've hit your limit · resets 11:55am (UTC)", Some("2025-11-12T11:55:00Z")),
-            ("You've hit your weekly limit · resets Nov 15, 8am (UTC)", Some("2025-11-15T08:00:00Z")),
-            ("You've hit your weekly limit · resets Jan 2 at 8am (UTC)", Some("2026-01-02T08:00:00Z")),
+            (
+                "You've hit your limit · resets 12am (UTC)",
+                Some("2025-11-13T00:00:00Z"),
+            ),
+            (
+                "You've hit your limit · resets 11:55am (UTC)",
+                Some("2025-11-12T11:55:00Z"),
+            ),
+            (
+                "You've hit your weekly limit · resets Nov 15, 8am (UTC)",
+                Some("2025-11-15T08:00:00Z"),
+            ),
+            (
+                "You've hit your weekly limit · resets Jan 2 at 8am (UTC)",
+                Some("2026-01-02T08:00:00Z"),
+            ),
             ("You've hit your limit · resets 8pm", None),
             ("You've hit your limit · resets 8pm (Atlantis)", None),
             ("You've hit your limit · resets 25pm (UTC)", None),

@@ -181,7 +181,9 @@ impl Decoder for ClaudeDecoder {
                 Err(error) => misfit(&kind, &error),
             },
             "rate_limit_event" => match serde_json::from_value::<RateLimitEvent>(value) {
-                Ok(RateLimitEvent { rate_limit_info: info }) => {
+                Ok(RateLimitEvent {
+                    rate_limit_info: info,
+                }) => {
                     // One that allows goes before each call that was answered.
                     self.limit_resets_at = info
                         .resets_at

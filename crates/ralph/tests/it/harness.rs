@@ -243,6 +243,7 @@ fn the_providers_trouble_ends_the_run_at_once() {
     let claude = world.fake_claude(
         r#"
         init
+        echo '{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1795189962}}'
         echo '{"type":"result","subtype":"success","is_error":true,"api_error_status":429,"api_error":"usage_limit_reached","result":"You have hit your limit · resets 3:52pm (UTC)","usage":{"input_tokens":120,"output_tokens":50}}'
         exit 1
         "#,
@@ -253,7 +254,7 @@ fn the_providers_trouble_ends_the_run_at_once() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms],"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":120,"out":50,"cache_read":0,"cache_write":0},"cost_usd":0.0}}
-    {"event":"warning","type":"provider_limited","message":"You have hit your limit · resets 3:52pm (UTC)"}
+    {"event":"warning","type":"provider_limited","message":"You have hit your limit · resets 3:52pm (UTC)","resets_at":"[time]"}
     {"event":"failed","error":"the model provider limits us: You have hit your limit · resets 3:52pm (UTC)"}
     --- exit code 3
     "#);
@@ -275,7 +276,7 @@ fn an_agent_that_would_wait_for_an_hour_is_not_waited_for() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"provider_limited","message":"the model API answers 429, and would be asked again in 3600 s"}
+    {"event":"warning","type":"provider_limited","message":"the model API answers 429, and would be asked again in 3600 s","resets_at":"[time]"}
     {"event":"failed","error":"the model provider limits us: the model API answers 429, and would be asked again in 3600 s"}
     --- exit code 3
     "#);

@@ -1,6 +1,6 @@
 -- What the evidence is: the model answered when the agent called a tool or told of tokens, GitHub gave the repository
--- when the first iteration began, the runtime works when a worker registered, and a repository does not crash workers
--- when one of them ended otherwise.
+-- when the first iteration began, the runtime works when a worker registered (the disk, when it got as far as an
+-- iteration), and a repository does not crash workers when one of them ended otherwise.
 delete from breakers b
 where (b.ends_by_itself and b.until <= now())
    or exists (
@@ -20,7 +20,9 @@ where (b.ends_by_itself and b.until <= now())
                        and e.body -> 'event' ->> 'event' in ('tool', 'commit', 'task_complete')
                  )
              when 'github' then w.status = 'completed' or t.iteration > 0
-             when 'runtime' then w.instance = b.name and w.registered_at is not null
+             when 'runtime' then
+                 w.instance = b.name
+                 and case when b.cause = 'disk_full' then t.iteration > 0 else w.registered_at is not null end
              when 'repository' then
                  lower(i.repo) = b.name
                  and w.registered_at is not null

@@ -49,7 +49,7 @@ impl Failure<'_> {
                 Some(BreakerSubject::Model)
             }
             FailureCause::GitHubUnavailable | FailureCause::GitHubRefused => Some(BreakerSubject::GitHub),
-            FailureCause::RuntimeUnavailable => Some(BreakerSubject::Runtime),
+            FailureCause::RuntimeUnavailable | FailureCause::DiskFull => Some(BreakerSubject::Runtime),
             FailureCause::Crash | FailureCause::Lost | FailureCause::OutOfMemory => {
                 Some(if self.before_registration {
                     BreakerSubject::Runtime
@@ -76,6 +76,7 @@ impl Failure<'_> {
                 | FailureCause::ModelRefused
                 | FailureCause::GitHubRefused
                 | FailureCause::RuntimeUnavailable
+                | FailureCause::DiskFull
         );
         // A limit of GitHub that says when it ends is the token's; that GitHub is away may be said of one repository.
         is_everybodys || (self.cause == FailureCause::GitHubUnavailable && self.retry_after.is_some())
@@ -267,18 +268,21 @@ fn explanation(open: &Open) -> String {
         (BreakerSubject::Runtime, FailureCause::RuntimeUnavailable) => {
             format!("Workers cannot be started by {name}")
         }
+        (BreakerSubject::Runtime, FailureCause::DiskFull) => {
+            format!("The disk is full that the workers of {name} write to")
+        }
         (BreakerSubject::Runtime, _) => {
             let count = open.reports;
             format!("{count} workers in a row that {name} started ended before they registered")
         }
         (BreakerSubject::Repository, _) => format!("{} workers in a row crashed in {name}", open.reports),
     };
-    let mend = match open.cause {
-        FailureCause::ModelRefused => {
-            ": set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator"
-        }
-        FailureCause::GitHubRefused => ": set GITHUB_TOKEN to one that is valid and restart the orchestrator",
-        _ => "",
+    let mend = if open.cause == FailureCause::ModelRefused {
+        ": set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator"
+    } else if open.cause == FailureCause::GitHubRefused {
+        ": set GITHUB_TOKEN to one that is valid and restart the orchestrator"
+    } else {
+        ""
     };
     let reason = open.reason.trim_end_matches('.');
     let end = if open.probing {
@@ -379,6 +383,7 @@ mod tests {
                 FailureCause::RuntimeUnavailable,
                 "no engine",
             ),
+            open(BreakerSubject::Runtime, "here", FailureCause::DiskFull, "cloning"),
             open(
                 BreakerSubject::Runtime,
                 "here",
@@ -403,6 +408,7 @@ mod tests {
         GitHub refuses Whim's token (401): set GITHUB_TOKEN to one that is valid and restart the orchestrator; one worker tries at 1970-01-01 00:00:00 UTC.
         GitHub is not available or limits Whim (502); one worker tries at 1970-01-01 00:00:00 UTC.
         Workers cannot be started by here (no engine); one worker tries at 1970-01-01 00:00:00 UTC.
+        The disk is full that the workers of here write to (cloning); one worker tries at 1970-01-01 00:00:00 UTC.
         5 workers in a row that here started ended before they registered (exit code 127); one worker tries at 1970-01-01 00:00:00 UTC.
         5 workers in a row crashed in octocat/hello (SIGSEGV); one worker tries at 1970-01-01 00:00:00 UTC.
         ");

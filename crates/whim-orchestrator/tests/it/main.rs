@@ -18,6 +18,7 @@ mod items;
 mod limits;
 mod lists;
 mod locks;
+mod midnight;
 mod openapi;
 mod pause;
 mod program;

@@ -110,14 +110,9 @@ fn crash(progress: &Progress, what: &str) -> Failure {
 
 fn model_unavailable(progress: &Progress) -> Option<Failure> {
     let trouble = progress.trouble()?;
-    let what = match trouble.cause {
-        FailureCause::ModelLimited => "the model API limits Whim",
-        FailureCause::ModelRefused => "the model API refuses Whim's credentials",
-        _ => "the model API is not available",
-    };
     Some(Failure::Failed {
         cause: trouble.cause,
-        reason: format!("{what}: {}", trouble.message),
+        reason: format!("{}: {}", trouble.what, trouble.message),
         // One that is over is as good as none that is known: it would be tried at once.
         retry_after: trouble
             .resets_at

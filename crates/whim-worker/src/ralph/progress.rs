@@ -28,6 +28,8 @@ pub(super) enum Consequence {
 pub(super) struct ProviderTrouble {
     /// What the attempt failed for, if it fails for this.
     pub(super) cause: FailureCause,
+    /// That cause in words.
+    pub(super) what: &'static str,
     pub(super) message: String,
     pub(super) resets_at: Option<DateTime<Utc>>,
 }
@@ -178,10 +180,15 @@ impl Progress {
             files: _,
             resets_at,
         } = warning;
-        let cause = match &kind {
-            WarningKind::ProviderLimited => Some(FailureCause::ModelLimited),
-            WarningKind::ProviderUnavailable => Some(FailureCause::ModelUnavailable),
-            WarningKind::ProviderRefused => Some(FailureCause::ModelRefused),
+        let trouble = match &kind {
+            WarningKind::ProviderLimited => Some((FailureCause::ModelLimited, "the model API limits Whim")),
+            WarningKind::ProviderUnavailable => {
+                Some((FailureCause::ModelUnavailable, "the model API is not available"))
+            }
+            WarningKind::ProviderRefused => Some((
+                FailureCause::ModelRefused,
+                "the model API refuses Whim's credentials",
+            )),
             WarningKind::Other(_)
             | WarningKind::TaskRestored
             | WarningKind::SpecRestored
@@ -196,10 +203,12 @@ impl Progress {
             reporter.redact(kind.as_str()),
             reporter.redact(&message)
         );
-        if let Some(cause) = cause {
+        if let Some((cause, what)) = trouble {
             self.trouble = Some(ProviderTrouble {
                 cause,
-                resets_at: resets_at.and_then(|time| Some(DateTime::parse_from_rfc3339(&time).ok()?.to_utc())),
+                what,
+                resets_at: resets_at
+                    .and_then(|time| Some(DateTime::parse_from_rfc3339(&time).ok()?.to_utc())),
                 message,
             });
         }

@@ -90,7 +90,7 @@ impl<'a> Publisher<'a> {
         patiently("pushing", patience, async || self.publish(spec).await)
             .await
             .map_err(|error| match error {
-                Unpublished::Import(error) => Failure::new(FailureCause::Crash, error),
+                Unpublished::Import(error) => Failure::of_machine(error),
                 Unpublished::Push(error) => error.into(),
             })?;
         if let Some(head) = self.unrelated {

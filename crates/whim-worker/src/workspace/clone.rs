@@ -14,7 +14,7 @@ use whim_service::chain::chain;
 use super::branch::{NoStart, RemoteRefs, Start, reference};
 use super::{Layout, PushError, Ready, Workspace, spec_file};
 use crate::git::{Git, GitError, RemoteError, RemoteProblem};
-use crate::outcome::Failure;
+use crate::outcome::{Failure, is_disk_full};
 use crate::patience::patiently;
 
 /// What is kept out of the agent's commits, and with them out of the pull request.
@@ -321,7 +321,9 @@ impl Workspace {
 
 impl From<Unprepared> for Failure {
     fn from(error: Unprepared) -> Self {
+        let words = chain(&error).to_string();
         let cause = match &error {
+            _ if is_disk_full(&words) => FailureCause::DiskFull,
             Unprepared::Remote(RemoteError { problem, .. }) => match problem {
                 RemoteProblem::Away => FailureCause::GitHubUnavailable,
                 RemoteProblem::BadToken => FailureCause::GitHubRefused,
@@ -333,6 +335,6 @@ impl From<Unprepared> for Failure {
             Unprepared::Push(error) => error.cause(),
             Unprepared::Git(_) | Unprepared::Io(_) | Unprepared::Hash(_) => FailureCause::Crash,
         };
-        Self::new(cause, chain(&error).to_string())
+        Self::new(cause, words)
     }
 }

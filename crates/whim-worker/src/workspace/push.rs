@@ -47,7 +47,12 @@ impl PushError {
 
 impl From<PushError> for Failure {
     fn from(error: PushError) -> Self {
-        Self::new(error.cause(), chain(&error).to_string())
+        let words = chain(&error).to_string();
+        if matches!(error, PushError::Git(_)) {
+            Self::of_machine(words)
+        } else {
+            Self::new(error.cause(), words)
+        }
     }
 }
 
@@ -55,7 +60,9 @@ impl Temporary for PushError {
     fn retry(&self) -> Retry {
         match self {
             Self::Away(_) => Retry::Soon,
-            Self::BadToken(_) | Self::Refused(_) | Self::Moved | Self::Leak | Self::Git(_) => Retry::Pointless,
+            Self::BadToken(_) | Self::Refused(_) | Self::Moved | Self::Leak | Self::Git(_) => {
+                Retry::Pointless
+            }
         }
     }
 }

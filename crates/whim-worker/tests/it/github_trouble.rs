@@ -51,6 +51,17 @@ async fn a_repository_that_the_token_does_not_see_cannot_be_used() -> anyhow::Re
 }
 
 #[tokio::test]
+async fn a_token_that_was_revoked_is_told_from_one_that_may_not() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+
+    let ended = world.start_with_token("ghp_revoked")?.ended().await?;
+
+    assert_eq!(ended.code, Some(2), "{}", ended.log);
+    assert_eq!(world.failure()?.cause, FailureCause::GitHubRefused);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_push_that_is_refused_for_good_ends_the_attempt_with_githubs_words() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     world.github.refuse_push(REPO);
