@@ -154,7 +154,7 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
         workers::count_live(&app.database),
         budget::today(&app.database),
         pause::current(&app.database),
-        open_breakers(app)
+        Breakers::read(&app.database)
     )?;
     let cooldown_left = app.limits.cooldown_left().await;
 
@@ -199,16 +199,12 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
     })
 }
 
-async fn open_breakers(app: &App) -> sqlx::Result<Breakers> {
-    Breakers::look(&mut *app.database.acquire().await?).await
-}
-
 /// Why nothing of a repository is started, though others may be.
 ///
 /// # Errors
 /// Postgres is away.
 pub async fn refusal_of_repository(app: &App, repo: &RepoName) -> sqlx::Result<Option<Refusal>> {
-    if let Some(refusal) = open_breakers(app).await?.refusal_of(repo) {
+    if let Some(refusal) = Breakers::read(&app.database).await?.refusal_of(repo) {
         return Ok(Some(refusal));
     }
     let name = repo.as_str().to_ascii_lowercase();

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::status::{Breaker, BreakerSubject};
 use whim_core::{FailureCause, RepoName, RetryRule, WorkItemId};
 use whim_service::chain::chain;
@@ -157,6 +157,11 @@ impl Breakers {
     /// As they are now; those whose subject is seen to work are closed first.
     pub(super) async fn look(db: &mut PgConnection) -> sqlx::Result<Self> {
         close_what_works(&mut *db).await?;
+        Self::read(db).await
+    }
+
+    /// As they are in the rows: what works again may not be closed yet.
+    pub(super) async fn read(db: impl PgExecutor<'_>) -> sqlx::Result<Self> {
         Ok(Self(breakers::open_ones(db).await?))
     }
 
