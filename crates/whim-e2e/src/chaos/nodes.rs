@@ -21,8 +21,8 @@ const ATTEMPT_MARKER: &str = "WHIM_ATTEMPT";
 
 /// A call that takes longer is tried at the other orchestrator, or later.
 const TIMING: Timing = Timing {
-    connect: Duration::from_secs(1),
-    attempt: Duration::from_secs(5),
+    connect: Duration::from_millis(500),
+    attempt: Duration::from_millis(1500),
     retries: 0,
     first_delay: Duration::from_millis(100),
     longest_delay: Duration::from_millis(100),

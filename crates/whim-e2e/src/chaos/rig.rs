@@ -248,7 +248,7 @@ fn settings(
 ) -> anyhow::Result<Vec<(&'static str, OsString)>> {
     let ralph = work::write_ralph(directory.path())?;
     // More than the faults of a run can cost an item.
-    let retries = ["0.5"; 60].join(",");
+    let retries = ["0.5"; 20].join(",");
     let texts = [
         ("REDIS_KEY_PREFIX", redis.prefix().to_owned()),
         ("ADMIN_PORT", "0".to_owned()),
