@@ -1,7 +1,11 @@
-//! The clocks of workers are wrong.
+//! Time: workers whose clocks are wrong, and workers that are silent for long.
+
+use std::time::{Duration, Instant};
 
 use serde_json::json;
+use whim_core::WorkItemStatus;
 
+use crate::app::TestApp;
 use crate::world::World;
 
 // FAULTS.md, row 35.
@@ -26,4 +30,36 @@ async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
             .await;
         assert_eq!(wrong, 0, "a time is the worker's: {at}");
     }
+}
+
+// FAULTS.md, row 13: a test run of ten minutes, at a small part of real time.
+#[tokio::test]
+async fn a_worker_of_which_nothing_is_heard_but_its_timer_keeps_its_item() {
+    let settings = [
+        ("STALE_THRESHOLD", "3"),
+        ("HEARTBEAT_SECONDS", "1"),
+        ("PROGRESS_DEADLINE_SECONDS", "600"),
+    ];
+    let app = TestApp::with(&settings).await;
+    let item = app.submit().await;
+    let worker = app.wait_for_worker(item.id).await;
+    app.register(worker).await;
+
+    let begin = Instant::now();
+    let mut timer = tokio::time::interval(Duration::from_millis(200));
+    for seq in 1.. {
+        timer.tick().await;
+        let (status, answer) = app.worker_call(worker, "heartbeat", &json!({ "seq": seq })).await;
+        assert_eq!(status, 200, "{answer}");
+        if begin.elapsed() > Duration::from_secs(7) {
+            break;
+        }
+    }
+
+    let now = app.item(item.id).await;
+    assert_eq!(
+        (now.status, now.worker_id),
+        (WorkItemStatus::InProgress, Some(worker))
+    );
+    app.stop().await;
 }
