@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rand::RngExt as _;
@@ -291,6 +290,3 @@ impl Asked {
         }
     }
 }
-
-/// How long it may take until everything has settled: an item that is stuck is tried twice, and the machine is busy.
-pub(super) const SETTLING: Duration = Duration::from_mins(5);

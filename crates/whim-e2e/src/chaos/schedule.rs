@@ -10,7 +10,7 @@ use super::work::Mood;
 /// The mean time between two faults.
 const BETWEEN_FAULTS: Duration = Duration::from_millis(900);
 /// The mean time between two things that people do.
-const BETWEEN_WISHES: Duration = Duration::from_millis(700);
+const BETWEEN_WISHES: Duration = Duration::from_millis(1200);
 
 /// Something that happens; indices are taken modulo how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
