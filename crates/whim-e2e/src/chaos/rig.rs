@@ -260,6 +260,10 @@ fn settings(
         ("DAILY_BUDGET", LIMITS.daily_budget.to_string()),
         ("COOLDOWN_SECONDS", "0.05".to_owned()),
         ("RETRY_DELAYS", retries),
+        // Workers that are killed at random are no crash loop; what else breaks is tried again soon.
+        ("BREAKER_THRESHOLD", "1000".to_owned()),
+        ("PROBE_SECONDS", "0.5".to_owned()),
+        ("LONGEST_PROBE_SECONDS", "2".to_owned()),
         ("HEARTBEAT_SECONDS", "0.5".to_owned()),
         ("STALE_THRESHOLD", "8".to_owned()),
         ("REGISTER_TIMEOUT_SECONDS", "10".to_owned()),

@@ -25,8 +25,9 @@ pub(super) const DAILY_BUDGET: u32 = 100_000;
 /// Long: everything settles only after what broke is whole again, on a machine that may be busy.
 pub(super) const SETTLING: Duration = Duration::from_secs(90);
 
-/// Quick retries, and more of them than a fault can cost an item.
-pub(super) const SETTINGS: [(&str, &str); 3] = [
+/// Quick retries, more of them than a fault can cost an item, and no breaker: what dies here is nobody's crash loop.
+pub(super) const SETTINGS: [(&str, &str); 4] = [
+    ("BREAKER_THRESHOLD", "1000"),
     ("MAX_WORKERS", "6"),
     ("DAILY_BUDGET", "100000"),
     (
