@@ -6,6 +6,7 @@
 mod error;
 mod http;
 mod insight;
+mod reviews;
 mod status;
 mod work;
 mod worker;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::worker::{
     AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
     Stuck, UnlockFiles,
@@ -54,6 +55,14 @@ impl WorkerClient {
         let call = Call::post(["api", "worker", &id, "unlock"], files, Repeat::Idempotent);
         self.http.send_for_success(call).await?;
         Ok(())
+    }
+
+    /// `POST /api/worker/:id/review`: the review as it is kept.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report_review(&self, review: &ReportReview) -> Result<Review, ClientError> {
+        self.send("review", review).await
     }
 
     /// `POST /api/worker/:id/complete`.

@@ -65,6 +65,8 @@ typed_ids! {
     WorkerId,
     /// Something that was learned.
     LearningId,
+    /// A review that a worker reported.
+    ReviewId,
 }
 
 impl WorkItemId {

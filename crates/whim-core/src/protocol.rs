@@ -8,6 +8,7 @@ pub mod events;
 pub mod learnings;
 pub mod metrics;
 pub mod queue;
+pub mod reviews;
 pub mod status;
 pub mod work;
 pub mod worker;

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify};
 use whim_client::{Client, Timing};
 use whim_service::admin::{self, Admin};
+use whim_service::metrics::Metrics;
 use whim_service::program::write_ready_file;
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::{Activator, Reconcilers};
@@ -46,6 +47,11 @@ pub fn start(
     let spec_wanted = Arc::new(Notify::new());
     let readiness = Readiness::new();
 
+    // Before anything is counted. Nobody counts where nobody can ask.
+    let metrics = admin
+        .is_some()
+        .then(|| Metrics::install("whim-intake", env!("CARGO_PKG_VERSION"), &[]));
+
     let intake = supervisor.phase(Phase::Intake);
     let reconcilers = Reconcilers::new(intake.clone());
     for repo in config.repos {
@@ -71,11 +77,12 @@ pub fn start(
     let writer = SpecWriter::new(client, &config.specs, spec_wanted)?;
     intake.critical("specs", writer.run(intake.token()));
 
-    if let Some((listener, levels)) = admin {
+    if let Some(((listener, levels), metrics)) = admin.zip(metrics) {
         let admin = Admin {
             readiness: readiness.clone(),
             statuses: reconcilers.statuses(),
             levels,
+            metrics,
         };
         let work = supervisor.phase(Phase::Work);
         work.critical("admin", admin::serve(listener, admin, work.token()));

@@ -12,14 +12,17 @@ pub mod events;
 pub mod learnings;
 pub mod metrics;
 pub mod pause;
+pub mod reviews;
 pub mod work_items;
 pub mod workers;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use crate::measure;
 
 /// Every migration, in order, as built into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -28,6 +31,13 @@ pub static MIGRATOR: Migrator = sqlx::migrate!();
 pub const WORK_CHANNEL: &str = "whim_work";
 /// The channel that is notified when a worker ended: its runtime may have to stop it, and it left a slot.
 pub const WORKERS_CHANNEL: &str = "whim_workers";
+
+/// The pool of the API, as metrics call it.
+pub const API_POOL: &str = "api";
+/// The pool of the worker protocol and the background work, as metrics call it.
+pub const WORK_POOL: &str = "work";
+/// What Postgres shows as the name of the API's connections.
+const API_APPLICATION: &str = "whim-orchestrator-api";
 
 /// How long a request waits for a connection before the answer is 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,7 +66,10 @@ pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
         ("plan_cache_mode", "force_custom_plan"),
         ("statement_timeout", STATEMENT_TIMEOUT),
     ];
-    work_pool(options.options(settings), connections)
+    work_pool(
+        options.application_name(API_APPLICATION).options(settings),
+        connections,
+    )
 }
 
 /// Does `work` in one transaction: commits what succeeded, and has undone what failed before the answer. A transaction
@@ -68,7 +81,10 @@ pub async fn in_transaction<T, E: From<sqlx::Error>>(
     pool: &PgPool,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut transaction = pool.begin().await?;
+    let begin = Instant::now();
+    let mut connection = pool.acquire().await?;
+    measure::pool_waited(name_of(pool), begin.elapsed());
+    let mut transaction = connection.begin().await?;
     match work(&mut transaction).await {
         Ok(done) => {
             transaction.commit().await?;
@@ -82,6 +98,23 @@ pub async fn in_transaction<T, E: From<sqlx::Error>>(
             Err(error)
         }
     }
+}
+
+fn name_of(pool: &PgPool) -> &'static str {
+    if pool.connect_options().get_application_name() == Some(API_APPLICATION) {
+        API_POOL
+    } else {
+        WORK_POOL
+    }
+}
+
+/// Ends the statements of this transaction that take longer.
+pub async fn limit_statements(db: &mut PgConnection, limit: Duration) -> sqlx::Result<()> {
+    let milliseconds = limit.as_millis().to_string();
+    sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", milliseconds)
+        .fetch_one(db)
+        .await?;
+    Ok(())
 }
 
 /// Whether an error is the violation of the constraint or unique index of that name.

@@ -3,6 +3,7 @@
 //!
 //! Two routers, because the routes of the workers have a listener of their own (`DESIGN.md`, decision 11).
 
+mod audit;
 mod auth;
 mod docs;
 mod error;
@@ -12,6 +13,7 @@ mod insight;
 pub mod openapi;
 mod queue;
 mod requests;
+mod reviews;
 mod status;
 mod tokens;
 mod work;
@@ -25,9 +27,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::audit::Auditor;
 use self::error::ApiError;
+use self::requests::WithoutQuery;
 use self::worker_protocol::WorkerState;
 use crate::app::App;
+use crate::measure::Listener;
 
 /// The largest request body, in bytes. The widest legitimate one is a heartbeat with a full batch of events.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -35,23 +40,32 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The routes for people and for intake. With a configured key everything but `/health` needs it, and off loopback the
 /// documentation too; without one only requests that are meant for this machine are answered.
 pub fn api_router(app: App) -> Router {
-    let (routes, _document) = api_routes().split_for_parts();
+    let (routes, document) = api_routes().split_for_parts();
     let routes = routes.merge(docs::routes());
     // The last layer is the outermost.
     let guarded = with_fallbacks(routes)
+        .layer(from_fn_with_state(
+            WithoutQuery::of(&document),
+            requests::refuse_unread_query,
+        ))
         .layer(from_fn_with_state(auth::RequiredKey::of(&app), auth::require_key))
         .layer(from_fn_with_state(
             guard::Hosts::of(&app),
             guard::refuse_strangers,
         ));
-    with_common_layers(guarded).with_state(app)
+    with_common_layers(guarded, Listener::Api).with_state(app)
 }
 
 /// The routes of the workers. Each takes the worker's own token, for its own identifier.
 pub fn worker_router(app: App) -> Router {
-    let (routes, _document) = worker_routes().split_for_parts();
-    let guarded = with_fallbacks(routes).layer(from_fn(worker_protocol::require_version));
-    with_common_layers(guarded).with_state(WorkerState::new(app))
+    let (routes, document) = worker_routes().split_for_parts();
+    let guarded = with_fallbacks(routes)
+        .layer(from_fn_with_state(
+            WithoutQuery::of(&document),
+            requests::refuse_unread_query,
+        ))
+        .layer(from_fn(worker_protocol::require_version));
+    with_common_layers(guarded, Listener::Workers).with_state(WorkerState::new(app))
 }
 
 /// Each route together with its description.
@@ -74,6 +88,8 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::worker_logs))
         .routes(routes!(insight::metrics))
         .routes(routes!(insight::learnings))
+        .routes(routes!(reviews::list_reviews))
+        .routes(routes!(reviews::get_review))
 }
 
 fn worker_routes() -> OpenApiRouter<WorkerState> {
@@ -82,6 +98,7 @@ fn worker_routes() -> OpenApiRouter<WorkerState> {
         .routes(routes!(worker_protocol::heartbeat))
         .routes(routes!(worker_protocol::lock))
         .routes(routes!(worker_protocol::unlock))
+        .routes(routes!(worker_protocol::report_review))
         .routes(routes!(worker_protocol::complete))
         .routes(routes!(worker_protocol::fail))
         .routes(routes!(worker_protocol::stuck))
@@ -93,10 +110,12 @@ fn with_fallbacks<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
 }
 
-fn with_common_layers<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+fn with_common_layers<S: Clone + Send + Sync + 'static>(routes: Router<S>, listener: Listener) -> Router<S> {
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(requests::limit_time))
         .layer(CatchPanicLayer::custom(error::after_panic))
-        .layer(from_fn(requests::identify))
+        .layer(from_fn_with_state(Auditor::new(listener), audit::watch))
+        .layer(from_fn(requests::limit_head))
+        .layer(from_fn_with_state(listener, requests::identify))
 }

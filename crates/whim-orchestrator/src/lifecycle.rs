@@ -8,12 +8,14 @@ mod files;
 mod finish;
 mod heartbeat;
 mod register;
+mod review;
 
 pub use self::end::{AttemptEnd, EndedBy, Transition, end_attempt, kill};
 pub use self::files::{lock, unlock};
 pub use self::finish::{complete, fail, stuck};
 pub use self::heartbeat::heartbeat;
 pub use self::register::register;
+pub use self::review::{Reported, review};
 
 use std::time::Duration;
 

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::chain;
+use crate::metrics::{Metrics, UPKEEP_PERIOD};
 use crate::readiness::Readiness;
 use crate::reconcile::{Statuses, TaskStatus};
 use crate::telemetry::LogLevels;
@@ -25,14 +29,17 @@ pub struct Admin {
     pub statuses: Statuses,
     /// Answers `/log-level`.
     pub levels: LogLevels,
+    /// Answers `/metrics`.
+    pub metrics: Metrics,
 }
 
-/// `GET /live`, `GET /ready` (503 while not), `GET /tasks`, and `GET` or `PUT /log-level` (the filter as plain text).
+/// `GET /live`, `GET /ready` (503 while not), `GET /tasks`, `GET /metrics` (for Prometheus), and `GET` or `PUT /log-level` (the filter as plain text).
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/live", get(live))
         .route("/ready", get(ready))
         .route("/tasks", get(tasks))
+        .route("/metrics", get(metrics))
         .route("/log-level", put(set_level).get(level))
         .with_state(admin)
 }
@@ -51,10 +58,30 @@ pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken)
         address.ip().is_loopback(),
         "the admin port has no authentication and must not be on {address}"
     );
-    axum::serve(listener, router(admin))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .context("serving the admin port")
+    let metrics = admin.metrics.clone();
+    let served = axum::serve(listener, router(admin)).with_graceful_shutdown(stop.cancelled_owned());
+    tokio::select! {
+        served = served => served.context("serving the admin port"),
+        () = keep_up(&metrics) => Ok(()),
+    }
+}
+
+/// For ever.
+async fn keep_up(metrics: &Metrics) {
+    let mut ticks = tokio::time::interval(UPKEEP_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        metrics.keep_up();
+    }
+}
+
+/// The content type says which version of the text format it is.
+async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        admin.metrics.render().await,
+    )
 }
 
 async fn live() -> &'static str {

@@ -11,6 +11,7 @@ pub mod environment;
 pub mod healthcheck;
 pub mod lines;
 pub mod machine;
+pub mod metrics;
 pub mod process;
 pub mod program;
 pub mod readiness;

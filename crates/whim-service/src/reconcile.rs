@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 pub use self::status::{LastRun, Outcome, RunningSince, Statuses, TaskStatus, Trigger};
+use crate::metrics::task_ran;
 use crate::supervisor::Tasks;
 
 /// One thing that is kept right.
@@ -89,6 +90,7 @@ impl Reconcilers {
             let (activator, stop, full_name) = (activator.clone(), stop.clone(), full_name.clone());
             async move {
                 drive(
+                    name,
                     &full_name,
                     period,
                     &activator,
@@ -103,8 +105,9 @@ impl Reconcilers {
     }
 }
 
-/// Runs until `stop`. A run that has begun is finished: the supervisor's deadline bounds it.
+/// Runs until `stop`; of one `kind` there may be several of different names. A run that has begun is finished: the supervisor's deadline bounds it.
 async fn drive<R: Reconciler>(
+    kind: &'static str,
     name: &str,
     period: Duration,
     activator: &Activator,
@@ -135,6 +138,8 @@ async fn drive<R: Reconciler>(
                 Outcome::Failed { error }
             }
         };
-        statuses.end(name, begin.elapsed(), outcome);
+        let took = begin.elapsed();
+        task_ran(kind, outcome.name(), took);
+        statuses.end(name, took, outcome);
     }
 }

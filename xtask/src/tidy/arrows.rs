@@ -11,15 +11,10 @@ const OWN: [(&str, &[&str]); 15] = [
     ("whim-service", &[]),
     ("whim-containers", &["whim-core", "whim-service"]),
     ("ralph", &["ralph-contract"]),
+    // No client: it fetches nothing over HTTP, so nobody can have it fetch something (`ATTACKS.md`, row 22).
     (
         "whim-orchestrator",
-        &[
-            "ralph-contract",
-            "whim-core",
-            "whim-client",
-            "whim-containers",
-            "whim-service",
-        ],
+        &["ralph-contract", "whim-core", "whim-containers", "whim-service"],
     ),
     (
         "whim-intake",
@@ -191,6 +186,19 @@ mod tests {
         assert_eq!(
             told("whim-worker", "[dependencies]\nsqlx.workspace = true\n"),
             ["`sqlx` is none of `whim-worker`'s business"]
+        );
+    }
+
+    // ATTACKS.md, row 22.
+    #[test]
+    fn an_orchestrator_that_could_fetch_what_somebody_names_is_found() {
+        let text = "[dependencies]\nwhim-client.workspace = true\nreqwest.workspace = true\n";
+        assert_eq!(
+            told("whim-orchestrator", text),
+            [
+                "`whim-orchestrator` must not depend on `whim-client`",
+                "`reqwest` is none of `whim-orchestrator`'s business"
+            ]
         );
     }
 

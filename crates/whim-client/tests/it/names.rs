@@ -6,8 +6,9 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../src/insight.rs"),
+    include_str!("../../src/reviews.rs"),
     include_str!("../../src/status.rs"),
     include_str!("../../src/work.rs"),
     include_str!("../../src/worker.rs"),

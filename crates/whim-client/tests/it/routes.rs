@@ -3,9 +3,10 @@ use whim_client::Created;
 use whim_core::protocol::PROTOCOL_VERSION_HEADER;
 use whim_core::protocol::learnings::LearningFilter;
 use whim_core::protocol::queue::PauseQueue;
+use whim_core::protocol::reviews::{ReportReview, ReviewFilter};
 use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, WorkFilter};
 use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
-use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus, WorkerId};
+use whim_core::{FailureCause, RelativePath, ReviewId, WorkItemId, WorkItemStatus, WorkerId};
 
 use crate::server::{Say, Server, work_item};
 
@@ -151,6 +152,54 @@ async fn each_call_that_looks_closer_has_its_route() {
             "GET /api/metrics",
             "GET /api/learnings?limit=3",
             "GET /api/workers/WORKER/logs?lines=2",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_review_is_reported_by_its_worker_and_read_by_people() {
+    let worker_id = WorkerId::new();
+    let review = json!({ "id": ReviewId::new(), "workItemId": item_id(), "repo": "octo/app", "workerId": worker_id,
+        "leaseEpoch": 1, "number": 1, "headSha": "0123456789012345678901234567890123456789", "verdict": "approved",
+        "summary": "Fine.", "findingCounts": { "error": 0, "warning": 0, "note": 1 }, "model": "a-model",
+        "findings": [{ "path": "src/a.rs", "severity": "note", "message": "A remark." }],
+        "tokens": { "input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0 }, "costUsd": 0.5,
+        "createdAt": "2026-11-21T00:00:00Z" });
+    let page = json!({ "items": [review], "nextCursor": null });
+    let answers = [
+        Say::Json(201, review.clone()),
+        Say::Json(200, page),
+        Say::Json(200, review.clone()),
+    ];
+    let server = Server::start(answers).await;
+    let report: ReportReview =
+        serde_json::from_value(json!({ "number": 1, "verdict": "approved", "summary": "Fine.",
+        "headSha": "0123456789012345678901234567890123456789", "model": "a-model" }))
+        .unwrap();
+
+    let reported = server
+        .worker_client(worker_id)
+        .report_review(&report)
+        .await
+        .unwrap();
+    let filter = ReviewFilter {
+        work_item_id: Some(item_id()),
+        ..ReviewFilter::default()
+    };
+    let listed = server.client().list_reviews(&filter).await.unwrap();
+    let read = server.client().get_review(reported.id).await.unwrap();
+
+    assert_eq!(serde_json::to_value(&read).unwrap(), review);
+    assert_eq!((&listed.items, &reported), (&vec![read.clone()], &read));
+    let calls = named(server.calls().await, Some(worker_id));
+    let id = read.id.to_string();
+    let calls: Vec<String> = calls.iter().map(|call| call.replace(&id, "REVIEW")).collect();
+    assert_eq!(
+        calls,
+        [
+            "POST /api/worker/WORKER/review",
+            "GET /api/reviews?workItemId=ITEM",
+            "GET /api/reviews/REVIEW",
         ]
     );
 }

@@ -46,9 +46,9 @@ pub struct Durations {
 }
 
 /// Tokens by where they went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Tokens {
     /// Sent to the model, without those read from its cache.
     pub input: u64,

@@ -15,6 +15,7 @@ use url::Url;
 use whim_service::admin::{self, Admin};
 use whim_service::backoff::Backoff;
 use whim_service::chain::chain;
+use whim_service::metrics::{Metrics, Sample};
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::Reconcilers;
 use whim_service::secret::ExposeSecret as _;
@@ -26,11 +27,15 @@ use crate::config::{ApiConfig, Config, RuntimeKind};
 use crate::dispatch::{self, Launching};
 use crate::limits::Limits;
 use crate::locks::Locks;
+use crate::measure::{self, Sampler};
 use crate::redis_connection::RedisConnection;
 use crate::runtime::Runtime;
 use crate::runtime::docker::DockerRuntime;
 use crate::runtime::process::ProcessRuntime;
 use crate::{db, http, reconcile};
+
+/// What it is called where it tells its name.
+const PROGRAM: &str = "whim-orchestrator";
 
 /// How long a stop may take; running workers are not waited for, they go on without this program
 /// (`FAULTS.md`, row 45).
@@ -203,6 +208,9 @@ pub async fn start(
     supervisor: &Supervisor,
 ) -> anyhow::Result<App> {
     let addresses = listeners.addresses()?;
+    // Before anything is counted. Nobody counts where nobody can ask.
+    let metrics = levels.is_some() && listeners.admin.is_some();
+    let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &measure::families()));
     migrate(&config).await?;
     let app = build(config, runtime, &addresses)?;
     dispatch::try_refused_credentials(&app).await;
@@ -228,11 +236,18 @@ pub async fn start(
         "worker-api",
         serve(worker, http::worker_router(app.clone()), work.token()),
     );
-    if let (Some(listener), Some(levels)) = (admin, levels) {
+    if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
+        measure::begin_at_zero();
+        let sampler = Arc::new(Sampler::new(app.clone()));
+        let sample: Sample = Arc::new(move || {
+            let sampler = Arc::clone(&sampler);
+            Box::pin(async move { sampler.sample().await })
+        });
         let admin = Admin {
             readiness,
             statuses: reconcilers.statuses(),
             levels,
+            metrics: metrics.with_sample(sample),
         };
         work.critical("admin", admin::serve(listener, admin, work.token()));
     }
@@ -272,11 +287,13 @@ fn connect_options(config: &Config) -> anyhow::Result<PgConnectOptions> {
         .expose_secret()
         .parse()
         .context("reading DATABASE_URL")?;
-    Ok(options.application_name("whim-orchestrator"))
+    Ok(options.application_name(PROGRAM))
 }
 
 /// Serves until `stop`, then answers what was asked.
 async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> anyhow::Result<()> {
+    // With the address of the peer, for the audit.
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, routes)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await

@@ -6,6 +6,7 @@
 mod change;
 mod claim;
 mod counts;
+mod depth;
 mod insert;
 mod lock;
 mod view;
@@ -16,6 +17,7 @@ pub use self::change::{
 };
 pub use self::claim::{Claimed, claim, claim_one, first_of_others};
 pub use self::counts::{add_up_counts, by_priority, by_status};
+pub use self::depth::{Depth, depth};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
 pub use self::lock::{Locked, lock, lock_of_worker};
 pub use self::view::{Task, ahead, find, page, queue, task};

@@ -7,7 +7,7 @@ mod view;
 pub use self::change::{End, NewWorker, end, insert, mark_stopped, register, set_handle};
 pub use self::look::{
     AwaitingStop, Expired, LiveWorker, Locked, Overdue, TokenOwner, attempt_number, awaiting_stop, by_token,
-    count_live, expired, has_lease, live, lock, since_last_start,
+    count_live, count_live_by_status, expired, has_lease, live, lock, since_last_start,
 };
 pub use self::view::{find, list};
 

@@ -1,6 +1,7 @@
 //! The claim: an item, its worker, the worker's token, its lease and its share of the budget, in one transaction.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::{WorkerId, WorkerToken};
@@ -13,6 +14,7 @@ use crate::db::dispatch::{busy_repositories, look};
 use crate::db::work_items::{self, Claimed};
 use crate::db::workers::{self, NewWorker};
 use crate::db::{breakers, budget, pause};
+use crate::measure;
 
 /// Serialises claims over all orchestrators of a database: slots and budget are counted and taken under it, so they
 /// are exact. The number means nothing; it spells "whim".
@@ -77,6 +79,7 @@ pub(super) async fn lock_out_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()>
 /// Postgres is away; then nothing was claimed, or the claim's worker is found not to have been started.
 pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     let limits = &app.config.limits;
+    let begin = Instant::now();
     let mut transaction = app.work_database.begin().await?;
     lock_out_claims(&mut *transaction).await?;
     let seen = look(&mut *transaction).await?;
@@ -135,6 +138,7 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
         breakers::begin_probes(&mut transaction, worker, app.runtime.instance(), &item.repo).await?;
     }
     transaction.commit().await?;
+    measure::claimed(begin.elapsed(), item.waited);
     Ok(ClaimOutcome::Claimed(Claim {
         item,
         worker,

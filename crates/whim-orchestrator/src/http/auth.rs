@@ -79,6 +79,17 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
 
+    // ATTACKS.md, row 29. Time cannot be asserted; that the one comparison is `subtle`'s, of hashes, can be read.
+    #[test]
+    fn keys_are_compared_by_their_hashes_and_in_constant_time() {
+        let source = include_str!("auth.rs");
+        let (code, _tests) = source.split_once("#[cfg(test)]").unwrap();
+        assert_eq!(code.matches(".ct_eq(").count(), 1);
+        assert_eq!(code.matches("expected.ct_eq(&hash(presented))").count(), 1);
+        // Keys of every length are hashes of one length: nothing is told by how long the comparison takes.
+        assert_eq!(hash("").len(), hash(&"x".repeat(1000)).len());
+    }
+
     #[test]
     fn only_the_very_key_is_admitted() {
         let required = RequiredKey {

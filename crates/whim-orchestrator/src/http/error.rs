@@ -1,13 +1,14 @@
 //! Errors as answers, in one envelope.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
-use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION};
+use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_service::chain::chain;
 
 use crate::error::Error;
@@ -75,6 +76,31 @@ impl ApiError {
         )
     }
 
+    /// 414 and 431, before anything looks at the request.
+    pub(super) fn too_long(status: StatusCode, what: &str, max_bytes: usize) -> Self {
+        Self::new(
+            status,
+            ErrorCode::TooLarge,
+            format!("the {what} longer than {max_bytes} bytes"),
+            json!({ "maxBytes": max_bytes }),
+        )
+    }
+
+    /// 429, to who goes on presenting wrong credentials.
+    pub(super) fn too_many_refusals(until: Duration) -> Self {
+        let seconds = until.as_secs() + 1;
+        let error = format!(
+            "too many wrong credentials from this address; the right one is accepted at any time, another is looked at \
+             in {seconds} seconds"
+        );
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::RateLimited,
+            error,
+            json!({ "retryAfterSeconds": seconds }),
+        )
+    }
+
     pub(super) fn unauthorized(error: &'static str) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
@@ -88,9 +114,13 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, error, Value::Null)
     }
 
+    /// 426, with the versions that are spoken here.
     pub(super) fn unknown_protocol(spoken: Option<&str>) -> Self {
-        let error = format!("this orchestrator speaks version {PROTOCOL_VERSION} of the worker protocol");
-        let details = json!({ "expected": PROTOCOL_VERSION, "found": spoken });
+        let error = format!(
+            "this orchestrator speaks version {PROTOCOL_VERSION} of the worker protocol, named in the header \
+             {PROTOCOL_VERSION_HEADER}; run a worker of the same release"
+        );
+        let details = json!({ "supported": [PROTOCOL_VERSION], "found": spoken });
         Self::new(
             StatusCode::UPGRADE_REQUIRED,
             ErrorCode::UnknownProtocol,
@@ -228,6 +258,7 @@ fn is_temporary(error: &sqlx::Error) -> bool {
 impl IntoResponse for ApiError {
     fn into_response(self) -> axum::response::Response {
         let Self { status, body } = self;
+        let retry_after = body.details["retryAfterSeconds"].as_u64().map(HeaderValue::from);
         let mut response = (status, Json(body)).into_response();
         if status == StatusCode::UNAUTHORIZED {
             response
@@ -236,6 +267,9 @@ impl IntoResponse for ApiError {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds);
         }
         response
     }

@@ -91,6 +91,7 @@ pub fn document() -> Value {
             { "name": "queue", "description": "What waits" },
             { "name": "workers", "description": "Workers, as people see them" },
             { "name": "learnings", "description": "What was learned" },
+            { "name": "reviews", "description": "Reviews that workers reported" },
             { "name": "status", "description": "How Whim is" },
             { "name": "worker protocol", "description": "For workers only, on a listener of its own" },
         ],

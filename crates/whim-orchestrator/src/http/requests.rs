@@ -1,15 +1,21 @@
 //! What every request gets: an identifier, a log line, and an end.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tracing::Instrument as _;
+use utoipa::openapi::path::ParameterIn;
+use utoipa::openapi::{OpenApi, RefOr};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use crate::measure::{self, Listener};
 
 /// In: the caller's name for the request. Out: the name under which the log has it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -18,23 +24,133 @@ const MAX_REQUEST_ID_BYTES: usize = 64;
 /// The longest time that a request may take; every one is a few statements.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Names the request, in the log and in the answer, and logs how it ended.
-pub(super) async fn identify(request: Request, next: Next) -> Response {
+/// The longest path with its query, in bytes.
+const MAX_URI_BYTES: usize = 8 * 1024;
+/// The most bytes of names and values of headers.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// The pattern that a request fits and never its path: what a stranger writes there has no place in logs and metrics.
+pub(super) fn route_of(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    route.map_or("unknown", MatchedPath::as_str).to_owned()
+}
+
+/// Names the request, in the log and in the answer, logs and counts how it ended, and says in the answer what browsers
+/// may do with it.
+pub(super) async fn identify(State(listener): State<Listener>, request: Request, next: Next) -> Response {
     let id = request_id(&request);
-    let method = request.method().clone();
-    // The pattern and never the path itself: what a stranger writes there has no place in the log.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| path.as_str().to_owned());
-    let route = route.as_deref().unwrap_or("unknown");
+    let method = name_of(request.method());
+    let route = route_of(&request);
     let span = tracing::info_span!("request", request_id = id.to_str().unwrap_or_default());
     let begin = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let (status, duration_ms) = (response.status().as_u16(), begin.elapsed().as_millis());
-    span.in_scope(|| tracing::debug!(%method, route, status, duration_ms, "answered"));
+    let (status, took) = (response.status().as_u16(), begin.elapsed());
+    let duration_ms = took.as_millis();
+    span.in_scope(|| tracing::debug!(method, route, status, duration_ms, "answered"));
+    measure::answered(listener, method, &route, status, took);
     response.headers_mut().insert(REQUEST_ID, id);
+    for (name, value) in ANSWERS_ARE_DATA {
+        response.headers_mut().entry(name).or_insert(value);
+    }
     response
+}
+
+/// Answers hold text of issues and agents: to a browser they are never a page, never another type than they say, never
+/// kept, and never part of another site. What is a page says so itself.
+const ANSWERS_ARE_DATA: [(HeaderName, HeaderValue); 5] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// A known name, because strangers can make up any number of methods.
+fn name_of(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+    KNOWN
+        .into_iter()
+        .find(|known| method.as_str() == *known)
+        .unwrap_or("other")
+}
+
+/// Refuses what is too long to be a request of ours, before anything looks at it.
+pub(super) async fn limit_head(request: Request, next: Next) -> Response {
+    let uri = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
+    if uri > MAX_URI_BYTES {
+        let status = StatusCode::URI_TOO_LONG;
+        return ApiError::too_long(status, "path and query are", MAX_URI_BYTES).into_response();
+    }
+    let headers: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if headers > MAX_HEADER_BYTES {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return ApiError::too_long(status, "headers are", MAX_HEADER_BYTES).into_response();
+    }
+    next.run(request).await
+}
+
+/// The routes of a document that take no query.
+#[derive(Clone, Debug)]
+pub(super) struct WithoutQuery(Arc<HashSet<(Method, String)>>);
+
+impl WithoutQuery {
+    /// The document is made from the handlers: a parameter that is not in it is read by none.
+    pub(super) fn of(document: &OpenApi) -> Self {
+        let mut routes = HashSet::new();
+        for (path, item) in &document.paths.paths {
+            for (method, operation) in [
+                (Method::GET, &item.get),
+                (Method::POST, &item.post),
+                (Method::PUT, &item.put),
+                (Method::DELETE, &item.delete),
+                (Method::PATCH, &item.patch),
+            ] {
+                let Some(operation) = operation else { continue };
+                let mut parameters = operation.parameters.iter().flatten();
+                let takes_query = parameters.any(|parameter| match parameter {
+                    RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
+                    RefOr::Ref(_) => false,
+                });
+                if !takes_query {
+                    routes.insert((method, path.clone()));
+                }
+            }
+        }
+        Self(Arc::new(routes))
+    }
+}
+
+/// Refuses a query where none is read, as handlers refuse parameters that they do not know: a typing error is an
+/// answer and not a silent default.
+pub(super) async fn refuse_unread_query(
+    State(WithoutQuery(routes)): State<WithoutQuery>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    if let Some((name, _)) = url::form_urlencoded::parse(query.as_bytes()).next() {
+        let method = match *request.method() {
+            Method::HEAD => Method::GET,
+            ref method => method.clone(),
+        };
+        if routes.contains(&(method, route_of(&request))) {
+            return ApiError::invalid(&name, "unknown parameter; this route takes none").into_response();
+        }
+    }
+    next.run(request).await
 }
 
 /// The caller's identifier where it is harmless in a log line, else a new one.

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::worker::{
     AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
     Stuck, UnlockFiles,
@@ -22,7 +23,7 @@ use super::extract::{Id, Json};
 use super::tokens::LiveTokens;
 use crate::app::App;
 use crate::db::workers;
-use crate::lifecycle::{self, Caller};
+use crate::lifecycle::{self, Caller, Reported};
 
 /// How long after its end a worker still gets answers: a report that is repeated because its answer was lost, and the
 /// news that its item was taken away. Later its token is as good as none.
@@ -183,6 +184,19 @@ pub(super) async fn unlock(
 ) -> Result<StatusCode, ApiError> {
     lifecycle::unlock(&app, &caller, body).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reports a review of what the agent wrote.
+#[utoipa::path(post, path = "/api/worker/{id}/review", params(("id" = WorkerId, Path, description = "The worker")), request_body = ReportReview, responses((status = 201, description = "The new review", body = Review), (status = 200, description = "The review of this number that was reported before", body = Review)))]
+pub(super) async fn report_review(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<ReportReview>,
+) -> Result<(StatusCode, Answer<Review>), ApiError> {
+    Ok(match lifecycle::review(&app, &caller, body).await? {
+        Reported::New(review) => (StatusCode::CREATED, Answer(review)),
+        Reported::Before(review) => (StatusCode::OK, Answer(review)),
+    })
 }
 
 /// The pull request is open.

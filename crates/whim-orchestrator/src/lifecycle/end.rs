@@ -20,6 +20,7 @@ use crate::db::workers::{End, FinalAnswer, FinalReport};
 use crate::db::{in_transaction, work_items, workers};
 use crate::dispatch::breakers;
 use crate::error::Error;
+use crate::measure;
 
 /// Attempts count from registration on; so many workers in a row may end before theirs without spending a retry.
 const FREE_FAILED_STARTS: u32 = 5;
@@ -82,7 +83,8 @@ pub async fn end_attempt(
         Ok(ended.map_or(Transition::Late { now }, Transition::Done))
     })
     .await?;
-    if let Transition::Done(_) = transition {
+    if let Transition::Done(ended) = &transition {
+        measure::transition(ended.status);
         after_commit(app, worker).await;
     }
     Ok(transition)

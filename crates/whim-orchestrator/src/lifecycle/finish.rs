@@ -18,6 +18,7 @@ use crate::db::work_items::{self, TaskCounts};
 use crate::db::workers::{self, End, FinalAnswer, FinalReport};
 use crate::db::{beats, budget, in_transaction, storable};
 use crate::error::Error;
+use crate::measure;
 
 const MAX_URL_BYTES: usize = 2048;
 
@@ -188,6 +189,7 @@ async fn once(
     })
     .await?;
     if now {
+        measure::transition(answer.status);
         after_commit(app, caller.id).await;
     }
     Ok(answer)

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use whim_core::WorkItemStatus;
 use whim_core::protocol::worker::{Assignment, Register, Registered};
 
 use super::{Attempt, Caller, whole_seconds};
 use crate::app::App;
 use crate::db::{in_transaction, work_items, workers};
 use crate::error::Error;
+use crate::measure;
 
 const MAX_NONCE_BYTES: usize = 64;
 
@@ -36,6 +38,7 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
     })
     .await?;
     if new {
+        measure::transition(WorkItemStatus::InProgress);
         let (work_item_id, attempt) = (work_item.id, work_item.attempt);
         tracing::info!(%worker_id, %work_item_id, attempt, "registered");
     }

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::db::{in_transaction, work_items};
 use crate::error::Error;
 use crate::lifecycle::end;
+use crate::measure;
 
 /// Cancels an item in any live state; its worker is stopped after the rows say so. One that is cancelled already is
 /// the answer as it is.
@@ -16,10 +17,11 @@ use crate::lifecycle::end;
 /// There is no such item, it completed or failed before, a field is wrong, or Postgres is away.
 pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<WorkItem, Error> {
     let note = note(&request)?;
-    let (cancelled, killed) = in_transaction(&app.database, async |db| {
+    let (cancelled, now, killed) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
-        let mut killed = None;
+        let (mut now, mut killed) = (false, None);
         if work_items::cancel(db, id, &note).await? {
+            now = true;
             killed = end::kill_worker_of(db, &item, &note).await?;
             tracing::info!(work_item_id = %id, note, "cancelled");
         } else if item.status != WorkItemStatus::Cancelled {
@@ -28,9 +30,12 @@ pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<Wo
                 asked: "cancelled",
             });
         }
-        Ok((super::find(app, db, id).await?, killed))
+        Ok((super::find(app, db, id).await?, now, killed))
     })
     .await?;
+    if now {
+        measure::transition(cancelled.status);
+    }
     if let Some(worker) = killed {
         end::after_commit(app, worker).await;
     }

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, NextRun, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
+use crate::measure;
 
 /// Begins another run of an item that has ended. Asked again for a run that has begun since, the item as it is.
 ///
@@ -27,12 +28,22 @@ pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<
     }
     let requeued = in_transaction(&app.database, async |db| begin_run(app, db, id, request).await).await;
     match requeued {
+        Ok(Begun::Now(item)) => {
+            measure::transition(item.status);
+            Ok(item)
+        }
+        Ok(Begun::Before(item)) => Ok(item),
         Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
             let item = super::find(app, &app.database, id).await?;
             Err(super::branch_in_use(app, &item.repo, item.branch).await?)
         }
-        other => other,
+        Err(error) => Err(error),
     }
+}
+
+enum Begun {
+    Now(WorkItem),
+    Before(WorkItem),
 }
 
 async fn begin_run(
@@ -40,11 +51,11 @@ async fn begin_run(
     db: &mut PgConnection,
     id: WorkItemId,
     request: RequeueWork,
-) -> Result<WorkItem, Error> {
+) -> Result<Begun, Error> {
     let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
     let before = super::find(app, &mut *db, id).await?;
     if request.after_run.is_some_and(|run| item.run > run) {
-        return Ok(before);
+        return Ok(Begun::Before(before));
     }
     let reworded = request
         .description
@@ -71,7 +82,7 @@ async fn begin_run(
     }
     let requeued = super::find(app, db, id).await?;
     tracing::info!(work_item_id = %id, run = requeued.run, "requeued");
-    Ok(requeued)
+    Ok(Begun::Now(requeued))
 }
 
 /// The checklist with every box open.

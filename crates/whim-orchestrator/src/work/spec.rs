@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::db::in_transaction;
 use crate::db::work_items::{self, TaskCounts};
 use crate::error::Error;
+use crate::measure;
 
 /// Gives a `generating` item the spec that was written for it, and queues it. The same text again changes nothing.
 ///
@@ -21,19 +22,23 @@ use crate::error::Error;
 pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result<WorkItem, Error> {
     let document = check(&request.spec)?;
     let (spec, tasks) = (document.as_str(), TaskCounts::of(&document));
-    in_transaction(&app.database, async |db| {
+    let (item, new) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
         let handed_in = work_items::hand_in_spec(db, id, spec, tasks).await?;
         let now = super::find(app, db, id).await?;
         if handed_in || now.spec.as_deref() == Some(spec) {
-            return Ok(now);
+            return Ok((now, handed_in));
         }
         Err(Error::ItemState {
             now: item.status,
             asked: "given another spec",
         })
     })
-    .await
+    .await?;
+    if new {
+        measure::transition(item.status);
+    }
+    Ok(item)
 }
 
 /// A spec that a program wrote has to keep every convention: nobody has looked at it yet.
@@ -64,7 +69,7 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
     let FailSpec { reason, retryable } = request;
     text::check("reason", &reason, MAX_NOTE_BYTES)?;
     let delay_after = |delays_before| delay(&app.config.lifecycle.retries, delays_before, rand::random());
-    in_transaction(&app.database, async |db| {
+    let (item, failed) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
         let changed = if retryable {
             let (delay, cause) = (delay_after(item.spec_delays), FailureCause::ModelUnavailable);
@@ -83,9 +88,13 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
             });
         }
         tracing::info!(work_item_id = %id, retryable, reason, "no spec was written");
-        Ok(now)
+        Ok((now, changed && !retryable))
     })
-    .await
+    .await?;
+    if failed {
+        measure::transition(item.status);
+    }
+    Ok(item)
 }
 
 /// How long the writing of a spec is put off after it was put off `before` times: the delays of the retries in order,

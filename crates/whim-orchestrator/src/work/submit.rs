@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
+use crate::measure;
 
 pub(super) const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 const MAX_SOURCE_REF_BYTES: usize = 200;
@@ -42,6 +43,10 @@ pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> 
         })
     });
     match submitted.await {
+        Ok(Submitted::New(item)) => {
+            measure::transition(item.status);
+            Ok(Submitted::New(item))
+        }
         Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
             Err(super::branch_in_use(app, &item.repo, item.branch).await?)
         }

@@ -271,28 +271,6 @@ async fn a_token_is_as_good_as_none_long_after_its_worker_ended() {
     }
 }
 
-// FAULTS.md, row 46.
-#[tokio::test]
-async fn a_worker_of_another_protocol_version_is_told_so() {
-    let world = World::new().await;
-    let worker = world.running().await;
-    let path = format!("/api/worker/{}/heartbeat", worker.id);
-    for version in [None, Some("0"), Some("2"), Some("one")] {
-        let mut request = worker_request(&path, &worker.token, &json!({ "seq": 1 }));
-        request.headers_mut().remove("x-whim-protocol");
-        if let Some(version) = version {
-            request
-                .headers_mut()
-                .insert("x-whim-protocol", version.parse().unwrap());
-        }
-        let refused = world.send_as_worker(request).await.expect(426);
-        assert_eq!(
-            (&refused["code"], &refused["details"]["expected"]),
-            (&json!("unknown_protocol"), &json!(1))
-        );
-    }
-}
-
 #[tokio::test]
 async fn the_routes_of_workers_and_of_people_are_on_listeners_of_their_own() {
     let world = World::new().await;

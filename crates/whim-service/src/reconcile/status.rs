@@ -78,6 +78,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// For metrics.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
     pub(super) fn done(report: &impl Serialize) -> Self {
         match serde_json::to_value(report) {
             Ok(report) => Self::Done(report),

@@ -5,6 +5,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use whim_service::admin::{Admin, serve};
+use whim_service::metrics::{Family, Kind, Metrics};
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::{Activator, Reconciler, Reconcilers};
 use whim_service::supervisor::{Phase, Supervisor};
@@ -46,6 +47,7 @@ async fn start(levels: LogLevels) -> Server {
         readiness: readiness.clone(),
         statuses: reconcilers.statuses(),
         levels,
+        metrics: Metrics::install("a-test", "1.2.3", &[LATENCY]),
     };
     supervisor.critical("admin", serve(listener, admin, supervisor.token()));
     Server {
@@ -120,6 +122,40 @@ async fn the_last_report_of_each_reconciler_is_shown() {
     assert_eq!(body["counts:a/b"]["runs"], 1);
 }
 
+const LATENCY: Family = Family {
+    name: "whim_test_seconds",
+    kind: Kind::Histogram(&[0.5, 1.0]),
+    help: "How long a test took",
+};
+
+#[tokio::test]
+async fn what_the_process_counts_is_shown_for_prometheus() {
+    let (_guard, levels) = levels();
+    let server = start(levels).await;
+    let period = Duration::from_secs(3600);
+    server
+        .reconcilers
+        .start("counts", Some("a/b"), period, &Activator::new(), CountsToThree);
+    server.reconcilers.statuses().wait_for_first_runs().await;
+    metrics::histogram!(LATENCY.name).record(0.7);
+
+    let (status, text) = server.get("/metrics").await;
+
+    assert_eq!(status, StatusCode::OK);
+    for line in [
+        "whim_build_info{program=\"a-test\",version=\"1.2.3\"} 1",
+        "# TYPE whim_task_runs_total counter",
+        "whim_task_runs_total{task=\"counts\",outcome=\"done\"}",
+        "# HELP whim_test_seconds How long a test took",
+        "# TYPE whim_test_seconds histogram",
+        "whim_test_seconds_bucket{le=\"0.5\"} 0",
+        "whim_test_seconds_bucket{le=\"1\"} 1",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn the_log_level_is_shown_and_changed_and_nonsense_is_refused() {
     let (_guard, levels) = levels();
@@ -144,6 +180,7 @@ async fn a_port_that_others_can_reach_is_refused() {
         readiness: Readiness::new(),
         statuses: server.reconcilers.statuses(),
         levels,
+        metrics: Metrics::install("a-test", "1.2.3", &[LATENCY]),
     };
     let refused = serve(listener, admin, server.supervisor.token())
         .await

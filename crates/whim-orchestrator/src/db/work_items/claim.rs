@@ -1,5 +1,7 @@
 //! Taking the next item.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 
@@ -16,6 +18,8 @@ pub struct Claimed {
     pub lease_epoch: LeaseEpoch,
     /// The caller's limit for one attempt; the configured cap and what is left of the budget hold all the same.
     pub max_iterations: Option<u32>,
+    /// The time since its submission, when this is its first claim.
+    pub waited: Option<Duration>,
 }
 
 struct Row {
@@ -24,6 +28,7 @@ struct Row {
     branch: BranchName,
     lease_epoch: LeaseEpoch,
     max_iterations: Option<i32>,
+    waited_seconds: Option<f64>,
 }
 
 impl From<Row> for Claimed {
@@ -34,6 +39,10 @@ impl From<Row> for Claimed {
             branch: row.branch,
             lease_epoch: row.lease_epoch,
             max_iterations: row.max_iterations.map(i32::cast_unsigned),
+            // The clock of the database may have been set back since.
+            waited: row
+                .waited_seconds
+                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
         }
     }
 }
@@ -67,7 +76,8 @@ pub async fn claim_one(
         "update work_items
          set status = 'assigned', lease_epoch = lease_epoch + 1, worker_id = $1, started_at = now(), updated_at = now()
          where id = $2 and status = 'queued' and next_retry_at is null
-         returning id, repo, branch, lease_epoch, max_iterations",
+         returning id, repo, branch, lease_epoch, max_iterations,
+             case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds",
         worker as WorkerId,
         item as WorkItemId,
     )

@@ -14,4 +14,5 @@ where id = (
     limit 1
     for update skip locked
 )
-returning id, repo, branch, lease_epoch, max_iterations
+returning id, repo, branch, lease_epoch, max_iterations,
+    case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds

@@ -8,6 +8,7 @@ use whim_core::protocol::worker::TestReport;
 use whim_core::{FailureCause, LeaseEpoch, WorkItemId, WorkerId, WorkerStatus};
 
 use super::FinalAnswer;
+use crate::measure;
 
 /// A worker to be.
 #[derive(Clone, Debug)]
@@ -126,11 +127,12 @@ pub async fn end(
     epoch: LeaseEpoch,
     end: &End<'_>,
 ) -> sqlx::Result<bool> {
-    let changed = sqlx::query!(
-        "update workers
+    let seconds = sqlx::query_scalar!(
+        r#"update workers
          set status = $4, failure_cause = $5, error = $6, final_answer = $7, stop_requested = $8, ended_at = now(),
              stopped_at = case when $9 then now() end, tests = $10
-         where id = $1 and lease_epoch = $2 and status = any($3)",
+         where id = $1 and lease_epoch = $2 and status = any($3)
+         returning extract(epoch from now() - started_at)::float8 as "seconds!""#,
         id as WorkerId,
         epoch as LeaseEpoch,
         end.status.predecessors() as &[WorkerStatus],
@@ -142,9 +144,14 @@ pub async fn end(
         end.stopped,
         end.tests.map(Json) as Option<Json<&TestReport>>,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await?;
-    Ok(changed.rows_affected() == 1)
+    if let Some(seconds) = seconds {
+        // The last statement of its transaction: should the commit fail, it is counted once too often.
+        let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        measure::attempt_ended(end.status, end.cause, took);
+    }
+    Ok(seconds.is_some())
 }
 
 /// The runtime has nothing of this ended worker left. Says nothing of a worker that lives: its end comes first.

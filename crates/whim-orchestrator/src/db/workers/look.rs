@@ -129,6 +129,22 @@ pub async fn count_live(db: impl PgExecutor<'_>) -> sqlx::Result<u32> {
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+/// How many workers live, by each state that is not an end.
+pub async fn count_live_by_status(db: impl PgExecutor<'_>) -> sqlx::Result<[(WorkerStatus, u32); 2]> {
+    let counts = sqlx::query!(
+        r#"select count(*) filter (where status = 'starting') as "starting!",
+                  count(*) filter (where status = 'running') as "running!"
+           from workers where status in ('starting', 'running')"#
+    )
+    .fetch_one(db)
+    .await?;
+    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+    Ok([
+        (WorkerStatus::Starting, count(counts.starting)),
+        (WorkerStatus::Running, count(counts.running)),
+    ])
+}
+
 /// How long ago the latest worker was claimed for; `None` when there never was one.
 pub async fn since_last_start(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Duration>> {
     let seconds = sqlx::query_scalar!(

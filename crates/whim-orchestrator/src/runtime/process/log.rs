@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
 /// Of the file that is written to; one full file is kept beside it.
 const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 
@@ -57,7 +59,7 @@ pub(super) fn tail(path: &Path, bytes: u64) -> io::Result<Option<String>> {
 }
 
 fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -69,11 +71,28 @@ fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
+/// Opens a log for reading. A worker that runs as the same user can put anything in the place of its log or of its
+/// directory: a link to a file that only we can read, or a pipe that never answers (`ATTACKS.md`, row 37).
+fn open_regular(path: &Path) -> io::Result<File> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(directory, flags | OFlags::DIRECTORY, Mode::empty())?;
+    let file = rustix::fs::openat(directory, name, flags | OFlags::NONBLOCK, Mode::empty())?;
+    let file = File::from(file);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the log is no file"));
+    }
+    Ok(file)
+}
+
 fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
 }
 
@@ -83,6 +102,8 @@ fn full_file(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -101,6 +122,39 @@ mod tests {
             .collect();
         sizes.sort_unstable();
         assert_eq!(sizes, [60, 90]);
+    }
+
+    // ATTACKS.md, row 37.
+    #[test]
+    fn what_was_put_in_the_place_of_a_log_is_neither_followed_nor_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("attempt")).unwrap();
+        fs::create_dir(at("elsewhere")).unwrap();
+        for name in ["secret", "elsewhere/worker.log"] {
+            fs::write(at(name), "a secret").unwrap();
+        }
+        let log = at("attempt/worker.log");
+
+        symlink(at("secret"), &log).unwrap();
+        tail(&log, 9).unwrap_err();
+        BoundedLog::open(log.clone()).unwrap_err();
+        fs::remove_file(&log).unwrap();
+
+        rustix::fs::mknodat(rustix::fs::CWD, &log, rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
+        tail(&log, 9).unwrap_err();
+        fs::remove_file(&log).unwrap();
+
+        fs::create_dir(&log).unwrap();
+        tail(&log, 9).unwrap_err();
+        fs::remove_dir(&log).unwrap();
+
+        fs::write(&log, "lines").unwrap();
+        symlink(at("secret"), at("attempt/worker.log.1")).unwrap();
+        tail(&log, 9).unwrap_err();
+
+        symlink(at("elsewhere"), at("swapped")).unwrap();
+        tail(&at("swapped/worker.log"), 9).unwrap_err();
     }
 
     #[test]

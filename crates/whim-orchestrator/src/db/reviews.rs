@@ -1,0 +1,173 @@
+//! Reviews, as workers report them.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
+use whim_core::protocol::metrics::Tokens;
+use whim_core::protocol::reviews::{Finding, FindingCounts, Review, ReviewFilter, Verdict};
+use whim_core::{CommitHash, LeaseEpoch, RepoName, ReviewId, WorkItemId, WorkerId};
+
+struct Row {
+    id: ReviewId,
+    work_item_id: WorkItemId,
+    repo: RepoName,
+    worker_id: WorkerId,
+    lease_epoch: LeaseEpoch,
+    number: i32,
+    head_sha: CommitHash,
+    verdict: Verdict,
+    summary: String,
+    finding_counts: Json<FindingCounts>,
+    findings: Option<Json<Vec<Finding>>>,
+    model: String,
+    tokens: Json<Tokens>,
+    cost_usd: f64,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Review {
+    fn from(row: Row) -> Self {
+        let Row {
+            id,
+            work_item_id,
+            repo,
+            worker_id,
+            lease_epoch,
+            number,
+            head_sha,
+            verdict,
+            summary,
+            finding_counts: Json(finding_counts),
+            findings,
+            model,
+            tokens: Json(tokens),
+            cost_usd,
+            created_at,
+        } = row;
+        Self {
+            id,
+            work_item_id,
+            repo,
+            worker_id,
+            lease_epoch,
+            number: number.cast_unsigned(),
+            head_sha,
+            verdict,
+            summary,
+            finding_counts,
+            findings: findings.map(|Json(findings)| findings),
+            model,
+            tokens,
+            cost_usd,
+            created_at,
+        }
+    }
+}
+
+/// The one list of columns.
+macro_rules! select {
+    (whole, $rest:literal, $($argument:expr),*) => {
+        select!(@ "findings as \"findings?: Json<Vec<Finding>>\"", $rest, $($argument),*)
+    };
+    (without_findings, $rest:literal, $($argument:expr),*) => {
+        select!(@ "null::jsonb as \"findings?: Json<Vec<Finding>>\"", $rest, $($argument),*)
+    };
+    (@ $findings:literal, $rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Row,
+            "select id, work_item_id, repo, worker_id, lease_epoch, number, head_sha, verdict, summary,
+                    finding_counts as \"finding_counts: Json<FindingCounts>\", model,
+                    tokens as \"tokens: Json<Tokens>\", cost_usd, created_at, "
+                + $findings + " from reviews " + $rest,
+            $($argument),*
+        )
+    };
+}
+
+/// A review with its findings.
+pub async fn find(db: impl PgExecutor<'_>, id: ReviewId) -> sqlx::Result<Option<Review>> {
+    let row = select!(whole, "where id = $1", id as ReviewId)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(Review::from))
+}
+
+/// The review of that number that a worker reported, with its findings.
+pub async fn of_worker(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    number: i32,
+) -> sqlx::Result<Option<Review>> {
+    let row = select!(
+        whole,
+        "where worker_id = $1 and number = $2",
+        worker as WorkerId,
+        number
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(Review::from))
+}
+
+/// At most `limit` reviews that fit the filter, the newest first, from the filter's cursor on; its own limit is the
+/// caller's to bound.
+pub async fn page(db: impl PgExecutor<'_>, filter: &ReviewFilter, limit: i64) -> sqlx::Result<Vec<Review>> {
+    let rows = select!(
+        without_findings,
+        "where ($1::text is null or lower(repo) = lower($1))
+           and ($2::uuid is null or work_item_id = $2)
+           and ($3::uuid is null or id < $3)
+         order by id desc
+         limit $4",
+        filter.repo.as_ref().map(RepoName::as_str),
+        filter.work_item_id as Option<WorkItemId>,
+        filter.cursor as Option<ReviewId>,
+        limit
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(Review::from).collect())
+}
+
+/// Keeps a review that was not kept before; the database says when that is, whatever the review says.
+pub async fn insert(db: &mut PgConnection, review: &Review) -> sqlx::Result<()> {
+    let Review {
+        id,
+        work_item_id,
+        repo,
+        worker_id,
+        lease_epoch,
+        number,
+        head_sha,
+        verdict,
+        summary,
+        finding_counts,
+        findings,
+        model,
+        tokens,
+        cost_usd,
+        created_at: _,
+    } = review;
+    sqlx::query!(
+        "insert into reviews (id, work_item_id, repo, worker_id, lease_epoch, number, head_sha, verdict, summary,
+                              finding_counts, findings, model, tokens, cost_usd)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        *id as ReviewId,
+        *work_item_id as WorkItemId,
+        repo.as_str(),
+        *worker_id as WorkerId,
+        *lease_epoch as LeaseEpoch,
+        number.cast_signed(),
+        head_sha.as_str(),
+        *verdict as Verdict,
+        summary,
+        Json(finding_counts) as Json<&FindingCounts>,
+        Json(findings.as_deref().unwrap_or_default()) as Json<&[Finding]>,
+        model,
+        Json(tokens) as Json<&Tokens>,
+        cost_usd,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

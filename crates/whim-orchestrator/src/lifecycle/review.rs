@@ -1,0 +1,131 @@
+//! `POST /api/worker/:id/review`.
+
+use whim_core::ReviewId;
+use whim_core::protocol::reviews::{
+    Finding, FindingCounts, MAX_FINDING_BYTES, MAX_FINDINGS, MAX_REVIEWS, MAX_SUMMARY_BYTES, ReportReview,
+    Review,
+};
+
+use super::{Attempt, Caller};
+use crate::app::App;
+use crate::db::{in_transaction, reviews, storable};
+use crate::error::Error;
+use crate::measure;
+
+const MAX_MODEL_BYTES: usize = 200;
+
+/// What became of a report.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reported {
+    /// The review is new.
+    New(Review),
+    /// The worker reported one of this number before; nothing changed.
+    Before(Review),
+}
+
+/// Keeps a review of what a running worker's agent wrote, once for each number, with the worker's own item and
+/// repository (`ATTACKS.md`, row 24).
+///
+/// # Errors
+/// The item was taken away, a field is wrong, or Postgres is away.
+pub async fn review(app: &App, caller: &Caller, request: ReportReview) -> Result<Reported, Error> {
+    let number = check(&request)?;
+    let reported = in_transaction(&app.work_database, async |db| {
+        let attempt = Attempt::lock(db, caller.id)
+            .await?
+            .ok_or(Error::NoSuchWorker(caller.id))?;
+        attempt.require_running("report a review before it registered")?;
+        if let Some(before) = reviews::of_worker(&mut *db, caller.id, number).await? {
+            return Ok(Reported::Before(before));
+        }
+        let review = new(caller, &attempt, request);
+        reviews::insert(db, &review).await?;
+        let kept = reviews::find(db, review.id).await?;
+        Ok::<_, Error>(Reported::New(kept.unwrap_or(review)))
+    })
+    .await?;
+    if let Reported::New(review) = &reported {
+        measure::reviewed(review.verdict);
+        let (work_item_id, verdict) = (review.work_item_id, review.verdict.as_str());
+        tracing::info!(worker_id = %caller.id, %work_item_id, verdict, "reviewed");
+    }
+    Ok(reported)
+}
+
+/// Checks what the types do not; answers with the number as the database has it.
+fn check(request: &ReportReview) -> Result<i32, Error> {
+    let ReportReview {
+        number,
+        head_sha: _,
+        verdict: _,
+        summary,
+        findings,
+        model,
+        tokens: _,
+        cost_usd,
+    } = request;
+    if !(1..=MAX_REVIEWS).contains(number) {
+        return Err(Error::invalid("number", format!("expected 1 to {MAX_REVIEWS}")));
+    }
+    check_length("summary", "it", summary, MAX_SUMMARY_BYTES)?;
+    if findings.len() > MAX_FINDINGS {
+        let problem = format!("expected at most {MAX_FINDINGS}");
+        return Err(Error::invalid("findings", problem));
+    }
+    for (index, finding) in findings.iter().enumerate() {
+        let message = format!("the message of number {}", index + 1);
+        check_length("findings", &message, &finding.message, MAX_FINDING_BYTES)?;
+        let suggestion = format!("the suggestion of number {}", index + 1);
+        let text = finding.suggestion.as_deref().unwrap_or_default();
+        check_length("findings", &suggestion, text, MAX_FINDING_BYTES)?;
+    }
+    if model.trim().is_empty() {
+        return Err(Error::invalid("model", "is empty"));
+    }
+    check_length("model", "it", model, MAX_MODEL_BYTES)?;
+    if !cost_usd.is_finite() || *cost_usd < 0.0 {
+        return Err(Error::invalid("costUsd", "expected 0 or more"));
+    }
+    Ok(number.cast_signed())
+}
+
+fn check_length(field: &'static str, what: &str, text: &str, max_bytes: usize) -> Result<(), Error> {
+    let bytes = text.len();
+    if bytes > max_bytes {
+        let problem = format!("{what} has {bytes} bytes; at most {max_bytes} are accepted");
+        return Err(Error::invalid(field, problem));
+    }
+    Ok(())
+}
+
+/// A model wrote the texts, so anything may be in them.
+fn new(caller: &Caller, attempt: &Attempt, request: ReportReview) -> Review {
+    let text = |text: String| storable(&text).into_owned();
+    let findings: Vec<Finding> = request
+        .findings
+        .into_iter()
+        .map(|finding| Finding {
+            message: text(finding.message),
+            suggestion: finding.suggestion.map(text),
+            ..finding
+        })
+        .collect();
+    Review {
+        id: ReviewId::new(),
+        work_item_id: attempt.item.id,
+        repo: caller.repo.clone(),
+        worker_id: caller.id,
+        lease_epoch: caller.lease_epoch,
+        number: request.number,
+        head_sha: request.head_sha,
+        verdict: request.verdict,
+        summary: text(request.summary),
+        finding_counts: FindingCounts::of(&findings),
+        findings: Some(findings),
+        model: text(request.model),
+        tokens: request.tokens,
+        cost_usd: request.cost_usd,
+        // The database's is what is kept and shown.
+        created_at: chrono::Utc::now(),
+    }
+}

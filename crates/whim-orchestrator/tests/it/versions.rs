@@ -1,0 +1,124 @@
+//! `FAULTS.md`, row 46: workers of another release.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use serde_json::{Value, json};
+use whim_core::WorkItemStatus;
+use whim_core::protocol::PROTOCOL_VERSION;
+
+use crate::app::TestApp;
+use crate::world::{TestWorker, World, worker_request};
+
+/// What workers of the first version send; `fixtures/protocol-1/README.md` says what these files are.
+const REQUESTS: [(&str, &str); 8] = [
+    ("register", include_str!("fixtures/protocol-1/register.json")),
+    ("heartbeat", include_str!("fixtures/protocol-1/heartbeat.json")),
+    ("lock", include_str!("fixtures/protocol-1/lock.json")),
+    ("unlock", include_str!("fixtures/protocol-1/unlock.json")),
+    ("review", include_str!("fixtures/protocol-1/review.json")),
+    ("complete", include_str!("fixtures/protocol-1/complete.json")),
+    ("fail", include_str!("fixtures/protocol-1/fail.json")),
+    ("stuck", include_str!("fixtures/protocol-1/stuck.json")),
+];
+
+fn recorded(route: &str, worker: &TestWorker) -> Value {
+    let (_, text) = REQUESTS.iter().find(|(name, _)| *name == route).unwrap();
+    serde_json::from_str(&text.replace("WORKER", &worker.id.to_string())).unwrap()
+}
+
+async fn play(world: &World, worker: &TestWorker, version: &str, route: &str) -> crate::world::Answer {
+    let path = match route {
+        "register" => "/api/worker/register".to_owned(),
+        route => format!("/api/worker/{}/{route}", worker.id),
+    };
+    let mut call = worker_request(&path, &worker.token, &recorded(route, worker));
+    let version = version.parse().unwrap();
+    call.headers_mut().insert("x-whim-protocol", version);
+    world.send_as_worker(call).await
+}
+
+#[tokio::test]
+async fn what_a_worker_of_the_first_release_sends_is_understood() {
+    assert_eq!(
+        PROTOCOL_VERSION, 1,
+        "say here which old versions are still spoken"
+    );
+    for (end, status) in [("complete", "completed"), ("fail", "queued"), ("stuck", "queued")] {
+        let world = World::new().await;
+        world.submit().await;
+        let worker = world.claim().await.unwrap();
+        for (route, answer) in [
+            ("register", 200),
+            ("heartbeat", 200),
+            ("lock", 200),
+            ("unlock", 204),
+            ("review", 201),
+            (end, 200),
+        ] {
+            let answered = play(&world, &worker, "1", route).await;
+            assert_eq!(answered.status, answer, "{route}: {:#}", answered.body);
+        }
+        assert_eq!(world.status(worker.item).await, status, "{end}");
+        assert_eq!(world.number("select count(*) from worker_events").await, 6);
+        assert_eq!(world.item(worker.item).await["tasksTotal"], 2);
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_nothing() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    const ROWS: &str = "select ('x' || left(md5(string_agg(t::text, ',')), 15))::bit(60)::bigint
+        from (select b::text from worker_beats b union all select w::text from workers w
+              union all select i::text from work_items i) t";
+    let before = world.number(ROWS).await;
+    for version in ["0", "2", "1.0", "one", "", "01 "] {
+        for (route, _) in REQUESTS {
+            let refused = play(&world, &worker, version, route).await.expect(426);
+            assert_eq!(refused["code"], "unknown_protocol");
+            assert_eq!(refused["details"]["supported"], json!([1]), "{route}");
+            let told = refused["error"].as_str().unwrap();
+            assert!(
+                told.contains("version 1") && told.contains("same release"),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!(world.number(ROWS).await, before);
+}
+
+#[tokio::test]
+async fn an_item_whose_worker_is_not_understood_any_more_goes_on_with_one_of_this_release() {
+    let app = TestApp::with(&[("STALE_THRESHOLD", "2"), ("HEARTBEAT_SECONDS", "0.5")]).await;
+    let item = app.submit().await;
+    let old = app.wait_for_worker(item.id).await;
+    app.register(old).await;
+    let url = app
+        .addresses
+        .worker_api
+        .join(&format!("/api/worker/{old}/heartbeat"))
+        .unwrap();
+
+    // It goes on asking, as it would for as long as it believes that the orchestrator is away.
+    let new = app.wait_for(item.id, "another worker to have the item", |item| {
+        item.worker_id.is_some_and(|worker| worker != old)
+    });
+    let asks = async {
+        for _ in 0..1_000_000 {
+            let beat = app.http.post(url.clone()).bearer_auth(app.runtime.token(old));
+            let refused = beat.header("x-whim-protocol", "0").json(&json!({ "seq": 1 }));
+            assert_eq!(refused.send().await.unwrap().status(), 426);
+            tokio::task::yield_now().await;
+        }
+    };
+    let item = tokio::select! {
+        item = new => item,
+        () = asks => panic!("the item stayed with a worker that is not understood"),
+    };
+
+    assert_eq!(item.lease_epoch.number(), 2);
+    let worker = app.wait_for_worker(item.id).await;
+    app.register(worker).await;
+    app.wait_for_status(item.id, WorkItemStatus::InProgress).await;
+    app.stop().await;
+}
