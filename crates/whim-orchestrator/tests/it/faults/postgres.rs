@@ -59,7 +59,7 @@ async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
         kills.tick().await;
         let found: Option<bool> = sqlx::query_scalar(
             "select pg_terminate_backend(pid) from pg_stat_activity
-             where datname = current_database() and application_name = 'whim-orchestrator'
+             where datname = current_database() and application_name like 'whim-orchestrator%'
              order by random() limit 1",
         )
         .fetch_optional(&look)
