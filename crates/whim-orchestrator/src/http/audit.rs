@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn of_a_path_only_an_identifier_is_kept() {
         let id = Uuid::now_v7().to_string();
-        assert_eq!(identifier_in(&format!("/api/work/{id}/cancel")), Some(id.clone()));
+        assert_eq!(identifier_in(&format!("/api/work/{id}/cancel")), Some(id));
         assert_eq!(identifier_in("/api/work/<script>/cancel"), None);
     }
 }
