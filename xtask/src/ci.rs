@@ -1,7 +1,8 @@
 //! Everything that CI runs, one step after the other.
 
 use std::fmt;
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -33,6 +34,8 @@ pub enum Step {
     Test,
     /// The examples in the documentation
     DocTest,
+    /// Images, workers in containers and the demo, on a real engine (scripts/ci/docker.sh)
+    Docker,
     /// Two minutes under random faults
     Chaos,
     /// The benchmark, small: whether it works, never how fast
@@ -107,8 +110,40 @@ impl Step {
                 let small = ["--small".into()];
                 Ok(bench::orchestrator(workspace, Build::Debug, &small).await? == ExitCode::SUCCESS)
             }
+            Self::Docker => {
+                if !docker_is_possible().await {
+                    println!("{DOCKER_IS_NOT_POSSIBLE}");
+                    return Ok(true);
+                }
+                let services = Services::start().await.context("starting Postgres and Redis")?;
+                let mut script = Command::new(workspace.root().join("scripts/ci/docker.sh"));
+                set_urls(&mut script, &services);
+                passes(script).await
+            }
         }
     }
+}
+
+/// Nobody is to take this for a step that passed.
+const DOCKER_IS_NOT_POSSIBLE: &str = "
+    ########################################################################################
+    #  NOT TESTED: images, workers in containers, and the demo in containers.              #
+    #  No container engine answers, and only root of a Debian-like system can start one.   #
+    ########################################################################################
+";
+
+/// Whether an engine answers, or can be installed and started: then the script does that.
+async fn docker_is_possible() -> bool {
+    if rustix::process::geteuid().is_root() && Path::new("/usr/bin/apt-get").exists() {
+        return true;
+    }
+    let mut version = Command::new("docker");
+    version
+        .arg("version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    version.status().await.is_ok_and(|status| status.success())
 }
 
 async fn passes(command: Command) -> anyhow::Result<bool> {

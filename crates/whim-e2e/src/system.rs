@@ -152,6 +152,11 @@ impl System {
         Ok(())
     }
 
+    /// Changes a setting; whoever is started from now on has it.
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.options.settings.insert(name, value.into());
+    }
+
     /// Starts the intake, again if it was stopped or killed.
     ///
     /// # Errors

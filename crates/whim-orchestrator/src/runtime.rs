@@ -91,6 +91,8 @@ pub enum ExitKind {
     Signal(i32),
     /// Because memory ran out.
     OutOfMemory,
+    /// Because what it ran in was stopped: the container engine, or the machine.
+    RuntimeStopped,
     /// Nobody saw it.
     Unknown,
 }
@@ -101,6 +103,7 @@ impl Exit {
         match self.how {
             // How a worker ends that is told to stop says nothing about it.
             ExitKind::OutOfMemory if !self.stopped => FailureCause::OutOfMemory,
+            ExitKind::RuntimeStopped => FailureCause::RuntimeUnavailable,
             ExitKind::OutOfMemory | ExitKind::Code(_) | ExitKind::Signal(_) | ExitKind::Unknown => {
                 FailureCause::Crash
             }
@@ -119,6 +122,9 @@ impl fmt::Display for Exit {
             ExitKind::Code(code) => write!(formatter, "the worker exited with code {code}{stopped}"),
             ExitKind::Signal(signal) => write!(formatter, "the worker was ended by signal {signal}{stopped}"),
             ExitKind::OutOfMemory => write!(formatter, "the worker ran out of memory{stopped}"),
+            ExitKind::RuntimeStopped => {
+                write!(formatter, "the container engine was stopped under it{stopped}")
+            }
             ExitKind::Unknown => write!(formatter, "the worker is gone{stopped}"),
         }
     }

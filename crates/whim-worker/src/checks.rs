@@ -16,6 +16,7 @@ use whim_service::chain::chain;
 pub use self::counts::{Counts, counts};
 pub use self::detect::{Plan, Step, detect};
 use self::run::{Limits, Ran, StepEnd};
+use crate::memory::{self, Memory};
 use crate::outcome::Failure;
 use crate::surroundings::Surroundings;
 use crate::text::tail;
@@ -42,6 +43,8 @@ pub async fn check(
         tracing::info!("the project has no tests that Whim knows how to run");
         return Ok(None);
     };
+    let memory = Memory::of_this_container();
+    let kills_before = memory.kills();
     let limits = Limits {
         time: time_limit,
         processes: run::MAX_PROCESSES,
@@ -50,7 +53,12 @@ pub async fn check(
         let ran = run_step(step, directory, surroundings, limits).await?;
         if !ran.is_success() {
             let what = format!("preparing the tests with `{step}` failed");
-            return Err(failure(&what, &ran, None));
+            return Err(failure(
+                &what,
+                &ran,
+                None,
+                memory.kills().saturating_sub(kills_before),
+            ));
         }
     }
     let ran = run_step(&plan.test, directory, surroundings, limits).await?;
@@ -63,7 +71,12 @@ pub async fn check(
         _ => String::new(),
     };
     let what = format!("the project's tests are red: `{}`{counted}", plan.test);
-    Err(failure(&what, &ran, Some(report)))
+    Err(failure(
+        &what,
+        &ran,
+        Some(report),
+        memory.kills().saturating_sub(kills_before),
+    ))
 }
 
 async fn run_step(
@@ -107,7 +120,8 @@ fn report(plan: &Plan, ran: &Ran) -> TestReport {
     }
 }
 
-fn failure(what: &str, ran: &Ran, tests: Option<TestReport>) -> Failure {
+/// `kills` is how many processes were killed for want of memory meanwhile: then red tests say nothing about the work.
+fn failure(what: &str, ran: &Ran, tests: Option<TestReport>, kills: u64) -> Failure {
     let end = match ran.end {
         StepEnd::Exited(Some(code)) => format!("exit code {code}"),
         StepEnd::Exited(None) => "ended by a signal".to_owned(),
@@ -117,9 +131,14 @@ fn failure(what: &str, ran: &Ran, tests: Option<TestReport>) -> Failure {
         }
     };
     let output = tail(ran.output.trim(), MAX_OUTPUT_CHARACTERS);
+    let (cause, why) = if kills > 0 {
+        (FailureCause::OutOfMemory, format!("; {}", memory::told(kills)))
+    } else {
+        (FailureCause::TestsFailed, String::new())
+    };
     Failure::Failed {
-        cause: FailureCause::TestsFailed,
-        reason: format!("{what}; {end}\n\n{output}"),
+        cause,
+        reason: format!("{what}; {end}{why}\n\n{output}"),
         retry_after: None,
         tests,
     }

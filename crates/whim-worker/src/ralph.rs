@@ -17,6 +17,7 @@ use self::progress::Progress;
 use self::publish::{Publisher, Wanted};
 use crate::config::AgentConfig;
 use crate::credentials::ModelCredential;
+use crate::memory::Memory;
 use crate::outcome::Failure;
 use crate::report::Reporter;
 use crate::surroundings::Surroundings;
@@ -60,7 +61,7 @@ pub async fn work(
     let command = command::build(assignment, workspace);
     let wanted = watch::Sender::new(Wanted::new(spec.clone()));
     let give_up = CancellationToken::new();
-    let mut progress = Progress::new(spec.clone());
+    let mut progress = Progress::new(spec.clone(), Memory::of_this_container());
     let silence = assignment.agent.silence;
     let news = wanted.subscribe();
     let mut publisher = Publisher::new(workspace, reporter, assignment.patience);

@@ -1,22 +1,34 @@
 //! Workers in containers of the real image. Run by `scripts/ci/docker.sh`, which builds it.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use whim_core::WorkItemStatus;
 use whim_core::protocol::work::WorkItem;
+use whim_core::{FailureCause, WorkItemStatus};
 use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
+use whim_testkit::anthropic::{Coder, Solution};
 use whim_testkit::wait::wait_until;
 
 use crate::killed::{assert_delivered_once, issue_with_one_task_done};
 use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository};
 
-/// Where the engine is, when it is not at its usual place.
-#[expect(clippy::disallowed_methods, reason = "what the engine's own tools go by")]
-fn engine_host() -> Option<String> {
-    std::env::var("DOCKER_HOST").ok()
+/// Where the engine is, when it is not at its usual place, and the worker image, when it is not the usual one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the engine's own tools and the script go by"
+)]
+fn from_outside(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
+
+fn engine_host() -> Option<String> {
+    from_outside("DOCKER_HOST")
+}
+
+/// For an agent that gets next to no processor time.
+const STARVED: Duration = Duration::from_secs(220);
 
 /// Runs the engine's own command line, as somebody else would.
 fn try_docker(arguments: &[&str]) -> Output {
@@ -57,15 +69,17 @@ impl Network {
         let Self(network) = self;
         let format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
         let address = docker(&["network", "inspect", network, "--format", format]);
-        let options = Options::watching([sample::REPOSITORY])
+        let mut options = Options::watching([sample::REPOSITORY])
             .at(address.parse().unwrap())
             .setting("WORKER_RUNTIME", "docker")
             .setting("WORKER_NETWORK", network)
             .setting("CLAUDE_BIN", "claude");
-        match engine_host() {
-            Some(host) => options.setting("DOCKER_HOST", host),
-            None => options,
+        for name in ["DOCKER_HOST", "WORKER_IMAGE"] {
+            if let Some(value) = from_outside(name) {
+                options = options.setting(name, value);
+            }
         }
+        options
     }
 }
 
@@ -162,6 +176,118 @@ async fn a_worker_that_stood_still_for_longer_than_its_lease_loses_its_item() {
 
     let format = "{{.State.Status}}";
     assert_eq!(docker(&["inspect", "--format", format, &container]), "exited");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn a_worker_that_wakes_up_after_its_item_was_taken_away_stops_itself() {
+    /// The exit code of a worker that lost its item.
+    const FENCED: &str = "4";
+    let network = Network::new();
+    let options = network.options().setting("STALE_THRESHOLD", "3");
+    let mut system = one_repository(options).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    let container = container_of(&item);
+
+    docker(&["pause", &container]);
+    // Another orchestrator stops only workers of its own.
+    system.take_orchestrator().unwrap().kill().await.unwrap();
+    let elsewhere = system.directory().join("elsewhere").display().to_string();
+    system.set("WORKSPACES_DIR", elsewhere);
+    system.start_orchestrator().await.unwrap();
+    gate.open();
+    wait_until_delivered(&system, issue).await;
+    docker(&["unpause", &container]);
+
+    wait_until("the worker to stop itself", PATIENCE, async || {
+        let format = "{{.State.Status}} {{.State.ExitCode}}";
+        let state = docker(&["inspect", "--format", format, &container]);
+        if state == format!("exited {FENCED}") {
+            Ok(())
+        } else {
+            Err(format!(
+                "{state}: {:?}",
+                try_docker(&["logs", "--tail", "20", &container])
+            ))
+        }
+    })
+    .await
+    .unwrap();
+    assert_delivered_once(&system, issue);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn a_worker_whose_agent_takes_all_the_processor_time_is_not_taken_for_dead() {
+    let network = Network::new();
+    // Half a processor for everything, and an agent that wants sixteen.
+    let options = network
+        .options()
+        .setting("WORKER_CPUS", "0.5")
+        .setting("STALE_THRESHOLD", "5");
+    let system = one_repository(options).await;
+    let busy = "for i in $(seq 16); do timeout 12 sh -c 'while :; do :; done' & done; wait";
+    let docs = Solution::for_task("")
+        .file("docs/INSTALL.md", "# Install\n")
+        .command(busy);
+    system.anthropic.set_coder(Coder::default().solution(docs));
+    let issue = system.github.create_issue(
+        sample::REPOSITORY,
+        "Improve the documentation",
+        "- Describe how to install it",
+        &["whim"],
+    );
+
+    wait_until("the agent to be done", STARVED, async || {
+        match system.item_of(sample::REPOSITORY, issue).await {
+            Ok(Some(item)) if item.tasks_done == 1 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!((item.retries, item.lease_epoch.number()), (0, 1), "{item:#?}");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn tests_that_run_out_of_memory_are_not_taken_for_red_ones() {
+    let network = Network::new();
+    let options = network
+        .options()
+        .setting("WORKER_MEMORY", "1g")
+        .setting("RETRY_DELAYS", "0.1");
+    let system = one_repository(options).await;
+    let hungry = "import { test } from \"node:test\";\nimport { spawnSync } from \"node:child_process\";\n\
+                  test(\"everything fits\", () => { if (spawnSync(\"tail\", [\"/dev/zero\"]).status !== 0) throw new \
+                  Error(\"it does not\"); });\n";
+    let solution = Solution::for_task("").file("test/memory.test.js", hungry);
+    system.anthropic.set_coder(Coder::default().solution(solution));
+    let issue = system.github.create_issue(
+        sample::REPOSITORY,
+        "Improve the documentation",
+        "- Describe how to install it",
+        &["whim"],
+    );
+
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-failed", PATIENCE)
+        .await
+        .unwrap();
+
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(item.failure_cause, Some(FailureCause::OutOfMemory), "{item:#?}");
+    let error = item.error.unwrap();
+    assert!(
+        error.contains("the container's memory ran out (WORKER_MEMORY)"),
+        "{error}"
+    );
     system.stop().await.unwrap();
 }
 

@@ -52,6 +52,13 @@ pub struct AttemptEnd {
     pub by: EndedBy,
 }
 
+impl AttemptEnd {
+    /// The runtime was away and says so itself: it is back, and there is nothing to wait for (`FAULTS.md`, row 6).
+    fn tells_of_a_return(&self) -> bool {
+        self.by == EndedBy::Exit && self.cause == FailureCause::RuntimeUnavailable
+    }
+}
+
 /// Who says that an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedBy {
@@ -129,7 +136,11 @@ pub(super) async fn end_locked(
     }
     let Attempt { item, worker } = attempt;
     let reason = kept_reason(&end.reason);
-    let spared = report(app, &mut *db, attempt, end, &reason).await?;
+    let spared = if end.tells_of_a_return() {
+        None
+    } else {
+        report(app, &mut *db, attempt, end, &reason).await?
+    };
     let ended = match next_attempt(&app.config, attempt, end, spared) {
         Some(next) => work_items::put_back(&mut *db, item.id, item.lease_epoch, next, end.cause, &reason)
             .await?
@@ -254,6 +265,7 @@ fn next_attempt(
                 .unwrap_or_default()
                 .min(config.breakers.longest_park);
             let delay = match spared {
+                _ if end.tells_of_a_return() => Duration::ZERO,
                 Some(spared) if !spends_retry => spared.mul_f64(jitter),
                 _ => delay.max(least),
             };

@@ -74,7 +74,11 @@ impl Reconciler for Exits {
                 by: EndedBy::Exit,
             };
             match end_attempt(app, worker.id, &end).await? {
-                Transition::Done(_) => report.ended.push(worker.id),
+                Transition::Done(_) => {
+                    // Some wait for nothing.
+                    app.pokes.retries.activate();
+                    report.ended.push(worker.id);
+                }
                 Transition::Late { .. } | Transition::Gone => {}
             }
         }

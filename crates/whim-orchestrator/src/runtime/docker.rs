@@ -3,6 +3,7 @@
 //! The runtime itself remembers nothing that the engine does not know, but what is going on just now; containers and
 //! volumes are found by the labels of this orchestrator, and have the name of their attempt.
 
+mod away;
 mod credentials;
 mod engine;
 mod exits;
@@ -16,11 +17,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
+use chrono::Utc;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::BoxStream;
 use whim_containers::DockerConfig;
 use whim_core::WorkerId;
 
+use self::away::Away;
 use self::engine::Engine;
 use self::tend::Ended;
 use super::instance::Instance;
@@ -43,8 +46,10 @@ struct Inner {
 }
 
 /// What the engine does not know, or what saves asking it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    /// When the engine was away.
+    away: Away,
     /// The names of containers that are being started just now.
     starting: BTreeSet<String>,
     /// Workers that were told to stop.
@@ -53,6 +58,18 @@ struct Known {
     out_of_memory: BTreeSet<String>,
     /// Containers that ended.
     ended: BTreeMap<String, Ended>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            away: Away::new(Utc::now()),
+            starting: BTreeSet::new(),
+            stopped: BTreeSet::new(),
+            out_of_memory: BTreeSet::new(),
+            ended: BTreeMap::new(),
+        }
+    }
 }
 
 impl DockerRuntime {
@@ -66,7 +83,7 @@ impl DockerRuntime {
             config: config.docker.clone(),
             stop_grace: config.stop_grace,
             engine: Engine::new(&config.docker.host),
-            known: RwLock::default(),
+            known: RwLock::new(Known::new()),
         };
         Ok(Self {
             inner: Arc::new(inner),

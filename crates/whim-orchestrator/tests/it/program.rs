@@ -85,7 +85,7 @@ impl Program {
             .unwrap()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let request = self.http.post(self.api(path)).json(body);
         request.send().await.unwrap().json().await.unwrap()
     }
@@ -148,7 +148,7 @@ impl Program {
         .unwrap()
     }
 
-    async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 

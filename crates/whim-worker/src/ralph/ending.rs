@@ -10,6 +10,7 @@ use whim_service::chain::chain;
 
 use super::progress::Progress;
 use super::supervise::RunEnd;
+use crate::memory;
 use crate::outcome::Failure;
 use crate::text::counted;
 use crate::workspace::Workspace;
@@ -65,8 +66,7 @@ fn stuck(progress: &Progress, note: Option<String>) -> Failure {
             iterations_without_progress,
         };
     }
-    // Nothing got done because nobody answered the agent.
-    if let Some(failure) = model_unavailable(progress) {
+    if let Some(failure) = not_its_fault(progress) {
         return failure;
     }
     Failure::Stuck {
@@ -79,7 +79,7 @@ fn stuck(progress: &Progress, note: Option<String>) -> Failure {
 }
 
 fn iterations_used_up(progress: &Progress) -> Failure {
-    if let Some(failure) = model_unavailable(progress) {
+    if let Some(failure) = not_its_fault(progress) {
         return failure;
     }
     let spec = progress.spec();
@@ -94,9 +94,13 @@ fn iterations_used_up(progress: &Progress) -> Failure {
 }
 
 fn crash(progress: &Progress, what: &str) -> Failure {
-    if let Some(failure) = model_unavailable(progress) {
+    if let Some(failure) = not_its_fault(progress) {
         return failure;
     }
+    Failure::new(FailureCause::Crash, with_details(progress, what))
+}
+
+fn with_details(progress: &Progress, what: &str) -> String {
     let mut reason = what.to_owned();
     if let Some(error) = progress.error() {
         reason = format!("{reason}: {error}");
@@ -105,7 +109,20 @@ fn crash(progress: &Progress, what: &str) -> Failure {
     if !lines.is_empty() {
         reason = format!("{reason}\n\n{lines}");
     }
-    Failure::new(FailureCause::Crash, reason)
+    reason
+}
+
+/// Why nothing got done, where that is nothing that the agent did: nobody answered it, or it was killed.
+fn not_its_fault(progress: &Progress) -> Option<Failure> {
+    model_unavailable(progress).or_else(|| out_of_memory(progress))
+}
+
+fn out_of_memory(progress: &Progress) -> Option<Failure> {
+    let kills = progress.kills();
+    (kills > 0).then(|| {
+        let what = format!("in the last iteration {}", memory::told(kills));
+        Failure::new(FailureCause::OutOfMemory, with_details(progress, &what))
+    })
 }
 
 fn model_unavailable(progress: &Progress) -> Option<Failure> {

@@ -7,6 +7,7 @@ use ralph_contract::{Event, Line, SpecDocument, Stuck, TaskComplete, Warning, Wa
 use serde_json::Value;
 use whim_core::FailureCause;
 
+use crate::memory::{self, Memory};
 use crate::report::Reporter;
 use crate::text::shorten;
 
@@ -44,17 +45,23 @@ pub(super) struct Progress {
     error: Option<String>,
     trouble: Option<ProviderTrouble>,
     iterations: u32,
+    memory: Memory,
+    /// How many processes had been killed for want of memory when the iteration began.
+    kills_before: u64,
     last_lines: VecDeque<String>,
 }
 
 impl Progress {
-    pub(super) fn new(spec: SpecDocument) -> Self {
+    pub(super) fn new(spec: SpecDocument, memory: Memory) -> Self {
+        let kills_before = memory.kills();
         Self {
             spec,
             stuck: None,
             error: None,
             trouble: None,
             iterations: 0,
+            memory,
+            kills_before,
             last_lines: VecDeque::new(),
         }
     }
@@ -79,6 +86,11 @@ impl Progress {
 
     pub(super) fn iterations(&self) -> u32 {
         self.iterations
+    }
+
+    /// How many processes were killed for want of memory since the last iteration began.
+    pub(super) fn kills(&self) -> u64 {
+        self.memory.kills().saturating_sub(self.kills_before)
     }
 
     /// The last lines that were no events: what a program says that is not `ralph`, or that fell over.
@@ -130,10 +142,19 @@ impl Progress {
     fn apply(&mut self, event: Event, reporter: &Reporter) -> Consequence {
         match event {
             Event::Iteration(iteration) => {
+                if iteration.n > self.iterations {
+                    self.kills_before = self.memory.kills();
+                }
                 self.iterations = self.iterations.max(iteration.n);
                 reporter.iteration(iteration.n);
             }
-            Event::IterationDone(done) => reporter.iteration_done(done.stats),
+            Event::IterationDone(done) => {
+                reporter.iteration_done(done.stats);
+                let kills = self.kills();
+                if kills > 0 {
+                    reporter.notice(&format!("In iteration {} {}", done.n, memory::told(kills)));
+                }
+            }
             // Whoever calls a tool was answered by the model.
             Event::Tool(_) => self.trouble = None,
             Event::Commit(_) => {

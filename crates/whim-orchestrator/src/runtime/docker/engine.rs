@@ -31,6 +31,13 @@ impl Engine {
         self.ping().await.is_ok()
     }
 
+    /// Whether somebody new is let in. One that is being stopped goes on to answer those who are connected while it
+    /// ends its containers.
+    pub(super) async fn lets_in(&self) -> bool {
+        let again = Self::new(&EngineHost(self.host.clone()));
+        again.answers().await
+    }
+
     /// The engine, in the newest version of its interface that both sides know. An engine that goes away and comes back
     /// is found again by the next call.
     pub(super) async fn connected(&self) -> anyhow::Result<&Docker> {

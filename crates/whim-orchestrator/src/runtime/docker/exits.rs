@@ -16,8 +16,8 @@ use whim_service::backoff::Backoff;
 use super::Inner;
 use crate::runtime::AttemptState;
 
-/// Between tries to listen again.
-const AGAIN: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+/// Between tries to listen again: the items of the workers that an engine took down wait for it.
+const AGAIN: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
 
 /// Events are asked for from so long before the last one that was seen: the engine's clock has full seconds.
 const OVERLAP_SECONDS: i64 = 2;
@@ -60,6 +60,7 @@ impl Watch {
             }
             let Some(events) = &mut self.events else {
                 if let Err(error) = self.listen().await {
+                    self.inner.known(|known| known.away.refused(Utc::now()));
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "the container engine tells nothing at the moment"
@@ -77,17 +78,21 @@ impl Watch {
                 }
                 Some(Err(error)) => {
                     tracing::warn!(%error, "the events of the container engine broke off");
-                    self.events = None;
-                    self.pause().await;
+                    self.broke_off().await;
                 }
                 None => {
                     // Proxies end what is silent for some minutes.
                     tracing::debug!("the events of the container engine ended; listening again");
-                    self.events = None;
-                    self.pause().await;
+                    self.broke_off().await;
                 }
             }
         }
+    }
+
+    async fn broke_off(&mut self) {
+        self.events = None;
+        self.inner.known(|known| known.away.begin(Utc::now()));
+        self.pause().await;
     }
 
     async fn pause(&mut self) {
@@ -113,6 +118,7 @@ impl Watch {
                 ended.insert(attempt.worker_id);
             }
         }
+        self.inner.known(|known| known.away.end(Utc::now()));
         self.found.extend(ended.difference(&self.told));
         self.told = ended;
         self.events = Some(events);

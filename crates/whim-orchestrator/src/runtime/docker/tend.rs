@@ -7,7 +7,8 @@ use anyhow::{Context as _, bail};
 use bollard::Docker;
 use bollard::models::{ContainerState, ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions, StopContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveVolumeOptions,
+    StopContainerOptionsBuilder,
 };
 use chrono::{DateTime, Utc};
 use whim_core::WorkerId;
@@ -126,13 +127,25 @@ impl Inner {
                 return Err(error).with_context(|| format!("looking at the container {}", container.name));
             }
         };
+        if !self.engine.lets_in().await {
+            // Why it ended can be told once the engine is back, and only then it can be replaced.
+            self.known(|known| known.away.refused(Utc::now()));
+            bail!("the container engine is being stopped");
+        }
         let ended = self.known(|known| {
+            known.away.end(Utc::now());
+            let at = ended_at(&state);
+            let code = state.exit_code.unwrap_or_default();
+            let mut how = exit_kind(&state, known.out_of_memory.contains(&container.id));
+            if how != ExitKind::OutOfMemory && known.away.explains(code, at) {
+                how = ExitKind::RuntimeStopped;
+            }
             let ended = Ended {
                 exit: Exit {
-                    how: exit_kind(&state, known.out_of_memory.contains(&container.id)),
+                    how,
                     stopped: known.stopped.contains(&container.worker),
                 },
-                at: ended_at(&state),
+                at,
             };
             known.ended.insert(container.id.clone(), ended);
             ended
@@ -208,7 +221,32 @@ impl Inner {
             }
         });
         self.remove_volumes(docker, &kept).await?;
+        self.remove_networks(docker).await?;
         Ok(cleaned)
+    }
+
+    /// Removes the networks that this orchestrator made under another `WORKER_NETWORK`, once nobody is in them.
+    async fn remove_networks(&self, docker: &Docker) -> anyhow::Result<()> {
+        let filters: HashMap<String, Vec<String>> = whim_containers::of_instance(&self.instance.name);
+        let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+        let networks = match docker.list_networks(Some(options)).await {
+            Ok(networks) => networks,
+            // The socket proxy shows one network only, and makes none under another name.
+            Err(error) if refusal(&error) == Some(403) => return Ok(()),
+            Err(error) => return Err(error).context("listing the networks of this orchestrator"),
+        };
+        for name in networks.into_iter().filter_map(|network| network.name) {
+            if name == self.config.network {
+                continue;
+            }
+            match docker.remove_network(&name).await {
+                Ok(()) => tracing::info!(name, "a network of workers that is not used any more was removed"),
+                // Somebody is in it, or it is gone.
+                Err(error) if matches!(refusal(&error), Some(403 | 404 | 409)) => {}
+                Err(error) => return Err(error).with_context(|| format!("removing the network {name}")),
+            }
+        }
+        Ok(())
     }
 
     /// Removes the volumes of which the container is gone.

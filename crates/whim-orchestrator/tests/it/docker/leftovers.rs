@@ -5,7 +5,7 @@ use std::time::Duration;
 use whim_core::WorkerId;
 use whim_orchestrator::runtime::{AttemptState, Runtime as _};
 
-use super::world::{IMAGE, World, docker};
+use super::world::{IMAGE, World, docker, engine_host};
 
 const LONG: Duration = Duration::from_hours(1);
 
@@ -75,7 +75,7 @@ async fn a_volume_whose_container_is_gone_is_removed() {
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
 async fn a_restarted_orchestrator_finds_its_workers_and_no_others() {
     let (world, neighbour) = (World::new(), World::new());
-    let (mine, ended) = (world.start("sleep 1000").await, world.start("exit 5").await);
+    let (mine, ended) = (world.start("sleep 1000").await, world.start("exit 6").await);
     let others = neighbour.start("sleep 1000").await;
     let exit = world.wait_for_end(ended).await;
 
@@ -86,4 +86,67 @@ async fn a_restarted_orchestrator_finds_its_workers_and_no_others() {
     assert_eq!(world.state(others).await, None);
     world.runtime.stop(others).await.unwrap();
     assert_eq!(neighbour.state(others).await, Some(AttemptState::Running));
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn of_many_leftovers_exactly_those_of_this_orchestrator_are_removed() {
+    const MANY: usize = 100;
+    // Networks are no business of the socket proxy's.
+    let world = World::with(&[("DOCKER_HOST", &engine_host())]);
+    let neighbour = World::new();
+    let running = world.start("sleep 1000").await;
+    let ended = neighbour.start("exit 0").await;
+    neighbour.wait_for_end(ended).await;
+    let mine = label_of(&world);
+    for _ in 0..MANY {
+        leave_behind(&world);
+    }
+    for _ in 0..3 {
+        leave_behind(&neighbour);
+    }
+    // What an earlier setting of WORKER_NETWORK left behind.
+    let old = format!("{}-old", world.network());
+    docker(&["network", "create", "--label", &mine, &old]);
+    let theirs = everything_of(&label_of(&neighbour));
+    assert_eq!(everything_of(&mine).len(), 2 * MANY + 2 + 2);
+
+    world.runtime.clean(LONG).await.unwrap();
+
+    let name = world.container(running);
+    let network = world.network();
+    assert_eq!(everything_of(&mine), [name.as_str(), &name, &network]);
+    assert_eq!(everything_of(&label_of(&neighbour)), theirs);
+    assert_eq!(world.state(running).await, Some(AttemptState::Running));
+}
+
+fn label_of(world: &World) -> String {
+    format!("whim.instance={}", world.runtime.instance())
+}
+
+/// A container that was never started, with its volume.
+fn leave_behind(world: &World) {
+    let label = label_of(world);
+    let worker = WorkerId::new();
+    let (name, of) = (format!("whim-{worker}-1"), format!("whim.worker-id={worker}"));
+    docker(&["volume", "create", "--label", &label, "--label", &of, &name]);
+    let mount = format!("{name}:/workspace");
+    docker(&[
+        "create", "--name", &name, "--label", &label, "--label", &of, "--volume", &mount, IMAGE,
+    ]);
+}
+
+/// The names of containers, volumes and networks with a label.
+fn everything_of(label: &str) -> Vec<String> {
+    let filter = format!("label={label}");
+    let lists = [
+        docker(&["ps", "--all", "--format", "{{.Names}}", "--filter", &filter]),
+        docker(&["volume", "ls", "--quiet", "--filter", &filter]),
+        docker(&["network", "ls", "--format", "{{.Name}}", "--filter", &filter]),
+    ];
+    lists
+        .iter()
+        .flat_map(|list| list.lines())
+        .map(str::to_owned)
+        .collect()
 }

@@ -1,69 +1,12 @@
 //! An engine that is away, or that lacks something.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use futures::StreamExt as _;
-use tokio::io::copy_bidirectional;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
 use whim_orchestrator::runtime::{ExitKind, Runtime as _};
 use whim_service::chain::chain;
 
+use super::passage::{Fault, Passage, Rule};
 use super::world::{A_MOMENT, IMAGE, World, docker, engine_host, spec};
 use crate::app::PATIENCE;
-
-/// A way to the engine that can be cut.
-struct Passage {
-    directory: tempfile::TempDir,
-    cut: Arc<Notify>,
-    _running: JoinSet<io::Result<()>>,
-}
-
-impl Passage {
-    fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(directory.path().join("socket")).unwrap();
-        let engine = PathBuf::from(engine_host().trim_start_matches("unix://"));
-        let cut = Arc::new(Notify::new());
-        let mut running = JoinSet::new();
-        running.spawn(pass(listener, engine, Arc::clone(&cut)));
-        Self {
-            directory,
-            cut,
-            _running: running,
-        }
-    }
-
-    fn host(&self) -> String {
-        format!("unix://{}", self.directory.path().join("socket").display())
-    }
-
-    /// Ends every connection; new ones are accepted.
-    fn cut(&self) {
-        self.cut.notify_waiters();
-    }
-}
-
-async fn pass(listener: UnixListener, engine: PathBuf, cut: Arc<Notify>) -> io::Result<()> {
-    let mut connections = JoinSet::new();
-    loop {
-        let (client, _) = listener.accept().await?;
-        connections.spawn(connect(client, engine.clone(), Arc::clone(&cut)));
-    }
-}
-
-async fn connect(mut client: UnixStream, engine: impl AsRef<Path>, cut: Arc<Notify>) -> io::Result<()> {
-    let cut = cut.notified();
-    let mut engine = UnixStream::connect(engine).await?;
-    tokio::select! {
-        copied = copy_bidirectional(&mut client, &mut engine) => copied.map(drop),
-        () = cut => Ok(()),
-    }
-}
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
@@ -160,4 +103,23 @@ async fn that_no_firewall_runs_is_a_warning() {
     ]);
 
     assert_eq!(of_firewall().await, [""; 0]);
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_container_whose_creation_was_not_confirmed_is_found_and_not_doubled() {
+    let passage = Passage::with(Rule {
+        method: "POST",
+        path: "/containers/create",
+        fault: Fault::ReplyLost,
+    });
+    let world = World::with(&[("DOCKER_HOST", &passage.host())]);
+
+    let worker = world.start("echo up; sleep 1000").await;
+
+    passage.reached().await;
+    world.wait_for_line(worker, "up").await;
+    let label = format!("label=whim.instance={}", world.runtime.instance());
+    let containers = docker(&["ps", "--all", "--quiet", "--filter", &label]);
+    assert_eq!(containers.lines().count(), 1, "{containers}");
 }

@@ -3,7 +3,7 @@
 use whim_core::FailureCause;
 use whim_orchestrator::runtime::{AttemptState, Exit, ExitKind, Runtime as _};
 
-use super::world::{World, docker, next_exit, spec};
+use super::world::{IMAGE, World, docker, next_exit, spec};
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
@@ -208,4 +208,42 @@ async fn the_log_can_be_read_while_the_worker_runs_and_after_it_ended() {
         world.runtime.logs(worker, 4).await.unwrap().as_deref(),
         Some("ond\n")
     );
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_flood_of_output_fills_no_disk_and_no_memory() {
+    /// What the engine may keep: three files of 10 MB, and a little more in the one that is written.
+    const MEGABYTES: u64 = 32;
+    let world = World::new();
+    // More than is kept, in short lines and in one without an end.
+    let worker = world
+        .start("yes $(printf '%01000d' 0) | head -c 60000000; head -c 60000000 /dev/zero | tr '\\0' x; echo; echo the end")
+        .await;
+
+    world.wait_for_end(worker).await;
+
+    let path = docker(&["inspect", "--format", "{{.LogPath}}", &world.container(worker)]);
+    let directory = std::path::Path::new(&path).parent().unwrap().to_str().unwrap();
+    let mount = format!("{directory}:/log:ro");
+    let megabytes = docker(&[
+        "run",
+        "--rm",
+        "--user",
+        "0:0",
+        "--network",
+        "none",
+        "--volume",
+        &mount,
+        "--entrypoint",
+        "du",
+        IMAGE,
+        "--summarize",
+        "--block-size=1M",
+        "/log",
+    ]);
+    let megabytes: u64 = megabytes.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(megabytes <= MEGABYTES, "{megabytes} MB are kept");
+    let tail = world.runtime.logs(worker, 1000).await.unwrap().unwrap();
+    assert!(tail.len() <= 1000 && tail.ends_with("the end\n"), "{tail}");
 }

@@ -50,7 +50,7 @@ impl World {
         let host = proxy.as_ref().map(|proxy| ("DOCKER_HOST", proxy.host()));
         let settings: Vec<(&str, &str)> = settings.iter().copied().chain(host).collect();
         let runtime = open(directory.path().to_path_buf(), &settings).unwrap();
-        let leftovers = Leftovers(runtime.instance().to_owned());
+        let leftovers = Leftovers::of(runtime.instance(), &engine_host());
         Self {
             runtime,
             leftovers,
@@ -137,23 +137,49 @@ impl World {
     }
 }
 
-/// What the engine has of an orchestrator; removed with it.
-struct Leftovers(String);
+/// What an engine has of an orchestrator; removed with this.
+pub(crate) struct Leftovers {
+    instance: String,
+    engine: String,
+}
+
+impl Leftovers {
+    pub(crate) fn of(instance: impl Into<String>, engine: &str) -> Self {
+        Self {
+            instance: instance.into(),
+            engine: engine.to_owned(),
+        }
+    }
+
+    fn remove(&self, list: &[&str], remove: &[&str]) {
+        let Self { instance, engine } = self;
+        let label = format!("label=whim.instance={instance}");
+        let listed = docker_at(engine, &[list, &["--quiet", "--filter", &label]].concat());
+        let names: Vec<&str> = listed.lines().collect();
+        if !names.is_empty() {
+            docker_at(engine, &[remove, &names].concat());
+        }
+    }
+}
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
-        let Self(instance) = self;
-        let label = format!("label=whim.instance={instance}");
-        for container in docker(&["ps", "--all", "--quiet", "--filter", &label]).lines() {
-            docker(&["rm", "--force", "--volumes", container]);
+        // What broke the test may be the engine; a second panic would hide the first.
+        if std::thread::panicking() && !answers(&self.engine) {
+            return;
         }
-        for volume in docker(&["volume", "ls", "--quiet", "--filter", &label]).lines() {
-            docker(&["volume", "rm", volume]);
-        }
-        for network in docker(&["network", "ls", "--quiet", "--filter", &label]).lines() {
-            docker(&["network", "rm", network]);
-        }
+        self.remove(&["ps", "--all"], &["rm", "--force", "--volumes"]);
+        self.remove(&["volume", "ls"], &["volume", "rm", "--force"]);
+        self.remove(&["network", "ls"], &["network", "rm"]);
     }
+}
+
+fn answers(engine: &str) -> bool {
+    let version = Command::new("docker")
+        .arg("version")
+        .env("DOCKER_HOST", engine)
+        .output();
+    version.is_ok_and(|version| version.status.success())
 }
 
 /// A runtime with the test's image.
@@ -180,7 +206,7 @@ pub(crate) fn open(workspaces: PathBuf, settings: &[(&str, &str)]) -> anyhow::Re
 }
 
 /// Of its own, like everything else.
-fn network_of(workspaces: &str) -> String {
+pub(crate) fn network_of(workspaces: &str) -> String {
     format!("whim-test{}", workspaces.replace(['/', '.'], "-"))
 }
 
@@ -212,9 +238,14 @@ pub(crate) async fn next_exit(runtime: &DockerRuntime, during: impl Future<Outpu
 
 /// Runs the engine's own command line, as somebody else would; gives back what it printed.
 pub(crate) fn docker(arguments: &[&str]) -> String {
+    docker_at(&engine_host(), arguments)
+}
+
+/// The same with another engine.
+pub(crate) fn docker_at(engine: &str, arguments: &[&str]) -> String {
     let output = Command::new("docker")
         .args(arguments)
-        .env("DOCKER_HOST", engine_host())
+        .env("DOCKER_HOST", engine)
         .output()
         .unwrap();
     assert!(output.status.success(), "docker {arguments:?}: {output:?}");
