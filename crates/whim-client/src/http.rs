@@ -70,23 +70,33 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn get<const N: usize>(path: [&str; N]) -> Self {
-        Self::new(Method::GET, path, None, Repeat::Idempotent)
+        Self::get_path(path.map(str::to_owned).into())
+    }
+
+    pub(crate) fn get_path(path: Vec<String>) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            query: Vec::new(),
+            body: None,
+            repeat: Repeat::Idempotent,
+        }
     }
 
     pub(crate) fn post<const N: usize>(path: [&str; N], body: &impl Serialize, repeat: Repeat) -> Self {
-        Self::new(Method::POST, path, Some(to_json(body)), repeat)
+        Self::new(Method::POST, path, to_json(body), repeat)
     }
 
     pub(crate) fn put<const N: usize>(path: [&str; N], body: &impl Serialize) -> Self {
-        Self::new(Method::PUT, path, Some(to_json(body)), Repeat::Idempotent)
+        Self::new(Method::PUT, path, to_json(body), Repeat::Idempotent)
     }
 
-    fn new<const N: usize>(method: Method, path: [&str; N], body: Option<Vec<u8>>, repeat: Repeat) -> Self {
+    fn new<const N: usize>(method: Method, path: [&str; N], body: Vec<u8>, repeat: Repeat) -> Self {
         Self {
             method,
             path: path.map(str::to_owned).into(),
             query: Vec::new(),
-            body,
+            body: Some(body),
             repeat,
         }
     }
@@ -101,6 +111,8 @@ fn to_json(body: &impl Serialize) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: reqwest::Client,
+    /// For answers that go on for as long as somebody reads them.
+    streams: reqwest::Client,
     base_url: Url,
     timing: Timing,
 }
@@ -136,18 +148,21 @@ impl Http {
             value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
-        let client = reqwest::Client::builder()
-            .default_headers(headers)
-            .connect_timeout(timing.connect)
-            .timeout(timing.attempt)
-            // The orchestrator never redirects; whoever does must not get the credential.
-            .redirect(reqwest::redirect::Policy::none())
-            // It stands beside its callers; proxies are for the way outside.
-            .no_proxy()
-            .build()
-            .map_err(BuildError::Http)?;
+        let builder = || {
+            reqwest::Client::builder()
+                .default_headers(headers.clone())
+                .connect_timeout(timing.connect)
+                // The orchestrator never redirects; whoever does must not get the credential.
+                .redirect(reqwest::redirect::Policy::none())
+                // It stands beside its callers; proxies are for the way outside.
+                .no_proxy()
+        };
         Ok(Self {
-            client,
+            client: builder()
+                .timeout(timing.attempt)
+                .build()
+                .map_err(BuildError::Http)?,
+            streams: builder().build().map_err(BuildError::Http)?,
             base_url,
             timing,
         })
@@ -218,6 +233,30 @@ impl Http {
         Ok((read(response).await?, retry_after))
     }
 
+    /// Asks once for an answer that is read as it comes; only the beginning of it has to come in time.
+    pub(crate) async fn open(&self, call: &Call, headers: HeaderMap) -> Result<Response, ClientError> {
+        let url = self.url(call)?;
+        let request = self
+            .streams
+            .request(call.method.clone(), url)
+            .header(REQUEST_ID_HEADER, Uuid::now_v7().to_string())
+            .headers(headers);
+        let response = match tokio::time::timeout(self.timing.attempt, request.send()).await {
+            Ok(response) => response.map_err(unreachable)?,
+            Err(_) => {
+                return Err(ClientError::Unexpected {
+                    status: StatusCode::GATEWAY_TIMEOUT.as_u16(),
+                    snippet: "no answer began in time".to_owned(),
+                });
+            }
+        };
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(read(response).await?.into_error())
+        }
+    }
+
     fn url(&self, call: &Call) -> Result<Url, ClientError> {
         let mut url = self.base_url.clone();
         let not_a_base = |()| ClientError::Unexpected {
@@ -232,6 +271,10 @@ impl Http {
             url.query_pairs_mut().extend_pairs(&call.query);
         }
         Ok(url)
+    }
+
+    pub(crate) fn timing(&self) -> &Timing {
+        &self.timing
     }
 
     fn delays(&self) -> impl Iterator<Item = Duration> + use<> {
@@ -310,7 +353,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn unreachable(error: reqwest::Error) -> ClientError {
+pub(crate) fn unreachable(error: reqwest::Error) -> ClientError {
     // A base URL may hold a password.
     ClientError::Unreachable(error.without_url())
 }

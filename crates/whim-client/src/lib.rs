@@ -4,9 +4,10 @@
 //! A caller decides on [`ClientError::code`], never on text.
 
 mod error;
+mod events;
 mod http;
 mod insight;
-mod reviews;
+mod logs;
 mod status;
 mod work;
 mod worker;
@@ -16,6 +17,7 @@ use url::Url;
 use whim_core::{WorkerId, WorkerToken};
 
 pub use self::error::{BuildError, ClientError};
+pub use self::events::Received;
 pub use self::http::Timing;
 pub use self::work::Created;
 use crate::http::Http;

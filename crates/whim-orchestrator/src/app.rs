@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 use whim_service::reconcile::Activator;
 
 use crate::config::Config;
 use crate::dispatch::Launching;
+use crate::events::EventHub;
+use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
@@ -44,6 +47,12 @@ pub struct Parts {
     pub launching: Launching,
     /// Asks the background work to look.
     pub pokes: Pokes,
+    /// Heartbeats on their way to the database.
+    pub heartbeats: Heartbeats,
+    /// Who watches what happens.
+    pub events: EventHub,
+    /// Cancelled when the program stops: answers that would go on for ever end then.
+    pub closing: CancellationToken,
 }
 
 impl App {
@@ -86,6 +95,8 @@ pub struct Pokes {
     pub leftovers: Activator,
     /// Transactions of Postgres that are too old.
     pub transactions: Activator,
+    /// The days of the history.
+    pub history: Activator,
 }
 
 impl Pokes {
@@ -103,6 +114,7 @@ impl Pokes {
             locks,
             leftovers,
             transactions,
+            history,
         } = self;
         dispatch.notify_one();
         for activator in [
@@ -116,6 +128,7 @@ impl Pokes {
             locks,
             leftovers,
             transactions,
+            history,
         ] {
             activator.activate();
         }

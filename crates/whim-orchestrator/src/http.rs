@@ -7,6 +7,7 @@ mod audit;
 mod auth;
 mod docs;
 mod error;
+mod events;
 mod extract;
 mod guard;
 mod insight;
@@ -53,19 +54,14 @@ pub fn api_router(app: App) -> Router {
             guard::Hosts::of(&app),
             guard::refuse_strangers,
         ));
-    with_common_layers(guarded, Listener::Api).with_state(app)
+    with_common_layers(guarded, &app).with_state(app)
 }
 
 /// The routes of the workers. Each takes the worker's own token, for its own identifier.
 pub fn worker_router(app: App) -> Router {
-    let (routes, document) = worker_routes().split_for_parts();
-    let guarded = with_fallbacks(routes)
-        .layer(from_fn_with_state(
-            WithoutQuery::of(&document),
-            requests::refuse_unread_query,
-        ))
-        .layer(from_fn(worker_protocol::require_version));
-    with_common_layers(guarded, Listener::Workers).with_state(WorkerState::new(app))
+    let (routes, _document) = worker_routes().split_for_parts();
+    let guarded = with_fallbacks(routes).layer(from_fn(worker_protocol::require_version));
+    with_common_layers(guarded, &app).with_state(WorkerState::new(app))
 }
 
 /// Each route together with its description.
@@ -86,6 +82,8 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::workers))
         .routes(routes!(workers::kill_worker))
         .routes(routes!(workers::worker_logs))
+        .routes(routes!(events::events))
+        .routes(routes!(events::worker_events))
         .routes(routes!(insight::metrics))
         .routes(routes!(insight::learnings))
         .routes(routes!(reviews::list_reviews))
@@ -110,8 +108,9 @@ fn with_fallbacks<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
 }
 
-fn with_common_layers<S: Clone + Send + Sync + 'static>(routes: Router<S>, listener: Listener) -> Router<S> {
+fn with_common_layers<S: Clone + Send + Sync + 'static>(routes: Router<S>, app: &App) -> Router<S> {
     routes
+        .layer(from_fn_with_state(app.events.clone(), events::tell_of_changes))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(requests::limit_time))
         .layer(CatchPanicLayer::custom(error::after_panic))

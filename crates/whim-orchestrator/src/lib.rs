@@ -6,6 +6,7 @@ pub mod config;
 pub mod db;
 pub mod dispatch;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod lifecycle;
 pub mod limits;

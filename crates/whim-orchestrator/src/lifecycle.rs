@@ -3,13 +3,16 @@
 //! Every transition is one transaction with all that it implies. It locks the item first and the worker second, and
 //! its statements carry the epoch and the states that they may come from: whoever is late changes nothing.
 
+mod coalesce;
 pub mod end;
 mod files;
 mod finish;
 mod heartbeat;
+mod novelty;
 mod register;
 mod review;
 
+pub use self::coalesce::{Heartbeats, run as write_heartbeats};
 pub use self::end::{AttemptEnd, EndedBy, Transition, end_attempt, kill};
 pub use self::files::{lock, unlock};
 pub use self::finish::{complete, fail, stuck};

@@ -7,6 +7,7 @@ mod breakers;
 mod budget;
 mod counts;
 mod exits;
+mod history;
 mod leftovers;
 mod locks;
 mod overdue;
@@ -22,6 +23,7 @@ pub use self::breakers::Breakers;
 pub use self::budget::Budget;
 pub use self::counts::Counts;
 pub use self::exits::Exits;
+pub use self::history::{History, HistoryReport};
 pub use self::leftovers::Leftovers;
 pub use self::locks::Locks;
 pub use self::overdue::OverdueWorkers;
@@ -57,6 +59,7 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
         &pokes.leftovers,
         Leftovers::new(app, stop),
     );
+    reconcilers.start("history", None, seldom, &pokes.history, History(app.clone()));
 }
 
 /// Pokes those who look after ended workers whenever the runtime tells of one, until `stop`.

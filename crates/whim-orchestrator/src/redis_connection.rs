@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::Stream;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, ScriptInvocation};
+use redis::{Client, ErrorKind, Msg, RedisError, ScriptInvocation};
 use whim_service::secret::ExposeSecret as _;
 
 use crate::config::RedisConfig;
@@ -24,6 +25,7 @@ pub struct RedisFailed {
 /// A connection to Redis that comes back by itself; clones share it.
 #[derive(Clone)]
 pub struct RedisConnection {
+    client: Client,
     manager: ConnectionManager,
     prefix: Arc<str>,
 }
@@ -46,8 +48,9 @@ impl RedisConnection {
             // A caller wants to know that Redis is away, not to wait for it: the next call tries again.
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(200));
-        let manager = ConnectionManager::new_lazy_with_config(client, settings).map_err(failed)?;
+        let manager = ConnectionManager::new_lazy_with_config(client.clone(), settings).map_err(failed)?;
         Ok(Self {
+            client,
             manager,
             prefix: config.key_prefix.as_str().into(),
         })
@@ -75,6 +78,26 @@ impl RedisConnection {
     ) -> Result<T, RedisFailed> {
         let answer = command.query_async(&mut self.manager.clone()).await;
         answer.map_err(|source| RedisFailed { doing, source })
+    }
+
+    /// The messages of a channel from now on, over a connection of its own; they end with that connection.
+    pub(crate) async fn subscribe(
+        &self,
+        channel: &str,
+    ) -> Result<impl Stream<Item = Msg> + Send + Unpin + use<>, RedisFailed> {
+        let failed = |source| RedisFailed {
+            doing: "subscribing to a channel",
+            source,
+        };
+        let subscribing = async {
+            let mut connection = self.client.get_async_pubsub().await?;
+            connection.subscribe(channel).await?;
+            Ok(connection.into_on_message())
+        };
+        match tokio::time::timeout(ANSWER_TIMEOUT, subscribing).await {
+            Ok(subscribed) => subscribed.map_err(failed),
+            Err(_) => Err(failed(RedisError::from((ErrorKind::Io, "no answer in time")))),
+        }
     }
 
     /// Runs a script; `doing` completes the sentence "… in Redis".

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use tokio_util::bytes::Bytes;
 use whim_core::{FailureCause, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_service::secret::SecretString;
 
@@ -149,6 +150,16 @@ impl RuntimeError {
     }
 }
 
+/// What a worker prints, as it comes: pieces of lines, which may end within a character.
+pub type LogStream = BoxStream<'static, Result<Bytes, RuntimeError>>;
+
+/// The last lines of a text.
+pub fn last_lines(text: &str, lines: usize) -> &str {
+    let end = text.strip_suffix('\n').unwrap_or(text);
+    let begin = end.rmatch_indices('\n').nth(lines.saturating_sub(1));
+    begin.map_or(text, |(index, _)| &text[index + 1..])
+}
+
 /// What was removed because it was old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cleaned {
@@ -186,6 +197,19 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// They cannot be read.
     fn logs(&self, worker: WorkerId, bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>>;
 
+    /// The last `lines` lines of what a worker printed, but rarely more than `bytes` bytes of them, and then what it
+    /// prints, until it has ended or the stream is dropped; `None` when there is no such worker, or no more. Nothing
+    /// is kept for who reads slowly: what was overwritten in between is missing, and said to be.
+    ///
+    /// # Errors
+    /// They cannot be read. The stream ends with an error when that happens later.
+    fn follow(
+        &self,
+        worker: WorkerId,
+        lines: usize,
+        bytes: u64,
+    ) -> BoxFuture<'_, Result<Option<LogStream>, RuntimeError>>;
+
     /// Every worker of this instance that the runtime knows, those that ended included as long as they are kept.
     ///
     /// # Errors
@@ -210,5 +234,18 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// What an owner should know of how workers are isolated, a sentence each.
     fn warnings(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_lines_are_shown() {
+        assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
+        assert_eq!(last_lines("a\nb\nc", 1), "c");
+        assert_eq!(last_lines("a\nb\n", 2), "a\nb\n");
+        assert_eq!(last_lines("", 5), "");
     }
 }

@@ -7,3 +7,4 @@ mod names;
 mod repeat;
 mod routes;
 mod server;
+mod streams;

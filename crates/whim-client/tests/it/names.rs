@@ -7,6 +7,7 @@ use serde_json::Value;
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
 const SOURCES: [&str; 5] = [
+    include_str!("../../src/events.rs"),
     include_str!("../../src/insight.rs"),
     include_str!("../../src/reviews.rs"),
     include_str!("../../src/status.rs"),
@@ -36,7 +37,11 @@ fn methods(source: &str) -> Vec<String> {
     for line in source.lines().map(str::trim) {
         if let Some(documented) = line.strip_prefix("/// `") {
             route = documented.split_once('`').map(|(route, _)| route);
-        } else if let Some(signature) = line.strip_prefix("pub async fn ") {
+        } else if let Some(signature) = line
+            .strip_prefix("pub async fn ")
+            .or_else(|| line.strip_prefix("pub fn "))
+            .filter(|signature| !signature.starts_with("into_"))
+        {
             let (name, _) = signature.split_once('(').unwrap();
             methods.push(format!("{name}: {}", route.take().unwrap_or_default()));
         }

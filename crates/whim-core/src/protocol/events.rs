@@ -1,11 +1,14 @@
-//! What a worker tells on the way.
+//! What a worker tells on the way, and what those who watch are told.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::worker::TestReport;
-use crate::{CommitHash, IssueNumber, Stage};
+use crate::{
+    BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, Priority, RepoName, Stage, WorkItemId,
+    WorkItemStatus, WorkerId, WorkerStatus,
+};
 
 /// One event of a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,4 +60,101 @@ pub enum WorkerEventBody {
         /// The text.
         message: String,
     },
+}
+
+/// What viewers of `GET /api/events` and `GET /api/workers/:id/events` are told: the `data` of a server-sent event,
+/// whose `event` is the kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// An item was made or changed; not in the events of a worker.
+    Item(ItemChanged),
+    /// A worker was made, or its state changed.
+    Worker(WorkerChanged),
+    /// A worker told something.
+    WorkerEvent(WorkerTold),
+    /// The viewer was too slow, and some events were left out here. They are in the history: whoever asks again with the
+    /// last identifier that came before gets them.
+    Lagged(Lagged),
+}
+
+/// The kinds of [`Event`], as they stand in `event`.
+pub const EVENT_KINDS: [&str; 4] = ["item", "worker", "worker_event", "lagged"];
+
+/// An item as it is since a change of its state, its place in the queue or its checklist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ItemChanged {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The item.
+    pub work_item_id: WorkItemId,
+    /// Its repository.
+    pub repo: RepoName,
+    /// Its branch.
+    pub branch: BranchName,
+    /// Its state.
+    pub status: WorkItemStatus,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its run.
+    pub run: u32,
+    /// Retries that were spent in this run.
+    pub retries: u32,
+    /// When its next attempt is due, while it waits for that.
+    pub next_retry_at: Option<DateTime<Utc>>,
+    /// Why the latest attempt failed.
+    pub failure_cause: Option<FailureCause>,
+    /// Tasks of its checklist.
+    pub tasks_total: u32,
+    /// Those that are done.
+    pub tasks_done: u32,
+    /// The page of its pull request.
+    pub pr_url: Option<String>,
+    /// The worker that has it, or had it last.
+    pub worker_id: Option<WorkerId>,
+}
+
+/// A worker as it is since a change of its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerChanged {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// What it works on.
+    pub work_item_id: WorkItemId,
+    /// The epoch of its claim.
+    pub lease_epoch: LeaseEpoch,
+    /// Its state.
+    pub status: WorkerStatus,
+    /// Why it ended, unless it completed or was killed.
+    pub failure_cause: Option<FailureCause>,
+}
+
+/// What a worker told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerTold {
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// What it works on.
+    pub work_item_id: WorkItemId,
+    /// What happened, and when.
+    #[serde(flatten)]
+    pub event: WorkerEvent,
+}
+
+/// How much a viewer missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Lagged {
+    /// How many events were left out.
+    pub left_out: u64,
 }

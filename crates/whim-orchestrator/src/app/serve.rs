@@ -25,6 +25,8 @@ use whim_service::telemetry::LogLevels;
 use super::{App, Parts, Pokes};
 use crate::config::{ApiConfig, Config, RuntimeKind};
 use crate::dispatch::{self, Launching};
+use crate::events::{self, EventHub};
+use crate::lifecycle::{self, Heartbeats};
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::measure::{self, Sampler};
@@ -227,6 +229,17 @@ pub async fn start(
     intake.best_effort("notifications", move || {
         dispatch::listen(listening.clone(), stop.clone())
     });
+    intake.critical("long-answers", end_long_answers(app.clone(), intake.token()));
+    intake.critical("live-events", events::run(app.clone(), intake.token()));
+    let (listening, stop) = (app.clone(), intake.token());
+    intake.best_effort("event-notices", move || {
+        events::listen(listening.clone(), stop.clone())
+    });
+    work.critical("event-announcements", events::announce(app.clone(), work.token()));
+    work.critical(
+        "heartbeats",
+        lifecycle::write_heartbeats(app.clone(), work.token()),
+    );
     intake.critical("dispatcher", dispatch::run(app.clone(), intake.token()));
 
     let Listeners { api, worker, admin } = listeners;
@@ -276,6 +289,9 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         worker_url,
         launching: Launching::default(),
         pokes: Pokes::default(),
+        heartbeats: Heartbeats::default(),
+        events: EventHub::default(),
+        closing: CancellationToken::new(),
         config,
     }))
 }
@@ -288,6 +304,13 @@ fn connect_options(config: &Config) -> anyhow::Result<PgConnectOptions> {
         .parse()
         .context("reading DATABASE_URL")?;
     Ok(options.application_name(PROGRAM))
+}
+
+/// On `stop`, ends the answers that would go on for ever: who serves would wait for them.
+async fn end_long_answers(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    stop.cancelled().await;
+    app.closing.cancel();
+    Ok(())
 }
 
 /// Serves until `stop`, then answers what was asked.

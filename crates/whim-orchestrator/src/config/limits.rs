@@ -116,12 +116,14 @@ pub struct LifecycleConfig {
     pub stale_threshold: Duration,
     /// `REGISTER_TIMEOUT_SECONDS`: how long a worker may take from its claim to its registration.
     pub register_timeout: Duration,
-    /// `PROGRESS_DEADLINE_SECONDS`: how long a worker may live without telling of anything that it did.
+    /// `PROGRESS_DEADLINE_SECONDS`: how long a worker may live without telling of anything new that it did.
     pub progress_deadline: Duration,
     /// `RETRY_DELAYS`.
     pub retries: RetrySchedule,
     /// `LOG_RETENTION_HOURS`: how long logs and directories of attempts that ended are kept.
     pub log_retention: Duration,
+    /// `EVENT_RETENTION_DAYS`: how many days of events are kept besides today (UTC).
+    pub event_retention_days: u32,
 }
 
 impl LifecycleConfig {
@@ -141,6 +143,7 @@ impl LifecycleConfig {
                 retry_delays(),
             )),
             log_retention: env.or_default("LOG_RETENTION_HOURS", Duration::from_hours(72), hours()),
+            event_retention_days: env.or_default("EVENT_RETENTION_DAYS", 14, whole_number(1..=3650)),
         }
     }
 }

@@ -9,7 +9,11 @@ use whim_core::{LeaseEpoch, Stage, WorkItemId, WorkerId};
 
 /// What a heartbeat tells.
 #[derive(Clone, Copy, Debug)]
-pub struct Beat<'a> {
+pub struct Beat {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its epoch.
+    pub lease_epoch: LeaseEpoch,
     /// Its number; what is not newer than the latest changes nothing but the lease.
     pub seq: i64,
     /// The iteration.
@@ -17,75 +21,103 @@ pub struct Beat<'a> {
     /// The stage, when it is told.
     pub stage: Option<Stage>,
     /// The sums so far, when they are told.
-    pub stats: Option<&'a IterationStats>,
-    /// Whether something happened.
+    pub stats: Option<IterationStats>,
+    /// Whether something new happened.
     pub progress: bool,
 }
 
-/// What a heartbeat did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// The lease is renewed and what it tells is kept.
-    New(Known),
-    /// The lease is renewed; what it tells was known.
-    Repeated,
-    /// The worker has its item no more: nothing changed.
-    LeaseLost,
-}
-
-/// What was known before a heartbeat that told something new.
+/// A worker whose lease was renewed, as it was known before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The latest heartbeat that carried something new.
+    pub seq: i64,
     /// The iteration.
     pub iteration: i32,
     /// The worker's item.
     pub work_item_id: WorkItemId,
 }
 
-/// Renews the lease of a worker that has its item, and keeps what is new.
-pub async fn record(
-    db: &mut PgConnection,
-    worker: WorkerId,
-    epoch: LeaseEpoch,
-    lease: Duration,
-    beat: &Beat<'_>,
-) -> sqlx::Result<Recorded> {
-    // One statement, because this is the most frequent one. `old` is the row before the update.
+/// Renews the leases of workers that have their items, each at most once in `beats`, and keeps what is new.
+///
+/// A worker that is missing in the answer has its item no more, or another transaction holds its row just now: nothing
+/// changed. Nobody is waited for, so that no worker holds up the others.
+pub async fn record(db: &mut PgConnection, lease: Duration, beats: &[Beat]) -> sqlx::Result<Vec<Known>> {
+    let workers: Vec<WorkerId> = beats.iter().map(|beat| beat.worker).collect();
+    let epochs: Vec<LeaseEpoch> = beats.iter().map(|beat| beat.lease_epoch).collect();
+    let seqs: Vec<i64> = beats.iter().map(|beat| beat.seq).collect();
+    let iterations: Vec<i32> = beats.iter().map(|beat| beat.iteration).collect();
+    let stages: Vec<Option<Stage>> = beats.iter().map(|beat| beat.stage).collect();
+    let stats: Vec<Option<Json<IterationStats>>> = beats.iter().map(|beat| beat.stats.map(Json)).collect();
+    let progress: Vec<bool> = beats.iter().map(|beat| beat.progress).collect();
+    // The rows are looked up one by one by their keys (`lateral` and `offset 0`), because the planner cannot know how
+    // many there are. `known` is what is in the row that was locked; the update would see what it was before.
     let known = sqlx::query!(
-        r#"update worker_beats b
+        r#"with known as materialized (
+             select t.*, b.seq as known_seq, b.iteration as known_iteration, w.work_item_id
+             from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::worker_stage[], $6::jsonb[], $7::bool[])
+                 as t (worker_id, lease_epoch, seq, iteration, stage, stats, progress)
+             cross join lateral (
+                 select work_item_id from workers
+                 where id = t.worker_id and lease_epoch = t.lease_epoch and status = 'running'
+                 offset 0
+             ) w
+             cross join lateral (
+                 select from work_items
+                 where id = w.work_item_id and worker_id = t.worker_id and lease_epoch = t.lease_epoch
+                   and status = 'in_progress'
+                 offset 0
+             ) i
+             cross join lateral (
+                 select seq, iteration from worker_beats where worker_id = t.worker_id
+                 for no key update skip locked
+             ) b
+         )
+         update worker_beats b
          set last_heartbeat_at = now(),
-             lease_expires_at = now() + make_interval(secs => $3),
-             seq = greatest(b.seq, $4),
-             iteration = case when $4 > b.seq then greatest(b.iteration, $5) else b.iteration end,
-             stage = case when $4 > b.seq then coalesce($6, b.stage) else b.stage end,
-             stats = case when $4 > b.seq then coalesce($7, b.stats) else b.stats end,
-             progress_at = case when $4 > b.seq and $8 then now() else b.progress_at end
-         from worker_beats old
-         join workers w on w.id = old.worker_id
-         join work_items i on i.id = w.work_item_id
-         where b.worker_id = $1 and old.worker_id = $1
-           and w.lease_epoch = $2 and w.status = 'running'
-           and i.worker_id = w.id and i.lease_epoch = w.lease_epoch and i.status = 'in_progress'
-         returning old.seq, old.iteration, w.work_item_id"#,
-        worker as WorkerId,
-        epoch as LeaseEpoch,
+             lease_expires_at = now() + make_interval(secs => $8),
+             seq = greatest(k.known_seq, k.seq),
+             iteration = case when k.seq > k.known_seq then greatest(k.known_iteration, k.iteration)
+                         else k.known_iteration end,
+             stage = case when k.seq > k.known_seq then coalesce(k.stage, b.stage) else b.stage end,
+             stats = case when k.seq > k.known_seq then coalesce(k.stats, b.stats) else b.stats end,
+             progress_at = case when k.seq > k.known_seq and k.progress then now() else b.progress_at end
+         from known k
+         where b.worker_id = k.worker_id
+         returning b.worker_id as "worker!", k.known_seq as "seq!", k.known_iteration as "iteration!",
+                   k.work_item_id as "work_item_id!: WorkItemId""#,
+        &workers as &[WorkerId],
+        &epochs as &[LeaseEpoch],
+        &seqs,
+        &iterations,
+        &stages as &[Option<Stage>],
+        &stats as &[Option<Json<IterationStats>>],
+        &progress,
         lease.as_secs_f64(),
-        beat.seq,
-        beat.iteration,
-        beat.stage as Option<Stage>,
-        beat.stats.map(Json) as Option<Json<&IterationStats>>,
-        beat.progress,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(known
+        .into_iter()
+        .map(|row| Known {
+            worker: row.worker,
+            seq: row.seq,
+            iteration: row.iteration,
+            work_item_id: row.work_item_id,
+        })
+        .collect())
+}
+
+/// Waits until no other transaction holds a worker's row, and keeps it from others until the end of this one.
+pub async fn lock(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select from worker_beats where worker_id = $1 for no key update",
+        worker as WorkerId
     )
     .fetch_optional(db)
     .await?;
-    Ok(match known {
-        None => Recorded::LeaseLost,
-        Some(known) if beat.seq > known.seq => Recorded::New(Known {
-            iteration: known.iteration,
-            work_item_id: known.work_item_id,
-        }),
-        Some(_) => Recorded::Repeated,
-    })
+    Ok(())
 }
 
 /// Keeps the sums with which a worker ended.

@@ -44,21 +44,32 @@ pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<Usage> {
     })
 }
 
-/// Counts a worker's iterations from `first` to `last`, each once, however often they are told; answers how many are
-/// new. How many those may be is the caller's to bound.
-pub async fn record_iterations(
-    db: &mut PgConnection,
-    worker: WorkerId,
-    first: i32,
-    last: i32,
-) -> sqlx::Result<u32> {
+/// Iterations that a worker tells of, the first and the last included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToldIterations {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The first.
+    pub first: i32,
+    /// The last.
+    pub last: i32,
+}
+
+/// Counts iterations, each once, however often they are told; answers how many are new. How many those may be is the
+/// caller's to bound.
+pub async fn record_iterations(db: &mut PgConnection, told: &[ToldIterations]) -> sqlx::Result<u32> {
+    let workers: Vec<WorkerId> = told.iter().map(|told| told.worker).collect();
+    let firsts: Vec<i32> = told.iter().map(|told| told.first).collect();
+    let lasts: Vec<i32> = told.iter().map(|told| told.last).collect();
     let inserted = sqlx::query!(
         "insert into worker_iterations (worker_id, n)
-         select $1, n from generate_series($2::int, $3::int) as n
+         select told.worker_id, n
+         from unnest($1::uuid[], $2::int[], $3::int[]) as told (worker_id, first, last),
+              generate_series(told.first, told.last) as n
          on conflict do nothing",
-        worker as WorkerId,
-        first,
-        last,
+        &workers as &[WorkerId],
+        &firsts,
+        &lasts,
     )
     .execute(db)
     .await?;

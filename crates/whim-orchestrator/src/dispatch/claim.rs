@@ -138,7 +138,7 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
         breakers::begin_probes(&mut transaction, worker, app.runtime.instance(), &item.repo).await?;
     }
     transaction.commit().await?;
-    measure::claimed(begin.elapsed(), item.waited);
+    app.events.wrote();
     Ok(ClaimOutcome::Claimed(Claim {
         item,
         worker,

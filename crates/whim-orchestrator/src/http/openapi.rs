@@ -90,6 +90,7 @@ pub fn document() -> Value {
             { "name": "work", "description": "Work items" },
             { "name": "queue", "description": "What waits" },
             { "name": "workers", "description": "Workers, as people see them" },
+            { "name": "events", "description": "What happens, as server-sent events" },
             { "name": "learnings", "description": "What was learned" },
             { "name": "reviews", "description": "Reviews that workers reported" },
             { "name": "status", "description": "How Whim is" },

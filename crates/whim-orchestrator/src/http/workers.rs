@@ -1,9 +1,11 @@
 //! Workers, as people see them.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::IntoResponse;
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 use whim_core::WorkerId;
 use whim_core::protocol::status::{Worker, Workers};
@@ -13,6 +15,7 @@ use super::error::ApiError;
 use super::extract::{Id, OptionalJson, Query};
 use crate::app::App;
 use crate::error::Error;
+use crate::runtime::{LogStream, last_lines};
 use crate::{db, lifecycle};
 
 /// How many workers that have ended are listed.
@@ -46,17 +49,22 @@ const MAX_LINES: usize = 5000;
 /// However long the lines are.
 const MAX_LOG_BYTES: u64 = 1024 * 1024;
 
-/// `GET /api/workers/:id/logs?lines=`.
+/// `GET /api/workers/:id/logs?lines=&follow=`.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogQuery {
     /// How many lines at the most: 1 to 5000, 200 when nothing is said.
     lines: Option<usize>,
+    /// Whether to go on with what the worker prints from now on, until it ends: the answer is sent in pieces as they
+    /// come.
+    #[serde(default)]
+    #[param(required = false)]
+    follow: bool,
 }
 
-/// The last lines that a worker printed, 1 MiB at the most.
-#[utoipa::path(get, path = "/api/workers/{id}/logs", tag = "workers", params(("id" = WorkerId, Path, description = "The worker"), LogQuery), responses((status = 200, description = "The lines", body = String, content_type = "text/plain")))]
+/// The last lines that a worker printed, 1 MiB at the most, and on request what it prints from then on.
+#[utoipa::path(get, path = "/api/workers/{id}/logs", tag = "workers", params(("id" = WorkerId, Path, description = "The worker"), LogQuery), responses((status = 200, description = "The lines; a followed log ends when the worker has ended", body = String, content_type = "text/plain")))]
 pub(super) async fn worker_logs(
     State(app): State<App>,
     Id(id): Id<WorkerId>,
@@ -71,7 +79,14 @@ pub(super) async fn worker_logs(
     db::workers::find(&app.database, id)
         .await?
         .ok_or(Error::NoSuchWorker(id))?;
-    let log = app.runtime.logs(id, MAX_LOG_BYTES).await.map_err(|error| {
+    let log = if query.follow {
+        let log = app.runtime.follow(id, lines, MAX_LOG_BYTES).await;
+        log.map(|log| log.map(|log| Body::from_stream(followed(&app, id, log))))
+    } else {
+        let log = app.runtime.logs(id, MAX_LOG_BYTES).await;
+        log.map(|log| log.map(|log| Body::from(last_lines(&log, lines).to_owned())))
+    };
+    let log = log.map_err(|error| {
         tracing::warn!(error = %chain(&error), "a worker's log cannot be read");
         ApiError::unavailable("the log cannot be read at the moment; try again")
     })?;
@@ -81,24 +96,14 @@ pub(super) async fn worker_logs(
         // What an agent printed is hostile: never anything but text.
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Ok((headers, last_lines(&log, lines).to_owned()))
+    Ok((headers, log))
 }
 
-fn last_lines(text: &str, lines: usize) -> &str {
-    let end = text.strip_suffix('\n').unwrap_or(text);
-    let begin = end.rmatch_indices('\n').nth(lines - 1);
-    begin.map_or(text, |(index, _)| &text[index + 1..])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_last_lines_are_shown() {
-        assert_eq!(last_lines("a\nb\nc\n", 2), "b\nc\n");
-        assert_eq!(last_lines("a\nb\nc", 1), "c");
-        assert_eq!(last_lines("a\nb\n", 2), "a\nb\n");
-        assert_eq!(last_lines("", 5), "");
-    }
+/// Ends with the program too, which would wait for it otherwise.
+fn followed(app: &App, worker_id: WorkerId, log: LogStream) -> LogStream {
+    log.inspect_err(move |error| {
+        tracing::warn!(%worker_id, error = %chain(error), "a worker's log cannot be followed any more");
+    })
+    .take_until(app.closing.clone().cancelled_owned())
+    .boxed()
 }

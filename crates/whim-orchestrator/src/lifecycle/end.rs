@@ -215,6 +215,7 @@ pub(crate) async fn after_commit(app: &App, worker: WorkerId) {
     app.pokes.stops.activate();
     app.pokes.budget.activate();
     app.pokes.dispatch.notify_one();
+    app.events.wrote();
 }
 
 /// Tells the breakers; answers for how long nothing is started that needs what failed, where that is so.

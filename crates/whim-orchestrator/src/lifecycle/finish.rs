@@ -14,9 +14,10 @@ use super::end::{AttemptEnd, EndedBy, after_commit, end_locked};
 use super::heartbeat::{bounded, told};
 use super::{Attempt, Caller};
 use crate::app::App;
+use crate::db::budget::{self, ToldIterations};
 use crate::db::work_items::{self, TaskCounts};
 use crate::db::workers::{self, End, FinalAnswer, FinalReport};
-use crate::db::{beats, budget, in_transaction, storable};
+use crate::db::{beats, in_transaction, storable};
 use crate::error::Error;
 use crate::measure;
 
@@ -199,7 +200,12 @@ async fn once(
 async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
     let iterations = bounded(used.iterations, caller.max_iterations);
     beats::settle(&mut *db, caller.id, iterations, told(&used.stats)).await?;
-    budget::record_iterations(db, caller.id, 1, iterations).await?;
+    let told = ToldIterations {
+        worker: caller.id,
+        first: 1,
+        last: iterations,
+    };
+    budget::record_iterations(db, &[told]).await?;
     Ok(())
 }
 

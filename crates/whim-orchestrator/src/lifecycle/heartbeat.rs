@@ -1,17 +1,18 @@
 //! `POST /api/worker/:id/heartbeat`.
 
+use std::sync::Arc;
+
 use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
-use sqlx::PgConnection;
 use whim_core::CommitHash;
-use whim_core::protocol::events::WorkerEvent;
 use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
 use whim_service::chain::chain;
 
+use super::coalesce::{self, News};
 use super::{Caller, whole_seconds};
 use crate::app::App;
-use crate::db::beats::{self, Beat, Known, Recorded};
+use crate::db::beats::{self, Beat};
 use crate::db::work_items::{self, TaskCounts};
-use crate::db::{budget, events, in_transaction, storable};
+use crate::db::{in_transaction, storable};
 use crate::error::Error;
 
 const MAX_EVENTS: usize = 500;
@@ -36,66 +37,63 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         return Err(Error::invalid("events", format!("expected at most {MAX_EVENTS}")));
     }
     let checklist = checklist(spec.as_deref(), head_sha.as_ref())?;
-    let iteration = bounded(iteration, caller.max_iterations);
-    let lease = app.config.lifecycle.stale_threshold;
-    let progress = !events.is_empty() || checklist.is_some();
     let beat = Beat {
+        worker: caller.id,
+        lease_epoch: caller.lease_epoch,
         seq,
-        iteration,
+        iteration: bounded(iteration, caller.max_iterations),
         stage,
-        stats: told(&stats),
-        progress,
+        stats: told(&stats).copied(),
+        progress: app.heartbeats.is_progress(caller.id, &events) || checklist.is_some(),
     };
+    let news = Arc::new(News { beat, events });
+    // A checklist wants the item's row, for which one may have to wait; it comes once a task.
+    if checklist.is_some() || !app.heartbeats.written_together(&news).await {
+        write_alone(app, caller, &news, checklist.as_ref()).await?;
+    }
+    if app.heartbeats.is_time_for_locks(caller.id) {
+        renew_locks(app, caller).await;
+    }
+    Ok(LeaseRenewed {
+        lease_seconds: whole_seconds(app.config.lifecycle.stale_threshold),
+    })
+}
 
+/// Writes one heartbeat in a transaction of its own, and waits for whoever has the worker's row.
+async fn write_alone(
+    app: &App,
+    caller: &Caller,
+    news: &News,
+    checklist: Option<&Checklist<'_>>,
+) -> Result<(), Error> {
+    let lease = app.config.lifecycle.stale_threshold;
     let new_iterations = in_transaction(&app.work_database, async |db| {
         if checklist.is_some() {
             // The item before the worker, as everywhere: the beat reads both.
             work_items::lock_of_worker(db, caller.id).await?;
         }
-        match beats::record(db, caller.id, caller.lease_epoch, lease, &beat).await? {
-            Recorded::LeaseLost => Err(caller.lease_lost()),
-            Recorded::Repeated => Ok(0),
-            Recorded::New(known) => keep(db, caller, &beat, &events, checklist.as_ref(), known).await,
+        beats::lock(db, caller.id).await?;
+        let kept = coalesce::keep(db, lease, &[news]).await?;
+        let known = kept.known.first().ok_or_else(|| caller.lease_lost())?;
+        if let Some((document, head_sha)) = checklist
+            && news.beat.seq > known.seq
+        {
+            let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
+            if !work_items::record_progress(db, known.work_item_id, caller.lease_epoch, spec).await? {
+                return Err(caller.lease_lost());
+            }
         }
+        Ok(kept.new_iterations)
     })
     .await?;
     if new_iterations > 0 {
         app.pokes.budget.activate();
     }
-    renew_locks(app, caller).await;
-    Ok(LeaseRenewed {
-        lease_seconds: whole_seconds(lease),
-    })
+    Ok(())
 }
 
 /// A checklist and the pushed head that belongs to it.
 type Checklist<'a> = (SpecDocument, &'a CommitHash);
-
-/// Keeps what a new heartbeat tells; answers how many iterations count against the day that did not before.
-async fn keep(
-    db: &mut PgConnection,
-    caller: &Caller,
-    beat: &Beat<'_>,
-    events: &[WorkerEvent],
-    checklist: Option<&Checklist<'_>>,
-    known: Known,
-) -> Result<u32, Error> {
-    let mut new_iterations = 0;
-    if beat.iteration > known.iteration {
-        let first = known.iteration + 1;
-        new_iterations = budget::record_iterations(db, caller.id, first, beat.iteration).await?;
-    }
-    if !events.is_empty() {
-        events::insert(db, caller.id, beat.seq, events).await?;
-    }
-    if let Some((document, head_sha)) = checklist {
-        let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
-        if !work_items::record_progress(db, known.work_item_id, caller.lease_epoch, spec).await? {
-            return Err(caller.lease_lost());
-        }
-    }
-    Ok(new_iterations)
-}
 
 /// The checklist and its head, which only count together.
 fn checklist<'a>(

@@ -31,6 +31,9 @@ impl Reconciler for Retries {
         let due = work_items::end_waits(&app.work_database, AT_ONCE)
             .await
             .context("ending the waits that are over")?;
+        if due > 0 {
+            app.events.wrote();
+        }
         if due == AT_ONCE.unsigned_abs() {
             app.pokes.retries.activate();
         }

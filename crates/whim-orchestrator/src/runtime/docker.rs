@@ -27,7 +27,7 @@ use self::away::Away;
 use self::engine::Engine;
 use self::tend::Ended;
 use super::instance::Instance;
-use super::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
+use super::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use crate::config::RuntimeConfig;
 
 /// The `docker` runtime.
@@ -180,10 +180,20 @@ impl Runtime for DockerRuntime {
 
     fn logs(&self, worker: WorkerId, bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
         let logs = self.inner.logs(worker, bytes);
-        logs.map(move |logs| {
-            logs.map_err(|error| RuntimeError::new(format!("reading the log of the worker {worker}"), error))
-        })
-        .boxed()
+        logs.map(move |logs| logs.map_err(|error| logs::failed(worker, error)))
+            .boxed()
+    }
+
+    fn follow(
+        &self,
+        worker: WorkerId,
+        lines: usize,
+        _bytes: u64,
+    ) -> BoxFuture<'_, Result<Option<LogStream>, RuntimeError>> {
+        let follow = self.inner.follow(worker, lines);
+        follow
+            .map(move |log| log.map_err(|error| logs::failed(worker, error)))
+            .boxed()
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {

@@ -4,6 +4,7 @@
 //! not in the directories, so a restarted orchestrator goes on where the last one was.
 
 mod directory;
+mod follow;
 mod keeper;
 mod log;
 mod program;
@@ -25,7 +26,7 @@ use whim_service::machine;
 use self::directory::AttemptDirectory;
 use self::user::WorkerUser;
 use super::instance::Instance;
-use super::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
+use super::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use crate::config::RuntimeConfig;
 
 pub use self::keeper::{KeeperArguments, keep};
@@ -177,6 +178,16 @@ impl Runtime for ProcessRuntime {
                 .map_err(|error| RuntimeError::new(format!("reading the log of the worker {worker}"), error))
         }
         .boxed()
+    }
+
+    fn follow(
+        &self,
+        worker: WorkerId,
+        lines: usize,
+        bytes: u64,
+    ) -> BoxFuture<'_, Result<Option<LogStream>, RuntimeError>> {
+        let followed = follow::follow(worker, self.inner.directory(worker), lines, bytes);
+        followed.boxed()
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {

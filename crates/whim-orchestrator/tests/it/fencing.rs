@@ -27,7 +27,7 @@ async fn all_rows(world: &World) -> Value {
             'workers', (select jsonb_agg(to_jsonb(t) order by id) from workers t),
             'beats', (select jsonb_agg(to_jsonb(t) order by worker_id) from worker_beats t),
             'iterations', (select count(*) from worker_iterations),
-            'events', (select count(*) from worker_events))",
+            'events', (select count(*) from events where kind = 'worker_event'))",
     )
     .fetch_one(&world.pool)
     .await

@@ -231,6 +231,49 @@ async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_wor
 }
 
 #[tokio::test]
+async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end() {
+    let (services, place) = (
+        Services::new().await,
+        Place::with_worker(&format!("echo hello\n{SLEEPS}")),
+    );
+    let program = Program::start_with(&services, &place, &[("MAX_WORKERS", "3")]).await;
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        workers.push(program.running_worker(&place).await);
+    }
+    let worker = workers[0].1;
+    let mut viewers = Vec::new();
+    for path in [
+        "/api/events".to_owned(),
+        "/api/events?lastEventId=0".to_owned(),
+        format!("/api/workers/{worker}/events"),
+        format!("/api/workers/{worker}/logs?follow=true"),
+        format!("/api/workers/{worker}/logs?follow=true&lines=1"),
+    ] {
+        let mut response = program.http.get(program.api(&path)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        // Something was sent: where the stream begins, an event, or what the worker printed.
+        assert!(response.chunk().await.unwrap().is_some(), "{path}");
+        viewers.push(response);
+    }
+
+    let begin = Instant::now();
+    let status = program.terminate().await;
+
+    assert!(status.success(), "{status}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    for mut viewer in viewers {
+        // An answer that is cut off in its middle would be an error here.
+        while viewer.chunk().await.unwrap().is_some() {}
+    }
+    for (_item, _worker, _token, process) in workers {
+        assert!(process.is_alive().unwrap());
+        process.signal(Signal::KILL).unwrap();
+        wait_until_gone("the worker", process).await;
+    }
+}
+
+#[tokio::test]
 async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
     let (services, place) = (
         Services::new().await,

@@ -4,6 +4,9 @@ use serde_json::json;
 
 use crate::world::{HEAD, SPEC_DONE, SPEC_HALF_DONE, World, complete, fail};
 
+/// How many events of workers are kept.
+const EVENTS: &str = "select count(*) from events where kind = 'worker_event'";
+
 #[tokio::test]
 async fn registering_tells_a_worker_all_that_it_has_to_know() {
     let world = World::new().await;
@@ -103,7 +106,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
         (&item["stage"], &item["iteration"]),
         (&json!("working"), &json!(2))
     );
-    assert_eq!(world.number("select count(*) from worker_events").await, 1);
+    assert_eq!(world.number(EVENTS).await, 1);
     assert_eq!(world.number("select count(*) from worker_iterations").await, 2);
 }
 
@@ -127,7 +130,7 @@ async fn a_heartbeat_that_comes_again_or_late_changes_nothing_but_the_lease() {
         (&item["stage"], &item["iteration"], &item["tasksDone"]),
         (&json!("testing"), &json!(3), &json!(2))
     );
-    assert_eq!(world.number("select count(*) from worker_events").await, 1);
+    assert_eq!(world.number(EVENTS).await, 1);
     assert_eq!(world.number("select count(*) from worker_iterations").await, 3);
 }
 

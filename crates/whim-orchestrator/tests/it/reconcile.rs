@@ -221,6 +221,34 @@ async fn a_worker_that_lives_but_does_nothing_is_stuck() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
+    let app = TestApp::with(&[("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")]).await;
+    let (item, worker) = running(&app).await;
+
+    let mut seq = 0;
+    let item = wait_until("the item to be queued again", PATIENCE, async || {
+        seq += 1;
+        // It tells of every step, but they are the same ones over and over.
+        let path = ["src/lib.rs", "src/main.rs"][seq % 2];
+        let tool = json!({ "event": "tool", "type": "read", "path": path });
+        let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "ralph", "event": tool });
+        let beat = json!({ "seq": seq, "events": [event] });
+        let (_code, _answer) = app.worker_call(worker, "heartbeat", &beat).await;
+        let item = app.item(item.id).await;
+        if item.status == WorkItemStatus::Queued {
+            Ok(item)
+        } else {
+            Err(format!("{item:?}"))
+        }
+    })
+    .await
+    .unwrap();
+
+    assert_eq!(item.failure_cause, Some(FailureCause::Stuck));
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_cancelled_item_takes_its_worker_with_it() {
     let app = TestApp::start().await;
     let (item, worker) = running(&app).await;

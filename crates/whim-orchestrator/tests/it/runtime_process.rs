@@ -444,3 +444,31 @@ async fn root_runs_workers_as_the_user_that_was_named() {
     .unwrap_err();
     assert!(refused.to_string().contains("there is no such user"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_log_is_followed_from_its_last_lines_until_the_worker_ends() {
+    let place = Place::with_worker(
+        r#"echo one; echo two; echo three; echo > "$notes/printed"
+        while ! [ -e "$notes/go" ]; do sleep 0.05; done; echo four; exit 0"#,
+    );
+    let runtime = open(&place, &[]);
+    let worker = start(&runtime).await;
+    place.note("printed").await;
+    wait_until("the log", PATIENCE, async || {
+        let log = runtime.logs(worker, 1000).await.unwrap().unwrap_or_default();
+        if log.contains("three\n") { Ok(()) } else { Err(log) }
+    })
+    .await
+    .unwrap();
+
+    let mut log = runtime.follow(worker, 2, 1000).await.unwrap().unwrap();
+    assert_eq!(log.next().await.unwrap().unwrap(), "two\nthree\n");
+    fs::write(place.path().join("notes/go"), "").unwrap();
+    let mut rest = Vec::new();
+    while let Some(piece) = tokio::time::timeout(PATIENCE, log.next()).await.unwrap() {
+        rest.extend_from_slice(&piece.unwrap());
+    }
+
+    assert_eq!(rest, b"four\n");
+    assert!(runtime.follow(WorkerId::new(), 2, 1000).await.unwrap().is_none());
+}

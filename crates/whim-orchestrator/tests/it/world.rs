@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
@@ -22,11 +23,15 @@ use whim_orchestrator::config::Config;
 use whim_orchestrator::db::workers::NewWorker;
 use whim_orchestrator::db::{self, work_items, workers};
 use whim_orchestrator::dispatch::Launching;
+use whim_orchestrator::events::EventHub;
 use whim_orchestrator::http::{api_router, worker_router};
+use whim_orchestrator::lifecycle::Heartbeats;
 use whim_orchestrator::limits::Limits;
 use whim_orchestrator::locks::Locks;
 use whim_orchestrator::redis_connection::RedisConnection;
-use whim_orchestrator::runtime::{Attempt, Cleaned, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
+use whim_orchestrator::runtime::{
+    Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec,
+};
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
@@ -276,6 +281,9 @@ fn build(config: Config, database: &TestDatabase) -> App {
         worker_url: "http://127.0.0.1:1/".parse().unwrap(),
         launching: Launching::default(),
         pokes: Pokes::default(),
+        heartbeats: Heartbeats::default(),
+        events: EventHub::default(),
+        closing: CancellationToken::new(),
         config,
     })
 }
@@ -365,6 +373,15 @@ impl Runtime for NoRuntime {
 
     fn logs(&self, _worker: WorkerId, _bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
         Box::pin(async { Ok(Some("one\ntwo\n<three>\n".to_owned())) })
+    }
+
+    fn follow(
+        &self,
+        _worker: WorkerId,
+        _lines: usize,
+        _bytes: u64,
+    ) -> BoxFuture<'_, Result<Option<LogStream>, RuntimeError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Attempt>, RuntimeError>> {

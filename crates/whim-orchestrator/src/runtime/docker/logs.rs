@@ -7,6 +7,7 @@ use whim_core::WorkerId;
 
 use super::Inner;
 use super::engine::refusal;
+use crate::runtime::{LogStream, RuntimeError};
 
 /// The engine counts lines; a line of a log is rarely shorter than this.
 const BYTES_A_LINE: u64 = 64;
@@ -42,4 +43,28 @@ impl Inner {
         let tail = &log[log.len().saturating_sub(most)..];
         Ok(Some(String::from_utf8_lossy(tail).into_owned()))
     }
+
+    /// The last `lines` lines, and what comes after them until the container ends; `None` as above.
+    pub(super) async fn follow(&self, worker: WorkerId, lines: usize) -> anyhow::Result<Option<LogStream>> {
+        let docker = self.engine.connected().await?;
+        let Some(id) = self.container_of(docker, worker).await? else {
+            return Ok(None);
+        };
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .tail(&lines.to_string())
+            .follow(true)
+            .build();
+        let output = docker.logs(&id, Some(options)).map(move |output| match output {
+            Ok(output) => Ok(output.into_bytes()),
+            Err(error) => Err(failed(worker, error)),
+        });
+        Ok(Some(output.boxed()))
+    }
+}
+
+/// The log of a worker cannot be read.
+pub(super) fn failed(worker: WorkerId, error: impl Into<anyhow::Error>) -> RuntimeError {
+    RuntimeError::new(format!("reading the log of the worker {worker}"), error)
 }

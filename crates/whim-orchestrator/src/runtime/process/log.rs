@@ -24,7 +24,7 @@ impl BoundedLog {
         Self::with_limit(path, MAX_FILE_BYTES)
     }
 
-    fn with_limit(path: PathBuf, limit: u64) -> io::Result<Self> {
+    pub(super) fn with_limit(path: PathBuf, limit: u64) -> io::Result<Self> {
         let file = append_to(&path)?;
         let written = file.metadata()?.len();
         Ok(Self {
@@ -49,17 +49,23 @@ impl BoundedLog {
 
 /// The last `bytes` bytes of a log; `None` when there is none.
 pub(super) fn tail(path: &Path, bytes: u64) -> io::Result<Option<String>> {
-    let Some(newer) = tail_of_file(path, bytes)? else {
+    Ok(tail_and_file(path, bytes)?.map(|(tail, _file)| tail))
+}
+
+/// The same, with the file that is written to at the place where they end.
+pub(super) fn tail_and_file(path: &Path, bytes: u64) -> io::Result<Option<(String, File)>> {
+    let Some((newer, file)) = tail_of_file(path, bytes)? else {
         return Ok(None);
     };
     let missing = bytes - newer.len() as u64;
-    let mut text = tail_of_file(&full_file(path), missing)?.unwrap_or_default();
+    let older = tail_of_file(&full_file(path), missing)?;
+    let mut text = older.map(|(older, _file)| older).unwrap_or_default();
     text.extend(newer);
-    Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    Ok(Some((String::from_utf8_lossy(&text).into_owned(), file)))
 }
 
-fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut file = match open_regular(path) {
+fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<(Vec<u8>, File)>> {
+    let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -67,8 +73,8 @@ fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<Vec<u8>>> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(bytes)))?;
     let mut content = Vec::new();
-    file.take(bytes).read_to_end(&mut content)?;
-    Ok(Some(content))
+    (&mut file).take(bytes).read_to_end(&mut content)?;
+    Ok(Some((content, file)))
 }
 
 /// Opens a log for reading. A worker that runs as the same user can put anything in the place of its log or of its
@@ -96,7 +102,7 @@ fn append_to(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn full_file(path: &Path) -> PathBuf {
+pub(super) fn full_file(path: &Path) -> PathBuf {
     path.with_extension("log.1")
 }
 

@@ -16,7 +16,8 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_stream::wrappers::BroadcastStream;
 use whim_core::WorkerId;
 use whim_orchestrator::runtime::{
-    Attempt, AttemptState, Cleaned, Exit, ExitKind, Runtime, RuntimeError, RuntimeHandle, WorkerSpec,
+    Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, Runtime, RuntimeError, RuntimeHandle,
+    WorkerSpec,
 };
 use whim_service::secret::ExposeSecret as _;
 
@@ -195,6 +196,15 @@ impl Runtime for FakeRuntime {
     }
 
     fn logs(&self, _worker: WorkerId, _bytes: u64) -> BoxFuture<'_, Result<Option<String>, RuntimeError>> {
+        std::future::ready(Ok(None)).boxed()
+    }
+
+    fn follow(
+        &self,
+        _worker: WorkerId,
+        _lines: usize,
+        _bytes: u64,
+    ) -> BoxFuture<'_, Result<Option<LogStream>, RuntimeError>> {
         std::future::ready(Ok(None)).boxed()
     }
 

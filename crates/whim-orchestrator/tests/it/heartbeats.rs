@@ -1,0 +1,215 @@
+//! Heartbeats of many workers at once.
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use whim_orchestrator::lifecycle;
+use whim_service::supervisor::{Phase, Supervisor};
+use whim_testkit::wait::wait_until;
+
+use crate::app::PATIENCE;
+use crate::world::{Answer, HEAD, SPEC_HALF_DONE, TestWorker, World};
+
+/// A world that writes heartbeats together, and workers whose tokens are known.
+async fn busy_world(workers: usize) -> (World, Supervisor, Vec<TestWorker>) {
+    let world = World::new().await;
+    let supervisor = Supervisor::new();
+    let work = supervisor.phase(Phase::Work);
+    work.critical(
+        "heartbeats",
+        lifecycle::write_heartbeats(world.app.clone(), work.token()),
+    );
+    let mut running = Vec::new();
+    for _ in 0..workers {
+        let worker = world.running().await;
+        world
+            .call(&worker, "heartbeat", &json!({ "seq": 0 }))
+            .await
+            .expect(200);
+        running.push(worker);
+    }
+    (world, supervisor, running)
+}
+
+fn event(message: &str) -> Value {
+    json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": message })
+}
+
+#[tokio::test]
+async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
+    const WORKERS: usize = 20;
+    let (world, _supervisor, workers) = busy_world(WORKERS).await;
+    let mut others = world.pool.begin().await.unwrap();
+    sqlx::query("lock table worker_beats in exclusive mode")
+        .execute(&mut *others)
+        .await
+        .unwrap();
+
+    let beat = json!({ "seq": 1, "iteration": 2, "stage": "working", "events": [event("hello")] });
+    let beats = join_all(
+        workers
+            .iter()
+            .map(|worker| world.call(worker, "heartbeat", &beat)),
+    );
+    let release = async {
+        wait_until("a heartbeat to wait", PATIENCE, async || {
+            match world
+                .number("select count(*) from pg_locks where not granted")
+                .await
+            {
+                0 => Err("none waits"),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
+        others.commit().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(beats, release);
+
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    let transactions = world
+        .number("select count(distinct xmin::text) from worker_beats")
+        .await;
+    assert!(
+        transactions <= 3,
+        "{transactions} transactions for {WORKERS} heartbeats"
+    );
+    let kept = world
+        .number("select count(*) from events where body ->> 'message' = 'hello'")
+        .await;
+    assert_eq!(usize::try_from(kept).unwrap(), WORKERS);
+    let counted = world.number("select count(*) from worker_iterations").await;
+    assert_eq!(usize::try_from(counted).unwrap(), 2 * WORKERS);
+}
+
+#[tokio::test]
+async fn each_of_them_gets_its_own_answer() {
+    let (world, _supervisor, workers) = busy_world(4).await;
+    let [lost, repeated, ticking, plain] = workers.as_slice() else {
+        panic!("four workers");
+    };
+    let cancel = format!("/api/work/{}/cancel", lost.item);
+    world.post(&cancel, &json!({})).await.expect(200);
+    let first = json!({ "seq": 7, "iteration": 3, "events": [event("once")] });
+    world.call(repeated, "heartbeat", &first).await.expect(200);
+
+    let with_checklist =
+        json!({ "seq": 1, "spec": SPEC_HALF_DONE, "headSha": HEAD, "events": [event("ticked")] });
+    let beats = [
+        (lost, json!({ "seq": 1, "events": [event("late")] })),
+        (repeated, first),
+        (ticking, with_checklist),
+        (plain, json!({ "seq": 1, "events": [event("plain")] })),
+    ];
+    let calls = beats
+        .iter()
+        .map(|(worker, beat)| world.call(worker, "heartbeat", beat));
+    let answers: Vec<Answer> = join_all(calls).await;
+
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [409, 200, 200, 200]);
+    assert_eq!(answers[0].body["code"], "lease_lost");
+    let messages: Vec<String> =
+        sqlx::query_scalar("select body ->> 'message' from events where kind = 'worker_event' order by 1")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap();
+    assert_eq!(messages, ["once", "plain", "ticked"]);
+    assert_eq!(world.item(ticking.item).await["tasksDone"], 1);
+}
+
+#[tokio::test]
+async fn one_worker_whose_row_is_held_keeps_no_other_waiting() {
+    let (world, _supervisor, workers) = busy_world(2).await;
+    let [held, free] = workers.as_slice() else {
+        panic!("two workers");
+    };
+    let mut others = world.pool.begin().await.unwrap();
+    sqlx::query("select from worker_beats where worker_id = $1 for update")
+        .bind(held.id)
+        .execute(&mut *others)
+        .await
+        .unwrap();
+
+    let beat = json!({ "seq": 1, "events": [event("hello")] });
+    let waiting = world.call(held, "heartbeat", &beat);
+    let meanwhile = async {
+        wait_until("the held heartbeat to wait", PATIENCE, async || {
+            match world
+                .number("select count(*) from pg_locks where not granted")
+                .await
+            {
+                0 => Err("it does not wait"),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
+        world.call(free, "heartbeat", &beat).await.expect(200);
+        others.commit().await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(waiting, meanwhile);
+
+    answer.expect(200);
+    assert_eq!(
+        world
+            .number("select count(*) from events where kind = 'worker_event'")
+            .await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn heartbeats_of_one_worker_at_once_are_kept_once_each() {
+    let (world, _supervisor, workers) = busy_world(1).await;
+    let worker = &workers[0];
+    let beat = json!({ "seq": 1, "iteration": 1, "events": [event("hello"), event("again")] });
+
+    let answers = join_all((0..12).map(|_| world.call(worker, "heartbeat", &beat))).await;
+
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    assert_eq!(
+        world
+            .number("select count(*) from events where kind = 'worker_event'")
+            .await,
+        2
+    );
+    assert_eq!(world.number("select count(*) from worker_iterations").await, 1);
+}
+
+#[tokio::test]
+async fn heartbeats_stay_in_their_page_and_leave_the_index_alone() {
+    const ROUNDS: u64 = 60;
+    let (world, _supervisor, workers) = busy_world(10).await;
+    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "cost_usd": 0.25,
+        "tokens": { "in": 10, "out": 5, "cache_read": 2, "cache_write": 1 } });
+    for round in 1..=ROUNDS {
+        let beat = json!({ "seq": round, "iteration": 1, "stage": "working", "stats": stats });
+        let answers = join_all(
+            workers
+                .iter()
+                .map(|worker| world.call(worker, "heartbeat", &beat)),
+        )
+        .await;
+        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    }
+
+    // Counters reach the view a moment after the transaction.
+    wait_until("the statistics", PATIENCE, async || {
+        let (updates, heap_only): (i64, i64) = sqlx::query_as(
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_beats'",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+        let all = i64::try_from(ROUNDS * 10).unwrap();
+        // A few come while an older snapshot keeps their page full.
+        if updates >= all && heap_only * 100 >= updates * 95 {
+            Ok(())
+        } else {
+            Err(format!("{heap_only} of {updates} updates were heap-only"))
+        }
+    })
+    .await
+    .unwrap();
+}

@@ -1,0 +1,81 @@
+//! The days of the history of events.
+#![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
+
+use whim_orchestrator::reconcile::{History, HistoryReport};
+use whim_service::reconcile::Reconciler as _;
+
+use crate::world::World;
+
+const ALL: &str = "select count(*) from events";
+const WITHOUT_A_DAY: &str = "select count(*) from events_default";
+const DAYS: &str = "select count(*) from pg_inherits where inhparent = 'events'::regclass";
+
+async fn insert(world: &World, days_ago: i32) {
+    sqlx::query(
+        "insert into events (kind, work_item_id, body, recorded_at)
+         values ('item', gen_random_uuid(), '{}', now() - make_interval(days => $1))",
+    )
+    .bind(days_ago)
+    .execute(&world.pool)
+    .await
+    .unwrap();
+}
+
+async fn reconcile(world: &World) -> HistoryReport {
+    History(world.app.clone()).reconcile().await.unwrap()
+}
+
+#[tokio::test]
+async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
+    let world = World::new().await;
+    insert(&world, 0).await;
+    insert(&world, 3).await;
+    assert_eq!(world.number(WITHOUT_A_DAY).await, 2);
+
+    let report = reconcile(&world).await;
+
+    // Today, two days ahead, and the one three days ago.
+    assert_eq!((report.made.len(), report.dropped.len()), (4, 0), "{report:?}");
+    assert_eq!(
+        (world.number(ALL).await, world.number(WITHOUT_A_DAY).await),
+        (2, 0)
+    );
+    insert(&world, 0).await;
+    insert(&world, -1).await;
+    assert_eq!(
+        (world.number(ALL).await, world.number(WITHOUT_A_DAY).await),
+        (4, 0)
+    );
+    let again = reconcile(&world).await;
+    assert_eq!((again.made, again.dropped), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn days_that_are_older_than_the_retention_go_as_a_whole() {
+    let world = World::with(&[("EVENT_RETENTION_DAYS", "2")]).await;
+    for days_ago in [0, 2, 3, 40] {
+        insert(&world, days_ago).await;
+    }
+
+    let report = reconcile(&world).await;
+
+    assert_eq!(report.dropped.len(), 2, "{report:?}");
+    assert_eq!(world.number(ALL).await, 2);
+    // The default, today, two days ahead, and the one two days ago.
+    assert_eq!(world.number(DAYS).await, 5);
+}
+
+#[tokio::test]
+async fn several_orchestrators_may_make_days_while_others_write() {
+    let world = World::new().await;
+    let writer = async {
+        for _ in 0..50 {
+            insert(&world, 0).await;
+        }
+    };
+    let (one, other, ()) = tokio::join!(reconcile(&world), reconcile(&world), writer);
+
+    assert_eq!(one.made.len() + other.made.len(), 3, "{one:?} {other:?}");
+    assert_eq!(world.number(ALL).await, 50);
+    assert_eq!(world.number("select count(distinct id) from events").await, 50);
+}

@@ -1,0 +1,310 @@
+//! Live events, and their replay.
+#![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use whim_core::WorkerId;
+
+use crate::app::{PATIENCE, Services, TestApp};
+use crate::watcher::{Sent, Watcher};
+
+fn notice(message: &str) -> Value {
+    json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": message })
+}
+
+fn is_notice(sent: &Sent, message: &str) -> bool {
+    sent.data["message"] == message
+}
+
+/// A worker that registered.
+async fn running_worker(app: &TestApp) -> WorkerId {
+    let item = app.submit().await;
+    let worker = app.wait_for_worker(item.id).await;
+    app.register(worker).await;
+    worker
+}
+
+async fn beat(app: &TestApp, worker: WorkerId, seq: u64, messages: &[&str]) {
+    let events: Vec<Value> = messages.iter().map(|message| notice(message)).collect();
+    let body = json!({ "seq": seq, "events": events });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &body).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+#[tokio::test]
+async fn viewers_see_items_workers_and_what_workers_tell_in_the_order_in_which_it_happens() {
+    let app = TestApp::start().await;
+    let mut viewer = Watcher::of_all(&app).await;
+    let position = viewer.next().await.unwrap();
+    assert_eq!((position.kind.as_str(), position.id.is_some()), ("", true));
+
+    let worker = running_worker(&app).await;
+    beat(&app, worker, 1, &["hello", "again"]).await;
+    let (status, _) = app.post(&format!("/api/workers/{worker}/kill"), &json!({})).await;
+    assert_eq!(status, 200);
+
+    let seen = viewer.until(|sent| sent.data["status"] == "killed").await;
+    let short = |sent: &Sent| {
+        let what = sent.data.get("status").or(sent.data.get("message")).unwrap();
+        format!("{} {}", sent.kind, what.as_str().unwrap())
+    };
+    let mut told: Vec<String> = seen.iter().map(short).collect();
+    told.retain(|told| told != "item queued");
+    assert_eq!(
+        told,
+        [
+            "item assigned",
+            "worker starting",
+            "worker running",
+            "item in_progress",
+            "worker_event hello",
+            "worker_event again",
+            "worker killed"
+        ]
+    );
+    let ids: Vec<i64> = seen.iter().map(|sent| sent.id.unwrap()).collect();
+    assert!(ids.is_sorted_by(|one, other| one < other), "{ids:?}");
+    assert!(position.id.unwrap() < ids[0]);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_comes_back_gets_everything_after_the_last_event_once_and_then_what_happens() {
+    let app = TestApp::start().await;
+    let mut viewer = Watcher::of_all(&app).await;
+    let begin = viewer.next().await.unwrap().id.unwrap();
+    let worker = running_worker(&app).await;
+    beat(&app, worker, 1, &["one", "two", "three"]).await;
+    let all = viewer.until(|sent| is_notice(sent, "three")).await;
+
+    for (index, last) in all.iter().enumerate() {
+        let mut again = Watcher::after(&app, last.id.unwrap()).await;
+        beat(&app, worker, 2 + index as u64, &["later"]).await;
+        let missed = again.until(|sent| is_notice(sent, "later")).await;
+        assert_eq!(&missed[..all.len() - index - 1], &all[index + 1..]);
+    }
+    // Browsers cannot send the header when they first connect.
+    let path = format!("/api/events?lastEventId={begin}");
+    let mut again = Watcher::connect(app.api(reqwest::Method::GET, &path)).await;
+    assert_eq!(again.until(|sent| is_notice(sent, "three")).await, all);
+    // An identifier of another life is no reason to stay silent.
+    let mut again = Watcher::after(&app, i64::MAX).await;
+    beat(&app, worker, 1000, &["from now on"]).await;
+    assert!(is_notice(&again.next().await.unwrap(), "from now on"));
+
+    let request = app
+        .api(reqwest::Method::GET, "/api/events")
+        .header("Last-Event-ID", "x");
+    let refused: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(refused["details"]["field"], "Last-Event-ID", "{refused}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_of_one_worker_sees_that_worker_only() {
+    let app = TestApp::start().await;
+    let (own, other) = (running_worker(&app).await, running_worker(&app).await);
+    let path = format!("/api/workers/{own}/events");
+    let replayed = format!("{path}?lastEventId=0");
+    let mut live = Watcher::connect(app.api(reqwest::Method::GET, &path)).await;
+
+    beat(&app, other, 1, &["not mine"]).await;
+    beat(&app, own, 1, &["mine"]).await;
+
+    assert!(is_notice(&live.next_of("worker_event").await, "mine"));
+    let mut replay = Watcher::connect(app.api(reqwest::Method::GET, &replayed)).await;
+    let told = replay.until(|sent| is_notice(sent, "mine")).await;
+    let own = json!(own);
+    assert!(told.iter().all(|sent| sent.data["workerId"] == own), "{told:?}");
+    assert_eq!(told.len(), 3, "{told:?}");
+
+    let unknown = format!("/api/workers/{}/events", WorkerId::new());
+    assert_eq!(app.get(&unknown).await.0, 404);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn each_orchestrator_shows_what_the_others_do_also_while_redis_is_away() {
+    let services = Services::with_own_redis().await;
+    let first = TestApp::beside(&services, &[]).await;
+    let second = TestApp::beside(&services, &[("MAX_WORKERS", "0")]).await;
+    let worker = running_worker(&first).await;
+    let mut viewers = [Watcher::of_all(&first).await, Watcher::of_all(&second).await];
+
+    beat(&first, worker, 1, &["with redis"]).await;
+    for viewer in &mut viewers {
+        assert!(is_notice(&viewer.next_of("worker_event").await, "with redis"));
+    }
+    services.redis.stop().await.unwrap();
+    beat(&first, worker, 2, &["without"]).await;
+    for viewer in &mut viewers {
+        assert!(is_notice(&viewer.next_of("worker_event").await, "without"));
+    }
+    let (status, health) = second.get("/health").await;
+    assert_eq!(
+        (status.as_u16(), &health["redis"]["healthy"]),
+        (503, &json!(false))
+    );
+    first.stop().await;
+    second.stop().await;
+}
+
+/// Inserts an event, waits a little, and commits or takes it back.
+async fn write_slowly(app: &TestApp, commits: bool) {
+    let mut transaction = app.app.work_database.begin().await.unwrap();
+    let insert = "insert into events (kind, work_item_id, worker_id, body)
+         values ('worker_event', gen_random_uuid(), gen_random_uuid(), '{\"type\": \"notice\", \"message\": \"slow\"}')";
+    sqlx::query(insert).execute(&mut *transaction).await.unwrap();
+    sqlx::query("select pg_sleep(random() * 0.02)")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    if commits {
+        transaction.commit().await.unwrap();
+    } else {
+        transaction.rollback().await.unwrap();
+    }
+    app.app.events.wrote();
+}
+
+#[tokio::test]
+async fn transactions_that_commit_in_another_order_are_all_seen_once_and_in_one_order() {
+    let app = TestApp::start().await;
+    let mut live = Watcher::of_all(&app).await;
+    let begin = live.next().await.unwrap().id.unwrap();
+
+    let mut writers = FuturesUnordered::new();
+    for writer in 0..120 {
+        writers.push(write_slowly(&app, writer % 5 != 0));
+        if writers.len() == 6 {
+            writers.next().await;
+        }
+    }
+    while writers.next().await.is_some() {}
+    drop(writers);
+
+    let mut seen: Vec<i64> = Vec::new();
+    for _ in 0..96 {
+        seen.push(live.next_of("worker_event").await.id.unwrap());
+    }
+    let written: Vec<i64> = sqlx::query_scalar("select id from events where id > $1 order by id")
+        .bind(begin)
+        .fetch_all(&app.app.database)
+        .await
+        .unwrap();
+    assert_eq!(seen, written);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn only_transactions_that_write_events_hold_others_back() {
+    let app = TestApp::start().await;
+    let pool = &app.app.database;
+    let horizon = async || -> i64 {
+        sqlx::query_scalar("select event_horizon()")
+            .fetch_one(pool)
+            .await
+            .unwrap()
+    };
+    let insert =
+        "insert into events (kind, work_item_id, body) values ('item', gen_random_uuid(), '{}') returning id";
+    let mut unrelated = pool.begin().await.unwrap();
+    sqlx::query("create table unrelated ()")
+        .execute(&mut *unrelated)
+        .await
+        .unwrap();
+
+    let mut slow = pool.begin().await.unwrap();
+    let early: i64 = sqlx::query_scalar(insert).fetch_one(&mut *slow).await.unwrap();
+    let late: i64 = sqlx::query_scalar(insert).fetch_one(pool).await.unwrap();
+
+    assert!(early < late);
+    assert!(horizon().await < early);
+    slow.commit().await.unwrap();
+    assert!(horizon().await >= late);
+    unrelated.rollback().await.unwrap();
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nobody() {
+    const EVENTS: u64 = 20_000;
+    let app = TestApp::start().await;
+    let mut lazy = tokio::net::TcpStream::connect(app.addresses.api.socket_addrs(|| None).unwrap()[0])
+        .await
+        .unwrap();
+    lazy.write_all(b"GET /api/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = [0; 12];
+    lazy.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    let mut eager = Watcher::of_all(&app).await;
+
+    sqlx::query(
+        "insert into events (kind, work_item_id, worker_id, body)
+         select 'worker_event', gen_random_uuid(), gen_random_uuid(),
+                jsonb_build_object('type', 'notice', 'message', repeat('x', 2000) || n)
+         from generate_series(1, $1) as n",
+    )
+    .bind(i64::try_from(EVENTS).unwrap())
+    .execute(&app.app.database)
+    .await
+    .unwrap();
+    app.app.events.wrote();
+
+    let mut told = 0;
+    while told < EVENTS {
+        let sent = eager.next().await.unwrap();
+        told += match sent.kind.as_str() {
+            "worker_event" => 1,
+            // A machine that is very busy may leave this viewer behind, too.
+            "lagged" => sent.data["leftOut"].as_u64().unwrap(),
+            _ => 0,
+        };
+    }
+    assert_eq!(told, EVENTS);
+
+    // It begins to read at last, and gets one more event, before which its loss is told.
+    let item = app.submit().await;
+    let mut text = String::new();
+    let mut piece = vec![0; 1 << 20];
+    while !text.contains(&item.id.to_string()) {
+        let read = tokio::time::timeout(PATIENCE, lazy.read(&mut piece))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_ne!(read, 0, "the stream goes on");
+        text.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    let shown = text.matches("event: worker_event").count() as u64;
+    let lost: Vec<u64> = text
+        .match_indices("\"leftOut\":")
+        .map(|(index, name)| {
+            let digits = text[index + name.len()..].split('}').next().unwrap();
+            digits.parse().unwrap()
+        })
+        .collect();
+    assert!(!lost.is_empty(), "{shown} events were shown");
+    assert_eq!(shown + lost.iter().sum::<u64>(), EVENTS, "{lost:?}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_streams_of_viewers_end_when_the_orchestrator_stops() {
+    let app = TestApp::start().await;
+    let mut viewers = Vec::new();
+    for _ in 0..5 {
+        viewers.push(Watcher::of_all(&app).await);
+    }
+    let begin = std::time::Instant::now();
+    app.stop().await;
+    assert!(begin.elapsed() < Duration::from_secs(9));
+    for mut viewer in viewers {
+        while viewer.next().await.is_some() {}
+    }
+}

@@ -1,0 +1,115 @@
+//! A viewer of live events.
+#![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
+
+use reqwest::{RequestBuilder, Response};
+use serde_json::Value;
+use whim_core::protocol::events::Event;
+
+use crate::app::{PATIENCE, TestApp};
+
+/// One server-sent event.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sent {
+    /// `None` when it has none.
+    pub(crate) id: Option<i64>,
+    /// Empty for a block that only says where the stream begins.
+    pub(crate) kind: String,
+    pub(crate) data: Value,
+}
+
+/// A viewer that is connected.
+pub(crate) struct Watcher {
+    response: Response,
+    unread: Vec<u8>,
+}
+
+impl Watcher {
+    /// Connects, and returns when the answer has begun: from then on nothing is missed.
+    pub(crate) async fn connect(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            response,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Everything from now on.
+    pub(crate) async fn of_all(app: &TestApp) -> Self {
+        Self::connect(app.api(reqwest::Method::GET, "/api/events")).await
+    }
+
+    /// Everything after an event, as a browser asks that was cut off.
+    pub(crate) async fn after(app: &TestApp, id: i64) -> Self {
+        let request = app.api(reqwest::Method::GET, "/api/events");
+        Self::connect(request.header("Last-Event-ID", id)).await
+    }
+
+    /// The next block; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<Sent> {
+        loop {
+            let end = self.unread.windows(2).position(|two| two == b"\n\n");
+            let Some(end) = end else {
+                let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
+                let chunk = chunk.unwrap().unwrap()?;
+                self.unread.extend_from_slice(&chunk);
+                continue;
+            };
+            let block: Vec<u8> = self.unread.drain(..end + 2).collect();
+            if let Some(sent) = parse(std::str::from_utf8(&block).unwrap()) {
+                return Some(sent);
+            }
+        }
+    }
+
+    /// The next event of a kind.
+    pub(crate) async fn next_of(&mut self, kind: &str) -> Sent {
+        loop {
+            let sent = self.next().await.unwrap();
+            if sent.kind == kind {
+                return sent;
+            }
+        }
+    }
+
+    /// What comes up to an event that `last` knows, that one included.
+    pub(crate) async fn until(&mut self, last: impl Fn(&Sent) -> bool) -> Vec<Sent> {
+        let mut all = Vec::new();
+        loop {
+            let sent = self.next().await.unwrap();
+            all.push(sent.clone());
+            if last(&sent) {
+                return all;
+            }
+        }
+    }
+}
+
+/// `None` for a comment.
+fn parse(block: &str) -> Option<Sent> {
+    let mut sent = Sent {
+        id: None,
+        kind: String::new(),
+        data: Value::Null,
+    };
+    let mut is_comment = true;
+    for line in block.lines().filter(|line| !line.is_empty()) {
+        let (field, value) = line.split_once(':').unwrap();
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "" => continue,
+            "id" => sent.id = Some(value.parse().unwrap()),
+            "event" => value.clone_into(&mut sent.kind),
+            "data" => sent.data = serde_json::from_str(value).unwrap(),
+            other => panic!("{other}: {value}"),
+        }
+        is_comment = false;
+    }
+    if !sent.kind.is_empty() {
+        // What is sent is what the document describes.
+        let event: Event = serde_json::from_value(sent.data.clone()).unwrap();
+        assert_eq!(serde_json::to_value(event).unwrap()["kind"], sent.kind);
+    }
+    (!is_comment).then_some(sent)
+}
