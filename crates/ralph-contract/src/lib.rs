@@ -4,6 +4,7 @@ mod event;
 mod exit;
 pub mod files;
 mod line;
+pub mod pre_edit;
 mod spec;
 mod stats;
 

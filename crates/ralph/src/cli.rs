@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::agent::AgentOptions;
 use crate::environment::Environment;
 use crate::harness::Harness;
-use crate::harness::claude::ClaudeHarness;
+use crate::harness::claude::{ClaudeHarness, PreEditHook};
 use crate::harness::command::CommandHarness;
 use crate::run::RunOptions;
 use crate::spec::SpecOptions;
@@ -70,6 +70,15 @@ pub(crate) struct RunArguments {
     /// How often SPEC.md and git are looked at while the agent works
     #[arg(long, value_name = "SEC", default_value = "0.3", value_parser = seconds, hide = true)]
     watch_period: Duration,
+
+    /// A program that is asked before each edit of the agent and may refuse it with exit code 2; each repetition is one
+    /// argument of the program
+    #[arg(long = "pre-edit-hook", value_name = "WORD", allow_hyphen_values = true)]
+    pre_edit_hook: Vec<String>,
+
+    /// How long the hook may take; then the edit goes ahead
+    #[arg(long, value_name = "SEC", default_value = "60", value_parser = seconds)]
+    pre_edit_limit: Duration,
 
     #[command(flatten)]
     agent: AgentArguments,
@@ -169,12 +178,20 @@ pub(crate) struct Surroundings {
 }
 
 impl AgentArguments {
-    fn into_options(self, surroundings: Surroundings) -> anyhow::Result<AgentOptions> {
+    fn into_options(
+        self,
+        surroundings: Surroundings,
+        pre_edit: Option<PreEditHook>,
+    ) -> anyhow::Result<AgentOptions> {
+        if pre_edit.is_some() && self.harness != HarnessName::Claude {
+            bail!("`--pre-edit-hook` goes with `--harness claude`: no other harness asks before it edits");
+        }
         let mut command = self.command.into_iter();
         let harness: Box<dyn Harness> = match (self.harness, command.next()) {
             (HarnessName::Claude, None) => Box::new(ClaudeHarness {
                 program: absolute(&self.claude_bin, &surroundings),
                 model: self.model.clone(),
+                pre_edit,
             }),
             (HarnessName::Claude, Some(_)) => bail!("a command after `--` goes with `--harness command`"),
             (HarnessName::Command, Some(program)) => Box::new(CommandHarness {
@@ -216,8 +233,12 @@ impl RunArguments {
     }
 
     pub(crate) fn into_options(self, surroundings: Surroundings) -> anyhow::Result<RunOptions> {
+        let pre_edit = (!self.pre_edit_hook.is_empty()).then(|| PreEditHook {
+            command: self.pre_edit_hook,
+            limit: self.pre_edit_limit,
+        });
         Ok(RunOptions {
-            agent: self.agent.into_options(surroundings)?,
+            agent: self.agent.into_options(surroundings, pre_edit)?,
             spec: self.spec,
             iterations: (!self.all).then_some(self.iterations.get()),
             stuck_threshold: self.stuck_threshold.get(),
@@ -234,7 +255,7 @@ impl SpecArguments {
 
     pub(crate) fn into_options(self, surroundings: Surroundings) -> anyhow::Result<SpecOptions> {
         Ok(SpecOptions {
-            agent: self.agent.into_options(surroundings)?,
+            agent: self.agent.into_options(surroundings, None)?,
             spec: self.spec,
             description: if self.description == "-" {
                 io::read_to_string(io::stdin()).context("reading the description from standard input")?

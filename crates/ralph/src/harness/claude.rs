@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use semver::Version;
+use serde_json::json;
 
 use super::{CommandSpec, Harness, Purpose, VersionRequirement};
 use crate::stream::Decoder;
@@ -25,6 +27,44 @@ pub(crate) struct ClaudeHarness {
     pub(crate) program: OsString,
     /// The model to ask for; Claude Code's own default otherwise.
     pub(crate) model: Option<String>,
+    /// Who is asked before each edit.
+    pub(crate) pre_edit: Option<PreEditHook>,
+}
+
+/// The tools that edit a file, as a pattern of Claude Code's hooks.
+const EDITING_TOOLS: &str = "Write|Edit|MultiEdit|NotebookEdit";
+
+/// A program that is asked before each edit; what it reads and answers is in the contract (`--pre-edit-hook`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PreEditHook {
+    /// The program and its arguments.
+    pub(crate) command: Vec<String>,
+    /// How long it may take.
+    pub(crate) limit: Duration,
+}
+
+impl PreEditHook {
+    /// As settings of Claude Code, which hands the hook's command to a shell.
+    fn settings(&self) -> String {
+        let words: Vec<String> = self.command.iter().map(|word| shell_quoted(word)).collect();
+        let hook = json!({
+            "type": "command",
+            "command": words.join(" "),
+            // In whole seconds.
+            "timeout": self.limit.as_secs() + u64::from(self.limit.subsec_nanos() > 0),
+        });
+        json!({
+            "hooks": { "PreToolUse": [{ "matcher": EDITING_TOOLS, "hooks": [hook] }] },
+            // The user's own settings may say otherwise.
+            "disableAllHooks": false,
+        })
+        .to_string()
+    }
+}
+
+/// As one word of a POSIX shell, whatever it contains.
+fn shell_quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 impl Harness for ClaudeHarness {
@@ -65,6 +105,9 @@ impl Harness for ClaudeHarness {
         .to_vec();
         if let Some(mode) = permission_mode {
             arguments.extend(["--permission-mode".into(), mode.into()]);
+        }
+        if let (Purpose::Work, Some(hook)) = (purpose, &self.pre_edit) {
+            arguments.extend(["--settings".into(), hook.settings().into()]);
         }
         if let Some(model) = &self.model {
             // In one word, so that no model's name is taken for an option.
@@ -108,6 +151,7 @@ mod tests {
         let harness = ClaudeHarness {
             program: "claude".into(),
             model: model.map(str::to_owned),
+            pre_edit: None,
         };
         let command = harness.command(purpose);
         let arguments: Vec<_> = command
@@ -153,5 +197,22 @@ mod tests {
         --strict-mcp-config
         --model=--opus
         ");
+    }
+
+    #[test]
+    fn the_words_of_a_hook_stay_words() {
+        let hook = PreEditHook {
+            command: vec![
+                "/opt/my tools/ask".to_owned(),
+                "it's; $(touch x) `y` \"z\"".to_owned(),
+            ],
+            limit: Duration::from_millis(1500),
+        };
+        insta::assert_snapshot!(hook.settings(), @r#"{"disableAllHooks":false,"hooks":{"PreToolUse":[{"hooks":[{"command":"'/opt/my tools/ask' 'it'\\''s; $(touch x) `y` \"z\"'","timeout":2,"type":"command"}],"matcher":"Write|Edit|MultiEdit|NotebookEdit"}]}}"#);
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("printf %s {}", shell_quoted(&hook.command[1]))])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), hook.command[1]);
     }
 }

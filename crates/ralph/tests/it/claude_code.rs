@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use ralph_contract::pre_edit::PreEdit;
 use ralph_contract::{Event, IterationDone, Line, ToolKind, WarningKind, parse_line};
 use whim_testkit::anthropic::{AgentScript, Anthropic, ApiError, Coder, Fault, Solution};
 use whim_testkit::tools;
@@ -125,4 +126,45 @@ fn claude_code_that_gives_up_is_stuck_with_its_reason() {
         panic!("{events:#?}");
     };
     assert_eq!(stuck.reason, "There is no database.");
+}
+
+#[test]
+fn claude_code_asks_the_hook_before_each_edit_and_reads_why_it_was_refused() {
+    let world = World::new(TWO_TASKS);
+    let anthropic = Anthropic::start().unwrap();
+    anthropic.set_coder(Coder::default().solution(Solution::for_task("").file("hello.txt", "hello\n")));
+    // Refuses the first edit of hello.txt; its arguments would be worth something to a shell.
+    let hook = world.script(
+        "ask",
+        r#"
+        [ "$1" = "it's \$HOME; exit 2" ] || exit 2
+        question=$(cat)
+        printf '%s\n' "$question" >> "$OUTSIDE/questions"
+        case $question in *hello.txt*) ;; *) exit 0 ;; esac
+        mkdir "$OUTSIDE/asked" 2> /dev/null || exit 0
+        echo "Another item has hello.txt: do something else first" >&2
+        exit 2
+        "#,
+    );
+    let mut command = run(&world, &anthropic, &["--pre-edit-hook"]);
+    command
+        .arg(&hook)
+        .args(["--pre-edit-hook", "it's $HOME; exit 2", "--pre-edit-limit", "20"]);
+    let (events, code) = events(&world, &mut command);
+    assert_eq!(code, Some(0), "{events:#?}");
+    assert_eq!(anthropic.violations(), [""; 0]);
+    let told = anthropic.requests().into_iter().any(|request| {
+        request
+            .text
+            .contains("Another item has hello.txt: do something else first")
+    });
+    assert!(told, "the agent was not told why");
+    let questions = std::fs::read_to_string(world.outside("questions")).unwrap();
+    let asked: Vec<_> = questions
+        .lines()
+        .map(|line| PreEdit::parse(line.as_bytes()).unwrap().path())
+        .collect();
+    let directory = world.repository.directory().canonicalize().unwrap();
+    let expected = ["hello.txt", "hello.txt", "SPEC.md", "hello.txt", "SPEC.md"];
+    assert_eq!(asked, expected.map(|name| directory.join(name)));
 }

@@ -32,17 +32,19 @@ fn help_says_what_there_is() {
       [COMMAND]...  Program and arguments of the harness command; the prompt goes to its standard input
 
     Options:
-          --all                  Go on until every task is done, or the agent is stuck
-      -n <N>                     End after so many iterations [default: 50]
-          --spec <PATH>          The checklist [default: SPEC.md, else .ai/SPEC.md]
-          --stuck-threshold <N>  End after so many iterations in a row without a ticked box or a commit [default: 3]
-          --headless             Print one JSON object a line, for programs, and end when the parent process dies
-          --harness <NAME>       Which agent to start: claude, or any command [default: claude]
-          --model <NAME>         The model to ask for [default: the harness's own]
-          --claude-bin <PATH>    The program of the harness claude [default: claude]
-          --pass-env <NAME>      A variable of the environment that the agent gets, too; may be repeated
-          --timeout-idle <SEC>   End an agent that prints nothing for so long; must be longer than any of its tool calls may take [default: 900]
-      -h, --help                 Print help
+          --all                   Go on until every task is done, or the agent is stuck
+      -n <N>                      End after so many iterations [default: 50]
+          --spec <PATH>           The checklist [default: SPEC.md, else .ai/SPEC.md]
+          --stuck-threshold <N>   End after so many iterations in a row without a ticked box or a commit [default: 3]
+          --pre-edit-hook <WORD>  A program that is asked before each edit of the agent and may refuse it with exit code 2; each repetition is one argument of the program
+          --pre-edit-limit <SEC>  How long the hook may take; then the edit goes ahead [default: 60]
+          --headless              Print one JSON object a line, for programs, and end when the parent process dies
+          --harness <NAME>        Which agent to start: claude, or any command [default: claude]
+          --model <NAME>          The model to ask for [default: the harness's own]
+          --claude-bin <PATH>     The program of the harness claude [default: claude]
+          --pass-env <NAME>       A variable of the environment that the agent gets, too; may be repeated
+          --timeout-idle <SEC>    End an agent that prints nothing for so long; must be longer than any of its tool calls may take [default: 900]
+      -h, --help                  Print help
     --- exit code 0
     ");
 }
@@ -136,6 +138,25 @@ fn a_command_goes_with_its_harness() {
     {"event":"failed","error":"a command after `--` goes with `--harness command`"}
     --- exit code 3
     {"event":"spec_generation_failed","error":"`--harness command` needs the command after `--`"}
+    --- exit code 3
+    "#);
+}
+
+#[test]
+fn a_harness_that_would_not_ask_the_hook_is_refused() {
+    let world = World::new(TWO_TASKS);
+    let mut command = world.ralph(&[
+        "run",
+        "--headless",
+        "--harness",
+        "command",
+        "--pre-edit-hook",
+        "true",
+        "--",
+        "true",
+    ]);
+    assert_transcript!(world.transcript(&mut command), @r#"
+    {"event":"failed","error":"`--pre-edit-hook` goes with `--harness claude`: no other harness asks before it edits"}
     --- exit code 3
     "#);
 }
