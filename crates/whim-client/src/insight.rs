@@ -1,6 +1,7 @@
 //! What the day has brought, what was learned, why things wait, and what workers printed.
 
 use whim_core::protocol::learnings::{LearningFilter, LearningPage};
+use whim_core::protocol::locks::{LockFilter, LockPage};
 use whim_core::protocol::metrics::Metrics;
 use whim_core::protocol::queue::{Explanation, PauseQueue, QueueState};
 use whim_core::protocol::status::Worker;
@@ -25,6 +26,16 @@ impl Client {
     /// See [`ClientError`].
     pub async fn learnings(&self, filter: &LearningFilter) -> Result<LearningPage, ClientError> {
         let mut call = Call::get(["api", "learnings"]);
+        call.query = query_of(filter);
+        self.http.send(call).await
+    }
+
+    /// `GET /api/locks`: one page of the files that workers have locked.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn locks(&self, filter: &LockFilter) -> Result<LockPage, ClientError> {
+        let mut call = Call::get(["api", "locks"]);
         call.query = query_of(filter);
         self.http.send(call).await
     }

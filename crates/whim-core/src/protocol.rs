@@ -6,6 +6,7 @@
 pub mod error;
 pub mod events;
 pub mod learnings;
+pub mod locks;
 pub mod metrics;
 pub mod queue;
 pub mod reviews;

@@ -89,7 +89,7 @@ pub struct Pokes {
     pub budget: Activator,
     /// The rows that make up the counts of items.
     pub counts: Activator,
-    /// Locks of workers that ended.
+    /// Locks of workers that ended, and a Redis that lost those of live ones.
     pub locks: Activator,
     /// What the runtime has left of old attempts.
     pub leftovers: Activator,

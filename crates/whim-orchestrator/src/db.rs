@@ -10,6 +10,7 @@ pub mod budget;
 pub mod dispatch;
 pub mod events;
 pub mod learnings;
+pub mod locks;
 pub mod metrics;
 pub mod pause;
 pub mod reviews;

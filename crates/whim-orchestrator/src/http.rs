@@ -11,6 +11,7 @@ mod events;
 mod extract;
 mod guard;
 mod insight;
+mod locks;
 pub mod openapi;
 mod queue;
 mod requests;
@@ -82,8 +83,7 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::workers))
         .routes(routes!(workers::kill_worker))
         .routes(routes!(workers::worker_logs))
-        .routes(routes!(events::events))
-        .routes(routes!(events::worker_events))
+        .routes(routes!(locks::locks))
         .routes(routes!(insight::metrics))
         .routes(routes!(insight::learnings))
         .routes(routes!(reviews::list_reviews))

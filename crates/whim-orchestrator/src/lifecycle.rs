@@ -14,7 +14,7 @@ mod review;
 
 pub use self::coalesce::{Heartbeats, run as write_heartbeats};
 pub use self::end::{AttemptEnd, EndedBy, Transition, end_attempt, kill};
-pub use self::files::{lock, unlock};
+pub use self::files::{lock, rebuild as rebuild_locks, unlock};
 pub use self::finish::{complete, fail, stuck};
 pub use self::heartbeat::heartbeat;
 pub use self::register::register;

@@ -1,10 +1,11 @@
 //! From the command line to the exit code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Command;
+use clap::{Arg, Command, value_parser};
 use whim_service::environment::{Configured, Environment};
 use whim_service::process::{become_subreaper, descendants};
 use whim_service::program::{EXIT_USAGE, refuse};
@@ -13,11 +14,16 @@ use whim_service::telemetry;
 
 use crate::config::Config;
 use crate::credentials::Credentials;
+use crate::locks::hook;
 use crate::outcome::Ending;
 use crate::run::run_attempt;
 
 const PROGRAM: &str = "whim-worker";
 const SERVICE: &str = "worker";
+
+/// The arguments of the hook's command.
+const DESK: &str = "DESK";
+const LIMIT: &str = "SECONDS";
 
 /// Most of what a worker does is waiting for others.
 const THREADS: usize = 2;
@@ -28,14 +34,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    if let Err(error) = command().try_get_matches() {
-        // Help and version come this way as well. Without an output there is nobody to tell.
-        let _told = error.print();
-        return if error.use_stderr() {
-            ExitCode::from(EXIT_USAGE)
-        } else {
-            ExitCode::SUCCESS
-        };
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version come this way as well. Without an output there is nobody to tell.
+            let _told = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    if let Some((hook::SUBCOMMAND, asked)) = matches.subcommand()
+        && let (Some(desk), Some(limit)) = (asked.get_one::<PathBuf>(DESK), asked.get_one::<Duration>(LIMIT))
+    {
+        return hook::ask_before_edit(desk, *limit);
     }
     let config = match Environment::from_process().build(Config::read) {
         Ok(config) => config,
@@ -59,11 +73,28 @@ fn command() -> Command {
         .about(
             "Works on one item of the orchestrator, which starts it: clone, ralph, tests, push, pull request",
         )
+        .subcommand(hook_command())
+        .disable_help_subcommand(true)
         .after_help(format!(
             "Environment:\n{}\n\nExit codes:\n{}",
             settings.join("\n"),
             codes.join("\n")
         ))
+}
+
+/// What the agent's harness runs; not for people.
+fn hook_command() -> Command {
+    let limit = |text: &str| -> Result<Duration, String> {
+        let seconds: f64 = text
+            .parse()
+            .map_err(|_| "expected a number of seconds".to_owned())?;
+        Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    };
+    Command::new(hook::SUBCOMMAND)
+        .hide(true)
+        .about("Asks the worker whether the file that standard input names may be edited")
+        .arg(Arg::new(DESK).required(true).value_parser(value_parser!(PathBuf)))
+        .arg(Arg::new(LIMIT).required(true).value_parser(limit))
 }
 
 fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {

@@ -76,8 +76,11 @@ pub struct AgentConfig {
     pub anthropic_base_url: Url,
     /// `AGENT_IDLE_SECONDS`: how long the agent may be silent before `ralph` ends it.
     pub idle: Duration,
+    /// `LOCK_WAIT_SECONDS`: how long an edit waits for a file that another item has locked. The agent is silent all the
+    /// while, so that it is added to its limit.
+    pub lock_wait: Duration,
     /// `RALPH_SILENCE_SECONDS`: how long `ralph` itself may be silent before it counts as hung. Twice the agent's limit
-    /// and two minutes, when not set: `ralph` needs time to end an agent that does not want to.
+    /// and the wait for a lock, and two minutes, when not set: `ralph` needs time to end an agent that does not want to.
     pub silence: Duration,
     /// `STUCK_THRESHOLD`: how many iterations in a row may change nothing.
     pub stuck_threshold: u32,
@@ -172,9 +175,14 @@ impl AgentConfig {
             Duration::from_mins(15),
             seconds(MILLISECOND..=DAY),
         );
+        let lock_wait = env.or_default(
+            "LOCK_WAIT_SECONDS",
+            Duration::from_mins(1),
+            seconds(MILLISECOND..=HOUR),
+        );
         let silence = env.or_default(
             "RALPH_SILENCE_SECONDS",
-            2 * idle + Duration::from_mins(2),
+            2 * (idle + lock_wait) + Duration::from_mins(2),
             seconds(MILLISECOND..=3 * DAY),
         );
         let stuck_threshold = env.or_default("STUCK_THRESHOLD", 3, whole_number(1..=1000));
@@ -185,6 +193,7 @@ impl AgentConfig {
             model,
             anthropic_base_url,
             idle,
+            lock_wait,
             silence,
             stuck_threshold,
         })

@@ -12,7 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod git;
-pub mod memory;
+pub mod locks;
 pub mod outcome;
 mod patience;
 pub mod pull_request;

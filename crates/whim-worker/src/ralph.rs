@@ -11,13 +11,14 @@ use std::time::Duration;
 use ralph_contract::SpecDocument;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use whim_core::CommitHash;
+use whim_core::{CommitHash, FailureCause};
+use whim_service::chain::chain;
 
 use self::progress::Progress;
 use self::publish::{Publisher, Wanted};
 use crate::config::AgentConfig;
 use crate::credentials::ModelCredential;
-use crate::memory::Memory;
+use crate::locks::{Desk, Keeper};
 use crate::outcome::Failure;
 use crate::report::Reporter;
 use crate::surroundings::Surroundings;
@@ -36,6 +37,8 @@ pub struct Assignment<'a> {
     pub max_iterations: u32,
     /// How long GitHub may be away at the end.
     pub patience: Duration,
+    /// Locks the files that it changes.
+    pub keeper: &'a Keeper,
 }
 
 /// The agent did everything, and everything is on GitHub.
@@ -58,18 +61,28 @@ pub async fn work(
     spec: &SpecDocument,
     reporter: &Reporter,
 ) -> Result<Done, Failure> {
-    let command = command::build(assignment, workspace);
+    let broken = |error: &dyn std::error::Error| Failure::new(FailureCause::Crash, chain(error).to_string());
+    let keeper = assignment.keeper;
+    let desk = Desk::open(workspace.desk()).map_err(|error| broken(&error))?;
+    let command = command::build(assignment, workspace).map_err(|error| broken(&error))?;
+    let (directory, checklist) = (workspace.directory().to_owned(), workspace.spec_path());
     let wanted = watch::Sender::new(Wanted::new(spec.clone()));
     let give_up = CancellationToken::new();
     let mut progress = Progress::new(spec.clone(), Memory::of_this_container());
     let silence = assignment.agent.silence;
     let news = wanted.subscribe();
-    let mut publisher = Publisher::new(workspace, reporter, assignment.patience);
-    let (run, published) = tokio::join!(
-        // Takes the sender with it: when the run is over, the publisher knows.
-        supervise::run(&command, &mut progress, wanted, reporter, silence, &give_up),
-        publisher.follow(news, &give_up),
-    );
+    let mut publisher = Publisher::new(workspace, reporter, keeper, assignment.patience);
+    let work = async {
+        tokio::join!(
+            // Takes the sender with it: when the run is over, the publisher knows.
+            supervise::run(&command, &mut progress, wanted, reporter, silence, &give_up),
+            publisher.follow(news, &give_up),
+        )
+    };
+    let (run, published) = tokio::select! {
+        ended = Box::pin(work) => ended,
+        never = desk.serve(keeper, &directory, checklist) => match never {},
+    };
     let verdict = ending::judge(run, &progress, spec, workspace);
     // What the agent committed is worth keeping, however the run went; ticks count only as far as they are certain.
     let spec = match &verdict {
@@ -78,7 +91,7 @@ pub async fn work(
     };
     let published = match published {
         Ok(()) => {
-            Publisher::new(workspace, reporter, assignment.patience)
+            Publisher::new(workspace, reporter, keeper, assignment.patience)
                 .settle(spec)
                 .await
         }

@@ -16,6 +16,7 @@ use whim_service::chain::chain;
 use crate::config::Config;
 use crate::credentials::{Credentials, ModelCredential};
 use crate::git::Git;
+use crate::locks::Keeper;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
 use crate::pull_request::{Api, Story, find_or_open, propose};
 use crate::report::{self, Fenced, Reporter, Unreported};
@@ -53,7 +54,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         return Ok(Ending::Fenced);
     };
     let (reporter, mut sender) = report::open(
-        client,
+        client.clone(),
         &registered,
         asked_at,
         config.reporting,
@@ -65,6 +66,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
             github_token: credentials.github_token,
             model: credentials.model,
             redactor,
+            keeper: Keeper::new(client, reporter.clone(), config.agent.lock_wait),
             reporter: reporter.clone(),
         },
         registered,
@@ -129,6 +131,7 @@ struct Tools<'c> {
     github_token: secrecy::SecretString,
     model: Option<ModelCredential>,
     redactor: Arc<Redactor>,
+    keeper: Keeper,
     reporter: Reporter,
 }
 
@@ -216,6 +219,7 @@ impl<'c> Prepared<'c> {
             model: tools.model.as_ref(),
             max_iterations: registered.max_iterations,
             patience: tools.config.github.patience,
+            keeper: &tools.keeper,
         };
         let done = ralph::work(&assignment, &mut workspace, &spec, &tools.reporter).await?;
         Ok(Worked {

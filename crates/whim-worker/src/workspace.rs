@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument, files as contract_files};
 use whim_core::redact::Redactor;
-use whim_core::{BranchName, CommitHash};
+use whim_core::{BranchName, CommitHash, RelativePath};
 
 pub use self::clone::prepare;
 pub use self::import::{ImportError, Imported};
@@ -61,6 +61,11 @@ impl Workspace {
     /// The directory in which the agent works.
     pub fn directory(&self) -> &Path {
         &self.layout.repository
+    }
+
+    /// Where the agent's hook asks before an edit; not made yet.
+    pub fn desk(&self) -> &Path {
+        &self.layout.desk
     }
 
     /// The branch that is worked on.
@@ -118,6 +123,32 @@ impl Workspace {
             .await?;
         // Git prints a number; anything else would be as good as none.
         Ok(count.trim().parse().unwrap_or(0))
+    }
+
+    /// The files that differ between the base, as it was when the attempt began, and a head that was taken over. Names
+    /// that no lock can have are left out.
+    ///
+    /// # Errors
+    /// Git failed, or there are more names than anybody reads.
+    pub async fn changed_files(&self, head: &CommitHash) -> Result<Vec<RelativePath>, GitError> {
+        let range = format!("{}...{head}", self.base_head);
+        let names = self
+            .git
+            .local(
+                &self.layout.mirror,
+                &[
+                    &"diff",
+                    &"--name-only",
+                    &"--no-renames",
+                    &"--no-ext-diff",
+                    &"-z",
+                    &"--end-of-options",
+                    &range,
+                ],
+            )
+            .await?;
+        let names = names.split('\0');
+        Ok(names.filter_map(|name| RelativePath::parse(name).ok()).collect())
     }
 
     /// Makes a clean checkout of what was pushed, for the tests: what the agent did not commit is not delivered.

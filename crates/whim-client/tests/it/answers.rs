@@ -69,10 +69,12 @@ async fn an_answer_without_end_is_refused() {
 async fn a_refused_lock_names_the_holders() {
     let holder = WorkerId::new();
     let body = json!({ "error": "locked", "code": "lock_held",
-        "details": { "conflicts": [{ "file": "src/a.rs", "workerId": holder }] } });
+        "details": { "conflicts": [{ "file": "src/a.rs", "workerId": holder, "workItemId": WorkItemId::new(),
+            "branch": "whim/1-x" }] } });
     let server = Server::start([Say::Json(409, body)]).await;
     let files = LockFiles {
         files: vec!["src/a.rs".parse().unwrap()],
+        after: false,
     };
 
     let error = server

@@ -245,10 +245,11 @@ async fn each_call_of_the_worker_protocol_has_its_route_token_and_version() {
         .await
         .unwrap();
     assert_eq!(renewed.lease_seconds, 300);
-    assert_eq!(
-        client.lock(&LockFiles { files: files() }).await.unwrap().files,
-        files()
-    );
+    let lock = LockFiles {
+        files: files(),
+        after: false,
+    };
+    assert_eq!(client.lock(&lock).await.unwrap().files, files());
     client.unlock(&UnlockFiles { files: files() }).await.unwrap();
     let complete: Complete = serde_json::from_value(json!({ "prUrl": "https://x/1", "prNumber": 1,
         "headSha": "0123456789012345678901234567890123456789", "spec": "# x", "iterations": 2 }))

@@ -65,6 +65,8 @@ pub struct Explanation {
 pub enum Because {
     /// It is running, or about to.
     Running,
+    /// It is running, and an edit of its agent waits for a file that another item has locked.
+    LockHeld,
     /// It has ended.
     Ended,
     /// Its spec is being written.

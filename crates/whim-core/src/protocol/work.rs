@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    BranchName, FailureCause, IssueNumber, LeaseEpoch, Priority, RepoName, SourceName, Stage, WorkItemId,
-    WorkItemStatus, WorkerId,
+    BranchName, FailureCause, IssueNumber, LeaseEpoch, Priority, RelativePath, RepoName, SourceName, Stage,
+    WorkItemId, WorkItemStatus, WorkerId,
 };
 
 /// `POST /api/work`. Either `spec` (queued at once) or `description` (a spec is written first).
@@ -132,6 +132,9 @@ pub struct WorkItem {
     /// Conventions that a submitted spec does not keep; it is worked on all the same. Only when it was submitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Files that this item and another one both changed, at most 100, the newest first. Not in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lock_conflicts: Vec<SharedFile>,
     /// When it was submitted.
     pub created_at: DateTime<Utc>,
     /// When it last changed its state.
@@ -140,6 +143,23 @@ pub struct WorkItem {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// A file that one item changed without its lock while another one held it: the two branches may not merge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SharedFile {
+    /// The file.
+    pub path: RelativePath,
+    /// The other item.
+    pub with_work_item: WorkItemId,
+    /// The branch of the other item.
+    pub with_branch: BranchName,
+    /// Whether this item held the lock; else it changed the file while the other one did.
+    pub held: bool,
+    /// When that was found.
+    pub at: DateTime<Utc>,
 }
 
 /// `GET /api/work?status=&repo=&source=&sourceRef=&priority=&limit=&cursor=`: the newest first.

@@ -98,24 +98,31 @@ pub struct LeaseRenewed {
 }
 
 /// `POST /api/worker/:id/lock`: all of the files or none. Asking again for what one holds is granted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LockFiles {
-    /// The files, 1 to 1000.
+    /// The files, 1 to 1000, each of at most 1024 bytes.
     pub files: Vec<RelativePath>,
+    /// The files are changed already, as by a shell command. Then those that are free are locked, and for the others
+    /// nothing is refused any more: the conflict is shown on both items.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after: bool,
 }
 
-/// The answer when all locks were granted.
+/// The answer when all locks were granted, or those that were free (`after`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LocksGranted {
     /// The files that the worker holds now out of those that it asked for.
     pub files: Vec<RelativePath>,
+    /// Those that others hold; only with `after`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<LockConflict>,
 }
 
-/// One entry of `details.conflicts` when a lock was refused (`lock_held`).
+/// One entry of `details.conflicts` when a lock was refused (`lock_held`), or of the answer with `after`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -124,6 +131,10 @@ pub struct LockConflict {
     pub file: RelativePath,
     /// The worker that holds it.
     pub worker_id: WorkerId,
+    /// What that worker works on.
+    pub work_item_id: WorkItemId,
+    /// The branch that it works on.
+    pub branch: BranchName,
 }
 
 /// `POST /api/worker/:id/unlock`.

@@ -6,4 +6,5 @@ mod failures;
 mod five_issues;
 mod hostile;
 mod killed;
+mod locks;
 mod world;

@@ -205,6 +205,11 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
     let heartbeat = duration("HEARTBEAT_SECONDS", Duration::from_secs(10), any_seconds());
     duration("AGENT_IDLE_SECONDS", Duration::from_mins(15), any_seconds());
     duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
+    duration(
+        "LOCK_WAIT_SECONDS",
+        Duration::from_mins(1),
+        seconds(MILLISECOND..=Duration::from_hours(1)),
+    );
     let mut passed_on: BTreeMap<&'static str, String> = passed_on
         .into_iter()
         .map(|(name, value)| (name, value.as_secs_f64().to_string()))

@@ -13,7 +13,7 @@ use whim_core::protocol::work::{
 use super::error::ApiError;
 use super::extract::{Id, Json, OptionalJson, Query};
 use crate::app::App;
-use crate::db::work_items;
+use crate::db::{self, work_items};
 use crate::work::{self, Submitted};
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -43,7 +43,9 @@ pub(super) async fn get_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
 ) -> Result<axum::Json<WorkItem>, ApiError> {
-    Ok(axum::Json(work::find(&app, &app.database, id).await?))
+    let mut item = work::find(&app, &app.database, id).await?;
+    item.lock_conflicts = db::locks::conflicts_of(&app.database, id).await?;
+    Ok(axum::Json(item))
 }
 
 /// Lists items, the newest first.

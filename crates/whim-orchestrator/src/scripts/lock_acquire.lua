@@ -1,21 +1,29 @@
--- Locks a set of files for a worker: all of them, or none.
--- KEYS: the worker's index, then one key a file. ARGV: the worker, the time to live in milliseconds.
--- Returns pairs (position of the file, holder) of those that others hold; empty when all were granted.
-local held = {}
-for i = 2, #KEYS do
+-- Locks a set of files for a worker: all of them or none, or those that are free.
+-- KEYS: the mark, the worker's index, then one key a file. ARGV: the worker, the time to live in milliseconds, `all` or
+-- `free`.
+-- Returns pairs (position of the file, holder) of those that others hold; nil when this Redis does not know the locks,
+-- because it was emptied or restarted, and they have to be rebuilt first.
+if redis.call('GET', KEYS[1]) ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
+  return nil
+end
+local held, is_held = {}, {}
+for i = 3, #KEYS do
   local holder = redis.call('GET', KEYS[i])
   if holder and holder ~= ARGV[1] then
-    held[#held + 1] = tostring(i - 2)
+    held[#held + 1] = tostring(i - 3)
     held[#held + 1] = holder
+    is_held[i] = true
   end
 end
-if #held > 0 then
+if ARGV[3] == 'all' and #held > 0 then
   return held
 end
-for i = 2, #KEYS do
-  redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2])
-  redis.call('SADD', KEYS[1], KEYS[i])
+for i = 3, #KEYS do
+  if not is_held[i] then
+    redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2])
+    redis.call('SADD', KEYS[2], KEYS[i])
+  end
 end
 -- What the worker already held lives on as long as what it just got: its index must outlive every lock in it.
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return {}
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return held

@@ -37,7 +37,7 @@ pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
             "A worker was started for it and has not registered yet.".to_owned(),
             None,
         ),
-        WorkItemStatus::InProgress => (Because::Running, "It is running.".to_owned(), None),
+        WorkItemStatus::InProgress => running(app, &item).await,
         WorkItemStatus::Completed => (
             Because::Ended,
             "It is done: its pull request is open.".to_owned(),
@@ -52,6 +52,18 @@ pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
         explanation,
         until,
     })
+}
+
+/// Without Redis nobody waits for a lock.
+async fn running(app: &App, item: &WorkItem) -> Reason {
+    let wait = match item.worker_id {
+        Some(worker) => app.locks.wait_of(worker).await.unwrap_or_default(),
+        None => None,
+    };
+    match wait {
+        Some(sentence) => (Because::LockHeld, sentence, None),
+        None => (Because::Running, "It is running.".to_owned(), None),
+    }
 }
 
 fn backoff(item: &WorkItem) -> Reason {

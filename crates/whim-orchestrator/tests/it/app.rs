@@ -304,3 +304,12 @@ pub(crate) fn connect(redis: &TestRedis) -> RedisConnection {
     })
     .unwrap()
 }
+
+/// Waits until a connection to a Redis that was restarted works again.
+pub(crate) async fn answers_again(connection: &RedisConnection) {
+    wait_until("Redis to answer", PATIENCE, async || {
+        connection.ping().await.map_err(|error| error.to_string())
+    })
+    .await
+    .unwrap();
+}

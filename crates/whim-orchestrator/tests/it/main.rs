@@ -34,6 +34,7 @@ mod requests;
 mod reviews;
 mod runtime_process;
 mod schema;
+mod shared_files;
 mod specs;
 mod state_machine;
 mod submit;

@@ -215,7 +215,8 @@ async fn locks_are_granted_whole_or_not_at_all_and_go_with_their_worker() {
         .await
         .expect(409);
     assert_eq!(refused["code"], "lock_held");
-    let conflict = |file: &str| json!({ "file": file, "workerId": one.id });
+    let holder = world.item(one.item).await;
+    let conflict = |file: &str| json!({ "file": file, "workerId": one.id, "workItemId": one.item, "branch": holder["branch"] });
     assert_eq!(
         refused["details"]["conflicts"],
         json!([conflict("b"), conflict("a")])

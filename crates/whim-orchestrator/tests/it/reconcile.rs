@@ -6,6 +6,7 @@ use serde_json::json;
 use whim_core::protocol::work::WorkItem;
 use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::workers;
+use whim_orchestrator::locks::Take;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
@@ -332,7 +333,12 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
     let ended = WorkerId::new();
     app.app
         .locks
-        .acquire(ended, &item.repo, &["src/lib.rs".parse().unwrap()])
+        .acquire(
+            ended,
+            &item.repo,
+            &["src/lib.rs".parse().unwrap()],
+            Take::AllOrNothing,
+        )
         .await
         .unwrap();
 
@@ -342,6 +348,30 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
             Ok(())
         } else {
             Err(format!("{holders:?}"))
+        }
+    })
+    .await
+    .unwrap();
+    app.stop().await;
+}
+
+// FAULTS.md, row 33.
+#[tokio::test]
+async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
+    let services = Services::with_own_redis().await;
+    let app = TestApp::beside(&services, &[]).await;
+    let (_item, worker) = running(&app).await;
+    let (code, answer) = app
+        .worker_call(worker, "lock", &json!({ "files": ["src/main.rs"] }))
+        .await;
+    assert_eq!(code, 200, "{answer}");
+
+    services.redis.restart_empty().await.unwrap();
+
+    wait_until("the lock to be there again", PATIENCE, async || {
+        match app.app.locks.holders().await {
+            Ok(holders) if holders == [worker] => Ok(()),
+            other => Err(format!("{other:?}")),
         }
     })
     .await

@@ -5,9 +5,10 @@ use std::time::Duration;
 use ralph_contract::SpecDocument;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use whim_core::{CommitHash, FailureCause};
+use whim_core::{CommitHash, FailureCause, RelativePath};
 use whim_service::chain::chain;
 
+use crate::locks::Keeper;
 use crate::outcome::Failure;
 use crate::patience::{Retry, Temporary as _, patiently};
 use crate::report::Reporter;
@@ -34,16 +35,23 @@ impl Wanted {
 pub(super) struct Publisher<'a> {
     workspace: &'a mut Workspace,
     reporter: &'a Reporter,
+    keeper: &'a Keeper,
     patience: Duration,
     /// A head that does not lead back to the beginning is told of once.
     unrelated: Option<CommitHash>,
 }
 
 impl<'a> Publisher<'a> {
-    pub(super) fn new(workspace: &'a mut Workspace, reporter: &'a Reporter, patience: Duration) -> Self {
+    pub(super) fn new(
+        workspace: &'a mut Workspace,
+        reporter: &'a Reporter,
+        keeper: &'a Keeper,
+        patience: Duration,
+    ) -> Self {
         Self {
             workspace,
             reporter,
+            keeper,
             patience,
             unrelated: None,
         }
@@ -121,7 +129,9 @@ impl<'a> Publisher<'a> {
                     // The sender is about to notice, and ends all of this.
                     std::future::pending::<()>().await;
                 }
-                self.workspace.push(&head).await?;
+                let changed = self.changed(&head).await;
+                let (pushed, ()) = tokio::join!(self.workspace.push(&head), self.keeper.afterwards(changed));
+                pushed?;
                 is_new = true;
             }
             Imported::Unrelated(head) => {
@@ -139,6 +149,14 @@ impl<'a> Publisher<'a> {
             self.reporter.checkpoint(head, spec, is_new);
         }
         Ok(())
+    }
+
+    /// What is to be locked: commits count, whatever is lying around in the workspace.
+    async fn changed(&self, head: &CommitHash) -> Vec<RelativePath> {
+        self.workspace.changed_files(head).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %chain(&error), "what was changed cannot be told, and is not locked");
+            Vec::new()
+        })
     }
 }
 

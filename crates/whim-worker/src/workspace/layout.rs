@@ -10,6 +10,8 @@ pub struct Layout {
     pub repository: PathBuf,
     /// A clean checkout of what was pushed, for the tests.
     pub check: PathBuf,
+    /// Where the agent's hook asks before an edit; made when there is somebody to answer.
+    pub desk: PathBuf,
     /// What the agent is not told about.
     pub private: PathBuf,
     /// The worker's own clone.
@@ -34,6 +36,7 @@ impl Layout {
         Ok(Self {
             repository: root.join("repository"),
             check: root.join("check"),
+            desk: root.join("desk"),
             mirror: private.join("mirror.git"),
             window: private.join("window.git"),
             private,

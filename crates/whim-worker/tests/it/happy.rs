@@ -158,11 +158,16 @@ async fn ralph_is_called_as_its_contract_says() -> anyhow::Result<()> {
         .await?
         .with("CLAUDE_MODEL", "some-model")
         .with("AGENT_IDLE_SECONDS", "2.5")
+        .with("LOCK_WAIT_SECONDS", "1.5")
         .with("LANG", "C.UTF-8");
 
     world.run_to(0).await?;
 
-    insta::assert_snapshot!(world.note("arguments")?.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 2.5 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --model some-model ");
+    let arguments = world
+        .note("arguments")?
+        .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
+        .replace(&world.attempt_directory().display().to_string(), "[attempt]");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook ask-before-edit --pre-edit-hook [attempt]/workspace/desk --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
     Ok(())
 }
 

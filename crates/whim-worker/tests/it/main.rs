@@ -10,6 +10,7 @@ mod fenced;
 mod github_trouble;
 mod happy;
 mod hostile_repo;
+mod locks;
 mod long_line;
 mod orchestrator;
 mod orchestrator_away;

@@ -1,5 +1,6 @@
 //! An orchestrator that knows one worker: it speaks the protocol and keeps what it is told.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,10 +16,11 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 use whim_core::protocol::worker::{
-    AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, Register, Registered, Stuck,
+    AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockConflict, LockFiles, LocksGranted, Register,
+    Registered, Stuck,
 };
 use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION_HEADER};
-use whim_core::{WorkItemStatus, WorkerId};
+use whim_core::{RelativePath, WorkItemId, WorkItemStatus, WorkerId};
 
 /// What the orchestrator makes of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,9 @@ struct Book {
     beats: usize,
     heartbeats: Vec<Heartbeat>,
     finals: Vec<Final>,
+    /// Files that other workers have locked.
+    held: BTreeMap<RelativePath, LockConflict>,
+    locked: Vec<LockFiles>,
 }
 
 /// The running stand-in.
@@ -73,10 +78,13 @@ impl Orchestrator {
             beats: 0,
             heartbeats: Vec::new(),
             finals: Vec::new(),
+            held: BTreeMap::new(),
+            locked: Vec::new(),
         }));
         let router = Router::new()
             .route("/api/worker/register", post(register))
             .route("/api/worker/{id}/heartbeat", post(heartbeat))
+            .route("/api/worker/{id}/lock", post(lock))
             .route("/api/worker/{id}/complete", post(complete))
             .route("/api/worker/{id}/fail", post(fail))
             .route("/api/worker/{id}/stuck", post(stuck))
@@ -97,6 +105,30 @@ impl Orchestrator {
             book,
             _server: server,
         })
+    }
+
+    /// Another worker has locked this file.
+    pub(crate) fn hold(&self, file: &str, branch: &str) -> anyhow::Result<LockConflict> {
+        let conflict = LockConflict {
+            file: file.parse()?,
+            worker_id: WorkerId::new(),
+            work_item_id: WorkItemId::new(),
+            branch: branch.parse()?,
+        };
+        write(&self.book)
+            .held
+            .insert(conflict.file.clone(), conflict.clone());
+        Ok(conflict)
+    }
+
+    /// It has it no more.
+    pub(crate) fn release(&self, file: &str) {
+        write(&self.book).held.retain(|held, _| held.as_str() != file);
+    }
+
+    /// The requests for locks that were not refused.
+    pub(crate) fn locked(&self) -> Vec<LockFiles> {
+        read(&self.book).locked.clone()
     }
 
     pub(crate) fn set_mood(&self, mood: Mood) {
@@ -202,7 +234,7 @@ async fn guard(State(book): Shared, request: Request, next: Next) -> Response {
         Mood::Well => next.run(request).await,
         Mood::Away => refusal(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
         Mood::TookTheItemAway => refusal(StatusCode::CONFLICT, ErrorCode::LeaseLost),
-        Mood::LosesTheLastAnswer if request.uri().path().ends_with("/heartbeat") => next.run(request).await,
+        Mood::LosesTheLastAnswer if !is_last_word(request.uri().path()) => next.run(request).await,
         Mood::LosesAnswers | Mood::LosesTheLastAnswer => {
             let _lost = next.run(request).await;
             if mood == Mood::LosesTheLastAnswer {
@@ -211,6 +243,12 @@ async fn guard(State(book): Shared, request: Request, next: Next) -> Response {
             StatusCode::BAD_GATEWAY.into_response()
         }
     }
+}
+
+fn is_last_word(path: &str) -> bool {
+    ["/complete", "/fail", "/stuck"]
+        .iter()
+        .any(|end| path.ends_with(end))
 }
 
 fn is_worker(headers: &HeaderMap, token: &str) -> bool {
@@ -258,6 +296,25 @@ async fn heartbeat(
         lease_seconds: book.registered.lease_seconds,
     })
     .into_response()
+}
+
+/// As the orchestrator does it: all or none, or what is free.
+async fn lock(State(book): Shared, Path(_): Path<WorkerId>, Json(asked): Json<LockFiles>) -> Response {
+    let mut book = write(&book);
+    let held_by_others = |file: &RelativePath| book.held.get(file).cloned();
+    let conflicts: Vec<LockConflict> = asked.files.iter().filter_map(held_by_others).collect();
+    if !asked.after && !conflicts.is_empty() {
+        let body = ErrorBody {
+            error: "locked".to_owned(),
+            code: ErrorCode::LockHeld,
+            details: json!({ "conflicts": conflicts }),
+        };
+        return (StatusCode::CONFLICT, Json(body)).into_response();
+    }
+    let mut files = asked.files.clone();
+    files.retain(|file| conflicts.iter().all(|conflict| conflict.file != *file));
+    book.locked.push(asked);
+    Json(LocksGranted { files, conflicts }).into_response()
 }
 
 async fn complete(State(book): Shared, Path(_): Path<WorkerId>, Json(body): Json<Complete>) -> Response {

@@ -97,6 +97,7 @@ impl Row {
             spec,
             description,
             warnings: Vec::new(),
+            lock_conflicts: Vec::new(),
             created_at,
             updated_at,
             started_at,

@@ -1,0 +1,217 @@
+//! The copy of the locks, from which Redis is rebuilt, and the files that two items changed all the same.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use whim_core::protocol::locks::{HeldLock, LockFilter};
+use whim_core::protocol::work::SharedFile;
+use whim_core::protocol::worker::LockConflict;
+use whim_core::{BranchName, LeaseEpoch, RelativePath, RepoName, WorkItemId, WorkerId};
+
+use crate::locks::{Holding, KnownLock};
+
+/// So many conflicts of an item are kept as the one that changed the files, and so many are shown.
+const KEPT_CONFLICTS: i64 = 1000;
+const SHOWN_CONFLICTS: i64 = 100;
+
+/// What became of the copy of a set of locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// The worker does not have its item any more; nothing was written.
+    LeaseLost,
+    /// Every one of them is in the copy.
+    Complete {
+        /// How many were not before.
+        new: u64,
+    },
+}
+
+/// Copies locks that a worker was granted, if it still has its item.
+///
+/// The transaction does not wait for the disk: only a Postgres that crashes within the same moment as Redis is emptied
+/// loses it.
+pub async fn copy(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    epoch: LeaseEpoch,
+    files: &[RelativePath],
+) -> sqlx::Result<Copied> {
+    let row = sqlx::query!(
+        r#"with setting as materialized (select set_config('synchronous_commit', 'off', true)),
+         lease as materialized (
+             select w.id from setting, workers w join work_items i on i.id = w.work_item_id
+             where w.id = $1 and w.lease_epoch = $2 and w.status = 'running'
+               and i.worker_id = w.id and i.lease_epoch = w.lease_epoch and i.status = 'in_progress'
+         ),
+         copied as (
+             insert into worker_locks (worker_id, file)
+             select lease.id, file from lease, unnest($3::text[]) as file
+             on conflict do nothing
+             returning file
+         )
+         select exists (select from lease) as "leased!", (select count(*) from copied) as "new!""#,
+        worker as WorkerId,
+        epoch as LeaseEpoch,
+        &texts(files),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(if row.leased {
+        Copied::Complete {
+            new: row.new.cast_unsigned(),
+        }
+    } else {
+        Copied::LeaseLost
+    })
+}
+
+/// Takes locks out of the copy.
+pub async fn remove(db: impl PgExecutor<'_>, worker: WorkerId, files: &[RelativePath]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from worker_locks where worker_id = $1 and file = any($2)",
+        worker as WorkerId,
+        &texts(files),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes the locks of workers that ended out of the copy; how many those were.
+pub async fn remove_of_ended(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
+    let removed = sqlx::query!(
+        "delete from worker_locks l using workers w where w.id = l.worker_id and w.ended_at is not null"
+    )
+    .execute(db)
+    .await?;
+    Ok(removed.rows_affected())
+}
+
+/// The locks of live workers, the oldest last.
+pub async fn of_live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KnownLock>> {
+    sqlx::query_as!(
+        KnownLock,
+        "select i.repo, l.file, l.worker_id as worker
+         from worker_locks l
+         join workers w on w.id = l.worker_id
+         join work_items i on i.id = w.work_item_id
+         where w.ended_at is null
+         order by l.locked_at desc"
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A live worker that holds something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The worker.
+    pub worker: WorkerId,
+    /// What it works on.
+    pub work_item_id: WorkItemId,
+    /// The branch that it works on.
+    pub branch: BranchName,
+}
+
+/// Those of `workers` that have not ended.
+pub async fn live_holders(db: impl PgExecutor<'_>, workers: &[WorkerId]) -> sqlx::Result<Vec<Holder>> {
+    sqlx::query_as!(
+        Holder,
+        "select w.id as worker, w.work_item_id, i.branch
+         from workers w join work_items i on i.id = w.work_item_id
+         where w.id = any($1) and w.ended_at is null",
+        workers as &[WorkerId]
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Keeps that a worker changed files which others hold; what is known already stays as it is. The new ones.
+pub async fn record_conflicts(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    conflicts: &[LockConflict],
+) -> sqlx::Result<Vec<Holding>> {
+    let files: Vec<String> = conflicts
+        .iter()
+        .map(|conflict| conflict.file.to_string())
+        .collect();
+    let holders: Vec<WorkerId> = conflicts.iter().map(|conflict| conflict.worker_id).collect();
+    sqlx::query_as!(
+        Holding,
+        r#"with caller as (select work_item_id from workers where id = $1),
+         told as (
+             select c.file, h.id as worker_id, h.work_item_id as holder_item_id
+             from unnest($2::text[], $3::uuid[]) as c (file, worker_id)
+             join workers h on h.id = c.worker_id
+             limit greatest(0, $4 - (select count(*) from lock_conflicts k join caller using (work_item_id)))
+         ),
+         kept as (
+             insert into lock_conflicts (work_item_id, holder_item_id, file)
+             select caller.work_item_id, told.holder_item_id, told.file from caller, told
+             on conflict do nothing
+             returning holder_item_id, file
+         )
+         select told.file as "file!: RelativePath", told.worker_id as "worker!: WorkerId"
+         from kept join told using (holder_item_id, file)"#,
+        worker as WorkerId,
+        &files,
+        &holders as &[WorkerId],
+        KEPT_CONFLICTS,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The files that an item and another one both changed, the newest first.
+pub async fn conflicts_of(db: impl PgExecutor<'_>, item: WorkItemId) -> sqlx::Result<Vec<SharedFile>> {
+    sqlx::query_as!(
+        SharedFile,
+        r#"select c.file as "path!: RelativePath", i.id as with_work_item, i.branch as with_branch,
+                  c.held as "held!", c.at as "at!: DateTime<Utc>"
+         from (
+             select file, holder_item_id as other, false as held, at from lock_conflicts where work_item_id = $1
+             union all
+             select file, work_item_id, true, at from lock_conflicts where holder_item_id = $1
+         ) c
+         join work_items i on i.id = c.other
+         order by c.at desc, c.file
+         limit $2"#,
+        item as WorkItemId,
+        SHOWN_CONFLICTS,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// At most `limit` locks of live workers by worker and file, from `after` on; the filter's own limit is the caller's to
+/// bound.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    filter: &LockFilter,
+    after: Option<(WorkerId, &str)>,
+    limit: i64,
+) -> sqlx::Result<Vec<HeldLock>> {
+    let (worker, file) = after.unzip();
+    sqlx::query_as!(
+        HeldLock,
+        "select i.repo, l.file as path, l.worker_id, i.id as work_item_id, i.branch, l.locked_at
+         from worker_locks l
+         join workers w on w.id = l.worker_id
+         join work_items i on i.id = w.work_item_id
+         where w.ended_at is null
+           and ($1::text is null or lower(i.repo) = lower($1))
+           and ($2::uuid is null or (l.worker_id, l.file) > ($2, $3))
+         order by l.worker_id, l.file
+         limit $4",
+        filter.repo.as_ref().map(RepoName::as_str),
+        worker as Option<WorkerId>,
+        file,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+fn texts(files: &[RelativePath]) -> Vec<String> {
+    files.iter().map(RelativePath::to_string).collect()
+}
