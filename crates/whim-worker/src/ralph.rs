@@ -61,7 +61,9 @@ pub async fn work(
     spec: &SpecDocument,
     reporter: &Reporter,
 ) -> Result<Done, Failure> {
-    let broken = |error: &dyn std::error::Error| Failure::new(FailureCause::Crash, chain(error).to_string());
+    let broken = |error: &(dyn std::error::Error + 'static)| {
+        Failure::new(FailureCause::Crash, chain(error).to_string())
+    };
     let keeper = assignment.keeper;
     let desk = Desk::open(workspace.desk()).map_err(|error| broken(&error))?;
     let command = command::build(assignment, workspace).map_err(|error| broken(&error))?;

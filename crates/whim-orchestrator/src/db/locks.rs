@@ -7,7 +7,7 @@ use whim_core::protocol::work::SharedFile;
 use whim_core::protocol::worker::LockConflict;
 use whim_core::{BranchName, LeaseEpoch, RelativePath, RepoName, WorkItemId, WorkerId};
 
-use crate::locks::{Holding, KnownLock};
+use crate::locks::KnownLock;
 
 /// So many conflicts of an item are kept as the one that changed the files, and so many are shown.
 const KEPT_CONFLICTS: i64 = 1000;
@@ -125,22 +125,38 @@ pub async fn live_holders(db: impl PgExecutor<'_>, workers: &[WorkerId]) -> sqlx
     .await
 }
 
-/// Keeps that a worker changed files which others hold; what is known already stays as it is. The new ones.
+/// A file that turned out to be changed by two items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewConflict {
+    /// The file.
+    pub file: RelativePath,
+    /// The worker that holds it.
+    pub holder: WorkerId,
+    /// The item that changed it all the same.
+    pub changed_by: WorkItemId,
+    /// The branch of that item.
+    pub branch: BranchName,
+}
+
+/// Keeps that a worker changed files which others hold, and gives what was not known before.
 pub async fn record_conflicts(
     db: impl PgExecutor<'_>,
     worker: WorkerId,
     conflicts: &[LockConflict],
-) -> sqlx::Result<Vec<Holding>> {
+) -> sqlx::Result<Vec<NewConflict>> {
     let files: Vec<String> = conflicts
         .iter()
         .map(|conflict| conflict.file.to_string())
         .collect();
     let holders: Vec<WorkerId> = conflicts.iter().map(|conflict| conflict.worker_id).collect();
     sqlx::query_as!(
-        Holding,
-        r#"with caller as (select work_item_id from workers where id = $1),
+        NewConflict,
+        r#"with caller as (
+             select i.id as work_item_id, i.branch
+             from workers w join work_items i on i.id = w.work_item_id where w.id = $1
+         ),
          told as (
-             select c.file, h.id as worker_id, h.work_item_id as holder_item_id
+             select c.file, h.id as holder, h.work_item_id as holder_item_id
              from unnest($2::text[], $3::uuid[]) as c (file, worker_id)
              join workers h on h.id = c.worker_id
              limit greatest(0, $4 - (select count(*) from lock_conflicts k join caller using (work_item_id)))
@@ -149,10 +165,11 @@ pub async fn record_conflicts(
              insert into lock_conflicts (work_item_id, holder_item_id, file)
              select caller.work_item_id, told.holder_item_id, told.file from caller, told
              on conflict do nothing
-             returning holder_item_id, file
+             returning work_item_id, holder_item_id, file
          )
-         select told.file as "file!: RelativePath", told.worker_id as "worker!: WorkerId"
-         from kept join told using (holder_item_id, file)"#,
+         select kept.file as "file!: RelativePath", told.holder as "holder!: WorkerId",
+                kept.work_item_id as "changed_by!: WorkItemId", caller.branch as "branch!: BranchName"
+         from kept join told using (holder_item_id, file) join caller using (work_item_id)"#,
         worker as WorkerId,
         &files,
         &holders as &[WorkerId],

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use whim_core::RelativePath;
+use chrono::Utc;
+use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 use whim_core::protocol::worker::{LockConflict, LockFiles, LocksGranted, UnlockFiles};
+use whim_core::{RelativePath, WorkerId};
 
 use super::Caller;
 use crate::app::App;
-use crate::db::{locks, workers};
+use crate::db::{events, in_transaction, locks, workers};
 use crate::error::Error;
 use crate::locks::{Holding, LockOutcome, LocksFailed, Take};
 
@@ -57,7 +59,7 @@ pub async fn lock(app: &App, caller: &Caller, request: LockFiles) -> Result<Lock
         let mut granted = files.clone();
         granted.retain(|file| conflicts.iter().all(|conflict| conflict.file != *file));
         if keep(app, caller, &granted).await? {
-            locks::record_conflicts(&app.work_database, caller.id, &conflicts).await?;
+            show(app, caller, &conflicts).await?;
             return Ok(LocksGranted {
                 files: granted,
                 conflicts,
@@ -134,6 +136,40 @@ async fn conflicts(app: &App, held: Vec<Holding>) -> Result<Option<Vec<LockConfl
         })
     });
     Ok(named.collect())
+}
+
+/// Keeps conflicts where both items show them, and tells the watchers of the holders; the caller tells its own.
+async fn show(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<(), Error> {
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    in_transaction(&app.work_database, async |db| {
+        let new = locks::record_conflicts(&mut *db, caller.id, conflicts).await?;
+        let mut notices: BTreeMap<WorkerId, Vec<WorkerEvent>> = BTreeMap::new();
+        for conflict in new {
+            let locks::NewConflict {
+                file,
+                holder,
+                changed_by,
+                branch,
+            } = conflict;
+            let message = format!(
+                "{file} was changed by work item {changed_by} on branch {branch}, although this item has it locked: \
+                 the two branches may not merge"
+            );
+            notices.entry(holder).or_default().push(WorkerEvent {
+                at: Utc::now(),
+                body: WorkerEventBody::Notice { message },
+            });
+        }
+        for (holder, notices) in notices {
+            // Heartbeats count up from 0; what nobody's heartbeat brought is below.
+            let seq = -Utc::now().timestamp_micros();
+            events::insert(db, holder, seq, &notices).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// What a worker waits for, for a person.
