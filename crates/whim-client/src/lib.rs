@@ -8,6 +8,7 @@ mod events;
 mod http;
 mod insight;
 mod logs;
+mod reviews;
 mod status;
 mod work;
 mod worker;

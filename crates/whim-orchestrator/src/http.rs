@@ -55,14 +55,19 @@ pub fn api_router(app: App) -> Router {
             guard::Hosts::of(&app),
             guard::refuse_strangers,
         ));
-    with_common_layers(guarded, &app).with_state(app)
+    with_common_layers(guarded, &app, Listener::Api).with_state(app)
 }
 
 /// The routes of the workers. Each takes the worker's own token, for its own identifier.
 pub fn worker_router(app: App) -> Router {
-    let (routes, _document) = worker_routes().split_for_parts();
-    let guarded = with_fallbacks(routes).layer(from_fn(worker_protocol::require_version));
-    with_common_layers(guarded, &app).with_state(WorkerState::new(app))
+    let (routes, document) = worker_routes().split_for_parts();
+    let guarded = with_fallbacks(routes)
+        .layer(from_fn_with_state(
+            WithoutQuery::of(&document),
+            requests::refuse_unread_query,
+        ))
+        .layer(from_fn(worker_protocol::require_version));
+    with_common_layers(guarded, &app, Listener::Workers).with_state(WorkerState::new(app))
 }
 
 /// Each route together with its description.
@@ -83,6 +88,8 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(workers::workers))
         .routes(routes!(workers::kill_worker))
         .routes(routes!(workers::worker_logs))
+        .routes(routes!(events::events))
+        .routes(routes!(events::worker_events))
         .routes(routes!(locks::locks))
         .routes(routes!(insight::metrics))
         .routes(routes!(insight::learnings))
@@ -108,7 +115,11 @@ fn with_fallbacks<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
 }
 
-fn with_common_layers<S: Clone + Send + Sync + 'static>(routes: Router<S>, app: &App) -> Router<S> {
+fn with_common_layers<S: Clone + Send + Sync + 'static>(
+    routes: Router<S>,
+    app: &App,
+    listener: Listener,
+) -> Router<S> {
     routes
         .layer(from_fn_with_state(app.events.clone(), events::tell_of_changes))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

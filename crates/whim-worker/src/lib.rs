@@ -13,6 +13,7 @@ pub mod config;
 pub mod credentials;
 pub mod git;
 pub mod locks;
+pub mod memory;
 pub mod outcome;
 mod patience;
 pub mod pull_request;

@@ -19,6 +19,7 @@ use self::publish::{Publisher, Wanted};
 use crate::config::AgentConfig;
 use crate::credentials::ModelCredential;
 use crate::locks::{Desk, Keeper};
+use crate::memory::Memory;
 use crate::outcome::Failure;
 use crate::report::Reporter;
 use crate::surroundings::Surroundings;

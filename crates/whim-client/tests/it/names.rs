@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("../../src/events.rs"),
     include_str!("../../src/insight.rs"),
     include_str!("../../src/reviews.rs"),

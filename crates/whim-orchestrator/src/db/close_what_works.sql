@@ -16,8 +16,7 @@ where (b.ends_by_itself and b.until <= now())
                  or coalesce((t.stats -> 'tokens' ->> 'out')::bigint, 0) > 0
                  or exists (
                      select from events e
-                     where e.worker_id = w.id
-                       and e.kind = 'worker_event'
+                     where e.worker_id = w.id and e.kind = 'worker_event'
                        and e.body -> 'event' ->> 'event' in ('tool', 'commit', 'task_complete')
                  )
              when 'github' then w.status = 'completed' or t.iteration > 0

@@ -139,6 +139,7 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     }
     transaction.commit().await?;
     app.events.wrote();
+    measure::claimed(begin.elapsed(), item.waited);
     Ok(ClaimOutcome::Claimed(Claim {
         item,
         worker,

@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 use whim_core::protocol::worker::{LockConflict, LockFiles, LocksGranted, UnlockFiles};
-use whim_core::{RelativePath, WorkerId};
+use whim_core::{RelativePath, WorkItemId, WorkerId};
 
 use super::Caller;
 use crate::app::App;
-use crate::db::{events, in_transaction, locks, workers};
+use crate::db::events::{self, Told};
+use crate::db::{in_transaction, locks, workers};
 use crate::error::Error;
 use crate::locks::{Holding, LockOutcome, LocksFailed, Take};
 
 const MAX_FILES: usize = 1000;
 /// The copy has an index over them.
 const MAX_FILE_BYTES: usize = 1024;
+
+/// Heartbeats count up from 0.
+const BROUGHT_BY_NO_HEARTBEAT: i64 = -1;
 
 /// How often a set is asked for again when its holders turn out to have ended, or when Redis lost it meanwhile.
 const ROUNDS: usize = 4;
@@ -162,14 +166,27 @@ async fn show(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<
                 body: WorkerEventBody::Notice { message },
             });
         }
-        for (holder, notices) in notices {
-            // Heartbeats count up from 0; what nobody's heartbeat brought is below.
-            let seq = -Utc::now().timestamp_micros();
-            events::insert(db, holder, seq, &notices).await?;
-        }
-        Ok(())
+        let items: BTreeMap<WorkerId, WorkItemId> = conflicts
+            .iter()
+            .map(|conflict| (conflict.worker_id, conflict.work_item_id))
+            .collect();
+        let told: Vec<Told<'_>> = notices
+            .iter()
+            .filter_map(|(worker, events)| {
+                Some(Told {
+                    worker: *worker,
+                    work_item_id: *items.get(worker)?,
+                    seq: BROUGHT_BY_NO_HEARTBEAT,
+                    events,
+                })
+            })
+            .collect();
+        events::insert(db, &told).await?;
+        Ok::<(), Error>(())
     })
-    .await
+    .await?;
+    app.events.wrote();
+    Ok(())
 }
 
 /// What a worker waits for, for a person.

@@ -266,3 +266,51 @@ impl Delays {
         delay
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use whim_core::protocol::events::WorkerEventBody;
+    use whim_core::{WorkerId, WorkerToken};
+
+    use super::super::outbox::FULL_BATCH;
+    use super::*;
+
+    const REPORTING: Reporting = Reporting {
+        heartbeat: Duration::from_secs(10),
+        event_batch: Duration::from_millis(250),
+    };
+
+    /// How long something waits to be sent, and with how many others it goes.
+    async fn waits(events: usize) -> (Duration, usize) {
+        whim_service::telemetry::install_crypto();
+        let client = WorkerClient::new(
+            "http://127.0.0.1:1".parse().unwrap(),
+            WorkerId::new(),
+            &WorkerToken::presented("a-token"),
+            whim_client::Timing::STANDARD,
+        )
+        .unwrap();
+        let begin = Instant::now();
+        let outbox = watch::Sender::new(Outbox::default());
+        let lease = watch::Sender::new(Lease::renewed(begin, 300));
+        let mut sender = Sender::new(client, outbox.clone(), lease, REPORTING, Arc::default());
+        sender.next_beat = begin + REPORTING.heartbeat;
+        for _ in 0..events {
+            let message = "something happened".to_owned();
+            outbox.send_modify(|outbox| outbox.push(WorkerEventBody::Notice { message }));
+        }
+        sender.wait_for_something_to_send().await.unwrap();
+        sender.fill();
+        (begin.elapsed(), sender.in_flight.unwrap().events.len())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_go_in_batches_of_a_hundred_or_of_250_milliseconds() {
+        let about = |(waited, events): (Duration, usize)| (waited.as_millis() / 10 * 10, events);
+        assert_eq!(about(waits(1).await), (250, 1));
+        assert_eq!(about(waits(FULL_BATCH - 1).await), (250, 99));
+        assert_eq!(about(waits(FULL_BATCH).await), (0, 100));
+        assert_eq!(about(waits(FULL_BATCH + 20).await), (0, 100));
+        assert_eq!(about(waits(0).await), (10_000, 0));
+    }
+}

@@ -77,7 +77,8 @@ pub async fn claim_one(
          set status = 'assigned', lease_epoch = lease_epoch + 1, worker_id = $1, started_at = now(), updated_at = now()
          where id = $2 and status = 'queued' and next_retry_at is null
          returning id, repo, branch, lease_epoch, max_iterations,
-             case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds",
+             case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end
+                 as waited_seconds",
         worker as WorkerId,
         item as WorkItemId,
     )

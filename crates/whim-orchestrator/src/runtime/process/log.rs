@@ -65,7 +65,7 @@ pub(super) fn tail_and_file(path: &Path, bytes: u64) -> io::Result<Option<(Strin
 }
 
 fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<(Vec<u8>, File)>> {
-    let mut file = match File::open(path) {
+    let mut file = match open_regular(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
