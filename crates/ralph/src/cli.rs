@@ -233,7 +233,7 @@ impl RunArguments {
     }
 
     pub(crate) fn into_options(self, surroundings: Surroundings) -> anyhow::Result<RunOptions> {
-        let pre_edit = (!self.pre_edit_hook.is_empty()).then(|| PreEditHook {
+        let pre_edit = (!self.pre_edit_hook.is_empty()).then_some(PreEditHook {
             command: self.pre_edit_hook,
             limit: self.pre_edit_limit,
         });

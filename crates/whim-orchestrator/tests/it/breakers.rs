@@ -1,4 +1,5 @@
 //! What failed is spared: limits of the model, outages, refused credentials and crash loops.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
 //! The day's budget over midnight (`FAULTS.md`, row 34).
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use futures::future::join_all;
 use serde_json::json;

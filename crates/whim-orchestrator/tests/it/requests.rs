@@ -13,7 +13,9 @@ use crate::world::{Answer, World, request};
 
 /// Path with an identifier in it, whether it is on the listener of the workers, and the methods with their
 /// operations.
-fn paths() -> Vec<(String, bool, Vec<(Method, Value)>)> {
+type Route = (String, bool, Vec<(Method, Value)>);
+
+fn paths() -> Vec<Route> {
     let document = openapi::document();
     let id = WorkItemId::new().to_string();
     let paths = document["paths"].as_object().unwrap().iter();

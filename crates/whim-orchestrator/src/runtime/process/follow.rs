@@ -11,7 +11,7 @@ use tokio_util::bytes::Bytes;
 use whim_core::WorkerId;
 
 use super::directory::AttemptDirectory;
-use super::log::{self, full_file};
+use super::log::{self, full_file, open_regular};
 use crate::runtime::{LogStream, RuntimeError, last_lines};
 
 /// How often is looked whether there is more.
@@ -112,13 +112,13 @@ impl Follower {
                 self.turned_over = false;
                 self.file = None;
                 if current.is_some() && inode(&full_file(&path))? != Some(own) {
-                    self.file = Some(File::open(&path)?);
+                    self.file = Some(open_regular(&path)?);
                     return Ok(Found::Bytes(Bytes::from_static(
                         b"\n[some output is missing here: it came faster than it was read]\n",
                     )));
                 }
             }
-            match File::open(&path) {
+            match open_regular(&path) {
                 Ok(file) => self.file = Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Ok(if ended { Found::End } else { Found::NothingYet });
@@ -130,7 +130,7 @@ impl Follower {
 }
 
 fn inode(path: &std::path::Path) -> io::Result<Option<u64>> {
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

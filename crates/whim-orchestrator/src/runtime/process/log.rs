@@ -79,7 +79,7 @@ fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<(Vec<u8>, File)>> 
 
 /// Opens a log for reading. A worker that runs as the same user can put anything in the place of its log or of its
 /// directory: a link to a file that only we can read, or a pipe that never answers (`ATTACKS.md`, row 37).
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
