@@ -63,8 +63,8 @@ async fn a_file_that_was_changed_while_another_item_held_it_is_shown_on_both_ite
         ]
     );
     // Whoever watches the holder is told, once.
-    let told = "select count(*) from worker_events e join workers w on w.id = e.worker_id
-         where e.body->>'type' = 'notice' and e.body->>'message' like 'src/a.rs was changed by work item%'";
+    let told = "select count(*) from events e
+         where e.kind = 'worker_event' and e.body->>'type' = 'notice' and e.body->>'message' like 'src/a.rs was changed by work item%'";
     assert_eq!(world.number(told).await, 1);
     // What was free is locked like anything else.
     world

@@ -59,7 +59,12 @@ async fn what_a_worker_of_the_first_release_sends_is_understood() {
             assert_eq!(answered.status, answer, "{route}: {:#}", answered.body);
         }
         assert_eq!(world.status(worker.item).await, status, "{end}");
-        assert_eq!(world.number("select count(*) from worker_events").await, 6);
+        assert_eq!(
+            world
+                .number("select count(*) from events where kind = 'worker_event'")
+                .await,
+            6
+        );
         assert_eq!(world.item(worker.item).await["tasksTotal"], 2);
     }
 }

@@ -85,7 +85,12 @@ async fn what_a_worker_sends_too_much_of_is_refused_by_its_name() {
         let refused = world.call(&worker, route, &body).await;
         assert_eq!(refused.expect_refused_field(), field, "{route}");
     }
-    assert_eq!(world.number("select count(*) from worker_events").await, 0);
+    assert_eq!(
+        world
+            .number("select count(*) from events where kind = 'worker_event'")
+            .await,
+        0
+    );
 }
 
 // Row 34.
