@@ -211,6 +211,11 @@ async fn the_status_is_read_whole() {
         "budget": { "limit": 200, "used": 5, "reserved": 10, "remaining": 185, "resetsAt": "2026-11-21T00:00:00Z" },
         "cooldown": { "seconds": 0.5, "until": null }, "paused": null,
         "runtime": { "kind": "process", "healthy": true, "message": "no isolation" },
+        "breakers": [{
+            "subject": "model", "name": null, "cause": "model_limited", "explanation": "The limit is reached.",
+            "failures": 2, "since": "2026-11-20T20:00:00Z", "until": "2026-11-20T22:00:00Z",
+            "endsByItself": true, "probing": false, "needsAPerson": false
+        }],
         "waitingFor": [], "warnings": ["no isolation"]
     });
     let server = Server::start([Say::Json(200, status.clone())]).await;
