@@ -196,8 +196,8 @@ mod tests {
         assert_eq!(
             told("whim-orchestrator", text),
             [
-                "`whim-orchestrator` must not depend on `whim-client`",
-                "`reqwest` is none of `whim-orchestrator`'s business"
+                "`reqwest` is none of `whim-orchestrator`'s business",
+                "`whim-orchestrator` must not depend on `whim-client`"
             ]
         );
     }
