@@ -15,6 +15,7 @@ mod retries;
 mod stops;
 mod transactions;
 
+use anyhow::Context as _;
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use whim_service::reconcile::Reconcilers;
@@ -31,6 +32,7 @@ pub use self::retries::Retries;
 pub use self::stops::Stops;
 pub use self::transactions::Transactions;
 use crate::app::App;
+use crate::dispatch::breakers::try_runtime;
 
 /// Starts all reconcilers. `stop` says that the program is stopping: what takes long is left to the next one then.
 pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
@@ -62,15 +64,20 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     reconcilers.start("history", None, seldom, &pokes.history, History(app.clone()));
 }
 
-/// Pokes those who look after ended workers whenever the runtime tells of one, until `stop`.
+/// Pokes those who look after ended workers whenever the runtime tells of one, and has a runtime that was away tried as
+/// soon as it is back, until `stop`.
 ///
 /// # Errors
-/// The runtime tells no more; to be called again.
-pub async fn watch_exits(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+/// The runtime tells no more, or Postgres is away; to be called again.
+pub async fn watch_runtime(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut returns = app.runtime.returns();
     let mut exits = app.runtime.exits();
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            Some(()) = returns.next() => {
+                try_runtime(&app).await.context("letting a runtime be tried that is back")?;
+            }
             exit = exits.next() => match exit {
                 Some(worker_id) => {
                     tracing::debug!(%worker_id, "a worker ended");

@@ -219,6 +219,12 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// Tells of workers that ended, as soon as that is seen. Only a hint: [`Self::list`] is what counts.
     fn exits(&self) -> BoxStream<'static, WorkerId>;
 
+    /// Tells each time that the runtime can be reached again after it could not be; one that cannot be away tells
+    /// nothing.
+    fn returns(&self) -> BoxStream<'static, ()> {
+        Box::pin(futures::stream::pending())
+    }
+
     /// Removes what is left of workers that ended longer than `retention` ago; only what this instance made.
     ///
     /// # Errors

@@ -223,7 +223,7 @@ pub async fn start(
     reconcile::start(&app, &reconcilers, &work.token());
     let (watched, stop) = (app.clone(), work.token());
     work.best_effort("runtime-exits", move || {
-        reconcile::watch_exits(watched.clone(), stop.clone())
+        reconcile::watch_runtime(watched.clone(), stop.clone())
     });
     let (listening, stop) = (app.clone(), intake.token());
     intake.best_effort("notifications", move || {

@@ -191,22 +191,31 @@ pub async fn runtime_starts(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Re
     Ok(())
 }
 
-/// Which breakers a person wants to be tried at once.
+/// Which breakers are to be tried at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TryNow {
-    /// All of them.
+pub enum TryNow<'a> {
+    /// All of them: a person says so.
     All,
     /// Those of credentials that were refused.
     RefusedCredentials,
+    /// That of the runtime of this instance, if it was away.
+    Runtime(&'a str),
 }
 
 /// Lets one worker try at once, whatever was said about when; answers how many breakers those are.
-pub async fn try_now(db: &mut PgConnection, which: TryNow) -> sqlx::Result<u64> {
+pub async fn try_now(db: &mut PgConnection, which: TryNow<'_>) -> sqlx::Result<u64> {
+    let instance = match which {
+        TryNow::Runtime(instance) => Some(instance),
+        TryNow::All | TryNow::RefusedCredentials => None,
+    };
     let changed = sqlx::query!(
         "update breakers set until = now(), ends_by_itself = false
          where opened_at is not null and until > now()
-           and ($1 or cause in ('model_refused', 'github_refused'))",
-        which == TryNow::All
+           and ($1 or ($2 and cause in ('model_refused', 'github_refused'))
+                or (subject = 'runtime' and name = $3 and cause = 'runtime_unavailable'))",
+        which == TryNow::All,
+        which == TryNow::RefusedCredentials,
+        instance
     )
     .execute(&mut *db)
     .await?;

@@ -232,6 +232,18 @@ pub async fn try_refused_credentials(app: &App) {
     }
 }
 
+/// Lets the runtime of this instance be tried at once, which was away and is back.
+pub(crate) async fn try_runtime(app: &App) -> sqlx::Result<()> {
+    let instance = app.runtime.instance();
+    let tried = in_transaction(&app.work_database, async |db| {
+        breakers::try_now(db, TryNow::Runtime(instance)).await
+    });
+    if tried.await? > 0 {
+        tracing::info!(instance, "the runtime is back, and one worker tries it");
+    }
+    Ok(())
+}
+
 /// Whether nothing that needs it is started: it is not tried yet, or one worker is trying.
 fn spares(open: &Open) -> bool {
     !open.left.is_zero() || open.probing

@@ -19,7 +19,9 @@ use std::time::Duration;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use chrono::Utc;
 use futures::future::{BoxFuture, FutureExt as _};
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt as _};
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
 use whim_containers::DockerConfig;
 use whim_core::WorkerId;
 
@@ -43,6 +45,8 @@ struct Inner {
     stop_grace: Duration,
     engine: Engine,
     known: RwLock<Known>,
+    /// Changes when the engine is back.
+    returned: watch::Sender<()>,
 }
 
 /// What the engine does not know, or what saves asking it.
@@ -84,6 +88,7 @@ impl DockerRuntime {
             stop_grace: config.stop_grace,
             engine: Engine::new(&config.docker.host),
             known: RwLock::new(Known::new()),
+            returned: watch::Sender::new(()),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -100,6 +105,13 @@ impl Inner {
     fn known<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
         // Nothing that runs under the lock can leave the sets half changed.
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The engine answers.
+    fn answers(&self) {
+        if self.known(|known| known.away.end(Utc::now())) {
+            self.returned.send_replace(());
+        }
     }
 
     async fn health(&self) -> Result<String, RuntimeError> {
@@ -200,6 +212,10 @@ impl Runtime for DockerRuntime {
         let list = self.inner.list();
         list.map(|list| list.map_err(|error| RuntimeError::new("listing the containers of workers", error)))
             .boxed()
+    }
+
+    fn returns(&self) -> BoxStream<'static, ()> {
+        WatchStream::from_changes(self.inner.returned.subscribe()).boxed()
     }
 
     fn exits(&self) -> BoxStream<'static, WorkerId> {

@@ -469,6 +469,30 @@ async fn a_poison_item_stops_at_its_retries_and_blocks_no_other() {
     app.stop().await;
 }
 
+// FAULTS.md, row 6.
+#[tokio::test]
+async fn a_runtime_that_was_away_is_tried_as_soon_as_it_is_back() {
+    let app = TestApp::with(&[BUDGET]).await;
+    app.runtime.set_away(true);
+    let item = app.submit().await;
+    wait_until("the breaker to be open", PATIENCE, async || {
+        let longer = "update breakers set until = now() + interval '1 hour' where opened_at is not null";
+        let longer = sqlx::query(longer).execute(&app.app.database).await.unwrap();
+        if longer.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err("none is")
+        }
+    })
+    .await
+    .unwrap();
+
+    app.runtime.set_away(false);
+
+    app.wait_for_worker(item.id).await;
+    app.stop().await;
+}
+
 // FAULTS.md, row 5.
 #[tokio::test]
 async fn a_runtime_that_is_away_opens_a_breaker_and_no_queue_is_drained_into_it() {

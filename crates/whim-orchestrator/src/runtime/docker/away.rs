@@ -52,13 +52,15 @@ impl Away {
         self.refused = true;
     }
 
-    /// It answers.
-    pub(super) fn end(&mut self, now: DateTime<Utc>) {
+    /// It answers; says whether it was away until now.
+    pub(super) fn end(&mut self, now: DateTime<Utc>) -> bool {
         let refused = std::mem::take(&mut self.refused);
-        if let Some(since) = self.since.take()
-            && (refused || now - since >= STARTING)
-        {
-            self.last = Some((since, now));
+        match self.since.take() {
+            Some(since) if refused || now - since >= STARTING => {
+                self.last = Some((since, now));
+                true
+            }
+            Some(_) | None => false,
         }
     }
 
@@ -98,7 +100,8 @@ mod tests {
         assert!(away.explains(143, at(90)), "it was stopped with its engine");
         assert!(!away.explains(137, at(70)));
 
-        away.end(at(110));
+        assert!(away.end(at(110)));
+        assert!(!away.end(at(111)), "it was back already");
         assert!(away.explains(5, at(104)));
         assert!(!away.explains(5, at(120)), "an agent may send signals too");
         assert!(!away.explains(137, at(70)));
@@ -108,11 +111,11 @@ mod tests {
     fn a_connection_that_is_cut_and_made_again_explains_nothing() {
         let mut away = Away::new(at(0));
         away.begin(at(100));
-        away.end(at(100) + TimeDelta::milliseconds(300));
+        assert!(!away.end(at(100) + TimeDelta::milliseconds(300)));
         assert!(!away.explains(137, at(100)));
 
         away.refused(at(200));
-        away.end(at(200) + TimeDelta::milliseconds(300));
+        assert!(away.end(at(200) + TimeDelta::milliseconds(300)));
         assert!(away.explains(137, at(200)));
     }
 

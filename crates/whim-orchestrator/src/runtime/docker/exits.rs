@@ -118,7 +118,7 @@ impl Watch {
                 ended.insert(attempt.worker_id);
             }
         }
-        self.inner.known(|known| known.away.end(Utc::now()));
+        self.inner.answers();
         self.found.extend(ended.difference(&self.told));
         self.told = ended;
         self.events = Some(events);

@@ -132,8 +132,8 @@ impl Inner {
             self.known(|known| known.away.refused(Utc::now()));
             bail!("the container engine is being stopped");
         }
+        self.answers();
         let ended = self.known(|known| {
-            known.away.end(Utc::now());
             let at = ended_at(&state);
             let code = state.exit_code.unwrap_or_default();
             let mut how = exit_kind(&state, known.out_of_memory.contains(&container.id));

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{BoxStream, StreamExt as _};
-use tokio::sync::{Semaphore, broadcast};
-use tokio_stream::wrappers::BroadcastStream;
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use whim_core::WorkerId;
 use whim_orchestrator::runtime::{
     Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, Runtime, RuntimeError, RuntimeHandle,
@@ -32,6 +32,7 @@ struct Inner {
     instance: String,
     state: RwLock<State>,
     exits: broadcast::Sender<WorkerId>,
+    returned: watch::Sender<()>,
     /// Each start takes one.
     may_start: Semaphore,
 }
@@ -51,6 +52,7 @@ impl FakeRuntime {
                 instance: uuid::Uuid::new_v4().to_string(),
                 state: RwLock::default(),
                 exits: broadcast::Sender::new(1000),
+                returned: watch::Sender::new(()),
                 may_start: Semaphore::new(Semaphore::MAX_PERMITS),
             }),
         }
@@ -109,6 +111,9 @@ impl FakeRuntime {
     /// Starts fail from now on, or work again.
     pub(crate) fn set_away(&self, away: bool) {
         self.write(|state| state.away = away);
+        if !away {
+            self.inner.returned.send_replace(());
+        }
     }
 
     /// From now on starts wait until they are let through.
@@ -219,6 +224,10 @@ impl Runtime for FakeRuntime {
     fn exits(&self) -> BoxStream<'static, WorkerId> {
         let exits = BroadcastStream::new(self.inner.exits.subscribe());
         exits.filter_map(|exit| std::future::ready(exit.ok())).boxed()
+    }
+
+    fn returns(&self) -> BoxStream<'static, ()> {
+        WatchStream::from_changes(self.inner.returned.subscribe()).boxed()
     }
 
     fn clean(&self, _retention: Duration) -> BoxFuture<'_, Result<Cleaned, RuntimeError>> {
