@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use futures::future::try_join_all;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
@@ -85,6 +86,22 @@ impl Caller {
         Ok((body, elapsed))
     }
 
+    /// Asks for an answer that goes on.
+    pub(crate) async fn watch(mut self, path: &str) -> anyhow::Result<Answering> {
+        let request = Request::builder()
+            .uri(path)
+            .header(HOST, &self.authority)
+            .body(Full::default())?;
+        self.sender.ready().await?;
+        let answer = self.sender.send_request(request).await?;
+        let status = answer.status();
+        ensure!(status.is_success(), "{path} was answered with {status}");
+        Ok(Answering {
+            body: answer.into_body(),
+            _caller: self,
+        })
+    }
+
     /// From now on calls are those of the worker with this token.
     pub(crate) fn speak_for(&mut self, token: &WorkerToken) {
         self.authorization = Some(format!("Bearer {}", token.reveal()));
@@ -98,6 +115,23 @@ impl Caller {
     /// `POST`.
     pub(crate) async fn post(&mut self, path: &str, body: String) -> anyhow::Result<(Bytes, Duration)> {
         self.call(Method::POST, path, body).await
+    }
+}
+
+/// An answer that goes on.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    body: Incoming,
+    _caller: Caller,
+}
+
+impl Answering {
+    /// What came next; `None` at the end.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
+        match self.body.frame().await {
+            None => Ok(None),
+            Some(frame) => Ok(Some(frame?.into_data().unwrap_or_default())),
+        }
     }
 }
 

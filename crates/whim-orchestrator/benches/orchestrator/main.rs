@@ -24,6 +24,7 @@ mod queue;
 mod report;
 mod samples;
 mod submissions;
+mod viewers;
 mod workers;
 mod world;
 

@@ -49,6 +49,8 @@ pub(crate) struct Scale {
     pub(crate) times: usize,
     /// Workers that send heartbeats.
     pub(crate) workers: usize,
+    /// Viewers of the live events.
+    pub(crate) viewers: usize,
 }
 
 impl Options {
@@ -64,6 +66,7 @@ impl Options {
                 horizon: Duration::from_secs(2),
                 times: 10,
                 workers: 20,
+                viewers: 50,
             }
         } else {
             Scale {
@@ -75,6 +78,7 @@ impl Options {
                 horizon: Duration::from_secs(60),
                 times: 300,
                 workers: 200,
+                viewers: 500,
             }
         };
         if let Some(depths) = &self.depths {

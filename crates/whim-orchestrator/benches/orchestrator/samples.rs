@@ -26,6 +26,10 @@ impl Samples {
         self.sorted.get(rank - 1).copied().unwrap_or_default()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
     pub(crate) fn per_second(&self) -> f64 {
         self.sorted.len() as f64 / self.elapsed.as_secs_f64()
     }

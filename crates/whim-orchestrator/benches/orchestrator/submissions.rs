@@ -12,8 +12,13 @@ use crate::report::{Report, Row};
 /// How many submissions are on their way at once.
 const AT_ONCE: usize = 16;
 
-/// Each is an item of its own, with a checklist; nothing is started, because every slot is taken.
-pub(crate) async fn measure(program: &Program, length: Duration, report: &mut Report) -> anyhow::Result<()> {
+/// Each is an item of its own, with a checklist; nothing is started, because every slot is taken. Answers how many were
+/// made.
+pub(crate) async fn measure(
+    program: &Program,
+    length: Duration,
+    report: &mut Report,
+) -> anyhow::Result<usize> {
     let mut callers = Vec::new();
     for _ in 0..AT_ONCE {
         callers.push(Caller::connect(&program.addresses.api).await?);
@@ -29,9 +34,7 @@ pub(crate) async fn measure(program: &Program, length: Duration, report: &mut Re
         Ok(elapsed)
     })
     .await?;
-    report.add(Row::new(
-        format!("Submission over HTTP, {AT_ONCE} at once"),
-        samples.load(),
-    ));
-    Ok(())
+    let what = format!("Submission over HTTP, {AT_ONCE} at once");
+    report.add(Row::new(what, samples.load()).original("2,350/s"));
+    Ok(samples.count())
 }
