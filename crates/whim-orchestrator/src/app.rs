@@ -70,67 +70,47 @@ impl Deref for App {
     }
 }
 
-/// Asks the background work to look. Never says what to do: who is poked looks at the rows.
-#[derive(Clone, Debug, Default)]
-pub struct Pokes {
-    /// The dispatcher: something may be claimable, or a slot, budget or time became free.
-    pub dispatch: Arc<Notify>,
-    /// What failed and may work again.
-    pub breakers: Activator,
-    /// Due retries.
-    pub retries: Activator,
-    /// Workers that are too late: leases that ended, no registration, no progress.
-    pub overdue: Activator,
-    /// Processes or containers of workers that ended.
-    pub stops: Activator,
-    /// Workers whose process or container ended.
-    pub exits: Activator,
-    /// The copy of the budget.
-    pub budget: Activator,
-    /// The rows that make up the counts of items.
-    pub counts: Activator,
-    /// Locks of workers that ended, and a Redis that lost those of live ones.
-    pub locks: Activator,
-    /// What the runtime has left of old attempts.
-    pub leftovers: Activator,
-    /// Transactions of Postgres that are too old.
-    pub transactions: Activator,
-    /// The days of the history.
-    pub history: Activator,
+macro_rules! pokes {
+    ($(#[doc = $doc:literal] $name:ident,)*) => {
+        /// Asks the background work to look. Never says what to do: who is poked looks at the rows.
+        #[derive(Clone, Debug, Default)]
+        pub struct Pokes {
+            /// The dispatcher: something may be claimable, or a slot, budget or time became free.
+            pub dispatch: Arc<Notify>,
+            $(#[doc = $doc] pub $name: Activator,)*
+        }
+
+        impl Pokes {
+            /// Asks everything to look.
+            pub fn everything(&self) {
+                self.dispatch.notify_one();
+                $(self.$name.activate();)*
+            }
+        }
+    };
 }
 
-impl Pokes {
-    /// Asks everything to look.
-    pub fn everything(&self) {
-        let Self {
-            dispatch,
-            breakers,
-            retries,
-            overdue,
-            stops,
-            exits,
-            budget,
-            counts,
-            locks,
-            leftovers,
-            transactions,
-            history,
-        } = self;
-        dispatch.notify_one();
-        for activator in [
-            breakers,
-            retries,
-            overdue,
-            stops,
-            exits,
-            budget,
-            counts,
-            locks,
-            leftovers,
-            transactions,
-            history,
-        ] {
-            activator.activate();
-        }
-    }
+pokes! {
+    /// What failed and may work again.
+    breakers,
+    /// Due retries.
+    retries,
+    /// Workers that are too late: leases that ended, no registration, no progress.
+    overdue,
+    /// Processes or containers of workers that ended.
+    stops,
+    /// Workers whose process or container ended.
+    exits,
+    /// The copy of the budget.
+    budget,
+    /// The rows that make up the counts of items.
+    counts,
+    /// Locks of workers that ended, and a Redis that lost those of live ones.
+    locks,
+    /// What the runtime has left of old attempts.
+    leftovers,
+    /// Transactions of Postgres that are too old.
+    transactions,
+    /// The days of the history.
+    history,
 }

@@ -1,70 +1,12 @@
 //! Reviews, as workers report them.
 
-use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::metrics::Tokens;
 use whim_core::protocol::reviews::{Finding, FindingCounts, Review, ReviewFilter, Verdict};
-use whim_core::{CommitHash, LeaseEpoch, RepoName, ReviewId, WorkItemId, WorkerId};
+use whim_core::{LeaseEpoch, RepoName, ReviewId, WorkItemId, WorkerId};
 
-struct Row {
-    id: ReviewId,
-    work_item_id: WorkItemId,
-    repo: RepoName,
-    worker_id: WorkerId,
-    lease_epoch: LeaseEpoch,
-    number: i32,
-    head_sha: CommitHash,
-    verdict: Verdict,
-    summary: String,
-    finding_counts: Json<FindingCounts>,
-    findings: Option<Json<Vec<Finding>>>,
-    model: String,
-    tokens: Json<Tokens>,
-    cost_usd: f64,
-    created_at: DateTime<Utc>,
-}
-
-impl From<Row> for Review {
-    fn from(row: Row) -> Self {
-        let Row {
-            id,
-            work_item_id,
-            repo,
-            worker_id,
-            lease_epoch,
-            number,
-            head_sha,
-            verdict,
-            summary,
-            finding_counts: Json(finding_counts),
-            findings,
-            model,
-            tokens: Json(tokens),
-            cost_usd,
-            created_at,
-        } = row;
-        Self {
-            id,
-            work_item_id,
-            repo,
-            worker_id,
-            lease_epoch,
-            number: number.cast_unsigned(),
-            head_sha,
-            verdict,
-            summary,
-            finding_counts,
-            findings: findings.map(|Json(findings)| findings),
-            model,
-            tokens,
-            cost_usd,
-            created_at,
-        }
-    }
-}
-
-/// The one list of columns.
+/// The one list of columns, and what becomes of them.
 macro_rules! select {
     (whole, $rest:literal, $($argument:expr),*) => {
         select!(@ "findings as \"findings?: Json<Vec<Finding>>\"", $rest, $($argument),*)
@@ -73,23 +15,38 @@ macro_rules! select {
         select!(@ "null::jsonb as \"findings?: Json<Vec<Finding>>\"", $rest, $($argument),*)
     };
     (@ $findings:literal, $rest:literal, $($argument:expr),*) => {
-        sqlx::query_as!(
-            Row,
+        sqlx::query!(
             "select id, work_item_id, repo, worker_id, lease_epoch, number, head_sha, verdict, summary,
                     finding_counts as \"finding_counts: Json<FindingCounts>\", model,
                     tokens as \"tokens: Json<Tokens>\", cost_usd, created_at, "
                 + $findings + " from reviews " + $rest,
             $($argument),*
         )
+        .map(|row| Review {
+            id: row.id,
+            work_item_id: row.work_item_id,
+            repo: row.repo,
+            worker_id: row.worker_id,
+            lease_epoch: row.lease_epoch,
+            number: row.number.cast_unsigned(),
+            head_sha: row.head_sha,
+            verdict: row.verdict,
+            summary: row.summary,
+            finding_counts: row.finding_counts.0,
+            findings: row.findings.map(|Json(findings)| findings),
+            model: row.model,
+            tokens: row.tokens.0,
+            cost_usd: row.cost_usd,
+            created_at: row.created_at,
+        })
     };
 }
 
 /// A review with its findings.
 pub async fn find(db: impl PgExecutor<'_>, id: ReviewId) -> sqlx::Result<Option<Review>> {
-    let row = select!(whole, "where id = $1", id as ReviewId)
+    select!(whole, "where id = $1", id as ReviewId)
         .fetch_optional(db)
-        .await?;
-    Ok(row.map(Review::from))
+        .await
 }
 
 /// The review of that number that a worker reported, with its findings.
@@ -98,21 +55,20 @@ pub async fn of_worker(
     worker: WorkerId,
     number: i32,
 ) -> sqlx::Result<Option<Review>> {
-    let row = select!(
+    select!(
         whole,
         "where worker_id = $1 and number = $2",
         worker as WorkerId,
         number
     )
     .fetch_optional(db)
-    .await?;
-    Ok(row.map(Review::from))
+    .await
 }
 
 /// At most `limit` reviews that fit the filter, the newest first, from the filter's cursor on; its own limit is the
 /// caller's to bound.
 pub async fn page(db: impl PgExecutor<'_>, filter: &ReviewFilter, limit: i64) -> sqlx::Result<Vec<Review>> {
-    let rows = select!(
+    select!(
         without_findings,
         "where ($1::text is null or lower(repo) = lower($1))
            and ($2::uuid is null or work_item_id = $2)
@@ -125,8 +81,7 @@ pub async fn page(db: impl PgExecutor<'_>, filter: &ReviewFilter, limit: i64) ->
         limit
     )
     .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(Review::from).collect())
+    .await
 }
 
 /// Keeps a review that was not kept before; the database says when that is, whatever the review says.
