@@ -169,7 +169,8 @@ pub(super) async fn heartbeat(
 #[utoipa::path(post, path = "/api/worker/{id}/lock", params(("id" = WorkerId, Path, description = "The worker")), request_body = LockFiles, responses((status = 200, description = "All are locked", body = LocksGranted)))]
 pub(super) async fn lock(
     State(app): State<App>,
-    Named(caller): Named,
+    // Whether it still has its item is asked when the lock is copied.
+    Remembered(caller): Remembered,
     Json(body): Json<LockFiles>,
 ) -> Result<Answer<LocksGranted>, ApiError> {
     Ok(Answer(lifecycle::lock(&app, &caller, body).await?))

@@ -6,23 +6,23 @@
 if redis.call('GET', KEYS[1]) ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
   return nil
 end
-local held, is_held = {}, {}
-for i = 3, #KEYS do
-  local holder = redis.call('GET', KEYS[i])
+local held, free = {}, {}
+for i, holder in ipairs(redis.call('MGET', unpack(KEYS, 3))) do
   if holder and holder ~= ARGV[1] then
-    held[#held + 1] = tostring(i - 3)
+    held[#held + 1] = tostring(i - 1)
     held[#held + 1] = holder
-    is_held[i] = true
+  else
+    free[#free + 1] = KEYS[i + 2]
   end
 end
 if ARGV[3] == 'all' and #held > 0 then
   return held
 end
-for i = 3, #KEYS do
-  if not is_held[i] then
-    redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2])
-    redis.call('SADD', KEYS[2], KEYS[i])
-  end
+for _, key in ipairs(free) do
+  redis.call('SET', key, ARGV[1], 'PX', ARGV[2])
+end
+if #free > 0 then
+  redis.call('SADD', KEYS[2], unpack(free))
 end
 -- What the worker already held lives on as long as what it just got: its index must outlive every lock in it.
 redis.call('PEXPIRE', KEYS[2], ARGV[2])

@@ -1,8 +1,11 @@
 -- KEYS: one key a file. ARGV: the worker.
 -- Returns how many of the files the worker holds.
+if #KEYS == 0 then
+  return 0
+end
 local holds = 0
-for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then
+for _, holder in ipairs(redis.call('MGET', unpack(KEYS))) do
+  if holder == ARGV[1] then
     holds = holds + 1
   end
 end

@@ -1,11 +1,14 @@
 -- Releases those of the given files that the worker holds.
 -- KEYS: the worker's index, then one key a file. ARGV: the worker.
 -- Returns how many were released.
-local released = 0
-for i = 2, #KEYS do
-  if redis.call('GET', KEYS[i]) == ARGV[1] then
-    released = released + redis.call('DEL', KEYS[i])
-  end
-  redis.call('SREM', KEYS[1], KEYS[i])
+if #KEYS < 2 then
+  return 0
 end
-return released
+local own = {}
+for i, holder in ipairs(redis.call('MGET', unpack(KEYS, 2))) do
+  if holder == ARGV[1] then
+    own[#own + 1] = KEYS[i + 1]
+  end
+end
+redis.call('SREM', KEYS[1], unpack(KEYS, 2))
+return #own > 0 and redis.call('DEL', unpack(own)) or 0
