@@ -20,8 +20,9 @@ pub mod workers;
 use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use crate::measure;
 
@@ -43,6 +44,10 @@ const API_APPLICATION: &str = "whim-orchestrator-api";
 /// How long a request waits for a connection before the answer is 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A connection that was used so lately is taken for alive; others are asked first. Shorter than any restart of Postgres
+/// takes, so that nothing is answered with an error after one that was not before (`FAULTS.md`, row 26).
+const ALIVE_FOR: Duration = Duration::from_millis(50);
+
 /// A transaction that waits so long for its next statement belongs to an orchestrator that was stopped or cut off: it
 /// must not keep its locks from the others (`FAULTS.md`, row 37).
 const ABANDONED_AFTER: &str = "30s";
@@ -56,6 +61,10 @@ pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move { Ok(known.idle_for < ALIVE_FOR || connection.ping().await.is_ok()) })
+        })
         .connect_lazy_with(options)
 }
 
@@ -82,23 +91,88 @@ pub async fn in_transaction<T, E: From<sqlx::Error>>(
     pool: &PgPool,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
-    let begin = Instant::now();
-    let mut connection = pool.acquire().await?;
-    measure::pool_waited(name_of(pool), begin.elapsed());
-    let mut transaction = connection.begin().await?;
-    match work(&mut transaction).await {
-        Ok(done) => {
-            transaction.commit().await?;
-            Ok(done)
-        }
-        Err(error) => {
-            // The error of `work` is the one that matters; a connection that cannot undo is closed, which undoes.
-            if let Err(rollback) = transaction.rollback().await {
-                tracing::debug!(error = %rollback, "a connection was lost before it could undo");
+    in_transaction_begun_with("begin", pool, work).await
+}
+
+/// The same, where the transaction begins with more than `begin`, in one round trip.
+///
+/// # Errors
+/// Those of `work`, or Postgres is away.
+pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
+    begin: &'static str,
+    pool: &PgPool,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut lost = 0;
+    loop {
+        let mut beginning = Beginning::acquire(pool).await?;
+        let mut transaction = match beginning.connection.begin_with(begin).await {
+            Ok(transaction) => transaction,
+            // Nothing was done on it: another one will do, as often as there may be dead ones.
+            Err(error) if is_lost(&error) && lost < pool.options().get_max_connections() => {
+                lost += 1;
+                continue;
             }
-            Err(error)
+            Err(error) => return Err(error.into()),
+        };
+        beginning.begun = true;
+        return match work(&mut transaction).await {
+            Ok(done) => {
+                transaction.commit().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                // The error of `work` is the one that matters; a connection that cannot undo is closed, which undoes.
+                if let Err(rollback) = transaction.rollback().await {
+                    tracing::debug!(error = %rollback, "a connection was lost before it could undo");
+                }
+                Err(error)
+            }
+        };
+    }
+}
+
+/// A connection on which a transaction is to begin. It is closed when that fails or nobody waits for it any more: nobody
+/// knows then whether it is in a transaction, in which what others do with it would be lost.
+struct Beginning {
+    connection: PoolConnection<Postgres>,
+    begun: bool,
+}
+
+impl Beginning {
+    async fn acquire(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self {
+            connection: acquire(pool).await?,
+            begun: false,
+        })
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if !self.begun {
+            self.connection.close_on_drop();
         }
     }
+}
+
+/// A connection, and the time that it was waited for in the metrics.
+///
+/// # Errors
+/// Postgres is away, or every connection is taken for too long.
+pub async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+    let begin = Instant::now();
+    let connection = pool.acquire().await?;
+    measure::pool_waited(name_of(pool), begin.elapsed());
+    Ok(connection)
+}
+
+/// Whether an error says that the connection is gone, and not that what was asked for is wrong.
+fn is_lost(error: &sqlx::Error) -> bool {
+    // The backend was ended, or its server is.
+    const OPERATOR_INTERVENTION: &str = "57P";
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(error, sqlx::Error::Io(_)) || code.is_some_and(|code| code.starts_with(OPERATOR_INTERVENTION))
 }
 
 fn name_of(pool: &PgPool) -> &'static str {

@@ -7,6 +7,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use whim_core::{LeaseEpoch, Stage, WorkItemId, WorkerId};
 
+use super::events::{Columns, Told};
+
 /// What a heartbeat tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Beat {
@@ -33,17 +35,119 @@ pub struct Known {
     pub worker: WorkerId,
     /// The latest heartbeat that carried something new.
     pub seq: i64,
-    /// The iteration.
-    pub iteration: i32,
     /// The worker's item.
     pub work_item_id: WorkItemId,
 }
 
-/// Renews the leases of workers that have their items, each at most once in `beats`, and keeps what is new.
+/// What became of heartbeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The workers that have their items.
+    pub known: Vec<Known>,
+    /// How many iterations count against the day that did not before.
+    pub new_iterations: u32,
+}
+
+/// Whether a crash of Postgres may cost what is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It may not.
+    Whole,
+    /// It may, as far as the next heartbeat tells it again: everything but events and iterations. The commit does not
+    /// wait for the disk then.
+    OfNews,
+}
+
+macro_rules! record {
+    ($db:expr, $told:literal, $($argument:expr),*) => {
+        // The rows are looked up one by one by their keys (`lateral` and `offset 0`), because the planner cannot know how
+        // many there are. `known` is what is in the row that was locked; the update would see what it was before.
+        sqlx::query!(
+            r#"with known as materialized (
+                 select t.*, b.seq as known_seq, b.iteration as known_iteration, w.work_item_id
+                 from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::worker_stage[], $6::jsonb[], $7::bool[])
+                     as t (worker_id, lease_epoch, seq, iteration, stage, stats, progress)
+                 cross join lateral (
+                     select work_item_id from workers
+                     where id = t.worker_id and lease_epoch = t.lease_epoch and status = 'running'
+                     offset 0
+                 ) w
+                 cross join lateral (
+                     select from work_items
+                     where id = w.work_item_id and worker_id = t.worker_id and lease_epoch = t.lease_epoch
+                       and status = 'in_progress'
+                     offset 0
+                 ) i
+                 cross join lateral (
+                     select seq, iteration from worker_beats where worker_id = t.worker_id
+                     for no key update skip locked
+                 ) b
+             ),
+             renewed as (
+                 update worker_beats b
+                 set last_heartbeat_at = now(),
+                     lease_expires_at = now() + make_interval(secs => $8),
+                     seq = greatest(k.known_seq, k.seq),
+                     iteration = case when k.seq > k.known_seq then greatest(k.known_iteration, k.iteration)
+                                 else k.known_iteration end,
+                     stage = case when k.seq > k.known_seq then coalesce(k.stage, b.stage) else b.stage end,
+                     stats = case when k.seq > k.known_seq then coalesce(k.stats, b.stats) else b.stats end,
+                     progress_at = case when k.seq > k.known_seq and k.progress then now() else b.progress_at end
+                 from known k
+                 where b.worker_id = k.worker_id
+                 returning b.worker_id, k.work_item_id, k.known_seq, k.seq > k.known_seq as is_new,
+                           k.known_iteration, b.iteration
+             ),
+             counted as (
+                 insert into worker_iterations (worker_id, n)
+                 select worker_id, n
+                 from renewed, generate_series(renewed.known_iteration + 1, renewed.iteration) as n
+                 on conflict do nothing
+                 returning n
+             ),
+             setting as materialized (
+                 select case when $9::bool and not exists (select from counted)
+                             then set_config('synchronous_commit', 'off', true) end
+             )"#
+                + $told
+                + r#" select r.worker_id as "worker!: WorkerId", r.work_item_id as "work_item_id!: WorkItemId",
+                             r.known_seq as "seq!", (select count(*) from counted) as "new_iterations!"
+                      from renewed r cross join setting"#,
+            $($argument),*
+        )
+        .fetch_all($db)
+        .await
+        .map(|rows| Recorded {
+            new_iterations: rows
+                .first()
+                .map_or(0, |row| u32::try_from(row.new_iterations).unwrap_or(u32::MAX)),
+            known: rows
+                .into_iter()
+                .map(|row| Known {
+                    worker: row.worker,
+                    seq: row.seq,
+                    work_item_id: row.work_item_id,
+                })
+                .collect(),
+        })
+    };
+}
+
+/// Renews the leases of workers that have their items, each at most once in `beats`, and keeps what is new, with what
+/// they told: in one statement, because the answers to all of them wait for it.
 ///
 /// A worker that is missing in the answer has its item no more, or another transaction holds its row just now: nothing
 /// changed. Nobody is waited for, so that no worker holds up the others.
-pub async fn record(db: &mut PgConnection, lease: Duration, beats: &[Beat]) -> sqlx::Result<Vec<Known>> {
+///
+/// # Errors
+/// When the database refuses, or an event cannot be written as JSON.
+pub async fn record(
+    db: &mut PgConnection,
+    lease: Duration,
+    beats: &[Beat],
+    told: &[Told<'_>],
+    durability: Durability,
+) -> sqlx::Result<Recorded> {
     let workers: Vec<WorkerId> = beats.iter().map(|beat| beat.worker).collect();
     let epochs: Vec<LeaseEpoch> = beats.iter().map(|beat| beat.lease_epoch).collect();
     let seqs: Vec<i64> = beats.iter().map(|beat| beat.seq).collect();
@@ -51,42 +155,33 @@ pub async fn record(db: &mut PgConnection, lease: Duration, beats: &[Beat]) -> s
     let stages: Vec<Option<Stage>> = beats.iter().map(|beat| beat.stage).collect();
     let stats: Vec<Option<Json<IterationStats>>> = beats.iter().map(|beat| beat.stats.map(Json)).collect();
     let progress: Vec<bool> = beats.iter().map(|beat| beat.progress).collect();
-    // The rows are looked up one by one by their keys (`lateral` and `offset 0`), because the planner cannot know how
-    // many there are. `known` is what is in the row that was locked; the update would see what it was before.
-    let known = sqlx::query!(
-        r#"with known as materialized (
-             select t.*, b.seq as known_seq, b.iteration as known_iteration, w.work_item_id
-             from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::worker_stage[], $6::jsonb[], $7::bool[])
-                 as t (worker_id, lease_epoch, seq, iteration, stage, stats, progress)
-             cross join lateral (
-                 select work_item_id from workers
-                 where id = t.worker_id and lease_epoch = t.lease_epoch and status = 'running'
-                 offset 0
-             ) w
-             cross join lateral (
-                 select from work_items
-                 where id = w.work_item_id and worker_id = t.worker_id and lease_epoch = t.lease_epoch
-                   and status = 'in_progress'
-                 offset 0
-             ) i
-             cross join lateral (
-                 select seq, iteration from worker_beats where worker_id = t.worker_id
-                 for no key update skip locked
-             ) b
-         )
-         update worker_beats b
-         set last_heartbeat_at = now(),
-             lease_expires_at = now() + make_interval(secs => $8),
-             seq = greatest(k.known_seq, k.seq),
-             iteration = case when k.seq > k.known_seq then greatest(k.known_iteration, k.iteration)
-                         else k.known_iteration end,
-             stage = case when k.seq > k.known_seq then coalesce(k.stage, b.stage) else b.stage end,
-             stats = case when k.seq > k.known_seq then coalesce(k.stats, b.stats) else b.stats end,
-             progress_at = case when k.seq > k.known_seq and k.progress then now() else b.progress_at end
-         from known k
-         where b.worker_id = k.worker_id
-         returning b.worker_id as "worker!", k.known_seq as "seq!", k.known_iteration as "iteration!",
-                   k.work_item_id as "work_item_id!: WorkItemId""#,
+    let events = Columns::of(told)?;
+    if events.workers.is_empty() {
+        return record!(
+            db,
+            "",
+            &workers as &[WorkerId],
+            &epochs as &[LeaseEpoch],
+            &seqs,
+            &iterations,
+            &stages as &[Option<Stage>],
+            &stats as &[Option<Json<IterationStats>>],
+            &progress,
+            lease.as_secs_f64(),
+            durability == Durability::OfNews
+        );
+    }
+    // Only where there are events: whoever may insert some has to announce that, even if there are none.
+    record!(
+        db,
+        ", told as (
+             insert into events (kind, worker_id, work_item_id, seq, ordinal, at, body)
+             select 'worker_event', r.worker_id, r.work_item_id, e.seq, e.ordinal, e.at, e.body
+             from unnest($10::uuid[], $11::bigint[], $12::int[], $13::timestamptz[], $14::jsonb[])
+                 with ordinality as e (worker_id, seq, ordinal, at, body, place)
+             join renewed r on r.worker_id = e.worker_id and r.is_new
+             order by e.place
+         )",
         &workers as &[WorkerId],
         &epochs as &[LeaseEpoch],
         &seqs,
@@ -95,18 +190,13 @@ pub async fn record(db: &mut PgConnection, lease: Duration, beats: &[Beat]) -> s
         &stats as &[Option<Json<IterationStats>>],
         &progress,
         lease.as_secs_f64(),
+        false,
+        &events.workers as &[WorkerId],
+        &events.seqs,
+        &events.ordinals,
+        &events.times,
+        &events.bodies
     )
-    .fetch_all(db)
-    .await?;
-    Ok(known
-        .into_iter()
-        .map(|row| Known {
-            worker: row.worker,
-            seq: row.seq,
-            iteration: row.iteration,
-            work_item_id: row.work_item_id,
-        })
-        .collect())
 }
 
 /// Waits until no other transaction holds a worker's row, and keeps it from others until the end of this one.

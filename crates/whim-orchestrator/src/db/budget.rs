@@ -20,28 +20,28 @@ pub struct Usage {
     pub resets_at: DateTime<Utc>,
 }
 
+impl Usage {
+    /// From the columns of `budget_today()`.
+    pub(super) fn new(day: NaiveDate, used: i64, reserved: i64, resets_at: DateTime<Utc>) -> Self {
+        let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            day,
+            used: count(used),
+            reserved: count(reserved),
+            resets_at,
+        }
+    }
+}
+
 /// What today has taken so far.
 pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<Usage> {
     let row = sqlx::query!(
-        r#"select
-             (now() at time zone 'utc')::date as "day!",
-             (select count(*) from worker_iterations
-              where day = (now() at time zone 'utc')::date) as "used!",
-             (select coalesce(sum(greatest(w.max_iterations - used.count, 0)), 0)::bigint
-              from workers w
-              cross join lateral (select count(*) from worker_iterations n where n.worker_id = w.id) used
-              where w.status in ('starting', 'running')) as "reserved!",
-             (date_trunc('day', now() at time zone 'utc') + interval '1 day') at time zone 'utc' as "resets_at!""#
+        r#"select day as "day!", used as "used!", reserved as "reserved!", resets_at as "resets_at!"
+           from budget_today()"#
     )
     .fetch_one(db)
     .await?;
-    let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    Ok(Usage {
-        day: row.day,
-        used: count(row.used),
-        reserved: count(row.reserved),
-        resets_at: row.resets_at,
-    })
+    Ok(Usage::new(row.day, row.used, row.reserved, row.resets_at))
 }
 
 /// Iterations that a worker tells of, the first and the last included.

@@ -2,6 +2,8 @@
 
 use sqlx::PgExecutor;
 
+use super::budget::Usage;
+
 /// A look at everything in Postgres that may stand in the way of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -15,23 +17,45 @@ pub struct Look {
     pub breakers: bool,
 }
 
+macro_rules! look {
+    ($db:expr, $more:literal) => {
+        sqlx::query!(
+            r#"select
+                 exists (select from work_items where status = 'queued' and next_retry_at is null) as "claimable!",
+                 (select count(*) from workers where status in ('starting', 'running')) as "live_workers!",
+                 exists (select from queue_pause) as "paused!",
+                 exists (select from breakers where opened_at is not null) as "breakers!""#
+                + $more
+        )
+        .fetch_one($db)
+        .await
+        .map(|row| {
+            let look = Look {
+                claimable: row.claimable,
+                live_workers: u32::try_from(row.live_workers).unwrap_or(u32::MAX),
+                paused: row.paused,
+                breakers: row.breakers,
+            };
+            (look, row)
+        })
+    };
+}
+
 /// Looks. Reads one entry of the claim's index, and small tables.
 pub async fn look(db: impl PgExecutor<'_>) -> sqlx::Result<Look> {
-    let row = sqlx::query!(
-        r#"select
-             exists (select from work_items where status = 'queued' and next_retry_at is null) as "claimable!",
-             (select count(*) from workers where status in ('starting', 'running')) as "live_workers!",
-             exists (select from queue_pause) as "paused!",
-             exists (select from breakers where opened_at is not null) as "breakers!""#
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(Look {
-        claimable: row.claimable,
-        live_workers: u32::try_from(row.live_workers).unwrap_or(u32::MAX),
-        paused: row.paused,
-        breakers: row.breakers,
-    })
+    let (look, _row) = look!(db, "")?;
+    Ok(look)
+}
+
+/// Looks, and counts what today has taken of the budget.
+pub async fn look_and_count(db: impl PgExecutor<'_>) -> sqlx::Result<(Look, Usage)> {
+    let (look, row) = look!(
+        db,
+        r#", b.day as "day!", b.used as "used!", b.reserved as "reserved!", b.resets_at as "resets_at!"
+           from budget_today() b"#
+    )?;
+    let usage = Usage::new(row.day, row.used, row.reserved, row.resets_at);
+    Ok((look, usage))
 }
 
 /// Live workers of a repository.

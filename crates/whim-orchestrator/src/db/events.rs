@@ -6,56 +6,71 @@ pub mod partitions;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
+use whim_core::WorkerId;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
-use whim_core::{WorkItemId, WorkerId};
 
 use super::storable;
 
-/// What one heartbeat brought that was not known.
+/// What a worker told.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
     /// The worker.
     pub worker: WorkerId,
-    /// Its item.
-    pub work_item_id: WorkItemId,
-    /// The heartbeat.
+    /// The heartbeat that brought it.
     pub seq: i64,
     /// What happened.
     pub events: &'a [WorkerEvent],
 }
 
-/// Keeps what heartbeats brought, in one statement. That each heartbeat's events are kept once is the caller's to see
-/// to: in the transaction in which its number became the latest.
+/// Events as columns, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    pub(super) workers: Vec<WorkerId>,
+    pub(super) seqs: Vec<i64>,
+    pub(super) ordinals: Vec<i32>,
+    pub(super) times: Vec<DateTime<Utc>>,
+    pub(super) bodies: Vec<Value>,
+}
+
+impl Columns {
+    /// # Errors
+    /// An event cannot be written as JSON.
+    pub(super) fn of(told: &[Told<'_>]) -> sqlx::Result<Self> {
+        let mut columns = Self::default();
+        for told in told {
+            for (ordinal, event) in (1..).zip(told.events) {
+                let body = stored_body(&event.body).map_err(|error| sqlx::Error::Encode(error.into()))?;
+                columns.workers.push(told.worker);
+                columns.seqs.push(told.seq);
+                columns.ordinals.push(ordinal);
+                columns.times.push(event.at);
+                columns.bodies.push(body);
+            }
+        }
+        Ok(columns)
+    }
+}
+
+/// Keeps what is known of workers. What they tell themselves is kept by [`super::beats::record`].
 ///
 /// # Errors
 /// When the database refuses, or an event cannot be written as JSON.
 pub async fn insert(db: &mut PgConnection, told: &[Told<'_>]) -> sqlx::Result<()> {
-    let count = told.iter().map(|told| told.events.len()).sum();
-    let mut workers: Vec<WorkerId> = Vec::with_capacity(count);
-    let mut items: Vec<WorkItemId> = Vec::with_capacity(count);
-    let mut seqs: Vec<i64> = Vec::with_capacity(count);
-    let mut ordinals: Vec<i32> = Vec::with_capacity(count);
-    let mut times: Vec<DateTime<Utc>> = Vec::with_capacity(count);
-    let mut bodies: Vec<Value> = Vec::with_capacity(count);
-    for told in told {
-        for (ordinal, event) in (1..).zip(told.events) {
-            let body = stored_body(&event.body).map_err(|error| sqlx::Error::Encode(error.into()))?;
-            workers.push(told.worker);
-            items.push(told.work_item_id);
-            seqs.push(told.seq);
-            ordinals.push(ordinal);
-            times.push(event.at);
-            bodies.push(body);
-        }
-    }
+    let Columns {
+        workers,
+        seqs,
+        ordinals,
+        times,
+        bodies,
+    } = Columns::of(told)?;
     sqlx::query!(
         "insert into events (kind, worker_id, work_item_id, seq, ordinal, at, body)
-         select 'worker_event', worker_id, work_item_id, seq, ordinal, at, body
-         from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::timestamptz[], $6::jsonb[])
-             with ordinality as told (worker_id, work_item_id, seq, ordinal, at, body, place)
+         select 'worker_event', w.id, w.work_item_id, seq, ordinal, at, body
+         from unnest($1::uuid[], $2::bigint[], $3::int[], $4::timestamptz[], $5::jsonb[])
+             with ordinality as told (worker_id, seq, ordinal, at, body, place)
+         join workers w on w.id = told.worker_id
          order by place",
         &workers as &[WorkerId],
-        &items as &[WorkItemId],
         &seqs,
         &ordinals,
         &times,

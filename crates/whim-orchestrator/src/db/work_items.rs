@@ -15,7 +15,7 @@ pub use self::change::{
     NextAttempt, NextRun, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec,
     hand_in_spec, put_back, record_progress, requeue,
 };
-pub use self::claim::{Claimed, claim, claim_one, first_of_others};
+pub use self::claim::{Claimed, NewWorker, claim, claim_one, first_of_others};
 pub use self::counts::{add_up_counts, by_priority, by_status};
 pub use self::depth::{Depth, depth};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};

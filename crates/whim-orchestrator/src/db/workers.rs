@@ -4,7 +4,7 @@ mod change;
 mod look;
 mod view;
 
-pub use self::change::{End, NewWorker, end, insert, mark_stopped, register, set_handle};
+pub use self::change::{End, end, mark_stopped, register, set_handle};
 pub use self::look::{
     AwaitingStop, Expired, LiveWorker, Locked, Overdue, TokenOwner, attempt_number, awaiting_stop, by_token,
     count_live, count_live_by_status, expired, has_lease, live, lock, since_last_start,

@@ -10,15 +10,18 @@ use super::admit::used_up;
 use super::breakers::Breakers;
 use super::{Refusal, remaining};
 use crate::app::App;
-use crate::db::dispatch::{busy_repositories, look};
-use crate::db::work_items::{self, Claimed};
-use crate::db::workers::{self, NewWorker};
-use crate::db::{breakers, budget, pause};
+use crate::db::dispatch::{busy_repositories, look_and_count};
+use crate::db::work_items::{self, Claimed, NewWorker};
+use crate::db::{breakers, in_transaction_begun_with, pause};
 use crate::measure;
 
 /// Serialises claims over all orchestrators of a database: slots and budget are counted and taken under it, so they
 /// are exact. The number means nothing; it spells "whim".
-const CLAIM_LOCK: i64 = 0x7768_696d;
+macro_rules! lock_of_claims {
+    () => {
+        "select pg_advisory_xact_lock(2003331437)"
+    };
+}
 
 /// An item that was claimed, and the worker that is to be started for it.
 #[derive(Debug)]
@@ -67,9 +70,7 @@ pub(super) async fn any_of_others(app: &App, db: &mut PgConnection, open: &Break
 
 /// Until the end of the transaction no other claims, and claims that were going on have ended.
 pub(super) async fn lock_out_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock($1)", CLAIM_LOCK)
-        .execute(db)
-        .await?;
+    sqlx::raw_sql(lock_of_claims!()).execute(db).await?;
     Ok(())
 }
 
@@ -78,13 +79,25 @@ pub(super) async fn lock_out_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()>
 /// # Errors
 /// Postgres is away; then nothing was claimed, or the claim's worker is found not to have been started.
 pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
-    let limits = &app.config.limits;
+    // Under the lock each round trip keeps others waiting: it takes four, from this one to the commit.
+    const BEGIN: &str = concat!("begin; ", lock_of_claims!());
     let begin = Instant::now();
-    let mut transaction = app.work_database.begin().await?;
-    lock_out_claims(&mut *transaction).await?;
-    let seen = look(&mut *transaction).await?;
+    let outcome = in_transaction_begun_with(BEGIN, &app.work_database, async |db| {
+        take_next(app, worker, db).await
+    })
+    .await?;
+    if let ClaimOutcome::Claimed(claim) = &outcome {
+        app.events.wrote();
+        measure::claimed(begin.elapsed(), claim.item.waited);
+    }
+    Ok(outcome)
+}
+
+async fn take_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::Result<ClaimOutcome> {
+    let limits = &app.config.limits;
+    let (seen, usage) = look_and_count(&mut *db).await?;
     if seen.paused
-        && let Some(pause) = pause::current(&mut *transaction).await?
+        && let Some(pause) = pause::current(&mut *db).await?
     {
         return Ok(ClaimOutcome::Refused(Refusal::Paused(pause)));
     }
@@ -94,14 +107,13 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
         }));
     }
     let open = if seen.breakers {
-        Breakers::look(&mut transaction).await?
+        Breakers::look(&mut *db).await?
     } else {
         Breakers::default()
     };
     if let Some(refusal) = open.refusal(app.runtime.instance()) {
         return Ok(ClaimOutcome::Refused(refusal));
     }
-    let usage = budget::today(&mut *transaction).await?;
     let remaining = remaining(limits.daily_budget, &usage);
     if remaining == 0 {
         return Ok(ClaimOutcome::Refused(used_up(
@@ -109,37 +121,30 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
             usage.resets_at,
         )));
     }
-    let spared = spared(app, &mut transaction, &open).await?;
+    let token = WorkerToken::generate();
+    let new = NewWorker {
+        id: worker,
+        token_hash: token.hash(),
+        max_iterations: limits.max_iterations.get().min(remaining),
+        runtime: app.runtime.kind(),
+        instance: app.runtime.instance(),
+        register_timeout: app.config.lifecycle.register_timeout,
+    };
+    let spared = spared(app, &mut *db, &open).await?;
     let item = if spared.is_empty() {
-        work_items::claim(&mut transaction, worker).await?
+        work_items::claim(&mut *db, &new).await?
     } else {
-        match work_items::first_of_others(&mut transaction, &spared).await? {
-            Some(first) => work_items::claim_one(&mut transaction, worker, first).await?,
+        match work_items::first_of_others(&mut *db, &spared).await? {
+            Some(first) => work_items::claim_one(&mut *db, &new, first).await?,
             None => None,
         }
     };
     let Some(item) = item else {
         return Ok(ClaimOutcome::NothingToDo);
     };
-    let token = WorkerToken::generate();
-    let cap = limits.max_iterations.get();
-    let new = NewWorker {
-        id: worker,
-        work_item_id: item.id,
-        lease_epoch: item.lease_epoch,
-        token_hash: token.hash(),
-        max_iterations: item.max_iterations.unwrap_or(cap).min(cap).min(remaining),
-        runtime: app.runtime.kind(),
-        instance: app.runtime.instance(),
-        register_timeout: app.config.lifecycle.register_timeout,
-    };
-    workers::insert(&mut transaction, &new).await?;
     if !open.is_empty() {
-        breakers::begin_probes(&mut transaction, worker, app.runtime.instance(), &item.repo).await?;
+        breakers::begin_probes(&mut *db, worker, app.runtime.instance(), &item.repo).await?;
     }
-    transaction.commit().await?;
-    app.events.wrote();
-    measure::claimed(begin.elapsed(), item.waited);
     Ok(ClaimOutcome::Claimed(Claim {
         item,
         worker,

@@ -2,13 +2,15 @@
 //!
 //! Whatever waits when the one before is written becomes the next batch: nobody waits for a timer, and the more there
 //! are, the fewer transactions each costs. One batch is at the database at a time, so heartbeats of one worker stay in
-//! their order.
+//! their order. A batch in which nobody tells of anything but being alive does not wait for the disk: what a crash of
+//! Postgres would take back is told again by the next heartbeats.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
@@ -17,16 +19,18 @@ use whim_service::chain::chain;
 
 use super::novelty::Novelty;
 use crate::app::App;
-use crate::db::beats::{self, Beat, Known};
-use crate::db::budget::{self, ToldIterations};
-use crate::db::events::{self, Told};
-use crate::db::in_transaction;
+use crate::db::acquire;
+use crate::db::beats::{self, Beat, Durability, Recorded};
+use crate::db::events::Told;
 
 /// The largest batch. A heartbeat rarely carries more than a few events.
 const MOST_AT_ONCE: usize = 128;
 
 /// How many may wait to become part of a batch; those beyond are written alone, and wait for a connection there.
 const MOST_WAITING: usize = 4096;
+
+/// How long no heartbeat may come before the connection is given back.
+const CONNECTION_KEPT_FOR: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether the locks of a worker have to be renewed: they last for an hour.
 const LOCKS_EVERY: Duration = Duration::from_mins(1);
@@ -38,56 +42,25 @@ pub(super) struct News {
     pub(super) events: Vec<WorkerEvent>,
 }
 
-/// What became of heartbeats whose workers have their items.
-#[derive(Clone, Debug)]
-pub(super) struct Kept {
-    /// Those workers, as they were known before.
-    pub(super) known: Vec<Known>,
-    /// How many iterations count against the day that did not before.
-    pub(super) new_iterations: u32,
-}
-
 /// Renews the leases and keeps what is new; each worker at most once. See [`beats::record`] for those that are missing
 /// in the answer.
-pub(super) async fn keep(db: &mut PgConnection, lease: Duration, news: &[&News]) -> sqlx::Result<Kept> {
-    let told: Vec<Beat> = news.iter().map(|news| news.beat).collect();
-    let known = beats::record(&mut *db, lease, &told).await?;
-    let of_worker: HashMap<WorkerId, &Known> = known.iter().map(|known| (known.worker, known)).collect();
-    let new = || {
-        news.iter().filter_map(|news| {
-            let known = of_worker.get(&news.beat.worker)?;
-            (news.beat.seq > known.seq).then_some((*news, *known))
-        })
-    };
-    let told: Vec<Told<'_>> = new()
-        .filter(|(news, _)| !news.events.is_empty())
-        .map(|(news, known)| Told {
-            worker: known.worker,
-            work_item_id: known.work_item_id,
+pub(super) async fn keep(
+    db: &mut PgConnection,
+    lease: Duration,
+    news: &[&News],
+    durability: Durability,
+) -> sqlx::Result<Recorded> {
+    let beats: Vec<Beat> = news.iter().map(|news| news.beat).collect();
+    let told: Vec<Told<'_>> = news
+        .iter()
+        .filter(|news| !news.events.is_empty())
+        .map(|news| Told {
+            worker: news.beat.worker,
             seq: news.beat.seq,
             events: &news.events,
         })
         .collect();
-    if !told.is_empty() {
-        events::insert(&mut *db, &told).await?;
-    }
-    let iterations: Vec<ToldIterations> = new()
-        .filter(|(news, known)| news.beat.iteration > known.iteration)
-        .map(|(news, known)| ToldIterations {
-            worker: known.worker,
-            first: known.iteration + 1,
-            last: news.beat.iteration,
-        })
-        .collect();
-    let new_iterations = if iterations.is_empty() {
-        0
-    } else {
-        budget::record_iterations(db, &iterations).await?
-    };
-    Ok(Kept {
-        known,
-        new_iterations,
-    })
+    beats::record(db, lease, &beats, &told, durability).await
 }
 
 /// Heartbeats on their way to the database. Clones are the same.
@@ -161,6 +134,8 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
         .set(sender)
         .map_err(|_| anyhow::anyhow!("heartbeats are written together already"))?;
     let mut batch = Vec::with_capacity(MOST_AT_ONCE);
+    // Kept while there is much to write: to take and to give back a connection are round trips too.
+    let mut connection = None;
     loop {
         let received = tokio::select! {
             biased;
@@ -169,22 +144,32 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
                 continue;
             }
             received = queue.recv_many(&mut batch, MOST_AT_ONCE) => received,
+            () = tokio::time::sleep(CONNECTION_KEPT_FOR), if connection.is_some() => {
+                connection = None;
+                continue;
+            }
         };
         if received == 0 {
             return Ok(());
         }
-        write(&app, &mut batch).await;
+        write(&app, &mut connection, &mut batch).await;
     }
 }
 
-async fn write(app: &App, batch: &mut Vec<Waiting>) {
+async fn write(app: &App, connection: &mut Option<PoolConnection<Postgres>>, batch: &mut Vec<Waiting>) {
     // A worker's second heartbeat comes alone, after its first.
     let mut workers = HashSet::with_capacity(batch.len());
     batch.retain(|waiting| workers.insert(waiting.news.beat.worker));
     let news: Vec<&News> = batch.iter().map(|waiting| waiting.news.as_ref()).collect();
     let lease = app.config.lifecycle.stale_threshold;
-    let kept = in_transaction(&app.work_database, async |db| keep(db, lease, &news).await).await;
-    match kept {
+    let kept = async {
+        let db = match connection {
+            Some(kept) => kept,
+            None => connection.insert(acquire(&app.work_database).await?),
+        };
+        keep(db, lease, &news, Durability::OfNews).await
+    };
+    match kept.await {
         Ok(kept) => {
             let known: HashSet<WorkerId> = kept.known.iter().map(|known| known.worker).collect();
             for waiting in batch.drain(..) {
@@ -199,6 +184,7 @@ async fn write(app: &App, batch: &mut Vec<Waiting>) {
         }
         Err(error) => {
             tracing::warn!(error = %chain(&error), heartbeats = batch.len(), "heartbeats are written one by one");
+            *connection = None;
             batch.clear();
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 use whim_core::protocol::worker::{LockConflict, LockFiles, LocksGranted, UnlockFiles};
-use whim_core::{RelativePath, WorkItemId, WorkerId};
+use whim_core::{RelativePath, WorkerId};
 
 use super::Caller;
 use crate::app::App;
@@ -166,19 +166,12 @@ async fn show(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<
                 body: WorkerEventBody::Notice { message },
             });
         }
-        let items: BTreeMap<WorkerId, WorkItemId> = conflicts
-            .iter()
-            .map(|conflict| (conflict.worker_id, conflict.work_item_id))
-            .collect();
         let told: Vec<Told<'_>> = notices
             .iter()
-            .filter_map(|(worker, events)| {
-                Some(Told {
-                    worker: *worker,
-                    work_item_id: *items.get(worker)?,
-                    seq: BROUGHT_BY_NO_HEARTBEAT,
-                    events,
-                })
+            .map(|(worker, events)| Told {
+                worker: *worker,
+                seq: BROUGHT_BY_NO_HEARTBEAT,
+                events,
             })
             .collect();
         events::insert(db, &told).await?;

@@ -10,7 +10,7 @@ use whim_service::chain::chain;
 use super::coalesce::{self, News};
 use super::{Caller, whole_seconds};
 use crate::app::App;
-use crate::db::beats::{self, Beat};
+use crate::db::beats::{self, Beat, Durability};
 use crate::db::work_items::{self, TaskCounts};
 use crate::db::{in_transaction, storable};
 use crate::error::Error;
@@ -73,7 +73,7 @@ async fn write_alone(
             work_items::lock_of_worker(db, caller.id).await?;
         }
         beats::lock(db, caller.id).await?;
-        let kept = coalesce::keep(db, lease, &[news]).await?;
+        let kept = coalesce::keep(db, lease, &[news], Durability::Whole).await?;
         let known = kept.known.first().ok_or_else(|| caller.lease_lost())?;
         if let Some((document, head_sha)) = checklist
             && news.beat.seq > known.seq

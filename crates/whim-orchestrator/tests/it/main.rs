@@ -38,6 +38,7 @@ mod shared_files;
 mod specs;
 mod state_machine;
 mod submit;
+mod transactions;
 mod versions;
 mod watcher;
 mod workers;

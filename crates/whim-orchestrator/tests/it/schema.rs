@@ -67,7 +67,18 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
     .execute(&world.pool)
     .await
     .unwrap();
-    let claim = include_str!("../../src/db/work_items/claim.sql").replace("$1", "gen_random_uuid()");
+    let mut claim = include_str!("../../src/db/work_items/claim.sql").to_owned();
+    for (parameter, value) in [
+        ("$1", "'0190d1f0-0000-7000-8000-000000000001'::uuid"),
+        ("$2", "null"),
+        ("$3", "sha256('a token')"),
+        ("$4", "50"),
+        ("$5", "'none'"),
+        ("$6", "'test'"),
+        ("$7", "60.0"),
+    ] {
+        claim = claim.replace(parameter, value);
+    }
 
     let explain = sqlx::AssertSqlSafe(format!(
         "explain (analyze, costs off, timing off, summary off) {claim}"

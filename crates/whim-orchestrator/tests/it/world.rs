@@ -20,8 +20,8 @@ use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
 use whim_orchestrator::app::{App, Parts, Pokes};
 use whim_orchestrator::config::Config;
-use whim_orchestrator::db::workers::NewWorker;
-use whim_orchestrator::db::{self, work_items, workers};
+use whim_orchestrator::db;
+use whim_orchestrator::db::work_items::{self, NewWorker};
 use whim_orchestrator::dispatch::Launching;
 use whim_orchestrator::events::EventHub;
 use whim_orchestrator::http::{api_router, worker_router};
@@ -220,18 +220,15 @@ impl World {
         let id = WorkerId::new();
         let token = WorkerToken::generate();
         let mut transaction = self.pool.begin().await.unwrap();
-        let claimed = work_items::claim(&mut transaction, id).await.unwrap()?;
         let worker = NewWorker {
             id,
-            work_item_id: claimed.id,
-            lease_epoch: claimed.lease_epoch,
             token_hash: token.hash(),
             max_iterations: MAX_ITERATIONS,
             runtime: "none",
             instance: "test",
             register_timeout: Duration::from_secs(60),
         };
-        workers::insert(&mut transaction, &worker).await.unwrap();
+        let claimed = work_items::claim(&mut transaction, &worker).await.unwrap()?;
         transaction.commit().await.unwrap();
         Some(TestWorker {
             id,

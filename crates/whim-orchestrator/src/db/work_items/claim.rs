@@ -5,6 +5,23 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 
+/// A worker to be, but for its item.
+#[derive(Clone, Copy, Debug)]
+pub struct NewWorker<'a> {
+    /// Its identifier.
+    pub id: WorkerId,
+    /// The hash of its token.
+    pub token_hash: [u8; 32],
+    /// How many iterations it may use at the most; its item may have a lower limit.
+    pub max_iterations: u32,
+    /// What starts it: `process`, `docker`.
+    pub runtime: &'a str,
+    /// The orchestrator instance that starts it.
+    pub instance: &'a str,
+    /// How long it may take to register: so long is its first lease.
+    pub register_timeout: Duration,
+}
+
 /// An item that was taken for a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
@@ -16,45 +33,24 @@ pub struct Claimed {
     pub branch: BranchName,
     /// The epoch that begins with this claim.
     pub lease_epoch: LeaseEpoch,
-    /// The caller's limit for one attempt; the configured cap and what is left of the budget hold all the same.
-    pub max_iterations: Option<u32>,
     /// The time since its submission, when this is its first claim.
     pub waited: Option<Duration>,
 }
 
-struct Row {
-    id: WorkItemId,
-    repo: RepoName,
-    branch: BranchName,
-    lease_epoch: LeaseEpoch,
-    max_iterations: Option<i32>,
-    waited_seconds: Option<f64>,
+/// Takes the most urgent item that may be taken now, the oldest of those first, and begins its next epoch with a new
+/// worker that has a lease; `None` when there is none. Claims that run at the same time never take the same one and
+/// never wait for each other.
+pub async fn claim(db: &mut PgConnection, worker: &NewWorker<'_>) -> sqlx::Result<Option<Claimed>> {
+    take(db, worker, None).await
 }
 
-impl From<Row> for Claimed {
-    fn from(row: Row) -> Self {
-        Self {
-            id: row.id,
-            repo: row.repo,
-            branch: row.branch,
-            lease_epoch: row.lease_epoch,
-            max_iterations: row.max_iterations.map(i32::cast_unsigned),
-            // The clock of the database may have been set back since.
-            waited: row
-                .waited_seconds
-                .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
-        }
-    }
-}
-
-/// Takes the most urgent item that may be taken now, the oldest of those first, for `worker`, and begins its next
-/// epoch; `None` when there is none. Claims that run at the same time never take the same one and never wait for
-/// each other.
-pub async fn claim(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<Option<Claimed>> {
-    let row = sqlx::query_file_as!(Row, "src/db/work_items/claim.sql", worker as WorkerId)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.map(Claimed::from))
+/// The same with an item that [`first_of_others`] gave in this transaction.
+pub async fn claim_one(
+    db: &mut PgConnection,
+    worker: &NewWorker<'_>,
+    item: WorkItemId,
+) -> sqlx::Result<Option<Claimed>> {
+    take(db, worker, Some(item)).await
 }
 
 /// The item that [`claim`] would take if the `spared` repositories (in lower case) had none; locked until the end of
@@ -65,24 +61,31 @@ pub async fn first_of_others(db: &mut PgConnection, spared: &[String]) -> sqlx::
         .await
 }
 
-/// Takes this item, if it may be taken, like [`claim`].
-pub async fn claim_one(
+async fn take(
     db: &mut PgConnection,
-    worker: WorkerId,
-    item: WorkItemId,
+    worker: &NewWorker<'_>,
+    item: Option<WorkItemId>,
 ) -> sqlx::Result<Option<Claimed>> {
-    let row = sqlx::query_as!(
-        Row,
-        "update work_items
-         set status = 'assigned', lease_epoch = lease_epoch + 1, worker_id = $1, started_at = now(), updated_at = now()
-         where id = $2 and status = 'queued' and next_retry_at is null
-         returning id, repo, branch, lease_epoch, max_iterations,
-             case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end
-                 as waited_seconds",
-        worker as WorkerId,
-        item as WorkItemId,
+    let row = sqlx::query_file!(
+        "src/db/work_items/claim.sql",
+        worker.id as WorkerId,
+        item as Option<WorkItemId>,
+        worker.token_hash.as_slice(),
+        worker.max_iterations.cast_signed(),
+        worker.runtime,
+        worker.instance,
+        worker.register_timeout.as_secs_f64(),
     )
     .fetch_optional(db)
     .await?;
-    Ok(row.map(Claimed::from))
+    Ok(row.map(|row| Claimed {
+        id: row.id,
+        repo: row.repo,
+        branch: row.branch,
+        lease_epoch: row.lease_epoch,
+        // The clock of the database may have been set back since.
+        waited: row
+            .waited_seconds
+            .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
+    }))
 }

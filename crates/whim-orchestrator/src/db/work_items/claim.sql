@@ -1,18 +1,40 @@
--- The condition and the order of the inner query are those of the partial index `work_items_claim`, word for word: the
--- next item is its first entry that nobody has locked, whatever the length of the queue (a test looks at the plan).
-update work_items
-set status = 'assigned',
-    lease_epoch = lease_epoch + 1,
-    worker_id = $1,
-    started_at = now(),
-    updated_at = now()
-where id = (
-    select id
-    from work_items
-    where status = 'queued' and next_retry_at is null
-    order by priority, queued_at, id
-    limit 1
-    for update skip locked
+-- Takes an item for a new worker, with the worker's row and its lease: all that a claim writes, in one statement.
+--
+-- $1 is the worker, $2 the item where it is known, else the next one. $3 is the hash of the token, $4 the most iterations,
+-- $5 the runtime, $6 the instance, $7 the seconds until the worker has to have registered.
+--
+-- The condition and the order of the innermost query are those of the partial index `work_items_claim`, word for word:
+-- the next item is its first entry that nobody has locked, whatever the length of the queue (a test looks at the plan).
+with item as (
+    update work_items
+    set status = 'assigned',
+        lease_epoch = lease_epoch + 1,
+        worker_id = $1,
+        started_at = now(),
+        updated_at = now()
+    where id = coalesce($2, (
+        select id
+        from work_items
+        where status = 'queued' and next_retry_at is null
+        order by priority, queued_at, id
+        limit 1
+        for update skip locked
+    ))
+    returning id, repo, branch, lease_epoch, max_iterations,
+        case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds
+),
+worker as (
+    insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance)
+    -- Without a limit of the item's own: `least` leaves nulls out.
+    select $1, id, lease_epoch, $3, least(max_iterations, $4), $5, $6
+    from item
+    returning id
+),
+lease as (
+    insert into worker_beats (worker_id, lease_expires_at)
+    select id, now() + make_interval(secs => $7)
+    from worker
 )
-returning id, repo, branch, lease_epoch, max_iterations,
-    case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds
+select id as "id!: WorkItemId", repo as "repo!: RepoName", branch as "branch!: BranchName",
+    lease_epoch as "lease_epoch!: LeaseEpoch", waited_seconds
+from item

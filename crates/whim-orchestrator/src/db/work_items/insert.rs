@@ -54,10 +54,15 @@ pub enum Inserted {
 /// A violation of [`LIVE_BRANCH_KEY`] when another live item works on the branch.
 pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inserted> {
     let inserted = sqlx::query!(
-        "insert into work_items
-            (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (lower(repo), source, source_ref) where source_ref is not null do nothing",
+        "with item as (
+             insert into work_items
+                (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             on conflict (lower(repo), source, source_ref) where source_ref is not null do nothing
+             returning id
+         )
+         insert into work_item_texts (work_item_id, spec, description, metadata)
+         select id, $11, $12, $13 from item",
         item.id as WorkItemId,
         item.repo.as_str(),
         item.branch.as_str(),
@@ -68,30 +73,24 @@ pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inser
         item.max_iterations,
         item.tasks.total,
         item.tasks.done,
-    )
-    .execute(&mut *db)
-    .await?;
-    if inserted.rows_affected() == 0 {
-        let existing = sqlx::query_scalar!(
-            "select id from work_items where lower(repo) = lower($1) and source = $2 and source_ref = $3",
-            item.repo.as_str(),
-            item.source.as_str(),
-            item.source_ref.as_deref(),
-        )
-        .fetch_one(&mut *db)
-        .await?;
-        return Ok(Inserted::Existing(existing));
-    }
-    sqlx::query!(
-        "insert into work_item_texts (work_item_id, spec, description, metadata) values ($1, $2, $3, $4)",
-        item.id as WorkItemId,
         item.spec.as_deref(),
         item.description.as_deref(),
         Json(&item.metadata) as Json<&WorkMetadata>,
     )
     .execute(&mut *db)
     .await?;
-    Ok(Inserted::New)
+    if inserted.rows_affected() > 0 {
+        return Ok(Inserted::New);
+    }
+    let existing = sqlx::query_scalar!(
+        "select id from work_items where lower(repo) = lower($1) and source = $2 and source_ref = $3",
+        item.repo.as_str(),
+        item.source.as_str(),
+        item.source_ref.as_deref(),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Inserted::Existing(existing))
 }
 
 /// The live item that works on a branch.

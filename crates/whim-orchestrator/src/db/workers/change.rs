@@ -5,56 +5,10 @@ use std::time::Duration;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::worker::TestReport;
-use whim_core::{FailureCause, LeaseEpoch, WorkItemId, WorkerId, WorkerStatus};
+use whim_core::{FailureCause, LeaseEpoch, WorkerId, WorkerStatus};
 
 use super::FinalAnswer;
 use crate::measure;
-
-/// A worker to be.
-#[derive(Clone, Debug)]
-pub struct NewWorker<'a> {
-    /// Its identifier.
-    pub id: WorkerId,
-    /// The item that was claimed for it.
-    pub work_item_id: WorkItemId,
-    /// The epoch of that claim.
-    pub lease_epoch: LeaseEpoch,
-    /// The hash of its token.
-    pub token_hash: [u8; 32],
-    /// How many iterations it may use: what is reserved of the day's budget.
-    pub max_iterations: u32,
-    /// What starts it: `process`, `docker`.
-    pub runtime: &'a str,
-    /// The orchestrator instance that starts it.
-    pub instance: &'a str,
-    /// How long it may take to register.
-    pub register_timeout: Duration,
-}
-
-/// Inserts a worker that is to be started, with a lease that lasts until it has to have registered.
-pub async fn insert(db: &mut PgConnection, worker: &NewWorker<'_>) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        worker.id as WorkerId,
-        worker.work_item_id as WorkItemId,
-        worker.lease_epoch as LeaseEpoch,
-        worker.token_hash.as_slice(),
-        worker.max_iterations.cast_signed(),
-        worker.runtime,
-        worker.instance,
-    )
-    .execute(&mut *db)
-    .await?;
-    sqlx::query!(
-        "insert into worker_beats (worker_id, lease_expires_at) values ($1, now() + make_interval(secs => $2))",
-        worker.id as WorkerId,
-        worker.register_timeout.as_secs_f64(),
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
 
 /// Keeps what the runtime finds the worker by.
 pub async fn set_handle(db: impl PgExecutor<'_>, id: WorkerId, handle: &str) -> sqlx::Result<()> {

@@ -74,6 +74,41 @@ async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
     app.stop().await;
 }
 
+// FAULTS.md, row 26.
+#[tokio::test]
+async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_answer() {
+    let services = Services::with_own_postgres().await;
+    let app = TestApp::beside(&services, &SETTINGS).await;
+    let item = app.submit().await;
+    let worker = app.wait_for_worker(item.id).await;
+    app.register(worker).await;
+    let event = json!({ "at": "2026-11-21T12:00:00Z", "type": "notice", "message": "hello" });
+    for beat in [
+        json!({ "seq": 1, "iteration": 0, "events": [event] }),
+        json!({ "seq": 2, "iteration": 2 }),
+    ] {
+        wait_until("an answer", PATIENCE, async || {
+            match app.worker_call(worker, "heartbeat", &beat).await {
+                (status, _) if status == 200 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await
+        .unwrap();
+        services.database.server().restart().await.unwrap();
+    }
+
+    let kept: (i64, i64) = sqlx::query_as(
+        "select (select count(*) from events where body ->> 'message' = 'hello'),
+                (select count(*) from worker_iterations)",
+    )
+    .fetch_one(&look(&services).await)
+    .await
+    .unwrap();
+    assert_eq!(kept, (1, 2));
+    app.stop().await;
+}
+
 // FAULTS.md, row 28.
 #[tokio::test]
 async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worker_waiting() {
