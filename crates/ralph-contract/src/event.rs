@@ -84,6 +84,10 @@ pub struct Tool {
     /// The file that is read or written, where the harness names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Tells the calls of one run apart: two that are the same in name and whole input have the same digest. Opaque,
+    /// and keyed anew for each run, so that nobody learns from it what was in the input, such as a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// What a tool does.

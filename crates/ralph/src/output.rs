@@ -3,6 +3,7 @@
 
 mod human;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 
 use ralph_contract::{Event, Task, Warning, WarningKind, to_line};
@@ -20,7 +21,10 @@ pub(crate) struct Output<'a> {
 }
 
 enum Form {
-    Headless,
+    Headless {
+        /// Has the key of this run's digests.
+        digests: RandomState,
+    },
     Human(Human),
 }
 
@@ -28,7 +32,9 @@ impl<'a> Output<'a> {
     /// JSON lines: one event of the contract each.
     pub(crate) fn headless(secrets: Vec<String>, stop: &'a Stop) -> Self {
         Self {
-            form: Form::Headless,
+            form: Form::Headless {
+                digests: RandomState::new(),
+            },
             secrets,
             stop,
         }
@@ -46,7 +52,7 @@ impl<'a> Output<'a> {
     /// Reports an event of the contract.
     pub(crate) fn event(&self, event: &Event) {
         match &self.form {
-            Form::Headless => self.write(&to_line(event)),
+            Form::Headless { .. } => self.write(&to_line(event)),
             Form::Human(human) => {
                 if let Some(text) = human.event(event) {
                     self.write(&text);
@@ -68,9 +74,10 @@ impl<'a> Output<'a> {
     /// Reports a tool call; people see more of it than the contract carries.
     pub(crate) fn tool(&self, tool: &ToolUse) {
         match &self.form {
-            Form::Headless => self.event(&Event::Tool(ralph_contract::Tool {
+            Form::Headless { digests } => self.event(&Event::Tool(ralph_contract::Tool {
                 kind: tool.kind,
                 path: tool.path.clone(),
+                digest: Some(format!("{:016x}", digests.hash_one(&tool.whole))),
             })),
             Form::Human(human) => self.write(&human.tool(tool)),
         }
@@ -99,7 +106,7 @@ impl<'a> Output<'a> {
         let text = self.redacted(text) + "\n";
         let write = || write_and_flush(&text);
         let written = match &self.form {
-            Form::Headless => write(),
+            Form::Headless { .. } => write(),
             Form::Human(human) => human.around(write),
         };
         if written.is_err() {

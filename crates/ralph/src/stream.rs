@@ -43,6 +43,8 @@ pub(crate) struct ToolUse {
     pub(crate) path: Option<String>,
     /// What a person would want to see of the call where there is no path: the command, the pattern.
     pub(crate) detail: Option<String>,
+    /// Its name and whole input, to know the same call again. Never shown: secrets may be in it.
+    pub(crate) whole: String,
 }
 
 /// How the agent says that it ended.

@@ -42,14 +42,17 @@ fn one_of_each() -> Vec<Event> {
         Event::Tool(Tool {
             kind: ToolKind::Read,
             path: Some("src/index.ts".into()),
+            digest: None,
         }),
         Event::Tool(Tool {
             kind: ToolKind::Write,
             path: Some("src/index.ts".into()),
+            digest: None,
         }),
         Event::Tool(Tool {
             kind: ToolKind::Bash,
             path: None,
+            digest: Some("00f1a2b3c4d5e6f7".into()),
         }),
         Event::Commit(Commit {
             hash: "8f3c2a1".into(),
@@ -110,7 +113,7 @@ fn events_are_written_as_documented() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"tool","type":"read","path":"src/index.ts"}
     {"event":"tool","type":"write","path":"src/index.ts"}
-    {"event":"tool","type":"bash"}
+    {"event":"tool","type":"bash","digest":"00f1a2b3c4d5e6f7"}
     {"event":"commit","hash":"8f3c2a1","message":"Add login"}
     {"event":"task_complete","index":0,"text":"Add login"}
     {"event":"iteration_done","n":1,"duration_ms":4200,"stats":{"tools":6,"reads":3,"writes":2,"commands":1,"tokens":{"in":1200,"out":340,"cache_read":9000,"cache_write":500},"cost_usd":0.0125}}

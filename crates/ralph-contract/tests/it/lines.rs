@@ -21,6 +21,7 @@ fn an_event_with_more_fields_than_known_is_that_event() {
     let expected = Tool {
         kind: ToolKind::Read,
         path: Some("a.rs".into()),
+        digest: None,
     };
     assert_eq!(parse_line(line), Line::Event(Event::Tool(expected)));
     assert_eq!(
@@ -36,7 +37,8 @@ fn the_order_of_fields_and_white_space_around_them_do_not_matter() {
         parse_line(line),
         Line::Event(Event::Tool(Tool {
             kind: ToolKind::Bash,
-            path: None
+            path: None,
+            digest: None,
         }))
     );
 }

@@ -84,35 +84,24 @@ impl ClaudeDecoder {
     fn tool_use(&self, name: &str, input: &Value) -> ToolUse {
         let field = |key: &str| input.get(key).and_then(Value::as_str);
         let path = |key: &str| field(key).map(|path| self.relative(path));
-        match name {
-            "Write" | "Edit" | "MultiEdit" => ToolUse {
-                kind: ToolKind::Write,
-                path: path("file_path"),
-                detail: None,
-            },
-            "NotebookEdit" => ToolUse {
-                kind: ToolKind::Write,
-                path: path("notebook_path"),
-                detail: None,
-            },
-            "Bash" => ToolUse {
-                kind: ToolKind::Bash,
-                path: None,
-                detail: field("command").map(|command| shortened(command, SHOWN_OF_A_COMMAND)),
-            },
-            "Read" => ToolUse {
-                kind: ToolKind::Read,
-                path: path("file_path"),
-                detail: None,
-            },
+        let (kind, path, detail) = match name {
+            "Write" | "Edit" | "MultiEdit" => (ToolKind::Write, path("file_path"), None),
+            "NotebookEdit" => (ToolKind::Write, path("notebook_path"), None),
+            "Bash" => (ToolKind::Bash, None, field("command")),
+            "Read" => (ToolKind::Read, path("file_path"), None),
             // Searches, lists, notes of the agent to itself, and tools that a later version adds: none of them edits
             // a file under the workspace, because the tools that may be used are listed one by one.
-            other => ToolUse {
-                kind: ToolKind::Read,
-                path: path("path"),
-                detail: Some(field("pattern").unwrap_or(other))
-                    .map(|text| shortened(text, SHOWN_OF_A_COMMAND)),
-            },
+            other => (
+                ToolKind::Read,
+                path("path"),
+                Some(field("pattern").unwrap_or(other)),
+            ),
+        };
+        ToolUse {
+            kind,
+            path,
+            detail: detail.map(|text| shortened(text, SHOWN_OF_A_COMMAND)),
+            whole: format!("{name} {input}"),
         }
     }
 

@@ -49,6 +49,48 @@ fn tools_tokens_and_cost_are_told() {
 }
 
 #[test]
+fn the_same_call_again_has_the_same_digest_and_any_other_call_another_one() {
+    const SECRET: &str = "correct-horse-battery-staple";
+    let world = World::new(TWO_TASKS);
+    let claude = world.fake_claude(&format!(
+        r#"
+        call() {{ echo '{{"type":"assistant","message":{{"content":[{{"type":"tool_use","name":"'"$1"'","input":{{'"$2"'}}}}]}}}}'; }}
+        init
+        call Bash '"command":"deploy --password {SECRET}"'
+        call Bash '"command":"cargo test"'
+        call Bash '"command":"deploy --password {SECRET}"'
+        call Edit '"file_path":"a.rs","old_string":"1","new_string":"2"'
+        call Edit '"file_path":"a.rs","old_string":"2","new_string":"1"'
+        call Edit '"new_string":"2","old_string":"1","file_path":"a.rs"'
+        call Glob '"pattern":"x"'
+        call Grep '"pattern":"x"'
+        result
+        "#
+    ));
+    let digests = |transcript: &str| -> Vec<String> {
+        let events = transcript
+            .lines()
+            .filter(|line| line.contains(r#""event":"tool""#));
+        let digest = |line: &str| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["digest"].as_str().unwrap().to_owned()
+        };
+        events.map(digest).collect()
+    };
+    let run = || world.transcript(&mut world.run_claude(&claude, &["-n", "1"]));
+
+    let transcript = run();
+
+    assert!(!transcript.contains(SECRET), "{transcript}");
+    let told = digests(&transcript);
+    let first_seen = |digest: &String| told.iter().position(|told| told == digest).unwrap();
+    let seen: Vec<usize> = told.iter().map(first_seen).collect();
+    assert_eq!(seen, [0, 1, 0, 3, 4, 3, 6, 7], "{told:?}");
+    // Who knows most of an input cannot find the rest by trying.
+    assert_ne!(digests(&run())[1], told[1]);
+}
+
+#[test]
 fn an_agent_that_hangs_after_its_result_is_ended_and_has_worked() {
     let world = World::new(TWO_TASKS);
     // Deaf to all but SIGKILL.

@@ -196,6 +196,8 @@ macro_rules! assert_transcript {
                 (r"duration_ms\x22:\d+", "duration_ms\":[ms]"),
                 (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", "[time]"),
                 (r"\b\d+\.\d s\b", "[seconds]"),
+                // Another one in each run.
+                (r#","digest":"[0-9a-f]{16}""#, ""),
                 // Of no interest where there are none.
                 (r#","stats":\{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":\{"in":0,"out":0,"cache_read":0,"cache_write":0\},"cost_usd":0.0\}"#, ""),
             ],

@@ -59,7 +59,8 @@ impl Novelty {
     }
 }
 
-/// What a step is recognised by; `None` for what is a result and always counts.
+/// What a step is recognised by; `None` for what is a result and always counts. Which command it is that a tool runs,
+/// and what it writes to a file, is in the digest that `ralph` gives each call.
 fn step(body: &WorkerEventBody) -> Option<u64> {
     let told = match body {
         WorkerEventBody::Ralph { event } => {
@@ -98,6 +99,27 @@ mod tests {
 
     fn read(path: &str) -> Vec<WorkerEvent> {
         told(json!({ "event": "tool", "type": "read", "path": path }))
+    }
+
+    fn run(digest: &str) -> Vec<WorkerEvent> {
+        told(json!({ "event": "tool", "type": "bash", "digest": digest }))
+    }
+
+    #[test]
+    fn different_commands_are_progress_and_the_same_one_again_is_not() {
+        let (novelty, worker) = (Novelty::default(), WorkerId::new());
+        for hour in 0..24 {
+            assert!(
+                novelty.is_progress(worker, &run(&format!("{hour:016x}"))),
+                "hour {hour}"
+            );
+        }
+        for hour in 0..24 {
+            assert!(
+                !novelty.is_progress(worker, &run(&format!("{hour:016x}"))),
+                "hour {hour} again"
+            );
+        }
     }
 
     #[test]

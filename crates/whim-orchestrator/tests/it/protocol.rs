@@ -110,6 +110,32 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     assert_eq!(world.number("select count(*) from worker_iterations").await, 2);
 }
 
+// FAULTS.md, row 14: which command it is that an agent runs is in the digest of its call.
+#[tokio::test]
+async fn a_command_that_was_not_run_before_is_progress_and_the_same_one_again_is_none() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let idle = "select extract(epoch from now() - progress_at)::bigint from worker_beats";
+    let commands = [
+        ("00aa", true),
+        ("00bb", true),
+        ("00aa", false),
+        ("00bb", false),
+        ("00cc", true),
+    ];
+    for (seq, (digest, is_progress)) in (1..).zip(commands) {
+        sqlx::query("update worker_beats set progress_at = now() - interval '1 hour'")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        let tool = json!({ "event": "tool", "type": "bash", "digest": digest });
+        let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "ralph", "event": tool });
+        let beat = json!({ "seq": seq, "events": [event] });
+        world.call(&worker, "heartbeat", &beat).await.expect(200);
+        assert_eq!(world.number(idle).await < 3500, is_progress, "heartbeat {seq}");
+    }
+}
+
 #[tokio::test]
 async fn a_heartbeat_that_comes_again_or_late_changes_nothing_but_the_lease() {
     let world = World::new().await;
