@@ -17,7 +17,7 @@ fn left_out(received: Option<Result<Received, ClientError>>) -> (i64, u64) {
         Received {
             id,
             event: Event::Lagged(lagged),
-        } => (id, lagged.left_out),
+        } => (id, lagged.left_out.unwrap()),
         other => panic!("{other:?}"),
     }
 }

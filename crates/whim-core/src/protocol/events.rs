@@ -74,8 +74,8 @@ pub enum Event {
     Worker(WorkerChanged),
     /// A worker told something.
     WorkerEvent(WorkerTold),
-    /// The viewer was too slow, and some events were left out here. They are in the history: whoever asks again with the
-    /// last identifier that came before gets them.
+    /// Some events were left out here. Where it is said how many, the viewer was too slow, and whoever asks again with
+    /// the last identifier that came before gets them; else they are older than the history that is kept.
     Lagged(Lagged),
 }
 
@@ -155,6 +155,7 @@ pub struct WorkerTold {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Lagged {
-    /// How many events were left out.
-    pub left_out: u64,
+    /// How many events were left out; nobody knows that of those that are older than the history that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
 }

@@ -102,6 +102,14 @@ pub async fn horizon(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
         .await
 }
 
+/// The last event that went with a day that was dropped; 0 when none did. To be asked for after [`between`]: what was
+/// dropped before that could be read is known by then.
+pub async fn forgotten(db: impl PgExecutor<'_>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!("select up_to from events_forgotten")
+        .fetch_one(db)
+        .await
+}
+
 /// At most `limit` events after one and up to another, in order; those of one worker, or all.
 pub async fn between(
     db: impl PgExecutor<'_>,

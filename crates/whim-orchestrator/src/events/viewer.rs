@@ -24,6 +24,8 @@ pub enum Shown {
     Event(Arc<Recorded>),
     /// The viewer was too slow, and so many events were left out.
     LeftOut(u64),
+    /// Some of what was asked for is older than the history that is kept.
+    Forgotten,
 }
 
 /// Nobody can watch at the moment.
@@ -52,6 +54,7 @@ pub async fn watch(
         app,
         worker,
         position: 0,
+        forgotten: 0,
         ready: VecDeque::new(),
         seat: None,
     };
@@ -78,6 +81,8 @@ struct Viewer {
     worker: Option<WorkerId>,
     /// The last event that is shown or ready.
     position: i64,
+    /// Up to where the viewer knows that events are gone.
+    forgotten: i64,
     ready: VecDeque<Shown>,
     /// `None` as long as there is much to catch up with: then a page is read whenever the one before was taken.
     seat: Option<Seat>,
@@ -127,6 +132,11 @@ impl Viewer {
     /// Whether there may be more.
     async fn read_page(&mut self, up_to: i64) -> Result<bool, NotWatched> {
         let page = events::between(&self.app.database, self.position, up_to, self.worker, PAGE).await?;
+        let forgotten = events::forgotten(&self.app.database).await?;
+        if forgotten > self.position.max(self.forgotten) {
+            self.forgotten = forgotten;
+            self.ready.push_back(Shown::Forgotten);
+        }
         let more = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
         let last = page.last().map(|event: &Recorded| event.id);
         self.position = match last {

@@ -107,12 +107,15 @@ fn as_sent(shown: Shown) -> axum::response::sse::Event {
             .id(recorded.id.to_string())
             .event(&recorded.kind)
             .data(&recorded.data),
-        Shown::LeftOut(left_out) => {
-            let data = serde_json::to_string(&Event::Lagged(Lagged { left_out })).unwrap_or_default();
-            // Without an identifier: who asks again from the last one gets what was left out.
-            event.event("lagged").data(data)
-        }
+        // Without an identifier: who asks again from the last one gets what was left out.
+        Shown::LeftOut(left_out) => lagged(event, Some(left_out)),
+        Shown::Forgotten => lagged(event, None),
     }
+}
+
+fn lagged(event: axum::response::sse::Event, left_out: Option<u64>) -> axum::response::sse::Event {
+    let data = serde_json::to_string(&Event::Lagged(Lagged { left_out })).unwrap_or_default();
+    event.event("lagged").data(data)
 }
 
 /// Whatever was asked for and is no mere question may have changed something that viewers want to see.

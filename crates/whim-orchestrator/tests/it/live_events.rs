@@ -8,6 +8,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use whim_core::WorkerId;
+use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
 use crate::watcher::{Sent, Watcher};
@@ -18,14 +19,6 @@ fn notice(message: &str) -> Value {
 
 fn is_notice(sent: &Sent, message: &str) -> bool {
     sent.data["message"] == message
-}
-
-/// A worker that registered.
-async fn running_worker(app: &TestApp) -> WorkerId {
-    let item = app.submit().await;
-    let worker = app.wait_for_worker(item.id).await;
-    app.register(worker).await;
-    worker
 }
 
 async fn beat(app: &TestApp, worker: WorkerId, seq: u64, messages: &[&str]) {
@@ -42,7 +35,7 @@ async fn viewers_see_items_workers_and_what_workers_tell_in_the_order_in_which_i
     let position = viewer.next().await.unwrap();
     assert_eq!((position.kind.as_str(), position.id.is_some()), ("", true));
 
-    let worker = running_worker(&app).await;
+    let (_item, worker) = app.running().await;
     beat(&app, worker, 1, &["hello", "again"]).await;
     let (status, _) = app.post(&format!("/api/workers/{worker}/kill"), &json!({})).await;
     assert_eq!(status, 200);
@@ -77,7 +70,7 @@ async fn who_comes_back_gets_everything_after_the_last_event_once_and_then_what_
     let app = TestApp::start().await;
     let mut viewer = Watcher::of_all(&app).await;
     let begin = viewer.next().await.unwrap().id.unwrap();
-    let worker = running_worker(&app).await;
+    let (_item, worker) = app.running().await;
     beat(&app, worker, 1, &["one", "two", "three"]).await;
     let all = viewer.until(|sent| is_notice(sent, "three")).await;
 
@@ -105,9 +98,55 @@ async fn who_comes_back_gets_everything_after_the_last_event_once_and_then_what_
 }
 
 #[tokio::test]
+async fn who_asks_for_what_is_older_than_the_retention_is_told_that_some_of_it_is_gone() {
+    let app = TestApp::with(&[("EVENT_RETENTION_DAYS", "2")]).await;
+    let insert = async |days_ago: i32| -> i64 {
+        sqlx::query_scalar(
+            "insert into events (kind, work_item_id, worker_id, body, recorded_at)
+             values ('worker_event', gen_random_uuid(), gen_random_uuid(),
+                     '{\"type\": \"notice\", \"message\": \"old\"}', now() - make_interval(days => $1))
+             returning id",
+        )
+        .bind(days_ago)
+        .fetch_one(&app.app.database)
+        .await
+        .unwrap()
+    };
+    let (gone, last_gone, kept) = (insert(4).await, insert(3).await, insert(1).await);
+    wait_until("the old days to be dropped", PATIENCE, async || {
+        let left: i64 = sqlx::query_scalar("select min(id) from events")
+            .fetch_one(&app.app.database)
+            .await
+            .unwrap();
+        if left == kept { Ok(()) } else { Err(left) }
+    })
+    .await
+    .unwrap();
+
+    for after in [0, gone] {
+        let told = Watcher::after(&app, after)
+            .await
+            .until(|sent| sent.id.is_some())
+            .await;
+        let told: Vec<_> = told
+            .iter()
+            .map(|sent| (sent.kind.as_str(), sent.id, &sent.data["leftOut"]))
+            .collect();
+        let expected = [
+            ("lagged", None, &Value::Null),
+            ("worker_event", Some(kept), &Value::Null),
+        ];
+        assert_eq!(told, expected, "after {after}");
+    }
+    let next = Watcher::after(&app, last_gone).await.next().await.unwrap();
+    assert_eq!((next.kind.as_str(), next.id), ("worker_event", Some(kept)));
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_viewer_of_one_worker_sees_that_worker_only() {
     let app = TestApp::start().await;
-    let (own, other) = (running_worker(&app).await, running_worker(&app).await);
+    let ((_, own), (_, other)) = (app.running().await, app.running().await);
     let path = format!("/api/workers/{own}/events");
     let replayed = format!("{path}?lastEventId=0");
     let mut live = Watcher::connect(app.api(reqwest::Method::GET, &path)).await;
@@ -132,7 +171,7 @@ async fn each_orchestrator_shows_what_the_others_do_also_while_redis_is_away() {
     let services = Services::with_own_redis().await;
     let first = TestApp::beside(&services, &[]).await;
     let second = TestApp::beside(&services, &[("MAX_WORKERS", "0")]).await;
-    let worker = running_worker(&first).await;
+    let (_item, worker) = first.running().await;
     let mut viewers = [Watcher::of_all(&first).await, Watcher::of_all(&second).await];
 
     beat(&first, worker, 1, &["with redis"]).await;
