@@ -246,6 +246,23 @@ async fn a_worker_does_not_outlive_its_keeper() {
 }
 
 #[tokio::test]
+async fn a_keeper_whose_directory_was_removed_ends_its_worker_and_itself() {
+    let place = Place::with_worker(LEAVES_MUCH_BEHIND);
+    let runtime = open(&place, &[]);
+    let worker = start(&runtime).await;
+    let mut processes = vec![keeper(&place, worker)];
+    for name in ["worker", "session", "cleared", "orphan"] {
+        processes.push(place.process(name).await);
+    }
+
+    fs::remove_dir_all(place.attempt(worker)).unwrap();
+
+    for process in processes {
+        wait_until_gone("what nobody would find again", process).await;
+    }
+}
+
+#[tokio::test]
 async fn a_restarted_orchestrator_takes_up_the_workers_that_run() {
     let place = Place::with_worker(r#"echo $$ > "$notes/worker"; exec sleep 1000"#);
     let before = open(&place, &[]);

@@ -68,6 +68,13 @@ impl AttemptDirectory {
         &self.root
     }
 
+    /// Whether somebody removed it. What cannot be looked at is not gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.root
+            .metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(super) fn home(&self) -> PathBuf {
         self.root.join("home")
     }

@@ -18,7 +18,7 @@ use futures::future::ready;
 use futures::stream::{self, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncRead;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, timeout};
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 use whim_service::process::{
@@ -39,6 +39,9 @@ const KILL: Duration = Duration::from_secs(5);
 
 /// How often orphans of the worker that ended are reaped while it runs.
 const REAP_EVERY: Duration = Duration::from_secs(30);
+
+/// How often is looked whether the directory of the attempt is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// What the keeper is told on its command line.
 #[derive(Clone, Debug, clap::Args)]
@@ -145,14 +148,14 @@ async fn watch(
     let output = write_down(child.take_stdout(), child.take_stderr(), log);
     tokio::pin!(output);
     let all_ended = async {
-        let ended_by = ended_or_told_to_stop(&mut child, &mut signals).await?;
+        let ended_by = ended_or_to_stop(&mut child, &mut signals, directory).await?;
         let (status, stopped) = match ended_by {
             EndedBy::Itself(status) => {
                 let ended = child.end(Deadlines::AT_ONCE).await;
                 check_survivors(&ended.context("ending what the worker left behind")?)?;
                 (Some(status), directory.stop_requested())
             }
-            EndedBy::Signal => {
+            EndedBy::Us => {
                 let deadlines = Deadlines {
                     interrupt: Duration::ZERO,
                     terminate: grace,
@@ -184,18 +187,30 @@ async fn watch(
 
 enum EndedBy {
     Itself(ExitStatus),
-    Signal,
+    Us,
 }
 
-async fn ended_or_told_to_stop(child: &mut Child, signals: &mut EndSignals) -> anyhow::Result<EndedBy> {
+/// Waits until the worker has ended, or has to: because the keeper is told so, or because its directory is gone, so that
+/// no orchestrator would ever find the attempt and nobody could work there any more.
+async fn ended_or_to_stop(
+    child: &mut Child,
+    signals: &mut EndSignals,
+    directory: &AttemptDirectory,
+) -> anyhow::Result<EndedBy> {
+    let mut reap = interval(REAP_EVERY);
+    let mut look = interval(LOOK_EVERY);
     loop {
         tokio::select! {
             status = child.wait() => return Ok(EndedBy::Itself(status.context("waiting for the worker")?)),
-            _signal = signals.next() => return Ok(EndedBy::Signal),
-            () = sleep(REAP_EVERY) => {}
+            _signal = signals.next() => return Ok(EndedBy::Us),
+            // Orphans that ended are reaped on the way: an agent may make many in its hours.
+            _tick = reap.tick() => drop(child.members().context("looking for orphans of the worker")?),
+            _tick = look.tick() => {
+                if directory.is_gone() {
+                    return Ok(EndedBy::Us);
+                }
+            }
         }
-        // Orphans that ended are reaped on the way: an agent may make many in its hours.
-        child.members().context("looking for orphans of the worker")?;
     }
 }
 

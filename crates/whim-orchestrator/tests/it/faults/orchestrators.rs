@@ -95,6 +95,9 @@ async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_
     );
     assert!(next_process.is_alive().unwrap());
     invariants.check().await.unwrap();
+    // An orchestrator that ends leaves its workers running.
+    other.post(&format!("/api/work/{item}/cancel"), &json!({})).await;
+    wait_until_gone("the other one's worker", next_process).await;
     assert!(paused.terminate().await.success());
     assert!(other.terminate().await.success());
 }
