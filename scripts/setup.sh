@@ -41,6 +41,9 @@ install_system_packages() {
   have node || need nodejs "Claude Code is installed with npm"
   have npm || need npm "Claude Code is installed with npm"
   have setpriv || need util-linux "servers of the tests end with the test"
+  if [ "$with_test_runner" = true ]; then
+    have faketime || need faketime "tests set the clock of a worker wrong"
+  fi
   install_needed
   have cargo || fail "Rust is missing. Install it from https://rustup.rs and run ./scripts/setup.sh again."
 }

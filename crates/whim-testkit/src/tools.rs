@@ -51,6 +51,16 @@ pub fn claude() -> Result<PathBuf, ToolMissing> {
     .find()
 }
 
+/// The program that makes another one see another time. `WHIM_FAKETIME` names another one.
+pub fn faketime() -> Result<PathBuf, ToolMissing> {
+    Tool {
+        program: "faketime",
+        variable: "WHIM_FAKETIME",
+        installed: "faketime/bin/faketime",
+    }
+    .find()
+}
+
 /// The root of the checkout.
 pub fn workspace_root() -> PathBuf {
     let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));

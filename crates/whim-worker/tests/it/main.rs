@@ -1,6 +1,7 @@
 //! The real worker program against stand-ins: GitHub of the testkit, an orchestrator of this crate's own, and a
 //! scripted `ralph`.
 
+mod clock;
 mod counts;
 mod crash;
 mod delivery;

@@ -1,0 +1,84 @@
+//! The clock of the worker's machine is set while it works (`FAULTS.md`, row 35): nothing that it does goes by it.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use whim_testkit::tools;
+use whim_testkit::wait::wait_until;
+
+use crate::world::{FILES, REPO, World};
+
+/// What the dynamic linker has to load for a clock that lies; `None` where there is no such library.
+fn lying_clock() -> anyhow::Result<Option<String>> {
+    let Ok(faketime) = tools::faketime() else {
+        return Ok(None);
+    };
+    let output = Command::new(faketime)
+        .args(["-f", "+0", "sh", "-c", "printf %s \"$LD_PRELOAD\""])
+        .output()?;
+    Ok(Some(String::from_utf8(output.stdout)?))
+}
+
+const SKIPPED: &str = "SKIPPED: there is no faketime; ./scripts/setup.sh installs it";
+
+async fn its_clock_jumps_by(hours: i64, library: String) -> anyhow::Result<()> {
+    let world = World::new(FILES, "begin; greet; await go; part; complete").await?;
+    let (clock, next) = (
+        world.directory.path().join("clock"),
+        world.directory.path().join("clock.next"),
+    );
+    fs::write(&clock, "+0")?;
+    let world = world
+        .with("LD_PRELOAD", library)
+        .with("FAKETIME_TIMESTAMP_FILE", clock.display().to_string())
+        .with("FAKETIME_NO_CACHE", "1")
+        // As with a clock that is set: only the time of day jumps.
+        .with("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let worker = world.start()?;
+    world.pushed(1).await?;
+
+    fs::write(&next, format!("{hours:+}h"))?;
+    fs::rename(&next, &clock)?;
+    // Its timers go on as if nothing had happened.
+    let before = world.orchestrator.beats();
+    wait_until("heartbeats", Duration::from_secs(20), async || {
+        let more = world.orchestrator.beats() - before;
+        if more >= 20 { Ok(()) } else { Err(more) }
+    })
+    .await?;
+    world.tell("go")?;
+    let ended = worker.ended().await?;
+
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    world.completion()?;
+    assert_eq!(world.github.pulls(REPO).len(), 1);
+    let heartbeats = world.orchestrator.heartbeats();
+    let last = heartbeats.iter().flat_map(|beat| &beat.events).next_back();
+    let told_at = last.map(|event| event.at - Utc::now()).unwrap_or_default();
+    let off = told_at - TimeDelta::hours(hours);
+    assert!(
+        off.abs() < TimeDelta::minutes(5),
+        "its clock did not jump: {told_at}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_whose_clock_is_put_forward_by_an_hour_keeps_its_lease_and_delivers() -> anyhow::Result<()> {
+    let Some(library) = lying_clock()? else {
+        println!("{SKIPPED}");
+        return Ok(());
+    };
+    its_clock_jumps_by(1, library).await
+}
+
+#[tokio::test]
+async fn a_worker_whose_clock_is_put_back_by_an_hour_keeps_its_lease_and_delivers() -> anyhow::Result<()> {
+    let Some(library) = lying_clock()? else {
+        println!("{SKIPPED}");
+        return Ok(());
+    };
+    its_clock_jumps_by(-1, library).await
+}
