@@ -214,6 +214,14 @@ impl TestApp {
         answer
     }
 
+    /// An item whose worker registered.
+    pub(crate) async fn running(&self) -> (WorkItem, WorkerId) {
+        let item = self.submit().await;
+        let worker = self.wait_for_worker(item.id).await;
+        self.register(worker).await;
+        (self.item(item.id).await, worker)
+    }
+
     /// Submits an item with a checklist of one task; each gets a branch of its own.
     pub(crate) async fn submit(&self) -> WorkItem {
         self.submit_with(json!({})).await

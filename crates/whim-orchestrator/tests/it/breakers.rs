@@ -82,6 +82,19 @@ async fn breakers(app: &TestApp) -> Vec<Value> {
     answer["breakers"].as_array().unwrap().clone()
 }
 
+async fn wait_until_closed(app: &TestApp) {
+    wait_until("the breaker to be gone", PATIENCE, async || {
+        let told = breakers(app).await;
+        if told.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{told:?}"))
+        }
+    })
+    .await
+    .unwrap();
+}
+
 async fn explain(app: &TestApp, id: WorkItemId) -> Value {
     let (status, answer) = app.get(&format!("/api/work/{id}/explain")).await;
     assert_eq!(status, 200, "{answer}");
@@ -181,25 +194,14 @@ async fn the_end_of_a_limit_lets_everything_go_on() {
     started(&app, 4, &workers).await;
 
     assert!(Utc::now() >= end, "started before {end}");
-    wait_until("the breaker to be gone", PATIENCE, async || {
-        let told = breakers(&app).await;
-        if told.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{told:?}"))
-        }
-    })
-    .await
-    .unwrap();
+    wait_until_closed(&app).await;
     app.stop().await;
 }
 
 #[tokio::test]
 async fn a_nonsense_end_of_a_limit_is_capped() {
     let app = TestApp::with(&[("MAX_PARK_HOURS", "2"), ("PARK_JITTER_SECONDS", "60")]).await;
-    let item = app.submit().await;
-    let worker = app.wait_for_worker(item.id).await;
-    app.register(worker).await;
+    let (_item, worker) = app.running().await;
 
     limited(&app, worker, 365 * 24 * HOUR).await;
 
@@ -212,9 +214,7 @@ async fn a_nonsense_end_of_a_limit_is_capped() {
 #[tokio::test]
 async fn a_person_ends_a_park_early_and_one_worker_tries_before_the_rest_follows() {
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "3")]).await;
-    let first = app.submit().await;
-    let limited_worker = app.wait_for_worker(first.id).await;
-    app.register(limited_worker).await;
+    let (_first, limited_worker) = app.running().await;
     limited(&app, limited_worker, HOUR).await;
     submit(&app, 4).await;
 
@@ -314,9 +314,7 @@ async fn refused_credentials_say_what_to_set_and_are_tried_again_by_a_restart() 
         let services = Services::new().await;
         let settings = [("MAX_WORKERS", "3")];
         let app = TestApp::beside(&services, &settings).await;
-        let item = app.submit().await;
-        let worker = app.wait_for_worker(item.id).await;
-        app.register(worker).await;
+        let (item, worker) = app.running().await;
         fail(&app, worker, cause).await;
         let waiting = app.submit().await;
 
@@ -336,16 +334,7 @@ async fn refused_credentials_say_what_to_set_and_are_tried_again_by_a_restart() 
         assert_eq!(breakers(&app).await[0]["probing"], true);
         app.register(probe[0]).await;
         call_a_tool(&app, probe[0]).await;
-        wait_until("the breaker to be gone", PATIENCE, async || {
-            let told = breakers(&app).await;
-            if told.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{told:?}"))
-            }
-        })
-        .await
-        .unwrap();
+        wait_until_closed(&app).await;
         app.stop().await;
     }
 }

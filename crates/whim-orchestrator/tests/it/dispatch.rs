@@ -152,9 +152,7 @@ async fn a_start_that_fails_costs_no_retry_and_is_made_up_for_when_the_runtime_i
 async fn without_redis_nothing_new_starts_running_work_goes_on_and_health_says_so() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
-    let running = app.submit().await;
-    let worker = app.wait_for_worker(running.id).await;
-    app.register(worker).await;
+    let (running, worker) = app.running().await;
 
     services.redis.stop().await.unwrap();
     let waiting = app.submit().await;

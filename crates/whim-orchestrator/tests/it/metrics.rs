@@ -84,9 +84,7 @@ async fn the_documented_metrics_are_exactly_those_that_are_shown() {
     let metrics = install();
     let app = TestApp::start().await;
     let metrics = sampled(metrics, &app.app);
-    let item = app.submit().await;
-    let worker = app.wait_for_worker(item.id).await;
-    app.register(worker).await;
+    let (item, worker) = app.running().await;
     let (status, _) = app.worker_call(worker, "review", &review(1)).await;
     assert_eq!(status, 201);
     let (status, answer) = app.worker_call(worker, "complete", &complete()).await;

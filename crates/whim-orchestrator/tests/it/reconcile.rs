@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use redis::AsyncCommands as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::workers;
@@ -10,14 +10,6 @@ use whim_orchestrator::locks::Take;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
-
-/// An item whose worker registered.
-async fn running(app: &TestApp) -> (WorkItem, WorkerId) {
-    let item = app.submit().await;
-    let worker = app.wait_for_worker(item.id).await;
-    app.register(worker).await;
-    (app.item(item.id).await, worker)
-}
 
 async fn worker_status(app: &TestApp, worker: WorkerId) -> (WorkerStatus, Option<FailureCause>) {
     let worker = workers::find(&app.app.database, worker).await.unwrap().unwrap();
@@ -40,7 +32,7 @@ async fn wait_until_stopped(app: &TestApp, worker: WorkerId) {
 #[tokio::test]
 async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
     let app = TestApp::with(&[("RETRY_DELAYS", "60"), ("DISPATCH_TICK_SECONDS", "600")]).await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
 
     app.runtime.exit(worker, 101);
 
@@ -65,7 +57,7 @@ async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
 #[tokio::test]
 async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
     let app = TestApp::with(&[("RETRY_DELAYS", "none")]).await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
     let report = json!({ "cause": "push_refused", "reason": "The repository refused the push." });
     let (code, answer) = app.worker_call(worker, "fail", &report).await;
     assert_eq!(code, 200, "{answer}");
@@ -100,7 +92,7 @@ async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
 #[tokio::test]
 async fn a_worker_whose_container_was_removed_is_lost() {
     let app = TestApp::with(&[("RETRY_DELAYS", "60")]).await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
 
     app.runtime.forget(worker);
 
@@ -117,7 +109,7 @@ async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more(
         ("RETRY_DELAYS", "60"),
     ])
     .await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
 
     let item = app.wait_for_status(item.id, WorkItemStatus::Queued).await;
 
@@ -143,7 +135,13 @@ async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more(
 
 #[tokio::test]
 async fn a_worker_that_never_registers_costs_no_retry_five_times_and_then_counts_as_lost() {
-    let app = TestApp::with(&[("REGISTER_TIMEOUT_SECONDS", "0.1"), ("RETRY_DELAYS", "0.05")]).await;
+    let app = TestApp::with(&[
+        ("REGISTER_TIMEOUT_SECONDS", "0.1"),
+        ("RETRY_DELAYS", "0.05"),
+        // Else the runtime is spared after some of them, for longer each time.
+        ("BREAKER_THRESHOLD", "1000"),
+    ])
+    .await;
     let item = app.submit().await;
 
     let item = app.wait_for_status(item.id, WorkItemStatus::Failed).await;
@@ -192,16 +190,22 @@ async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
     app.stop().await;
 }
 
-#[tokio::test]
-async fn a_worker_that_lives_but_does_nothing_is_stuck() {
-    let app = TestApp::with(&[("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")]).await;
-    let (item, worker) = running(&app).await;
-
+/// Beats with what `happens` gives, of which the number of the heartbeat is the argument, until the worker loses its item.
+async fn beat_until_it_is_taken_away(
+    app: &TestApp,
+    item: &WorkItem,
+    worker: WorkerId,
+    happens: impl Fn(usize) -> Vec<Value>,
+) -> WorkItem {
     let mut seq = 0;
-    let item = wait_until("the item to be queued again", PATIENCE, async || {
+    wait_until("the item to be queued again", PATIENCE, async || {
         seq += 1;
-        // Signs of life, without anything that happened.
-        let (_code, _answer) = app.worker_call(worker, "heartbeat", &json!({ "seq": seq })).await;
+        let events: Vec<Value> = happens(seq)
+            .into_iter()
+            .map(|event| json!({ "at": "2026-11-20T12:00:00Z", "type": "ralph", "event": event }))
+            .collect();
+        let beat = json!({ "seq": seq, "events": events });
+        let (_code, _answer) = app.worker_call(worker, "heartbeat", &beat).await;
         let item = app.item(item.id).await;
         if item.status == WorkItemStatus::Queued {
             Ok(item)
@@ -210,7 +214,17 @@ async fn a_worker_that_lives_but_does_nothing_is_stuck() {
         }
     })
     .await
-    .unwrap();
+    .unwrap()
+}
+
+const IMPATIENT: [(&str, &str); 2] = [("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")];
+
+#[tokio::test]
+async fn a_worker_that_lives_but_does_nothing_is_stuck() {
+    let app = TestApp::with(&IMPATIENT).await;
+    let (item, worker) = app.running().await;
+
+    let item = beat_until_it_is_taken_away(&app, &item, worker, |_seq| Vec::new()).await;
 
     assert_eq!(item.failure_cause, Some(FailureCause::Stuck));
     assert_eq!(
@@ -221,29 +235,24 @@ async fn a_worker_that_lives_but_does_nothing_is_stuck() {
     app.stop().await;
 }
 
+// FAULTS.md, row 14.
 #[tokio::test]
 async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
-    let app = TestApp::with(&[("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")]).await;
-    let (item, worker) = running(&app).await;
+    let app = TestApp::with(&IMPATIENT).await;
+    let (item, worker) = app.running().await;
 
-    let mut seq = 0;
-    let item = wait_until("the item to be queued again", PATIENCE, async || {
-        seq += 1;
-        // It tells of every step, but they are the same ones over and over.
-        let path = ["src/lib.rs", "src/main.rs"][seq % 2];
-        let tool = json!({ "event": "tool", "type": "read", "path": path });
-        let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "ralph", "event": tool });
-        let beat = json!({ "seq": seq, "events": [event] });
-        let (_code, _answer) = app.worker_call(worker, "heartbeat", &beat).await;
-        let item = app.item(item.id).await;
-        if item.status == WorkItemStatus::Queued {
-            Ok(item)
-        } else {
-            Err(format!("{item:?}"))
-        }
+    // It tells of every step, but they are the same ones over and over.
+    let item = beat_until_it_is_taken_away(&app, &item, worker, |seq| {
+        let (path, digest) = (
+            ["src/lib.rs", "src/main.rs"][seq % 2],
+            ["00aa", "00bb", "00cc"][seq % 3],
+        );
+        vec![
+            json!({ "event": "tool", "type": "read", "path": path }),
+            json!({ "event": "tool", "type": "bash", "digest": digest }),
+        ]
     })
-    .await
-    .unwrap();
+    .await;
 
     assert_eq!(item.failure_cause, Some(FailureCause::Stuck));
     app.stop().await;
@@ -252,7 +261,7 @@ async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
 #[tokio::test]
 async fn a_cancelled_item_takes_its_worker_with_it() {
     let app = TestApp::start().await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
 
     let (code, answer) = app
         .post(&format!("/api/work/{}/cancel", item.id), &json!({}))
@@ -278,7 +287,7 @@ async fn only_the_instance_that_started_a_worker_acts_on_it() {
         // Takes nothing, but cancels and reconciles.
         TestApp::beside(&services, &[("MAX_WORKERS", "0")])
     );
-    let (item, worker) = running(&owner).await;
+    let (item, worker) = owner.running().await;
 
     let (code, answer) = other
         .post(&format!("/api/work/{}/cancel", item.id), &json!({}))
@@ -294,7 +303,7 @@ async fn only_the_instance_that_started_a_worker_acts_on_it() {
 #[tokio::test]
 async fn a_worker_that_no_row_knows_is_stopped() {
     let app = TestApp::start().await;
-    let (_item, known) = running(&app).await;
+    let (_item, known) = app.running().await;
     let stray = WorkerId::new();
 
     app.runtime.plant(stray);
@@ -307,7 +316,7 @@ async fn a_worker_that_no_row_knows_is_stopped() {
 #[tokio::test]
 async fn an_item_whose_wait_is_over_is_taken_again() {
     let app = TestApp::with(&[("RETRY_DELAYS", "0.3")]).await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
     app.runtime.exit(worker, 1);
 
     let item = app
@@ -323,7 +332,7 @@ async fn an_item_whose_wait_is_over_is_taken_again() {
 #[tokio::test]
 async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() {
     let app = TestApp::start().await;
-    let (item, worker) = running(&app).await;
+    let (item, worker) = app.running().await;
     let (code, answer) = app
         .worker_call(worker, "lock", &json!({ "files": ["src/main.rs"] }))
         .await;
@@ -360,7 +369,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
 async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
-    let (_item, worker) = running(&app).await;
+    let (_item, worker) = app.running().await;
     let (code, answer) = app
         .worker_call(worker, "lock", &json!({ "files": ["src/main.rs"] }))
         .await;
@@ -383,7 +392,7 @@ async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
 async fn the_copy_of_the_budget_comes_back_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
-    let (_item, _worker) = running(&app).await;
+    let (_item, _worker) = app.running().await;
     let day: String = sqlx::query_scalar("select (now() at time zone 'utc')::date::text")
         .fetch_one(&app.app.database)
         .await

@@ -95,9 +95,7 @@ async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_noth
 #[tokio::test]
 async fn an_item_whose_worker_is_not_understood_any_more_goes_on_with_one_of_this_release() {
     let app = TestApp::with(&[("STALE_THRESHOLD", "2"), ("HEARTBEAT_SECONDS", "0.5")]).await;
-    let item = app.submit().await;
-    let old = app.wait_for_worker(item.id).await;
-    app.register(old).await;
+    let (item, old) = app.running().await;
     let url = app
         .addresses
         .worker_api

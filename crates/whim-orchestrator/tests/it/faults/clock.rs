@@ -41,9 +41,7 @@ async fn a_worker_of_which_nothing_is_heard_but_its_timer_keeps_its_item() {
         ("PROGRESS_DEADLINE_SECONDS", "600"),
     ];
     let app = TestApp::with(&settings).await;
-    let item = app.submit().await;
-    let worker = app.wait_for_worker(item.id).await;
-    app.register(worker).await;
+    let (item, worker) = app.running().await;
 
     let begin = Instant::now();
     let mut timer = tokio::time::interval(Duration::from_millis(200));

@@ -37,9 +37,7 @@ async fn with_a_full_disk_new_work_is_told_to_come_back_and_what_is_there_is_kep
         daily_budget: 200,
     };
     let invariants = Invariants::watch(services.database.url(), limits).await.unwrap();
-    let running = app.submit().await;
-    let worker = app.wait_for_worker(running.id).await;
-    app.register(worker).await;
+    let (running, worker) = app.running().await;
 
     disk.fill().unwrap();
     let mut accepted = Vec::new();

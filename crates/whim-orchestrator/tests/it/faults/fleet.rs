@@ -111,10 +111,15 @@ impl Fleet {
         });
     }
 
+    /// How many items have been accepted.
+    pub(super) fn accepted(&self) -> usize {
+        read(&self.shared.accepted).len()
+    }
+
     /// Waits until so many items have been accepted, and all that were have completed.
     pub(super) async fn wait_until_done(&self, database: &sqlx::PgPool, items: usize) {
         wait_until("every item to complete", SETTLING, async || {
-            let accepted = read(&self.shared.accepted).len();
+            let accepted = self.accepted();
             let open: Vec<String> = sqlx::query_scalar(
                 "select format('%s is %s after %s retries: %s', id, status, retries, error)
                  from work_items join work_item_texts on work_item_id = id where status <> 'completed'",
@@ -138,7 +143,7 @@ impl Fleet {
             .unwrap();
         assert_eq!(
             usize::try_from(completed).unwrap(),
-            read(&self.shared.accepted).len(),
+            self.accepted(),
             "what was accepted is there, once"
         );
     }

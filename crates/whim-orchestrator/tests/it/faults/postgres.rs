@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -13,6 +13,7 @@ use super::fleet::{Fleet, SETTINGS, watch};
 use crate::app::{PATIENCE, Services, TestApp};
 
 const ITEMS: usize = 40;
+const BETWEEN_KILLS: Duration = Duration::from_millis(200);
 
 /// A pool of the test's own, which what breaks does not see.
 async fn look(services: &Services) -> PgPool {
@@ -43,19 +44,35 @@ async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_it
     app.stop().await;
 }
 
-// FAULTS.md, row 27.
+// FAULTS.md, row 27: five backends a second for twelve seconds. The whole minute of the row comes below; in CI,
+// two minutes of `cargo xtask chaos` kill backends among all the rest.
 #[tokio::test]
 async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
+    kill_backends_under_load(Duration::from_secs(12)).await;
+}
+
+// FAULTS.md, row 27.
+#[tokio::test]
+#[ignore = "takes more than a minute: cargo nextest run --package whim-orchestrator --run-ignored only for_a_minute"]
+async fn backends_that_are_killed_at_random_for_a_minute_cost_no_item_and_double_none() {
+    kill_backends_under_load(Duration::from_mins(1)).await;
+}
+
+async fn kill_backends_under_load(length: Duration) {
     let services = Services::new().await;
     let app = TestApp::beside(&services, &SETTINGS).await;
     let invariants = watch(&services).await;
     let mut fleet = Fleet::start([&app]);
-    fleet.submit(ITEMS);
     let look = look(&services).await;
 
-    let mut killed = 0;
-    let mut kills = tokio::time::interval(Duration::from_millis(200));
-    while killed < 25 {
+    let (begin, mut killed, mut submitted) = (Instant::now(), 0, 0);
+    let mut kills = tokio::time::interval(BETWEEN_KILLS);
+    while begin.elapsed() < length {
+        // There is something to do all the time, however quick this machine is.
+        if fleet.accepted() >= submitted {
+            fleet.submit(ITEMS);
+            submitted += ITEMS;
+        }
         kills.tick().await;
         let found: Option<bool> = sqlx::query_scalar(
             "select pg_terminate_backend(pid) from pg_stat_activity
@@ -65,10 +82,15 @@ async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
         .fetch_optional(&look)
         .await
         .unwrap();
-        killed += usize::from(found == Some(true));
+        killed += u32::from(found == Some(true));
     }
+    // A machine that is very busy may be late with some.
+    assert!(
+        killed * 2 * BETWEEN_KILLS > length,
+        "{killed} were killed in {length:?}"
+    );
 
-    fleet.wait_until_done(&look, ITEMS).await;
+    fleet.wait_until_done(&look, submitted).await;
     fleet.expect_no_defect();
     invariants.check().await.unwrap();
     app.stop().await;
@@ -114,9 +136,7 @@ async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_a
 async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worker_waiting() {
     let services = Services::with_own_postgres().await;
     let app = TestApp::beside(&services, &[("MAX_WORKERS", "1")]).await;
-    let first = app.submit().await;
-    let worker = app.wait_for_worker(first.id).await;
-    app.register(worker).await;
+    let (_first, worker) = app.running().await;
     let second = app.submit().await;
     let mut idle = Vec::new();
     while let Ok(connection) = PgConnection::connect(services.database.url()).await {
