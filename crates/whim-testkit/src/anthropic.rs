@@ -112,12 +112,26 @@ impl Anthropic {
         gate
     }
 
+    /// Refuses every request with this status from now on, whoever asks, until [`Self::end_outage`]; `retry_after` goes
+    /// out as the header, in whole seconds.
+    pub fn begin_outage(&self, status: u16, retry_after: Option<Duration>) {
+        self.state.write().outage = Some(ApiError {
+            retry_after,
+            ..ApiError::always(status)
+        });
+    }
+
+    /// Answers again.
+    pub fn end_outage(&self) {
+        self.state.write().outage = None;
+    }
+
     /// Makes every answer take this long at least, as a model does that thinks.
     pub fn set_latency(&self, latency: Duration) {
         self.state.write().latency = latency;
     }
 
-    /// The requests that were not refused, in order; the key in them is replaced by words.
+    /// The requests that were not refused for what they were, in order; the key in them is replaced by words.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.read().requests.clone()
     }
@@ -162,19 +176,21 @@ async fn messages(
         text: state.without_key(&conversation.text),
         body: state.without_key_in(&body),
     });
-    let outcome = match kind {
-        RequestKind::Agent => {
+    let outage = state.read().outage;
+    let outcome = match (kind, outage) {
+        (_, Some(error)) => Outcome::Error(error),
+        (RequestKind::Agent, None) => {
             let open = state.stops_at(&conversation, session.as_deref());
             for open in open {
                 gate::pass(open).await;
             }
             decide(|passed| state.agent_outcome(&conversation, passed)).await
         }
-        RequestKind::Spec => {
+        (RequestKind::Spec, None) => {
             let text = request.texts(Role::User).collect::<Vec<_>>().join("\n");
             decide(|passed| state.spec_outcome(&text, passed)).await
         }
-        RequestKind::Side => Outcome::Content(Block::Text("Work on the checklist".to_owned())),
+        (RequestKind::Side, None) => Outcome::Content(Block::Text("Work on the checklist".to_owned())),
     };
     let latency = state.read().latency;
     tokio::time::sleep(latency).await;

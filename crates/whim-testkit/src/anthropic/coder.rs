@@ -177,6 +177,12 @@ fn write_file(
     Ok(())
 }
 
+/// The next turn of a model that runs one command for ever.
+pub(super) fn repeat(command: &str, conversation: &Conversation) -> Turn {
+    let command = command.replace("$turn", &conversation.results.len().to_string());
+    Turn::Call(bash(&command, "Look again", Purpose::Work))
+}
+
 fn read(path: &str) -> ToolCall {
     ToolCall {
         name: "Read",

@@ -14,6 +14,8 @@ pub enum AgentScript {
     Coder(Coder),
     /// Reads and takes notes, and neither commits nor ticks a box: the run makes no progress.
     NeverFinishes,
+    /// Runs this shell command again and again, for ever; `$turn` in it is another number each time.
+    Repeats(String),
     /// Writes this reason to `.ai/stuck.md` and stops.
     GivesUp(String),
     /// Does not answer as it should.
@@ -99,6 +101,7 @@ impl Rule<AgentScript> {
         match &self.script {
             AgentScript::Coder(coder) => Outcome::Turn(coder.next(conversation)),
             AgentScript::NeverFinishes => Outcome::Turn(coder::never_finish(conversation)),
+            AgentScript::Repeats(command) => Outcome::Turn(coder::repeat(command, conversation)),
             AgentScript::GivesUp(reason) => Outcome::Turn(coder::give_up(reason, conversation)),
             AgentScript::Fault(fault) => fault.outcome(self.asked),
         }

@@ -12,7 +12,7 @@ use super::answer::Block;
 use super::coder::Coder;
 use super::conversation::{Conversation, Purpose, ToolCall};
 use super::gate::{Barrier, Progress};
-use super::script::{AgentScript, Outcome, Rule, SpecScript};
+use super::script::{AgentScript, ApiError, Outcome, Rule, SpecScript};
 use super::spec_writer::spec_from;
 
 /// Who asks.
@@ -54,6 +54,8 @@ pub(super) struct Inner {
     pub(super) spec_rules: Rules<SpecScript>,
     pub(super) barriers: Vec<Barrier>,
     pub(super) latency: Duration,
+    /// What every request is refused with at the moment.
+    pub(super) outage: Option<ApiError>,
     pub(super) requests: Vec<RecordedRequest>,
     pub(super) violations: Vec<String>,
     /// The tool uses that were answered with, by id.
@@ -105,6 +107,7 @@ impl State {
             spec_rules: Rules::default(),
             barriers: Vec::new(),
             latency: Duration::ZERO,
+            outage: None,
             requests: Vec::new(),
             violations: Vec::new(),
             issued: HashMap::new(),

@@ -132,6 +132,23 @@ async fn an_overloaded_model_answers_after_so_many_refusals() {
 }
 
 #[tokio::test]
+async fn in_an_outage_everybody_is_refused_until_it_is_over() {
+    let model = Anthropic::start().unwrap();
+    let requests = [spec_request("Greet people\n\n- By name\n"), agent_request(false)];
+
+    model.begin_outage(429, Some(Duration::from_secs(90)));
+    for request in &requests {
+        let response = post(&model, request).await;
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()["retry-after"], "90");
+    }
+    model.end_outage();
+    for request in &requests {
+        assert_eq!(post(&model, request).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_can_fall_silent_or_be_cut() {
     let model = Anthropic::start().unwrap();
     model.when_agent_reads("", AgentScript::Fault(Fault::CutMidAnswer));
