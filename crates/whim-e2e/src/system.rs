@@ -1,8 +1,8 @@
 //! Whim, running: databases, stand-ins, orchestrator and intake.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+mod environment;
+mod options;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,51 +20,15 @@ use whim_testkit::anthropic::Anthropic;
 use whim_testkit::github::GitHub;
 use whim_testkit::postgres::TestDatabase;
 use whim_testkit::redis::TestRedis;
-use whim_testkit::tools;
 use whim_testkit::wait::wait_until;
 
-use crate::programs::{Program, program};
+pub use self::options::Options;
+use crate::programs::Program;
 
 const API_KEY: &str = "a-key-of-this-system-only";
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 /// The variable by which a worker and everything that it started can be told from other processes.
 const ATTEMPT_MARKER: &str = "WHIM_ATTEMPT";
-
-/// What a system is like; further settings go by their names.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The repositories that the intake watches.
-    pub repositories: Vec<String>,
-    /// Settings of the orchestrator and the intake on top of, or instead of, the ones for quick tests.
-    pub settings: BTreeMap<&'static str, String>,
-    /// The address of this machine at which workers find the stand-ins and the orchestrator.
-    pub address: IpAddr,
-}
-
-impl Options {
-    /// A system that watches these repositories.
-    pub fn watching<'a>(repositories: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
-            repositories: repositories.into_iter().map(str::to_owned).collect(),
-            settings: BTreeMap::new(),
-            address: Ipv4Addr::LOCALHOST.into(),
-        }
-    }
-
-    /// The same with workers that find everything at another address of this machine.
-    #[must_use]
-    pub fn at(self, address: IpAddr) -> Self {
-        let options = self.setting("WORKER_BIND_ADDRESS", address.to_string());
-        Self { address, ..options }
-    }
-
-    /// The same with another setting.
-    #[must_use]
-    pub fn setting(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.settings.insert(name, value.into());
-        self
-    }
-}
 
 /// Where the orchestrator listens; 0 for any free port.
 #[derive(Debug, Clone, Copy, Default)]
@@ -337,77 +301,6 @@ impl System {
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect()
-    }
-
-    fn orchestrator_environment(&self) -> anyhow::Result<Vec<(String, OsString)>> {
-        let claude = tools::claude()?;
-        let ports = self.ports.unwrap_or_default();
-        let settings = [
-            ("DATABASE_URL", self.database.url().to_owned()),
-            ("REDIS_URL", self.redis.url().to_owned()),
-            ("REDIS_KEY_PREFIX", self.redis.prefix().to_owned()),
-            ("API_KEY", API_KEY.to_owned()),
-            ("PORT", ports.api.to_string()),
-            ("WORKER_PORT", ports.worker_api.to_string()),
-            ("ADMIN_PORT", "0".to_owned()),
-            ("WORKER_RUNTIME", "process".to_owned()),
-            ("GITHUB_TOKEN", self.github.token().to_owned()),
-            ("GITHUB_API_URL", self.github.api_url()),
-            ("GITHUB_GIT_URL", self.github.git_url()),
-            ("ANTHROPIC_BASE_URL", self.anthropic.url()),
-            ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
-            ("COOLDOWN_SECONDS", "0.1".to_owned()),
-            ("RETRY_DELAYS", "0.5,0.5,0.5".to_owned()),
-            ("HEARTBEAT_SECONDS", "0.5".to_owned()),
-            ("RECONCILE_SECONDS", "1".to_owned()),
-            ("DISPATCH_TICK_SECONDS", "1".to_owned()),
-        ];
-        let paths = [
-            ("WORKER_BIN", program("whim-worker")?),
-            ("RALPH_BIN", program("ralph")?),
-            ("CLAUDE_BIN", claude),
-            ("WORKSPACES_DIR", self.workspaces()),
-        ];
-        let mut environment = self.environment(settings);
-        environment.extend(paths.map(|(name, path)| (name.to_owned(), path.into_os_string())));
-        self.add_own_settings(&mut environment);
-        Ok(environment)
-    }
-
-    fn intake_environment(&self) -> Vec<(String, OsString)> {
-        let mut environment = self.environment([
-            ("GITHUB_TOKEN", self.github.token().to_owned()),
-            ("GITHUB_API_URL", self.github.api_url()),
-            ("REPOS", self.options.repositories.join(",")),
-            ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
-            ("ANTHROPIC_BASE_URL", self.anthropic.url()),
-            ("ORCHESTRATOR_URL", self.api_url.to_string()),
-            ("API_KEY", API_KEY.to_owned()),
-            ("POLL_INTERVAL", "200".to_owned()),
-            ("INTAKE_ADMIN_PORT", "0".to_owned()),
-        ]);
-        self.add_own_settings(&mut environment);
-        environment
-    }
-
-    fn environment<const N: usize>(&self, settings: [(&str, String); N]) -> Vec<(String, OsString)> {
-        let mut environment: Vec<(String, OsString)> = settings
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect();
-        environment.push(("PATH".to_owned(), std::env::var_os("PATH").unwrap_or_default()));
-        environment.push(("HOME".to_owned(), self.directory.path().as_os_str().to_owned()));
-        environment
-    }
-
-    fn add_own_settings(&self, environment: &mut Vec<(String, OsString)>) {
-        environment.retain(|(name, _)| !self.options.settings.contains_key(name.as_str()));
-        let own = self
-            .options
-            .settings
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.into()));
-        environment.extend(own);
     }
 }
 
