@@ -77,10 +77,18 @@ macro_rules! pokes {
         pub struct Pokes {
             /// The dispatcher: something may be claimable, or a slot, budget or time became free.
             pub dispatch: Arc<Notify>,
+            /// Who tells the other orchestrators that something is claimable.
+            pub telling: Arc<Notify>,
             $(#[doc = $doc] pub $name: Activator,)*
         }
 
         impl Pokes {
+            /// Something was queued, and is committed: this orchestrator looks at once, the others are told.
+            pub fn queued(&self) {
+                self.dispatch.notify_one();
+                self.telling.notify_one();
+            }
+
             /// Asks everything to look.
             pub fn everything(&self) {
                 self.dispatch.notify_one();

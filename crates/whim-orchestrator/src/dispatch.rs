@@ -24,7 +24,7 @@ pub use self::breakers::try_refused_credentials;
 pub use self::claim::{Claim, ClaimOutcome, claim};
 pub use self::hold::{pause, resume};
 pub use self::starts::Launching;
-pub use self::wake::listen;
+pub use self::wake::{listen, tell};
 use crate::app::App;
 use crate::db::dispatch::look;
 use crate::db::{self, budget, workers};

@@ -229,6 +229,8 @@ pub async fn start(
     intake.best_effort("notifications", move || {
         dispatch::listen(listening.clone(), stop.clone())
     });
+    // As long as submissions are answered.
+    work.critical("notifications-of-work", dispatch::tell(app.clone(), work.token()));
     intake.critical("long-answers", end_long_answers(app.clone(), intake.token()));
     intake.critical("live-events", events::run(app.clone(), intake.token()));
     let (listening, stop) = (app.clone(), intake.token());

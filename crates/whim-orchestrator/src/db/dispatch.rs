@@ -2,6 +2,7 @@
 
 use sqlx::PgExecutor;
 
+use super::WORK_CHANNEL;
 use super::budget::Usage;
 
 /// A look at everything in Postgres that may stand in the way of a claim.
@@ -56,6 +57,17 @@ pub async fn look_and_count(db: impl PgExecutor<'_>) -> sqlx::Result<(Look, Usag
     )?;
     let usage = Usage::new(row.day, row.used, row.reserved, row.resets_at);
     Ok((look, usage))
+}
+
+/// Tells every orchestrator that something may be claimable. Nothing is lost that would be worth a wait for the disk.
+pub async fn tell_of_work(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
+        WORK_CHANNEL
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(())
 }
 
 /// Live workers of a repository.

@@ -1,11 +1,18 @@
-//! Notifications of Postgres, turned into pokes.
+//! Notifications of Postgres, turned into pokes, and those that this orchestrator sends itself.
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
+use whim_service::chain::chain;
 
 use crate::app::App;
+use crate::db::dispatch::tell_of_work;
 use crate::db::{WORK_CHANNEL, WORKERS_CHANNEL};
+
+/// How often others are told of submissions at the most.
+const TELL_AT_MOST_EVERY: Duration = Duration::from_millis(20);
 
 /// Listens until `stop`. Whenever listening begins, or begins anew after a lost connection, everything is poked:
 /// listen first, then look, so that what happened in between is not missed (`FAULTS.md`, row 30).
@@ -40,5 +47,26 @@ pub async fn listen(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
         () = stop.cancelled() => Ok(()),
         result = listening => result,
+    }
+}
+
+/// Tells the other orchestrators of what was submitted here, until `stop`. Of one that was not told they know at their
+/// next tick.
+///
+/// # Errors
+/// None.
+pub async fn tell(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    let telling = async {
+        loop {
+            app.pokes.telling.notified().await;
+            if let Err(error) = tell_of_work(&app.work_database).await {
+                tracing::debug!(error = %chain(&error), "other orchestrators know of new work later");
+            }
+            tokio::time::sleep(TELL_AT_MOST_EVERY).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        () = telling => Ok(()),
     }
 }

@@ -45,6 +45,9 @@ pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> 
     match submitted.await {
         Ok(Submitted::New(item)) => {
             measure::transition(item.status);
+            if item.status == WorkItemStatus::Queued {
+                app.pokes.queued();
+            }
             Ok(Submitted::New(item))
         }
         Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sqlx::AssertSqlSafe;
-use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
+use whim_core::{FailureCause, WorkItemId, WorkItemStatus, WorkerStatus};
 use whim_orchestrator::db::workers;
 use whim_testkit::wait::wait_until;
 
@@ -24,6 +24,21 @@ async fn a_submitted_item_is_started_without_waiting_for_the_tick() {
         (WorkItemStatus::Assigned, Some(worker))
     );
     app.stop().await;
+}
+
+#[tokio::test]
+async fn what_one_orchestrator_is_given_the_other_starts_without_waiting_for_the_tick() {
+    let services = Services::new().await;
+    let full = TestApp::beside(&services, &[NO_TICK, ("MAX_WORKERS", "0")]).await;
+    let free = TestApp::beside(&services, &[NO_TICK, ("MAX_WORKERS", "3")]).await;
+
+    for _ in 0..3 {
+        let item = full.submit().await;
+        free.wait_for_worker(item.id).await;
+    }
+
+    full.stop().await;
+    free.stop().await;
 }
 
 #[tokio::test]
@@ -276,9 +291,20 @@ async fn an_item_that_comes_while_the_listener_is_cut_off_is_found_when_it_is_ba
     .await
     .unwrap();
     assert_eq!(cut, 1);
-    let second = app.submit().await;
+    // Not through this orchestrator, which would look at once.
+    let second: WorkItemId = sqlx::query_scalar(
+        "with item as (
+             insert into work_items (id, repo, branch, status, priority, source)
+             values (gen_random_uuid(), 'octocat/hello', 'whim/second', 'queued', 'medium', 'api') returning id
+         )
+         insert into work_item_texts (work_item_id, spec) select id, E'# Task\\n\\n- [ ] Make it\\n' from item
+         returning work_item_id",
+    )
+    .fetch_one(&app.app.database)
+    .await
+    .unwrap();
     allow_connections(true).await;
 
-    app.wait_for_worker(second.id).await;
+    app.wait_for_worker(second).await;
     app.stop().await;
 }

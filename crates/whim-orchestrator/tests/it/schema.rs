@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use sqlx::postgres::PgListener;
+use tokio_util::sync::CancellationToken;
 use whim_core::protocol::status::BreakerSubject;
 use whim_core::{FailureCause, Priority, Stage, WorkItemStatus, WorkerStatus};
 use whim_orchestrator::db::{WORK_CHANNEL, WORKERS_CHANNEL};
+use whim_orchestrator::dispatch;
 
 use crate::world::{World, fail};
 
@@ -157,8 +159,15 @@ async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
         notification.channel().to_owned()
     };
 
-    world.submit().await;
-    assert_eq!(told().await, WORK_CHANNEL);
+    let stop = CancellationToken::new();
+    let telling = dispatch::tell(world.app.clone(), stop.clone());
+    let submitting = async {
+        world.submit().await;
+        assert_eq!(told().await, WORK_CHANNEL);
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(telling, submitting);
+    ended.unwrap();
     let worker = world.start_worker().await;
     world.call(&worker, "fail", &fail("crash")).await.expect(200);
     // Neither the claim nor the registration told anything, and the item waits for its next attempt.

@@ -48,13 +48,15 @@ pub enum Inserted {
     Existing(WorkItemId),
 }
 
-/// Inserts an item and its texts, unless there is one that is called so at its source. Of several at once, one wins.
+/// Inserts an item and its texts, unless there is one that is called so at its source. Of several at once, one wins. That
+/// there is a queued item is the caller's to tell, after the commit.
 ///
 /// # Errors
 /// A violation of [`LIVE_BRANCH_KEY`] when another live item works on the branch.
 pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inserted> {
     let inserted = sqlx::query!(
-        "with item as (
+        "with told as materialized (select set_config('whim.told_after_commit', 'on', true)),
+         item as (
              insert into work_items
                 (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done)
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -62,7 +64,7 @@ pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inser
              returning id
          )
          insert into work_item_texts (work_item_id, spec, description, metadata)
-         select id, $11, $12, $13 from item",
+         select id, $11, $12, $13 from item cross join told",
         item.id as WorkItemId,
         item.repo.as_str(),
         item.branch.as_str(),
