@@ -17,6 +17,9 @@ use crate::{enqueue, heartbeats, horizon, locks, machine, pages, queue, submissi
 /// How long a started orchestrator is left alone before its memory counts as that of an idle one.
 const SETTLING: Duration = Duration::from_secs(2);
 
+/// How long claims may take that are made only so that there were some.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// How much longer a claim may take in one case than in another.
 const FLAT: f64 = 2.0;
 
@@ -89,8 +92,8 @@ async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyho
         let what = format!("{} queued", rounded(depth));
         medians.push(one_and_several(&claimers, scale.each, depth, &what, report).await?);
         if depth == scale.beside_waiting {
-            claims::make(&claimers, scale.claimed_before).await?;
-            let what = format!("{what}, {} claims later", rounded(scale.claimed_before));
+            let made = claims::make(&claimers, scale.claimed_before, PATIENCE).await?;
+            let what = format!("{what}, {} claims later", rounded(made));
             one_and_several(&claimers, scale.each, depth, &what, report).await?;
             horizon::measure(world, &claimers, scale.horizon, report).await?;
         }

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
 use sqlx::Connection as _;
 
 use crate::claims::{self, Claimer};
@@ -46,30 +45,28 @@ pub(crate) async fn measure(
         ));
     }
     transaction.rollback().await?;
-    let (seconds, after) = recovery(one, before.percentile(50), length).await?;
+    let limit = before.percentile(50).mul_f64(RECOVERED);
+    let (seconds, after) = recovery(one, limit, length).await?;
     let mut values = vec![Value::new("after", seconds, Unit::Seconds)];
     values.extend(after.load());
-    report.add(Row::new(
-        "Claim after the horizon was let go, back within 2× of before",
+    let row = Row::new(
+        "Claim after the horizon was let go, when p50 is within 2× of before",
         values,
-    ));
+    );
+    report.add(row.below("p50", limit.as_secs_f64() * 1000.0));
     Ok(())
 }
 
-/// How long it takes until claims are as fast as they were, and how fast they are then.
-async fn recovery(one: &[Claimer], before: Duration, patience: Duration) -> anyhow::Result<(f64, Samples)> {
+/// How long it takes until claims are as fast as that, and how fast they are then; or how fast they are when the patience
+/// is over.
+async fn recovery(one: &[Claimer], limit: Duration, patience: Duration) -> anyhow::Result<(f64, Samples)> {
     const LOOK: Duration = Duration::from_millis(500);
     let begin = Instant::now();
     loop {
         let seconds = begin.elapsed().as_secs_f64();
         let samples = claims::measure(one, LOOK).await?;
-        if samples.percentile(50) <= before.mul_f64(RECOVERED) {
+        if samples.percentile(50) < limit || begin.elapsed() > patience {
             return Ok((seconds, samples));
         }
-        ensure!(
-            begin.elapsed() < patience * 2,
-            "claims did not recover within {patience:?} times two: p50 is {:?}, and was {before:?}",
-            samples.percentile(50)
-        );
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Scale {
     /// The length of the queue that claims are measured at beside the waiting ones, and again after
     /// [`Self::claimed_before`].
     pub(crate) beside_waiting: u32,
-    /// Claims that have left dead entries at the front of the index.
+    /// Claims that have left dead entries at the front of the index, at the most.
     pub(crate) claimed_before: u32,
     /// How long a load lasts.
     pub(crate) each: Duration,

@@ -62,6 +62,14 @@ struct Target {
     met: bool,
 }
 
+/// A limit without more digits than it needs.
+fn tidy(limit: f64) -> String {
+    format!("{limit:.2}")
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
+}
+
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
@@ -113,7 +121,7 @@ impl Row {
             None => "",
         };
         self.targets.push(Target {
-            text: format!("{name} {relation} {limit}{unit}"),
+            text: format!("{name} {relation} {}{unit}", tidy(limit)),
             met: value.is_some_and(|value| holds(value.number)),
         });
         self

@@ -17,10 +17,13 @@ use crate::workers::RunningWorker;
 /// How long an event may take to a viewer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two heartbeats: longer than the orchestrator rests after it looked for something to show.
+const BETWEEN: Duration = Duration::from_millis(50);
+
 /// Higher than any number of the heartbeats that were sent for the same worker before.
 const FIRST_SEQ: u64 = 1 << 40;
 
-/// Has many watch while a worker tells one thing after the other: from the sending of the heartbeat to each viewer, and
+/// Has many watch while a worker tells something now and then: from the sending of the heartbeat to each viewer, and
 /// to the last of them. The viewers take most of the processors' time themselves.
 pub(crate) async fn measure(
     program: &Program,
@@ -45,6 +48,7 @@ pub(crate) async fn measure(
         if round > 1 && begin.elapsed() > scale.each {
             break;
         }
+        tokio::time::sleep(BETWEEN).await;
         let marker = format!("round {round} of the viewers");
         let event = json!({ "at": Utc::now(), "type": "notice", "message": marker });
         let body = json!({ "seq": seq, "iteration": 1, "events": [event] }).to_string();
