@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use whim_core::{LeaseEpoch, Stage, WorkItemId, WorkerId};
 
-use super::events::{Columns, Told};
+use super::events::{self, Told};
 
 /// What a heartbeat tells.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +58,33 @@ pub enum Durability {
     OfNews,
 }
 
+/// Heartbeats as columns.
+struct Columns {
+    workers: Vec<WorkerId>,
+    epochs: Vec<LeaseEpoch>,
+    seqs: Vec<i64>,
+    iterations: Vec<i32>,
+    stages: Vec<Option<Stage>>,
+    stats: Vec<Option<Json<IterationStats>>>,
+    progress: Vec<bool>,
+}
+
+impl Columns {
+    fn of(beats: &[Beat]) -> Self {
+        Self {
+            workers: beats.iter().map(|beat| beat.worker).collect(),
+            epochs: beats.iter().map(|beat| beat.lease_epoch).collect(),
+            seqs: beats.iter().map(|beat| beat.seq).collect(),
+            iterations: beats.iter().map(|beat| beat.iteration).collect(),
+            stages: beats.iter().map(|beat| beat.stage).collect(),
+            stats: beats.iter().map(|beat| beat.stats.map(Json)).collect(),
+            progress: beats.iter().map(|beat| beat.progress).collect(),
+        }
+    }
+}
+
 macro_rules! record {
-    ($db:expr, $told:literal, $($argument:expr),*) => {
+    ($db:expr, $beats:expr, $lease:expr, $may_be_lost:expr, $told:literal $(, $argument:expr)*) => {
         // The rows are looked up one by one by their keys (`lateral` and `offset 0`), because the planner cannot know how
         // many there are. `known` is what is in the row that was locked; the update would see what it was before.
         sqlx::query!(
@@ -113,7 +138,16 @@ macro_rules! record {
                 + r#" select r.worker_id as "worker!: WorkerId", r.work_item_id as "work_item_id!: WorkItemId",
                              r.known_seq as "seq!", (select count(*) from counted) as "new_iterations!"
                       from renewed r cross join setting"#,
-            $($argument),*
+            &$beats.workers as &[WorkerId],
+            &$beats.epochs as &[LeaseEpoch],
+            &$beats.seqs,
+            &$beats.iterations,
+            &$beats.stages as &[Option<Stage>],
+            &$beats.stats as &[Option<Json<IterationStats>>],
+            &$beats.progress,
+            $lease.as_secs_f64(),
+            $may_be_lost
+            $(, $argument)*
         )
         .fetch_all($db)
         .await
@@ -148,32 +182,17 @@ pub async fn record(
     told: &[Told<'_>],
     durability: Durability,
 ) -> sqlx::Result<Recorded> {
-    let workers: Vec<WorkerId> = beats.iter().map(|beat| beat.worker).collect();
-    let epochs: Vec<LeaseEpoch> = beats.iter().map(|beat| beat.lease_epoch).collect();
-    let seqs: Vec<i64> = beats.iter().map(|beat| beat.seq).collect();
-    let iterations: Vec<i32> = beats.iter().map(|beat| beat.iteration).collect();
-    let stages: Vec<Option<Stage>> = beats.iter().map(|beat| beat.stage).collect();
-    let stats: Vec<Option<Json<IterationStats>>> = beats.iter().map(|beat| beat.stats.map(Json)).collect();
-    let progress: Vec<bool> = beats.iter().map(|beat| beat.progress).collect();
-    let events = Columns::of(told)?;
+    let beats = Columns::of(beats);
+    let events = events::Columns::of(told)?;
     if events.workers.is_empty() {
-        return record!(
-            db,
-            "",
-            &workers as &[WorkerId],
-            &epochs as &[LeaseEpoch],
-            &seqs,
-            &iterations,
-            &stages as &[Option<Stage>],
-            &stats as &[Option<Json<IterationStats>>],
-            &progress,
-            lease.as_secs_f64(),
-            durability == Durability::OfNews
-        );
+        return record!(db, beats, lease, durability == Durability::OfNews, "");
     }
     // Only where there are events: whoever may insert some has to announce that, even if there are none.
     record!(
         db,
+        beats,
+        lease,
+        false,
         ", told as (
              insert into events (kind, worker_id, work_item_id, seq, ordinal, at, body)
              select 'worker_event', r.worker_id, r.work_item_id, e.seq, e.ordinal, e.at, e.body
@@ -182,15 +201,6 @@ pub async fn record(
              join renewed r on r.worker_id = e.worker_id and r.is_new
              order by e.place
          )",
-        &workers as &[WorkerId],
-        &epochs as &[LeaseEpoch],
-        &seqs,
-        &iterations,
-        &stages as &[Option<Stage>],
-        &stats as &[Option<Json<IterationStats>>],
-        &progress,
-        lease.as_secs_f64(),
-        false,
         &events.workers as &[WorkerId],
         &events.seqs,
         &events.ordinals,

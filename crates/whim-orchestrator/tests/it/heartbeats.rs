@@ -203,8 +203,9 @@ async fn heartbeats_stay_in_their_page_and_leave_the_index_alone() {
         .await
         .unwrap();
         let all = i64::try_from(ROUNDS * 10).unwrap();
-        // Some may come while an older snapshot keeps their page full: other tests keep the machine busy.
-        if updates >= all && heap_only * 100 >= updates * 90 {
+        // Some may come while an older snapshot keeps their page full, that of an autovacuum on a busy machine say. An
+        // index on what changes would leave none of them.
+        if updates >= all && heap_only * 100 >= updates * 70 {
             Ok(())
         } else {
             Err(format!("{heap_only} of {updates} updates were heap-only"))
