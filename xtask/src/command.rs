@@ -28,6 +28,7 @@ pub fn cargo<Argument: AsRef<OsStr>>(
 pub async fn run(mut command: Command) -> anyhow::Result<ExitStatus> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    forget_the_outer_cargo(&mut command);
     // A group of its own: a Ctrl-C then reaches it once, through here, and not once more from the terminal. A program
     // in the background must not read from the terminal.
     command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
@@ -43,6 +44,22 @@ pub async fn run(mut command: Command) -> anyhow::Result<ExitStatus> {
         }
     };
     Ok(status)
+}
+
+/// Cargo tells the programs that it runs about their package. Build scripts of dependencies look at the same variables,
+/// so that a cargo below this program would build those again that a person's own cargo has built, and everything above
+/// them, and the other way round the next time.
+fn forget_the_outer_cargo(command: &mut Command) {
+    let of_the_package = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    };
+    for (name, _value) in std::env::vars_os() {
+        if name.to_str().is_some_and(of_the_package) {
+            command.env_remove(name);
+        }
+    }
 }
 
 fn pass_on(child: &Child, signal: Signal) {

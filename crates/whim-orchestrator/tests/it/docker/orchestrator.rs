@@ -200,10 +200,10 @@ impl Orchestrator {
     }
 
     /// The end of its log, for the message of a test that fails.
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(self.place.path().join("orchestrator.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(15)..].join("\n")
+        lines[lines.len().saturating_sub(150)..].join("\n")
     }
 }
 

@@ -210,7 +210,7 @@ async fn a_worker_that_went_down_with_its_engine_is_replaced_within_seconds_and_
             })
             .await;
         let taken = back.elapsed();
-        assert!(taken < SECONDS, "{signal:?}: {taken:?}");
+        assert!(taken < SECONDS, "{signal:?}: {taken:?}\n{}", orchestrator.log());
         let (next, token) = orchestrator.running_worker(&item).await;
         orchestrator.register(&next, &token).await;
         worker = next;

@@ -197,8 +197,8 @@ async fn a_start_that_is_repeated_finds_the_container_of_the_first() {
 async fn the_log_can_be_read_while_the_worker_runs_and_after_it_ended() {
     let world = World::new();
     let worker = world
-        // The shell itself becomes what is stopped: it would say so in the log.
-        .start("echo first >&2; sleep 0.5; echo second; exec sleep 1000")
+        // As the real worker does: a shell says in the log by which signal its child ended.
+        .start("trap 'exit 5' TERM; echo first >&2; sleep 0.5; echo second; sleep 1000 & wait")
         .await;
 
     world.wait_for_line(worker, "second").await;
