@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 pub(crate) enum Call {
     /// Answered by the engine as it is: `_ping`, `version`, the network of the workers, one of their images.
     Look { path: String },
-    /// Lists of containers and volumes, and events: filtered.
+    /// Lists of containers, volumes and networks, and events: filtered.
     List { path: &'static str, query: Query },
     /// A container of Whim's.
     Container {
@@ -27,6 +27,8 @@ pub(crate) enum Call {
     RemoveVolume { name: String },
     /// The network of the workers, where nobody made it before.
     CreateNetwork,
+    /// The end of a network that Whim made.
+    RemoveNetwork { reference: String },
 }
 
 /// What is done with a container.
@@ -149,14 +151,14 @@ impl Call {
                 path: path.to_owned(),
             }),
             ("POST", ["networks", "create"]) => nothing_more(Self::CreateNetwork),
-            ("GET", ["volumes"]) => {
-                let mut query = parsed(&[filters])?;
-                query.keep_to_ours(None)?;
-                Ok(Self::List {
-                    path: "/volumes",
-                    query,
+            ("DELETE", ["networks", reference]) => {
+                is_word(reference)?;
+                nothing_more(Self::RemoveNetwork {
+                    reference: (*reference).to_owned(),
                 })
             }
+            ("GET", ["volumes"]) => list("/volumes", parsed(&[filters])?),
+            ("GET", ["networks"]) => list("/networks", parsed(&[filters])?),
             ("POST", ["volumes", "create"]) => nothing_more(Self::CreateVolume),
             ("DELETE", ["volumes", name]) => {
                 is_word(name)?;
@@ -169,6 +171,11 @@ impl Call {
             ))),
         }
     }
+}
+
+fn list(path: &'static str, mut query: Query) -> Result<Call, Refusal> {
+    query.keep_to_ours(None)?;
+    Ok(Call::List { path, query })
 }
 
 fn of_container(reference: &str, action: Action, query: &str) -> Result<Call, Refusal> {

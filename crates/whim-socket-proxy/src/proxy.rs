@@ -109,6 +109,13 @@ struct ContainerLabels {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
+struct NetworkLook {
+    id: String,
+    labels: Option<HashMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct VolumeLook {
     driver: String,
     labels: Option<HashMap<String, String>>,
@@ -221,6 +228,17 @@ impl Proxy {
                 }
                 Handed::plain(Method::DELETE, path)
             }
+            Call::RemoveNetwork { reference } => {
+                let network: NetworkLook = match self.engine.look(format!("/networks/{reference}")).await? {
+                    Known::Is(network) => network,
+                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
+                };
+                if !is_ours(network.labels.as_ref()) {
+                    return Err(not_ours("network", &reference));
+                }
+                // Several networks may have one name.
+                Handed::plain(Method::DELETE, format!("/networks/{}", network.id))
+            }
         };
         Ok(passed(self.engine.send(handed).await?).map(Either::Left))
     }
@@ -296,7 +314,11 @@ impl Proxy {
 async fn read_body(call: &Call, body: Incoming) -> Result<Bytes, Refusal> {
     match call {
         Call::CreateContainer { .. } | Call::CreateVolume | Call::CreateNetwork => {}
-        Call::Look { .. } | Call::List { .. } | Call::Container { .. } | Call::RemoveVolume { .. } => {
+        Call::Look { .. }
+        | Call::List { .. }
+        | Call::Container { .. }
+        | Call::RemoveVolume { .. }
+        | Call::RemoveNetwork { .. } => {
             return if body.is_end_stream() {
                 Ok(Bytes::new())
             } else {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use bollard::query_parameters::{
-    EventsOptionsBuilder, ListContainersOptionsBuilder, ListVolumesOptionsBuilder,
+    EventsOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
 };
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -122,6 +122,27 @@ async fn only_volumes_of_whims_can_be_removed() {
 }
 
 #[tokio::test]
+async fn only_networks_that_whim_made_can_be_removed() {
+    let world = World::new();
+    world.has_network("whim_data", "a", &json!({ "com.docker.compose.project": "whim" }));
+    world.has_network("bare", "b", &Value::Null);
+    world.has_network("whim-old", "c", &json!({ "whim.instance": INSTANCE }));
+
+    assert_eq!(world.call("DELETE", "/networks/whim_data").await.0, 403);
+    assert_eq!(world.call("DELETE", "/networks/bare").await.0, 403);
+    assert_eq!(world.call("DELETE", "/networks/nothing").await.0, 404);
+    assert_eq!(world.call("DELETE", "/networks/whim-old").await.0, 204);
+
+    let removed: Vec<String> = world
+        .lines()
+        .into_iter()
+        .filter(|line| line.starts_with("DELETE"))
+        .collect();
+    // The name may be somebody else's by now.
+    assert_eq!(removed, ["DELETE /networks/c"]);
+}
+
+#[tokio::test]
 async fn lists_have_nothing_of_others() {
     let world = World::new();
     let docker = world.docker();
@@ -143,6 +164,10 @@ async fn lists_have_nothing_of_others() {
 
     let options = ListVolumesOptionsBuilder::new().filters(&own).build();
     docker.list_volumes(Some(options)).await.unwrap();
+    assert_eq!(filters(&world), ours);
+
+    let options = ListNetworksOptionsBuilder::new().filters(&own).build();
+    docker.list_networks(Some(options)).await.unwrap();
     assert_eq!(filters(&world), ours);
 
     let postgres = HashMap::from([(

@@ -94,6 +94,7 @@ struct Engine {
     /// By identifier and by name.
     containers: RwLock<HashMap<String, Value>>,
     volumes: RwLock<HashMap<String, Value>>,
+    networks: RwLock<HashMap<String, Value>>,
     /// Where events are told.
     events: RwLock<Option<mpsc::UnboundedSender<Result<Bytes, Infallible>>>>,
     attached: RwLock<JoinSet<()>>,
@@ -127,13 +128,15 @@ impl World {
         };
         let mut proxy_runs = JoinSet::new();
         proxy_runs.spawn(async move { serve(listener, proxy, CancellationToken::new()).await.unwrap() });
-        Self {
+        let world = Self {
             socket,
             engine,
             engine_runs,
             _proxy_runs: proxy_runs,
             _directory: directory,
-        }
+        };
+        world.has_network(&config().network, "the workers'", &json!(labels()));
+        world
     }
 
     /// The client that the orchestrator uses.
@@ -154,6 +157,15 @@ impl World {
     pub(crate) fn has_volume(&self, name: &str, volume: Value) {
         change(&self.engine.volumes, |volumes| {
             volumes.insert(name.to_owned(), volume)
+        });
+    }
+
+    pub(crate) fn has_network(&self, name: &str, id: &str, labels: &Value) {
+        change(&self.engine.networks, |networks| {
+            networks.insert(
+                name.to_owned(),
+                json!({ "Name": name, "Id": id, "Labels": labels }),
+            )
         });
     }
 
@@ -284,7 +296,9 @@ async fn answer(State(engine): State<Arc<Engine>>, request: Request) -> Response
             json(StatusCode::CREATED, volume)
         }
         ("POST", ["networks", "create"]) => json(StatusCode::CREATED, json!({ "Id": "n", "Warning": "" })),
-        ("GET", ["images" | "networks", ..]) => json(StatusCode::OK, json!({})),
+        ("GET", ["networks"]) => json(StatusCode::OK, json!([])),
+        ("GET", ["networks", name]) => known(&engine.networks, name),
+        ("GET", ["images", ..]) => json(StatusCode::OK, json!({})),
         ("POST", ["containers", _, "attach"]) => {
             let upgrade = hyper::upgrade::on(Request::from_parts(head, Body::empty()));
             change(&engine.attached, |attached| attached.spawn(echo(upgrade)));

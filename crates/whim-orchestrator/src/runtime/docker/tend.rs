@@ -229,17 +229,18 @@ impl Inner {
     async fn remove_networks(&self, docker: &Docker) -> anyhow::Result<()> {
         let filters: HashMap<String, Vec<String>> = whim_containers::of_instance(&self.instance.name);
         let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
-        let networks = match docker.list_networks(Some(options)).await {
-            Ok(networks) => networks,
-            // The socket proxy shows one network only, and makes none under another name.
-            Err(error) if refusal(&error) == Some(403) => return Ok(()),
-            Err(error) => return Err(error).context("listing the networks of this orchestrator"),
-        };
-        for name in networks.into_iter().filter_map(|network| network.name) {
+        let networks = docker
+            .list_networks(Some(options))
+            .await
+            .context("listing the networks of this orchestrator")?;
+        for network in networks {
+            let (Some(id), Some(name)) = (network.id, network.name) else {
+                continue;
+            };
             if name == self.config.network {
                 continue;
             }
-            match docker.remove_network(&name).await {
+            match docker.remove_network(&id).await {
                 Ok(()) => tracing::info!(name, "a network of workers that is not used any more was removed"),
                 // Somebody is in it, or it is gone.
                 Err(error) if matches!(refusal(&error), Some(403 | 404 | 409)) => {}

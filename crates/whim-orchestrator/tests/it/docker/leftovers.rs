@@ -5,7 +5,7 @@ use std::time::Duration;
 use whim_core::WorkerId;
 use whim_orchestrator::runtime::{AttemptState, Runtime as _};
 
-use super::world::{IMAGE, World, docker, engine_host};
+use super::world::{IMAGE, World, docker};
 
 const LONG: Duration = Duration::from_hours(1);
 
@@ -92,8 +92,7 @@ async fn a_restarted_orchestrator_finds_its_workers_and_no_others() {
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
 async fn of_many_leftovers_exactly_those_of_this_orchestrator_are_removed() {
     const MANY: usize = 100;
-    // Networks are no business of the socket proxy's.
-    let world = World::with(&[("DOCKER_HOST", &engine_host())]);
+    let world = World::new();
     let neighbour = World::new();
     let running = world.start("sleep 1000").await;
     let ended = neighbour.start("exit 0").await;
