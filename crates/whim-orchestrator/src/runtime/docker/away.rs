@@ -15,6 +15,8 @@ const STARTING: TimeDelta = TimeDelta::seconds(1);
 
 /// With what `whim-worker` ends when somebody interrupts it.
 const INTERRUPTED: i64 = 5;
+/// With what somebody ends whom the engine sends SIGTERM, and then SIGKILL.
+const STOPPED: [i64; 3] = [INTERRUPTED, 143, 137];
 /// With what the engine notes a container of which it did not see the end: the machine stood still.
 const UNSEEN: i64 = 255;
 
@@ -71,7 +73,13 @@ impl Away {
     pub(super) fn explains(&self, code: i64, at: DateTime<Utc>) -> bool {
         let seen = self.since.map(|since| (since, DateTime::<Utc>::MAX_UTC));
         let within = |(from, to): (DateTime<Utc>, DateTime<Utc>)| {
-            at >= from - STOPPING && at <= to.checked_add_signed(TOLERANCE).unwrap_or(to)
+            // Before, it can have been stopped with the engine, or have crashed by itself.
+            let from = if STOPPED.contains(&code) {
+                from - STOPPING
+            } else {
+                from
+            };
+            at >= from && at <= to.checked_add_signed(TOLERANCE).unwrap_or(to)
         };
         seen.into_iter().chain(self.last).any(within)
             || (at < self.opened_at && matches!(code, INTERRUPTED | UNSEEN))
@@ -98,6 +106,7 @@ mod tests {
             "while nobody knows when it comes back"
         );
         assert!(away.explains(143, at(90)), "it was stopped with its engine");
+        assert!(!away.explains(139, at(90)), "it crashed before");
         assert!(!away.explains(137, at(70)));
 
         assert!(away.end(at(110)));
