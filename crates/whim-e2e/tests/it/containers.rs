@@ -12,6 +12,7 @@ use whim_testkit::anthropic::{Coder, Solution};
 use whim_testkit::wait::wait_until;
 
 use crate::killed::{assert_delivered_once, issue_with_one_task_done};
+use crate::locks::{FILE, Rivals, beta_with_an_edit};
 use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository};
 
 /// Where the engine is, when it is not at its usual place, and the worker image, when it is not the usual one.
@@ -127,6 +128,20 @@ async fn an_item_whose_container_was_killed_resumes_from_the_pushed_branch() {
     let item = item_of(&system, sample::REPOSITORY, issue).await;
     assert_eq!((item.retries, item.lease_epoch.number()), (1, 2));
     system.stop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
+async fn an_agent_in_a_container_waits_for_a_file_that_another_container_has_locked() {
+    let network = Network::new();
+    let options = network.options().setting("LOCK_WAIT_SECONDS", "600");
+    let rivals = Rivals::meet(options, beta_with_an_edit()).await;
+
+    rivals
+        .second_notices(&format!("The agent waits for {FILE}"))
+        .await;
+
+    rivals.both_deliver().await;
 }
 
 #[tokio::test]

@@ -9,19 +9,19 @@ use whim_testkit::wait::wait_until;
 use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository, pulls_closing};
 
 /// What both want to change.
-const FILE: &str = "docs/guide.md";
+pub(crate) const FILE: &str = "docs/guide.md";
 
 /// Two issues about the same file. The first agent stands at the gate with the file changed and committed; what the
 /// second one does is `second`.
-struct Rivals {
-    system: System,
+pub(crate) struct Rivals {
+    pub(crate) system: System,
     first: u64,
     second: u64,
     gate: Gate,
 }
 
 impl Rivals {
-    async fn meet(options: Options, second: Solution) -> Self {
+    pub(crate) async fn meet(options: Options, second: Solution) -> Self {
         let system = one_repository(options.setting("MAX_WORKERS", "2")).await;
         let coder = Coder::default()
             .solution(Solution::for_task("chapter alpha").file(FILE, "# Alpha\n"))
@@ -59,16 +59,13 @@ impl Rivals {
     }
 
     /// Waits until the second worker's log says so: what it notices is told there, too.
-    async fn second_notices(&self, words: &str) {
+    pub(crate) async fn second_notices(&self, words: &str) {
         wait_until(&format!("the notice: {words}"), PATIENCE, async || {
             let [_, second] = self.items().await.ok_or_else(|| "no item yet".to_owned())?;
             let worker = second.worker_id.ok_or_else(|| "no worker yet".to_owned())?;
-            let path = self
-                .system
-                .workspaces()
-                .join(worker.to_string())
-                .join("worker.log");
-            let log = std::fs::read_to_string(path).unwrap_or_default();
+            let client = self.system.client().unwrap();
+            let log = client.worker_logs(worker, Some(1000)).await;
+            let log = log.map_err(|error| error.to_string())?;
             if log.contains(words) { Ok(()) } else { Err(log) }
         })
         .await
@@ -76,7 +73,7 @@ impl Rivals {
     }
 
     /// Lets the first agent go on; both issues end with a pull request that has its own text of the file.
-    async fn both_deliver(self) {
+    pub(crate) async fn both_deliver(self) {
         let Self {
             system,
             first,
@@ -113,7 +110,7 @@ impl Rivals {
     }
 }
 
-fn beta_with_an_edit() -> Solution {
+pub(crate) fn beta_with_an_edit() -> Solution {
     Solution::for_task("chapter beta").file(FILE, "# Beta\n")
 }
 

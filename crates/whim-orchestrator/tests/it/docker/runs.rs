@@ -1,7 +1,10 @@
 //! Workers that run and end.
 
-use whim_core::FailureCause;
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+use whim_core::{FailureCause, WorkerId};
 use whim_orchestrator::runtime::{AttemptState, Exit, ExitKind, Runtime as _};
+use whim_service::chain::chain;
 
 use super::world::{IMAGE, World, docker, next_exit, spec};
 
@@ -145,7 +148,7 @@ async fn a_worker_that_had_to_be_killed_when_it_was_stopped_did_not_run_out_of_m
     assert_eq!(exit.cause(), FailureCause::Crash);
     // Again is fine, and so is one that there never was.
     world.runtime.stop(worker).await.unwrap();
-    world.runtime.stop(whim_core::WorkerId::new()).await.unwrap();
+    world.runtime.stop(WorkerId::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -192,6 +195,29 @@ async fn a_start_that_is_repeated_finds_the_container_of_the_first() {
     assert_eq!(world.container(spec.worker_id), spec.name());
 }
 
+// ATTACKS.md, row 38.
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn an_image_that_is_pinned_by_its_digest_is_that_image_or_none() {
+    let digest = docker(&["inspect", "--format", "{{.Id}}", IMAGE]);
+    let pinned = World::with(&[("WORKER_IMAGE", &digest)]);
+    let worker = pinned.start("echo the very image").await;
+    pinned.wait_for_end(worker).await;
+    assert_eq!(pinned.log(worker).await, "the very image\n");
+
+    let other = format!("sha256:{}", "0".repeat(64));
+    let of_this_name = format!("{}@{other}", IMAGE.split(':').next().unwrap());
+    for wrong in [other, of_this_name] {
+        let world = World::with(&[("WORKER_IMAGE", &wrong)]);
+        let error = world.runtime.start(spec("true")).await.unwrap_err();
+        let error = chain(&error).to_string();
+        assert!(
+            error.contains(&format!("the engine has no image {wrong}")),
+            "{error}"
+        );
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
 async fn the_log_can_be_read_while_the_worker_runs_and_after_it_ended() {
@@ -209,6 +235,29 @@ async fn the_log_can_be_read_while_the_worker_runs_and_after_it_ended() {
         world.runtime.logs(worker, 4).await.unwrap().as_deref(),
         Some("ond\n")
     );
+}
+
+#[tokio::test]
+#[ignore = "needs a container engine: scripts/ci/docker.sh"]
+async fn a_log_is_followed_from_its_last_lines_to_the_end_of_the_worker() {
+    let world = World::new();
+    let worker = world
+        .start(
+            "echo first; echo second; until [ -e \"$WORKSPACE_DIR/go\" ]; do sleep 0.1; done; echo third >&2",
+        )
+        .await;
+    world.wait_for_line(worker, "second").await;
+
+    let mut log = world.runtime.follow(worker, 1, 1000).await.unwrap().unwrap();
+    let now = log.next().await.unwrap().unwrap();
+    assert_eq!(&now[..], b"second\n");
+    let go = "touch \"$WORKSPACE_DIR/go\"";
+    docker(&["exec", &world.container(worker), "sh", "-c", go]);
+
+    let rest: Vec<Bytes> = log.try_collect().await.unwrap();
+    assert_eq!(rest.concat(), b"third\n");
+    let nobody = world.runtime.follow(WorkerId::new(), 1, 1000).await.unwrap();
+    assert!(nobody.is_none());
 }
 
 #[tokio::test]
