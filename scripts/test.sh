@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Passes the tests: format, lints, tidy, offline query data, tests, documentation tests, two minutes of chaos, and the
-# benchmark, small. What needs a container engine is the step `docker`, which runs when it is named.
+# Passes the tests: format, lints, tidy, offline query data, tests, documentation tests, workers in containers and the
+# demo in containers, two minutes of chaos, and the benchmark, small.
 #
 #   ./scripts/test.sh [--yes] [STEP...]
 #

@@ -34,7 +34,7 @@ pub enum Step {
     Test,
     /// The examples in the documentation
     DocTest,
-    /// Images, workers in containers and the demo, on a real engine (scripts/ci/docker.sh); only when it is asked for
+    /// Images, workers in containers and the demo, on a real engine (scripts/ci/docker.sh)
     Docker,
     /// Two minutes under random faults
     Chaos,
@@ -42,7 +42,7 @@ pub enum Step {
     Bench,
 }
 
-/// Runs the steps (those of the default run when `only` is empty) up to the first that fails.
+/// Runs the steps (all of them when `only` is empty) up to the first that fails.
 ///
 /// # Errors
 /// A step could not be carried out at all.
@@ -51,13 +51,7 @@ pub async fn run(workspace: &Workspace, only: &[Step]) -> anyhow::Result<ExitCod
     let steps: Vec<Step> = Step::value_variants()
         .iter()
         .copied()
-        .filter(|step| {
-            if only.is_empty() {
-                step.runs_by_default()
-            } else {
-                only.contains(step)
-            }
-        })
+        .filter(|step| only.is_empty() || only.contains(step))
         .collect();
     for (index, step) in steps.iter().enumerate() {
         println!("==> {} of {}: {step}", index + 1, steps.len());
@@ -85,11 +79,6 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// The images are built from nothing, which takes longer than all the rest together.
-    fn runs_by_default(self) -> bool {
-        self != Self::Docker
-    }
-
     async fn run(self, workspace: &Workspace) -> anyhow::Result<bool> {
         let in_root = |arguments: &[&str]| cargo(workspace.root(), arguments);
         match self {
