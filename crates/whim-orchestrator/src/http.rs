@@ -11,6 +11,7 @@ mod events;
 mod extract;
 mod guard;
 mod insight;
+mod listen;
 mod locks;
 pub mod openapi;
 mod queue;
@@ -31,6 +32,7 @@ use utoipa_axum::routes;
 
 use self::audit::Auditor;
 use self::error::ApiError;
+pub(crate) use self::listen::serve;
 use self::requests::WithoutQuery;
 use self::worker_protocol::WorkerState;
 use crate::app::App;

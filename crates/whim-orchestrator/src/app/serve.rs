@@ -2,10 +2,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use axum::Router;
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
@@ -48,6 +47,10 @@ const WHILE_STARTING: Backoff = Backoff::new(Duration::from_millis(200), Duratio
 
 /// As long as that may take: about ten seconds.
 const CONNECT_ATTEMPTS: usize = 7;
+/// The same where each attempt takes its time: none begins after this.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
+/// One attempt: a connection on which nothing comes back does not end by itself.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Connections for the API, and as many for the worker protocol and the background work.
 const CONNECTIONS: u32 = 8;
@@ -168,19 +171,7 @@ pub async fn runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
 /// Postgres stays away, or a migration fails.
 pub async fn migrate(config: &Config) -> anyhow::Result<()> {
     let options = connect_options(config)?;
-    let mut delays = WHILE_STARTING.delays().take(CONNECT_ATTEMPTS - 1);
-    let mut connection = loop {
-        match PgConnection::connect_with(&options).await {
-            Ok(connection) => break connection,
-            Err(error) => match delays.next().filter(|_delay| may_be_starting(&error)) {
-                Some(delay) => {
-                    tracing::warn!(error = %chain(&error), "Postgres does not answer yet");
-                    tokio::time::sleep(delay).await;
-                }
-                None => return Err(error).context("connecting to DATABASE_URL"),
-            },
-        }
-    };
+    let mut connection = connect(&options).await.context("connecting to DATABASE_URL")?;
     db::MIGRATOR
         .run(&mut connection)
         .await
@@ -191,7 +182,50 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
         .context("closing the connection of the migrations")
 }
 
-/// Whether Postgres does not listen yet, or says that it is starting up.
+/// Connects to a Postgres that may be just starting.
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
+    let begin = Instant::now();
+    let mut delays = WHILE_STARTING.delays().take(CONNECT_ATTEMPTS - 1);
+    loop {
+        let attempt = tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(options));
+        let error = match attempt.await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => ConnectError::Failed(error),
+            Err(_elapsed) => ConnectError::Silent,
+        };
+        let is_in_time = |_delay: &Duration| error.may_be_starting() && begin.elapsed() < CONNECT_PATIENCE;
+        let Some(delay) = delays.next().filter(is_in_time) else {
+            return Err(error);
+        };
+        tracing::warn!(error = %chain(&error), "Postgres does not answer yet");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Why there is no connection to Postgres.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error(transparent)]
+    Failed(sqlx::Error),
+    /// Something took the connection, or nothing refused it.
+    #[error(
+        "nothing answers within {} s: check the host and port of DATABASE_URL, and whether the Postgres there hangs or a \
+         firewall lies between",
+        CONNECT_LIMIT.as_secs()
+    )]
+    Silent,
+}
+
+impl ConnectError {
+    /// Whether Postgres does not listen yet, does not answer yet, or says that it is starting up.
+    fn may_be_starting(&self) -> bool {
+        match self {
+            Self::Failed(error) => may_be_starting(error),
+            Self::Silent => true,
+        }
+    }
+}
+
 fn may_be_starting(error: &sqlx::Error) -> bool {
     const CANNOT_CONNECT_NOW: &str = "57P03";
     let code = error.as_database_error().and_then(|error| error.code());
@@ -245,11 +279,15 @@ pub async fn start(
     intake.critical("dispatcher", dispatch::run(app.clone(), intake.token()));
 
     let Listeners { api, worker, admin } = listeners;
-    intake.critical("api", serve(api, http::api_router(app.clone()), intake.token()));
+    let head_limit = app.config.api.head_limit;
+    intake.critical(
+        "api",
+        http::serve(api, http::api_router(app.clone()), head_limit, intake.token()),
+    );
     // Workers go on calling while the API drains; what they ask is answered until the work ends.
     work.critical(
         "worker-api",
-        serve(worker, http::worker_router(app.clone()), work.token()),
+        http::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
     );
     if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
         measure::begin_at_zero();
@@ -313,14 +351,4 @@ async fn end_long_answers(app: App, stop: CancellationToken) -> anyhow::Result<(
     stop.cancelled().await;
     app.closing.cancel();
     Ok(())
-}
-
-/// Serves until `stop`, then answers what was asked.
-async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> anyhow::Result<()> {
-    // With the address of the peer, for the audit.
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .context("serving HTTP")
 }

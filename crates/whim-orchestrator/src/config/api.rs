@@ -1,9 +1,10 @@
 //! Where the routes are served, and to whom.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use url::Url;
-use whim_service::environment::{Environment, Expected, parsed, url, whole_number};
+use whim_service::environment::{Environment, Expected, parsed, seconds, url, whole_number};
 use whim_service::secret::SecretString;
 
 /// Where the routes are served, and to whom.
@@ -18,6 +19,8 @@ pub struct ApiConfig {
     pub worker_url: Option<Url>,
     /// `ADMIN_PORT` on loopback; `None` (0) serves no admin port.
     pub admin_address: Option<SocketAddr>,
+    /// `REQUEST_HEAD_SECONDS`: how long a connection is kept that sends no complete head of a request.
+    pub head_limit: Duration,
     /// `API_KEY`: what callers of the API must present; without one only loopback is served.
     pub key: Option<SecretString>,
 }
@@ -32,6 +35,11 @@ impl ApiConfig {
         let worker_port = env.or_default("WORKER_PORT", 3004, whole_number(0..=u16::MAX));
         let worker_url = env.optional("WORKER_ORCHESTRATOR_URL", worker_url());
         let admin_port: u16 = env.or_default("ADMIN_PORT", 3005, whole_number(0..=u16::MAX));
+        let head_limit = env.or_default(
+            "REQUEST_HEAD_SECONDS",
+            Duration::from_secs(30),
+            seconds(Duration::from_millis(10)..=Duration::from_hours(1)),
+        );
         let key = env.secret("API_KEY");
         if key.is_none() && !bind_address.is_loopback() {
             env.refuse(
@@ -44,6 +52,7 @@ impl ApiConfig {
             worker_address: SocketAddr::new(worker_bind_address, worker_port),
             worker_url,
             admin_address: (admin_port != 0).then(|| SocketAddr::new(loopback, admin_port)),
+            head_limit,
             key,
         }
     }

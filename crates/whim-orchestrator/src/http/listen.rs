@@ -1,0 +1,54 @@
+//! Serves the routes of one listener.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
+
+/// Serves until `stop`, then answers what was asked. Handlers find the address of the peer, for the audit.
+///
+/// A connection that sends no complete head of a request for `head_limit`, the next one included, is closed: nobody
+/// keeps connections open by sending next to nothing. `axum::serve` has no such limit.
+///
+/// # Errors
+/// None: a connection that fails is its peer's trouble.
+pub(crate) async fn serve(
+    mut listener: TcpListener,
+    routes: Router,
+    head_limit: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head_limit);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, peer): (_, SocketAddr) = tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_ended) = connections.join_next() => continue,
+            // Waits a moment where there are too many open files, instead of failing.
+            accepted = Listener::accept(&mut listener) => accepted,
+        };
+        let routes = axum::Extension(ConnectInfo(peer)).layer(routes.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+    Ok(())
+}
