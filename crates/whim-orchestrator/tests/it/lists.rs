@@ -1,6 +1,8 @@
 //! Pages of items, and the queue.
 
 use serde_json::json;
+use whim_core::protocol::work::WorkFilter;
+use whim_orchestrator::db::work_items;
 
 use crate::world::{SPEC, World, fail, id_of};
 
@@ -80,6 +82,39 @@ async fn items_are_found_by_what_is_known_of_them() {
                 .expect_refused_field(),
             field
         );
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_a_rare_source_reads_few_rows_however_many_items_there_are() {
+    let world = World::new().await;
+    sqlx::raw_sql(
+        "insert into work_items (id, repo, branch, status, priority, source)
+             select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'octocat/hello', 'whim/' || n,
+                    'queued', 'medium', case when n % 6000 = 0 then 'rare' else 'api' end
+             from generate_series(1, 20000) as n;
+         insert into work_item_texts (work_item_id) select id from work_items;
+         analyze work_items, work_item_texts;",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    for (source, items) in [("rare", 3), ("api", 10), ("unknown", 0)] {
+        let filter = WorkFilter {
+            source: Some(source.parse().unwrap()),
+            ..WorkFilter::default()
+        };
+        // As a request asks; what it touched is counted for the transaction.
+        let mut transaction = world.app.database.begin().await.unwrap();
+        let page = work_items::page(&mut *transaction, &filter, 10, 3).await.unwrap();
+        assert_eq!(page.len(), items, "{source}");
+        let touched: i64 = sqlx::query_scalar(
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'work_items'",
+        )
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
+        assert!(touched <= 40, "{source}: {touched} rows");
     }
 }
 
