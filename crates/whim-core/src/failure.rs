@@ -112,7 +112,35 @@ impl FailureCause {
 
     /// Whether credentials are refused: waiting does not help, a person has to mend them.
     pub fn needs_a_person(self) -> bool {
-        matches!(self, Self::ModelRefused | Self::GitHubRefused)
+        self.mended_by().is_some()
+    }
+
+    /// What a person has to do, where waiting does not help.
+    pub fn mended_by(self) -> Option<&'static str> {
+        match self {
+            Self::ModelRefused => Some(
+                "set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator and \
+                 the intake",
+            ),
+            Self::GitHubRefused => {
+                Some("set GITHUB_TOKEN to one that is valid and restart the orchestrator and the intake")
+            }
+            Self::Crash
+            | Self::Lost
+            | Self::OutOfMemory
+            | Self::Stuck
+            | Self::TestsFailed
+            | Self::IterationsUsedUp
+            | Self::PushRefused
+            | Self::PullRequestRefused
+            | Self::WorkspaceUnusable
+            | Self::SpecUnusable
+            | Self::RuntimeUnavailable
+            | Self::GitHubUnavailable
+            | Self::ModelUnavailable
+            | Self::ModelLimited
+            | Self::DiskFull => None,
+        }
     }
 
     /// What follows after an attempt that failed for this cause.

@@ -18,7 +18,9 @@ pub mod worker;
 
 pub use failure::{FailureCause, RetryRule};
 pub use ids::{LearningId, LeaseEpoch, ReviewId, WorkItemId, WorkerId};
-pub use names::{BranchName, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName};
+pub use names::{
+    BranchName, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName, UserName,
+};
 pub use priority::Priority;
 pub use token::WorkerToken;
 pub use work_item::WorkItemStatus;

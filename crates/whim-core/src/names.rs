@@ -8,6 +8,7 @@ mod commit;
 mod path;
 mod repo;
 mod source_name;
+mod user;
 
 use thiserror::Error;
 
@@ -16,6 +17,7 @@ pub use commit::CommitHash;
 pub use path::RelativePath;
 pub use repo::RepoName;
 pub use source_name::SourceName;
+pub use user::UserName;
 
 /// Why a text is not the name that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

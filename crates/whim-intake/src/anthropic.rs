@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
+use whim_core::FailureCause;
 
 use crate::config::SpecConfig;
 
@@ -69,6 +71,8 @@ pub(crate) enum ModelError {
         status: u16,
         /// Its words.
         message: String,
+        /// When it can be asked again, where it says so.
+        retry_after: Option<Duration>,
     },
     /// The key, the model or the address is wrong: an operator has to look.
     #[error(
@@ -105,6 +109,44 @@ impl ModelError {
         match self {
             Self::Refused { .. } | Self::Misfit(_) => true,
             Self::NoAnswer(_) | Self::TooLarge(_) | Self::Unreachable(_) | Self::Unavailable { .. } => false,
+        }
+    }
+
+    /// What is wrong with the model API, where every other caller with this key would fare the same. An answer that did
+    /// not come in time may be this request's fault, and a model or an address that is wrong is this program's setting.
+    pub(crate) fn everybodys_trouble(&self) -> Option<FailureCause> {
+        match self {
+            Self::Unavailable { status: 429, .. } => Some(FailureCause::ModelLimited),
+            Self::Unavailable {
+                status: 500..=599, ..
+            } => Some(FailureCause::ModelUnavailable),
+            Self::Refused {
+                status: 401 | 403, ..
+            } => Some(FailureCause::ModelRefused),
+            Self::Unreachable(error) if error.is_connect() => Some(FailureCause::ModelUnavailable),
+            Self::Unreachable(_)
+            | Self::Unavailable { .. }
+            | Self::Refused { .. }
+            | Self::Misfit(_)
+            | Self::NoAnswer(_)
+            | Self::TooLarge(_) => None,
+        }
+    }
+
+    /// When a limit ends, where the model API says so.
+    pub(crate) fn limit_ends_in(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable {
+                status: 429,
+                retry_after,
+                ..
+            } => *retry_after,
+            Self::Unreachable(_)
+            | Self::Unavailable { .. }
+            | Self::Refused { .. }
+            | Self::Misfit(_)
+            | Self::NoAnswer(_)
+            | Self::TooLarge(_) => None,
         }
     }
 }
@@ -186,7 +228,9 @@ impl Anthropic {
             .map_err(unreachable)?;
         let status = response.status();
         if !status.is_success() {
-            return Err(refusal(status, &response.text().await.unwrap_or_default()));
+            let retry_after = retry_after(response.headers());
+            let body = response.text().await.unwrap_or_default();
+            return Err(refusal(status, retry_after, &body));
         }
         let body = response.text().await.map_err(unreachable)?;
         text_of(serde_json::from_str(&body).map_err(ModelError::Misfit)?)
@@ -198,7 +242,13 @@ fn unreachable(error: reqwest::Error) -> ModelError {
     ModelError::Unreachable(error.without_url())
 }
 
-fn refusal(status: StatusCode, body: &str) -> ModelError {
+/// The other form of the header, a date, is not used by the model API.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn refusal(status: StatusCode, retry_after: Option<Duration>, body: &str) -> ModelError {
     let message = serde_json::from_str::<ErrorAnswer>(body)
         .map_or_else(|_| body.to_owned(), |answer| answer.error.message);
     let message: String = message.chars().take(MAX_MESSAGE_CHARACTERS).collect();
@@ -210,6 +260,7 @@ fn refusal(status: StatusCode, body: &str) -> ModelError {
         ModelError::Unavailable {
             status: status_number,
             message,
+            retry_after,
         }
     } else if status == StatusCode::PAYLOAD_TOO_LARGE {
         ModelError::TooLarge(message)

@@ -1,4 +1,4 @@
-//! The five calls of GitHub's REST interface that the intake needs.
+//! The six calls of GitHub's REST interface that the intake needs.
 //!
 //! Reads are conditional (an idle poll costs nothing of the rate limit) and follow pages; writes are sent once: after
 //! an unclear answer the next look at the issue tells whether they took effect.
@@ -10,7 +10,7 @@ mod transport;
 
 use serde::Deserialize;
 use serde_json::json;
-use whim_core::{IssueNumber, RepoName};
+use whim_core::{IssueNumber, RepoName, UserName};
 
 pub(crate) use self::error::GitHubError;
 use self::pages::PER_PAGE;
@@ -25,6 +25,18 @@ pub(crate) struct Issue {
     pub(crate) labels: Vec<String>,
     /// Its page.
     pub(crate) url: String,
+    /// Who filed it; GitHub knows no more who that was when the account is gone.
+    pub(crate) author: Option<UserName>,
+}
+
+/// A label that was put on an issue or taken off it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LabelChange {
+    pub(crate) label: String,
+    /// Put on; else taken off.
+    pub(crate) added: bool,
+    /// Who did that, as far as GitHub still knows.
+    pub(crate) by: Option<UserName>,
 }
 
 /// Which issues to list.
@@ -41,6 +53,7 @@ struct IssueBody {
     body: Option<String>,
     labels: Vec<LabelBody>,
     html_url: String,
+    user: Option<UserBody>,
     pull_request: Option<serde::de::IgnoredAny>,
 }
 
@@ -50,6 +63,30 @@ struct IssueBody {
 enum LabelBody {
     Name(String),
     Label { name: Option<String> },
+}
+
+#[derive(Deserialize)]
+struct UserBody {
+    login: String,
+}
+
+impl UserBody {
+    fn name(user: Option<Self>) -> Option<UserName> {
+        UserName::parse(&user?.login).ok()
+    }
+}
+
+/// Of the many kinds of events, those with a label are of interest.
+#[derive(Deserialize)]
+struct EventBody {
+    event: String,
+    actor: Option<UserBody>,
+    label: Option<EventLabelBody>,
+}
+
+#[derive(Deserialize)]
+struct EventLabelBody {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -97,6 +134,32 @@ impl GitHub {
             .get_all("listing comments", &path, &[("per_page", PER_PAGE)])
             .await?;
         Ok(bodies.into_iter().filter_map(|comment| comment.body).collect())
+    }
+
+    /// Which labels were put on an issue and taken off it, in that order, all pages.
+    pub(crate) async fn label_changes(
+        &self,
+        repo: &RepoName,
+        issue: IssueNumber,
+    ) -> Result<Vec<LabelChange>, GitHubError> {
+        let number = issue.to_string();
+        let path = ["repos", repo.owner(), repo.name(), "issues", &number, "events"];
+        let bodies: Vec<EventBody> = self
+            .get_all("listing events", &path, &[("per_page", PER_PAGE)])
+            .await?;
+        let change = |body: EventBody| {
+            let added = match body.event.as_str() {
+                "labeled" => true,
+                "unlabeled" => false,
+                _another_kind => return None,
+            };
+            Some(LabelChange {
+                label: body.label?.name,
+                added,
+                by: UserBody::name(body.actor),
+            })
+        };
+        Ok(bodies.into_iter().filter_map(change).collect())
     }
 
     /// Comments on an issue.
@@ -161,6 +224,7 @@ impl From<IssueBody> for Issue {
             body: body.body.unwrap_or_default(),
             labels: body.labels.into_iter().filter_map(name).collect(),
             url: body.html_url,
+            author: UserBody::name(body.user),
         }
     }
 }

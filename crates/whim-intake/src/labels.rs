@@ -1,6 +1,8 @@
 //! The labels by which Whim and people talk about an issue.
 
-use whim_core::WorkItemStatus;
+use whim_core::{UserName, WorkItemStatus};
+
+use crate::github::LabelChange;
 
 /// Whim works on the issue.
 pub(crate) const PROCESSING: &str = "ai-processing";
@@ -46,6 +48,24 @@ pub(crate) fn standing(labels: &[String], intake_label: &str) -> Standing {
     } else {
         Standing::Candidate
     }
+}
+
+/// Who asked for Whim last: put the label on that asks for it, or took one off that says how the last run ended. `None`
+/// where GitHub tells nothing of that.
+pub(crate) fn asked_by<'a>(changes: &'a [LabelChange], intake_label: &str) -> Option<&'a UserName> {
+    let is_one_of = |change: &LabelChange, labels: &[&str]| {
+        labels
+            .iter()
+            .any(|label| change.label.to_lowercase() == label.to_lowercase())
+    };
+    let asks = |change: &&LabelChange| {
+        if change.added {
+            is_one_of(change, &[intake_label])
+        } else {
+            is_one_of(change, &[PR_READY, FAILED])
+        }
+    };
+    changes.iter().rfind(asks)?.by.as_ref()
 }
 
 /// What has to change so that an issue's labels show the state of its item: first one is added, then others go.
@@ -109,6 +129,30 @@ mod tests {
             assert_eq!(standing(&owned(labels), "whim"), expected, "{labels:?}");
         }
         assert_eq!(standing(&owned(&["ÜBER"]), "über"), Standing::Candidate);
+    }
+
+    #[test]
+    fn who_put_the_label_on_last_asked_or_who_took_the_end_of_the_last_run_off() {
+        let change = |added, label: &str, by: &str| LabelChange {
+            label: label.to_owned(),
+            added,
+            by: UserName::parse(by).ok(),
+        };
+        let mut changes = vec![change(true, "bug", "eve"), change(true, "Whim", "ana")];
+        let asked = |changes: &[LabelChange]| asked_by(changes, "whim").map(ToString::to_string);
+        assert_eq!(asked(&changes).as_deref(), Some("ana"));
+        changes.extend([
+            change(true, PROCESSING, "whim-bot"),
+            change(true, FAILED, "whim-bot"),
+            change(false, PROCESSING, "whim-bot"),
+            change(false, "bug", "eve"),
+        ]);
+        assert_eq!(asked(&changes).as_deref(), Some("ana"));
+        changes.push(change(false, FAILED, "bob"));
+        assert_eq!(asked(&changes).as_deref(), Some("bob"));
+        assert_eq!(asked(&changes[..1]), None);
+        changes.push(change(true, "whim", "an account that is gone"));
+        assert_eq!(asked(&changes), None);
     }
 
     #[test]

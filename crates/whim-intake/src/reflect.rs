@@ -178,6 +178,7 @@ mod tests {
             body: String::new(),
             labels: vec![],
             url: "https://github.com/octocat/hello/issues/7".to_owned(),
+            author: None,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use whim_client::{Client, ClientError};
+use whim_core::protocol::queue::Because;
 use whim_core::protocol::work::WorkFilter;
 use whim_core::{WorkItemId, WorkItemStatus};
 use whim_service::chain::chain;
@@ -32,12 +33,20 @@ pub(crate) struct SpecWriter {
     wake: Arc<Notify>,
 }
 
+/// What became of the attempt to give an item its spec.
+enum Looked {
+    /// Whatever could be done for it was done.
+    Attended,
+    /// The model API is spared: neither this item's spec nor another's is asked for now.
+    Spared,
+}
+
 /// What there is to write.
 #[derive(Default)]
 struct Work {
     /// In the order in which they are begun.
     waiting: VecDeque<WorkItemId>,
-    writing: JoinSet<WorkItemId>,
+    writing: JoinSet<(WorkItemId, Looked)>,
     /// What is being written, and what is not to be begun again.
     begun: HashSet<WorkItemId>,
     /// Whether the log says already that the orchestrator cannot be asked.
@@ -123,10 +132,14 @@ impl SpecWriter {
 }
 
 impl Work {
-    fn finish(&mut self, done: Result<WorkItemId, JoinError>) {
+    fn finish(&mut self, done: Result<(WorkItemId, Looked), JoinError>) {
         match done {
-            Ok(id) => {
+            Ok((id, looked)) => {
                 self.begun.remove(&id);
+                if matches!(looked, Looked::Spared) {
+                    // The next look asks anew.
+                    self.waiting.clear();
+                }
             }
             // Its item stays among those that were begun: written anew, it would panic again, at a price.
             Err(error) => {
@@ -137,21 +150,35 @@ impl Work {
 }
 
 /// Writes one item's spec and hands it in, or says why there is none.
-async fn specify(client: Client, model: Arc<Anthropic>, id: WorkItemId) -> WorkItemId {
-    // It may have waited for long: look again, with the wide texts this time.
-    let item = match client.get_work(id).await {
-        Ok(item) => item,
+async fn specify(client: Client, model: Arc<Anthropic>, id: WorkItemId) -> (WorkItemId, Looked) {
+    match look_and_write(&client, &model, id).await {
+        Ok(looked) => (id, looked),
         Err(error) => {
             tracing::warn!(work_item = %id, error = %chain(&error), "cannot read an item without a spec; it is looked at again later");
-            return id;
+            (id, Looked::Attended)
         }
-    };
+    }
+}
+
+async fn look_and_write(client: &Client, model: &Anthropic, id: WorkItemId) -> Result<Looked, ClientError> {
+    // It may have waited for long: look again, with the wide texts this time.
+    let item = client.get_work(id).await?;
     if item.status != WorkItemStatus::Generating {
-        return id;
+        return Ok(Looked::Attended);
+    }
+    // The orchestrator knows what workers met, and lets one item's spec try when the time has come.
+    let told = client.explain_work(id).await?;
+    if told.because != Because::SpecMissing {
+        tracing::debug!(work_item = %id, why = told.explanation, "no spec is asked for");
+        return Ok(if told.because == Because::ModelUnavailable {
+            Looked::Spared
+        } else {
+            Looked::Attended
+        });
     }
     tracing::info!(work_item = %id, repo = %item.repo, "writing a spec");
-    let written = write::spec(&model, &item).await;
-    match hand_in::hand_in(&client, id, written).await {
+    let written = write::spec(model, &item).await;
+    match hand_in::hand_in(client, id, written).await {
         Ok(Some(item)) => {
             tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "the outcome of a spec is handed in");
         }
@@ -162,5 +189,5 @@ async fn specify(client: Client, model: Arc<Anthropic>, id: WorkItemId) -> WorkI
             tracing::warn!(work_item = %id, error = %chain(&error), "the outcome of a spec could not be handed in; it is written anew later");
         }
     }
-    id
+    Ok(Looked::Attended)
 }

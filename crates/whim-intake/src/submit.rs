@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 use whim_core::protocol::work::{CreateWork, WorkMetadata};
-use whim_core::{Priority, RepoName, SourceName};
+use whim_core::{Priority, RepoName, SourceName, UserName};
 
 use crate::github::Issue;
 use crate::text;
@@ -12,7 +12,7 @@ const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 
 /// What is submitted for an issue: its text as the description. With the source and the issue's number it is
 /// idempotent, however often it is sent.
-pub(crate) fn submission(repo: &RepoName, issue: &Issue) -> CreateWork {
+pub(crate) fn submission(repo: &RepoName, issue: &Issue, requested_by: Option<UserName>) -> CreateWork {
     CreateWork {
         repo: repo.clone(),
         branch: None,
@@ -21,6 +21,7 @@ pub(crate) fn submission(repo: &RepoName, issue: &Issue) -> CreateWork {
         priority: Priority::from_labels(issue.labels.iter().map(String::as_str)),
         source: Some(SourceName::github()),
         source_ref: Some(issue.number.to_string()),
+        requested_by,
         max_iterations: None,
         metadata: WorkMetadata {
             issue_number: Some(issue.number),
@@ -55,6 +56,7 @@ mod tests {
             body: body.to_owned(),
             labels: vec!["whim".to_owned(), "priority:high".to_owned()],
             url: "https://github.com/octocat/hello/issues/42".to_owned(),
+            author: None,
         }
     }
 
@@ -68,7 +70,11 @@ mod tests {
     #[test]
     fn an_issue_becomes_a_submission_that_names_it() {
         let issue = issue("Say hello; `$(touch x)`\0\n");
-        let submission = submission(&RepoName::parse("octocat/hello").unwrap(), &issue);
+        let submission = submission(
+            &RepoName::parse("octocat/hello").unwrap(),
+            &issue,
+            UserName::parse("octocat").ok(),
+        );
         insta::assert_json_snapshot!(submission, @r#"
         {
           "repo": "octocat/hello",
@@ -76,6 +82,7 @@ mod tests {
           "priority": "high",
           "source": "github",
           "sourceRef": "42",
+          "requestedBy": "octocat",
           "metadata": {
             "issueNumber": 42,
             "issueTitle": "Add a greeting",

@@ -11,7 +11,7 @@ use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
-pub use self::limits::{BreakersConfig, LifecycleConfig, LimitsConfig, Periods, RepositoryCaps};
+pub use self::limits::{BreakersConfig, LifecycleConfig, LimitsConfig, PerRepository, Periods};
 pub use self::runtime::{RuntimeConfig, RuntimeKind};
 pub use self::storage::{DatabaseConfig, RedisConfig};
 

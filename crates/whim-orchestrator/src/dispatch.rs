@@ -8,6 +8,7 @@ pub(crate) mod breakers;
 mod claim;
 mod hold;
 mod launch;
+mod spare;
 mod starts;
 mod wake;
 
@@ -18,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-pub use self::admit::{Admission, Refusal, admission, refusal_of_repository};
+pub use self::admit::{Admission, Refusal, admission, refusal_of_spec};
 use self::breakers::Breakers;
 pub use self::breakers::try_refused_credentials;
 pub use self::claim::{Claim, ClaimOutcome, claim};
 pub use self::hold::{pause, resume};
+pub use self::spare::refusal_of_item;
 pub use self::starts::Launching;
 pub use self::wake::{listen, tell};
 use crate::app::App;

@@ -16,19 +16,40 @@ use crate::error::Error;
 /// A part that takes longer to answer is as good as away.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// A part that has to answer.
+#[derive(Clone, Copy)]
+struct Part {
+    name: &'static str,
+    /// What to do when it does not.
+    advice: &'static str,
+}
+
+const POSTGRES: Part = Part {
+    name: "Postgres",
+    advice: "see that it runs, and that DATABASE_URL leads to it",
+};
+const REDIS: Part = Part {
+    name: "Redis",
+    advice: "see that it runs, and that REDIS_URL leads to it; until then nothing new is started",
+};
+const RUNTIME: Part = Part {
+    name: "What starts workers",
+    advice: "put that right, or choose another with WORKER_RUNTIME; until then nothing new is started",
+};
+
 /// Asks every part for a sign of life.
 pub async fn health(app: &App) -> Health {
     let (postgres, redis, runtime, breakers) = tokio::join!(
-        component("Postgres", async {
+        component(POSTGRES, async {
             sqlx::query_scalar!("select version()")
                 .fetch_one(&app.work_database)
                 .await
                 .map(|version| first_words(version.as_deref().unwrap_or("PostgreSQL")))
         }),
-        component("Redis", async {
+        component(REDIS, async {
             app.redis.ping().await.map(|()| "Redis".to_owned())
         }),
-        component("What starts workers", app.runtime.health()),
+        component(RUNTIME, app.runtime.health()),
         tokio::time::timeout(PATIENCE, breakers::open_ones(&app.work_database)),
     );
     // That Postgres does not answer is told already.
@@ -55,16 +76,22 @@ fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> Component {
     } else {
         "is not available"
     };
-    let until = open.until.format("%Y-%m-%d %H:%M UTC");
+    let resume = "POST /api/queue/resume has it tried at once";
+    let advice = open.cause.mended_by().unwrap_or(resume);
+    let until = if open.left.is_zero() {
+        "it works; it is being tried".to_owned()
+    } else {
+        open.until.format("%Y-%m-%d %H:%M UTC").to_string()
+    };
     Component {
         healthy: false,
-        message: format!("{name} {what}; nothing is started until {until}"),
+        message: format!("{name} {what}; nothing is started until {until}; {advice}"),
     }
 }
 
 /// Errors go to the log: their texts may name addresses, and everybody may ask for this.
 async fn component<E: std::error::Error + 'static>(
-    name: &str,
+    Part { name, advice }: Part,
     sign: impl Future<Output = Result<String, E>>,
 ) -> Component {
     match tokio::time::timeout(PATIENCE, sign).await {
@@ -76,14 +103,14 @@ async fn component<E: std::error::Error + 'static>(
             tracing::warn!(error = %chain(&error), "{name} does not answer");
             Component {
                 healthy: false,
-                message: format!("{name} does not answer: {error}"),
+                message: format!("{name} does not answer: {error}; {advice}"),
             }
         }
         Err(_) => {
             let seconds = PATIENCE.as_secs();
             Component {
                 healthy: false,
-                message: format!("{name} does not answer within {seconds} s"),
+                message: format!("{name} does not answer within {seconds} s; {advice}"),
             }
         }
     }
@@ -104,7 +131,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
     let (items, admission, health, isolation, transaction) = tokio::join!(
         work_items::by_status(&app.database),
         dispatch::admission(app),
-        component("What starts workers", app.runtime.health()),
+        component(RUNTIME, app.runtime.health()),
         isolation,
         activity::long_transaction(&app.database, long_transaction),
     );
@@ -115,6 +142,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         paused,
         breakers,
         refusals,
+        used_up,
     } = admission?;
     let Component { healthy, message } = health;
     // That nothing answers is told by the health.
@@ -123,6 +151,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         warnings.push(message.clone());
     }
     warnings.extend(transaction?.map(|transaction| transaction.to_string()));
+    warnings.extend(used_up.iter().map(ToString::to_string));
     // Those that hold up everything are told by `waiting_for` as well; these are for whoever can mend it.
     warnings.extend(breakers.iter().map(|breaker| breaker.explanation.clone()));
     Ok(Status {
@@ -141,4 +170,60 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         waiting_for: refusals.iter().map(ToString::to_string).collect(),
         warnings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_is_wrong_is_told_with_what_to_do_next() {
+        let open = |subject, cause, left: u64| Open {
+            subject,
+            name: String::new(),
+            cause,
+            reason: "a secret of the inside".to_owned(),
+            reports: 1,
+            since: DateTime::UNIX_EPOCH,
+            until: DateTime::UNIX_EPOCH,
+            left: Duration::from_secs(left),
+            ends_by_itself: false,
+            probing: false,
+        };
+        let (model, github) = (BreakerSubject::Model, BreakerSubject::GitHub);
+        let outside = [
+            (model, open(model, FailureCause::ModelLimited, 8)),
+            (model, open(model, FailureCause::ModelUnavailable, 0)),
+            (model, open(model, FailureCause::ModelRefused, 8)),
+            (github, open(github, FailureCause::GitHubRefused, 8)),
+            (github, open(github, FailureCause::GitHubUnavailable, 8)),
+        ];
+        let mut told: Vec<Component> = outside
+            .into_iter()
+            .map(|(subject, open)| spared(&[open], subject, subject.as_str()))
+            .collect();
+        for part in [POSTGRES, REDIS, RUNTIME] {
+            let refused =
+                std::future::ready(Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
+            told.push(component(part, refused).await);
+        }
+        let silent = std::future::pending::<Result<String, std::io::Error>>();
+        told.push(component(POSTGRES, silent).await);
+
+        assert!(told.iter().all(|component| !component.healthy));
+        let sentences: Vec<String> = told.into_iter().map(|component| component.message).collect();
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        model limits Whim; nothing is started until 1970-01-01 00:00 UTC; POST /api/queue/resume has it tried at once
+        model is not available; nothing is started until it works; it is being tried; POST /api/queue/resume has it tried at once
+        model refuses Whim's credentials; nothing is started until 1970-01-01 00:00 UTC; set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator and the intake
+        github refuses Whim's credentials; nothing is started until 1970-01-01 00:00 UTC; set GITHUB_TOKEN to one that is valid and restart the orchestrator and the intake
+        github is not available; nothing is started until 1970-01-01 00:00 UTC; POST /api/queue/resume has it tried at once
+        Postgres does not answer: connection refused; see that it runs, and that DATABASE_URL leads to it
+        Redis does not answer: connection refused; see that it runs, and that REDIS_URL leads to it; until then nothing new is started
+        What starts workers does not answer: connection refused; put that right, or choose another with WORKER_RUNTIME; until then nothing new is started
+        Postgres does not answer within 2 s; see that it runs, and that DATABASE_URL leads to it
+        ");
+    }
 }

@@ -85,6 +85,8 @@ async fn a_requeue_without_its_run_and_a_failed_spec_are_not_repeated() {
     let fail = FailSpec {
         reason: "r".to_owned(),
         retryable: false,
+        cause: None,
+        retry_after_seconds: None,
     };
     client.fail_spec(WorkItemId::new(), &fail).await.unwrap_err();
     assert_eq!(server.calls().await.len(), 2);

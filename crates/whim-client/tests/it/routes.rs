@@ -59,6 +59,7 @@ async fn each_call_of_the_api_has_its_route() {
             id,
             &RequeueWork {
                 after_run: Some(1),
+                requested_by: None,
                 description: None,
             },
         )
@@ -79,6 +80,8 @@ async fn each_call_of_the_api_has_its_route() {
             &FailSpec {
                 reason: "r".to_owned(),
                 retryable: true,
+                cause: None,
+                retry_after_seconds: None,
             },
         )
         .await

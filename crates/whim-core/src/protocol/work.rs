@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     BranchName, FailureCause, IssueNumber, LeaseEpoch, Priority, RelativePath, RepoName, SourceName, Stage,
-    WorkItemId, WorkItemStatus, WorkerId,
+    UserName, WorkItemId, WorkItemStatus, WorkerId,
 };
 
 /// `POST /api/work`. Either `spec` (queued at once) or `description` (a spec is written first).
@@ -38,6 +38,9 @@ pub struct CreateWork {
     /// 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ref: Option<String>,
+    /// Who asked for it: counts against `DAILY_BUDGET_PER_USER`. An item without one counts against no user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserName>,
     /// The most iterations that one attempt may use; without one, the configured cap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
@@ -91,6 +94,9 @@ pub struct WorkItem {
     /// What it is called there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ref: Option<String>,
+    /// Who asked for its current run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserName>,
     /// What else is known of it.
     #[serde(default)]
     pub metadata: WorkMetadata,
@@ -222,6 +228,9 @@ pub struct RequeueWork {
     /// The run that the caller saw ended: asking twice for the same gives one run. Without it, whatever run it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_run: Option<u32>,
+    /// Who asks; without one, it counts for whoever asked for the run before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserName>,
     /// What is wanted by now, in prose. When it is not what the item's spec was written from, a new spec is written;
     /// without it, or when it is, the item goes on with the spec that it has. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -246,4 +255,11 @@ pub struct FailSpec {
     pub reason: String,
     /// Whether to try again later: the item stays `generating` with `nextRetryAt` set; else it has failed.
     pub retryable: bool,
+    /// Where the model API is to blame, and every other caller would fare the same: `model_limited`,
+    /// `model_unavailable` or `model_refused`. Opens the breaker of the model; only with `retryable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<FailureCause>,
+    /// When the model API said that it can be asked again, in seconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
 }

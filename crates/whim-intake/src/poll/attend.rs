@@ -1,13 +1,13 @@
 //! What is done about one issue.
 
 use whim_client::Created;
-use whim_core::SourceName;
 use whim_core::protocol::work::{RequeueWork, WorkFilter, WorkItem};
+use whim_core::{SourceName, UserName};
 
 use super::{LookError, LookReport, Repository};
 use crate::decide::{self, Action};
-use crate::github::Issue;
-use crate::labels::{PROCESSING, Standing};
+use crate::github::{GitHubError, Issue};
+use crate::labels::{self, PROCESSING, Standing};
 use crate::reflect;
 use crate::submit::{description, submission};
 
@@ -20,7 +20,10 @@ impl Repository {
         report: &mut LookReport,
     ) -> Result<(), LookError> {
         let item = match standing {
-            Standing::Candidate => Some(self.submit(issue, report).await?),
+            Standing::Candidate => Some(match self.item_of(issue).await? {
+                Some(item) => item,
+                None => self.submit(issue, report).await?,
+            }),
             Standing::Processing | Standing::Finished | Standing::Apart => self.item_of(issue).await?,
         };
         let reflected = match &item {
@@ -62,7 +65,9 @@ impl Repository {
 
     /// Submits first and labels second: killed in between, the next look submits again, and gets the same item.
     async fn submit(&self, issue: &Issue, report: &mut LookReport) -> Result<WorkItem, LookError> {
-        let created = self.client.create_work(&submission(&self.repo, issue)).await?;
+        let requested_by = self.requested_by(issue).await?;
+        let submission = submission(&self.repo, issue, requested_by);
+        let created = self.client.create_work(&submission).await?;
         if let Created::New(item) = &created {
             report.submitted += 1;
             tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, "submitted an issue");
@@ -75,6 +80,7 @@ impl Repository {
     async fn requeue(&self, issue: &Issue, item: &WorkItem, after_run: u32) -> Result<(), LookError> {
         let requeue = RequeueWork {
             after_run: Some(after_run),
+            requested_by: self.requested_by(issue).await?,
             // A person who reworded the issue before asking again wants what it says now.
             description: Some(description(issue)),
         };
@@ -83,6 +89,19 @@ impl Repository {
         self.spec_wanted.notify_one();
         reflect::show_status(&self.github, &self.repo, issue, item.status).await?;
         Ok(())
+    }
+
+    /// Who asked for Whim: whoever put the label on last, or else whoever filed the issue.
+    async fn requested_by(&self, issue: &Issue) -> Result<Option<UserName>, LookError> {
+        let changes = match self.github.label_changes(&self.repo, issue.number).await {
+            Ok(changes) => changes,
+            // Nobody reads that many events for a name.
+            Err(GitHubError::TooManyPages { .. }) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(labels::asked_by(&changes, &self.intake_label)
+            .or(issue.author.as_ref())
+            .cloned())
     }
 
     async fn is_reflected(&self, issue: &Issue, item: &WorkItem) -> Result<bool, LookError> {

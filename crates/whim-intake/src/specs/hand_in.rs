@@ -38,14 +38,11 @@ pub(super) async fn hand_in(
     let answer = match insist(client, id, &outcome).await {
         // It has other rules than we know. Writing the spec anew would cost money each time and change nothing.
         Err(error) if matches!(outcome, Outcome::Spec(_)) && is_about_the_text(&error) => {
-            let failure = SpecFailure {
-                reason: format!(
-                    "A checklist was written, but it was not taken: {}.",
-                    chain(&error)
-                ),
-                retryable: false,
-            };
-            insist(client, id, &without_spec(id, failure)).await
+            let reason = format!(
+                "A checklist was written, but it was not taken: {}.",
+                chain(&error)
+            );
+            insist(client, id, &without_spec(id, SpecFailure::is_final(reason))).await
         }
         answer => answer,
     };
@@ -58,12 +55,19 @@ pub(super) async fn hand_in(
 }
 
 fn without_spec(id: WorkItemId, failure: SpecFailure) -> Outcome {
-    let SpecFailure { reason, retryable } = failure;
+    let SpecFailure {
+        reason,
+        retryable,
+        cause,
+        retry_after,
+    } = failure;
     tracing::warn!(work_item = %id, retryable, reason, "no spec could be written");
     let reason = text::without_invisible(&reason);
     Outcome::None(FailSpec {
         reason: text::beginning(&reason, MAX_REASON_BYTES).to_owned(),
         retryable,
+        cause,
+        retry_after_seconds: retry_after.map(|wait| wait.as_secs().max(1)),
     })
 }
 

@@ -1,6 +1,9 @@
 //! One spec: asked for, checked, corrected.
 
+use std::time::Duration;
+
 use ralph_contract::SpecDocument;
+use whim_core::FailureCause;
 use whim_core::protocol::work::WorkItem;
 use whim_service::chain::chain;
 
@@ -19,6 +22,22 @@ pub(super) struct SpecFailure {
     pub(super) reason: String,
     /// Whether asking again later may help.
     pub(super) retryable: bool,
+    /// Where the model API is to blame, and every other caller would fare the same.
+    pub(super) cause: Option<FailureCause>,
+    /// When the model API can be asked again, where it says so.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl SpecFailure {
+    /// Asking again changes nothing.
+    pub(super) fn is_final(reason: String) -> Self {
+        Self {
+            reason,
+            retryable: false,
+            cause: None,
+            retry_after: None,
+        }
+    }
 }
 
 /// A spec for the item that keeps every convention.
@@ -39,18 +58,15 @@ pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, S
         conversation.push(Message::assistant(answer));
         conversation.push(Message::user(prompt::correction(&violations)));
     }
-    Err(SpecFailure {
-        reason: format!(
-            "No usable checklist could be written from this text in {ROUNDS} rounds. The last one broke these rules:\n\n{}\n\n\
-             Saying more precisely what is wanted usually helps.",
-            violations
-                .iter()
-                .map(|violation| format!("- {violation}"))
-                .collect::<Vec<_>>()
-                .join("\n")
-        ),
-        retryable: false,
-    })
+    let violations: Vec<String> = violations
+        .iter()
+        .map(|violation| format!("- {violation}"))
+        .collect();
+    Err(SpecFailure::is_final(format!(
+        "No usable checklist could be written from this text in {ROUNDS} rounds. The last one broke these rules:\n\n{}\n\n\
+         Saying more precisely what is wanted usually helps.",
+        violations.join("\n")
+    )))
 }
 
 fn failure(error: ModelError) -> SpecFailure {
@@ -60,6 +76,8 @@ fn failure(error: ModelError) -> SpecFailure {
     SpecFailure {
         reason: format!("The specification could not be written: {}.", chain(&error)),
         retryable: !error.is_the_requests_fault(),
+        cause: error.everybodys_trouble(),
+        retry_after: error.limit_ends_in(),
     }
 }
 

@@ -13,8 +13,8 @@ use axum::http::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use whim_core::WorkItemStatus;
-use whim_core::protocol::work::{RequeueWork, WorkItem};
+use whim_core::protocol::work::{FailSpec, RequeueWork, WorkItem};
+use whim_core::{WorkItemId, WorkItemStatus};
 use whim_testkit::wait::wait_until;
 
 use self::state::State;
@@ -88,6 +88,21 @@ impl Orchestrator {
     /// The time has come at which specs that were put off are to be tried again.
     pub(crate) fn end_waits(&self) {
         self.write(State::end_waits);
+    }
+
+    /// From now on the model is spared: a spec may be asked for none of the items, or for this one only.
+    pub(crate) fn spare_model(&self, tries: Option<WorkItemId>) {
+        self.write(|state| state.spared = Some(tries));
+    }
+
+    /// The model is spared no more.
+    pub(crate) fn end_sparing(&self) {
+        self.write(|state| state.spared = None);
+    }
+
+    /// What was told of specs that could not be written, in that order.
+    pub(crate) fn spec_failures(&self) -> Vec<FailSpec> {
+        self.read(|state| state.failures.clone())
     }
 
     /// From now on every call is refused with 503, or not any more.

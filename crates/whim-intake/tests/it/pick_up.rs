@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 use whim_core::WorkItemStatus;
 use whim_testkit::anthropic::{Fault, SpecScript};
-use whim_testkit::github::State;
+use whim_testkit::github::{PERSON, Permissions, State};
 
 use crate::world::{REPO, World};
 
@@ -121,24 +121,85 @@ async fn the_interface_of_github_enterprise_is_spoken_to() {
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
 }
 
+// ATTACKS.md, row 35.
 #[tokio::test]
-async fn a_hundred_relabels_are_one_item_and_one_spec() {
+async fn a_hundred_relabels_are_one_item_and_one_spec_while_it_lives_and_after_its_end() {
     let world = World::running().await;
     let issue = world.ask("Say hello");
-    for round in 0..100 {
-        world.github.remove_label(REPO, issue, "whim");
-        world.github.add_label(REPO, issue, "whim");
-        if round % 20 == 0 {
-            world.until_labelled(issue, &["whim", "ai-processing"]).await;
-            world.github.remove_label(REPO, issue, "ai-processing");
+    let relabel = async |times: usize| {
+        for round in 0..times {
+            world.github.remove_label(REPO, issue, "whim");
+            if round % 5 == 0 {
+                world.looked_around().await;
+            }
+            world.github.add_label(REPO, issue, "whim");
+            if round % 5 == 4 {
+                world.looked_around().await;
+            }
         }
-    }
-    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    };
     world.until_status(issue, WorkItemStatus::Queued).await;
-    world.looked_around().await;
-    assert!(world.orchestrator.count_requests(&Method::POST, "/api/work") > 5);
+    relabel(40).await;
+    // Whoever takes our own label off gets it back, and nothing else.
+    for _ in 0..5 {
+        world.github.remove_label(REPO, issue, "ai-processing");
+        world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    }
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    relabel(60).await;
+    assert_eq!(world.labels(issue), ["ai-failed", "whim"]);
     assert_eq!(world.orchestrator.items().len(), 1);
+    let item = world.orchestrator.item_of(issue).unwrap();
+    assert_eq!((item.run, item.status), (1, WorkItemStatus::Failed));
     assert_eq!(world.spec_requests(), 1);
+    assert_eq!(world.runs_shown(issue), [1]);
+    assert_eq!(world.orchestrator.count_requests(&Method::POST, "/api/work"), 1);
+    let requeues = world
+        .orchestrator
+        .count_requests(&Method::POST, "/api/work/*/requeue");
+    assert_eq!(requeues, 0);
+}
+
+#[tokio::test]
+async fn whoever_put_the_label_on_is_told_as_the_one_who_asked() {
+    let world = World::running().await;
+    let call_as = async |login: &str, method: Method, path: String, body: Option<serde_json::Value>| {
+        let token = world.github.create_token(login, Permissions::WRITE);
+        let url = format!("{}/repos/{REPO}/issues/{path}", world.github.api_url());
+        let request = reqwest::Client::new().request(method, url);
+        let request = request.bearer_auth(token).header("user-agent", "a person");
+        let answer = request.json(&body.unwrap_or_default()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    };
+    let filed_with_it = world.ask("Filed with the label");
+    let item = world.until_status(filed_with_it, WorkItemStatus::Queued).await;
+    assert_eq!(item.requested_by.unwrap().as_str(), PERSON);
+
+    let issue = world.github.create_issue(REPO, "Say hello", "Please.", &["bug"]);
+    let label = json!({ "labels": ["whim"] });
+    call_as("mona", Method::POST, format!("{issue}/labels"), Some(label)).await;
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(item.requested_by.unwrap().as_str(), "mona");
+
+    // The next run is whose who asked for that.
+    world
+        .until_labelled(issue, &["bug", "whim", "ai-processing"])
+        .await;
+    world
+        .orchestrator
+        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.until_labelled(issue, &["bug", "whim", "ai-failed"]).await;
+    call_as("hubot", Method::DELETE, format!("{issue}/labels/ai-failed"), None).await;
+    world
+        .until("the next run", |world| {
+            world.orchestrator.item_of(issue).unwrap().run == 2
+        })
+        .await;
+    let item = world.orchestrator.item_of(issue).unwrap();
+    assert_eq!(item.requested_by.unwrap().as_str(), "hubot");
 }
 
 #[tokio::test]

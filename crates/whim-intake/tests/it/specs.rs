@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use whim_core::WorkItemStatus;
+use whim_core::{FailureCause, WorkItemStatus};
 use whim_testkit::anthropic::{ApiError, Fault, RequestKind, SpecScript};
 
 use crate::logs::Logs;
@@ -124,6 +124,73 @@ async fn while_the_model_is_overloaded_the_spec_is_put_off_and_then_written() {
 }
 
 #[tokio::test]
+async fn what_concerns_everybody_who_asks_the_model_is_told_with_its_end() {
+    for (status, cause, retry_after_seconds) in [
+        (429, Some(FailureCause::ModelLimited), Some(60)),
+        (529, Some(FailureCause::ModelUnavailable), None),
+        (401, Some(FailureCause::ModelRefused), None),
+        (404, None, None),
+    ] {
+        let world = with_model(SpecScript::Fault(Fault::Error(ApiError {
+            status,
+            times: Some(1),
+            retry_after: Some(Duration::from_secs(60)),
+        })))
+        .await;
+        world.ask("Say hello");
+        world
+            .until("the failure", |world| {
+                !world.orchestrator.spec_failures().is_empty()
+            })
+            .await;
+        let told = world.orchestrator.spec_failures().remove(0);
+        assert_eq!(
+            (told.cause, told.retry_after_seconds, told.retryable),
+            (cause, retry_after_seconds, true),
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries() {
+    let mut world = World::new().await;
+    world.orchestrator.spare_model(None);
+    world.start();
+    let issues: Vec<u64> = (0..5)
+        .map(|number| world.ask(&format!("Issue {number}")))
+        .collect();
+    for issue in &issues {
+        world.until_labelled(*issue, &["whim", "ai-processing"]).await;
+    }
+    let asked = |world: &World| {
+        world
+            .orchestrator
+            .count_requests(&Method::GET, "/api/work/*/explain")
+    };
+    let before = asked(&world);
+    world
+        .until("looks that find it spared", |world| asked(world) > before + 10)
+        .await;
+    assert_eq!(world.spec_requests(), 0);
+
+    let first = world.orchestrator.item_of(issues[0]).unwrap();
+    world.orchestrator.spare_model(Some(first.id));
+    world.until_status(issues[0], WorkItemStatus::Queued).await;
+    let before = asked(&world);
+    world
+        .until("looks that find it spared", |world| asked(world) > before + 10)
+        .await;
+    assert_eq!(world.spec_requests(), 1);
+
+    world.orchestrator.end_sparing();
+    for issue in issues {
+        world.until_status(issue, WorkItemStatus::Queued).await;
+    }
+    assert_eq!(world.spec_requests(), 5);
+}
+
+#[tokio::test]
 async fn a_model_that_does_not_answer_in_time_is_asked_again_later() {
     let mut world = World::new().await;
     world.set("SPEC_TIMEOUT_SECONDS", "0.2");
@@ -142,6 +209,8 @@ async fn a_model_that_does_not_answer_in_time_is_asked_again_later() {
     assert_eq!(item.status, WorkItemStatus::Generating);
     let error = item.error.unwrap();
     assert!(error.contains("reaching the model API"), "{error}");
+    let told = world.orchestrator.spec_failures().remove(0);
+    assert_eq!(told.cause, None, "one slow answer says nothing of the others");
     assert!(!error.contains(&world.anthropic.url()), "{error}");
 }
 

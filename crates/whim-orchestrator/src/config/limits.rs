@@ -19,9 +19,14 @@ pub struct LimitsConfig {
     /// `MAX_WORKERS`: how many workers live at once, over all orchestrators of a database.
     pub max_workers: u32,
     /// How many of those may work on one repository.
-    pub repositories: RepositoryCaps,
+    pub repositories: PerRepository,
     /// `DAILY_BUDGET`: how many iterations are used in a UTC day.
     pub daily_budget: u32,
+    /// How many of those one repository may use.
+    pub repository_budgets: PerRepository,
+    /// `DAILY_BUDGET_PER_USER`: how many of those may be used for what one person asked for; unset, as many as there
+    /// are.
+    pub user_budget: Option<u32>,
     /// `COOLDOWN_SECONDS`: the shortest time between two starts.
     pub cooldown: Duration,
     /// `MAX_ITERATIONS`: how many iterations one attempt may use.
@@ -29,18 +34,28 @@ pub struct LimitsConfig {
 }
 
 impl LimitsConfig {
+    /// Whether repositories or people have budgets of their own.
+    pub fn has_shares(&self) -> bool {
+        !self.repository_budgets.is_empty() || self.user_budget.is_some()
+    }
+
     pub(super) fn read(env: &mut Environment) -> Self {
         // The upper bound is that of the column.
         let most_iterations = NonZeroU32::MIN.saturating_add(i32::MAX.unsigned_abs() - 1);
         Self {
             max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=MOST_WORKERS)),
-            repositories: RepositoryCaps {
-                each: env.optional("MAX_WORKERS_PER_REPO", whole_number(1..=MOST_WORKERS)),
-                by_name: env
-                    .or_default("MAX_WORKERS_BY_REPO", ByName::default(), caps_by_name())
-                    .0,
-            },
-            daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=1_000_000)),
+            repositories: PerRepository::read(
+                env,
+                ["MAX_WORKERS_PER_REPO", "MAX_WORKERS_BY_REPO"],
+                MOST_WORKERS,
+            ),
+            daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=MOST_ITERATIONS_A_DAY)),
+            repository_budgets: PerRepository::read(
+                env,
+                ["DAILY_BUDGET_PER_REPO", "DAILY_BUDGET_BY_REPO"],
+                MOST_ITERATIONS_A_DAY,
+            ),
+            user_budget: env.optional("DAILY_BUDGET_PER_USER", whole_number(1..=MOST_ITERATIONS_A_DAY)),
             cooldown: env.or_default(
                 "COOLDOWN_SECONDS",
                 Duration::from_mins(1),
@@ -55,23 +70,37 @@ impl LimitsConfig {
     }
 }
 
-/// How many workers may work on one repository at once; without a cap as many as there are slots.
+/// A limit of single repositories: of their workers at once (`MAX_WORKERS_PER_REPO`, `MAX_WORKERS_BY_REPO`) or of their
+/// iterations a day (`DAILY_BUDGET_PER_REPO`, `DAILY_BUDGET_BY_REPO`). Without one, only that of all repositories holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RepositoryCaps {
-    /// `MAX_WORKERS_PER_REPO`: for each that has no cap of its own.
+pub struct PerRepository {
+    /// For each that has no limit of its own.
     pub each: Option<u32>,
-    /// `MAX_WORKERS_BY_REPO`: by the repository in lower case; 0 starts nothing there.
+    /// By the repository in lower case; 0 starts nothing there.
     pub by_name: BTreeMap<String, u32>,
 }
 
-impl RepositoryCaps {
+impl PerRepository {
+    fn read(env: &mut Environment, [each, by_name]: [&'static str; 2], most: u32) -> Self {
+        Self {
+            each: env.optional(each, whole_number(1..=most)),
+            by_name: env.or_default(by_name, ByName::default(), limits_by_name(most)).0,
+        }
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         let Self { each, by_name } = self;
         each.is_none() && by_name.is_empty()
     }
 
-    /// The cap of a repository, given in lower case.
+    /// The repositories where nothing is started, in lower case.
+    pub fn closed(&self) -> impl Iterator<Item = String> + '_ {
+        let closed = self.by_name.iter().filter(|(_, limit)| **limit == 0);
+        closed.map(|(repo, _)| repo.clone())
+    }
+
+    /// The limit of a repository, given in lower case.
     pub fn of(&self, repo: &str) -> Option<u32> {
         self.by_name.get(repo).copied().or(self.each)
     }
@@ -168,26 +197,30 @@ impl Periods {
 }
 
 const MOST_WORKERS: u32 = 1000;
+const MOST_ITERATIONS_A_DAY: u32 = 1_000_000;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ByName(BTreeMap<String, u32>);
 
-fn caps_by_name() -> Expected<ByName> {
+fn limits_by_name(most: u32) -> Expected<ByName> {
     Expected::new(
-        format!("a list such as owner/repo=1,owner/other=3, each 0 to {MOST_WORKERS}"),
-        |raw| {
+        format!("a list such as owner/repo=1,owner/other=3, each 0 to {most}"),
+        move |raw| {
             raw.split(',')
                 .map(|pair| {
-                    let (repo, cap) = pair.split_once('=')?;
+                    let (repo, limit) = pair.split_once('=')?;
                     let repo = RepoName::parse(repo.trim()).ok()?;
-                    let cap = cap.trim().parse().ok().filter(|cap| *cap <= MOST_WORKERS)?;
-                    Some((repo.as_str().to_ascii_lowercase(), cap))
+                    let limit = limit.trim().parse().ok().filter(|limit| *limit <= most)?;
+                    Some((repo.as_str().to_ascii_lowercase(), limit))
                 })
                 .collect::<Option<_>>()
                 .map(ByName)
         },
-        |ByName(caps)| {
-            let pairs: Vec<String> = caps.iter().map(|(repo, cap)| format!("{repo}={cap}")).collect();
+        |ByName(limits)| {
+            let pairs: Vec<String> = limits
+                .iter()
+                .map(|(repo, limit)| format!("{repo}={limit}"))
+                .collect();
             pairs.join(",")
         },
     )

@@ -180,6 +180,18 @@ pub async fn close_what_works(db: &mut PgConnection) -> sqlx::Result<Vec<(Breake
     Ok(rows.into_iter().map(|row| (row.subject, row.name)).collect())
 }
 
+/// Closes the breaker of the model where it may be tried; answers whether there was one.
+pub async fn close_tried_model(db: &mut PgConnection) -> sqlx::Result<bool> {
+    let closed = sqlx::query!("delete from breakers where subject = 'model' and until <= now()")
+        .execute(&mut *db)
+        .await?;
+    let closed = closed.rows_affected() > 0;
+    if closed {
+        wake_dispatchers(db).await?;
+    }
+    Ok(closed)
+}
+
 /// A worker could be started: what says that none can is closed.
 pub async fn runtime_starts(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Result<()> {
     sqlx::query!(

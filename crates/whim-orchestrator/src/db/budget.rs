@@ -44,6 +44,48 @@ pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<Usage> {
     Ok(Usage::new(row.day, row.used, row.reserved, row.resets_at))
 }
 
+/// What the day has taken so far of one repository for one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The repository, in lower case.
+    pub repo: String,
+    /// Who asked for it, in lower case.
+    pub requested_by: Option<String>,
+    /// Iterations that were used today, and those that live workers may still use.
+    pub iterations: u32,
+}
+
+/// What today has taken so far, by repository and person; as many in sum as [`today`] tells.
+pub async fn shares(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Share>> {
+    let rows = sqlx::query!(
+        r#"select lower(i.repo) as "repo!", lower(w.requested_by) as requested_by,
+                  sum(taken.iterations)::bigint as "iterations!"
+         from (
+             select worker_id, count(*) as iterations from worker_iterations
+             where day = (now() at time zone 'utc')::date
+             group by worker_id
+             union all
+             select live.id, greatest(live.max_iterations - used.count, 0)
+             from workers live
+             cross join lateral (select count(*) from worker_iterations n where n.worker_id = live.id) used
+             where live.status in ('starting', 'running')
+         ) taken
+         join workers w on w.id = taken.worker_id
+         join work_items i on i.id = w.work_item_id
+         group by 1, 2"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Share {
+            repo: row.repo,
+            requested_by: row.requested_by,
+            iterations: u32::try_from(row.iterations).unwrap_or(u32::MAX),
+        })
+        .collect())
+}
+
 /// Iterations that a worker tells of, the first and the last included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ToldIterations {

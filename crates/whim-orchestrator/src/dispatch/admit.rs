@@ -4,16 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use whim_core::RepoName;
 use whim_core::protocol::queue::Pause;
 use whim_core::protocol::status::{Breaker, Budget, Cooldown, Slots};
+use whim_core::{RepoName, UserName, WorkItemId};
 use whim_service::chain::chain;
 
 use super::breakers::Breakers;
 use super::remaining;
+use super::spare::Budgets;
 use crate::app::App;
-use crate::db::dispatch::busy_repositories;
-use crate::db::{budget, pause, workers};
+use crate::db::{budget, pause, work_items, workers};
 use crate::limits::BudgetCopy;
 
 /// Why nothing new is started; displays as one sentence for a person.
@@ -47,6 +47,24 @@ pub enum Refusal {
         /// When it is tried again, or is over; zero while a worker tries.
         left: Duration,
     },
+    /// The day's iterations of a repository are used or reserved. Concerns its items only.
+    RepositoryBudgetUsedUp {
+        /// The repository.
+        repo: RepoName,
+        /// Its budget.
+        limit: u32,
+        /// When the next day begins.
+        resets_at: DateTime<Utc>,
+    },
+    /// The day's iterations of a person are used or reserved. Concerns what that person asked for only.
+    UserBudgetUsedUp {
+        /// The person.
+        user: UserName,
+        /// `DAILY_BUDGET_PER_USER`.
+        limit: u32,
+        /// When the next day begins.
+        resets_at: DateTime<Utc>,
+    },
     /// A repository has as many workers as it may. Concerns its items only.
     NoRepositorySlot {
         /// The repository.
@@ -67,6 +85,8 @@ impl Refusal {
             | Self::NoSlot { .. }
             | Self::NoRepositorySlot { .. }
             | Self::BudgetUsedUp { .. }
+            | Self::RepositoryBudgetUsedUp { .. }
+            | Self::UserBudgetUsedUp { .. }
             | Self::RedisAway => None,
         }
     }
@@ -89,7 +109,9 @@ impl fmt::Display for Refusal {
                 }
                 formatter.write_str("; POST /api/queue/resume ends that.")
             }
-            Self::NoSlot { max: 0 } => formatter.write_str("MAX_WORKERS is 0: no worker is started."),
+            Self::NoSlot { max: 0 } => {
+                formatter.write_str("MAX_WORKERS is 0: no worker is started until it is set to more.")
+            }
             Self::NoSlot { max: 1 } => {
                 formatter.write_str("The one worker slot is taken (MAX_WORKERS is 1).")
             }
@@ -102,13 +124,39 @@ impl fmt::Display for Refusal {
                 "The day's {limit} iterations are used or reserved (DAILY_BUDGET); the next day begins at {}.",
                 resets_at.format("%Y-%m-%d %H:%M UTC")
             ),
+            Self::RepositoryBudgetUsedUp { repo, limit: 0, .. } => {
+                write!(formatter, "Nothing is started in {repo} (DAILY_BUDGET_BY_REPO).")
+            }
+            Self::RepositoryBudgetUsedUp {
+                repo,
+                limit,
+                resets_at,
+            } => write!(
+                formatter,
+                "The day's {limit} iterations of {repo} are used or reserved (DAILY_BUDGET_PER_REPO or \
+                 DAILY_BUDGET_BY_REPO); the next day begins at {}.",
+                resets_at.format("%Y-%m-%d %H:%M UTC")
+            ),
+            Self::UserBudgetUsedUp {
+                user,
+                limit,
+                resets_at,
+            } => write!(
+                formatter,
+                "The day's {limit} iterations for what {user} asks for are used or reserved \
+                 (DAILY_BUDGET_PER_USER); the next day begins at {}.",
+                resets_at.format("%Y-%m-%d %H:%M UTC")
+            ),
             Self::Cooldown { left } => write!(
                 formatter,
                 "The pause between two starts lasts another {} (COOLDOWN_SECONDS).",
                 whole_seconds(*left)
             ),
             Self::RedisAway => {
-                formatter.write_str("Redis does not answer: nothing new is started until it does.")
+                formatter.write_str(
+                    "Redis does not answer: nothing new is started until it does; see that it runs, and that REDIS_URL \
+                     leads to it.",
+                )
             }
             Self::Spared { breaker, left: _ } => formatter.write_str(&breaker.explanation),
             Self::NoRepositorySlot { repo, max: 0 } => {
@@ -142,6 +190,8 @@ pub struct Admission {
     pub breakers: Vec<Breaker>,
     /// Why nothing new would be started; empty when the next item would be at once.
     pub refusals: Vec<Refusal>,
+    /// The budgets of single repositories and people that are used up: what waits for those is not started.
+    pub used_up: Vec<Refusal>,
 }
 
 /// Looks at every limit, and takes nothing.
@@ -156,6 +206,7 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
         pause::current(&app.database),
         Breakers::read(&app.database)
     )?;
+    let budgets = Budgets::look(limits, &mut *app.database.acquire().await?).await?;
     let cooldown_left = app.limits.cooldown_left().await;
 
     let mut refusals: Vec<Refusal> = paused.clone().map(Refusal::Paused).into_iter().collect();
@@ -196,30 +247,22 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
         paused,
         breakers: open.shown(),
         refusals,
+        used_up: budgets.refusals(limits, usage.resets_at),
     })
 }
 
-/// Why nothing of a repository is started, though others may be.
+/// Why no spec of an item is asked for: what spares the model API for workers spares it for specs too. Where it may be
+/// tried, the first of the items that wait for a spec tries.
 ///
 /// # Errors
 /// Postgres is away.
-pub async fn refusal_of_repository(app: &App, repo: &RepoName) -> sqlx::Result<Option<Refusal>> {
-    if let Some(refusal) = Breakers::read(&app.database).await?.refusal_of(repo) {
-        return Ok(Some(refusal));
-    }
-    let name = repo.as_str().to_ascii_lowercase();
-    let Some(max) = app.config.limits.repositories.of(&name) else {
+pub async fn refusal_of_spec(app: &App, item: WorkItemId) -> sqlx::Result<Option<Refusal>> {
+    let open = Breakers::read(&app.database).await?;
+    let Some((refusal, may_be_tried)) = open.refusal_of_model() else {
         return Ok(None);
     };
-    let busy = busy_repositories(&app.database).await?;
-    let active = busy
-        .iter()
-        .find(|busy| busy.repo == name)
-        .map_or(0, |busy| busy.workers);
-    Ok((active >= max).then(|| Refusal::NoRepositorySlot {
-        repo: repo.clone(),
-        max,
-    }))
+    let tries = may_be_tried && work_items::next_without_spec(&app.database).await? == Some(item);
+    Ok((!tries).then_some(refusal))
 }
 
 /// Whether the day's budget is used up. Asks the copy first: as long as that has something left, the claim finds out
@@ -269,6 +312,21 @@ mod tests {
                 left: Duration::from_millis(1500),
             },
             Refusal::RedisAway,
+            Refusal::RepositoryBudgetUsedUp {
+                repo: repo(),
+                limit: 20,
+                resets_at,
+            },
+            Refusal::RepositoryBudgetUsedUp {
+                repo: repo(),
+                limit: 0,
+                resets_at,
+            },
+            Refusal::UserBudgetUsedUp {
+                user: UserName::parse("mona").unwrap(),
+                limit: 10,
+                resets_at,
+            },
             Refusal::NoRepositorySlot { repo: repo(), max: 0 },
             Refusal::NoRepositorySlot { repo: repo(), max: 3 },
         ];
@@ -278,12 +336,15 @@ mod tests {
         insta::assert_snapshot!(sentences.join("\n"), @r"
         The queue was paused at 1970-01-01 00:00 UTC; POST /api/queue/resume ends that.
         The queue was paused at 1970-01-01 00:00 UTC by ana (the plan is used up); POST /api/queue/resume ends that.
-        MAX_WORKERS is 0: no worker is started.
+        MAX_WORKERS is 0: no worker is started until it is set to more.
         The one worker slot is taken (MAX_WORKERS is 1).
         All 2 worker slots are taken (MAX_WORKERS is 2).
         The day's 200 iterations are used or reserved (DAILY_BUDGET); the next day begins at 1970-01-01 00:00 UTC.
         The pause between two starts lasts another 2 s (COOLDOWN_SECONDS).
-        Redis does not answer: nothing new is started until it does.
+        Redis does not answer: nothing new is started until it does; see that it runs, and that REDIS_URL leads to it.
+        The day's 20 iterations of octocat/hello are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_BY_REPO); the next day begins at 1970-01-01 00:00 UTC.
+        Nothing is started in octocat/hello (DAILY_BUDGET_BY_REPO).
+        The day's 10 iterations for what mona asks for are used or reserved (DAILY_BUDGET_PER_USER); the next day begins at 1970-01-01 00:00 UTC.
         Nothing is started in octocat/hello (MAX_WORKERS_BY_REPO).
         octocat/hello has as many workers as it may at once: 3 (MAX_WORKERS_PER_REPO or MAX_WORKERS_BY_REPO).
         ");

@@ -187,6 +187,12 @@ impl Breakers {
         self.0.iter().find(refuses).map(refusal)
     }
 
+    /// Why no spec is asked for, and whether the model may be tried.
+    pub(super) fn refusal_of_model(&self) -> Option<(Refusal, bool)> {
+        let model = self.0.iter().find(|open| open.subject == BreakerSubject::Model)?;
+        Some((refusal(model), !spares(model)))
+    }
+
     /// The repositories of which nothing is started, in lower case.
     pub(super) fn repositories(&self) -> impl Iterator<Item = String> + '_ {
         let spared = |open: &&Open| open.subject == BreakerSubject::Repository && spares(open);
@@ -221,6 +227,14 @@ pub(crate) async fn close_what_works(db: &mut PgConnection) -> sqlx::Result<usiz
         );
     }
     Ok(closed.len())
+}
+
+/// The model API answered who asked it for a spec: a breaker that lets it be tried is closed.
+pub(crate) async fn model_answered(db: &mut PgConnection) -> sqlx::Result<()> {
+    if breakers::close_tried_model(db).await? {
+        tracing::info!("the model API answers again: work goes on");
+    }
+    Ok(())
 }
 
 /// Lets refused credentials be tried at once: whoever starts the program may have mended them.

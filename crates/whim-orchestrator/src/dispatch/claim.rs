@@ -1,6 +1,5 @@
 //! The claim: an item, its worker, the worker's token, its lease and its share of the budget, in one transaction.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use sqlx::{PgConnection, PgExecutor};
@@ -8,9 +7,10 @@ use whim_core::{WorkerId, WorkerToken};
 
 use super::admit::used_up;
 use super::breakers::Breakers;
+use super::spare::Spared;
 use super::{Refusal, remaining};
 use crate::app::App;
-use crate::db::dispatch::{busy_repositories, look_and_count};
+use crate::db::dispatch::look_and_count;
 use crate::db::work_items::{self, Claimed, NewWorker};
 use crate::db::{breakers, in_transaction_begun_with, pause};
 use crate::measure;
@@ -47,25 +47,14 @@ pub enum ClaimOutcome {
     Refused(Refusal),
 }
 
-/// The repositories, in lower case, of which nothing is started now: they have as many workers as they may, or crash
-/// them. Exact under the lock of the claims.
-async fn spared(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<Vec<String>> {
-    let caps = &app.config.limits.repositories;
-    let mut spared: BTreeSet<String> = open.repositories().collect();
-    if !caps.is_empty() {
-        let closed = caps.by_name.iter().filter(|(_, cap)| **cap == 0);
-        spared.extend(closed.map(|(repo, _)| repo.clone()));
-        let busy = busy_repositories(db).await?.into_iter();
-        let full = busy.filter(|busy| caps.of(&busy.repo).is_some_and(|cap| busy.workers >= cap));
-        spared.extend(full.map(|busy| busy.repo));
-    }
-    Ok(spared.into_iter().collect())
-}
-
-/// Whether anything can be claimed besides the items of repositories that are spared, given that there is something.
+/// Whether anything can be claimed besides the items that are left out, given that there is something.
 pub(super) async fn any_of_others(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<bool> {
-    let spared = spared(app, db, open).await?;
-    Ok(spared.is_empty() || work_items::first_of_others(db, &spared).await?.is_some())
+    let spared = Spared::look(app, db, open).await?;
+    if spared.is_empty() {
+        return Ok(true);
+    }
+    let first = work_items::first_of_others(db, &spared.repositories, &spared.users).await?;
+    Ok(first.is_some())
 }
 
 /// Until the end of the transaction no other claims, and claims that were going on have ended.
@@ -122,7 +111,7 @@ async fn take_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::
         )));
     }
     let token = WorkerToken::generate();
-    let new = NewWorker {
+    let mut new = NewWorker {
         id: worker,
         token_hash: token.hash(),
         max_iterations: limits.max_iterations.get().min(remaining),
@@ -130,12 +119,17 @@ async fn take_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::
         instance: app.runtime.instance(),
         register_timeout: app.config.lifecycle.register_timeout,
     };
-    let spared = spared(app, &mut *db, &open).await?;
-    let item = if spared.is_empty() {
+    let spared = Spared::look(app, &mut *db, &open).await?;
+    let item = if spared.is_empty() && !limits.has_shares() {
         work_items::claim(&mut *db, &new).await?
     } else {
-        match work_items::first_of_others(&mut *db, &spared).await? {
-            Some(first) => work_items::claim_one(&mut *db, &new, first).await?,
+        // What is left for an item is known once it is known whose that is.
+        let first = work_items::first_of_others(&mut *db, &spared.repositories, &spared.users).await?;
+        match first {
+            Some(first) => {
+                new.max_iterations = new.max_iterations.min(spared.left_for(app, &first));
+                work_items::claim_one(&mut *db, &new, first.id).await?
+            }
             None => None,
         }
     };

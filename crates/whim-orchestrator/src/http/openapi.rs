@@ -6,7 +6,7 @@ use utoipa::{PartialSchema as _, ToSchema};
 use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 
 /// The errors of routes: the status, the name of the reusable answer, and what it means.
-const ERRORS: [(&str, &str, &str); 10] = [
+const ERRORS: [(&str, &str, &str); 13] = [
     (
         "400",
         "InvalidRequest",
@@ -25,6 +25,7 @@ const ERRORS: [(&str, &str, &str); 10] = [
         "The state of things does not allow it; `code` and `details` say what it is",
     ),
     ("413", "TooLarge", "The body is larger than the limit"),
+    ("414", "UriTooLong", "Path and query are longer than the limit"),
     (
         "415",
         "UnsupportedContentType",
@@ -35,6 +36,13 @@ const ERRORS: [(&str, &str, &str); 10] = [
         "UnknownProtocol",
         "The version of the worker protocol is not spoken here",
     ),
+    (
+        "429",
+        "TooManyRefusals",
+        "Too many wrong credentials from this address; the right one is accepted at any time, another is looked at after \
+         `Retry-After` seconds",
+    ),
+    ("431", "HeadersTooLarge", "The headers are longer than the limit"),
     (
         "500",
         "Internal",
@@ -164,7 +172,7 @@ fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, pa
     let has_input = has_body || operation.contains_key("parameters");
     let applies = |status: &str| match status {
         "400" => has_input,
-        "401" => !public,
+        "401" | "429" => !public,
         "404" => path.contains("{id}"),
         "409" => has_body && method != "get",
         "413" | "415" => has_body,

@@ -26,11 +26,7 @@ pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
     let (because, explanation, until) = match item.status {
         WorkItemStatus::Queued if item.next_retry_at.is_some() => queued_backoff(app, &item).await?,
         WorkItemStatus::Generating if item.next_retry_at.is_some() => backoff(&item),
-        WorkItemStatus::Generating => (
-            Because::SpecMissing,
-            "Its spec is being written.".to_owned(),
-            None,
-        ),
+        WorkItemStatus::Generating => spec_missing(app, id).await?,
         WorkItemStatus::Queued => waiting(app, &item).await?,
         WorkItemStatus::Assigned => (
             Because::Running,
@@ -98,12 +94,21 @@ async fn queued_backoff(app: &App, item: &WorkItem) -> Result<Reason, Error> {
     Ok(longer.map_or_else(|| backoff(item), |refusal| reason(&refusal)))
 }
 
+async fn spec_missing(app: &App, id: WorkItemId) -> Result<Reason, Error> {
+    let refusal = dispatch::refusal_of_spec(app, id).await?;
+    let being_written = || "Its spec is being written.".to_owned();
+    Ok(refusal.map_or_else(
+        || (Because::SpecMissing, being_written(), None),
+        |refusal| reason(&refusal),
+    ))
+}
+
 async fn waiting(app: &App, item: &WorkItem) -> Result<Reason, Error> {
     let admission = dispatch::admission(app).await?;
     if let Some(refusal) = admission.refusals.first() {
         return Ok(reason(refusal));
     }
-    if let Some(refusal) = dispatch::refusal_of_repository(app, &item.repo).await? {
+    if let Some(refusal) = dispatch::refusal_of_item(app, item).await? {
         return Ok(reason(&refusal));
     }
     let ahead = work_items::ahead(&app.database, item.id, COUNTED_AHEAD).await?;
@@ -129,7 +134,9 @@ fn because(refusal: &Refusal) -> (Because, Option<DateTime<Utc>>) {
     match refusal {
         Refusal::Paused(_) => (Because::Paused, None),
         Refusal::NoSlot { .. } => (Because::NoSlot, None),
-        Refusal::BudgetUsedUp { resets_at, .. } => (Because::BudgetUsedUp, Some(*resets_at)),
+        Refusal::BudgetUsedUp { resets_at, .. }
+        | Refusal::RepositoryBudgetUsedUp { resets_at, .. }
+        | Refusal::UserBudgetUsedUp { resets_at, .. } => (Because::BudgetUsedUp, Some(*resets_at)),
         Refusal::Cooldown { left } => (Because::Cooldown, after(*left)),
         Refusal::RedisAway => (Because::RedisAway, None),
         Refusal::NoRepositorySlot { .. } => (Because::NoRepositorySlot, None),

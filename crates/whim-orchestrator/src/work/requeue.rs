@@ -74,7 +74,7 @@ async fn begin_run(
         },
         (None, None) => NextRun::Resumed,
     };
-    if !work_items::requeue(db, id, &next).await? {
+    if !work_items::requeue(db, id, &next, request.requested_by.as_ref()).await? {
         return Err(Error::ItemState {
             now: item.status,
             asked: "requeued",

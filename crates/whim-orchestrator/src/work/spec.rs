@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
+use sqlx::PgConnection;
 use whim_core::protocol::work::{FailSpec, PutSpec, WorkItem};
 use whim_core::retry::{RetryDecision, RetrySchedule};
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
@@ -11,6 +12,7 @@ use super::text::{self, MAX_NOTE_BYTES};
 use crate::app::App;
 use crate::db::in_transaction;
 use crate::db::work_items::{self, TaskCounts};
+use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::measure;
 
@@ -25,6 +27,9 @@ pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result
     let (item, new) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
         let handed_in = work_items::hand_in_spec(db, id, spec, tasks).await?;
+        if handed_in {
+            breakers::model_answered(db).await?;
+        }
         let now = super::find(app, db, id).await?;
         if handed_in || now.spec.as_deref() == Some(spec) {
             return Ok((now, handed_in));
@@ -66,13 +71,31 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
 /// # Errors
 /// There is no such item, it is not `generating`, a field is wrong, or Postgres is away.
 pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<WorkItem, Error> {
-    let FailSpec { reason, retryable } = request;
+    check_cause(&request)?;
+    let FailSpec {
+        reason,
+        retryable,
+        cause,
+        retry_after_seconds,
+    } = request;
     text::check("reason", &reason, MAX_NOTE_BYTES)?;
     let delay_after = |delays_before| delay(&app.config.lifecycle.retries, delays_before, rand::random());
     let (item, failed) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
         let changed = if retryable {
-            let (delay, cause) = (delay_after(item.spec_delays), FailureCause::ModelUnavailable);
+            let spared = match cause {
+                Some(cause) => {
+                    let retry_after = retry_after_seconds.map(Duration::from_secs);
+                    report(app, db, &item, cause, &reason, retry_after).await?
+                }
+                None => None,
+            };
+            // Like workers that met the same: back at any time before it is over, so that not all come at once.
+            let delay = spared.map_or_else(
+                || delay_after(item.spec_delays),
+                |spared| spared.mul_f64(rand::random()),
+            );
+            let cause = cause.unwrap_or(FailureCause::ModelUnavailable);
             work_items::delay_spec(db, id, delay, cause, &reason).await?
         } else {
             work_items::fail_spec(db, id, FailureCause::SpecUnusable, &reason).await?
@@ -95,6 +118,43 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
         measure::transition(item.status);
     }
     Ok(item)
+}
+
+/// What the model API said is true for workers too: they must not find out one by one. Answers for how long nothing
+/// asks it.
+async fn report(
+    app: &App,
+    db: &mut PgConnection,
+    item: &work_items::Locked,
+    cause: FailureCause,
+    reason: &str,
+    retry_after: Option<Duration>,
+) -> sqlx::Result<Option<Duration>> {
+    let failure = breakers::Failure {
+        cause,
+        reason,
+        retry_after,
+        before_registration: false,
+        item: item.id,
+        repo: &item.repo,
+        instance: app.runtime.instance(),
+    };
+    breakers::report(db, &app.config.breakers, &failure).await
+}
+
+fn check_cause(request: &FailSpec) -> Result<(), Error> {
+    let Some(cause) = request.cause else {
+        return Ok(());
+    };
+    let is_the_models = matches!(
+        cause,
+        FailureCause::ModelLimited | FailureCause::ModelUnavailable | FailureCause::ModelRefused
+    );
+    if is_the_models && request.retryable {
+        return Ok(());
+    }
+    let expected = "expected model_limited, model_unavailable or model_refused, with retryable";
+    Err(Error::invalid("cause", format!("is {cause}; {expected}")))
 }
 
 /// How long the writing of a spec is put off after it was put off `before` times: the delays of the retries in order,

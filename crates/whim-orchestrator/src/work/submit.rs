@@ -67,6 +67,7 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         priority,
         source,
         source_ref,
+        requested_by,
         max_iterations,
         metadata,
     } = request;
@@ -112,6 +113,7 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         priority,
         source: source.unwrap_or_else(SourceName::api),
         source_ref,
+        requested_by,
         // The column is signed; a limit beyond it is none.
         max_iterations: max_iterations.map(|limit| i32::try_from(limit.get()).unwrap_or(i32::MAX)),
         tasks: document.as_ref().map(TaskCounts::of).unwrap_or_default(),

@@ -101,15 +101,20 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
 }
 
 #[tokio::test]
-async fn a_claim_that_leaves_repositories_out_reads_a_few_rows_however_many_items_they_have() {
+async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_however_many_items_they_have() {
     let world = World::new().await;
     sqlx::raw_sql(
         "insert into work_items (id, repo, branch, status, priority, source, queued_at)
              select gen_random_uuid(), case when n % 2 = 0 then 'octocat/Full' else 'octocat/crashes' end,
                     'whim/' || n, 'queued', 'critical', 'api', now() - interval '1 day' + make_interval(secs => n)
              from generate_series(1, 20000) as n;
-         insert into work_items (id, repo, branch, status, priority, source)
-             select gen_random_uuid(), 'octocat/free-' || n % 10, 'whim/' || n, 'queued', 'low', 'api'
+         insert into work_items (id, repo, branch, status, priority, source, requested_by, queued_at)
+             select gen_random_uuid(), 'octocat/free-1', 'whim/of-one-' || n, 'queued', 'critical', 'api', 'Mona',
+                    now() - interval '2 days'
+             from generate_series(1, 20000) as n;
+         insert into work_items (id, repo, branch, status, priority, source, requested_by)
+             select gen_random_uuid(), 'octocat/free-' || n % 10, 'whim/' || n, 'queued', 'low', 'api',
+                    case when n % 20 < 10 then 'hubot' end
              from generate_series(1, 100) as n;
          analyze work_items;",
     )
@@ -117,18 +122,22 @@ async fn a_claim_that_leaves_repositories_out_reads_a_few_rows_however_many_item
     .await
     .unwrap();
     let query = include_str!("../../src/db/work_items/first_of_others.sql")
-        .replace("$1", "array['octocat/full', 'octocat/crashes']");
+        .replace("$1", "array['octocat/full', 'octocat/crashes']")
+        .replace("$2", "array['mona']");
 
     let explain = sqlx::AssertSqlSafe(format!("explain (analyze, format json) {query}"));
     let plan: serde_json::Value = sqlx::query_scalar(explain).fetch_one(&world.pool).await.unwrap();
 
     let mut scans = Vec::new();
     collect_scans(&plan[0]["Plan"], &mut scans);
-    // Twelve repositories and the end: each is found once, and each but the two has its first item read.
+    // Twenty-three people in repositories, nobody included, and the end: each is found once, and each but three has its
+    // first item read.
     let rows: f64 = scans.iter().map(|(_, rows)| rows).sum();
-    assert!(rows <= 40.0, "{rows} rows: {plan:#}");
+    assert!(rows <= 60.0, "{rows} rows: {plan:#}");
     assert!(
-        scans.iter().all(|(index, _)| index == "work_items_claim_by_repo"),
+        scans
+            .iter()
+            .all(|(index, _)| index == "work_items_claim_by_repo_and_user"),
         "{scans:?}"
     );
 }

@@ -94,6 +94,111 @@ async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
 }
 
 #[tokio::test]
+async fn an_item_counts_as_queued_from_when_its_spec_was_handed_in() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    sqlx::query(
+        "update work_items set queued_at = now() - interval '1 hour', created_at = now() - interval '1 hour'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    world
+        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .await
+        .expect(200);
+
+    let waited = world
+        .number("select extract(epoch from now() - queued_at)::bigint from work_items")
+        .await;
+    assert!(
+        waited < 600,
+        "{waited} s: the time that the spec took is not waiting for a worker"
+    );
+}
+
+#[tokio::test]
+async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_tries_then() {
+    let world = World::new().await;
+    let (first, second) = (generating(&world).await, generating(&world).await);
+    let third = generating(&world).await;
+    let queued = world.submit().await;
+    let because = async |id: WorkItemId| {
+        let told = world.get(&format!("/api/work/{id}/explain")).await.expect(200);
+        told["because"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(because(first).await, "spec_missing");
+
+    let failed = json!({
+        "reason": "The model API limits us (429).", "retryable": true, "cause": "model_limited",
+        "retryAfterSeconds": 3600,
+    });
+    let item = world
+        .post(&format!("/api/work/{first}/spec/fail"), &failed)
+        .await
+        .expect(200);
+
+    let status = world.get("/api/status").await.expect(200);
+    let breaker = &status["breakers"][0];
+    assert_eq!(
+        (&breaker["subject"], &breaker["cause"], &breaker["endsByItself"]),
+        (&json!("model"), &json!("model_limited"), &json!(true)),
+        "{status:#}"
+    );
+    assert!(
+        item["nextRetryAt"].as_str() <= breaker["until"].as_str(),
+        "{item:#}"
+    );
+    assert_eq!(item["failureCause"], "model_limited");
+    let left = "select extract(epoch from until - now())::bigint from breakers";
+    assert!((3590..=3661).contains(&world.number(left).await));
+    for id in [second, third, queued] {
+        assert_eq!(because(id).await, "model_unavailable");
+    }
+
+    // A spec that was being written all the while says nothing of a limit that was met since.
+    let hand_in = async |id: WorkItemId| {
+        let path = format!("/api/work/{id}/spec");
+        world.put(&path, &json!({ "spec": SPEC })).await.expect(200);
+    };
+    hand_in(third).await;
+    assert_eq!(because(second).await, "model_unavailable");
+
+    // Its time has come, and it is to be tried first: the oldest that waits for a spec does.
+    sqlx::query("update breakers set until = now(), ends_by_itself = false")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world.end_waits().await;
+    assert_eq!(because(first).await, "spec_missing");
+    assert_eq!(because(second).await, "model_unavailable");
+    hand_in(first).await;
+    assert_eq!(because(second).await, "spec_missing");
+    let status = world.get("/api/status").await.expect(200);
+    assert_eq!(status["breakers"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_not_the_models_trouble_opens_no_breaker_of_the_model() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let path = format!("/api/work/{id}/spec/fail");
+    for (cause, retryable) in [
+        ("crash", true),
+        ("github_refused", true),
+        ("model_refused", false),
+    ] {
+        let failed = json!({ "reason": "It broke.", "retryable": retryable, "cause": cause });
+        let refused = world.post(&path, &failed).await;
+        assert_eq!(refused.expect_refused_field(), "cause", "{cause}");
+    }
+    let slow = json!({ "reason": "One answer took too long.", "retryable": true });
+    world.post(&path, &slow).await.expect(200);
+    assert_eq!(world.number("select count(*) from breakers").await, 0);
+}
+
+#[tokio::test]
 async fn a_generated_spec_has_to_keep_every_convention() {
     let world = World::new().await;
     let id = generating(&world).await;

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use whim_core::WorkItemId;
+use whim_core::protocol::queue::Explanation;
 use whim_core::protocol::work::{CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage};
 use whim_core::protocol::{ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 
@@ -24,6 +25,7 @@ pub(super) fn router(shared: Shared) -> Router {
     Router::new()
         .route("/api/work", post(create).get(list))
         .route("/api/work/{id}", get(look))
+        .route("/api/work/{id}/explain", get(explain))
         .route("/api/work/{id}/spec", put(hand_in))
         .route("/api/work/{id}/spec/fail", post(fail_spec))
         .route("/api/work/{id}/requeue", post(requeue))
@@ -94,6 +96,13 @@ async fn list(
 
 async fn look(State(shared): State<Shared>, Path(id): Path<WorkItemId>) -> Answer {
     read(&shared).get(id).map(Json)
+}
+
+async fn explain(
+    State(shared): State<Shared>,
+    Path(id): Path<WorkItemId>,
+) -> Result<Json<Explanation>, Refusal> {
+    read(&shared).explain(id).map(Json)
 }
 
 async fn hand_in(

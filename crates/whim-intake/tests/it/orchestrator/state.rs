@@ -5,6 +5,7 @@ use chrono::{TimeDelta, Utc};
 use ralph_contract::SpecDocument;
 use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
+use whim_core::protocol::queue::{Because, Explanation};
 use whim_core::protocol::work::{CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage};
 use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
@@ -19,6 +20,10 @@ pub(super) struct State {
     pub(super) items: Vec<WorkItem>,
     pub(super) requests: Vec<(Method, String)>,
     pub(super) away: bool,
+    /// The model is spared: no spec may be asked for but that of this item.
+    pub(super) spared: Option<Option<WorkItemId>>,
+    /// What was told of specs that could not be written.
+    pub(super) failures: Vec<FailSpec>,
     pub(super) hold: Option<(Method, &'static str)>,
 }
 
@@ -46,7 +51,7 @@ impl State {
             "id": id, "repo": request.repo, "status": WorkItemStatus::Generating,
             "branch": BranchName::for_item(id, request.metadata.issue_number, &title),
             "priority": request.priority, "source": source, "sourceRef": request.source_ref,
-            "metadata": request.metadata, "description": description, "retries": 0, "maxRetries": 3,
+            "requestedBy": request.requested_by, "metadata": request.metadata, "description": description, "retries": 0, "maxRetries": 3,
             "leaseEpoch": 0, "run": 1, "iteration": 0, "tasksTotal": 0, "tasksDone": 0,
             "createdAt": Utc::now(), "updatedAt": Utc::now(),
         }))
@@ -82,6 +87,22 @@ impl State {
         found.ok_or_else(|| Refusal::new(ErrorCode::NotFound, format!("there is no item {id}")))
     }
 
+    pub(super) fn explain(&self, id: WorkItemId) -> Result<Explanation, Refusal> {
+        let item = self.get(id)?;
+        let because = match self.spared {
+            _ if item.status != WorkItemStatus::Generating => Because::Ended,
+            Some(tries) if tries != Some(id) => Because::ModelUnavailable,
+            Some(_) | None => Because::SpecMissing,
+        };
+        Ok(Explanation {
+            id,
+            status: item.status,
+            because,
+            explanation: String::new(),
+            until: None,
+        })
+    }
+
     pub(super) fn hand_in(&mut self, id: WorkItemId, put: PutSpec) -> Result<WorkItem, Refusal> {
         let document = SpecDocument::parse(put.spec.clone());
         if document.check_submittable().is_err() || !document.violations().is_empty() {
@@ -108,6 +129,7 @@ impl State {
             return Err(Refusal::new(ErrorCode::InvalidRequest, "reason: 1 to 4096 bytes"));
         }
         let item = self.get(id)?;
+        self.failures.push(fail.clone());
         if item.status == WorkItemStatus::Generating {
             let changes = if fail.retryable {
                 json!({"nextRetryAt": Utc::now() + TimeDelta::hours(1), "error": fail.reason})
@@ -145,7 +167,10 @@ impl State {
         };
         self.change(
             id,
-            &json!({"status": status, "run": item.run + 1, "error": null, "prUrl": null, "prNumber": null}),
+            &json!({
+                "status": status, "run": item.run + 1, "error": null, "prUrl": null, "prNumber": null,
+                "requestedBy": request.requested_by.or(item.requested_by),
+            }),
         );
         self.get(id)
     }

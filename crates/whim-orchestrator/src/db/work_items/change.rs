@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
-use whim_core::{CommitHash, FailureCause, IssueNumber, LeaseEpoch, WorkItemId, WorkItemStatus};
+use whim_core::{CommitHash, FailureCause, IssueNumber, LeaseEpoch, UserName, WorkItemId, WorkItemStatus};
 
 use super::TaskCounts;
 
@@ -173,11 +173,16 @@ pub enum NextRun<'a> {
     },
 }
 
-/// Begins another run of an item that has ended.
+/// Begins another run of an item that has ended, for whoever asked for it: without a name, whoever asked before.
 ///
 /// # Errors
 /// A violation of [`super::LIVE_BRANCH_KEY`] when another live item works on the branch by now.
-pub async fn requeue(db: &mut PgConnection, id: WorkItemId, next: &NextRun<'_>) -> sqlx::Result<bool> {
+pub async fn requeue(
+    db: &mut PgConnection,
+    id: WorkItemId,
+    next: &NextRun<'_>,
+    requested_by: Option<&UserName>,
+) -> sqlx::Result<bool> {
     let (to, tasks) = match next {
         NextRun::Resumed => (WorkItemStatus::Queued, None),
         NextRun::Anew { tasks, .. } => (WorkItemStatus::Queued, Some(*tasks)),
@@ -188,13 +193,15 @@ pub async fn requeue(db: &mut PgConnection, id: WorkItemId, next: &NextRun<'_>) 
         "update work_items
          set status = $2, run = run + 1, retries = 0, failed_starts = 0, spec_delays = 0, failure_cause = null,
              pr_url = null, pr_number = null, ended_at = null, queued_at = now(), updated_at = now(),
-             tasks_total = coalesce($4, tasks_total), tasks_done = coalesce($5, tasks_done)
+             tasks_total = coalesce($4, tasks_total), tasks_done = coalesce($5, tasks_done),
+             requested_by = coalesce($6, requested_by)
          where id = $1 and status = any($3) and ended_at is not null",
         id as WorkItemId,
         to as WorkItemStatus,
         to.predecessors() as &[WorkItemStatus],
         tasks.map(|tasks| tasks.total),
         tasks.map(|tasks| tasks.done),
+        requested_by.map(UserName::as_str),
     )
     .execute(&mut *db)
     .await?;
@@ -226,7 +233,7 @@ pub async fn requeue(db: &mut PgConnection, id: WorkItemId, next: &NextRun<'_>) 
     Ok(true)
 }
 
-/// From `generating` to `queued` with the spec that was written.
+/// From `generating` to `queued` with the spec that was written. From now on it waits for a worker.
 pub async fn hand_in_spec(
     db: &mut PgConnection,
     id: WorkItemId,
@@ -236,7 +243,7 @@ pub async fn hand_in_spec(
     let changed = sqlx::query!(
         "update work_items
          set status = 'queued', next_retry_at = null, spec_delays = 0, failure_cause = null,
-             tasks_total = $2, tasks_done = $3, updated_at = now()
+             tasks_total = $2, tasks_done = $3, queued_at = now(), updated_at = now()
          where id = $1 and status = 'generating'",
         id as WorkItemId,
         tasks.total,

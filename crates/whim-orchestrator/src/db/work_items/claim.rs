@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId, WorkerId};
+use whim_core::{BranchName, LeaseEpoch, RepoName, UserName, WorkItemId, WorkerId};
 
 /// A worker to be, but for its item.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub struct Claimed {
     pub branch: BranchName,
     /// The epoch that begins with this claim.
     pub lease_epoch: LeaseEpoch,
-    /// The time since its submission, when this is its first claim.
+    /// The time since it was queued, when this is its first claim.
     pub waited: Option<Duration>,
 }
 
@@ -53,12 +53,32 @@ pub async fn claim_one(
     take(db, worker, Some(item)).await
 }
 
-/// The item that [`claim`] would take if the `spared` repositories (in lower case) had none; locked until the end of
+/// An item that would be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct First {
+    /// The item.
+    pub id: WorkItemId,
+    /// Its repository.
+    pub repo: RepoName,
+    /// Who asked for it.
+    pub requested_by: Option<UserName>,
+}
+
+/// The item that [`claim`] would take if these repositories and users (in lower case) had none; locked until the end of
 /// the transaction.
-pub async fn first_of_others(db: &mut PgConnection, spared: &[String]) -> sqlx::Result<Option<WorkItemId>> {
-    sqlx::query_file_scalar!("src/db/work_items/first_of_others.sql", spared)
-        .fetch_optional(db)
-        .await
+pub async fn first_of_others(
+    db: &mut PgConnection,
+    repositories: &[String],
+    users: &[String],
+) -> sqlx::Result<Option<First>> {
+    sqlx::query_file_as!(
+        First,
+        "src/db/work_items/first_of_others.sql",
+        repositories,
+        users
+    )
+    .fetch_optional(db)
+    .await
 }
 
 async fn take(

@@ -20,13 +20,13 @@ with item as (
         limit 1
         for update skip locked
     ))
-    returning id, repo, branch, lease_epoch, max_iterations,
+    returning id, repo, branch, requested_by, lease_epoch, max_iterations,
         case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds
 ),
 worker as (
-    insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance)
+    insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance, requested_by)
     -- Without a limit of the item's own: `least` leaves nulls out.
-    select $1, id, lease_epoch, $3, least(max_iterations, $4), $5, $6
+    select $1, id, lease_epoch, $3, least(max_iterations, $4), $5, $6, requested_by
     from item
     returning id
 ),

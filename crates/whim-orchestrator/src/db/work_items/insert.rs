@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::work::WorkMetadata;
-use whim_core::{BranchName, Priority, RepoName, SourceName, WorkItemId, WorkItemStatus};
+use whim_core::{BranchName, Priority, RepoName, SourceName, UserName, WorkItemId, WorkItemStatus};
 
 use super::TaskCounts;
 
@@ -27,6 +27,8 @@ pub struct NewItem {
     pub source: SourceName,
     /// What it is called there.
     pub source_ref: Option<String>,
+    /// Who asked for it.
+    pub requested_by: Option<UserName>,
     /// The caller's limit for one attempt.
     pub max_iterations: Option<i32>,
     /// How far its checklist is.
@@ -58,8 +60,9 @@ pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inser
         "with told as materialized (select set_config('whim.told_after_commit', 'on', true)),
          item as (
              insert into work_items
-                (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done,
+                 requested_by)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14)
              on conflict (lower(repo), source, source_ref) where source_ref is not null do nothing
              returning id
          )
@@ -78,6 +81,7 @@ pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inser
         item.spec.as_deref(),
         item.description.as_deref(),
         Json(&item.metadata) as Json<&WorkMetadata>,
+        item.requested_by.as_ref().map(UserName::as_str),
     )
     .execute(&mut *db)
     .await?;

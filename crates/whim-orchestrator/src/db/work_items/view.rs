@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use whim_core::protocol::work::{WorkFilter, WorkItem, WorkMetadata};
 use whim_core::{
     BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, Priority, RepoName, SourceName, Stage,
-    WorkItemId, WorkItemStatus, WorkerId,
+    UserName, WorkItemId, WorkItemStatus, WorkerId,
 };
 
 struct Row {
@@ -17,6 +17,7 @@ struct Row {
     priority: Priority,
     source: SourceName,
     source_ref: Option<String>,
+    requested_by: Option<UserName>,
     run: i32,
     lease_epoch: LeaseEpoch,
     worker_id: Option<WorkerId>,
@@ -50,6 +51,7 @@ impl Row {
             priority,
             source,
             source_ref,
+            requested_by,
             run,
             lease_epoch,
             worker_id,
@@ -79,6 +81,7 @@ impl Row {
             priority,
             source,
             source_ref,
+            requested_by,
             metadata,
             retries: retries.cast_unsigned(),
             max_retries,
@@ -117,7 +120,7 @@ macro_rules! select {
     (@ $texts:literal, $rest:literal, $($argument:expr),*) => {
         sqlx::query_as!(
             Row,
-            "select i.id, i.repo, i.branch, i.status, i.priority, i.source, i.source_ref, i.run, i.lease_epoch,
+            "select i.id, i.repo, i.branch, i.status, i.priority, i.source, i.source_ref, i.requested_by, i.run, i.lease_epoch,
                     i.worker_id, i.retries, i.next_retry_at, i.failure_cause, i.pr_url, i.pr_number,
                     i.tasks_total, i.tasks_done, i.created_at, i.updated_at, i.started_at, i.ended_at,
                     t.metadata, t.error, b.stage as \"stage?\", b.iteration as \"iteration?\", "
@@ -247,6 +250,18 @@ pub async fn queue(
         );
     }
     Ok(rows.into_iter().map(|row| row.into_item(max_retries)).collect())
+}
+
+/// The item whose spec is written next: the most urgent and oldest of those that wait for one and for no time.
+pub async fn next_without_spec(db: impl PgExecutor<'_>) -> sqlx::Result<Option<WorkItemId>> {
+    sqlx::query_scalar!(
+        "select id from work_items
+         where status = 'generating' and next_retry_at is null
+         order by priority, created_at, id
+         limit 1"
+    )
+    .fetch_optional(db)
+    .await
 }
 
 /// How many items will be taken before one that is queued and waits for no time; counts to `most` and no further.

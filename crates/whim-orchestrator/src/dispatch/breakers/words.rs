@@ -45,13 +45,8 @@ fn explanation(open: &Open) -> String {
         }
         (BreakerSubject::Repository, _) => format!("{} workers in a row crashed in {name}", open.reports),
     };
-    let mend = if open.cause == FailureCause::ModelRefused {
-        ": set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator"
-    } else if open.cause == FailureCause::GitHubRefused {
-        ": set GITHUB_TOKEN to one that is valid and restart the orchestrator"
-    } else {
-        ""
-    };
+    let mend = open.cause.mended_by().map(|advice| format!(": {advice}"));
+    let mend = mend.unwrap_or_default();
     let reason = open.reason.trim_end_matches('.');
     let end = if open.probing {
         "one worker is trying now, and the rest follows when it works".to_owned()
@@ -139,8 +134,8 @@ mod tests {
         The model API limits Whim (usage limit reached); work goes on at 1970-01-01 00:00:00 UTC.
         The model API is not available (529); one worker is trying now, and the rest follows when it works.
         The model API is not available (529); one worker tries next, and the rest follows when it works.
-        The model API refuses Whim's credentials (401): set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator; one worker tries at 1970-01-01 00:00:00 UTC.
-        GitHub refuses Whim's token (401): set GITHUB_TOKEN to one that is valid and restart the orchestrator; one worker tries at 1970-01-01 00:00:00 UTC.
+        The model API refuses Whim's credentials (401): set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator and the intake; one worker tries at 1970-01-01 00:00:00 UTC.
+        GitHub refuses Whim's token (401): set GITHUB_TOKEN to one that is valid and restart the orchestrator and the intake; one worker tries at 1970-01-01 00:00:00 UTC.
         GitHub is not available or limits Whim (502); one worker tries at 1970-01-01 00:00:00 UTC.
         Workers cannot be started by here (no engine); one worker tries at 1970-01-01 00:00:00 UTC.
         The disk is full that the workers of here write to (cloning); one worker tries at 1970-01-01 00:00:00 UTC.

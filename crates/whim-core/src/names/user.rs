@@ -1,0 +1,56 @@
+use serde::{Deserialize, Serialize};
+
+use super::{InvalidName, text_name};
+
+/// A person who asked for work: a login of GitHub's, or what another source calls its people. Compared without regard
+/// to case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
+#[serde(try_from = "String", into = "String")]
+pub struct UserName(String);
+
+text_name!(UserName);
+
+impl UserName {
+    /// Parses 1 to 100 ASCII letters, digits and `- _ . @ + [ ]`, the first not `-`: logins of GitHub's with those of
+    /// its apps (`dependabot[bot]`), and addresses.
+    ///
+    /// # Errors
+    /// When the text is anything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let allowed = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'[' | b']')
+        };
+        let fits = (1..=100).contains(&text.len()) && text.bytes().all(allowed) && !text.starts_with('-');
+        if !fits {
+            return Err(InvalidName::new(
+                "user",
+                text,
+                "is not a user's name",
+                "1 to 100 letters, digits and `- _ . @ + [ ]`, for example `octocat`",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_of_people_and_apps_and_addresses_are_names_and_nothing_else_is() {
+        for name in [
+            "octocat",
+            "Mona-Lisa_corp",
+            "dependabot[bot]",
+            "ana+whim@example.org",
+        ] {
+            assert_eq!(UserName::parse(name).unwrap().as_str(), name);
+        }
+        for text in ["", "-rf", "two words", "a/b", "ä", "a\0b", &"x".repeat(101)] {
+            assert!(UserName::parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Budgets of single repositories and people (`ATTACKS.md`, row 35).
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use serde_json::{Value, json};
+use whim_core::protocol::work::WorkItem;
+use whim_core::{WorkItemStatus, WorkerId};
+use whim_testkit::wait::wait_until;
+
+use crate::app::{PATIENCE, Services, TestApp};
+
+/// More slots and iterations than any test needs: what holds back is the budget in question.
+const ROOM: [(&str, &str); 3] = [
+    ("MAX_WORKERS", "50"),
+    ("DAILY_BUDGET", "100000"),
+    ("MAX_ITERATIONS", "10"),
+];
+
+fn with<'a>(settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [&ROOM, settings].concat()
+}
+
+/// What each worker of these repositories or people may use, the least first.
+async fn reserved(app: &TestApp, of: &str) -> Vec<i32> {
+    sqlx::query_scalar(
+        "select w.max_iterations from workers w join work_items i on i.id = w.work_item_id
+         where lower(i.repo) = $1 or lower(w.requested_by) = $1
+         order by w.max_iterations",
+    )
+    .bind(of)
+    .fetch_all(&app.app.database)
+    .await
+    .unwrap()
+}
+
+async fn until_reserved(app: &TestApp, of: &str, expected: &[i32]) {
+    wait_until("the whole budget to be reserved", PATIENCE, async || {
+        let reserved = reserved(app, of).await;
+        if reserved == expected {
+            Ok(())
+        } else {
+            Err(format!("{of}: {reserved:?} instead of {expected:?}"))
+        }
+    })
+    .await
+    .unwrap();
+}
+
+async fn explain(app: &TestApp, item: &WorkItem) -> Value {
+    let (status, told) = app.get(&format!("/api/work/{}/explain", item.id)).await;
+    assert_eq!(status, 200, "{told}");
+    told
+}
+
+async fn tell_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
+    let beat = json!({ "seq": iteration, "iteration": iteration });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+    assert_eq!(status, 200, "{answer}");
+}
+
+/// Those items of which none had a worker.
+async fn waiting(app: &TestApp, items: &[WorkItem]) -> Vec<WorkItem> {
+    let mut waiting = Vec::new();
+    for item in items {
+        let item = app.item(item.id).await;
+        if item.status == WorkItemStatus::Queued {
+            waiting.push(item);
+        }
+    }
+    waiting
+}
+
+#[tokio::test]
+async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_up_no_other() {
+    let services = Services::new().await;
+    let settings = with(&[
+        ("DAILY_BUDGET_PER_REPO", "25"),
+        ("DAILY_BUDGET_BY_REPO", "octocat/Small=7,octocat/closed=0"),
+    ]);
+    let (one, other) = tokio::join!(
+        TestApp::beside(&services, &settings),
+        TestApp::beside(&services, &settings)
+    );
+    let mut items = Vec::new();
+    for n in 0..6 {
+        let app = if n % 2 == 0 { &one } else { &other };
+        for repo in [
+            "octocat/large",
+            "octocat/small",
+            "octocat/closed",
+            "Octocat/Large",
+        ] {
+            let fields = json!({ "repo": repo, "priority": "critical" });
+            items.push(app.submit_with(fields).await);
+        }
+    }
+    let behind_all = one
+        .submit_with(json!({ "repo": "octocat/other", "priority": "low" }))
+        .await;
+
+    until_reserved(&one, "octocat/large", &[5, 10, 10]).await;
+    until_reserved(&one, "octocat/small", &[7]).await;
+    one.wait_for(behind_all.id, "the other repository to have its worker", |item| {
+        item.worker_id.is_some()
+    })
+    .await;
+
+    assert_eq!(reserved(&one, "octocat/closed").await, [] as [i32; 0]);
+    let waiting = waiting(&one, &items).await;
+    assert_eq!(waiting.len(), items.len() - 4);
+    for (repo, sentence) in [
+        (
+            "octocat/small",
+            "The day's 7 iterations of octocat/small are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_BY_REPO)",
+        ),
+        (
+            "octocat/closed",
+            "Nothing is started in octocat/closed (DAILY_BUDGET_BY_REPO).",
+        ),
+    ] {
+        let item = waiting.iter().find(|item| item.repo.as_str() == repo).unwrap();
+        let told = explain(&one, item).await;
+        assert_eq!(told["because"], "budget_used_up", "{told:#}");
+        assert!(told["until"].is_string(), "{told:#}");
+        assert!(
+            told["explanation"].as_str().unwrap().starts_with(sentence),
+            "{told:#}"
+        );
+    }
+    let (_, status) = one.get("/api/status").await;
+    let warnings = status["warnings"].to_string();
+    for repo in ["octocat/large", "octocat/small"] {
+        assert!(
+            warnings.contains(&format!("iterations of {repo} are used")),
+            "{warnings}"
+        );
+    }
+    assert!(!warnings.contains("octocat/other"), "{warnings}");
+    assert_eq!(status["waitingFor"], json!([]), "others would be started at once");
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn what_one_person_asks_for_never_reserves_more_than_a_persons_budget_of_the_day() {
+    let services = Services::new().await;
+    let settings = with(&[("DAILY_BUDGET_PER_USER", "15"), ("DAILY_BUDGET_PER_REPO", "100")]);
+    let (one, other) = tokio::join!(
+        TestApp::beside(&services, &settings),
+        TestApp::beside(&services, &settings)
+    );
+    let mut items = Vec::new();
+    for n in 0..6 {
+        let app = if n % 2 == 0 { &one } else { &other };
+        for (repo, user) in [("octocat/a", "Mona"), ("octocat/b", "mona")] {
+            let fields = json!({ "repo": repo, "priority": "critical", "requestedBy": user });
+            items.push(app.submit_with(fields).await);
+        }
+    }
+    let of_another = one
+        .submit_with(json!({ "repo": "octocat/a", "priority": "low", "requestedBy": "hubot" }))
+        .await;
+    let of_nobody = one
+        .submit_with(json!({ "repo": "octocat/b", "priority": "low" }))
+        .await;
+
+    until_reserved(&one, "mona", &[5, 10]).await;
+    for item in [&of_another, &of_nobody] {
+        one.wait_for(item.id, "a worker", |item| item.worker_id.is_some())
+            .await;
+    }
+
+    let waiting = waiting(&one, &items).await;
+    assert_eq!(waiting.len(), items.len() - 2);
+    let told = explain(&one, &waiting[0]).await;
+    assert_eq!(told["because"], "budget_used_up", "{told:#}");
+    let sentence = told["explanation"].as_str().unwrap();
+    assert!(
+        sentence.to_lowercase().starts_with(
+            "the day's 15 iterations for what mona asks for are used or reserved (daily_budget_per_user)"
+        ),
+        "{sentence}"
+    );
+    let (_, status) = one.get("/api/status").await;
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains("for what mona asks for"), "{warnings}");
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn the_budget_of_a_repository_is_settled_by_what_was_used() {
+    let app = TestApp::with(&with(&[("DAILY_BUDGET_PER_REPO", "12")])).await;
+    let first = app.submit().await;
+    let worker = app.wait_for_worker(first.id).await;
+    app.register(worker).await;
+    let second = app.submit().await;
+    let second_worker = app.wait_for_worker(second.id).await;
+    assert_eq!(
+        app.register(second_worker).await["maxIterations"],
+        2,
+        "what was left"
+    );
+    let third = app.submit().await;
+    assert_eq!(explain(&app, &third).await["because"], "budget_used_up");
+
+    tell_iterations(&app, worker, 4).await;
+    let (status, answer) = app
+        .post(&format!("/api/work/{}/cancel", first.id), &json!({}))
+        .await;
+    assert_eq!(status, 200, "{answer}");
+
+    let third_worker = app.wait_for_worker(third.id).await;
+    assert_eq!(
+        app.register(third_worker).await["maxIterations"],
+        6,
+        "what the first worker did not use of its ten"
+    );
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_counts_for_who_asked_for_it_and_the_next_one_for_who_asks_next() {
+    let app = TestApp::with(&with(&[("DAILY_BUDGET_PER_USER", "10")])).await;
+    let item = app.submit_with(json!({ "requestedBy": "mona" })).await;
+    let worker = app.wait_for_worker(item.id).await;
+    app.register(worker).await;
+    tell_iterations(&app, worker, 6).await;
+    let cancel = format!("/api/work/{}/cancel", item.id);
+    let (status, answer) = app.post(&cancel, &json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+
+    let requeue = format!("/api/work/{}/requeue", item.id);
+    let (status, answer) = app.post(&requeue, &json!({ "requestedBy": "hubot" })).await;
+    assert_eq!((status.as_u16(), &answer["requestedBy"]), (200, &json!("hubot")));
+    let worker = app
+        .wait_for(item.id, "another worker", |item| item.worker_id != Some(worker))
+        .await
+        .worker_id
+        .unwrap();
+    assert_eq!(app.register(worker).await["maxIterations"], 10, "all of hubot's");
+    let another_of_mona = app.submit_with(json!({ "requestedBy": "mona" })).await;
+    let worker = app.wait_for_worker(another_of_mona.id).await;
+    assert_eq!(
+        app.register(worker).await["maxIterations"],
+        4,
+        "what mona used stays used"
+    );
+    app.stop().await;
+}
