@@ -6,7 +6,9 @@
 mod machine;
 mod model;
 
+use proptest::bool::weighted;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -17,38 +19,59 @@ use self::machine::Machine;
 use self::model::Report;
 
 const CASES: u32 = 50;
-const MOST_STEPS: usize = 40;
+const MOST_STEPS: usize = 50;
 
-/// One thing that happens. Workers and items are picked among all that there ever were.
+/// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {
     Enqueue(Priority),
     Claim,
-    Register(Index),
+    /// So many times in a row: an item is claimed, its worker ends before it registers, and the wait is over.
+    FailedStarts(usize),
+    Register(Pick),
     Beat {
-        worker: Index,
+        worker: Pick,
         iteration: u32,
-        again: bool,
+        /// It comes again, and tells of another iteration.
+        again: Option<u32>,
     },
     Report {
-        worker: Index,
+        worker: Pick,
         report: Report,
         cause: FailureCause,
         iterations: u32,
     },
-    Expire(Index),
-    Kill(Index),
-    Cancel(Index),
-    Requeue(Index),
+    Expire(Pick),
+    Kill(Pick),
+    Cancel(Pick),
+    Requeue(Pick),
     EndWaits,
     Restart,
 }
 
+/// A worker or an item: one to which the step fits, if there is any, or one of all that there ever were.
+#[derive(Clone, Debug)]
+struct Pick {
+    fits: bool,
+    index: Index,
+}
+
+/// Mostly one to which the step fits: of those that ended there are soon many.
+fn pick() -> impl Strategy<Value = Pick> {
+    (weighted(0.8), any::<Index>()).prop_map(|(fits, index)| Pick { fits, index })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let priorities = select(vec![Priority::High, Priority::Medium, Priority::Low]);
-    let causes = select(FailureCause::ALL.to_vec());
+    // Those that spend a retry more often: it takes several of one item to see all that comes of them.
+    let spending = vec![
+        FailureCause::Crash,
+        FailureCause::OutOfMemory,
+        FailureCause::TestsFailed,
+    ];
+    let causes = prop_oneof![select(spending), select(FailureCause::ALL.to_vec())];
     let failures = (
-        any::<Index>(),
+        pick(),
         prop_oneof![Just(Report::Fail), Just(Report::Stuck)],
         causes,
         0..6_u32,
@@ -56,21 +79,22 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => priorities.prop_map(Step::Enqueue),
         6 => Just(Step::Claim),
-        6 => any::<Index>().prop_map(Step::Register),
-        4 => (any::<Index>(), 0..6_u32, any::<bool>())
+        1 => (1..8_usize).prop_map(Step::FailedStarts),
+        6 => pick().prop_map(Step::Register),
+        8 => (pick(), 0..6_u32, option::of(0..6_u32))
             .prop_map(|(worker, iteration, again)| Step::Beat { worker, iteration, again }),
-        3 => (any::<Index>(), 0..6_u32).prop_map(|(worker, iterations)| Step::Report {
+        3 => (pick(), 0..6_u32).prop_map(|(worker, iterations)| Step::Report {
             worker,
             report: Report::Complete,
             cause: FailureCause::Crash,
             iterations,
         }),
-        3 => failures
+        6 => failures
             .prop_map(|(worker, report, cause, iterations)| Step::Report { worker, report, cause, iterations }),
-        2 => any::<Index>().prop_map(Step::Expire),
-        1 => any::<Index>().prop_map(Step::Kill),
-        1 => any::<Index>().prop_map(Step::Cancel),
-        1 => any::<Index>().prop_map(Step::Requeue),
+        2 => pick().prop_map(Step::Expire),
+        1 => pick().prop_map(Step::Kill),
+        1 => pick().prop_map(Step::Cancel),
+        2 => pick().prop_map(Step::Requeue),
         3 => Just(Step::EndWaits),
         1 => Just(Step::Restart),
     ]

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use chrono::NaiveDate;
-use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
@@ -13,12 +12,14 @@ use whim_orchestrator::reconcile::{OverdueWorkers, Retries};
 use whim_service::reconcile::Reconciler as _;
 use whim_testkit::invariants::{Invariants, Limits};
 
-use super::Step;
-use super::model::{Claimed, DAILY_BUDGET, MAX_ITERATIONS, MAX_WORKERS, Model, RETRIES, Report};
+use super::model::{Claimed, DAILY_BUDGET, Item, MAX_ITERATIONS, MAX_WORKERS, Model, RETRIES, Report};
+use super::{Pick, Step};
 use crate::world::{Answer, TestWorker, World, complete, id_of};
 
 /// Longer than a case: a wait ends when a step says so.
 const RETRY_DELAY: &str = "3600";
+
+const LIVE: [WorkerStatus; 2] = [WorkerStatus::Starting, WorkerStatus::Running];
 
 /// The model and the real thing, side by side.
 pub(super) struct Machine {
@@ -93,9 +94,23 @@ impl Machine {
                 let answer = self.world.post("/api/work", &body).await;
                 self.items.push(id_of(&answer.expect(201)));
             }
-            Step::Claim => self.claim().await?,
-            Step::Register(index) => {
-                let Some(worker) = pick(index, self.workers.len()) else {
+            Step::Claim => {
+                self.claim().await?;
+            }
+            Step::FailedStarts(times) => {
+                for _ in 0..*times {
+                    if let Claimed::Item { .. } = self.claim().await? {
+                        let worker = self.workers.len() - 1;
+                        self.model.expire(worker);
+                        self.expire(self.workers[worker].id).await;
+                        self.compare().await?;
+                    }
+                    self.model.end_waits();
+                    self.end_waits().await;
+                }
+            }
+            Step::Register(worker) => {
+                let Some(worker) = self.worker(worker, &[WorkerStatus::Starting]) else {
                     return Ok(());
                 };
                 let expected = self.model.register(worker);
@@ -109,15 +124,14 @@ impl Machine {
                 iteration,
                 again,
             } => {
-                let Some(worker) = pick(worker, self.workers.len()) else {
+                let Some(worker) = self.worker(worker, &[WorkerStatus::Running]) else {
                     return Ok(());
                 };
-                let expected = self.model.beat(worker, *iteration, *again);
-                let body = json!({ "seq": self.model.workers[worker].heartbeats, "iteration": iteration });
-                expect(
-                    expected,
-                    &self.world.call(&self.workers[worker], "heartbeat", &body).await,
-                )?;
+                self.beat(worker, *iteration, false).await?;
+                if let Some(iteration) = again {
+                    self.compare().await?;
+                    self.beat(worker, *iteration, true).await?;
+                }
             }
             Step::Report {
                 worker,
@@ -125,36 +139,36 @@ impl Machine {
                 cause,
                 iterations,
             } => {
-                let Some(worker) = pick(worker, self.workers.len()) else {
+                let Some(worker) = self.worker(worker, &[WorkerStatus::Running]) else {
                     return Ok(());
                 };
                 self.report(worker, *report, *cause, *iterations).await?;
             }
-            Step::Expire(index) => {
-                let Some(worker) = pick(index, self.workers.len()) else {
+            Step::Expire(worker) => {
+                let Some(worker) = self.worker(worker, &LIVE) else {
                     return Ok(());
                 };
                 self.model.expire(worker);
                 self.expire(self.workers[worker].id).await;
             }
-            Step::Kill(index) => {
-                let Some(worker) = pick(index, self.workers.len()) else {
+            Step::Kill(worker) => {
+                let Some(worker) = self.worker(worker, &LIVE) else {
                     return Ok(());
                 };
                 let expected = self.model.kill(worker);
                 let path = format!("/api/workers/{}/kill", self.workers[worker].id);
                 expect(expected, &self.world.post(&path, &json!({})).await)?;
             }
-            Step::Cancel(index) => {
-                let Some(item) = pick(index, self.items.len()) else {
+            Step::Cancel(item) => {
+                let Some(item) = self.item(item, |item| !item.status.is_terminal()) else {
                     return Ok(());
                 };
                 let expected = self.model.cancel(item);
                 let path = format!("/api/work/{}/cancel", self.items[item]);
                 expect(expected, &self.world.post(&path, &json!({})).await)?;
             }
-            Step::Requeue(index) => {
-                let Some(item) = pick(index, self.items.len()) else {
+            Step::Requeue(item) => {
+                let Some(item) = self.item(item, |item| item.status.is_terminal()) else {
                     return Ok(());
                 };
                 let expected = self.model.requeue(item);
@@ -170,7 +184,16 @@ impl Machine {
         self.compare().await
     }
 
-    async fn claim(&mut self) -> Outcome {
+    fn worker(&self, pick: &Pick, fits: &[WorkerStatus]) -> Option<usize> {
+        let status = |worker: usize| self.model.workers[worker].status;
+        picked(pick, self.workers.len(), |worker| fits.contains(&status(worker)))
+    }
+
+    fn item(&self, pick: &Pick, fits: impl Fn(&Item) -> bool) -> Option<usize> {
+        picked(pick, self.items.len(), |item| fits(&self.model.items[item]))
+    }
+
+    async fn claim(&mut self) -> Result<Claimed, TestCaseError> {
         let expected = self.model.claim();
         // The model knows nothing of what is spared after failures: that has tests of its own.
         sqlx::query("delete from breakers")
@@ -199,7 +222,15 @@ impl Machine {
             ClaimOutcome::NothingToDo => Claimed::Nothing,
             ClaimOutcome::Refused(_) => Claimed::Refused,
         };
-        same("the claim", &claimed, &expected)
+        same("the claim", &claimed, &expected)?;
+        Ok(claimed)
+    }
+
+    async fn beat(&mut self, worker: usize, iteration: u32, again: bool) -> Outcome {
+        let expected = self.model.beat(worker, iteration, again);
+        let body = json!({ "seq": self.model.workers[worker].heartbeats, "iteration": iteration });
+        let answer = self.world.call(&self.workers[worker], "heartbeat", &body).await;
+        expect(expected, &answer)
     }
 
     async fn report(
@@ -259,9 +290,18 @@ impl Machine {
 
     /// The rows are what the model says.
     async fn compare(&self) -> Outcome {
-        type ItemRow = (WorkItemId, WorkItemStatus, i32, i64, i32, Option<WorkerId>, bool);
+        type ItemRow = (
+            WorkItemId,
+            WorkItemStatus,
+            i32,
+            i64,
+            i32,
+            i32,
+            Option<WorkerId>,
+            bool,
+        );
         let rows: Vec<ItemRow> = sqlx::query_as(
-            "select id, status, run, lease_epoch, retries, worker_id, next_retry_at is not null
+            "select id, status, run, lease_epoch, retries, failed_starts, worker_id, next_retry_at is not null
              from work_items order by id",
         )
         .fetch_all(&self.world.pool)
@@ -275,6 +315,7 @@ impl Machine {
                 item.run,
                 item.epoch,
                 item.retries,
+                item.failed_starts.cast_signed(),
                 worker,
                 item.waits,
             )
@@ -283,18 +324,25 @@ impl Machine {
         expected.sort_by_key(|row| row.0);
         same("the items", &rows, &expected)?;
 
-        type WorkerRow = (WorkerId, WorkItemId, i64, WorkerStatus, i64);
+        type WorkerRow = (WorkerId, WorkItemId, i64, WorkerStatus, i64, i32);
         let rows: Vec<WorkerRow> = sqlx::query_as(
             "select id, work_item_id, lease_epoch, status,
-                    (select count(*) from worker_iterations n where n.worker_id = w.id)
-             from workers w order by id",
+                    (select count(*) from worker_iterations n where n.worker_id = w.id), b.iteration
+             from workers w join worker_beats b on b.worker_id = w.id order by id",
         )
         .fetch_all(&self.world.pool)
         .await
         .unwrap();
         let expected = self.model.workers.iter().enumerate().map(|(number, worker)| {
             let (id, item) = (self.workers[number].id, self.items[worker.item]);
-            (id, item, worker.epoch, worker.status, i64::from(worker.used))
+            (
+                id,
+                item,
+                worker.epoch,
+                worker.status,
+                i64::from(worker.used),
+                worker.used.cast_signed(),
+            )
         });
         let mut expected: Vec<WorkerRow> = expected.collect();
         expected.sort_by_key(|row| row.0);
@@ -312,8 +360,16 @@ struct Today {
     reserved: u32,
 }
 
-fn pick(index: &Index, size: usize) -> Option<usize> {
-    (size > 0).then(|| index.index(size))
+/// One of `size`; `None` when there is none.
+fn picked(pick: &Pick, size: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let all: Vec<usize> = (0..size).collect();
+    let fitting: Vec<usize> = all.iter().copied().filter(|number| fits(*number)).collect();
+    let from = if pick.fits && !fitting.is_empty() {
+        fitting
+    } else {
+        all
+    };
+    (!from.is_empty()).then(|| from[pick.index.index(from.len())])
 }
 
 fn expect(accepted: bool, answer: &Answer) -> Outcome {

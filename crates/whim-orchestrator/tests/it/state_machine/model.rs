@@ -3,7 +3,7 @@
 use whim_core::{FailureCause, Priority, RetryRule, WorkItemStatus, WorkerStatus};
 
 pub(super) const MAX_WORKERS: usize = 2;
-pub(super) const DAILY_BUDGET: u32 = 24;
+pub(super) const DAILY_BUDGET: u32 = 14;
 pub(super) const MAX_ITERATIONS: u32 = 4;
 pub(super) const RETRIES: usize = 3;
 /// Workers in a row that may end before they register without costing a retry.
@@ -27,7 +27,8 @@ pub(super) struct Item {
     pub(super) worker: Option<usize>,
     /// Whether its next attempt has to wait.
     pub(super) waits: bool,
-    failed_starts: u32,
+    /// Workers in a row that ended before they registered.
+    pub(super) failed_starts: u32,
     priority: Priority,
     /// Its place within its priority.
     place: usize,
@@ -85,7 +86,7 @@ impl Model {
 
     pub(super) fn claim(&mut self) -> Claimed {
         let left = DAILY_BUDGET - self.used() - self.reserved();
-        let slots = MAX_WORKERS - self.workers.iter().filter(|worker| is_live(worker)).count();
+        let slots = MAX_WORKERS - self.workers.iter().filter(|worker| worker.lives()).count();
         if slots == 0 || left == 0 {
             return Claimed::Refused;
         }
@@ -169,13 +170,13 @@ impl Model {
     }
 
     pub(super) fn expire(&mut self, worker: usize) {
-        if is_live(&self.workers[worker]) {
+        if self.workers[worker].lives() {
             self.end(worker, FailureCause::Lost, Some(From::Reconciler));
         }
     }
 
     pub(super) fn kill(&mut self, worker: usize) -> bool {
-        if is_live(&self.workers[worker]) {
+        if self.workers[worker].lives() {
             self.end(worker, FailureCause::Crash, Some(From::Person));
         }
         self.workers[worker].status == WorkerStatus::Killed
@@ -187,7 +188,7 @@ impl Model {
             cancelled.status = WorkItemStatus::Cancelled;
             cancelled.waits = false;
             for worker in self.workers.iter_mut().filter(|worker| worker.item == item) {
-                if is_live(worker) {
+                if worker.lives() {
                     worker.status = WorkerStatus::Killed;
                 }
             }
@@ -222,7 +223,7 @@ impl Model {
 
     /// Iterations that live workers may still use.
     pub(super) fn reserved(&self) -> u32 {
-        let live = self.workers.iter().filter(|worker| is_live(worker));
+        let live = self.workers.iter().filter(|worker| worker.lives());
         live.map(|worker| worker.max_iterations - worker.used).sum()
     }
 
@@ -262,11 +263,12 @@ impl Model {
 }
 
 impl Worker {
+    /// Whether it has not ended.
+    fn lives(&self) -> bool {
+        matches!(self.status, WorkerStatus::Starting | WorkerStatus::Running)
+    }
+
     fn use_up_to(&mut self, iteration: u32) {
         self.used = self.used.max(iteration.min(self.max_iterations));
     }
-}
-
-fn is_live(worker: &Worker) -> bool {
-    matches!(worker.status, WorkerStatus::Starting | WorkerStatus::Running)
 }
