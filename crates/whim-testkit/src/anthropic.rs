@@ -112,13 +112,11 @@ impl Anthropic {
         gate
     }
 
-    /// Refuses every request with this status from now on, whoever asks, until [`Self::end_outage`]; `retry_after` goes
-    /// out as the header, in whole seconds.
-    pub fn begin_outage(&self, status: u16, retry_after: Option<Duration>) {
-        self.state.write().outage = Some(ApiError {
-            retry_after,
-            ..ApiError::always(status)
-        });
+    /// Refuses every request with this status and these words from now on, whoever asks, until [`Self::end_outage`]. A
+    /// status that there is not is a 500.
+    pub fn begin_outage(&self, status: u16, words: impl Into<String>) {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.state.write().outage = Some(Refusal::new(status, words));
     }
 
     /// Answers again.
@@ -176,21 +174,23 @@ async fn messages(
         text: state.without_key(&conversation.text),
         body: state.without_key_in(&body),
     });
-    let outage = state.read().outage;
-    let outcome = match (kind, outage) {
-        (_, Some(error)) => Outcome::Error(error),
-        (RequestKind::Agent, None) => {
+    let outage = state.read().outage.clone();
+    if let Some(refusal) = outage {
+        return refusal.into_response();
+    }
+    let outcome = match kind {
+        RequestKind::Agent => {
             let open = state.stops_at(&conversation, session.as_deref());
             for open in open {
                 gate::pass(open).await;
             }
             decide(|passed| state.agent_outcome(&conversation, passed)).await
         }
-        (RequestKind::Spec, None) => {
+        RequestKind::Spec => {
             let text = request.texts(Role::User).collect::<Vec<_>>().join("\n");
             decide(|passed| state.spec_outcome(&text, passed)).await
         }
-        (RequestKind::Side, None) => Outcome::Content(Block::Text("Work on the checklist".to_owned())),
+        RequestKind::Side => Outcome::Content(Block::Text("Work on the checklist".to_owned())),
     };
     let latency = state.read().latency;
     tokio::time::sleep(latency).await;

@@ -12,7 +12,8 @@ use super::answer::Block;
 use super::coder::Coder;
 use super::conversation::{Conversation, Purpose, ToolCall};
 use super::gate::{Barrier, Progress};
-use super::script::{AgentScript, ApiError, Outcome, Rule, SpecScript};
+use super::refusal::Refusal;
+use super::script::{AgentScript, Outcome, Rule, SpecScript};
 use super::spec_writer::spec_from;
 
 /// Who asks.
@@ -55,7 +56,7 @@ pub(super) struct Inner {
     pub(super) barriers: Vec<Barrier>,
     pub(super) latency: Duration,
     /// What every request is refused with at the moment.
-    pub(super) outage: Option<ApiError>,
+    pub(super) outage: Option<Refusal>,
     pub(super) requests: Vec<RecordedRequest>,
     pub(super) violations: Vec<String>,
     /// The tool uses that were answered with, by id.

@@ -136,11 +136,15 @@ async fn in_an_outage_everybody_is_refused_until_it_is_over() {
     let model = Anthropic::start().unwrap();
     let requests = [spec_request("Greet people\n\n- By name\n"), agent_request(false)];
 
-    model.begin_outage(429, Some(Duration::from_secs(90)));
+    model.begin_outage(429, "Limit reached");
     for request in &requests {
         let response = post(&model, request).await;
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(response.headers()["retry-after"], "90");
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(
+            body["error"],
+            json!({ "type": "rate_limit_error", "message": "Limit reached" })
+        );
     }
     model.end_outage();
     for request in &requests {
