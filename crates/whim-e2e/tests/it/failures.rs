@@ -63,6 +63,47 @@ async fn an_agent_without_progress_ends_as_stuck_and_the_issue_says_so() {
     system.stop().await.unwrap();
 }
 
+// FAULTS.md, row 14.
+#[tokio::test]
+async fn an_agent_that_runs_the_same_command_for_ever_is_stuck_and_one_that_runs_others_is_not() {
+    let options = Options::watching([sample::REPOSITORY])
+        .setting("MAX_WORKERS", "2")
+        .setting("PROGRESS_DEADLINE_SECONDS", "15");
+    let system = one_repository(options).await;
+    for (title, command) in [
+        ("Go round in circles", "sleep 0.2"),
+        ("Try everything", "sleep 0.2; echo $turn"),
+    ] {
+        let script = AgentScript::Repeats(command.to_owned());
+        system.anthropic.when_agent_reads(title, script);
+    }
+    let open = |title| {
+        system
+            .github
+            .create_issue(sample::REPOSITORY, title, BODY, &["whim"])
+    };
+    let (circles, others) = (open("Go round in circles"), open("Try everything"));
+
+    system
+        .wait_for_label(sample::REPOSITORY, circles, "ai-failed", PATIENCE)
+        .await
+        .unwrap();
+
+    let stuck = item_of(&system, sample::REPOSITORY, circles).await;
+    assert_eq!(
+        (stuck.failure_cause, stuck.retries),
+        (Some(FailureCause::Stuck), 1)
+    );
+    let busy = item_of(&system, sample::REPOSITORY, others).await;
+    assert_eq!(
+        (busy.status, busy.retries),
+        (WorkItemStatus::InProgress, 0),
+        "{busy:#?}"
+    );
+    assert_nothing_was_nonsense(&system);
+    system.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn an_agent_that_gives_up_is_quoted_on_the_issue() {
     let system = one_repository(options()).await;

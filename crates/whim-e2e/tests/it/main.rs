@@ -7,4 +7,5 @@ mod five_issues;
 mod hostile;
 mod killed;
 mod locks;
+mod outage;
 mod world;
