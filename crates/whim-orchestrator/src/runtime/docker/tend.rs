@@ -92,10 +92,13 @@ impl Inner {
             .all(true)
             .filters(&filters)
             .build();
-        let containers = docker
-            .list_containers(Some(options))
-            .await
-            .context("listing the containers of this orchestrator")?;
+        let listed = docker.list_containers(Some(options)).await;
+        // The events may not break off before the engine ends, which is soon enough for it to be back by then.
+        match &listed {
+            Err(error) if refusal(error).is_none() => self.known(|known| known.away.refused(Utc::now())),
+            Ok(_) | Err(_) => self.answers(),
+        }
+        let containers = listed.context("listing the containers of this orchestrator")?;
         Ok(containers.into_iter().filter_map(Container::read).collect())
     }
 
