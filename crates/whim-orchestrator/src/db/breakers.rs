@@ -37,6 +37,29 @@ pub struct Counted {
     pub open: bool,
 }
 
+/// Whether somebody else than `reporter` tries the subject just now; locks the breaker until the end of the transaction.
+pub async fn is_tried_by_another(
+    db: impl PgExecutor<'_>,
+    subject: BreakerSubject,
+    name: &str,
+    reporter: Option<WorkerId>,
+) -> sqlx::Result<bool> {
+    let tried = sqlx::query_scalar!(
+        r#"select exists (select from workers w
+                       where w.id = b.probe_worker_id and w.status in ('starting', 'running')
+                         and w.id is distinct from $3) as "tried!"
+         from breakers b
+         where b.subject = $1 and b.name = $2 and b.opened_at is not null
+         for update of b"#,
+        subject as BreakerSubject,
+        name,
+        reporter as Option<WorkerId>,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(tried.unwrap_or_default())
+}
+
 /// Counts a report, and locks the breaker until the end of the transaction. One whose end had come begins anew.
 pub async fn report(db: &mut PgConnection, report: &Report<'_>) -> sqlx::Result<Counted> {
     let row = sqlx::query!(

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::status::{Breaker, BreakerSubject};
-use whim_core::{FailureCause, RepoName, RetryRule, WorkItemId};
+use whim_core::{FailureCause, RepoName, RetryRule, WorkItemId, WorkerId};
 use whim_service::chain::chain;
 
 use self::words::breaker;
@@ -38,6 +38,8 @@ pub(crate) struct Failure<'a> {
     /// Whether the worker ended before it registered.
     pub(crate) before_registration: bool,
     pub(crate) item: WorkItemId,
+    /// `None` where no worker was needed for it.
+    pub(crate) worker: Option<WorkerId>,
     pub(crate) repo: &'a RepoName,
     /// The orchestrator instance that started the worker.
     pub(crate) instance: &'a str,
@@ -101,6 +103,12 @@ pub(crate) async fn report(
         BreakerSubject::Runtime => failure.instance,
         BreakerSubject::Repository => repo.as_str(),
     };
+    // It began before that one's try, which says more about what is now; only an end that is told is news.
+    if failure.retry_after.is_none()
+        && breakers::is_tried_by_another(&mut *db, subject, name, failure.worker).await?
+    {
+        return Ok(Some(Duration::ZERO));
+    }
     let report = breakers::Report {
         subject,
         name,

@@ -235,6 +235,7 @@ async fn report(
         retry_after: end.retry_after,
         before_registration: attempt.worker.registered_at.is_none(),
         item: attempt.item.id,
+        worker: Some(attempt.worker.id),
         repo: &attempt.item.repo,
         instance: &attempt.worker.instance,
     };

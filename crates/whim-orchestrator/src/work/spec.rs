@@ -136,6 +136,7 @@ async fn report(
         retry_after,
         before_registration: false,
         item: item.id,
+        worker: None,
         repo: &item.repo,
         instance: app.runtime.instance(),
     };

@@ -238,6 +238,35 @@ async fn a_person_ends_a_park_early_and_one_worker_tries_before_the_rest_follows
     app.stop().await;
 }
 
+#[tokio::test]
+async fn a_late_failure_of_the_same_outage_does_not_forget_the_one_that_tries() {
+    let app = TestApp::with(&[BUDGET, NO_PROBE, ("MAX_WORKERS", "3")]).await;
+    let (_first, one) = app.running().await;
+    let (second, other) = app.running().await;
+    fail(&app, one, "model_unavailable").await;
+    // Its own item may come back much later.
+    submit(&app, 1).await;
+    let (status, answer) = app.post("/api/queue/resume", &json!({})).await;
+    assert_eq!(status, 200, "{answer}");
+    let probe = started(&app, 3, &[one, other]).await;
+    app.register(probe[0]).await;
+
+    fail(&app, other, "model_unavailable").await;
+
+    let told = breakers(&app).await;
+    assert_eq!(
+        (&told[0]["probing"], &told[0]["failures"]),
+        (&json!(true), &json!(1)),
+        "{told:#?}"
+    );
+    assert_eq!(app.item(second.id).await.retries, 0);
+    // What it gets was got after the failure began that the other one told of.
+    call_a_tool(&app, probe[0]).await;
+    started(&app, 4, &[]).await;
+    assert_eq!(breakers(&app).await, [] as [Value; 0]);
+    app.stop().await;
+}
+
 // FAULTS.md, row 39.
 #[tokio::test]
 async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_after_one_that_tried() {
