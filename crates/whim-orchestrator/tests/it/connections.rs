@@ -70,11 +70,17 @@ async fn a_postgres_that_takes_connections_and_says_nothing_is_told_of_and_given
     let services = Services::new().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://whim@{}/whim", silent.local_addr().unwrap());
+    let workspaces = tempfile::tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("WORKER_RUNTIME", "process"),
+        ("WORKSPACES_DIR", workspaces.path().to_str().unwrap()),
+    ];
     for command in ["migrate", "serve"] {
         let program = Command::new(orchestrator_program())
             .arg(command)
             .env_clear()
-            .envs(services.environment(&[("DATABASE_URL", &url), ("WORKER_RUNTIME", "process")]))
+            .envs(services.environment(&settings))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
