@@ -60,14 +60,22 @@ start_engine() {
   fail "the engine does not start"
 }
 
-# Starts it again when it ends, which tests make it do.
+# Starts it again when it ends, which tests make it do, and ends it when this script was killed.
 keep_engine() {
   trap '' INT TERM
   until [ -e "$engine/stop" ]; do
     # A session of its own: Ctrl-C goes to the command, and the engine ends after it.
     setsid dockerd --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/pid" \
-      --host "$DOCKER_HOST" >>"$engine/log" 2>&1 </dev/null || true
-    sleep 0.2
+      --host "$DOCKER_HOST" >>"$engine/log" 2>&1 </dev/null &
+    while kill -0 $! 2>/dev/null; do
+      # In here, too, this is the script itself.
+      if ! kill -0 $$ 2>/dev/null; then
+        kill $! 2>/dev/null || true
+        wait $! || true
+        return
+      fi
+      sleep 0.2
+    done
   done
 }
 
