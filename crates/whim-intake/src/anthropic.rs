@@ -135,18 +135,15 @@ impl ModelError {
 
     /// When a limit ends, where the model API says so.
     pub(crate) fn limit_ends_in(&self) -> Option<Duration> {
-        match self {
-            Self::Unavailable {
-                status: 429,
-                retry_after,
-                ..
-            } => *retry_after,
-            Self::Unreachable(_)
-            | Self::Unavailable { .. }
-            | Self::Refused { .. }
-            | Self::Misfit(_)
-            | Self::NoAnswer(_)
-            | Self::TooLarge(_) => None,
+        if let Self::Unavailable {
+            status: 429,
+            retry_after,
+            ..
+        } = self
+        {
+            *retry_after
+        } else {
+            None
         }
     }
 }

@@ -24,10 +24,10 @@ pub(crate) enum Action {
 
 /// Decides about an issue. `reflected` tells whether it has our comment for the item's current run.
 ///
-/// A candidate without an item is submitted before it is decided about. When its item has finished and the issue shows that, the label
-/// was taken off by a person, who thereby asks for another run; without the comment we were killed between submitting
-/// and reflecting, and finish that. A finished issue needs us again when its item was requeued elsewhere, with the
-/// dashboard for example.
+/// A candidate without an item is submitted before it is decided about. When its item has finished and the issue shows
+/// that, the label was taken off by a person, who thereby asks for another run; without the comment we were killed
+/// between submitting and reflecting, and finish that. A finished issue needs us again when its item was requeued
+/// elsewhere, with the dashboard for example.
 pub(crate) fn next(
     standing: Standing,
     issue_labels: &[String],
