@@ -1,12 +1,12 @@
 //! `ATTACKS.md`, rows 23 and 24: nobody acts as somebody else, and a worker changes nothing but its own item.
 
 use axum::body::Body;
-use axum::http::Method;
+use axum::http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use whim_core::WorkerToken;
 
 use crate::reviews::review;
-use crate::world::{SPEC, World, complete, fail, request, with_json, worker_request};
+use crate::world::{SPEC, TestWorker, World, complete, fail, request, with_json, worker_request};
 
 fn calls() -> [(&'static str, Value); 7] {
     [
@@ -20,18 +20,24 @@ fn calls() -> [(&'static str, Value); 7] {
     ]
 }
 
-// Row 23.
-#[tokio::test]
-async fn a_worker_route_takes_a_workers_token_as_bearer_and_nothing_else() {
+/// An orchestrator with a key, and a worker that it started.
+async fn world_with_a_key_and_a_worker() -> (World, TestWorker) {
     let world = World::with(&[("API_KEY", "the-key-of-the-owner")]).await;
     let mut submit = with_json(
         request(Method::POST, "/api/work"),
         &json!({ "repo": "octocat/hello", "spec": SPEC }),
     );
-    let key = "Bearer the-key-of-the-owner".parse().unwrap();
+    let key = HeaderValue::from_static("Bearer the-key-of-the-owner");
     submit.headers_mut().insert("authorization", key);
     world.send(submit).await.expect(201);
     let worker = world.start_worker().await;
+    (world, worker)
+}
+
+// Row 23.
+#[tokio::test]
+async fn a_worker_route_takes_a_workers_token_as_bearer_and_nothing_else() {
+    let (world, worker) = world_with_a_key_and_a_worker().await;
     let never_issued = WorkerToken::generate();
     let token = &worker.token;
     for (route, body) in calls() {
@@ -75,15 +81,7 @@ async fn a_worker_route_takes_a_workers_token_as_bearer_and_nothing_else() {
 // Row 23.
 #[tokio::test]
 async fn the_token_of_a_worker_opens_no_route_of_the_owner() {
-    let world = World::with(&[("API_KEY", "the-key-of-the-owner")]).await;
-    let mut submit = with_json(
-        request(Method::POST, "/api/work"),
-        &json!({ "repo": "octocat/hello", "spec": SPEC }),
-    );
-    let key = "Bearer the-key-of-the-owner".parse().unwrap();
-    submit.headers_mut().insert("authorization", key);
-    world.send(submit).await.expect(201);
-    let worker = world.start_worker().await;
+    let (world, worker) = world_with_a_key_and_a_worker().await;
     for (method, path) in [
         (Method::GET, "/api/status".to_owned()),
         (Method::GET, "/api/work".to_owned()),
