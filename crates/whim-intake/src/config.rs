@@ -125,7 +125,7 @@ impl SpecConfig {
         );
         let model = env.or_default(
             "SPEC_MODEL",
-            "claude-sonnet-4-5".to_owned(),
+            "claude-sonnet-5-5".to_owned(),
             text("the name of a model"),
         );
         let concurrency = env.or_default(

@@ -24,7 +24,7 @@ async fn a_labelled_issue_becomes_an_item_with_a_spec_and_says_so() {
         ".metadata.issueUrl" => "[url]",
     });
     assert_eq!(world.spec_requests(), 1);
-    assert_eq!(world.anthropic.requests()[0].model, "claude-sonnet-4-5");
+    assert_eq!(world.anthropic.requests()[0].model, "claude-sonnet-5-5");
     assert_eq!(world.anthropic.violations(), [] as [String; 0]);
     assert_eq!(world.comments(issue), []);
 }
