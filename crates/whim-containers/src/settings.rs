@@ -25,7 +25,7 @@ pub struct DockerConfig {
     pub cpus: Cpus,
     /// `WORKER_PIDS`: processes and threads.
     pub pids: NonZeroU32,
-    /// `REQUIRE_FIXED_RUNC`: whether no worker is started where the engine's `runc` has known ways out of a container.
+    /// `REQUIRE_PATCHED_RUNC`: whether no worker is started where the engine's `runc` has known ways out of a container.
     pub require_fixed_runc: bool,
 }
 
@@ -63,7 +63,7 @@ impl DockerConfig {
             memory: env.or_default("WORKER_MEMORY", Bytes(4 << 30), bytes()),
             cpus: env.or_default("WORKER_CPUS", Cpus { thousandths: 2000 }, cpus()),
             pids: env.or_default("WORKER_PIDS", pids, process_limit()),
-            require_fixed_runc: env.or_default("REQUIRE_FIXED_RUNC", false, flag()),
+            require_fixed_runc: env.or_default("REQUIRE_PATCHED_RUNC", false, flag()),
         }
     }
 }

@@ -85,7 +85,7 @@ fn refuse_early_staleness(env: &mut Environment, stale_threshold: Duration, hear
         let least = (heartbeat * 3).as_secs_f64();
         env.refuse(
             "STALE_THRESHOLD",
-            &format!("expected at least three times HEARTBEAT_SECONDS, which is {least} seconds"),
+            &format!("expected at least three times HEARTBEAT_INTERVAL_SECONDS, which is {least} seconds"),
         );
     }
 }

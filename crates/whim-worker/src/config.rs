@@ -44,7 +44,7 @@ pub struct Config {
 /// How the worker reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reporting {
-    /// `HEARTBEAT_SECONDS`: between two heartbeats when nothing happens.
+    /// `HEARTBEAT_INTERVAL_SECONDS`: between two heartbeats when nothing happens.
     pub heartbeat: Duration,
     /// `EVENT_BATCH_MILLISECONDS`: how long an event waits for others to go with it.
     pub event_batch: Duration,
@@ -74,9 +74,9 @@ pub struct AgentConfig {
     pub model: Option<String>,
     /// `ANTHROPIC_BASE_URL`.
     pub anthropic_base_url: Url,
-    /// `AGENT_IDLE_SECONDS`: how long the agent may be silent before `ralph` ends it.
+    /// `AGENT_IDLE_TIMEOUT_SECONDS`: how long the agent may be silent before `ralph` ends it.
     pub idle: Duration,
-    /// `LOCK_WAIT_SECONDS`: how long an edit waits for a file that another item has locked. The agent is silent all the
+    /// `LOCK_WAIT_TIMEOUT_SECONDS`: how long an edit waits for a file that another item has locked. The agent is silent all the
     /// while, so that it is added to its limit.
     pub lock_wait: Duration,
     /// `RALPH_SILENCE_SECONDS`: how long `ralph` itself may be silent before it counts as hung. Twice the agent's limit
@@ -125,7 +125,7 @@ impl Reporting {
     fn read(env: &mut Environment) -> Self {
         Self {
             heartbeat: env.or_default(
-                "HEARTBEAT_SECONDS",
+                "HEARTBEAT_INTERVAL_SECONDS",
                 Duration::from_secs(10),
                 seconds(MILLISECOND..=HOUR),
             ),
@@ -171,12 +171,12 @@ impl AgentConfig {
             http_url(),
         );
         let idle = env.or_default(
-            "AGENT_IDLE_SECONDS",
+            "AGENT_IDLE_TIMEOUT_SECONDS",
             Duration::from_mins(15),
             seconds(MILLISECOND..=DAY),
         );
         let lock_wait = env.or_default(
-            "LOCK_WAIT_SECONDS",
+            "LOCK_WAIT_TIMEOUT_SECONDS",
             Duration::from_mins(1),
             seconds(MILLISECOND..=HOUR),
         );

@@ -262,14 +262,14 @@ fn settings(
         ("RETRY_DELAYS", retries),
         // Workers that are killed at random are no crash loop; what else breaks is tried again soon.
         ("BREAKER_THRESHOLD", "1000".to_owned()),
-        ("PROBE_SECONDS", "0.5".to_owned()),
-        ("LONGEST_PROBE_SECONDS", "2".to_owned()),
-        ("HEARTBEAT_SECONDS", "0.5".to_owned()),
+        ("BREAKER_PROBE_DELAY_SECONDS", "0.5".to_owned()),
+        ("BREAKER_MAX_PROBE_DELAY_SECONDS", "2".to_owned()),
+        ("HEARTBEAT_INTERVAL_SECONDS", "0.5".to_owned()),
         ("STALE_THRESHOLD", "8".to_owned()),
         ("REGISTER_TIMEOUT_SECONDS", "10".to_owned()),
         ("STOP_GRACE_SECONDS", "1".to_owned()),
-        ("RECONCILE_SECONDS", "1".to_owned()),
-        ("DISPATCH_TICK_SECONDS", "0.5".to_owned()),
+        ("RECONCILE_INTERVAL_SECONDS", "1".to_owned()),
+        ("DISPATCH_INTERVAL_SECONDS", "0.5".to_owned()),
     ];
     let mut settings: Vec<(&'static str, OsString)> = texts
         .into_iter()

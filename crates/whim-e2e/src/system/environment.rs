@@ -27,9 +27,9 @@ impl System {
             ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
             ("COOLDOWN_SECONDS", "0.1".to_owned()),
             ("RETRY_DELAYS", "0.5,0.5,0.5".to_owned()),
-            ("HEARTBEAT_SECONDS", "0.5".to_owned()),
-            ("RECONCILE_SECONDS", "1".to_owned()),
-            ("DISPATCH_TICK_SECONDS", "1".to_owned()),
+            ("HEARTBEAT_INTERVAL_SECONDS", "0.5".to_owned()),
+            ("RECONCILE_INTERVAL_SECONDS", "1".to_owned()),
+            ("DISPATCH_INTERVAL_SECONDS", "1".to_owned()),
         ];
         let paths = [
             ("WORKER_BIN", program("whim-worker")?),

@@ -134,7 +134,7 @@ async fn an_item_whose_container_was_killed_resumes_from_the_pushed_branch() {
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
 async fn an_agent_in_a_container_waits_for_a_file_that_another_container_has_locked() {
     let network = Network::new();
-    let options = network.options().setting("LOCK_WAIT_SECONDS", "600");
+    let options = network.options().setting("LOCK_WAIT_TIMEOUT_SECONDS", "600");
     let rivals = Rivals::meet(options, beta_with_an_edit()).await;
 
     rivals

@@ -116,7 +116,7 @@ pub(crate) fn beta_with_an_edit() -> Solution {
 
 #[tokio::test]
 async fn the_second_agent_waits_for_the_file_and_edits_it_when_the_first_is_done() {
-    let options = Options::watching([sample::REPOSITORY]).setting("LOCK_WAIT_SECONDS", "600");
+    let options = Options::watching([sample::REPOSITORY]).setting("LOCK_WAIT_TIMEOUT_SECONDS", "600");
     let rivals = Rivals::meet(options, beta_with_an_edit()).await;
     rivals
         .second_notices(&format!("The agent waits for {FILE}"))
@@ -146,7 +146,7 @@ async fn the_second_agent_waits_for_the_file_and_edits_it_when_the_first_is_done
 #[tokio::test]
 async fn the_second_agent_is_told_who_has_the_file_and_edits_it_later() {
     let options = Options::watching([sample::REPOSITORY])
-        .setting("LOCK_WAIT_SECONDS", "1")
+        .setting("LOCK_WAIT_TIMEOUT_SECONDS", "1")
         .setting("STUCK_THRESHOLD", "1000");
     let rivals = Rivals::meet(options, beta_with_an_edit()).await;
     rivals

@@ -61,9 +61,9 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
     let options = Options::watching([sample::REPOSITORY])
         .setting("MAX_WORKERS", "2")
         .setting("COOLDOWN_SECONDS", COOLDOWN.num_seconds().to_string())
-        .setting("PROBE_SECONDS", "2")
-        .setting("LONGEST_PROBE_SECONDS", "4")
-        .setting("PARK_JITTER_SECONDS", "2");
+        .setting("BREAKER_PROBE_DELAY_SECONDS", "2")
+        .setting("BREAKER_MAX_PROBE_DELAY_SECONDS", "4")
+        .setting("RATE_LIMIT_JITTER_SECONDS", "2");
     let system = one_repository(options).await;
     let client = system.client().unwrap();
     // Their specs are written while the model answers.

@@ -19,7 +19,7 @@ pub struct ApiConfig {
     pub worker_url: Option<Url>,
     /// `ADMIN_PORT` on loopback; `None` (0) serves no admin port.
     pub admin_address: Option<SocketAddr>,
-    /// `REQUEST_HEAD_SECONDS`: how long a connection is kept that sends no complete head of a request.
+    /// `HTTP_HEADER_TIMEOUT_SECONDS`: how long a connection is kept that sends no complete head of a request.
     pub head_limit: Duration,
     /// `API_KEY`: what callers of the API must present; without one only loopback is served.
     pub key: Option<SecretString>,
@@ -36,7 +36,7 @@ impl ApiConfig {
         let worker_url = env.optional("WORKER_ORCHESTRATOR_URL", worker_url());
         let admin_port: u16 = env.or_default("ADMIN_PORT", 3005, whole_number(0..=u16::MAX));
         let head_limit = env.or_default(
-            "REQUEST_HEAD_SECONDS",
+            "HTTP_HEADER_TIMEOUT_SECONDS",
             Duration::from_secs(30),
             seconds(Duration::from_millis(10)..=Duration::from_hours(1)),
         );

@@ -46,13 +46,13 @@ impl LimitsConfig {
             max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=MOST_WORKERS)),
             repositories: PerRepository::read(
                 env,
-                ["MAX_WORKERS_PER_REPO", "MAX_WORKERS_BY_REPO"],
+                ["MAX_WORKERS_PER_REPO", "MAX_WORKERS_REPO_OVERRIDES"],
                 MOST_WORKERS,
             ),
             daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=MOST_ITERATIONS_A_DAY)),
             repository_budgets: PerRepository::read(
                 env,
-                ["DAILY_BUDGET_PER_REPO", "DAILY_BUDGET_BY_REPO"],
+                ["DAILY_BUDGET_PER_REPO", "DAILY_BUDGET_REPO_OVERRIDES"],
                 MOST_ITERATIONS_A_DAY,
             ),
             user_budget: env.optional("DAILY_BUDGET_PER_USER", whole_number(1..=MOST_ITERATIONS_A_DAY)),
@@ -70,8 +70,8 @@ impl LimitsConfig {
     }
 }
 
-/// A limit of single repositories: of their workers at once (`MAX_WORKERS_PER_REPO`, `MAX_WORKERS_BY_REPO`) or of their
-/// iterations a day (`DAILY_BUDGET_PER_REPO`, `DAILY_BUDGET_BY_REPO`). Without one, only that of all repositories holds.
+/// A limit of single repositories: of their workers at once (`MAX_WORKERS_PER_REPO`, `MAX_WORKERS_REPO_OVERRIDES`) or of their
+/// iterations a day (`DAILY_BUDGET_PER_REPO`, `DAILY_BUDGET_REPO_OVERRIDES`). Without one, only that of all repositories holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PerRepository {
     /// For each that has no limit of its own.
@@ -111,13 +111,13 @@ impl PerRepository {
 pub struct BreakersConfig {
     /// `BREAKER_THRESHOLD`: failures in a row, where a single one proves nothing.
     pub threshold: u32,
-    /// `PROBE_SECONDS`: about when it is first tried again; twice as long after each failure.
+    /// `BREAKER_PROBE_DELAY_SECONDS`: about when it is first tried again; twice as long after each failure.
     pub first_probe: Duration,
-    /// `LONGEST_PROBE_SECONDS`: how long that becomes at the most, and how often refused credentials are tried.
+    /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: how long that becomes at the most, and how often refused credentials are tried.
     pub longest_probe: Duration,
-    /// `MAX_PARK_HOURS`: how long is waited at the most for the end of a limit that is told.
+    /// `RATE_LIMIT_MAX_WAIT_HOURS`: how long is waited at the most for the end of a limit that is told.
     pub longest_park: Duration,
-    /// `PARK_JITTER_SECONDS`: how long after such an end work goes on at the latest.
+    /// `RATE_LIMIT_JITTER_SECONDS`: how long after such an end work goes on at the latest.
     pub park_jitter: Duration,
 }
 
@@ -126,11 +126,11 @@ impl BreakersConfig {
         let probe = || seconds(SHORTEST..=DAY);
         Self {
             threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
-            first_probe: env.or_default("PROBE_SECONDS", Duration::from_secs(30), probe()),
-            longest_probe: env.or_default("LONGEST_PROBE_SECONDS", Duration::from_mins(30), probe()),
-            longest_park: env.or_default("MAX_PARK_HOURS", 7 * DAY, hours()),
+            first_probe: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
+            longest_probe: env.or_default("BREAKER_MAX_PROBE_DELAY_SECONDS", Duration::from_mins(30), probe()),
+            longest_park: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
             park_jitter: env.or_default(
-                "PARK_JITTER_SECONDS",
+                "RATE_LIMIT_JITTER_SECONDS",
                 Duration::from_mins(1),
                 seconds(Duration::ZERO..=DAY),
             ),
@@ -180,9 +180,9 @@ impl LifecycleConfig {
 /// How often is looked without being told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Periods {
-    /// `DISPATCH_TICK_SECONDS`: the queue, due retries, leases and workers that are to be stopped.
+    /// `DISPATCH_INTERVAL_SECONDS`: the queue, due retries, leases and workers that are to be stopped.
     pub dispatch: Duration,
-    /// `RECONCILE_SECONDS`: everything that can wait: leftovers of the runtime, the copy of the budget, old logs.
+    /// `RECONCILE_INTERVAL_SECONDS`: everything that can wait: leftovers of the runtime, the copy of the budget, old logs.
     pub reconcile: Duration,
 }
 
@@ -190,8 +190,8 @@ impl Periods {
     pub(super) fn read(env: &mut Environment) -> Self {
         let period = || seconds(SHORTEST..=Duration::from_hours(1));
         Self {
-            dispatch: env.or_default("DISPATCH_TICK_SECONDS", Duration::from_secs(5), period()),
-            reconcile: env.or_default("RECONCILE_SECONDS", Duration::from_mins(1), period()),
+            dispatch: env.or_default("DISPATCH_INTERVAL_SECONDS", Duration::from_secs(5), period()),
+            reconcile: env.or_default("RECONCILE_INTERVAL_SECONDS", Duration::from_mins(1), period()),
         }
     }
 }

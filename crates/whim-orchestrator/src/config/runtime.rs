@@ -68,7 +68,7 @@ pub struct WorkerSettings {
     pub claude_bin: String,
     /// `CLAUDE_MODEL`.
     pub claude_model: Option<String>,
-    /// `HEARTBEAT_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
+    /// `HEARTBEAT_INTERVAL_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
     pub heartbeat: Duration,
     /// `PATH`.
     pub path: String,
@@ -192,7 +192,7 @@ fn harness() -> Expected<String> {
 }
 
 /// Reads what only the worker understands, with its own defaults, so that a wrong value is told here and not in the
-/// log of each worker. Gives back `HEARTBEAT_SECONDS` and all of it.
+/// log of each worker. Gives back `HEARTBEAT_INTERVAL_SECONDS` and all of it.
 fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, String>) {
     const MILLISECOND: Duration = Duration::from_millis(1);
     let mut passed_on = BTreeMap::new();
@@ -202,11 +202,11 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
         value
     };
     let any_seconds = || seconds(MILLISECOND..=DAY);
-    let heartbeat = duration("HEARTBEAT_SECONDS", Duration::from_secs(10), any_seconds());
-    duration("AGENT_IDLE_SECONDS", Duration::from_mins(15), any_seconds());
+    let heartbeat = duration("HEARTBEAT_INTERVAL_SECONDS", Duration::from_secs(10), any_seconds());
+    duration("AGENT_IDLE_TIMEOUT_SECONDS", Duration::from_mins(15), any_seconds());
     duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
     duration(
-        "LOCK_WAIT_SECONDS",
+        "LOCK_WAIT_TIMEOUT_SECONDS",
         Duration::from_mins(1),
         seconds(MILLISECOND..=Duration::from_hours(1)),
     );

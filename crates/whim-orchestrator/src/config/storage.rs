@@ -13,7 +13,7 @@ use super::DAY;
 pub struct DatabaseConfig {
     /// `DATABASE_URL`, with its password.
     pub url: SecretString,
-    /// `LONG_TRANSACTION_SECONDS`: from which age on an open transaction is warned of, because Postgres cannot clean
+    /// `LONG_TRANSACTION_WARNING_SECONDS`: from which age on an open transaction is warned of, because Postgres cannot clean
     /// up behind it.
     pub long_transaction: Duration,
 }
@@ -30,7 +30,7 @@ impl DatabaseConfig {
             ),
         );
         let long_transaction = env.or_default(
-            "LONG_TRANSACTION_SECONDS",
+            "LONG_TRANSACTION_WARNING_SECONDS",
             Duration::from_mins(1),
             seconds(Duration::from_millis(10)..=DAY),
         );

@@ -125,7 +125,7 @@ impl fmt::Display for Refusal {
                 resets_at.format("%Y-%m-%d %H:%M UTC")
             ),
             Self::RepositoryBudgetUsedUp { repo, limit: 0, .. } => {
-                write!(formatter, "Nothing is started in {repo} (DAILY_BUDGET_BY_REPO).")
+                write!(formatter, "Nothing is started in {repo} (DAILY_BUDGET_REPO_OVERRIDES).")
             }
             Self::RepositoryBudgetUsedUp {
                 repo,
@@ -134,7 +134,7 @@ impl fmt::Display for Refusal {
             } => write!(
                 formatter,
                 "The day's {limit} iterations of {repo} are used or reserved (DAILY_BUDGET_PER_REPO or \
-                 DAILY_BUDGET_BY_REPO); the next day begins at {}.",
+                 DAILY_BUDGET_REPO_OVERRIDES); the next day begins at {}.",
                 resets_at.format("%Y-%m-%d %H:%M UTC")
             ),
             Self::UserBudgetUsedUp {
@@ -160,11 +160,11 @@ impl fmt::Display for Refusal {
             }
             Self::Spared { breaker, left: _ } => formatter.write_str(&breaker.explanation),
             Self::NoRepositorySlot { repo, max: 0 } => {
-                write!(formatter, "Nothing is started in {repo} (MAX_WORKERS_BY_REPO).")
+                write!(formatter, "Nothing is started in {repo} (MAX_WORKERS_REPO_OVERRIDES).")
             }
             Self::NoRepositorySlot { repo, max } => write!(
                 formatter,
-                "{repo} has as many workers as it may at once: {max} (MAX_WORKERS_PER_REPO or MAX_WORKERS_BY_REPO)."
+                "{repo} has as many workers as it may at once: {max} (MAX_WORKERS_PER_REPO or MAX_WORKERS_REPO_OVERRIDES)."
             ),
         }
     }
@@ -342,11 +342,11 @@ mod tests {
         The day's 200 iterations are used or reserved (DAILY_BUDGET); the next day begins at 1970-01-01 00:00 UTC.
         The pause between two starts lasts another 2 s (COOLDOWN_SECONDS).
         Redis does not answer: nothing new is started until it does; see that it runs, and that REDIS_URL leads to it.
-        The day's 20 iterations of octocat/hello are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_BY_REPO); the next day begins at 1970-01-01 00:00 UTC.
-        Nothing is started in octocat/hello (DAILY_BUDGET_BY_REPO).
+        The day's 20 iterations of octocat/hello are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_REPO_OVERRIDES); the next day begins at 1970-01-01 00:00 UTC.
+        Nothing is started in octocat/hello (DAILY_BUDGET_REPO_OVERRIDES).
         The day's 10 iterations for what mona asks for are used or reserved (DAILY_BUDGET_PER_USER); the next day begins at 1970-01-01 00:00 UTC.
-        Nothing is started in octocat/hello (MAX_WORKERS_BY_REPO).
-        octocat/hello has as many workers as it may at once: 3 (MAX_WORKERS_PER_REPO or MAX_WORKERS_BY_REPO).
+        Nothing is started in octocat/hello (MAX_WORKERS_REPO_OVERRIDES).
+        octocat/hello has as many workers as it may at once: 3 (MAX_WORKERS_PER_REPO or MAX_WORKERS_REPO_OVERRIDES).
         ");
     }
 }

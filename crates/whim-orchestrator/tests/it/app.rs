@@ -87,8 +87,8 @@ impl Services {
             ("WORKER_PORT", "0"),
             ("ADMIN_PORT", "0"),
             ("COOLDOWN_SECONDS", "0"),
-            ("DISPATCH_TICK_SECONDS", "0.2"),
-            ("RECONCILE_SECONDS", "0.5"),
+            ("DISPATCH_INTERVAL_SECONDS", "0.2"),
+            ("RECONCILE_INTERVAL_SECONDS", "0.5"),
             ("RETRY_DELAYS", "0.1,0.1,0.1"),
         ];
         defaults

@@ -16,7 +16,7 @@ const HOUR: i64 = 3600;
 /// More than the workers of a test can reserve.
 const BUDGET: (&str, &str) = ("DAILY_BUDGET", "100000");
 /// Longer than a test: what happens in it happens without a probe.
-const NO_PROBE: (&str, &str) = ("PROBE_SECONDS", "3600");
+const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "3600");
 
 async fn report(app: &TestApp, worker: WorkerId, route: &str, body: &Value) -> Value {
     let (status, answer) = app.worker_call(worker, route, body).await;
@@ -115,8 +115,8 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
     let services = Services::new().await;
     let settings = [
         ("MAX_WORKERS", "3"),
-        ("MAX_PARK_HOURS", "10"),
-        ("PARK_JITTER_SECONDS", "60"),
+        ("RATE_LIMIT_MAX_WAIT_HOURS", "10"),
+        ("RATE_LIMIT_JITTER_SECONDS", "60"),
     ];
     let app = TestApp::beside(&services, &settings).await;
     let items = submit(&app, 3).await;
@@ -181,7 +181,7 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
 
 #[tokio::test]
 async fn the_end_of_a_limit_lets_everything_go_on() {
-    let app = TestApp::with(&[NO_PROBE, ("MAX_WORKERS", "2"), ("PARK_JITTER_SECONDS", "0.1")]).await;
+    let app = TestApp::with(&[NO_PROBE, ("MAX_WORKERS", "2"), ("RATE_LIMIT_JITTER_SECONDS", "0.1")]).await;
     submit(&app, 2).await;
     let workers = started(&app, 2, &[]).await;
     for worker in &workers {
@@ -200,7 +200,7 @@ async fn the_end_of_a_limit_lets_everything_go_on() {
 
 #[tokio::test]
 async fn a_nonsense_end_of_a_limit_is_capped() {
-    let app = TestApp::with(&[("MAX_PARK_HOURS", "2"), ("PARK_JITTER_SECONDS", "60")]).await;
+    let app = TestApp::with(&[("RATE_LIMIT_MAX_WAIT_HOURS", "2"), ("RATE_LIMIT_JITTER_SECONDS", "60")]).await;
     let (_item, worker) = app.running().await;
 
     limited(&app, worker, 365 * 24 * HOUR).await;
@@ -271,7 +271,7 @@ async fn a_late_failure_of_the_same_outage_does_not_forget_the_one_that_tries() 
 #[tokio::test]
 async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_after_one_that_tried() {
     const HERD: usize = 8;
-    let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "8"), ("PROBE_SECONDS", "2")]).await;
+    let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "8"), ("BREAKER_PROBE_DELAY_SECONDS", "2")]).await;
     let items = submit(&app, HERD).await;
     let mut known = started(&app, HERD, &[]).await;
     for worker in &known {
@@ -396,7 +396,7 @@ async fn a_repository_that_crashes_one_worker_after_the_other_is_paused_and_othe
         BUDGET,
         ("MAX_WORKERS", "2"),
         ("BREAKER_THRESHOLD", "3"),
-        ("PROBE_SECONDS", "1"),
+        ("BREAKER_PROBE_DELAY_SECONDS", "1"),
         ("RETRY_DELAYS", "600,600,600"),
     ])
     .await;

@@ -74,7 +74,7 @@ async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_u
     let services = Services::new().await;
     let settings = with(&[
         ("DAILY_BUDGET_PER_REPO", "25"),
-        ("DAILY_BUDGET_BY_REPO", "octocat/Small=7,octocat/closed=0"),
+        ("DAILY_BUDGET_REPO_OVERRIDES", "octocat/Small=7,octocat/closed=0"),
     ]);
     let (one, other) = tokio::join!(
         TestApp::beside(&services, &settings),
@@ -110,11 +110,11 @@ async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_u
     for (repo, sentence) in [
         (
             "octocat/small",
-            "The day's 7 iterations of octocat/small are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_BY_REPO)",
+            "The day's 7 iterations of octocat/small are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_REPO_OVERRIDES)",
         ),
         (
             "octocat/closed",
-            "Nothing is started in octocat/closed (DAILY_BUDGET_BY_REPO).",
+            "Nothing is started in octocat/closed (DAILY_BUDGET_REPO_OVERRIDES).",
         ),
     ] {
         let item = waiting.iter().find(|item| item.repo.as_str() == repo).unwrap();

@@ -12,7 +12,7 @@ async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other(
     let settings = [
         ("MAX_WORKERS", "6"),
         ("MAX_WORKERS_PER_REPO", "2"),
-        ("MAX_WORKERS_BY_REPO", "octocat/Small=1,octocat/closed=0"),
+        ("MAX_WORKERS_REPO_OVERRIDES", "octocat/Small=1,octocat/closed=0"),
         ("DAILY_BUDGET", "100000"),
     ];
     let (one, other) = tokio::join!(
@@ -69,7 +69,7 @@ async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other(
     let (_, told) = one.get(&format!("/api/work/{}/explain", closed.id)).await;
     assert_eq!(
         told["explanation"],
-        "Nothing is started in octocat/closed (MAX_WORKERS_BY_REPO)."
+        "Nothing is started in octocat/closed (MAX_WORKERS_REPO_OVERRIDES)."
     );
 
     wait_until("every item to have had its worker", PATIENCE, async || {

@@ -65,8 +65,8 @@ fn without_a_key_only_loopback_is_served() {
 
 #[test]
 fn a_lease_outlasts_two_lost_heartbeats() {
-    insta::assert_snapshot!(refused(&[("STALE_THRESHOLD", "20")]), @"STALE_THRESHOLD is 20: expected at least three times HEARTBEAT_SECONDS, which is 30 seconds");
-    assert!(read(&[("STALE_THRESHOLD", "20"), ("HEARTBEAT_SECONDS", "5")]).is_ok());
+    insta::assert_snapshot!(refused(&[("STALE_THRESHOLD", "20")]), @"STALE_THRESHOLD is 20: expected at least three times HEARTBEAT_INTERVAL_SECONDS, which is 30 seconds");
+    assert!(read(&[("STALE_THRESHOLD", "20"), ("HEARTBEAT_INTERVAL_SECONDS", "5")]).is_ok());
 }
 
 #[test]

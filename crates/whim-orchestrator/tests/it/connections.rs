@@ -22,7 +22,7 @@ async fn until_closed(mut stream: TcpStream) -> String {
 
 #[tokio::test]
 async fn a_connection_that_sends_no_whole_head_in_time_is_closed_and_others_are_answered() {
-    let app = TestApp::with(&[("REQUEST_HEAD_SECONDS", "0.5")]).await;
+    let app = TestApp::with(&[("HTTP_HEADER_TIMEOUT_SECONDS", "0.5")]).await;
     for (url, answer) in [
         (&app.addresses.api, "HTTP/1.1 404 "),
         (&app.addresses.worker_api, "HTTP/1.1 426 "),
@@ -50,7 +50,7 @@ async fn a_connection_that_sends_no_whole_head_in_time_is_closed_and_others_are_
 
 #[tokio::test]
 async fn a_long_answer_is_not_cut_by_the_limit_of_the_head_and_a_stop_ends_it() {
-    let app = TestApp::with(&[("REQUEST_HEAD_SECONDS", "0.2")]).await;
+    let app = TestApp::with(&[("HTTP_HEADER_TIMEOUT_SECONDS", "0.2")]).await;
     let mut viewer = app.api(reqwest::Method::GET, "/api/events").send().await.unwrap();
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(1) {

@@ -9,7 +9,7 @@ use whim_testkit::wait::wait_until;
 use crate::app::{PATIENCE, Services, TestApp};
 
 /// Longer than a test is patient: what happens in it happens without the tick.
-const NO_TICK: (&str, &str) = ("DISPATCH_TICK_SECONDS", "600");
+const NO_TICK: (&str, &str) = ("DISPATCH_INTERVAL_SECONDS", "600");
 
 #[tokio::test]
 async fn a_submitted_item_is_started_without_waiting_for_the_tick() {

@@ -50,7 +50,7 @@ async fn explain(app: &TestApp, id: WorkItemId) -> Value {
 
 #[tokio::test]
 async fn resuming_starts_without_waiting_for_the_tick_and_what_runs_goes_on_in_a_pause() {
-    let app = TestApp::with(&[("DISPATCH_TICK_SECONDS", "600")]).await;
+    let app = TestApp::with(&[("DISPATCH_INTERVAL_SECONDS", "600")]).await;
     let first = app.submit().await;
     let worker = app.wait_for_worker(first.id).await;
     app.post("/api/queue/pause", &json!({})).await;

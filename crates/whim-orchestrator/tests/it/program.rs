@@ -306,7 +306,7 @@ async fn a_worker_that_is_paused_beyond_its_lease_is_ended_and_what_it_says_late
     let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
     let settings = [
         ("STALE_THRESHOLD", "1"),
-        ("HEARTBEAT_SECONDS", "0.3"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "0.3"),
         ("RETRY_DELAYS", "60"),
     ];
     let program = Program::start_with(&services, &place, &settings).await;

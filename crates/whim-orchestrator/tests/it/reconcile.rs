@@ -31,7 +31,7 @@ async fn wait_until_stopped(app: &TestApp, worker: WorkerId) {
 
 #[tokio::test]
 async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
-    let app = TestApp::with(&[("RETRY_DELAYS", "60"), ("DISPATCH_TICK_SECONDS", "600")]).await;
+    let app = TestApp::with(&[("RETRY_DELAYS", "60"), ("DISPATCH_INTERVAL_SECONDS", "600")]).await;
     let (item, worker) = app.running().await;
 
     app.runtime.exit(worker, 101);
@@ -105,7 +105,7 @@ async fn a_worker_whose_container_was_removed_is_lost() {
 async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more() {
     let app = TestApp::with(&[
         ("STALE_THRESHOLD", "0.6"),
-        ("HEARTBEAT_SECONDS", "0.2"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "0.2"),
         ("RETRY_DELAYS", "60"),
     ])
     .await;

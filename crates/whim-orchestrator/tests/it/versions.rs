@@ -94,7 +94,7 @@ async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_noth
 
 #[tokio::test]
 async fn an_item_whose_worker_is_not_understood_any_more_goes_on_with_one_of_this_release() {
-    let app = TestApp::with(&[("STALE_THRESHOLD", "2"), ("HEARTBEAT_SECONDS", "0.5")]).await;
+    let app = TestApp::with(&[("STALE_THRESHOLD", "2"), ("HEARTBEAT_INTERVAL_SECONDS", "0.5")]).await;
     let (item, old) = app.running().await;
     let url = app
         .addresses

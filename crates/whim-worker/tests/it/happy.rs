@@ -157,8 +157,8 @@ async fn ralph_is_called_as_its_contract_says() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY)
         .await?
         .with("CLAUDE_MODEL", "some-model")
-        .with("AGENT_IDLE_SECONDS", "2.5")
-        .with("LOCK_WAIT_SECONDS", "1.5")
+        .with("AGENT_IDLE_TIMEOUT_SECONDS", "2.5")
+        .with("LOCK_WAIT_TIMEOUT_SECONDS", "1.5")
         .with("LANG", "C.UTF-8");
 
     world.run_to(0).await?;

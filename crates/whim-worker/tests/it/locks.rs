@@ -70,7 +70,7 @@ async fn an_edit_waits_for_the_file_and_is_made_when_it_is_free() -> anyhow::Res
 async fn an_edit_is_refused_after_a_while_with_words_that_say_what_to_do() -> anyhow::Result<()> {
     let world = world("begin; ask greeting.txt; ask farewell.txt; greet; part; complete")
         .await?
-        .with("LOCK_WAIT_SECONDS", "0.7");
+        .with("LOCK_WAIT_TIMEOUT_SECONDS", "0.7");
     world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
 
     world.run_to(0).await?;
@@ -92,7 +92,7 @@ async fn an_edit_is_refused_after_a_while_with_words_that_say_what_to_do() -> an
 async fn the_words_of_a_refusal_name_the_holder_and_the_way_out() -> anyhow::Result<()> {
     let world = world("begin; ask greeting.txt; greet; part; complete")
         .await?
-        .with("LOCK_WAIT_SECONDS", "0.1");
+        .with("LOCK_WAIT_TIMEOUT_SECONDS", "0.1");
     let holder = world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
 
     world.run_to(0).await?;

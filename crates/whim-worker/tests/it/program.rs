@@ -15,7 +15,7 @@ fn help_lists_the_settings_and_the_exit_codes() -> anyhow::Result<()> {
     assert_eq!(output.status.code(), Some(0));
     for part in [
         "WORKER_ID: the UUID of this worker [required]",
-        "HEARTBEAT_SECONDS",
+        "HEARTBEAT_INTERVAL_SECONDS",
         "   4  the item was taken away",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
@@ -39,7 +39,7 @@ fn everything_that_is_wrong_is_told_at_once() -> anyhow::Result<()> {
         ("WORKER_ID", "7"),
         ("ORCHESTRATOR_URL", "localhost"),
         ("CREDENTIALS_DIR", "/nowhere"),
-        ("HEARTBEAT_SECONDS", "soon"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "soon"),
     ];
     let output = whim_worker(&[], &settings)?;
     assert_eq!(output.status.code(), Some(64));
@@ -48,7 +48,7 @@ fn everything_that_is_wrong_is_told_at_once() -> anyhow::Result<()> {
     WORKER_ID is "7": expected the UUID of this worker
     ORCHESTRATOR_URL is "localhost": expected a URL that starts with http:// or https://
     WORKSPACE_DIR is not set: expected the directory of this attempt
-    HEARTBEAT_SECONDS is "soon": expected a number of seconds from 0.001 to 3600
+    HEARTBEAT_INTERVAL_SECONDS is "soon": expected a number of seconds from 0.001 to 3600
     "#);
     Ok(())
 }

@@ -201,7 +201,7 @@ impl World {
             ("GITHUB_GIT_URL", self.github.git_url()),
             ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9".to_owned()),
             ("RALPH_BIN", self.control().join("ralph").display().to_string()),
-            ("HEARTBEAT_SECONDS", "0.1".to_owned()),
+            ("HEARTBEAT_INTERVAL_SECONDS", "0.1".to_owned()),
             ("EVENT_BATCH_MILLISECONDS", "20".to_owned()),
             ("GITHUB_PATIENCE_SECONDS", "1".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),

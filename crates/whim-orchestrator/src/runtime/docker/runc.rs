@@ -32,7 +32,7 @@ impl Inner {
             return Ok(());
         }
         match self.runc_warning(docker).await? {
-            Some(warning) => bail!("{warning} No worker is started, as REQUIRE_FIXED_RUNC asks."),
+            Some(warning) => bail!("{warning} No worker is started, as REQUIRE_PATCHED_RUNC asks."),
             None => Ok(()),
         }
     }

@@ -94,14 +94,14 @@ async fn an_old_runc_is_a_warning_and_starts_no_worker_where_the_owner_insists()
     let is_old = warnings.iter().any(|warning| warning.contains("engine's runc"));
     world.start("true").await;
 
-    let insisting = World::with(&[("REQUIRE_FIXED_RUNC", "true")]);
+    let insisting = World::with(&[("REQUIRE_PATCHED_RUNC", "true")]);
     let started = insisting.runtime.start(spec("true")).await;
 
     assert_eq!(started.is_err(), is_old, "{warnings:?} {started:?}");
     let Err(error) = started else { return };
     let error = chain(&error).to_string();
     assert!(
-        error.contains("runc") && error.contains("REQUIRE_FIXED_RUNC"),
+        error.contains("runc") && error.contains("REQUIRE_PATCHED_RUNC"),
         "{error}"
     );
 }

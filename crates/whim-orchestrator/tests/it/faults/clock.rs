@@ -37,7 +37,7 @@ async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
 async fn a_worker_of_which_nothing_is_heard_but_its_timer_keeps_its_item() {
     let settings = [
         ("STALE_THRESHOLD", "3"),
-        ("HEARTBEAT_SECONDS", "1"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "1"),
         ("PROGRESS_DEADLINE_SECONDS", "600"),
     ];
     let app = TestApp::with(&settings).await;

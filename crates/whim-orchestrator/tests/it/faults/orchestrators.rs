@@ -59,7 +59,7 @@ async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_
     let (its_place, others_place) = (Place::with_worker(SLEEPS), Place::with_worker(SLEEPS));
     let settings = [
         ("STALE_THRESHOLD", "3"),
-        ("HEARTBEAT_SECONDS", "0.5"),
+        ("HEARTBEAT_INTERVAL_SECONDS", "0.5"),
         ("RETRY_DELAYS", "0.1"),
         ("MAX_WORKERS", "1"),
     ];

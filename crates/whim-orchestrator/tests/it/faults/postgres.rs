@@ -190,7 +190,7 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
 #[tokio::test]
 async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
     let services = Services::new().await;
-    let settings = [SETTINGS.as_slice(), &[("LONG_TRANSACTION_SECONDS", "0.2")]].concat();
+    let settings = [SETTINGS.as_slice(), &[("LONG_TRANSACTION_WARNING_SECONDS", "0.2")]].concat();
     let app = TestApp::beside(&services, &settings).await;
     let invariants = watch(&services).await;
     let look = look(&services).await;
