@@ -111,7 +111,7 @@ impl FailureCause {
     }
 
     /// Whether credentials are refused: waiting does not help, a person has to mend them.
-    pub fn needs_a_person(self) -> bool {
+    pub fn operator_action_required(self) -> bool {
         self.mended_by().is_some()
     }
 

@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use whim_client::{Client, ClientError};
-use whim_core::protocol::queue::Because;
+use whim_core::protocol::queue::ReasonCode;
 use whim_core::protocol::work::WorkFilter;
 use whim_core::{WorkItemId, WorkItemStatus};
 use whim_service::chain::chain;
@@ -168,9 +168,9 @@ async fn look_and_write(client: &Client, model: &Anthropic, id: WorkItemId) -> R
     }
     // The orchestrator knows what workers met, and lets one item's spec try when the time has come.
     let told = client.explain_work(id).await?;
-    if told.because != Because::SpecMissing {
+    if told.reason_code != ReasonCode::SpecMissing {
         tracing::debug!(work_item = %id, why = told.explanation, "no spec is asked for");
-        return Ok(if told.because == Because::ModelUnavailable {
+        return Ok(if told.reason_code == ReasonCode::ModelUnavailable {
             Looked::Spared
         } else {
             Looked::Attended

@@ -12,7 +12,7 @@ use url::Url;
 use whim_service::reconcile::Activator;
 
 use crate::config::Config;
-use crate::dispatch::Launching;
+use crate::dispatch::InFlightStarts;
 use crate::events::EventHub;
 use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
@@ -44,9 +44,9 @@ pub struct Parts {
     /// What workers are told to call.
     pub worker_url: Url,
     /// Workers that are being started just now.
-    pub launching: Launching,
+    pub in_flight_starts: InFlightStarts,
     /// Asks the background work to look.
-    pub pokes: Pokes,
+    pub wakers: Wakers,
     /// Heartbeats on their way to the database.
     pub heartbeats: Heartbeats,
     /// Who watches what happens.
@@ -70,23 +70,23 @@ impl Deref for App {
     }
 }
 
-macro_rules! pokes {
+macro_rules! wakers {
     ($(#[doc = $doc:literal] $name:ident,)*) => {
         /// Asks the background work to look. Never says what to do: who is poked looks at the rows.
         #[derive(Clone, Debug, Default)]
-        pub struct Pokes {
+        pub struct Wakers {
             /// The dispatcher: something may be claimable, or a slot, budget or time became free.
             pub dispatch: Arc<Notify>,
             /// Who tells the other orchestrators that something is claimable.
-            pub telling: Arc<Notify>,
+            pub announce: Arc<Notify>,
             $(#[doc = $doc] pub $name: Activator,)*
         }
 
-        impl Pokes {
+        impl Wakers {
             /// Something was queued, and is committed: this orchestrator looks at once, the others are told.
             pub fn queued(&self) {
                 self.dispatch.notify_one();
-                self.telling.notify_one();
+                self.announce.notify_one();
             }
 
             /// Asks everything to look.
@@ -98,17 +98,17 @@ macro_rules! pokes {
     };
 }
 
-pokes! {
+wakers! {
     /// What failed and may work again.
     breakers,
     /// Due retries.
     retries,
     /// Workers that are too late: leases that ended, no registration, no progress.
-    overdue,
+    expired_leases,
     /// Processes or containers of workers that ended.
-    stops,
+    terminate,
     /// Workers whose process or container ended.
-    exits,
+    reap,
     /// The copy of the budget.
     budget,
     /// The rows that make up the counts of items.
@@ -116,9 +116,9 @@ pokes! {
     /// Locks of workers that ended, and a Redis that lost those of live ones.
     locks,
     /// What the runtime has left of old attempts.
-    leftovers,
-    /// Transactions of Postgres that are too old.
-    transactions,
+    garbage,
+    /// LongTransactions of Postgres that are too old.
+    long_transactions,
     /// The days of the history.
-    history,
+    event_partitions,
 }

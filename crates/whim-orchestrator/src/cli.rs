@@ -17,7 +17,7 @@ use whim_service::telemetry;
 use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
 use crate::config::{ApiConfig, Config};
 use crate::http::openapi;
-use crate::runtime::process::{KeeperArguments, keep};
+use crate::runtime::process::{ShimArguments, keep};
 
 const PROGRAM: &str = "whim-orchestrator";
 
@@ -50,7 +50,7 @@ enum Command {
     Openapi,
     /// Keep one worker process: used by the orchestrator itself
     #[command(hide = true)]
-    KeepAttempt(KeeperArguments),
+    KeepAttempt(ShimArguments),
 }
 
 /// Runs the program with the arguments and the environment of this process.

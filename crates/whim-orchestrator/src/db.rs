@@ -4,14 +4,14 @@
 //! time in a row is the database's: processes may disagree about the time, rows must not.
 
 pub mod activity;
-pub mod beats;
 pub mod breakers;
 pub mod budget;
+pub mod daily_stats;
 pub mod dispatch;
 pub mod events;
+pub mod heartbeats;
 pub mod learnings;
 pub mod locks;
-pub mod metrics;
 pub mod pause;
 pub mod reviews;
 pub mod work_items;
@@ -24,7 +24,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
-use crate::measure;
+use crate::metrics;
 
 /// Every migration, in order, as built into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
@@ -163,7 +163,7 @@ impl Drop for Beginning {
 pub async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
     let begin = Instant::now();
     let connection = pool.acquire().await?;
-    measure::pool_waited(name_of(pool), begin.elapsed());
+    metrics::pool_waited(name_of(pool), begin.elapsed());
     Ok(connection)
 }
 

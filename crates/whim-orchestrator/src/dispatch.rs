@@ -6,11 +6,11 @@
 mod admit;
 pub(crate) mod breakers;
 mod claim;
-mod hold;
+mod exclusions;
+mod in_flight;
 mod launch;
-mod spare;
-mod starts;
-mod wake;
+mod notify;
+mod pause;
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-pub use self::admit::{Admission, Refusal, admission, refusal_of_spec};
+pub use self::admit::{Admission, BlockedReason, admission, refusal_of_spec};
 use self::breakers::Breakers;
 pub use self::breakers::try_refused_credentials;
 pub use self::claim::{Claim, ClaimOutcome, claim};
-pub use self::hold::{pause, resume};
-pub use self::spare::refusal_of_item;
-pub use self::starts::Launching;
-pub use self::wake::{listen, tell};
+pub use self::exclusions::refusal_of_item;
+pub use self::in_flight::InFlightStarts;
+pub use self::notify::{listen, tell};
+pub use self::pause::{pause, resume};
 use crate::app::App;
 use crate::db::dispatch::look;
 use crate::db::{self, budget, workers};
@@ -52,7 +52,7 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
             biased;
             () = stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
-            () = app.pokes.dispatch.notified() => {}
+            () = app.wakers.dispatch.notified() => {}
             () = alarm_rings => {}
         }
         alarm = start_all(&app, &stop).await.map(|wait| Instant::now() + wait);
@@ -86,7 +86,7 @@ enum Step {
         /// When that may change without anybody telling.
         look_in: Option<Duration>,
     },
-    Refused(Refusal),
+    Refused(BlockedReason),
 }
 
 async fn start_next(app: &App) -> Result<Step, Error> {
@@ -99,7 +99,7 @@ async fn start_next(app: &App) -> Result<Step, Error> {
     if seen.paused
         && let Some(pause) = db::pause::current(&mut *connection).await?
     {
-        return Ok(Step::Refused(Refusal::Paused(pause)));
+        return Ok(Step::Refused(BlockedReason::Paused(pause)));
     }
     let breakers = if seen.breakers {
         Breakers::look(&mut connection).await?
@@ -111,10 +111,10 @@ async fn start_next(app: &App) -> Result<Step, Error> {
     }
     let max_workers = app.config.limits.max_workers;
     if seen.live_workers >= max_workers {
-        return Ok(Step::Refused(Refusal::NoSlot { max: max_workers }));
+        return Ok(Step::Refused(BlockedReason::NoSlot { max: max_workers }));
     }
     let look_in = breakers.next_repository_in();
-    if !claim::any_of_others(app, &mut connection, &breakers).await? {
+    if !claim::any_excluding(app, &mut connection, &breakers).await? {
         return Ok(Step::NothingToDo { look_in });
     }
     drop(connection);
@@ -122,17 +122,17 @@ async fn start_next(app: &App) -> Result<Step, Error> {
         return Ok(Step::Refused(refusal));
     }
     let worker = WorkerId::new();
-    let launching = app.launching.begin(worker);
+    let in_flight = app.in_flight_starts.begin(worker);
     if let Some(refusal) = take_cooldown(app, worker).await? {
         return Ok(Step::Refused(refusal));
     }
     let step = match claim(app, worker).await {
         Ok(ClaimOutcome::Claimed(claim)) => {
-            app.pokes.budget.activate();
+            app.wakers.budget.activate();
             if launch::launch(app, claim).await {
-                drop(launching);
+                drop(in_flight);
                 // It may have been cancelled meanwhile; who stops workers leaves those alone that are being started.
-                app.pokes.stops.activate();
+                app.wakers.terminate.activate();
                 return Ok(Step::Started);
             }
             Ok(Step::Started)
@@ -141,36 +141,36 @@ async fn start_next(app: &App) -> Result<Step, Error> {
         Ok(ClaimOutcome::Refused(refusal)) => Ok(Step::Refused(refusal)),
         Err(error) => Err(error.into()),
     };
-    drop(launching);
-    if let Err(error) = app.limits.give_back_cooldown(worker).await {
+    drop(in_flight);
+    if let Err(error) = app.limits.release_cooldown(worker).await {
         let error = chain(&error);
         tracing::warn!(%error, "a cooldown for nothing runs its course");
     }
-    app.pokes.stops.activate();
+    app.wakers.terminate.activate();
     step
 }
 
-async fn take_cooldown(app: &App, worker: WorkerId) -> Result<Option<Refusal>, Error> {
+async fn take_cooldown(app: &App, worker: WorkerId) -> Result<Option<BlockedReason>, Error> {
     // Once for the rebuild, and once more should Redis be emptied again right after.
     for _attempt in 0..3 {
         match app.limits.take_cooldown(worker).await {
             Ok(Cooldown::Taken) => return Ok(None),
-            Ok(Cooldown::Running { left }) => return Ok(Some(Refusal::Cooldown { left })),
+            Ok(Cooldown::Running { left }) => return Ok(Some(BlockedReason::Cooldown { left })),
             Ok(Cooldown::Unknown) => {
                 let since = workers::since_last_start(&app.work_database).await?;
                 if app.limits.rebuild(since).await.is_err() {
-                    return Ok(Some(Refusal::RedisAway));
+                    return Ok(Some(BlockedReason::RedisAway));
                 }
                 tracing::info!("the limits in Redis were rebuilt from Postgres");
             }
             Err(error) => {
                 let error = chain(&error);
                 tracing::warn!(%error, "nothing new is started without Redis");
-                return Ok(Some(Refusal::RedisAway));
+                return Ok(Some(BlockedReason::RedisAway));
             }
         }
     }
-    Ok(Some(Refusal::RedisAway))
+    Ok(Some(BlockedReason::RedisAway))
 }
 
 /// What is left of a budget.

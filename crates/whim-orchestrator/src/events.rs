@@ -3,12 +3,12 @@
 //! What is shown is read from Postgres, up to the horizon (see the migration of the events), by one task for all viewers
 //! of this orchestrator. So live and replayed events are the same, in one order over all orchestrators, without gaps and
 //! without repetitions, and an event's identifier is a place in that order. Redis only says "look": an orchestrator that
-//! wrote something tells the others. When nobody says so, or Redis is away, the task looks every second. Without viewers
+//! notify_changed something tells the others. When nobody says so, or Redis is away, the task looks every second. Without viewers
 //! nothing is read.
 
 mod hub;
-mod notices;
-mod viewer;
+mod pubsub;
+mod subscription;
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,8 +16,8 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
 pub use self::hub::run;
-pub use self::notices::{announce, listen};
-pub use self::viewer::{NotWatched, Shown, watch};
+pub use self::pubsub::{announce, listen};
+pub use self::subscription::{NotWatched, Shown, watch};
 
 /// Where viewers come together. Clones are the same.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Default for EventHub {
 
 impl EventHub {
     /// Something may have happened, and is committed: viewers are to see it. A call too many costs a look.
-    pub fn wrote(&self) {
+    pub fn notify_changed(&self) {
         self.0.look.notify_one();
         self.0.announce.notify_one();
     }

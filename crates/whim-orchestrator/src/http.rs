@@ -10,13 +10,13 @@ mod error;
 mod events;
 mod extract;
 mod guard;
-mod insight;
 mod listen;
 mod locks;
 pub mod openapi;
 mod queue;
 mod requests;
 mod reviews;
+mod stats;
 mod status;
 mod tokens;
 mod work;
@@ -36,7 +36,7 @@ pub(crate) use self::listen::serve;
 use self::requests::WithoutQuery;
 use self::worker_protocol::WorkerState;
 use crate::app::App;
-use crate::measure::Listener;
+use crate::metrics::Listener;
 
 /// The largest request body, in bytes. The widest legitimate one is a heartbeat with a full batch of events.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -93,8 +93,8 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(events::events))
         .routes(routes!(events::worker_events))
         .routes(routes!(locks::locks))
-        .routes(routes!(insight::metrics))
-        .routes(routes!(insight::learnings))
+        .routes(routes!(stats::metrics))
+        .routes(routes!(stats::learnings))
         .routes(routes!(reviews::list_reviews))
         .routes(routes!(reviews::get_review))
 }
@@ -123,7 +123,7 @@ fn with_common_layers<S: Clone + Send + Sync + 'static>(
     listener: Listener,
 ) -> Router<S> {
     routes
-        .layer(from_fn_with_state(app.events.clone(), events::tell_of_changes))
+        .layer(from_fn_with_state(app.events.clone(), events::notify_of_changes))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn(requests::limit_time))
         .layer(CatchPanicLayer::custom(error::after_panic))

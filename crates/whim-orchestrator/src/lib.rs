@@ -11,7 +11,7 @@ pub mod http;
 pub mod lifecycle;
 pub mod limits;
 pub mod locks;
-pub mod measure;
+pub mod metrics;
 pub mod reconcile;
 pub mod redis_connection;
 pub mod runtime;

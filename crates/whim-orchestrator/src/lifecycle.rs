@@ -3,20 +3,20 @@
 //! Every transition is one transaction with all that it implies. It locks the item first and the worker second, and
 //! its statements carry the epoch and the states that they may come from: whoever is late changes nothing.
 
-mod coalesce;
-pub mod end;
-mod files;
-mod finish;
+mod complete;
+pub mod end_attempt;
+mod file_locks;
 mod heartbeat;
-mod novelty;
+mod heartbeat_batch;
+mod progress;
 mod register;
 mod review;
 
-pub use self::coalesce::{Heartbeats, run as write_heartbeats};
-pub use self::end::{AttemptEnd, EndedBy, Transition, end_attempt, kill};
-pub use self::files::{lock, rebuild as rebuild_locks, unlock};
-pub use self::finish::{complete, fail, stuck};
+pub use self::complete::{complete, fail, stuck};
+pub use self::end_attempt::{AttemptEnd, EndedBy, Transition, end_attempt, kill};
+pub use self::file_locks::{lock, rebuild as rebuild_locks, unlock};
 pub use self::heartbeat::heartbeat;
+pub use self::heartbeat_batch::{Heartbeats, run as write_heartbeats};
 pub use self::register::register;
 pub use self::review::{Reported, review};
 
@@ -110,7 +110,7 @@ fn whole_seconds(lease: Duration) -> u64 {
 /// The longest reason that is kept, in bytes; what an agent writes more is cut.
 const MAX_REASON_BYTES: usize = 16 * 1024;
 
-/// A reason as it is kept: an agent wrote it, so anything may be in it.
+/// A reason as it is kept: an agent notify_changed it, so anything may be in it.
 fn kept_reason(reason: &str) -> String {
     let mut kept = crate::db::storable(reason.trim()).into_owned();
     if kept.len() > MAX_REASON_BYTES {

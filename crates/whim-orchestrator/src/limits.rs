@@ -99,7 +99,7 @@ impl Limits {
     ///
     /// # Errors
     /// Redis is away; the cooldown then runs its course.
-    pub async fn give_back_cooldown(&self, holder: WorkerId) -> Result<(), RedisFailed> {
+    pub async fn release_cooldown(&self, holder: WorkerId) -> Result<(), RedisFailed> {
         let mut call = self.scripts.give_back.prepare_invoke();
         call.key(self.cooldown_key()).arg(holder.to_string());
         self.redis.script("giving the cooldown back", &call).await

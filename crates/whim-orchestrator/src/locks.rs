@@ -35,14 +35,14 @@ pub enum LockOutcome {
     /// The worker holds all of the files.
     Granted,
     /// Others hold these. Nothing was locked, or only what was free.
-    Held(Vec<Holding>),
+    Held(Vec<LockHolder>),
     /// Redis was emptied or restarted: nothing is granted before [`Locks::rebuild`].
     Unknown,
 }
 
 /// A locked file and its holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holding {
+pub struct LockHolder {
     /// The file.
     pub file: RelativePath,
     /// Who holds it.
@@ -68,7 +68,7 @@ pub enum LocksFailed {
     Redis(#[from] RedisFailed),
     /// Redis was emptied, restarted or changed again and again while it was asked.
     #[error("Redis loses the locks again and again")]
-    Restless,
+    Unstable,
     /// A lock's value is not what this program writes.
     #[error("reading the holder of {file}")]
     Holder {
@@ -147,7 +147,7 @@ impl Locks {
         let holdings = held.into_iter().filter_map(|(position, holder)| {
             let file = files.get(position)?.clone();
             Some(match holder.parse() {
-                Ok(worker) => Ok(Holding { file, worker }),
+                Ok(worker) => Ok(LockHolder { file, worker }),
                 Err(source) => Err(LocksFailed::Holder { file, source }),
             })
         });

@@ -6,14 +6,14 @@
 mod breakers;
 mod budget;
 mod counts;
-mod exits;
-mod history;
-mod leftovers;
+mod event_partitions;
+mod expired_leases;
+mod garbage;
 mod locks;
-mod overdue;
+mod long_transactions;
+mod reap;
 mod retries;
-mod stops;
-mod transactions;
+mod terminate;
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
@@ -23,48 +23,66 @@ use whim_service::reconcile::Reconcilers;
 pub use self::breakers::Breakers;
 pub use self::budget::Budget;
 pub use self::counts::Counts;
-pub use self::exits::Exits;
-pub use self::history::{History, HistoryReport};
-pub use self::leftovers::Leftovers;
+pub use self::event_partitions::{EventPartitions, EventPartitionsReport};
+pub use self::expired_leases::ExpiredLeases;
+pub use self::garbage::Garbage;
 pub use self::locks::Locks;
-pub use self::overdue::OverdueWorkers;
+pub use self::long_transactions::LongTransactions;
+pub use self::reap::Reap;
 pub use self::retries::Retries;
-pub use self::stops::Stops;
-pub use self::transactions::Transactions;
+pub use self::terminate::Terminate;
 use crate::app::App;
 use crate::dispatch::breakers::try_runtime;
 
 /// Starts all reconcilers. `stop` says that the program is stopping: what takes long is left to the next one then.
 pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
-    let (periods, pokes) = (app.config.periods, &app.pokes);
+    let (periods, wakers) = (app.config.periods, &app.wakers);
     let (often, seldom) = (periods.dispatch, periods.reconcile);
-    reconcilers.start("exits", None, often, &pokes.exits, Exits(app.clone()));
+    reconcilers.start("reap", None, often, &wakers.reap, Reap(app.clone()));
     reconcilers.start(
-        "overdue",
+        "expired_leases",
         None,
         often,
-        &pokes.overdue,
-        OverdueWorkers(app.clone()),
+        &wakers.expired_leases,
+        ExpiredLeases(app.clone()),
     );
-    reconcilers.start("stops", None, often, &pokes.stops, Stops::new(app, stop));
-    reconcilers.start("breakers", None, often, &pokes.breakers, Breakers(app.clone()));
-    reconcilers.start("retries", None, often, &pokes.retries, Retries(app.clone()));
-    reconcilers.start("budget", None, seldom, &pokes.budget, Budget(app.clone()));
-    reconcilers.start("counts", None, seldom, &pokes.counts, Counts(app.clone()));
-    reconcilers.start("locks", None, seldom, &pokes.locks, Locks(app.clone()));
-    let transactions = Transactions(app.clone());
-    reconcilers.start("transactions", None, seldom, &pokes.transactions, transactions);
     reconcilers.start(
-        "leftovers",
+        "terminate",
+        None,
+        often,
+        &wakers.terminate,
+        Terminate::new(app, stop),
+    );
+    reconcilers.start("breakers", None, often, &wakers.breakers, Breakers(app.clone()));
+    reconcilers.start("retries", None, often, &wakers.retries, Retries(app.clone()));
+    reconcilers.start("budget", None, seldom, &wakers.budget, Budget(app.clone()));
+    reconcilers.start(
+        "compact_counts",
         None,
         seldom,
-        &pokes.leftovers,
-        Leftovers::new(app, stop),
+        &wakers.counts,
+        Counts(app.clone()),
     );
-    reconcilers.start("history", None, seldom, &pokes.history, History(app.clone()));
+    reconcilers.start("locks", None, seldom, &wakers.locks, Locks(app.clone()));
+    let long_transactions = LongTransactions(app.clone());
+    reconcilers.start(
+        "long_transactions",
+        None,
+        seldom,
+        &wakers.long_transactions,
+        long_transactions,
+    );
+    reconcilers.start("garbage", None, seldom, &wakers.garbage, Garbage::new(app, stop));
+    reconcilers.start(
+        "event_partitions",
+        None,
+        seldom,
+        &wakers.event_partitions,
+        EventPartitions(app.clone()),
+    );
 }
 
-/// Pokes those who look after ended workers whenever the runtime tells of one, and has a runtime that was away tried as
+/// Wakers those who look after ended workers whenever the runtime tells of one, and has a runtime that was away tried as
 /// soon as it is back, until `stop`.
 ///
 /// # Errors
@@ -81,8 +99,8 @@ pub async fn watch_runtime(app: App, stop: CancellationToken) -> anyhow::Result<
             exit = exits.next() => match exit {
                 Some(worker_id) => {
                     tracing::debug!(%worker_id, "a worker ended");
-                    app.pokes.exits.activate();
-                    app.pokes.stops.activate();
+                    app.wakers.reap.activate();
+                    app.wakers.terminate.activate();
                 }
                 None => anyhow::bail!("the runtime tells no more of workers that end"),
             },

@@ -90,9 +90,9 @@ pub enum ExitKind {
     Code(i32),
     /// By a signal.
     Signal(i32),
-    /// Because memory ran out.
+    /// ReasonCode memory ran out.
     OutOfMemory,
-    /// Because what it ran in was stopped: the container engine, or the machine.
+    /// ReasonCode what it ran in was stopped: the container engine, or the machine.
     RuntimeStopped,
     /// Nobody saw it.
     Unknown,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use whim_core::FailureCause;
-use whim_core::protocol::status::{BreakerSubject, Component, Health, RuntimeStatus, Status};
+use whim_core::protocol::status::{BreakerSubject, DependencyHealth, Health, RuntimeStatus, Status};
 use whim_service::chain::chain;
 
 use crate::app::App;
@@ -65,11 +65,11 @@ pub async fn health(app: &App) -> Health {
 }
 
 /// What workers told of a part that lies outside. Not in their words: everybody may ask for this.
-fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> Component {
+fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> DependencyHealth {
     let Some(open) = open.iter().find(|open| open.subject == subject) else {
-        return Component::unknown();
+        return DependencyHealth::unknown();
     };
-    let what = if open.cause.needs_a_person() {
+    let what = if open.cause.operator_action_required() {
         "refuses Whim's credentials"
     } else if open.cause == FailureCause::ModelLimited {
         "limits Whim"
@@ -81,9 +81,9 @@ fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> Component {
     let until = if open.left.is_zero() {
         "it works; it is being tried".to_owned()
     } else {
-        open.until.format("%Y-%m-%d %H:%M UTC").to_string()
+        open.retry_at.format("%Y-%m-%d %H:%M UTC").to_string()
     };
-    Component {
+    DependencyHealth {
         healthy: false,
         message: format!("{name} {what}; nothing is started until {until}; {advice}"),
     }
@@ -93,22 +93,22 @@ fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> Component {
 async fn component<E: std::error::Error + 'static>(
     Part { name, advice }: Part,
     sign: impl Future<Output = Result<String, E>>,
-) -> Component {
+) -> DependencyHealth {
     match tokio::time::timeout(PATIENCE, sign).await {
-        Ok(Ok(message)) => Component {
+        Ok(Ok(message)) => DependencyHealth {
             healthy: true,
             message,
         },
         Ok(Err(error)) => {
             tracing::warn!(error = %chain(&error), "{name} does not answer");
-            Component {
+            DependencyHealth {
                 healthy: false,
                 message: format!("{name} does not answer: {error}; {advice}"),
             }
         }
         Err(_) => {
             let seconds = PATIENCE.as_secs();
-            Component {
+            DependencyHealth {
                 healthy: false,
                 message: format!("{name} does not answer within {seconds} s; {advice}"),
             }
@@ -144,7 +144,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
         refusals,
         used_up,
     } = admission?;
-    let Component { healthy, message } = health;
+    let DependencyHealth { healthy, message } = health;
     // That nothing answers is told by the health.
     let mut warnings = isolation.unwrap_or_default();
     if !healthy {
@@ -152,7 +152,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
     }
     warnings.extend(transaction?.map(|transaction| transaction.to_string()));
     warnings.extend(used_up.iter().map(ToString::to_string));
-    // Those that hold up everything are told by `waiting_for` as well; these are for whoever can mend it.
+    // Those that hold up everything are told by `blocked_reasons` as well; these are for whoever can mend it.
     warnings.extend(breakers.iter().map(|breaker| breaker.explanation.clone()));
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -167,7 +167,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
             message,
         },
         breakers,
-        waiting_for: refusals.iter().map(ToString::to_string).collect(),
+        blocked_reasons: refusals.iter().map(ToString::to_string).collect(),
         warnings,
     })
 }
@@ -185,12 +185,12 @@ mod tests {
             name: String::new(),
             cause,
             reason: "a secret of the inside".to_owned(),
-            reports: 1,
+            failures: 1,
             since: DateTime::UNIX_EPOCH,
-            until: DateTime::UNIX_EPOCH,
+            retry_at: DateTime::UNIX_EPOCH,
             left: Duration::from_secs(left),
-            ends_by_itself: false,
-            probing: false,
+            has_fixed_expiry: false,
+            half_open: false,
         };
         let (model, github) = (BreakerSubject::Model, BreakerSubject::GitHub);
         let outside = [
@@ -200,7 +200,7 @@ mod tests {
             (github, open(github, FailureCause::GitHubRefused, 8)),
             (github, open(github, FailureCause::GitHubUnavailable, 8)),
         ];
-        let mut told: Vec<Component> = outside
+        let mut told: Vec<DependencyHealth> = outside
             .into_iter()
             .map(|(subject, open)| spared(&[open], subject, subject.as_str()))
             .collect();

@@ -1,7 +1,7 @@
 //! What the worker tells the orchestrator: events and heartbeats in batches, and one last report.
 //!
 //! The [`Reporter`] only writes into a buffer and never waits. The [`Sender`] is the one place that calls: it keeps the
-//! lease, repeats what was not answered, and knows when the item was taken away. Because it sends one thing after the
+//! lease, repeats what was not answered, and knows when the item was taken away. ReasonCode it sends one thing after the
 //! other, a late heartbeat never follows the last report.
 
 mod event;

@@ -49,7 +49,7 @@ async fn each_call_of_the_api_has_its_route() {
             id,
             &CancelWork {
                 reason: Some("why".to_owned()),
-                by: None,
+                cancelled_by: None,
             },
         )
         .await
@@ -122,8 +122,7 @@ async fn each_call_of_the_api_has_its_route() {
 
 #[tokio::test]
 async fn each_call_that_looks_closer_has_its_route() {
-    let explanation =
-        json!({ "id": item_id(), "status": "queued", "because": "next", "explanation": "x", "until": null });
+    let explanation = json!({ "id": item_id(), "status": "queued", "reasonCode": "next", "explanation": "x", "retryAt": null });
     let state = json!({ "paused": null });
     let metrics = json!({ "day": "2026-11-20", "resetsAt": "2026-11-21T00:00:00Z", "submitted": 1, "completed": 0,
         "failed": 0, "cancelled": 0, "successRate": null, "iterations": 0, "costUsd": 0.0,
@@ -163,7 +162,7 @@ async fn each_call_that_looks_closer_has_its_route() {
 async fn a_review_is_reported_by_its_worker_and_read_by_people() {
     let worker_id = WorkerId::new();
     let review = json!({ "id": ReviewId::new(), "workItemId": item_id(), "repo": "octo/app", "workerId": worker_id,
-        "leaseEpoch": 1, "number": 1, "headSha": "0123456789012345678901234567890123456789", "verdict": "approved",
+        "leaseEpoch": 1, "round": 1, "headSha": "0123456789012345678901234567890123456789", "verdict": "approved",
         "summary": "Fine.", "findingCounts": { "error": 0, "warning": 0, "note": 1 }, "model": "a-model",
         "findings": [{ "path": "src/a.rs", "severity": "note", "message": "A remark." }],
         "tokens": { "input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0 }, "costUsd": 0.5,
@@ -176,7 +175,7 @@ async fn a_review_is_reported_by_its_worker_and_read_by_people() {
     ];
     let server = Server::start(answers).await;
     let report: ReportReview =
-        serde_json::from_value(json!({ "number": 1, "verdict": "approved", "summary": "Fine.",
+        serde_json::from_value(json!({ "round": 1, "verdict": "approved", "summary": "Fine.",
         "headSha": "0123456789012345678901234567890123456789", "model": "a-model" }))
         .unwrap();
 
@@ -212,14 +211,14 @@ async fn the_status_is_read_whole() {
     let status = json!({
         "version": "0.1.0", "items": { "queued": 3 }, "workers": { "active": 1, "max": 2 },
         "budget": { "limit": 200, "used": 5, "reserved": 10, "remaining": 185, "resetsAt": "2026-11-21T00:00:00Z" },
-        "cooldown": { "seconds": 0.5, "until": null }, "paused": null,
+        "cooldown": { "seconds": 0.5, "endsAt": null }, "paused": null,
         "runtime": { "kind": "process", "healthy": true, "message": "no isolation" },
         "breakers": [{
             "subject": "model", "name": null, "cause": "model_limited", "explanation": "The limit is reached.",
-            "failures": 2, "since": "2026-11-20T20:00:00Z", "until": "2026-11-20T22:00:00Z",
-            "endsByItself": true, "probing": false, "needsAPerson": false
+            "failures": 2, "since": "2026-11-20T20:00:00Z", "retryAt": "2026-11-20T22:00:00Z",
+            "hasFixedExpiry": true, "halfOpen": false, "operatorActionRequired": false
         }],
-        "waitingFor": [], "warnings": ["no isolation"]
+        "blockedReasons": [], "warnings": ["no isolation"]
     });
     let server = Server::start([Say::Json(200, status.clone())]).await;
 

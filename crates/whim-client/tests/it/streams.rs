@@ -8,16 +8,16 @@ use whim_core::protocol::events::Event;
 
 use crate::server::{Say, Server, refusal};
 
-fn lagged(left_out: u64) -> String {
-    format!("event: lagged\ndata: {{\"kind\":\"lagged\",\"leftOut\":{left_out}}}\n\n")
+fn lagged(dropped_count: u64) -> String {
+    format!("event: lagged\ndata: {{\"kind\":\"lagged\",\"droppedCount\":{dropped_count}}}\n\n")
 }
 
-fn left_out(received: Option<Result<Received, ClientError>>) -> (i64, u64) {
+fn dropped_count(received: Option<Result<Received, ClientError>>) -> (i64, u64) {
     match received.unwrap().unwrap() {
         Received {
             id,
             event: Event::Lagged(lagged),
-        } => (id, lagged.left_out.unwrap()),
+        } => (id, lagged.dropped_count.unwrap()),
         other => panic!("{other:?}"),
     }
 }
@@ -39,8 +39,8 @@ async fn a_stream_of_events_goes_on_after_the_last_one_when_the_connection_is_lo
     .await;
     let mut events = Box::pin(server.client().events(None));
 
-    assert_eq!(left_out(events.next().await), (8, 1));
-    assert_eq!(left_out(events.next().await), (9, 2));
+    assert_eq!(dropped_count(events.next().await), (8, 1));
+    assert_eq!(dropped_count(events.next().await), (9, 2));
     let refused = events.next().await.unwrap().unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::Unauthorized));
     assert!(events.next().await.is_none());
@@ -67,7 +67,7 @@ async fn the_events_of_one_worker_and_its_log_have_their_routes() {
     let client = server.client();
 
     let mut events = Box::pin(client.worker_events(id, Some(5)));
-    assert_eq!(left_out(events.next().await), (5, 3));
+    assert_eq!(dropped_count(events.next().await), (5, 3));
     let log: Vec<_> = client
         .follow_worker_logs(id, Some(10))
         .await

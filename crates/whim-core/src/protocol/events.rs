@@ -16,7 +16,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct WorkerEvent {
     /// When it happened, by the worker's clock.
-    pub at: DateTime<Utc>,
+    pub occurred_at: DateTime<Utc>,
     /// What happened.
     #[serde(flatten)]
     pub body: WorkerEventBody,
@@ -73,7 +73,7 @@ pub enum Event {
     /// A worker was made, or its state changed.
     Worker(WorkerChanged),
     /// A worker told something.
-    WorkerEvent(WorkerTold),
+    WorkerEvent(WorkerEventRecord),
     /// Some events were left out here. Where it is said how many, the viewer was too slow, and whoever asks again with
     /// the last identifier that came before gets them; else they are older than the history that is kept.
     Lagged(Lagged),
@@ -88,7 +88,7 @@ pub const EVENT_KINDS: [&str; 4] = ["item", "worker", "worker_event", "lagged"];
 #[serde(rename_all = "camelCase")]
 pub struct ItemChanged {
     /// When.
-    pub at: DateTime<Utc>,
+    pub occurred_at: DateTime<Utc>,
     /// The item.
     pub work_item_id: WorkItemId,
     /// Its repository.
@@ -123,7 +123,7 @@ pub struct ItemChanged {
 #[serde(rename_all = "camelCase")]
 pub struct WorkerChanged {
     /// When.
-    pub at: DateTime<Utc>,
+    pub occurred_at: DateTime<Utc>,
     /// The worker.
     pub worker_id: WorkerId,
     /// What it works on.
@@ -140,7 +140,7 @@ pub struct WorkerChanged {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct WorkerTold {
+pub struct WorkerEventRecord {
     /// The worker.
     pub worker_id: WorkerId,
     /// What it works on.
@@ -157,5 +157,5 @@ pub struct WorkerTold {
 pub struct Lagged {
     /// How many events were left out; nobody knows that of those that are older than the history that is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<u64>,
+    pub dropped_count: Option<u64>,
 }

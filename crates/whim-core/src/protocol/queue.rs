@@ -14,9 +14,8 @@ pub struct PauseQueue {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub paused_by: Option<String>,
 }
 
 /// The answer to `pause` and `resume`.
@@ -35,8 +34,7 @@ pub struct QueueState {
 pub struct Pause {
     /// When it began.
     pub since: DateTime<Utc>,
-    /// Who asked for it.
-    pub by: Option<String>,
+    pub paused_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
 }
@@ -51,18 +49,18 @@ pub struct Explanation {
     /// Its state.
     pub status: WorkItemStatus,
     /// Why, for a program.
-    pub because: Because,
+    pub reason_code: ReasonCode,
     /// Why, for a person: one sentence.
     pub explanation: String,
-    /// When that ends, where it is known.
-    pub until: Option<DateTime<Utc>>,
+    /// When the block expires or is retried, if that time is known.
+    pub retry_at: Option<DateTime<Utc>>,
 }
 
 /// Why an item is not running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Because {
+pub enum ReasonCode {
     /// It is running, or about to.
     Running,
     /// It is running, and an edit of its agent waits for a file that another item has locked.

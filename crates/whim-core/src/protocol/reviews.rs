@@ -24,7 +24,7 @@ pub const MAX_REVIEWS: u32 = 20;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReportReview {
     /// The how-manieth review of this attempt it is: 1 to 20. After findings were fixed comes another.
-    pub number: u32,
+    pub round: u32,
     /// The head that was reviewed.
     pub head_sha: CommitHash,
     /// What the reviewer says.
@@ -125,7 +125,7 @@ pub struct Review {
     /// The epoch of that worker's attempt.
     pub lease_epoch: LeaseEpoch,
     /// The how-manieth of that attempt it is.
-    pub number: u32,
+    pub round: u32,
     /// The head that was reviewed.
     pub head_sha: CommitHash,
     /// What the reviewer says.

@@ -18,32 +18,32 @@ pub struct Health {
     /// Whether everything that is needed answers.
     pub healthy: bool,
     /// Whether Postgres answers: without it nothing works.
-    pub postgres: Component,
+    pub postgres: DependencyHealth,
     /// Whether Redis answers: without it nothing new is started.
-    pub redis: Component,
+    pub redis: DependencyHealth,
     /// Whether workers can be started.
-    pub runtime: Component,
+    pub runtime: DependencyHealth,
     /// Whether the model API works for Whim, as far as its workers told. Does not count in `healthy`: a limit that was
     /// reached is no defect.
-    #[serde(default = "Component::unknown")]
-    pub model: Component,
+    #[serde(default = "DependencyHealth::unknown")]
+    pub model: DependencyHealth,
     /// Whether GitHub works for Whim, as far as its workers told. Does not count in `healthy`.
-    #[serde(default = "Component::unknown")]
-    pub github: Component,
+    #[serde(default = "DependencyHealth::unknown")]
+    pub github: DependencyHealth,
 }
 
 /// Whether a part answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Component {
+pub struct DependencyHealth {
     /// Whether it answers.
     pub healthy: bool,
     /// What it is, or why it does not answer, in a few words that reveal no secret.
     pub message: String,
 }
 
-impl Component {
+impl DependencyHealth {
     /// A part of which nothing bad is known.
     pub fn unknown() -> Self {
         Self {
@@ -137,7 +137,7 @@ pub struct Status {
     #[serde(default)]
     pub breakers: Vec<Breaker>,
     /// Why nothing new is started at the moment, in one sentence each; empty when the next item would start at once.
-    pub waiting_for: Vec<String>,
+    pub blocked_reasons: Vec<String>,
     /// What the owner should look at, in one sentence each.
     pub warnings: Vec<String>,
 }
@@ -178,7 +178,7 @@ pub struct Cooldown {
     /// How long it is, in seconds.
     pub seconds: f64,
     /// When it is over, if it is running.
-    pub until: Option<DateTime<Utc>>,
+    pub ends_at: Option<DateTime<Utc>>,
 }
 
 /// An open breaker: something failed too often, and what needs it is not started before it was tried again. It spends
@@ -199,14 +199,14 @@ pub struct Breaker {
     pub failures: u32,
     /// Since when nothing is started.
     pub since: DateTime<Utc>,
-    /// When it is tried again; with `endsByItself`, when it is over.
-    pub until: DateTime<Utc>,
+    /// When it is tried again; with `hasFixedExpiry`, when it is over.
+    pub retry_at: DateTime<Utc>,
     /// Whether it is over at `until`; else one worker tries then, and the rest follows when that works.
-    pub ends_by_itself: bool,
+    pub has_fixed_expiry: bool,
     /// Whether a worker is trying now.
-    pub probing: bool,
+    pub half_open: bool,
     /// Whether credentials are refused: a person has to mend them.
-    pub needs_a_person: bool,
+    pub operator_action_required: bool,
 }
 
 /// What a breaker spares.

@@ -140,7 +140,7 @@ pub struct WorkItem {
     pub warnings: Vec<String>,
     /// Files that this item and another one both changed, at most 100, the newest first. Not in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub lock_conflicts: Vec<SharedFile>,
+    pub lock_conflicts: Vec<FileConflict>,
     /// When it was submitted.
     pub created_at: DateTime<Utc>,
     /// When it last changed its state.
@@ -155,17 +155,17 @@ pub struct WorkItem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct SharedFile {
+pub struct FileConflict {
     /// The file.
     pub path: RelativePath,
     /// The other item.
-    pub with_work_item: WorkItemId,
+    pub other_work_item_id: WorkItemId,
     /// The branch of the other item.
-    pub with_branch: BranchName,
+    pub other_branch: BranchName,
     /// Whether this item held the lock; else it changed the file while the other one did.
-    pub held: bool,
+    pub is_holder: bool,
     /// When that was found.
-    pub at: DateTime<Utc>,
+    pub detected_at: DateTime<Utc>,
 }
 
 /// `GET /api/work?status=&repo=&source=&sourceRef=&priority=&limit=&cursor=`: the newest first.
@@ -215,9 +215,9 @@ pub struct CancelWork {
     /// Why; shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who; shown on the issue.
+    /// Login or name of the person; shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+    pub cancelled_by: Option<String>,
 }
 
 /// `POST /api/work/:id/requeue`: another run of an item that has ended. The body may be left out.

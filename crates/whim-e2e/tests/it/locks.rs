@@ -197,7 +197,12 @@ async fn a_shell_command_that_changes_a_locked_file_is_shown_on_both_items() {
     })
     .await
     .unwrap();
-    let seen = |item: &WorkItem| (item.lock_conflicts[0].with_work_item, item.lock_conflicts[0].held);
+    let seen = |item: &WorkItem| {
+        (
+            item.lock_conflicts[0].other_work_item_id,
+            item.lock_conflicts[0].is_holder,
+        )
+    };
     assert_eq!(
         (seen(&first), seen(&second)),
         ((second.id, true), (first.id, false))

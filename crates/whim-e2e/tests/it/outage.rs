@@ -1,7 +1,7 @@
 //! The model API is away, and limits Whim afterwards: everybody waits, is told why, and nobody pays for it.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use whim_core::protocol::queue::{Because, PauseQueue};
+use whim_core::protocol::queue::{PauseQueue, ReasonCode};
 use whim_core::protocol::status::{Breaker, BreakerSubject, Worker};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{FailureCause, WorkItemStatus};
@@ -35,14 +35,14 @@ async fn assert_all_know_why(system: &System, items: &[WorkItem], words: &str) {
     let client = system.client().unwrap();
     let status = client.status().await.unwrap();
     assert!(
-        status.waiting_for.iter().any(|why| why.starts_with(words)),
+        status.blocked_reasons.iter().any(|why| why.starts_with(words)),
         "{:#?}",
-        status.waiting_for
+        status.blocked_reasons
     );
     for item in items {
         let told = client.explain_work(item.id).await.unwrap();
-        let is_told = told.because == Because::ModelUnavailable && told.explanation.starts_with(words);
-        assert!(is_told || told.because == Because::Running, "{told:#?}");
+        let is_told = told.reason_code == ReasonCode::ModelUnavailable && told.explanation.starts_with(words);
+        assert!(is_told || told.reason_code == ReasonCode::Running, "{told:#?}");
     }
 }
 
@@ -95,7 +95,7 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
         breaker.cause == FailureCause::ModelUnavailable && breaker.failures >= 2
     })
     .await;
-    assert!(!outage.ends_by_itself, "{outage:#?}");
+    assert!(!outage.has_fixed_expiry, "{outage:#?}");
     assert_all_know_why(&system, &items, "The model API is not available").await;
 
     let end = Utc::now() + LIMIT;
@@ -105,11 +105,11 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
     );
     system.anthropic.begin_outage(429, words);
     let limit = breaker(&system, "the end of the limit to be told", |breaker| {
-        breaker.cause == FailureCause::ModelLimited && breaker.ends_by_itself
+        breaker.cause == FailureCause::ModelLimited && breaker.has_fixed_expiry
     })
     .await;
     let limited_at = Utc::now();
-    let until = limit.until - end;
+    let until = limit.retry_at - end;
     assert!(
         until.abs() <= TimeDelta::seconds(5),
         "{until} after its end: {limit:#?}"
@@ -136,10 +136,10 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
     }
     // Nobody came before the end of the limit, and then they came one after the other.
     assert!(
-        started_within(&workers, limited_at, limit.until).is_empty(),
+        started_within(&workers, limited_at, limit.retry_at).is_empty(),
         "{workers:#?}"
     );
-    let afterwards = started_within(&workers, limit.until, Utc::now());
+    let afterwards = started_within(&workers, limit.retry_at, Utc::now());
     assert!(!afterwards.is_empty(), "{workers:#?}");
     for pair in afterwards.windows(2) {
         let apart = pair[1].started_at - pair[0].started_at;

@@ -86,15 +86,15 @@ async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyho
     let claimers = claims::claimers(world).await?;
     let mut filled = 0;
     let mut medians = Vec::new();
-    for &depth in &scale.depths {
-        queue::fill(&world.database, filled, depth, false).await?;
-        filled = depth;
-        let what = format!("{} queued", rounded(depth));
-        medians.push(one_and_several(&claimers, scale.each, depth, &what, report).await?);
-        if depth == scale.beside_waiting {
+    for &queue_stats in &scale.depths {
+        queue::fill(&world.database, filled, queue_stats, false).await?;
+        filled = queue_stats;
+        let what = format!("{} queued", rounded(queue_stats));
+        medians.push(one_and_several(&claimers, scale.each, queue_stats, &what, report).await?);
+        if queue_stats == scale.beside_waiting {
             let made = claims::make(&claimers, scale.claimed_before, PATIENCE).await?;
             let what = format!("{what}, {} claims later", rounded(made));
-            one_and_several(&claimers, scale.each, depth, &what, report).await?;
+            one_and_several(&claimers, scale.each, queue_stats, &what, report).await?;
             horizon::measure(world, &claimers, scale.horizon, report).await?;
         }
     }
@@ -105,19 +105,19 @@ async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyho
     drop(program);
 
     queue::clear(&world.database).await?;
-    let (depth, waiting) = (scale.beside_waiting, scale.waiting);
-    queue::fill(&world.database, 0, depth, false).await?;
+    let (queue_stats, waiting) = (scale.beside_waiting, scale.waiting);
+    queue::fill(&world.database, 0, queue_stats, false).await?;
     let alone = one_and_several(
         &claimers,
         scale.each,
-        depth,
-        &format!("{} queued again", rounded(depth)),
+        queue_stats,
+        &format!("{} queued again", rounded(queue_stats)),
         report,
     )
     .await?;
-    queue::fill(&world.database, depth, depth + waiting, true).await?;
-    let what = format!("{} queued, {} in backoff", rounded(depth), rounded(waiting));
-    let beside = one_and_several(&claimers, scale.each, depth, &what, report).await?;
+    queue::fill(&world.database, queue_stats, queue_stats + waiting, true).await?;
+    let what = format!("{} queued, {} in backoff", rounded(queue_stats), rounded(waiting));
+    let beside = one_and_several(&claimers, scale.each, queue_stats, &what, report).await?;
     add_flatness(
         "with items in backoff and without, slower to faster",
         &[alone, beside],
@@ -136,7 +136,7 @@ struct Medians {
 async fn one_and_several(
     claimers: &[Claimer],
     length: Duration,
-    depth: u32,
+    queue_stats: u32,
     what: &str,
     report: &mut Report,
 ) -> anyhow::Result<Medians> {
@@ -149,7 +149,7 @@ async fn one_and_several(
         several: several.number("p50").unwrap_or_default(),
     };
     // Several wait for each other by design: slots and budget are counted one claim at a time.
-    report.add(match depth {
+    report.add(match queue_stats {
         TARGET_DEPTH => one.below("p99", 5.0),
         COMPARED_DEPTH => one.original("139 ms for its query, 19 k queued"),
         _ => one,

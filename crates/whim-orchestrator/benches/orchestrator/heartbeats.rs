@@ -66,7 +66,7 @@ async fn beat_with_an_event(speaker: &mut Speaker) -> anyhow::Result<Duration> {
     let event = json!({ "event": "tool", "type": "write", "path": "src/lib.rs" });
     beat(
         speaker,
-        &json!([{ "at": Utc::now(), "type": "ralph", "event": event }]),
+        &json!([{ "occurredAt": Utc::now(), "type": "ralph", "event": event }]),
     )
     .await
 }
@@ -106,7 +106,7 @@ impl Cost {
             .fetch_one(&world.database)
             .await?;
         let (updates, heap_only) = sqlx::query_as(
-            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_beats'",
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_heartbeats'",
         )
         .fetch_one(&world.database)
         .await?;

@@ -38,7 +38,7 @@ pub(crate) async fn fill(database: &PgPool, from: u32, to: u32, wait: bool) -> a
     .execute(&mut *transaction)
     .await?;
     sqlx::query(
-        "insert into work_item_counts (status, priority, items)
+        "insert into work_item_counts (status, priority, delta)
          select 'queued', (enum_range(null::priority))[1 + n % 4], count(*)
          from generate_series($1::bigint, $2::bigint) as n group by 2",
     )

@@ -50,7 +50,7 @@ pub(crate) async fn measure(
         }
         tokio::time::sleep(BETWEEN).await;
         let marker = format!("round {round} of the viewers");
-        let event = json!({ "at": Utc::now(), "type": "notice", "message": marker });
+        let event = json!({ "occurredAt": Utc::now(), "type": "notice", "message": marker });
         let body = json!({ "seq": seq, "iteration": 1, "events": [event] }).to_string();
         let sent = Instant::now();
         let seen = try_join_all(watching.iter_mut().map(|viewer| seen(viewer, &marker, sent)));

@@ -55,7 +55,7 @@ pub(crate) async fn make(database: &PgPool, count: usize) -> anyhow::Result<Vec<
     .execute(&mut *transaction)
     .await?;
     sqlx::query(
-        "insert into worker_beats (worker_id, lease_expires_at)
+        "insert into worker_heartbeats (worker_id, lease_expires_at)
          select worker, now() + interval '1 hour' from unnest($1::uuid[]) as worker",
     )
     .bind(&ids)

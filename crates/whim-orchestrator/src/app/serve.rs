@@ -21,14 +21,14 @@ use whim_service::secret::ExposeSecret as _;
 use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
-use super::{App, Parts, Pokes};
+use super::{App, Parts, Wakers};
 use crate::config::{ApiConfig, Config, RuntimeKind};
-use crate::dispatch::{self, Launching};
+use crate::dispatch::{self, InFlightStarts};
 use crate::events::{self, EventHub};
 use crate::lifecycle::{self, Heartbeats};
 use crate::limits::Limits;
 use crate::locks::Locks;
-use crate::measure::{self, Sampler};
+use crate::metrics::{self, Sampler};
 use crate::redis_connection::RedisConnection;
 use crate::runtime::Runtime;
 use crate::runtime::docker::DockerRuntime;
@@ -246,7 +246,7 @@ pub async fn start(
     let addresses = listeners.addresses()?;
     // Before anything is counted. Nobody counts where nobody can ask.
     let metrics = levels.is_some() && listeners.admin.is_some();
-    let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &measure::families()));
+    let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metrics::families()));
     migrate(&config).await?;
     let app = build(config, runtime, &addresses)?;
     dispatch::try_refused_credentials(&app).await;
@@ -290,7 +290,7 @@ pub async fn start(
         http::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
     );
     if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
-        measure::begin_at_zero();
+        metrics::begin_at_zero();
         let sampler = Arc::new(Sampler::new(app.clone()));
         let sample: Sample = Arc::new(move || {
             let sampler = Arc::clone(&sampler);
@@ -327,8 +327,8 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         redis,
         runtime,
         worker_url,
-        launching: Launching::default(),
-        pokes: Pokes::default(),
+        in_flight_starts: InFlightStarts::default(),
+        wakers: Wakers::default(),
         heartbeats: Heartbeats::default(),
         events: EventHub::default(),
         closing: CancellationToken::new(),

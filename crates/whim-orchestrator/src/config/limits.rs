@@ -127,7 +127,11 @@ impl BreakersConfig {
         Self {
             threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
             first_probe: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
-            longest_probe: env.or_default("BREAKER_MAX_PROBE_DELAY_SECONDS", Duration::from_mins(30), probe()),
+            longest_probe: env.or_default(
+                "BREAKER_MAX_PROBE_DELAY_SECONDS",
+                Duration::from_mins(30),
+                probe(),
+            ),
             longest_park: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
             park_jitter: env.or_default(
                 "RATE_LIMIT_JITTER_SECONDS",

@@ -202,8 +202,16 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
         value
     };
     let any_seconds = || seconds(MILLISECOND..=DAY);
-    let heartbeat = duration("HEARTBEAT_INTERVAL_SECONDS", Duration::from_secs(10), any_seconds());
-    duration("AGENT_IDLE_TIMEOUT_SECONDS", Duration::from_mins(15), any_seconds());
+    let heartbeat = duration(
+        "HEARTBEAT_INTERVAL_SECONDS",
+        Duration::from_secs(10),
+        any_seconds(),
+    );
+    duration(
+        "AGENT_IDLE_TIMEOUT_SECONDS",
+        Duration::from_mins(15),
+        any_seconds(),
+    );
     duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
     duration(
         "LOCK_WAIT_TIMEOUT_SECONDS",

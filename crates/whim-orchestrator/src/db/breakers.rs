@@ -30,7 +30,7 @@ pub struct Report<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
     /// Reports, without those that came while it was open.
-    pub reports: u32,
+    pub failures: u32,
     /// Different items that told; from a handful on it may be more.
     pub items: usize,
     /// Whether it is open already.
@@ -63,20 +63,20 @@ pub async fn is_tried_by_another(
 /// Counts a report, and locks the breaker until the end of the transaction. One whose end had come begins anew.
 pub async fn report(db: &mut PgConnection, report: &Report<'_>) -> sqlx::Result<Counted> {
     let row = sqlx::query!(
-        r#"insert into breakers as b (subject, name, cause, reason, reports, items)
+        r#"insert into breakers as b (subject, name, cause, reason, failures, item_ids)
          values ($1, $2, $3, $4, 1, array[$5::uuid])
          on conflict (subject, name) do update set
-             cause = excluded.cause, reason = excluded.reason, reported_at = now(), probe_worker_id = null,
-             reports = case when b.ends_by_itself and b.until <= now() then 1
-                            when b.until > now() then b.reports
-                            else b.reports + 1 end,
-             items = case when b.ends_by_itself and b.until <= now() then excluded.items
-                          when $5 = any(b.items) or cardinality(b.items) >= 8 then b.items
-                          else b.items || $5 end,
-             opened_at = case when b.ends_by_itself and b.until <= now() then null else b.opened_at end,
-             until = case when b.ends_by_itself and b.until <= now() then null else b.until end,
-             ends_by_itself = b.ends_by_itself and b.until > now()
-         returning reports, cardinality(items) as "items!", opened_at is not null as "open!""#,
+             cause = excluded.cause, reason = excluded.reason, failed_at = now(), probe_worker_id = null,
+             failures = case when b.has_fixed_expiry and b.retry_at <= now() then 1
+                            when b.retry_at > now() then b.failures
+                            else b.failures + 1 end,
+             item_ids = case when b.has_fixed_expiry and b.retry_at <= now() then excluded.item_ids
+                          when $5 = any(b.item_ids) or cardinality(b.item_ids) >= 8 then b.item_ids
+                          else b.item_ids || $5 end,
+             opened_at = case when b.has_fixed_expiry and b.retry_at <= now() then null else b.opened_at end,
+             retry_at = case when b.has_fixed_expiry and b.retry_at <= now() then null else b.retry_at end,
+             has_fixed_expiry = b.has_fixed_expiry and b.retry_at > now()
+         returning failures, cardinality(item_ids) as "items!", opened_at is not null as "open!""#,
         report.subject as BreakerSubject,
         report.name,
         report.cause as FailureCause,
@@ -86,7 +86,7 @@ pub async fn report(db: &mut PgConnection, report: &Report<'_>) -> sqlx::Result<
     .fetch_one(db)
     .await?;
     Ok(Counted {
-        reports: row.reports.cast_unsigned(),
+        failures: row.failures.cast_unsigned(),
         items: usize::try_from(row.items).unwrap_or_default(),
         open: row.open,
     })
@@ -97,18 +97,18 @@ pub async fn open(
     db: &mut PgConnection,
     report: &Report<'_>,
     lasts: Duration,
-    ends_by_itself: bool,
+    has_fixed_expiry: bool,
 ) -> sqlx::Result<Duration> {
     let seconds = sqlx::query_scalar!(
         r#"update breakers
-         set opened_at = coalesce(opened_at, now()), ends_by_itself = ends_by_itself or $4,
-             until = greatest(until, now() + make_interval(secs => $3))
+         set opened_at = coalesce(opened_at, now()), has_fixed_expiry = has_fixed_expiry or $4,
+             retry_at = greatest(retry_at, now() + make_interval(secs => $3))
          where subject = $1 and name = $2
-         returning extract(epoch from until - now())::float8 as "seconds!""#,
+         returning extract(epoch from retry_at - now())::float8 as "seconds!""#,
         report.subject as BreakerSubject,
         report.name,
         lasts.as_secs_f64(),
-        ends_by_itself,
+        has_fixed_expiry,
     )
     .fetch_one(db)
     .await?;
@@ -127,28 +127,28 @@ pub struct Open {
     /// Why, for a person.
     pub reason: String,
     /// Reports in a row.
-    pub reports: u32,
+    pub failures: u32,
     /// Since when.
     pub since: DateTime<Utc>,
     /// Until when nothing starts.
-    pub until: DateTime<Utc>,
+    pub retry_at: DateTime<Utc>,
     /// How long that is from now on; zero when it may be tried.
     pub left: Duration,
     /// Whether it is over then.
-    pub ends_by_itself: bool,
+    pub has_fixed_expiry: bool,
     /// Whether a worker is trying now.
-    pub probing: bool,
+    pub half_open: bool,
 }
 
 /// The breakers that are open, those that concern everything first.
 pub async fn open_ones(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Open>> {
     let rows = sqlx::query!(
-        r#"select subject, name, cause, reason, reports, opened_at as "since!", until as "until!", ends_by_itself,
-                  extract(epoch from until - now())::float8 as "left!",
+        r#"select subject, name, cause, reason, failures, opened_at as "since!", retry_at as "retry_at!", has_fixed_expiry,
+                  extract(epoch from retry_at - now())::float8 as "left!",
                   exists (select from workers w
-                          where w.id = b.probe_worker_id and w.status in ('starting', 'running')) as "probing!"
+                          where w.id = b.probe_worker_id and w.status in ('starting', 'running')) as "half_open!"
          from breakers b
-         where opened_at is not null and not (ends_by_itself and until <= now())
+         where opened_at is not null and not (has_fixed_expiry and retry_at <= now())
          order by subject, name"#
     )
     .fetch_all(db)
@@ -160,12 +160,12 @@ pub async fn open_ones(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Open>> {
             name: row.name,
             cause: row.cause,
             reason: row.reason,
-            reports: row.reports.cast_unsigned(),
+            failures: row.failures.cast_unsigned(),
             since: row.since,
-            until: row.until,
+            retry_at: row.retry_at,
             left: seconds_from_now(row.left),
-            ends_by_itself: row.ends_by_itself,
-            probing: row.probing,
+            has_fixed_expiry: row.has_fixed_expiry,
+            half_open: row.half_open,
         })
         .collect())
 }
@@ -179,7 +179,7 @@ pub async fn begin_probes(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update breakers set probe_worker_id = $1
-         where opened_at is not null and until <= now() and not ends_by_itself
+         where opened_at is not null and retry_at <= now() and not has_fixed_expiry
            and (subject in ('model', 'github') or (subject = 'runtime' and name = $2)
                 or (subject = 'repository' and name = lower($3)))",
         worker as WorkerId,
@@ -205,7 +205,7 @@ pub async fn close_what_works(db: &mut PgConnection) -> sqlx::Result<Vec<(Breake
 
 /// Closes the breaker of the model where it may be tried; answers whether there was one.
 pub async fn close_tried_model(db: &mut PgConnection) -> sqlx::Result<bool> {
-    let closed = sqlx::query!("delete from breakers where subject = 'model' and until <= now()")
+    let closed = sqlx::query!("delete from breakers where subject = 'model' and retry_at <= now()")
         .execute(&mut *db)
         .await?;
     let closed = closed.rows_affected() > 0;
@@ -244,8 +244,8 @@ pub async fn try_now(db: &mut PgConnection, which: TryNow<'_>) -> sqlx::Result<u
         TryNow::All | TryNow::RefusedCredentials => None,
     };
     let changed = sqlx::query!(
-        "update breakers set until = now(), ends_by_itself = false
-         where opened_at is not null and until > now()
+        "update breakers set retry_at = now(), has_fixed_expiry = false
+         where opened_at is not null and retry_at > now()
            and ($1 or ($2 and cause in ('model_refused', 'github_refused'))
                 or (subject = 'runtime' and name = $3 and cause = 'runtime_unavailable'))",
         which == TryNow::All,

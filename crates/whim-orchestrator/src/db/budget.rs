@@ -104,7 +104,7 @@ pub async fn record_iterations(db: &mut PgConnection, told: &[ToldIterations]) -
     let firsts: Vec<i32> = told.iter().map(|told| told.first).collect();
     let lasts: Vec<i32> = told.iter().map(|told| told.last).collect();
     let inserted = sqlx::query!(
-        "insert into worker_iterations (worker_id, n)
+        "insert into worker_iterations (worker_id, iteration)
          select told.worker_id, n
          from unnest($1::uuid[], $2::int[], $3::int[]) as told (worker_id, first, last),
               generate_series(told.first, told.last) as n

@@ -2,14 +2,14 @@
 -- when the first iteration began, the runtime works when a worker registered (the disk, when it got as far as an
 -- iteration), and a repository does not crash workers when one of them ended otherwise.
 delete from breakers b
-where (b.ends_by_itself and b.until <= now())
+where (b.has_fixed_expiry and b.retry_at <= now())
    or exists (
        select
        from workers w
        join work_items i on i.id = w.work_item_id
-       join worker_beats t on t.worker_id = w.id
-       where (w.status in ('starting', 'running') or w.ended_at > b.reported_at)
-         and w.started_at > b.reported_at
+       join worker_heartbeats t on t.worker_id = w.id
+       where (w.status in ('starting', 'running') or w.ended_at > b.failed_at)
+         and w.started_at > b.failed_at
          and case b.subject
              when 'model' then
                  w.status = 'completed'

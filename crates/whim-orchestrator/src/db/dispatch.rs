@@ -60,7 +60,7 @@ pub async fn look_and_count(db: impl PgExecutor<'_>) -> sqlx::Result<(Look, Usag
 }
 
 /// Tells every orchestrator that something may be claimable. Nothing is lost that would be worth a wait for the disk.
-pub async fn tell_of_work(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+pub async fn notify_of_work(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
         WORK_CHANNEL

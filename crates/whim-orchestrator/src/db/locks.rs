@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use whim_core::protocol::locks::{HeldLock, LockFilter};
-use whim_core::protocol::work::SharedFile;
+use whim_core::protocol::work::FileConflict;
 use whim_core::protocol::worker::LockConflict;
 use whim_core::{BranchName, LeaseEpoch, RelativePath, RepoName, WorkItemId, WorkerId};
 
@@ -180,18 +180,18 @@ pub async fn record_conflicts(
 }
 
 /// The files that an item and another one both changed, the newest first.
-pub async fn conflicts_of(db: impl PgExecutor<'_>, item: WorkItemId) -> sqlx::Result<Vec<SharedFile>> {
+pub async fn conflicts_of(db: impl PgExecutor<'_>, item: WorkItemId) -> sqlx::Result<Vec<FileConflict>> {
     sqlx::query_as!(
-        SharedFile,
-        r#"select c.file as "path!: RelativePath", i.id as with_work_item, i.branch as with_branch,
-                  c.held as "held!", c.at as "at!: DateTime<Utc>"
+        FileConflict,
+        r#"select c.file as "path!: RelativePath", i.id as other_work_item_id, i.branch as other_branch,
+                  c.is_holder as "is_holder!", c.detected_at as "detected_at!: DateTime<Utc>"
          from (
-             select file, holder_item_id as other, false as held, at from lock_conflicts where work_item_id = $1
+             select file, holder_item_id as other, false as is_holder, detected_at from lock_conflicts where work_item_id = $1
              union all
-             select file, work_item_id, true, at from lock_conflicts where holder_item_id = $1
+             select file, work_item_id, true, detected_at from lock_conflicts where holder_item_id = $1
          ) c
          join work_items i on i.id = c.other
-         order by c.at desc, c.file
+         order by c.detected_at desc, c.file
          limit $2"#,
         item as WorkItemId,
         SHOWN_CONFLICTS,

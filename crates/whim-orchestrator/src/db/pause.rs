@@ -9,7 +9,7 @@ use super::WORK_CHANNEL;
 pub async fn current(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Pause>> {
     sqlx::query_as!(
         Pause,
-        r#"select paused_at as since, paused_by as "by", reason from queue_pause"#
+        r#"select paused_at as since, paused_by, reason from queue_pause"#
     )
     .fetch_optional(db)
     .await

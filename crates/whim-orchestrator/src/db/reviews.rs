@@ -16,7 +16,7 @@ macro_rules! select {
     };
     (@ $findings:literal, $rest:literal, $($argument:expr),*) => {
         sqlx::query!(
-            "select id, work_item_id, repo, worker_id, lease_epoch, number, head_sha, verdict, summary,
+            "select id, work_item_id, repo, worker_id, lease_epoch, round, head_sha, verdict, summary,
                     finding_counts as \"finding_counts: Json<FindingCounts>\", model,
                     tokens as \"tokens: Json<Tokens>\", cost_usd, created_at, "
                 + $findings + " from reviews " + $rest,
@@ -28,7 +28,7 @@ macro_rules! select {
             repo: row.repo,
             worker_id: row.worker_id,
             lease_epoch: row.lease_epoch,
-            number: row.number.cast_unsigned(),
+            round: row.round.cast_unsigned(),
             head_sha: row.head_sha,
             verdict: row.verdict,
             summary: row.summary,
@@ -49,17 +49,17 @@ pub async fn find(db: impl PgExecutor<'_>, id: ReviewId) -> sqlx::Result<Option<
         .await
 }
 
-/// The review of that number that a worker reported, with its findings.
+/// The review of that round that a worker reported, with its findings.
 pub async fn of_worker(
     db: impl PgExecutor<'_>,
     worker: WorkerId,
-    number: i32,
+    round: i32,
 ) -> sqlx::Result<Option<Review>> {
     select!(
         whole,
-        "where worker_id = $1 and number = $2",
+        "where worker_id = $1 and round = $2",
         worker as WorkerId,
-        number
+        round
     )
     .fetch_optional(db)
     .await
@@ -92,7 +92,7 @@ pub async fn insert(db: &mut PgConnection, review: &Review) -> sqlx::Result<()> 
         repo,
         worker_id,
         lease_epoch,
-        number,
+        round,
         head_sha,
         verdict,
         summary,
@@ -104,7 +104,7 @@ pub async fn insert(db: &mut PgConnection, review: &Review) -> sqlx::Result<()> 
         created_at: _,
     } = review;
     sqlx::query!(
-        "insert into reviews (id, work_item_id, repo, worker_id, lease_epoch, number, head_sha, verdict, summary,
+        "insert into reviews (id, work_item_id, repo, worker_id, lease_epoch, round, head_sha, verdict, summary,
                               finding_counts, findings, model, tokens, cost_usd)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         *id as ReviewId,
@@ -112,7 +112,7 @@ pub async fn insert(db: &mut PgConnection, review: &Review) -> sqlx::Result<()> 
         repo.as_str(),
         *worker_id as WorkerId,
         *lease_epoch as LeaseEpoch,
-        number.cast_signed(),
+        round.cast_signed(),
         head_sha.as_str(),
         *verdict as Verdict,
         summary,

@@ -3,23 +3,23 @@
 //! Whoever changes an item and its worker in one transaction locks the item first: with one order there is no
 //! deadlock.
 
-mod change;
 mod claim;
 mod counts;
-mod depth;
 mod insert;
 mod lock;
+mod queue_stats;
+mod transitions;
 mod view;
 
-pub use self::change::{
-    NextAttempt, NextRun, assign_to_running, cancel, complete, delay_spec, end_waits, fail, fail_spec,
-    hand_in_spec, put_back, record_progress, requeue,
-};
-pub use self::claim::{Claimed, First, NewWorker, claim, claim_one, first_of_others};
-pub use self::counts::{add_up_counts, by_priority, by_status};
-pub use self::depth::{Depth, depth};
+pub use self::claim::{Candidate, Claimed, NewWorker, claim, claim_one, next_excluding};
+pub use self::counts::{by_priority, by_status, compact_counts};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
 pub use self::lock::{Locked, lock, lock_of_worker};
+pub use self::queue_stats::{QueueStats, queue_stats};
+pub use self::transitions::{
+    NextAttempt, NextRun, cancel, complete, delay_spec, fail, fail_spec, hand_in_spec, mark_in_progress,
+    record_progress, release_due_retries, requeue, requeue_after_failure,
+};
 pub use self::view::{Task, ahead, find, next_without_spec, page, queue, task};
 
 /// How far a checklist is: what the hot row keeps of it.

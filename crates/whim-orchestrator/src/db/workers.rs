@@ -1,14 +1,14 @@
 //! Workers: one row for each attempt at an item.
 
-mod change;
-mod look;
+mod queries;
+mod transitions;
 mod view;
 
-pub use self::change::{End, end, mark_stopped, register, set_handle};
-pub use self::look::{
+pub use self::queries::{
     AwaitingStop, Expired, LiveWorker, Locked, Overdue, TokenOwner, attempt_number, awaiting_stop, by_token,
     count_live, count_live_by_status, expired, has_lease, live, lock, since_last_start,
 };
+pub use self::transitions::{End, end, mark_stopped, register, set_handle};
 pub use self::view::{find, list};
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use whim_core::protocol::worker::AttemptEnded;
 /// Which report ended a worker, and what was answered: the same report gets the same answer again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FinalAnswer {
+pub struct FinalResponse {
     /// The report.
     pub report: FinalReport,
     /// The answer.

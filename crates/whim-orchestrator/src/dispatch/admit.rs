@@ -10,15 +10,15 @@ use whim_core::{RepoName, UserName, WorkItemId};
 use whim_service::chain::chain;
 
 use super::breakers::Breakers;
+use super::exclusions::Budgets;
 use super::remaining;
-use super::spare::Budgets;
 use crate::app::App;
 use crate::db::{budget, pause, work_items, workers};
 use crate::limits::BudgetCopy;
 
 /// Why nothing new is started; displays as one sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum BlockedReason {
     /// A person paused the queue.
     Paused(Pause),
     /// Every slot is taken.
@@ -41,7 +41,7 @@ pub enum Refusal {
     /// Redis does not answer.
     RedisAway,
     /// What is needed failed, and is spared for a time.
-    Spared {
+    BreakerOpen {
         /// The breaker that is open.
         breaker: Breaker,
         /// When it is tried again, or is over; zero while a worker tries.
@@ -74,12 +74,12 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl BlockedReason {
     /// How long it holds at the most, where nothing else can end it that tells of itself.
     pub(super) fn over_in(&self) -> Option<Duration> {
         match self {
             Self::Cooldown { left } => Some(*left),
-            Self::Spared { breaker: _, left } => Some(*left).filter(|left| !left.is_zero()),
+            Self::BreakerOpen { breaker: _, left } => Some(*left).filter(|left| !left.is_zero()),
             // A queue that is resumed and a worker that ends poke the dispatcher; a new day or a Redis that is back are found by the tick.
             Self::Paused(_)
             | Self::NoSlot { .. }
@@ -92,17 +92,17 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for BlockedReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Paused(Pause { since, by, reason }) => {
+            Self::Paused(Pause { since, paused_by, reason }) => {
                 write!(
                     formatter,
                     "The queue was paused at {}",
                     since.format("%Y-%m-%d %H:%M UTC")
                 )?;
-                if let Some(by) = by {
-                    write!(formatter, " by {}", by.trim())?;
+                if let Some(paused_by) = paused_by {
+                    write!(formatter, " by {}", paused_by.trim())?;
                 }
                 if let Some(reason) = reason {
                     write!(formatter, " ({})", reason.trim())?;
@@ -158,7 +158,7 @@ impl fmt::Display for Refusal {
                      leads to it.",
                 )
             }
-            Self::Spared { breaker, left: _ } => formatter.write_str(&breaker.explanation),
+            Self::BreakerOpen { breaker, left: _ } => formatter.write_str(&breaker.explanation),
             Self::NoRepositorySlot { repo, max: 0 } => {
                 write!(formatter, "Nothing is started in {repo} (MAX_WORKERS_REPO_OVERRIDES).")
             }
@@ -189,9 +189,9 @@ pub struct Admission {
     /// The breakers that are open.
     pub breakers: Vec<Breaker>,
     /// Why nothing new would be started; empty when the next item would be at once.
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<BlockedReason>,
     /// The budgets of single repositories and people that are used up: what waits for those is not started.
-    pub used_up: Vec<Refusal>,
+    pub used_up: Vec<BlockedReason>,
 }
 
 /// Looks at every limit, and takes nothing.
@@ -209,24 +209,24 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
     let budgets = Budgets::look(limits, &mut *app.database.acquire().await?).await?;
     let cooldown_left = app.limits.cooldown_left().await;
 
-    let mut refusals: Vec<Refusal> = paused.clone().map(Refusal::Paused).into_iter().collect();
+    let mut refusals: Vec<BlockedReason> = paused.clone().map(BlockedReason::Paused).into_iter().collect();
     refusals.extend(open.refusal(app.runtime.instance()));
     if active >= limits.max_workers {
-        refusals.push(Refusal::NoSlot {
+        refusals.push(BlockedReason::NoSlot {
             max: limits.max_workers,
         });
     }
     if remaining(limits.daily_budget, &usage) == 0 {
         refusals.push(used_up(limits.daily_budget, usage.resets_at));
     }
-    let mut until = None;
+    let mut ends_at = None;
     match cooldown_left {
         Ok(Duration::ZERO) => {}
         Ok(left) => {
-            until = TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
-            refusals.push(Refusal::Cooldown { left });
+            ends_at = TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
+            refusals.push(BlockedReason::Cooldown { left });
         }
-        Err(_redis_is_away) => refusals.push(Refusal::RedisAway),
+        Err(_redis_is_away) => refusals.push(BlockedReason::RedisAway),
     }
     Ok(Admission {
         slots: Slots {
@@ -242,7 +242,7 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
         },
         cooldown: Cooldown {
             seconds: app.limits.cooldown_length().as_secs_f64(),
-            until,
+            ends_at,
         },
         paused,
         breakers: open.shown(),
@@ -256,7 +256,7 @@ pub async fn admission(app: &App) -> sqlx::Result<Admission> {
 ///
 /// # Errors
 /// Postgres is away.
-pub async fn refusal_of_spec(app: &App, item: WorkItemId) -> sqlx::Result<Option<Refusal>> {
+pub async fn refusal_of_spec(app: &App, item: WorkItemId) -> sqlx::Result<Option<BlockedReason>> {
     let open = Breakers::read(&app.database).await?;
     let Some((refusal, may_be_tried)) = open.refusal_of_model() else {
         return Ok(None);
@@ -267,7 +267,7 @@ pub async fn refusal_of_spec(app: &App, item: WorkItemId) -> sqlx::Result<Option
 
 /// Whether the day's budget is used up. Asks the copy first: as long as that has something left, the claim finds out
 /// exactly; only where it has nothing left the truth is asked for, because the copy may be old.
-pub(super) async fn budget_refusal(app: &App) -> sqlx::Result<Option<Refusal>> {
+pub(super) async fn budget_refusal(app: &App) -> sqlx::Result<Option<BlockedReason>> {
     let limit = app.config.limits.daily_budget;
     match app.limits.budget(Utc::now().date_naive()).await {
         Ok(Some(BudgetCopy { used, reserved })) if used.saturating_add(reserved) < limit => return Ok(None),
@@ -275,15 +275,15 @@ pub(super) async fn budget_refusal(app: &App) -> sqlx::Result<Option<Refusal>> {
         Err(error) => {
             let error = chain(&error);
             tracing::warn!(%error, "nothing new is started without Redis");
-            return Ok(Some(Refusal::RedisAway));
+            return Ok(Some(BlockedReason::RedisAway));
         }
     }
     let usage = budget::today(&app.work_database).await?;
     Ok((remaining(limit, &usage) == 0).then(|| used_up(limit, usage.resets_at)))
 }
 
-pub(super) fn used_up(limit: u32, resets_at: DateTime<Utc>) -> Refusal {
-    Refusal::BudgetUsedUp { limit, resets_at }
+pub(super) fn used_up(limit: u32, resets_at: DateTime<Utc>) -> BlockedReason {
+    BlockedReason::BudgetUsedUp { limit, resets_at }
 }
 
 #[cfg(test)]
@@ -295,40 +295,40 @@ mod tests {
         let resets_at = DateTime::UNIX_EPOCH;
         let repo = || RepoName::parse("octocat/hello").unwrap();
         let paused = |by: Option<&str>, reason: Option<&str>| {
-            Refusal::Paused(Pause {
+            BlockedReason::Paused(Pause {
                 since: DateTime::UNIX_EPOCH,
-                by: by.map(str::to_owned),
+                paused_by: by.map(str::to_owned),
                 reason: reason.map(str::to_owned),
             })
         };
         let refusals = [
             paused(None, None),
             paused(Some("ana"), Some("the plan is used up")),
-            Refusal::NoSlot { max: 0 },
-            Refusal::NoSlot { max: 1 },
-            Refusal::NoSlot { max: 2 },
+            BlockedReason::NoSlot { max: 0 },
+            BlockedReason::NoSlot { max: 1 },
+            BlockedReason::NoSlot { max: 2 },
             used_up(200, resets_at),
-            Refusal::Cooldown {
+            BlockedReason::Cooldown {
                 left: Duration::from_millis(1500),
             },
-            Refusal::RedisAway,
-            Refusal::RepositoryBudgetUsedUp {
+            BlockedReason::RedisAway,
+            BlockedReason::RepositoryBudgetUsedUp {
                 repo: repo(),
                 limit: 20,
                 resets_at,
             },
-            Refusal::RepositoryBudgetUsedUp {
+            BlockedReason::RepositoryBudgetUsedUp {
                 repo: repo(),
                 limit: 0,
                 resets_at,
             },
-            Refusal::UserBudgetUsedUp {
+            BlockedReason::UserBudgetUsedUp {
                 user: UserName::parse("mona").unwrap(),
                 limit: 10,
                 resets_at,
             },
-            Refusal::NoRepositorySlot { repo: repo(), max: 0 },
-            Refusal::NoRepositorySlot { repo: repo(), max: 3 },
+            BlockedReason::NoRepositorySlot { repo: repo(), max: 0 },
+            BlockedReason::NoRepositorySlot { repo: repo(), max: 3 },
         ];
 
         let sentences: Vec<String> = refusals.iter().map(ToString::to_string).collect();

@@ -5,7 +5,7 @@
 //! limit, ends it. Else one worker tries when the time has come, the time doubling with each failure, and the rest
 //! follows when that one gets what it needs.
 
-mod words;
+mod messages;
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use whim_core::protocol::status::{Breaker, BreakerSubject};
 use whim_core::{FailureCause, RepoName, RetryRule, WorkItemId, WorkerId};
 use whim_service::chain::chain;
 
-use self::words::breaker;
-use super::Refusal;
+use self::messages::breaker;
+use super::BlockedReason;
 use crate::app::App;
 use crate::config::BreakersConfig;
 use crate::db::breakers::{self, Open, TryNow};
@@ -118,7 +118,7 @@ pub(crate) async fn report(
     };
     let counted = breakers::report(&mut *db, &report).await?;
     let enough_items = subject != BreakerSubject::Repository || counted.items >= ITEMS_OF_A_CRASH_LOOP;
-    let enough = counted.reports >= config.threshold && enough_items;
+    let enough = counted.failures >= config.threshold && enough_items;
     if !(counted.open || enough || failure.proves_enough()) {
         return Ok(None);
     }
@@ -127,7 +127,7 @@ pub(crate) async fn report(
         .filter(|_| failure.cause.retry_rule() == RetryRule::WaitWithoutSpending);
     let lasts = match told {
         Some(end) => end.min(config.longest_park) + config.park_jitter.mul_f64(rand::random()),
-        None => until_probe(config, subject, failure.cause, counted.reports, rand::random()),
+        None => until_probe(config, subject, failure.cause, counted.failures, rand::random()),
     };
     let left = breakers::open(db, &report, lasts, told.is_some()).await?;
     tracing::warn!(
@@ -152,7 +152,7 @@ fn until_probe(
             (config.first_probe, config.longest_probe)
         }
     };
-    if cause.needs_a_person() {
+    if cause.operator_action_required() {
         return longest;
     }
     let doubled = first.saturating_mul(1_u32.checked_shl(reports.saturating_sub(1)).unwrap_or(u32::MAX));
@@ -176,7 +176,7 @@ impl Breakers {
     }
 
     /// Why nothing at all is started by this instance.
-    pub(super) fn refusal(&self, instance: &str) -> Option<Refusal> {
+    pub(super) fn refusal(&self, instance: &str) -> Option<BlockedReason> {
         let refuses = |open: &&Open| match open.subject {
             BreakerSubject::Model | BreakerSubject::GitHub => spares(open),
             BreakerSubject::Runtime => open.name == instance && spares(open),
@@ -186,7 +186,7 @@ impl Breakers {
     }
 
     /// Why nothing of a repository is started.
-    pub(super) fn refusal_of(&self, repo: &RepoName) -> Option<Refusal> {
+    pub(super) fn refusal_of(&self, repo: &RepoName) -> Option<BlockedReason> {
         let refuses = |open: &&Open| {
             open.subject == BreakerSubject::Repository
                 && open.name.eq_ignore_ascii_case(repo.as_str())
@@ -196,7 +196,7 @@ impl Breakers {
     }
 
     /// Why no spec is asked for, and whether the model may be tried.
-    pub(super) fn refusal_of_model(&self) -> Option<(Refusal, bool)> {
+    pub(super) fn refusal_of_model(&self) -> Option<(BlockedReason, bool)> {
         let model = self.0.iter().find(|open| open.subject == BreakerSubject::Model)?;
         Some((refusal(model), !spares(model)))
     }
@@ -270,11 +270,11 @@ pub(crate) async fn try_runtime(app: &App) -> sqlx::Result<()> {
 
 /// Whether nothing that needs it is started: it is not tried yet, or one worker is trying.
 fn spares(open: &Open) -> bool {
-    !open.left.is_zero() || open.probing
+    !open.left.is_zero() || open.half_open
 }
 
-fn refusal(open: &Open) -> Refusal {
-    Refusal::Spared {
+fn refusal(open: &Open) -> BlockedReason {
+    BlockedReason::BreakerOpen {
         breaker: breaker(open),
         left: open.left,
     }

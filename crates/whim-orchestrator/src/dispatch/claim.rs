@@ -7,13 +7,13 @@ use whim_core::{WorkerId, WorkerToken};
 
 use super::admit::used_up;
 use super::breakers::Breakers;
-use super::spare::Spared;
-use super::{Refusal, remaining};
+use super::exclusions::Exclusions;
+use super::{BlockedReason, remaining};
 use crate::app::App;
 use crate::db::dispatch::look_and_count;
 use crate::db::work_items::{self, Claimed, NewWorker};
 use crate::db::{breakers, in_transaction_begun_with, pause};
-use crate::measure;
+use crate::metrics;
 
 /// Serialises claims over all orchestrators of a database: slots and budget are counted and taken under it, so they
 /// are exact. The number means nothing; it spells "whim".
@@ -44,21 +44,21 @@ pub enum ClaimOutcome {
     /// Nothing is queued that may be taken now.
     NothingToDo,
     /// Nothing new may be started.
-    Refused(Refusal),
+    Refused(BlockedReason),
 }
 
 /// Whether anything can be claimed besides the items that are left out, given that there is something.
-pub(super) async fn any_of_others(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<bool> {
-    let spared = Spared::look(app, db, open).await?;
+pub(super) async fn any_excluding(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<bool> {
+    let spared = Exclusions::look(app, db, open).await?;
     if spared.is_empty() {
         return Ok(true);
     }
-    let first = work_items::first_of_others(db, &spared.repositories, &spared.users).await?;
+    let first = work_items::next_excluding(db, &spared.repositories, &spared.users).await?;
     Ok(first.is_some())
 }
 
 /// Until the end of the transaction no other claims, and claims that were going on have ended.
-pub(super) async fn lock_out_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+pub(super) async fn block_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     sqlx::raw_sql(lock_of_claims!()).execute(db).await?;
     Ok(())
 }
@@ -76,8 +76,8 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     })
     .await?;
     if let ClaimOutcome::Claimed(claim) = &outcome {
-        app.events.wrote();
-        measure::claimed(begin.elapsed(), claim.item.waited);
+        app.events.notify_changed();
+        metrics::claimed(begin.elapsed(), claim.item.waited);
     }
     Ok(outcome)
 }
@@ -88,10 +88,10 @@ async fn take_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::
     if seen.paused
         && let Some(pause) = pause::current(&mut *db).await?
     {
-        return Ok(ClaimOutcome::Refused(Refusal::Paused(pause)));
+        return Ok(ClaimOutcome::Refused(BlockedReason::Paused(pause)));
     }
     if seen.live_workers >= limits.max_workers {
-        return Ok(ClaimOutcome::Refused(Refusal::NoSlot {
+        return Ok(ClaimOutcome::Refused(BlockedReason::NoSlot {
             max: limits.max_workers,
         }));
     }
@@ -119,12 +119,12 @@ async fn take_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::
         instance: app.runtime.instance(),
         register_timeout: app.config.lifecycle.register_timeout,
     };
-    let spared = Spared::look(app, &mut *db, &open).await?;
+    let spared = Exclusions::look(app, &mut *db, &open).await?;
     let item = if spared.is_empty() && !limits.has_shares() {
         work_items::claim(&mut *db, &new).await?
     } else {
         // What is left for an item is known once it is known whose that is.
-        let first = work_items::first_of_others(&mut *db, &spared.repositories, &spared.users).await?;
+        let first = work_items::next_excluding(&mut *db, &spared.repositories, &spared.users).await?;
         match first {
             Some(first) => {
                 new.max_iterations = new.max_iterations.min(spared.left_for(app, &first));

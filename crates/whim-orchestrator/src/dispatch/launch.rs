@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::config::runtime::{ModelCredential, WorkerSettings};
 use crate::db::{breakers, workers};
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
-use crate::measure;
+use crate::metrics;
 use crate::runtime::{Credential, RuntimeHandle, WorkerSpec};
 
 /// Has the worker started; answers whether it was. One that was not costs its item no retry: the item waits.
@@ -22,7 +22,7 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
     let spec = spec(app, claim);
     match app.runtime.start(spec).await {
         Ok(RuntimeHandle(handle)) => {
-            measure::worker_start(true);
+            metrics::worker_start(true);
             tracing::info!(%worker_id, %work_item_id, %epoch, handle, "worker started");
             if breakers_were_open
                 && let Err(error) = breakers::runtime_starts(&app.work_database, app.runtime.instance()).await
@@ -41,7 +41,7 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
         Err(error) => {
             let why = chain(&error).to_string();
             tracing::error!(%worker_id, %work_item_id, %epoch, error = why, "a worker could not be started");
-            measure::worker_start(false);
+            metrics::worker_start(false);
             let end = AttemptEnd {
                 cause: FailureCause::RuntimeUnavailable,
                 reason: format!("The worker could not be started: {why}."),

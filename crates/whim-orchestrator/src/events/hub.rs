@@ -10,7 +10,7 @@ use whim_core::WorkerId;
 use whim_service::chain::chain;
 
 use crate::app::App;
-use crate::db::events::{self, Recorded};
+use crate::db::events::{self, StoredEvent};
 
 /// How often is looked at the most: however much workers print, this bounds what it costs (`FAULTS.md`, row 43).
 const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(20);
@@ -47,9 +47,9 @@ pub(super) struct Seat {
 
 #[derive(Clone, Debug)]
 pub(super) enum Message {
-    Event(Arc<Recorded>),
+    Event(Arc<StoredEvent>),
     /// So many events were left out here.
-    LeftOut(u64),
+    Dropped(u64),
 }
 
 /// The hub's end of a seat.
@@ -57,25 +57,30 @@ pub(super) enum Message {
 struct Viewer {
     worker: Option<WorkerId>,
     messages: mpsc::Sender<Message>,
-    left_out: u64,
+    dropped_count: u64,
 }
 
 impl Viewer {
     /// Hands over an event, or leaves it out when the viewer is too slow: nobody waits for a viewer.
-    fn show(&mut self, event: &Arc<Recorded>) {
+    fn show(&mut self, event: &Arc<StoredEvent>) {
         if self.worker.is_some() && self.worker != event.worker_id {
             return;
         }
-        self.confess();
-        if self.left_out > 0 || self.messages.try_send(Message::Event(Arc::clone(event))).is_err() {
-            self.left_out += 1;
+        self.flush_lag();
+        if self.dropped_count > 0 || self.messages.try_send(Message::Event(Arc::clone(event))).is_err() {
+            self.dropped_count += 1;
         }
     }
 
     /// Tells what was left out, once there is room for that.
-    fn confess(&mut self) {
-        if self.left_out > 0 && self.messages.try_send(Message::LeftOut(self.left_out)).is_ok() {
-            self.left_out = 0;
+    fn flush_lag(&mut self) {
+        if self.dropped_count > 0
+            && self
+                .messages
+                .try_send(Message::Dropped(self.dropped_count))
+                .is_ok()
+        {
+            self.dropped_count = 0;
         }
     }
 }
@@ -152,7 +157,7 @@ impl House {
             self.viewers.push(Viewer {
                 worker: join.worker,
                 messages,
-                left_out: 0,
+                dropped_count: 0,
             });
         }
     }
@@ -196,7 +201,7 @@ impl House {
             }
         }
         for viewer in &mut self.viewers {
-            viewer.confess();
+            viewer.flush_lag();
         }
         Ok(())
     }
@@ -206,10 +211,10 @@ impl House {
 mod tests {
     use super::*;
 
-    fn event(id: i64) -> Arc<Recorded> {
-        Arc::new(Recorded {
+    fn event(id: i64) -> Arc<StoredEvent> {
+        Arc::new(StoredEvent {
             id,
-            kind: "item".to_owned(),
+            kind: "item",
             worker_id: None,
             data: "{}".to_owned(),
         })
@@ -221,7 +226,7 @@ mod tests {
         let mut viewer = Viewer {
             worker: None,
             messages,
-            left_out: 0,
+            dropped_count: 0,
         };
         for id in 1..=5 {
             viewer.show(&event(id));
@@ -231,7 +236,7 @@ mod tests {
             for _ in 0..count {
                 shown.push(match received.try_recv() {
                     Ok(Message::Event(event)) => format!("event {}", event.id),
-                    Ok(Message::LeftOut(count)) => format!("{count} left out"),
+                    Ok(Message::Dropped(count)) => format!("{count} left out"),
                     Err(_) => "nothing".to_owned(),
                 });
             }
@@ -239,7 +244,7 @@ mod tests {
         read(2);
         viewer.show(&event(6));
         read(2);
-        viewer.confess();
+        viewer.flush_lag();
         read(1);
         assert_eq!(shown, ["event 1", "event 2", "3 left out", "event 6", "nothing"]);
     }
@@ -250,7 +255,7 @@ mod tests {
         let mut viewer = Viewer {
             worker: Some(WorkerId::new()),
             messages,
-            left_out: 0,
+            dropped_count: 0,
         };
         viewer.show(&event(1));
         assert!(received.try_recv().is_err());

@@ -2,7 +2,7 @@
 //! that is refused, and an end to guessing (`ATTACKS.md`, row 29).
 //!
 //! The lines say from where, what, on which item or worker, and with which result; never the credential, and never text
-//! that a stranger wrote into a path or a header. What a person gave as `by` and `reason` is in the line of the domain
+//! that a stranger notify_changed into a path or a header. What a person gave as `by` and `reason` is in the line of the domain
 //! with the same request's id.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::requests::route_of;
-use crate::measure::{self, Listener};
+use crate::metrics::{self, Listener};
 
 /// So many refused credentials of one peer are answered and logged one by one in a [`WINDOW`].
 const MAX_REFUSALS: u32 = 20;
@@ -63,7 +63,7 @@ pub(super) async fn watch(State(auditor): State<Auditor>, request: Request, next
     let from = peer.map(|peer| peer.to_string()).unwrap_or_default();
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            measure::refused_credential(listener);
+            metrics::refused_credential(listener);
             // Only a caller in the same process has no address.
             let refused = peer.map_or(Refused::One, |peer| auditor.count(peer.ip()));
             let (listener, status) = (listener.as_str(), status.as_u16());

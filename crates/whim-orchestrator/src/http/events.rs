@@ -108,22 +108,22 @@ fn as_sent(shown: Shown) -> axum::response::sse::Event {
             .event(&recorded.kind)
             .data(&recorded.data),
         // Without an identifier: who asks again from the last one gets what was left out.
-        Shown::LeftOut(left_out) => lagged(event, Some(left_out)),
+        Shown::Dropped(dropped_count) => lagged(event, Some(dropped_count)),
         Shown::Forgotten => lagged(event, None),
     }
 }
 
-fn lagged(event: axum::response::sse::Event, left_out: Option<u64>) -> axum::response::sse::Event {
-    let data = serde_json::to_string(&Event::Lagged(Lagged { left_out })).unwrap_or_default();
+fn lagged(event: axum::response::sse::Event, dropped_count: Option<u64>) -> axum::response::sse::Event {
+    let data = serde_json::to_string(&Event::Lagged(Lagged { dropped_count })).unwrap_or_default();
     event.event("lagged").data(data)
 }
 
 /// Whatever was asked for and is no mere question may have changed something that viewers want to see.
-pub(super) async fn tell_of_changes(State(hub): State<EventHub>, request: Request, next: Next) -> Response {
+pub(super) async fn notify_of_changes(State(hub): State<EventHub>, request: Request, next: Next) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     let response = next.run(request).await;
     if changes && response.status().is_success() {
-        hub.wrote();
+        hub.notify_changed();
     }
     response
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::{OpenApi, RefOr};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use crate::measure::{self, Listener};
+use crate::metrics::{self, Listener};
 
 /// In: the caller's name for the request. Out: the name under which the log has it.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,7 +47,7 @@ pub(super) async fn identify(State(listener): State<Listener>, request: Request,
     let (status, took) = (response.status().as_u16(), begin.elapsed());
     let duration_ms = took.as_millis();
     span.in_scope(|| tracing::debug!(method, route, status, duration_ms, "answered"));
-    measure::answered(listener, method, &route, status, took);
+    metrics::answered(listener, method, &route, status, took);
     response.headers_mut().insert(REQUEST_ID, id);
     for (name, value) in ANSWERS_ARE_DATA {
         response.headers_mut().entry(name).or_insert(value);

@@ -187,7 +187,7 @@ pub(super) async fn unlock(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reports a review of what the agent wrote.
+/// Reports a review of what the agent notify_changed.
 #[utoipa::path(post, path = "/api/worker/{id}/review", params(("id" = WorkerId, Path, description = "The worker")), request_body = ReportReview, responses((status = 201, description = "The new review", body = Review), (status = 200, description = "The review of this number that was reported before", body = Review)))]
 pub(super) async fn report_review(
     State(app): State<App>,

@@ -7,10 +7,10 @@ use whim_core::CommitHash;
 use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
 use whim_service::chain::chain;
 
-use super::coalesce::{self, News};
+use super::heartbeat_batch::{self, PendingHeartbeat};
 use super::{Caller, whole_seconds};
 use crate::app::App;
-use crate::db::beats::{self, Beat, Durability};
+use crate::db::heartbeats::{self, Durability, HeartbeatRow};
 use crate::db::work_items::{self, TaskCounts};
 use crate::db::{in_transaction, storable};
 use crate::error::Error;
@@ -37,7 +37,7 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         return Err(Error::invalid("events", format!("expected at most {MAX_EVENTS}")));
     }
     let checklist = checklist(spec.as_deref(), head_sha.as_ref())?;
-    let beat = Beat {
+    let beat = HeartbeatRow {
         worker: caller.id,
         lease_epoch: caller.lease_epoch,
         seq,
@@ -46,7 +46,7 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         stats: told(&stats).copied(),
         progress: app.heartbeats.is_progress(caller.id, &events) || checklist.is_some(),
     };
-    let news = Arc::new(News { beat, events });
+    let news = Arc::new(PendingHeartbeat { beat, events });
     // A checklist wants the item's row, for which one may have to wait; it comes once a task.
     if checklist.is_some() || !app.heartbeats.written_together(&news).await {
         write_alone(app, caller, &news, checklist.as_ref()).await?;
@@ -63,7 +63,7 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
 async fn write_alone(
     app: &App,
     caller: &Caller,
-    news: &News,
+    news: &PendingHeartbeat,
     checklist: Option<&Checklist<'_>>,
 ) -> Result<(), Error> {
     let lease = app.config.lifecycle.stale_threshold;
@@ -72,8 +72,8 @@ async fn write_alone(
             // The item before the worker, as everywhere: the beat reads both.
             work_items::lock_of_worker(db, caller.id).await?;
         }
-        beats::lock(db, caller.id).await?;
-        let kept = coalesce::keep(db, lease, &[news], Durability::Whole).await?;
+        heartbeats::lock(db, caller.id).await?;
+        let kept = heartbeat_batch::keep(db, lease, &[news], Durability::Whole).await?;
         let known = kept.known.first().ok_or_else(|| caller.lease_lost())?;
         if let Some((document, head_sha)) = checklist
             && news.beat.seq > known.seq
@@ -87,7 +87,7 @@ async fn write_alone(
     })
     .await?;
     if new_iterations > 0 {
-        app.pokes.budget.activate();
+        app.wakers.budget.activate();
     }
     Ok(())
 }

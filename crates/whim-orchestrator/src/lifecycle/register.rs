@@ -10,7 +10,7 @@ use super::{Attempt, Caller, whole_seconds};
 use crate::app::App;
 use crate::db::{in_transaction, work_items, workers};
 use crate::error::Error;
-use crate::measure;
+use crate::metrics;
 
 const MAX_NONCE_BYTES: usize = 64;
 
@@ -38,7 +38,7 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
     })
     .await?;
     if new {
-        measure::transition(WorkItemStatus::InProgress);
+        metrics::transition(WorkItemStatus::InProgress);
         let (work_item_id, attempt) = (work_item.id, work_item.attempt);
         tracing::info!(%worker_id, %work_item_id, attempt, "registered");
     }
@@ -66,7 +66,7 @@ async fn begin(
         Some(_another) => Err(Error::AlreadyRegistered(worker.id)),
         None => {
             let begun = workers::register(db, worker.id, worker.lease_epoch, nonce, lease).await?
-                && work_items::assign_to_running(db, item.id, worker.lease_epoch).await?;
+                && work_items::mark_in_progress(db, item.id, worker.lease_epoch).await?;
             if begun {
                 Ok(true)
             } else {

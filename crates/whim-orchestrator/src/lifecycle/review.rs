@@ -10,7 +10,7 @@ use super::{Attempt, Caller};
 use crate::app::App;
 use crate::db::{in_transaction, reviews, storable};
 use crate::error::Error;
-use crate::measure;
+use crate::metrics;
 
 const MAX_MODEL_BYTES: usize = 200;
 
@@ -19,23 +19,23 @@ const MAX_MODEL_BYTES: usize = 200;
 pub enum Reported {
     /// The review is new.
     New(Review),
-    /// The worker reported one of this number before; nothing changed.
+    /// The worker reported one of this round before; nothing changed.
     Before(Review),
 }
 
-/// Keeps a review of what a running worker's agent wrote, once for each number, with the worker's own item and
+/// Keeps a review of what a running worker's agent wrote, once for each round, with the worker's own item and
 /// repository (`ATTACKS.md`, row 24).
 ///
 /// # Errors
 /// The item was taken away, a field is wrong, or Postgres is away.
 pub async fn review(app: &App, caller: &Caller, request: ReportReview) -> Result<Reported, Error> {
-    let number = check(&request)?;
+    let round = check(&request)?;
     let reported = in_transaction(&app.work_database, async |db| {
         let attempt = Attempt::lock(db, caller.id)
             .await?
             .ok_or(Error::NoSuchWorker(caller.id))?;
         attempt.require_running("report a review before it registered")?;
-        if let Some(before) = reviews::of_worker(&mut *db, caller.id, number).await? {
+        if let Some(before) = reviews::of_worker(&mut *db, caller.id, round).await? {
             return Ok(Reported::Before(before));
         }
         let review = new(caller, &attempt, request);
@@ -45,17 +45,17 @@ pub async fn review(app: &App, caller: &Caller, request: ReportReview) -> Result
     })
     .await?;
     if let Reported::New(review) = &reported {
-        measure::reviewed(review.verdict);
+        metrics::reviewed(review.verdict);
         let (work_item_id, verdict) = (review.work_item_id, review.verdict.as_str());
         tracing::info!(worker_id = %caller.id, %work_item_id, verdict, "reviewed");
     }
     Ok(reported)
 }
 
-/// Checks what the types do not; answers with the number as the database has it.
+/// Checks what the types do not; answers with the round as the database has it.
 fn check(request: &ReportReview) -> Result<i32, Error> {
     let ReportReview {
-        number,
+        round,
         head_sha: _,
         verdict: _,
         summary,
@@ -64,8 +64,8 @@ fn check(request: &ReportReview) -> Result<i32, Error> {
         tokens: _,
         cost_usd,
     } = request;
-    if !(1..=MAX_REVIEWS).contains(number) {
-        return Err(Error::invalid("number", format!("expected 1 to {MAX_REVIEWS}")));
+    if !(1..=MAX_REVIEWS).contains(round) {
+        return Err(Error::invalid("round", format!("expected 1 to {MAX_REVIEWS}")));
     }
     check_length("summary", "it", summary, MAX_SUMMARY_BYTES)?;
     if findings.len() > MAX_FINDINGS {
@@ -86,7 +86,7 @@ fn check(request: &ReportReview) -> Result<i32, Error> {
     if !cost_usd.is_finite() || *cost_usd < 0.0 {
         return Err(Error::invalid("costUsd", "expected 0 or more"));
     }
-    Ok(number.cast_signed())
+    Ok(round.cast_signed())
 }
 
 fn check_length(field: &'static str, what: &str, text: &str, max_bytes: usize) -> Result<(), Error> {
@@ -116,7 +116,7 @@ fn new(caller: &Caller, attempt: &Attempt, request: ReportReview) -> Review {
         repo: caller.repo.clone(),
         worker_id: caller.id,
         lease_epoch: caller.lease_epoch,
-        number: request.number,
+        round: request.round,
         head_sha: request.head_sha,
         verdict: request.verdict,
         summary: text(request.summary),

@@ -27,11 +27,11 @@ impl Reconciler for Counts {
 
     async fn reconcile(&self) -> anyhow::Result<CountsReport> {
         let Self(app) = self;
-        let rows = work_items::add_up_counts(&app.work_database, AT_ONCE)
+        let rows = work_items::compact_counts(&app.work_database, AT_ONCE)
             .await
             .context("adding up the counts of items")?;
         if rows == AT_ONCE.unsigned_abs() {
-            app.pokes.counts.activate();
+            app.wakers.counts.activate();
         }
         Ok(CountsReport { rows })
     }

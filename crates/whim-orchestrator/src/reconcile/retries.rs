@@ -28,14 +28,14 @@ impl Reconciler for Retries {
 
     async fn reconcile(&self) -> anyhow::Result<RetriesReport> {
         let Self(app) = self;
-        let due = work_items::end_waits(&app.work_database, AT_ONCE)
+        let due = work_items::release_due_retries(&app.work_database, AT_ONCE)
             .await
             .context("ending the waits that are over")?;
         if due > 0 {
-            app.events.wrote();
+            app.events.notify_changed();
         }
         if due == AT_ONCE.unsigned_abs() {
-            app.pokes.retries.activate();
+            app.wakers.retries.activate();
         }
         Ok(RetriesReport { due })
     }

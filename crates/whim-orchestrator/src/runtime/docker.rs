@@ -3,14 +3,14 @@
 //! The runtime itself remembers nothing that the engine does not know, but what is going on just now; containers and
 //! volumes are found by the labels of this orchestrator, and have the name of their attempt.
 
-mod away;
+mod containers;
 mod credentials;
 mod engine;
 mod exits;
 mod logs;
+mod outage;
 mod runc;
 mod start;
-mod tend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,9 +25,9 @@ use tokio_stream::wrappers::WatchStream;
 use whim_containers::DockerConfig;
 use whim_core::WorkerId;
 
-use self::away::Away;
+use self::containers::Ended;
 use self::engine::Engine;
-use self::tend::Ended;
+use self::outage::Outage;
 use super::instance::Instance;
 use super::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use crate::config::RuntimeConfig;
@@ -44,16 +44,16 @@ struct Inner {
     config: DockerConfig,
     stop_grace: Duration,
     engine: Engine,
-    known: RwLock<Known>,
+    known: RwLock<RuntimeCache>,
     /// Changes when the engine is back.
     returned: watch::Sender<()>,
 }
 
 /// What the engine does not know, or what saves asking it.
 #[derive(Debug)]
-struct Known {
+struct RuntimeCache {
     /// When the engine was away.
-    away: Away,
+    away: Outage,
     /// The names of containers that are being started just now.
     starting: BTreeSet<String>,
     /// Workers that were told to stop.
@@ -64,10 +64,10 @@ struct Known {
     ended: BTreeMap<String, Ended>,
 }
 
-impl Known {
+impl RuntimeCache {
     fn new() -> Self {
         Self {
-            away: Away::new(Utc::now()),
+            away: Outage::new(Utc::now()),
             starting: BTreeSet::new(),
             stopped: BTreeSet::new(),
             out_of_memory: BTreeSet::new(),
@@ -87,7 +87,7 @@ impl DockerRuntime {
             config: config.docker.clone(),
             stop_grace: config.stop_grace,
             engine: Engine::new(&config.docker.host),
-            known: RwLock::new(Known::new()),
+            known: RwLock::new(RuntimeCache::new()),
             returned: watch::Sender::new(()),
         };
         Ok(Self {
@@ -102,7 +102,7 @@ impl DockerRuntime {
 }
 
 impl Inner {
-    fn known<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+    fn known<T>(&self, change: impl FnOnce(&mut RuntimeCache) -> T) -> T {
         // Nothing that runs under the lock can leave the sets half changed.
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -119,7 +119,7 @@ impl Inner {
         let engine = engine.map_err(|error| RuntimeError::new(error.to_string(), error))?;
         let docker = self.engine.connected().await;
         let docker = docker.map_err(|error| RuntimeError::new(error.to_string(), error))?;
-        let insisted = self.insist_on_mended_runc(docker).await;
+        let insisted = self.require_patched_runc(docker).await;
         insisted.map_err(|error| RuntimeError::new(error.to_string(), error))?;
         let image = &self.config.image;
         match docker.inspect_image(image).await {
@@ -135,10 +135,10 @@ impl Inner {
 impl Inner {
     async fn warnings(&self) -> Vec<String> {
         // That the engine is away is told by its health.
-        self.look_for_weaknesses().await.unwrap_or_default()
+        self.check_for_weaknesses().await.unwrap_or_default()
     }
 
-    async fn look_for_weaknesses(&self) -> anyhow::Result<Vec<String>> {
+    async fn check_for_weaknesses(&self) -> anyhow::Result<Vec<String>> {
         let mut warnings = Vec::new();
         if !self.has_firewall().await? {
             let network = &self.config.network;

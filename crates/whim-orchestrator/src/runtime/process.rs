@@ -3,13 +3,13 @@
 //! Each worker has a directory (`directory`) and a keeper (`keeper`). The runtime itself remembers nothing that is
 //! not in the directories, so a restarted orchestrator goes on where the last one was.
 
+mod attempts;
 mod directory;
 mod follow;
-mod keeper;
 mod log;
 mod program;
+mod shim;
 mod start;
-mod tend;
 mod user;
 
 use std::collections::BTreeSet;
@@ -29,7 +29,7 @@ use super::instance::Instance;
 use super::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use crate::config::RuntimeConfig;
 
-pub use self::keeper::{KeeperArguments, keep};
+pub use self::shim::{ShimArguments, keep};
 
 /// The environment variable that marks everything that came from an attempt; its value is the worker's identifier.
 const MARKER: &str = "WHIM_ATTEMPT";
@@ -55,12 +55,12 @@ struct Inner {
     /// The variables of toolchain managers, and where they are below this program's own home.
     toolchains: Vec<(&'static str, PathBuf)>,
     stop_grace: Duration,
-    known: RwLock<Known>,
+    known: RwLock<RuntimeCache>,
 }
 
 /// What saves looks at the disk, and what is not on it yet.
 #[derive(Debug, Default)]
-struct Known {
+struct RuntimeCache {
     /// Their directories are being made, or their keepers have not answered yet.
     starting: BTreeSet<WorkerId>,
     /// Not known to have ended.
@@ -130,7 +130,7 @@ impl Inner {
         AttemptDirectory::of(&self.instance.workspaces, worker)
     }
 
-    fn known<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+    fn known<T>(&self, change: impl FnOnce(&mut RuntimeCache) -> T) -> T {
         // Nothing that runs under the lock can leave the sets half changed.
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner))
     }

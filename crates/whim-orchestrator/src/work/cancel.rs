@@ -7,8 +7,8 @@ use super::text::{self, MAX_NOTE_BYTES};
 use crate::app::App;
 use crate::db::{in_transaction, work_items};
 use crate::error::Error;
-use crate::lifecycle::end;
-use crate::measure;
+use crate::lifecycle::end_attempt;
+use crate::metrics;
 
 /// Cancels an item in any live state; its worker is stopped after the rows say so. One that is cancelled already is
 /// the answer as it is.
@@ -22,7 +22,7 @@ pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<Wo
         let (mut now, mut killed) = (false, None);
         if work_items::cancel(db, id, &note).await? {
             now = true;
-            killed = end::kill_worker_of(db, &item, &note).await?;
+            killed = end_attempt::kill_worker_of(db, &item, &note).await?;
             tracing::info!(work_item_id = %id, note, "cancelled");
         } else if item.status != WorkItemStatus::Cancelled {
             return Err(Error::ItemState {
@@ -34,26 +34,26 @@ pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<Wo
     })
     .await?;
     if now {
-        measure::transition(cancelled.status);
+        metrics::transition(cancelled.status);
     }
     if let Some(worker) = killed {
-        end::after_commit(app, worker).await;
+        end_attempt::after_commit(app, worker).await;
     }
     Ok(cancelled)
 }
 
 /// Who and why, in one sentence that a person reads on the issue.
 fn note(request: &CancelWork) -> Result<String, Error> {
-    let CancelWork { reason, by } = request;
-    for (field, value) in [("reason", reason), ("by", by)] {
+    let CancelWork { reason, cancelled_by } = request;
+    for (field, value) in [("reason", reason), ("cancelledBy", cancelled_by)] {
         if let Some(value) = value {
             text::check(field, value, MAX_NOTE_BYTES)?;
         }
     }
     let mut note = "Cancelled".to_owned();
-    if let Some(by) = by {
+    if let Some(cancelled_by) = cancelled_by {
         note.push_str(" by ");
-        note.push_str(by.trim());
+        note.push_str(cancelled_by.trim());
     }
     if let Some(reason) = reason {
         note.push_str(": ");

@@ -1,21 +1,21 @@
 //! Why an item is not running, in one sentence.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use whim_core::protocol::queue::{Because, Explanation};
+use whim_core::protocol::queue::{Explanation, ReasonCode};
 use whim_core::protocol::status::BreakerSubject;
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemId, WorkItemStatus};
 
 use crate::app::App;
 use crate::db::work_items;
-use crate::dispatch::{self, Refusal};
+use crate::dispatch::{self, BlockedReason};
 use crate::error::Error;
 
 /// Nobody wants to know it more exactly, and counting a long queue costs.
 const COUNTED_AHEAD: i64 = 1000;
 
 /// Why it is not running, for a program and for a person, and when that ends where it is known.
-type Reason = (Because, String, Option<DateTime<Utc>>);
+type Reason = (ReasonCode, String, Option<DateTime<Utc>>);
 
 /// Why an item is not running.
 ///
@@ -23,19 +23,19 @@ type Reason = (Because, String, Option<DateTime<Utc>>);
 /// There is no such item, or Postgres is away.
 pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
     let item = super::find(app, &app.database, id).await?;
-    let (because, explanation, until) = match item.status {
+    let (reason_code, explanation, retry_at) = match item.status {
         WorkItemStatus::Queued if item.next_retry_at.is_some() => queued_backoff(app, &item).await?,
         WorkItemStatus::Generating if item.next_retry_at.is_some() => backoff(&item),
         WorkItemStatus::Generating => spec_missing(app, id).await?,
         WorkItemStatus::Queued => waiting(app, &item).await?,
         WorkItemStatus::Assigned => (
-            Because::Running,
+            ReasonCode::Running,
             "A worker was started for it and has not registered yet.".to_owned(),
             None,
         ),
         WorkItemStatus::InProgress => running(app, &item).await,
         WorkItemStatus::Completed => (
-            Because::Ended,
+            ReasonCode::Ended,
             "It is done: its pull request is open.".to_owned(),
             None,
         ),
@@ -44,9 +44,9 @@ pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
     Ok(Explanation {
         id,
         status: item.status,
-        because,
+        reason_code,
         explanation,
-        until,
+        retry_at,
     })
 }
 
@@ -57,8 +57,8 @@ async fn running(app: &App, item: &WorkItem) -> Reason {
         None => None,
     };
     match wait {
-        Some(sentence) => (Because::LockHeld, sentence, None),
-        None => (Because::Running, "It is running.".to_owned(), None),
+        Some(sentence) => (ReasonCode::LockHeld, sentence, None),
+        None => (ReasonCode::Running, "It is running.".to_owned(), None),
     }
 }
 
@@ -71,7 +71,7 @@ fn backoff(item: &WorkItem) -> Reason {
     } else {
         format!("Its next attempt is at {at_text}, because of the last one: {why}")
     };
-    (Because::Backoff, sentence, Some(at))
+    (ReasonCode::Backoff, sentence, Some(at))
 }
 
 fn ended(item: &WorkItem) -> Reason {
@@ -82,14 +82,14 @@ fn ended(item: &WorkItem) -> Reason {
     } else {
         format!("It is {status}; a requeue runs it again: {why}")
     };
-    (Because::Ended, sentence, None)
+    (ReasonCode::Ended, sentence, None)
 }
 
 /// What holds up everything may last longer than the wait of the item.
 async fn queued_backoff(app: &App, item: &WorkItem) -> Result<Reason, Error> {
     let admission = dispatch::admission(app).await?;
     let longer = admission.refusals.into_iter().find(
-        |refusal| matches!(refusal, Refusal::Spared { breaker, .. } if Some(breaker.until) >= item.next_retry_at),
+        |refusal| matches!(refusal, BlockedReason::BreakerOpen { breaker, .. } if Some(breaker.retry_at) >= item.next_retry_at),
     );
     Ok(longer.map_or_else(|| backoff(item), |refusal| reason(&refusal)))
 }
@@ -98,7 +98,7 @@ async fn spec_missing(app: &App, id: WorkItemId) -> Result<Reason, Error> {
     let refusal = dispatch::refusal_of_spec(app, id).await?;
     let being_written = || "Its spec is being written.".to_owned();
     Ok(refusal.map_or_else(
-        || (Because::SpecMissing, being_written(), None),
+        || (ReasonCode::SpecMissing, being_written(), None),
         |refusal| reason(&refusal),
     ))
 }
@@ -113,41 +113,41 @@ async fn waiting(app: &App, item: &WorkItem) -> Result<Reason, Error> {
     }
     let ahead = work_items::ahead(&app.database, item.id, COUNTED_AHEAD).await?;
     Ok(match ahead {
-        0 => (Because::Next, "It is the next to be started.".to_owned(), None),
-        1 => (Because::Behind, "One item comes before it.".to_owned(), None),
+        0 => (ReasonCode::Next, "It is the next to be started.".to_owned(), None),
+        1 => (ReasonCode::Behind, "One item comes before it.".to_owned(), None),
         many if many >= COUNTED_AHEAD.cast_unsigned() => (
-            Because::Behind,
+            ReasonCode::Behind,
             format!("{many} items or more come before it."),
             None,
         ),
-        many => (Because::Behind, format!("{many} items come before it."), None),
+        many => (ReasonCode::Behind, format!("{many} items come before it."), None),
     })
 }
 
-fn reason(refusal: &Refusal) -> Reason {
-    let (because, until) = because(refusal);
-    (because, refusal.to_string(), until)
+fn reason(refusal: &BlockedReason) -> Reason {
+    let (code, retry_at) = reason_code(refusal);
+    (code, refusal.to_string(), retry_at)
 }
 
-fn because(refusal: &Refusal) -> (Because, Option<DateTime<Utc>>) {
+fn reason_code(refusal: &BlockedReason) -> (ReasonCode, Option<DateTime<Utc>>) {
     let after = |left: std::time::Duration| TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
     match refusal {
-        Refusal::Paused(_) => (Because::Paused, None),
-        Refusal::NoSlot { .. } => (Because::NoSlot, None),
-        Refusal::BudgetUsedUp { resets_at, .. }
-        | Refusal::RepositoryBudgetUsedUp { resets_at, .. }
-        | Refusal::UserBudgetUsedUp { resets_at, .. } => (Because::BudgetUsedUp, Some(*resets_at)),
-        Refusal::Cooldown { left } => (Because::Cooldown, after(*left)),
-        Refusal::RedisAway => (Because::RedisAway, None),
-        Refusal::NoRepositorySlot { .. } => (Because::NoRepositorySlot, None),
-        Refusal::Spared { breaker, .. } => {
-            let because = match breaker.subject {
-                BreakerSubject::Model => Because::ModelUnavailable,
-                BreakerSubject::GitHub => Because::GitHubUnavailable,
-                BreakerSubject::Runtime => Because::StartsFail,
-                BreakerSubject::Repository => Because::RepositoryCrashes,
+        BlockedReason::Paused(_) => (ReasonCode::Paused, None),
+        BlockedReason::NoSlot { .. } => (ReasonCode::NoSlot, None),
+        BlockedReason::BudgetUsedUp { resets_at, .. }
+        | BlockedReason::RepositoryBudgetUsedUp { resets_at, .. }
+        | BlockedReason::UserBudgetUsedUp { resets_at, .. } => (ReasonCode::BudgetUsedUp, Some(*resets_at)),
+        BlockedReason::Cooldown { left } => (ReasonCode::Cooldown, after(*left)),
+        BlockedReason::RedisAway => (ReasonCode::RedisAway, None),
+        BlockedReason::NoRepositorySlot { .. } => (ReasonCode::NoRepositorySlot, None),
+        BlockedReason::BreakerOpen { breaker, .. } => {
+            let code = match breaker.subject {
+                BreakerSubject::Model => ReasonCode::ModelUnavailable,
+                BreakerSubject::GitHub => ReasonCode::GitHubUnavailable,
+                BreakerSubject::Runtime => ReasonCode::StartsFail,
+                BreakerSubject::Repository => ReasonCode::RepositoryCrashes,
             };
-            (because, Some(breaker.until).filter(|_| !breaker.probing))
+            (code, Some(breaker.retry_at).filter(|_| !breaker.half_open))
         }
     }
 }

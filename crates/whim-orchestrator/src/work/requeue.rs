@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, NextRun, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
-use crate::measure;
+use crate::metrics;
 
 /// Begins another run of an item that has ended. Asked again for a run that has begun since, the item as it is.
 ///
@@ -29,7 +29,7 @@ pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<
     let requeued = in_transaction(&app.database, async |db| begin_run(app, db, id, request).await).await;
     match requeued {
         Ok(Begun::Now(item)) => {
-            measure::transition(item.status);
+            metrics::transition(item.status);
             Ok(item)
         }
         Ok(Begun::Before(item)) => Ok(item),

@@ -14,7 +14,7 @@ use crate::db::in_transaction;
 use crate::db::work_items::{self, TaskCounts};
 use crate::dispatch::breakers;
 use crate::error::Error;
-use crate::measure;
+use crate::metrics;
 
 /// Gives a `generating` item the spec that was written for it, and queues it. The same text again changes nothing.
 ///
@@ -41,12 +41,12 @@ pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result
     })
     .await?;
     if new {
-        measure::transition(item.status);
+        metrics::transition(item.status);
     }
     Ok(item)
 }
 
-/// A spec that a program wrote has to keep every convention: nobody has looked at it yet.
+/// A spec that a program notify_changed has to keep every convention: nobody has looked at it yet.
 fn check(spec: &str) -> Result<SpecDocument, Error> {
     text::check("spec", spec, MAX_SPEC_BYTES)?;
     let document = SpecDocument::parse(spec);
@@ -65,7 +65,7 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
     })
 }
 
-/// Ends a `generating` item for which no spec can be written, or puts it off. Told again of what has ended so, the
+/// Ends a `generating` item for which no spec can be written, or puts it off. NewEvent again of what has ended so, the
 /// item as it is.
 ///
 /// # Errors
@@ -92,7 +92,7 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
             };
             // Like workers that met the same: back at any time before it is over, so that not all come at once.
             let delay = spared.map_or_else(
-                || delay_after(item.spec_delays),
+                || delay_after(item.spec_retries),
                 |spared| spared.mul_f64(rand::random()),
             );
             let cause = cause.unwrap_or(FailureCause::ModelUnavailable);
@@ -115,7 +115,7 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
     })
     .await?;
     if failed {
-        measure::transition(item.status);
+        metrics::transition(item.status);
     }
     Ok(item)
 }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
-use crate::measure;
+use crate::metrics;
 
 pub(super) const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 const MAX_SOURCE_REF_BYTES: usize = 200;
@@ -44,9 +44,9 @@ pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> 
     });
     match submitted.await {
         Ok(Submitted::New(item)) => {
-            measure::transition(item.status);
+            metrics::transition(item.status);
             if item.status == WorkItemStatus::Queued {
-                app.pokes.queued();
+                app.wakers.queued();
             }
             Ok(Submitted::New(item))
         }

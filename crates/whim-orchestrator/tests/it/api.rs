@@ -291,7 +291,7 @@ async fn the_overview_says_what_whim_does_and_why_not_more() {
 
     let status = world.get("/api/status").await.expect(200);
 
-    insta::assert_json_snapshot!(status, { ".version" => "[version]", ".budget.resetsAt" => "[time]", ".waitingFor[1]" => "[the budget and its time]" });
+    insta::assert_json_snapshot!(status, { ".version" => "[version]", ".budget.resetsAt" => "[time]", ".blockedReasons[1]" => "[the budget and its time]" });
 }
 
 #[tokio::test]
@@ -309,7 +309,10 @@ async fn without_redis_whim_says_so_and_grants_no_locks_while_running_work_goes_
         (&json!(false), [json!(true), json!(false), json!(true)])
     );
     let status = world.get("/api/status").await.expect(200);
-    assert!(status["waitingFor"].to_string().contains("Redis"), "{status:#}");
+    assert!(
+        status["blockedReasons"].to_string().contains("Redis"),
+        "{status:#}"
+    );
     let refused = world.call(&worker, "lock", &json!({ "files": ["a"] })).await;
     assert_eq!(refused.headers["retry-after"], "2");
     assert_eq!(refused.expect_error(503), "unavailable");

@@ -153,7 +153,7 @@ impl TestApp {
         }
     }
 
-    /// Stops in order.
+    /// Terminate in order.
     pub(crate) async fn stop(self) {
         let report = self.supervisor.stop(serve::STOP_DEADLINE).await;
         assert_eq!(report.unfinished, [] as [&str; 0], "tasks had to be aborted");

@@ -41,7 +41,7 @@ async fn limited(app: &TestApp, worker: WorkerId, seconds: i64) -> Value {
 async fn call_a_tool(app: &TestApp, worker: WorkerId) {
     let event = json!({ "event": "tool", "type": "bash" });
     let beat = json!({
-        "seq": 1, "iteration": 1, "events": [{ "at": Utc::now(), "type": "ralph", "event": event }],
+        "seq": 1, "iteration": 1, "events": [{ "occurredAt": Utc::now(), "type": "ralph", "event": event }],
     });
     let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
     assert_eq!(status, 200, "{answer}");
@@ -126,16 +126,16 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
     }
     limited(&app, workers[0], HOUR).await;
     let told = breakers(&app).await;
-    let first_end = time(&told[0]["until"]);
+    let first_end = time(&told[0]["retryAt"]);
     assert!(
-        (3590..=3661).contains(&seconds_until(&told[0]["until"])),
+        (3590..=3661).contains(&seconds_until(&told[0]["retryAt"])),
         "{told:#?}"
     );
 
     // A later report extends it, and one with an earlier end does not shorten it.
     limited(&app, workers[1], 3 * HOUR).await;
     let told = breakers(&app).await;
-    let end = time(&told[0]["until"]);
+    let end = time(&told[0]["retryAt"]);
     assert!(end >= first_end + TimeDelta::hours(1), "{told:#?}");
     limited(&app, workers[2], 60).await;
     let waiting = app.submit().await;
@@ -147,13 +147,17 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
     for app in [&app, &other] {
         let (_, status) = app.get("/api/status").await;
         let told = &status["breakers"][0];
-        assert_eq!((&told["subject"], time(&told["until"])), (&json!("model"), end));
+        assert_eq!((&told["subject"], time(&told["retryAt"])), (&json!("model"), end));
         assert_eq!(
-            (&told["cause"], &told["endsByItself"], &told["needsAPerson"]),
+            (
+                &told["cause"],
+                &told["hasFixedExpiry"],
+                &told["operatorActionRequired"]
+            ),
             (&json!("model_limited"), &json!(true), &json!(false)),
             "{told:#}"
         );
-        let sentence = status["waitingFor"][0].as_str().unwrap();
+        let sentence = status["blockedReasons"][0].as_str().unwrap();
         assert!(
             sentence.starts_with("The model API limits Whim (You've hit your limit); work goes on at "),
             "{sentence}"
@@ -167,11 +171,11 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
         let item = app.item(item.id).await;
         assert_eq!((item.status, item.retries), (WorkItemStatus::Queued, 0));
         let told = explain(&app, item.id).await;
-        assert_eq!(told["because"], "model_unavailable", "{told:#}");
+        assert_eq!(told["reasonCode"], "model_unavailable", "{told:#}");
     }
     let told = explain(&app, waiting.id).await;
     assert_eq!(
-        (&told["because"], time(&told["until"])),
+        (&told["reasonCode"], time(&told["retryAt"])),
         (&json!("model_unavailable"), end),
         "{told:#}"
     );
@@ -181,7 +185,12 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
 
 #[tokio::test]
 async fn the_end_of_a_limit_lets_everything_go_on() {
-    let app = TestApp::with(&[NO_PROBE, ("MAX_WORKERS", "2"), ("RATE_LIMIT_JITTER_SECONDS", "0.1")]).await;
+    let app = TestApp::with(&[
+        NO_PROBE,
+        ("MAX_WORKERS", "2"),
+        ("RATE_LIMIT_JITTER_SECONDS", "0.1"),
+    ])
+    .await;
     submit(&app, 2).await;
     let workers = started(&app, 2, &[]).await;
     for worker in &workers {
@@ -189,7 +198,7 @@ async fn the_end_of_a_limit_lets_everything_go_on() {
     }
     limited(&app, workers[0], 2).await;
     limited(&app, workers[1], 2).await;
-    let end = time(&breakers(&app).await[0]["until"]);
+    let end = time(&breakers(&app).await[0]["retryAt"]);
 
     started(&app, 4, &workers).await;
 
@@ -200,13 +209,17 @@ async fn the_end_of_a_limit_lets_everything_go_on() {
 
 #[tokio::test]
 async fn a_nonsense_end_of_a_limit_is_capped() {
-    let app = TestApp::with(&[("RATE_LIMIT_MAX_WAIT_HOURS", "2"), ("RATE_LIMIT_JITTER_SECONDS", "60")]).await;
+    let app = TestApp::with(&[
+        ("RATE_LIMIT_MAX_WAIT_HOURS", "2"),
+        ("RATE_LIMIT_JITTER_SECONDS", "60"),
+    ])
+    .await;
     let (_item, worker) = app.running().await;
 
     limited(&app, worker, 365 * 24 * HOUR).await;
 
     let told = breakers(&app).await;
-    let left = seconds_until(&told[0]["until"]);
+    let left = seconds_until(&told[0]["retryAt"]);
     assert!((2 * HOUR - 10..=2 * HOUR + 61).contains(&left), "{told:#?}");
     app.stop().await;
 }
@@ -225,7 +238,7 @@ async fn a_person_ends_a_park_early_and_one_worker_tries_before_the_rest_follows
     app.register(probe[0]).await;
     let told = breakers(&app).await;
     assert_eq!(
-        (&told[0]["probing"], &told[0]["endsByItself"]),
+        (&told[0]["halfOpen"], &told[0]["hasFixedExpiry"]),
         (&json!(true), &json!(false)),
         "{told:#?}"
     );
@@ -255,7 +268,7 @@ async fn a_late_failure_of_the_same_outage_does_not_forget_the_one_that_tries() 
 
     let told = breakers(&app).await;
     assert_eq!(
-        (&told[0]["probing"], &told[0]["failures"]),
+        (&told[0]["halfOpen"], &told[0]["failures"]),
         (&json!(true), &json!(1)),
         "{told:#?}"
     );
@@ -285,7 +298,7 @@ async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_a
     let told = breakers(&app).await;
     // Those that were running already are one outage.
     assert_eq!((told.len(), &told[0]["failures"]), (1, &json!(1)), "{told:#?}");
-    let park_end = time(&told[0]["until"]);
+    let park_end = time(&told[0]["retryAt"]);
     assert!(
         retries_at.iter().all(|at| *at <= park_end),
         "{retries_at:?} {park_end}"
@@ -348,19 +361,22 @@ async fn refused_credentials_say_what_to_set_and_are_tried_again_by_a_restart() 
         let waiting = app.submit().await;
 
         let (_, status) = app.get("/api/status").await;
-        assert_eq!(status["breakers"][0]["needsAPerson"], true, "{status:#}");
+        assert_eq!(
+            status["breakers"][0]["operatorActionRequired"], true,
+            "{status:#}"
+        );
         assert!(status["warnings"].to_string().contains(setting), "{status:#}");
         // Rarely: the longest time between two probes.
-        let left = seconds_until(&status["breakers"][0]["until"]);
+        let left = seconds_until(&status["breakers"][0]["retryAt"]);
         assert!((1700..=1800).contains(&left), "{status:#}");
-        assert_eq!(explain(&app, waiting.id).await["because"], because);
+        assert_eq!(explain(&app, waiting.id).await["reasonCode"], because);
         assert_eq!(app.item(item.id).await.retries, 0);
         assert_eq!(app.runtime.started().len(), 1);
         app.stop().await;
 
         let app = TestApp::beside(&services, &settings).await;
         let probe = started(&app, 1, &[]).await;
-        assert_eq!(breakers(&app).await[0]["probing"], true);
+        assert_eq!(breakers(&app).await[0]["halfOpen"], true);
         app.register(probe[0]).await;
         call_a_tool(&app, probe[0]).await;
         wait_until_closed(&app).await;
@@ -385,7 +401,10 @@ async fn one_failure_of_github_proves_nothing_but_several_in_a_row_do() {
     let told = breakers(&app).await;
     assert_eq!(told[0]["subject"], "github", "{told:#?}");
     let waiting = app.submit().await;
-    assert_eq!(explain(&app, waiting.id).await["because"], "github_unavailable");
+    assert_eq!(
+        explain(&app, waiting.id).await["reasonCode"],
+        "github_unavailable"
+    );
     app.stop().await;
 }
 
@@ -427,7 +446,7 @@ async fn a_repository_that_crashes_one_worker_after_the_other_is_paused_and_othe
     app.register(probe).await;
     assert_eq!(app.item(behind.id).await.status, WorkItemStatus::Queued);
     let told = explain(&app, behind.id).await;
-    assert_eq!(told["because"], "repository_crashes", "{told:#}");
+    assert_eq!(told["reasonCode"], "repository_crashes", "{told:#}");
     report(&app, probe, "complete", &complete()).await;
     app.wait_for_worker(behind.id).await;
     app.stop().await;
@@ -494,7 +513,7 @@ async fn a_runtime_that_was_away_is_tried_as_soon_as_it_is_back() {
     app.runtime.set_away(true);
     let item = app.submit().await;
     wait_until("the breaker to be open", PATIENCE, async || {
-        let longer = "update breakers set until = now() + interval '1 hour' where opened_at is not null";
+        let longer = "update breakers set retry_at = now() + interval '1 hour' where opened_at is not null";
         let longer = sqlx::query(longer).execute(&app.app.database).await.unwrap();
         if longer.rows_affected() == 1 {
             Ok(())

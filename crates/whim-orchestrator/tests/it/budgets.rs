@@ -119,8 +119,8 @@ async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_u
     ] {
         let item = waiting.iter().find(|item| item.repo.as_str() == repo).unwrap();
         let told = explain(&one, item).await;
-        assert_eq!(told["because"], "budget_used_up", "{told:#}");
-        assert!(told["until"].is_string(), "{told:#}");
+        assert_eq!(told["reasonCode"], "budget_used_up", "{told:#}");
+        assert!(told["retryAt"].is_string(), "{told:#}");
         assert!(
             told["explanation"].as_str().unwrap().starts_with(sentence),
             "{told:#}"
@@ -135,7 +135,11 @@ async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_u
         );
     }
     assert!(!warnings.contains("octocat/other"), "{warnings}");
-    assert_eq!(status["waitingFor"], json!([]), "others would be started at once");
+    assert_eq!(
+        status["blockedReasons"],
+        json!([]),
+        "others would be started at once"
+    );
     one.stop().await;
     other.stop().await;
 }
@@ -172,7 +176,7 @@ async fn what_one_person_asks_for_never_reserves_more_than_a_persons_budget_of_t
     let waiting = waiting(&one, &items).await;
     assert_eq!(waiting.len(), items.len() - 2);
     let told = explain(&one, &waiting[0]).await;
-    assert_eq!(told["because"], "budget_used_up", "{told:#}");
+    assert_eq!(told["reasonCode"], "budget_used_up", "{told:#}");
     let sentence = told["explanation"].as_str().unwrap();
     assert!(
         sentence.to_lowercase().starts_with(
@@ -201,7 +205,7 @@ async fn the_budget_of_a_repository_is_settled_by_what_was_used() {
         "what was left"
     );
     let third = app.submit().await;
-    assert_eq!(explain(&app, &third).await["because"], "budget_used_up");
+    assert_eq!(explain(&app, &third).await["reasonCode"], "budget_used_up");
 
     tell_iterations(&app, worker, 4).await;
     let (status, answer) = app

@@ -65,7 +65,7 @@ async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other(
     .await
     .unwrap();
     let (_, told) = one.get(&format!("/api/work/{}/explain", items[23].id)).await;
-    assert_eq!(told["because"], "no_repository_slot", "{told:#}");
+    assert_eq!(told["reasonCode"], "no_repository_slot", "{told:#}");
     let (_, told) = one.get(&format!("/api/work/{}/explain", closed.id)).await;
     assert_eq!(
         told["explanation"],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
-use whim_orchestrator::dispatch::{Refusal, admission};
+use whim_orchestrator::dispatch::{BlockedReason, admission};
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
@@ -183,7 +183,7 @@ async fn the_budget_is_reserved_at_the_claim_and_settled_by_what_was_used() {
     wait_until("the budget to be the reason", PATIENCE, async || {
         let refusals = admission(&app.app).await.unwrap().refusals;
         match refusals.as_slice() {
-            [Refusal::BudgetUsedUp { limit: 70, .. }] => Ok(()),
+            [BlockedReason::BudgetUsedUp { limit: 70, .. }] => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })

@@ -25,7 +25,7 @@ async fn all_rows(world: &World) -> Value {
             'items', (select jsonb_agg(to_jsonb(t) order by id) from work_items t),
             'texts', (select jsonb_agg(to_jsonb(t) order by work_item_id) from work_item_texts t),
             'workers', (select jsonb_agg(to_jsonb(t) order by id) from workers t),
-            'beats', (select jsonb_agg(to_jsonb(t) order by worker_id) from worker_beats t),
+            'beats', (select jsonb_agg(to_jsonb(t) order by worker_id) from worker_heartbeats t),
             'iterations', (select count(*) from worker_iterations),
             'events', (select count(*) from events where kind = 'worker_event'))",
     )
@@ -37,7 +37,7 @@ async fn all_rows(world: &World) -> Value {
 
 async fn expect_fenced(world: &World, zombie: &TestWorker) {
     let before = all_rows(world).await;
-    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
+    let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
     for (route, body) in [
         (
             "heartbeat",
@@ -73,7 +73,7 @@ async fn a_worker_that_comes_back_after_its_item_was_given_to_another_changes_no
     let ended = end_attempt(&world.app, zombie.id, &lost).await.unwrap();
     assert!(matches!(ended, Transition::Done(_)), "{ended:?}");
     expect_fenced(&world, &zombie).await;
-    world.end_waits().await;
+    world.release_due_retries().await;
     let next = world.start_worker().await;
     assert_eq!((next.item, next.epoch.number()), (zombie.item, 2));
 
@@ -140,7 +140,7 @@ async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
     );
     assert_eq!(world.post(&path, &json!({})).await.expect(200), killed);
 
-    world.end_waits().await;
+    world.release_due_retries().await;
     let next = world.start_worker().await;
     world.call(&next, "complete", &complete()).await.expect(200);
     let refused = world
@@ -199,7 +199,7 @@ async fn workers_that_end_before_they_register_cost_no_retry_until_there_were_fi
             .await
             .unwrap();
         retries.push(world.item(item).await["retries"].as_u64().unwrap());
-        world.end_waits().await;
+        world.release_due_retries().await;
     }
     assert_eq!(retries, [0, 0, 0, 0, 0, 1, 2]);
 
@@ -207,7 +207,7 @@ async fn workers_that_end_before_they_register_cost_no_retry_until_there_were_fi
     end_attempt(&world.app, worker.id, &end(FailureCause::Crash, EndedBy::Exit))
         .await
         .unwrap();
-    world.end_waits().await;
+    world.release_due_retries().await;
     let worker = world.claim().await.expect("the item");
     end_attempt(&world.app, worker.id, &end(FailureCause::Crash, EndedBy::Exit))
         .await
@@ -313,7 +313,7 @@ async fn of_complete_and_whoever_ends_the_worker_exactly_one_wins_in_a_thousand_
 #[tokio::test]
 async fn a_heartbeat_and_the_end_of_its_worker_do_not_wait_for_each_other() {
     let world = World::new().await;
-    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
+    let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
     let beat = json!({ "seq": 1, "iteration": 1, "events": [event] });
     let done = complete();
 
@@ -341,7 +341,7 @@ async fn running_workers(world: &World, count: i64) -> Vec<TestWorker> {
          insert into work_item_texts (work_item_id, spec) select item, '- [ ] x' from races;
          insert into workers (id, work_item_id, lease_epoch, status, token_hash, nonce, max_iterations, runtime, instance, registered_at)
              select worker, item, 1, 'running', sha256(convert_to(worker::text, 'UTF8')), 'n', 10, 'none', 'test', now() from races;
-         insert into worker_beats (worker_id, lease_expires_at) select worker, now() + interval '1 hour' from races;",
+         insert into worker_heartbeats (worker_id, lease_expires_at) select worker, now() + interval '1 hour' from races;",
     )
     .execute(&world.pool)
     .await

@@ -31,7 +31,7 @@ async fn busy_world(workers: usize) -> (World, Supervisor, Vec<TestWorker>) {
 }
 
 fn event(message: &str) -> Value {
-    json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": message })
+    json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": message })
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
     const WORKERS: usize = 20;
     let (world, _supervisor, workers) = busy_world(WORKERS).await;
     let mut others = world.pool.begin().await.unwrap();
-    sqlx::query("lock table worker_beats in exclusive mode")
+    sqlx::query("lock table worker_heartbeats in exclusive mode")
         .execute(&mut *others)
         .await
         .unwrap();
@@ -68,7 +68,7 @@ async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
 
     assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
     let transactions = world
-        .number("select count(distinct xmin::text) from worker_beats")
+        .number("select count(distinct xmin::text) from worker_heartbeats")
         .await;
     assert!(
         transactions <= 3,
@@ -125,7 +125,7 @@ async fn one_worker_whose_row_is_held_keeps_no_other_waiting() {
         panic!("two workers");
     };
     let mut others = world.pool.begin().await.unwrap();
-    sqlx::query("select from worker_beats where worker_id = $1 for update")
+    sqlx::query("select from worker_heartbeats where worker_id = $1 for update")
         .bind(held.id)
         .execute(&mut *others)
         .await
@@ -197,7 +197,7 @@ async fn heartbeats_stay_in_their_page_and_leave_the_index_alone() {
     // Counters reach the view a moment after the transaction.
     wait_until("the statistics", PATIENCE, async || {
         let (updates, heap_only): (i64, i64) = sqlx::query_as(
-            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_beats'",
+            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_heartbeats'",
         )
         .fetch_one(&world.pool)
         .await

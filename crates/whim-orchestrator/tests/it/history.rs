@@ -1,7 +1,7 @@
 //! The days of the history of events.
 #![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
 
-use whim_orchestrator::reconcile::{History, HistoryReport};
+use whim_orchestrator::reconcile::{EventPartitions, EventPartitionsReport};
 use whim_service::reconcile::Reconciler as _;
 
 use crate::world::World;
@@ -21,8 +21,8 @@ async fn insert(world: &World, days_ago: i32) {
     .unwrap();
 }
 
-async fn reconcile(world: &World) -> HistoryReport {
-    History(world.app.clone()).reconcile().await.unwrap()
+async fn reconcile(world: &World) -> EventPartitionsReport {
+    EventPartitions(world.app.clone()).reconcile().await.unwrap()
 }
 
 #[tokio::test]

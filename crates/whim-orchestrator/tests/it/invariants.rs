@@ -50,7 +50,7 @@ async fn every_kind_of_violation_is_found() {
         (item_lives, "update workers set status = 'starting'", "from running to starting"),
         (item_lives, "update workers set lease_epoch = 7", "became another one"),
         (item_lives, "delete from workers", "1 workers began and 0 ended, but 0 live"),
-        (item_lives, "insert into worker_iterations (worker_id, n) select id, 99 from workers", "up to number 99"),
+        (item_lives, "insert into worker_iterations (worker_id, iteration) select id, 99 from workers", "up to number 99"),
         (
             item_lives,
             "insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance)

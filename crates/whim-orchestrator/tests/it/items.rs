@@ -10,7 +10,7 @@ async fn a_queued_item_is_cancelled_and_never_claimed() {
     let world = World::new().await;
     let id = world.submit().await;
 
-    let cancel = json!({ "by": "octocat", "reason": "not needed any more" });
+    let cancel = json!({ "cancelledBy": "octocat", "reason": "not needed any more" });
     let cancelled = world
         .post(&format!("/api/work/{id}/cancel"), &cancel)
         .await

@@ -53,13 +53,13 @@ async fn a_cooldown_is_given_back_by_who_took_it_only() {
     let (holder, other) = (WorkerId::new(), WorkerId::new());
     limits.take_cooldown(holder).await.unwrap();
 
-    limits.give_back_cooldown(other).await.unwrap();
+    limits.release_cooldown(other).await.unwrap();
     assert!(matches!(
         limits.take_cooldown(other).await.unwrap(),
         Cooldown::Running { .. }
     ));
 
-    limits.give_back_cooldown(holder).await.unwrap();
+    limits.release_cooldown(holder).await.unwrap();
     assert_eq!(limits.take_cooldown(other).await.unwrap(), Cooldown::Taken);
 }
 

@@ -14,7 +14,7 @@ use crate::app::{PATIENCE, Services, TestApp};
 use crate::watcher::{Sent, Watcher};
 
 fn notice(message: &str) -> Value {
-    json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": message })
+    json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": message })
 }
 
 fn is_notice(sent: &Sent, message: &str) -> bool {
@@ -130,7 +130,7 @@ async fn who_asks_for_what_is_older_than_the_retention_is_told_that_some_of_it_i
             .await;
         let told: Vec<_> = told
             .iter()
-            .map(|sent| (sent.kind.as_str(), sent.id, &sent.data["leftOut"]))
+            .map(|sent| (sent.kind.as_str(), sent.id, &sent.data["droppedCount"]))
             .collect();
         let expected = [
             ("lagged", None, &Value::Null),
@@ -207,7 +207,7 @@ async fn write_slowly(app: &TestApp, commits: bool) {
     } else {
         transaction.rollback().await.unwrap();
     }
-    app.app.events.wrote();
+    app.app.events.notify_changed();
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn only_transactions_that_write_events_hold_others_back() {
     let app = TestApp::start().await;
     let pool = &app.app.database;
     let horizon = async || -> i64 {
-        sqlx::query_scalar("select event_horizon()")
+        sqlx::query_scalar("select visible_through_id()")
             .fetch_one(pool)
             .await
             .unwrap()
@@ -294,7 +294,7 @@ async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nob
     .execute(&app.app.database)
     .await
     .unwrap();
-    app.app.events.wrote();
+    app.app.events.notify_changed();
 
     let mut told = 0;
     while told < EVENTS {
@@ -302,7 +302,7 @@ async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nob
         told += match sent.kind.as_str() {
             "worker_event" => 1,
             // A machine that is very busy may leave this viewer behind, too.
-            "lagged" => sent.data["leftOut"].as_u64().unwrap(),
+            "lagged" => sent.data["droppedCount"].as_u64().unwrap(),
             _ => 0,
         };
     }
@@ -322,7 +322,7 @@ async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nob
     }
     let shown = text.matches("event: worker_event").count() as u64;
     let lost: Vec<u64> = text
-        .match_indices("\"leftOut\":")
+        .match_indices("\"droppedCount\":")
         .map(|(index, name)| {
             let digits = text[index + name.len()..].split('}').next().unwrap();
             digits.parse().unwrap()

@@ -3,7 +3,7 @@
 
 use redis::AsyncCommands as _;
 use whim_core::{RelativePath, RepoName, WorkerId};
-use whim_orchestrator::locks::{Holding, KnownLock, LockOutcome, Locks, Take};
+use whim_orchestrator::locks::{KnownLock, LockHolder, LockOutcome, Locks, Take};
 use whim_orchestrator::redis_connection::RedisConnection;
 use whim_testkit::redis::TestRedis;
 
@@ -62,7 +62,7 @@ async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder()
         .await
         .unwrap();
 
-    let holding = |file: &str, worker| Holding {
+    let holding = |file: &str, worker| LockHolder {
         file: file.parse().unwrap(),
         worker,
     };
@@ -244,7 +244,7 @@ async fn of_files_that_are_changed_already_those_that_are_free_are_locked() {
         .await
         .unwrap();
 
-    let held = Holding {
+    let held = LockHolder {
         file: "b".parse().unwrap(),
         worker: first,
     };

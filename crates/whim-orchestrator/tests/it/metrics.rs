@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use whim_core::WorkItemStatus;
-use whim_orchestrator::measure::{self, Sampler};
+use whim_orchestrator::metrics::{self, Sampler};
 use whim_service::metrics::{Metrics, Sample};
 
 use crate::app::TestApp;
@@ -18,8 +18,8 @@ const DOCUMENTED: &str = include_str!("../../../../docs/metrics.md");
 
 /// Begins to count in this process.
 fn install() -> Metrics {
-    let metrics = Metrics::install("whim-orchestrator", "test", &measure::families());
-    measure::begin_at_zero();
+    let metrics = Metrics::install("whim-orchestrator", "test", &metrics::families());
+    metrics::begin_at_zero();
     metrics
 }
 

@@ -14,10 +14,13 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
     let (status, answer) = app
         .post(
             "/api/queue/pause",
-            &json!({ "by": "ana", "reason": "the plan is used up" }),
+            &json!({ "pausedBy": "ana", "reason": "the plan is used up" }),
         )
         .await;
-    assert_eq!((status.as_u16(), &answer["paused"]["by"]), (200, &json!("ana")));
+    assert_eq!(
+        (status.as_u16(), &answer["paused"]["pausedBy"]),
+        (200, &json!("ana"))
+    );
     app.kill().await;
 
     // Looks at the queue when it starts, and is told of the new item.
@@ -26,10 +29,10 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
     let (_, told) = app.get("/api/status").await;
     assert_eq!(told["paused"]["reason"], "the plan is used up");
     assert!(
-        told["waitingFor"][0].as_str().unwrap().contains("by ana"),
+        told["blockedReasons"][0].as_str().unwrap().contains("by ana"),
         "{told:#}"
     );
-    assert_eq!(explain(&app, item.id).await["because"], "paused");
+    assert_eq!(explain(&app, item.id).await["reasonCode"], "paused");
     assert!(app.runtime.started().is_empty());
 
     let before = Utc::now();
@@ -38,7 +41,7 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
     app.wait_for_worker(item.id).await;
     let item = app.item(item.id).await;
     assert!(item.started_at.unwrap() >= before, "{item:?}");
-    assert_eq!(explain(&app, item.id).await["because"], "running");
+    assert_eq!(explain(&app, item.id).await["reasonCode"], "running");
     app.stop().await;
 }
 
@@ -67,11 +70,11 @@ async fn resuming_starts_without_waiting_for_the_tick_and_what_runs_goes_on_in_a
 #[tokio::test]
 async fn a_second_pause_keeps_the_first_and_its_fields_are_bounded() {
     let world = World::new().await;
-    let pause = async |by: &str| world.post("/api/queue/pause", &json!({ "by": by })).await;
+    let pause = async |by: &str| world.post("/api/queue/pause", &json!({ "pausedBy": by })).await;
     pause("ana").await.expect(200);
-    assert_eq!(pause("bea").await.expect(200)["paused"]["by"], "ana");
-    assert_eq!(pause(" ").await.expect_refused_field(), "by");
-    assert_eq!(pause(&"x".repeat(5000)).await.expect_refused_field(), "by");
+    assert_eq!(pause("bea").await.expect(200)["paused"]["pausedBy"], "ana");
+    assert_eq!(pause(" ").await.expect_refused_field(), "pausedBy");
+    assert_eq!(pause(&"x".repeat(5000)).await.expect_refused_field(), "pausedBy");
     let unknown = world.post("/api/queue/pause", &json!({ "who": "ana" })).await;
     assert_eq!(unknown.expect_refused_field(), "who");
 }
@@ -82,17 +85,17 @@ async fn every_item_says_why_it_is_not_running() {
     let explain = async |id: WorkItemId| world.get(&format!("/api/work/{id}/explain")).await.expect(200);
     let (first, second) = (world.submit().await, world.submit().await);
 
-    assert_eq!(explain(first).await["because"], "next");
+    assert_eq!(explain(first).await["reasonCode"], "next");
     let behind = explain(second).await;
     assert_eq!(
-        (&behind["because"], &behind["explanation"]),
+        (&behind["reasonCode"], &behind["explanation"]),
         (&json!("behind"), &json!("One item comes before it."))
     );
 
     let worker = world.start_worker().await;
-    assert_eq!(explain(first).await["because"], "running");
+    assert_eq!(explain(first).await["reasonCode"], "running");
     let full = explain(second).await;
-    assert_eq!(full["because"], "no_slot");
+    assert_eq!(full["reasonCode"], "no_slot");
     assert!(
         full["explanation"].as_str().unwrap().contains("MAX_WORKERS"),
         "{full}"
@@ -100,15 +103,15 @@ async fn every_item_says_why_it_is_not_running() {
 
     world.call(&worker, "fail", &fail("crash")).await.expect(200);
     let waits = explain(first).await;
-    assert_eq!(waits["because"], "backoff");
-    assert!(waits["until"].is_string(), "{waits}");
+    assert_eq!(waits["reasonCode"], "backoff");
+    assert!(waits["retryAt"].is_string(), "{waits}");
     assert!(
         waits["explanation"].as_str().unwrap().ends_with("it broke"),
         "{waits}"
     );
-    assert_eq!(explain(second).await["because"], "next");
+    assert_eq!(explain(second).await["reasonCode"], "next");
 
-    let cancel = json!({ "by": "ana" });
+    let cancel = json!({ "cancelledBy": "ana" });
     world
         .post(&format!("/api/work/{second}/cancel"), &cancel)
         .await
@@ -133,6 +136,6 @@ async fn a_budget_that_is_used_up_is_explained_with_its_end() {
         .get(&format!("/api/work/{waiting}/explain"))
         .await
         .expect(200);
-    assert_eq!(why["because"], "budget_used_up");
-    assert!(why["until"].is_string(), "{why}");
+    assert_eq!(why["reasonCode"], "budget_used_up");
+    assert!(why["retryAt"].is_string(), "{why}");
 }

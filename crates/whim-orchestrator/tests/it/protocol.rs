@@ -72,12 +72,14 @@ async fn nothing_can_be_done_before_registering() {
 async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     let world = World::new().await;
     let worker = world.running().await;
-    sqlx::query("update worker_beats set lease_expires_at = now(), progress_at = now() - interval '1 hour'")
-        .execute(&world.pool)
-        .await
-        .unwrap();
-    let lease = "select extract(epoch from lease_expires_at - now())::bigint from worker_beats";
-    let idle = "select extract(epoch from now() - progress_at)::bigint from worker_beats";
+    sqlx::query(
+        "update worker_heartbeats set lease_expires_at = now(), progress_at = now() - interval '1 hour'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let lease = "select extract(epoch from lease_expires_at - now())::bigint from worker_heartbeats";
+    let idle = "select extract(epoch from now() - progress_at)::bigint from worker_heartbeats";
 
     let quiet = json!({ "seq": 1 });
     assert_eq!(
@@ -89,7 +91,8 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
 
     let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "cost_usd": 0.25,
         "tokens": { "in": 10, "out": 5, "cache_read": 2, "cache_write": 1 } });
-    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "a NUL \0 of an agent" });
+    let event =
+        json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "a NUL \0 of an agent" });
     let beat = json!({ "seq": 2, "iteration": 2, "stage": "working", "stats": stats, "events": [event] });
     world.call(&worker, "heartbeat", &beat).await.expect(200);
     let sparse = json!({ "seq": 3 });
@@ -115,7 +118,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
 async fn a_command_that_was_not_run_before_is_progress_and_the_same_one_again_is_none() {
     let world = World::new().await;
     let worker = world.running().await;
-    let idle = "select extract(epoch from now() - progress_at)::bigint from worker_beats";
+    let idle = "select extract(epoch from now() - progress_at)::bigint from worker_heartbeats";
     let commands = [
         ("00aa", true),
         ("00bb", true),
@@ -124,12 +127,12 @@ async fn a_command_that_was_not_run_before_is_progress_and_the_same_one_again_is
         ("00cc", true),
     ];
     for (seq, (digest, is_progress)) in (1..).zip(commands) {
-        sqlx::query("update worker_beats set progress_at = now() - interval '1 hour'")
+        sqlx::query("update worker_heartbeats set progress_at = now() - interval '1 hour'")
             .execute(&world.pool)
             .await
             .unwrap();
         let tool = json!({ "event": "tool", "type": "bash", "digest": digest });
-        let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "ralph", "event": tool });
+        let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "ralph", "event": tool });
         let beat = json!({ "seq": seq, "events": [event] });
         world.call(&worker, "heartbeat", &beat).await.expect(200);
         assert_eq!(world.number(idle).await < 3500, is_progress, "heartbeat {seq}");
@@ -140,7 +143,7 @@ async fn a_command_that_was_not_run_before_is_progress_and_the_same_one_again_is
 async fn a_heartbeat_that_comes_again_or_late_changes_nothing_but_the_lease() {
     let world = World::new().await;
     let worker = world.running().await;
-    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
+    let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
     let new = json!({ "seq": 5, "iteration": 3, "stage": "testing", "events": [event],
         "spec": SPEC_DONE, "headSha": HEAD });
     world.call(&worker, "heartbeat", &new).await.expect(200);
@@ -210,7 +213,7 @@ async fn the_next_attempt_resumes_from_the_ticks_and_the_head_that_belongs_to_th
     let pushed = json!({ "seq": 2, "headSha": "2".repeat(40) });
     world.call(&worker, "heartbeat", &pushed).await.expect(200);
     world.call(&worker, "fail", &fail("crash")).await.expect(200);
-    world.end_waits().await;
+    world.release_due_retries().await;
 
     let next = world.claim().await.expect("the same item");
     let task = world.register(&next, "n").await.expect(200)["workItem"].clone();

@@ -202,7 +202,7 @@ async fn beat_until_it_is_taken_away(
         seq += 1;
         let events: Vec<Value> = happens(seq)
             .into_iter()
-            .map(|event| json!({ "at": "2026-11-20T12:00:00Z", "type": "ralph", "event": event }))
+            .map(|event| json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "ralph", "event": event }))
             .collect();
         let beat = json!({ "seq": seq, "events": events });
         let (_code, _answer) = app.worker_call(worker, "heartbeat", &beat).await;

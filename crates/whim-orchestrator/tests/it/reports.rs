@@ -44,7 +44,7 @@ async fn fail_sent_twice_gives_the_same_answer_twice_even_when_the_next_attempt_
     let worker = world.running().await;
     let answer = world.call(&worker, "fail", &fail("crash")).await.expect(200);
     assert_eq!(answer["status"], "queued");
-    world.end_waits().await;
+    world.release_due_retries().await;
     let next = world.start_worker().await;
 
     assert_eq!(
@@ -84,7 +84,7 @@ async fn the_cause_decides_how_often_an_item_is_tried_again() {
             assert_eq!(ended["status"], "queued");
             assert_ne!(ended["nextRetryAt"], Value::Null);
             assert!(world.claim().await.is_none(), "it waits");
-            world.end_waits().await;
+            world.release_due_retries().await;
             worker = world.start_worker().await;
         }
         let item = world.item(worker.item).await;
@@ -110,7 +110,7 @@ async fn trouble_that_is_not_the_items_costs_it_no_retry_and_holds_up_everything
         let ended = world.call(&worker, "fail", &report).await.expect(200);
         assert_eq!(ended["status"], "queued");
         let park = world
-            .number("select extract(epoch from until - now())::bigint from breakers")
+            .number("select extract(epoch from retry_at - now())::bigint from breakers")
             .await;
         assert!((7100..=7260).contains(&park), "{park}");
         // It comes back before that at any time, and waits with the others for the rest.
@@ -118,7 +118,7 @@ async fn trouble_that_is_not_the_items_costs_it_no_retry_and_holds_up_everything
             .number("select extract(epoch from next_retry_at - now())::bigint from work_items")
             .await;
         assert!((-1..=park).contains(&wait), "{wait}");
-        world.end_waits().await;
+        world.release_due_retries().await;
         worker = world.start_worker().await;
     }
     assert_eq!(world.item(worker.item).await["retries"], 0);

@@ -10,7 +10,7 @@ use crate::world::{HEAD, TestWorker, World, complete, request, with_json};
 /// A review with one finding of each kind of severity.
 pub(crate) fn review(number: u32) -> Value {
     json!({
-        "number": number,
+        "round": number,
         "headSha": HEAD,
         "verdict": "changes_requested",
         "summary": "The greeting ignores the name.",
@@ -150,8 +150,8 @@ async fn what_is_wrong_with_a_review_is_named_and_nothing_is_kept() {
     let long = |bytes: usize| Value::from("x".repeat(bytes));
     let many: Vec<Value> = (0..201).map(|_| finding("line", json!(1))[0].clone()).collect();
     for (field, value, named) in [
-        ("number", json!(0), "number"),
-        ("number", json!(21), "number"),
+        ("round", json!(0), "round"),
+        ("round", json!(21), "round"),
         ("headSha", json!("HEAD"), "headSha"),
         ("verdict", json!("great"), "verdict"),
         ("summary", long(16 * 1024 + 1), "summary"),

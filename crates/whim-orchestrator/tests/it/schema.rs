@@ -121,7 +121,7 @@ async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_howeve
     .execute(&world.pool)
     .await
     .unwrap();
-    let query = include_str!("../../src/db/work_items/first_of_others.sql")
+    let query = include_str!("../../src/db/work_items/next_excluding.sql")
         .replace("$1", "array['octocat/full', 'octocat/crashes']")
         .replace("$2", "array['mona']");
 
@@ -181,6 +181,6 @@ async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
     world.call(&worker, "fail", &fail("crash")).await.expect(200);
     // Neither the claim nor the registration told anything, and the item waits for its next attempt.
     assert_eq!(told().await, WORKERS_CHANNEL);
-    world.end_waits().await;
+    world.release_due_retries().await;
     assert_eq!(told().await, WORK_CHANNEL);
 }

@@ -22,7 +22,7 @@ async fn shown(world: &World, worker: &TestWorker) -> Vec<Value> {
     conflicts
         .into_iter()
         .map(|mut conflict| {
-            let at = conflict.as_object_mut().unwrap().remove("at");
+            let at = conflict.as_object_mut().unwrap().remove("detectedAt");
             assert!(at.is_some_and(|at| at.is_string()));
             conflict
         })
@@ -53,13 +53,13 @@ async fn a_file_that_was_changed_while_another_item_held_it_is_shown_on_both_ite
     assert_eq!(
         shown(&world, &other).await,
         [
-            json!({ "path": "src/a.rs", "withWorkItem": holder.item, "withBranch": holders_branch, "held": false })
+            json!({ "path": "src/a.rs", "otherWorkItemId": holder.item, "otherBranch": holders_branch, "isHolder": false })
         ]
     );
     assert_eq!(
         shown(&world, &holder).await,
         [
-            json!({ "path": "src/a.rs", "withWorkItem": other.item, "withBranch": others_branch, "held": true })
+            json!({ "path": "src/a.rs", "otherWorkItemId": other.item, "otherBranch": others_branch, "isHolder": true })
         ]
     );
     // Whoever watches the holder is told, once.
@@ -241,10 +241,10 @@ async fn an_item_whose_agent_waits_for_a_file_says_so() {
     };
     let answer = explained(&waiting).await;
     let sentence = answer["explanation"].as_str().unwrap();
-    assert_eq!(answer["because"], "lock_held");
+    assert_eq!(answer["reasonCode"], "lock_held");
     assert!(
         sentence.contains("src/a.rs") && sentence.contains(&holder.item.to_string()),
         "{sentence}"
     );
-    assert_eq!(explained(&holder).await["because"], "running");
+    assert_eq!(explained(&holder).await["reasonCode"], "running");
 }

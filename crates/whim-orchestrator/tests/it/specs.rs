@@ -126,7 +126,7 @@ async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_
     let queued = world.submit().await;
     let because = async |id: WorkItemId| {
         let told = world.get(&format!("/api/work/{id}/explain")).await.expect(200);
-        told["because"].as_str().unwrap().to_owned()
+        told["reasonCode"].as_str().unwrap().to_owned()
     };
     assert_eq!(because(first).await, "spec_missing");
 
@@ -142,16 +142,16 @@ async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_
     let status = world.get("/api/status").await.expect(200);
     let breaker = &status["breakers"][0];
     assert_eq!(
-        (&breaker["subject"], &breaker["cause"], &breaker["endsByItself"]),
+        (&breaker["subject"], &breaker["cause"], &breaker["hasFixedExpiry"]),
         (&json!("model"), &json!("model_limited"), &json!(true)),
         "{status:#}"
     );
     assert!(
-        item["nextRetryAt"].as_str() <= breaker["until"].as_str(),
+        item["nextRetryAt"].as_str() <= breaker["retryAt"].as_str(),
         "{item:#}"
     );
     assert_eq!(item["failureCause"], "model_limited");
-    let left = "select extract(epoch from until - now())::bigint from breakers";
+    let left = "select extract(epoch from retry_at - now())::bigint from breakers";
     assert!((3590..=3661).contains(&world.number(left).await));
     for id in [second, third, queued] {
         assert_eq!(because(id).await, "model_unavailable");
@@ -166,11 +166,11 @@ async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_
     assert_eq!(because(second).await, "model_unavailable");
 
     // Its time has come, and it is to be tried first: the oldest that waits for a spec does.
-    sqlx::query("update breakers set until = now(), ends_by_itself = false")
+    sqlx::query("update breakers set retry_at = now(), has_fixed_expiry = false")
         .execute(&world.pool)
         .await
         .unwrap();
-    world.end_waits().await;
+    world.release_due_retries().await;
     assert_eq!(because(first).await, "spec_missing");
     assert_eq!(because(second).await, "model_unavailable");
     hand_in(first).await;

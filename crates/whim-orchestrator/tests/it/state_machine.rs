@@ -29,7 +29,7 @@ enum Step {
     /// So many times in a row: an item is claimed, its worker ends before it registers, and the wait is over.
     FailedStarts(usize),
     Register(Pick),
-    Beat {
+    HeartbeatRow {
         worker: Pick,
         iteration: u32,
         /// It comes again, and tells of another iteration.
@@ -82,7 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..8_usize).prop_map(Step::FailedStarts),
         6 => pick().prop_map(Step::Register),
         8 => (pick(), 0..6_u32, option::of(0..6_u32))
-            .prop_map(|(worker, iteration, again)| Step::Beat { worker, iteration, again }),
+            .prop_map(|(worker, iteration, again)| Step::HeartbeatRow { worker, iteration, again }),
         3 => (pick(), 0..6_u32).prop_map(|(worker, iterations)| Step::Report {
             worker,
             report: Report::Complete,

@@ -252,7 +252,7 @@ async fn text_is_kept_and_searched_as_it_is_and_never_becomes_sql() {
         .finish();
     let page = world.get(&format!("/api/work?{query}")).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
-    let cancel = json!({ "by": hostile, "reason": hostile });
+    let cancel = json!({ "cancelledBy": hostile, "reason": hostile });
     let cancelled = world
         .post(&format!("/api/work/{}/cancel", id_of(&item)), &cancel)
         .await

@@ -1,4 +1,4 @@
-//! Transactions and the connections that they run on.
+//! LongTransactions and the connections that they run on.
 
 use sqlx::{Connection as _, PgConnection};
 use whim_orchestrator::db::{in_transaction, in_transaction_begun_with};

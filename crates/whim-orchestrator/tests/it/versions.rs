@@ -74,7 +74,7 @@ async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_noth
     let world = World::new().await;
     let worker = world.running().await;
     const ROWS: &str = "select ('x' || left(md5(string_agg(t::text, ',')), 15))::bit(60)::bigint
-        from (select b::text from worker_beats b union all select w::text from workers w
+        from (select b::text from worker_heartbeats b union all select w::text from workers w
               union all select i::text from work_items i) t";
     let before = world.number(ROWS).await;
     for version in ["0", "2", "1.0", "one", "", "01 "] {

@@ -60,7 +60,7 @@ impl Place {
         self.workspaces().join(worker.to_string())
     }
 
-    /// What the worker wrote down under this name, once it has.
+    /// What the worker notify_changed down under this name, once it has.
     pub(crate) async fn note(&self, name: &str) -> String {
         let path = self.directory.path().join("notes").join(name);
         wait_until(
@@ -75,7 +75,7 @@ impl Place {
         .unwrap()
     }
 
-    /// The process whose number the worker wrote down under this name.
+    /// The process whose number the worker notify_changed down under this name.
     pub(crate) async fn process(&self, name: &str) -> ProcessIdentity {
         let pid = self.note(name).await.parse().unwrap();
         ProcessIdentity::of(pid).unwrap().unwrap()

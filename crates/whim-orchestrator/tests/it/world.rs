@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
-use whim_orchestrator::app::{App, Parts, Pokes};
+use whim_orchestrator::app::{App, Parts, Wakers};
 use whim_orchestrator::config::Config;
 use whim_orchestrator::db;
 use whim_orchestrator::db::work_items::{self, NewWorker};
-use whim_orchestrator::dispatch::Launching;
+use whim_orchestrator::dispatch::InFlightStarts;
 use whim_orchestrator::events::EventHub;
 use whim_orchestrator::http::{api_router, worker_router};
 use whim_orchestrator::lifecycle::Heartbeats;
@@ -252,7 +252,7 @@ impl World {
     }
 
     /// As if the time of every waiting item had come.
-    pub(crate) async fn end_waits(&self) {
+    pub(crate) async fn release_due_retries(&self) {
         sqlx::query("update work_items set next_retry_at = null where next_retry_at is not null")
             .execute(&self.pool)
             .await
@@ -276,8 +276,8 @@ fn build(config: Config, database: &TestDatabase) -> App {
         redis: connection,
         runtime: Arc::new(NoRuntime),
         worker_url: "http://127.0.0.1:1/".parse().unwrap(),
-        launching: Launching::default(),
-        pokes: Pokes::default(),
+        in_flight_starts: InFlightStarts::default(),
+        wakers: Wakers::default(),
         heartbeats: Heartbeats::default(),
         events: EventHub::default(),
         closing: CancellationToken::new(),

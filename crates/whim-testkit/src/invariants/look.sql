@@ -27,9 +27,9 @@ select format('worker %s began %s times and ended %s times', worker_id,
 from whim_audit.workers group by worker_id
 having count(*) filter (where not ended) <> 1 or count(*) filter (where ended) > 1
 union all
-select format('worker %s used %s iterations, up to number %s, and may use %s', w.id, count(n.n), max(n.n), w.max_iterations)
+select format('worker %s used %s iterations, up to number %s, and may use %s', w.id, count(n.iteration), max(n.iteration), w.max_iterations)
 from workers w join worker_iterations n on n.worker_id = w.id
-group by w.id having count(n.n) > w.max_iterations or max(n.n) > w.max_iterations
+group by w.id having count(n.iteration) > w.max_iterations or max(n.iteration) > w.max_iterations
 union all
 select format('%s items of %s completed with pull request %s', count(*), lower(repo), pr_url)
 from work_items where pr_url is not null group by lower(repo), pr_url having count(*) > 1

@@ -40,7 +40,10 @@ impl Outbox {
             self.events.remove(victim);
             self.dropped += 1;
         }
-        self.events.push_back(WorkerEvent { at: Utc::now(), body });
+        self.events.push_back(WorkerEvent {
+            occurred_at: Utc::now(),
+            body,
+        });
     }
 
     /// Whether something waits that should not wait for the next heartbeat of the timer.
@@ -58,7 +61,7 @@ impl Outbox {
             let dropped = std::mem::take(&mut self.dropped);
             let message = format!("{dropped} events were dropped while the orchestrator was out of reach");
             self.events.push_front(WorkerEvent {
-                at: Utc::now(),
+                occurred_at: Utc::now(),
                 body: WorkerEventBody::Notice { message },
             });
         }

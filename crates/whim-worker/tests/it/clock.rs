@@ -56,7 +56,9 @@ async fn its_clock_jumps_by(hours: i64, library: String) -> anyhow::Result<()> {
     assert_eq!(world.github.pulls(REPO).len(), 1);
     let heartbeats = world.orchestrator.heartbeats();
     let last = heartbeats.iter().flat_map(|beat| &beat.events).next_back();
-    let told_at = last.map(|event| event.at - Utc::now()).unwrap_or_default();
+    let told_at = last
+        .map(|event| event.occurred_at - Utc::now())
+        .unwrap_or_default();
     let off = told_at - TimeDelta::hours(hours);
     assert!(
         off.abs() < TimeDelta::minutes(5),

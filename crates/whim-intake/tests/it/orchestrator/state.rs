@@ -5,7 +5,7 @@ use chrono::{TimeDelta, Utc};
 use ralph_contract::SpecDocument;
 use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
-use whim_core::protocol::queue::{Because, Explanation};
+use whim_core::protocol::queue::{Explanation, ReasonCode};
 use whim_core::protocol::work::{CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage};
 use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
@@ -90,16 +90,16 @@ impl State {
     pub(super) fn explain(&self, id: WorkItemId) -> Result<Explanation, Refusal> {
         let item = self.get(id)?;
         let because = match self.spared {
-            _ if item.status != WorkItemStatus::Generating => Because::Ended,
-            Some(tries) if tries != Some(id) => Because::ModelUnavailable,
-            Some(_) | None => Because::SpecMissing,
+            _ if item.status != WorkItemStatus::Generating => ReasonCode::Ended,
+            Some(tries) if tries != Some(id) => ReasonCode::ModelUnavailable,
+            Some(_) | None => ReasonCode::SpecMissing,
         };
         Ok(Explanation {
             id,
             status: item.status,
-            because,
+            reason_code: because,
             explanation: String::new(),
-            until: None,
+            retry_at: None,
         })
     }
 

@@ -43,7 +43,7 @@ pub async fn calendar(db: &PgPool) -> sqlx::Result<Calendar> {
 /// # Errors
 /// Postgres is away, or it was not this one's turn in time.
 pub async fn make(db: impl PgExecutor<'_>, day: NaiveDate) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select make_event_day($1) as "made!""#, day)
+    sqlx::query_scalar!(r#"select create_event_partition($1) as "made!""#, day)
         .fetch_one(db)
         .await
 }
@@ -53,7 +53,7 @@ pub async fn make(db: impl PgExecutor<'_>, day: NaiveDate) -> sqlx::Result<bool>
 /// # Errors
 /// Postgres is away, or it was not this one's turn in time.
 pub async fn drop_day(db: impl PgExecutor<'_>, day: NaiveDate) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select drop_event_day($1) as "dropped!""#, day)
+    sqlx::query_scalar!(r#"select drop_event_partition($1) as "dropped!""#, day)
         .fetch_one(db)
         .await
 }

@@ -44,7 +44,7 @@ pub async fn claim(db: &mut PgConnection, worker: &NewWorker<'_>) -> sqlx::Resul
     take(db, worker, None).await
 }
 
-/// The same with an item that [`first_of_others`] gave in this transaction.
+/// The same with an item that [`next_excluding`] gave in this transaction.
 pub async fn claim_one(
     db: &mut PgConnection,
     worker: &NewWorker<'_>,
@@ -55,7 +55,7 @@ pub async fn claim_one(
 
 /// An item that would be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct First {
+pub struct Candidate {
     /// The item.
     pub id: WorkItemId,
     /// Its repository.
@@ -66,14 +66,14 @@ pub struct First {
 
 /// The item that [`claim`] would take if these repositories and users (in lower case) had none; locked until the end of
 /// the transaction.
-pub async fn first_of_others(
+pub async fn next_excluding(
     db: &mut PgConnection,
     repositories: &[String],
     users: &[String],
-) -> sqlx::Result<Option<First>> {
+) -> sqlx::Result<Option<Candidate>> {
     sqlx::query_file_as!(
-        First,
-        "src/db/work_items/first_of_others.sql",
+        Candidate,
+        "src/db/work_items/next_excluding.sql",
         repositories,
         users
     )

@@ -31,7 +31,7 @@ worker as (
     returning id
 ),
 lease as (
-    insert into worker_beats (worker_id, lease_expires_at)
+    insert into worker_heartbeats (worker_id, lease_expires_at)
     select id, now() + make_interval(secs => $7)
     from worker
 )

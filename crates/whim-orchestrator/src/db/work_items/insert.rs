@@ -57,7 +57,7 @@ pub enum Inserted {
 /// A violation of [`LIVE_BRANCH_KEY`] when another live item works on the branch.
 pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inserted> {
     let inserted = sqlx::query!(
-        "with told as materialized (select set_config('whim.told_after_commit', 'on', true)),
+        "with told as materialized (select set_config('whim.suppress_notify', 'on', true)),
          item as (
              insert into work_items
                 (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done,

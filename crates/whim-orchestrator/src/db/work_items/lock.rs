@@ -27,13 +27,13 @@ pub struct Locked {
     /// Workers in a row that ended before they registered.
     pub failed_starts: u32,
     /// How often the writing of its spec was put off.
-    pub spec_delays: usize,
+    pub spec_retries: usize,
 }
 
 macro_rules! lock {
     ($db:expr, $which:literal, $id:expr) => {{
         let row = sqlx::query!(
-            "select id, repo, status, lease_epoch, worker_id, run, retries, failed_starts, spec_delays
+            "select id, repo, status, lease_epoch, worker_id, run, retries, failed_starts, spec_retries
              from work_items where id = "
                 + $which
                 + " for no key update",
@@ -50,7 +50,7 @@ macro_rules! lock {
             run: row.run.cast_unsigned(),
             retries: usize::try_from(row.retries).unwrap_or_default(),
             failed_starts: row.failed_starts.cast_unsigned(),
-            spec_delays: usize::try_from(row.spec_delays).unwrap_or_default(),
+            spec_retries: usize::try_from(row.spec_retries).unwrap_or_default(),
         }))
     }};
 }

@@ -127,7 +127,7 @@ macro_rules! select {
                 + $texts
                 + " from work_items i
                     join work_item_texts t on t.work_item_id = i.id
-                    left join worker_beats b on b.worker_id = i.worker_id "
+                    left join worker_heartbeats b on b.worker_id = i.worker_id "
                 + $rest,
             $($argument),*
         )

@@ -69,7 +69,7 @@ macro_rules! select {
                     w.started_at, b.last_heartbeat_at, b.lease_expires_at, w.ended_at, w.error, w.failure_cause
              from workers w
              join work_items i on i.id = w.work_item_id
-             join worker_beats b on b.worker_id = w.id "
+             join worker_heartbeats b on b.worker_id = w.id "
                 + $rest
             $(, $argument)*
         )

@@ -33,7 +33,7 @@ impl Engine {
 
     /// Whether somebody new is let in. One that is being stopped goes on to answer those who are connected while it
     /// ends its containers.
-    pub(super) async fn lets_in(&self) -> bool {
+    pub(super) async fn accepts_connections(&self) -> bool {
         let again = Self::new(&EngineHost(self.host.clone()));
         again.answers().await
     }

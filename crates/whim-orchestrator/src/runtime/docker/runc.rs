@@ -27,7 +27,7 @@ impl Inner {
     }
 
     /// Nothing, unless the owner insists on a mended `runc` and this one is not.
-    pub(super) async fn insist_on_mended_runc(&self, docker: &Docker) -> anyhow::Result<()> {
+    pub(super) async fn require_patched_runc(&self, docker: &Docker) -> anyhow::Result<()> {
         if !self.config.require_fixed_runc {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl Inner {
 fn warning(components: &[SystemVersionComponents]) -> Option<String> {
     let runc = components.iter().find(|component| component.name == "runc")?;
     let version = &runc.version;
-    if is_mended(version) {
+    if is_patched(version) {
         return None;
     }
     Some(format!(
@@ -52,7 +52,7 @@ fn warning(components: &[SystemVersionComponents]) -> Option<String> {
 }
 
 /// A version that cannot be read is none that is known to be mended.
-fn is_mended(version: &str) -> bool {
+fn is_patched(version: &str) -> bool {
     // Debian writes `~rc3`.
     let Ok(version) = Version::parse(&version.trim_start_matches('v').replace('~', "-")) else {
         return false;
@@ -83,7 +83,7 @@ mod tests {
             "1.5.1",
             "2.0.0",
         ] {
-            assert!(is_mended(version), "{version}");
+            assert!(is_patched(version), "{version}");
         }
         for version in [
             "1.0.0~rc93+ds1",
@@ -97,7 +97,7 @@ mod tests {
             "",
             "unknown",
         ] {
-            assert!(!is_mended(version), "{version}");
+            assert!(!is_patched(version), "{version}");
         }
     }
 

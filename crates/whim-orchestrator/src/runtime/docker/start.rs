@@ -46,7 +46,7 @@ impl Inner {
             environment: &spec.environment,
             stop_grace: self.stop_grace,
         };
-        self.insist_on_mended_runc(docker).await?;
+        self.require_patched_runc(docker).await?;
         self.make_network(docker).await?;
         docker
             .create_volume(whim_containers::volume(&worker))

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::directory::AttemptDirectory;
-use super::keeper::KeeperReport;
+use super::shim::ShimReport;
 use super::user::WorkerUser;
 use super::{Inner, MARKER, program};
 use crate::runtime::{RuntimeHandle, WorkerSpec};
@@ -90,11 +90,11 @@ impl Inner {
                 .context("reading the keeper's answer")?;
         }
         match serde_json::from_slice(&answer) {
-            Ok(KeeperReport::Started(identity)) => Ok(RuntimeHandle(format!(
+            Ok(ShimReport::Started(identity)) => Ok(RuntimeHandle(format!(
                 "pid {} started at tick {}",
                 identity.pid, identity.start_ticks
             ))),
-            Ok(KeeperReport::Failed(why)) => bail!(why),
+            Ok(ShimReport::Failed(why)) => bail!(why),
             Err(error) => Err(error).context("understanding the keeper's answer"),
         }
     }

@@ -174,16 +174,19 @@ async fn what_a_person_changes_leaves_a_line_that_says_what_and_from_where() {
             .await
             .expect(201),
     );
-    change(&format!("/api/work/{item}/cancel"), json!({ "by": "Ada" }))
-        .await
-        .expect(200);
+    change(
+        &format!("/api/work/{item}/cancel"),
+        json!({ "cancelledBy": "Ada" }),
+    )
+    .await
+    .expect(200);
     change(&format!("/api/work/{item}/requeue"), json!({}))
         .await
         .expect(200);
     change(&format!("/api/workers/{}/kill", worker.id), json!({}))
         .await
         .expect(200);
-    change("/api/queue/pause", json!({ "by": "Ada" }))
+    change("/api/queue/pause", json!({ "pausedBy": "Ada" }))
         .await
         .expect(200);
     change("/api/queue/resume", json!({})).await.expect(200);

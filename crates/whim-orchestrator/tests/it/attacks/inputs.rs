@@ -17,8 +17,8 @@ fn post_text(path: &str, body: String) -> axum::http::Request<Body> {
     builder.body(Body::from(body)).unwrap()
 }
 
-fn nested(depth: usize) -> String {
-    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+fn nested(queue_stats: usize) -> String {
+    format!("{}{}", "[".repeat(queue_stats), "]".repeat(queue_stats))
 }
 
 // Row 34.
@@ -45,18 +45,18 @@ async fn a_body_of_more_than_a_mebibyte_is_refused_on_both_listeners() {
 #[tokio::test]
 async fn json_of_any_depth_is_an_answer_and_never_the_end() {
     let world = World::new().await;
-    for depth in [200, 10_000, 400_000] {
+    for queue_stats in [200, 10_000, 400_000] {
         for body in [
-            nested(depth),
-            format!(r#"{{"repo":{}}}"#, nested(depth)),
+            nested(queue_stats),
+            format!(r#"{{"repo":{}}}"#, nested(queue_stats)),
             format!(
                 r#"{{"repo":"octocat/hello","spec":"x","metadata":{{"a":{}}}}}"#,
-                nested(depth)
+                nested(queue_stats)
             ),
-            format!(r#"{{"a":{}"#, "{\"a\":".repeat(depth / 5)),
+            format!(r#"{{"a":{}"#, "{\"a\":".repeat(queue_stats / 5)),
         ] {
             let refused = world.send(post_text("/api/work", body)).await;
-            assert_eq!(refused.expect_error(400), "invalid_request", "{depth}");
+            assert_eq!(refused.expect_error(400), "invalid_request", "{queue_stats}");
         }
     }
     assert_eq!(world.number("select count(*) from work_items").await, 0);
@@ -67,7 +67,7 @@ async fn json_of_any_depth_is_an_answer_and_never_the_end() {
 async fn what_a_worker_sends_too_much_of_is_refused_by_its_name() {
     let world = World::new().await;
     let worker = world.running().await;
-    let event = json!({ "at": "2026-11-20T12:00:00Z", "type": "notice", "message": "x" });
+    let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "x" });
     let events: Vec<Value> = (0..501).map(|_| event.clone()).collect();
     let files: Vec<String> = (0..10_000).map(|number| format!("src/{number}.rs")).collect();
     for (route, body, field) in [
@@ -147,8 +147,8 @@ async fn what_a_person_sends_too_much_of_is_refused_by_its_name() {
         ),
         (
             format!("/api/work/{item}/cancel"),
-            json!({ "by": long(4 * 1024 + 1) }),
-            "by",
+            json!({ "cancelledBy": long(4 * 1024 + 1) }),
+            "cancelledBy",
         ),
         (
             format!("/api/work/{item}/requeue"),
@@ -231,7 +231,7 @@ async fn text_comes_back_byte_for_byte_and_is_nothing_but_text_to_the_database()
         let found: Vec<_> = found["items"].as_array().unwrap().iter().map(id_of).collect();
         assert_eq!(found, [id], "{text:?}");
 
-        let note = json!({ "by": text, "reason": text });
+        let note = json!({ "cancelledBy": text, "reason": text });
         let cancelled = world
             .post(&format!("/api/work/{id}/cancel"), &note)
             .await

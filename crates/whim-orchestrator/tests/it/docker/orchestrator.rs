@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use whim_testkit::wait::wait_until;
 
-use super::world::{IMAGE, Leftovers, docker_at, network_of};
+use super::world::{Garbage, IMAGE, docker_at, network_of};
 use crate::app::Services;
 use crate::program::Program;
 use crate::workers::Place;
@@ -211,6 +211,6 @@ impl Drop for Orchestrator {
     fn drop(&mut self) {
         // It must not start another worker while the last ones are removed.
         drop(self.program.take());
-        drop(Leftovers::of(self.instance(), &self.engine));
+        drop(Garbage::of(self.instance(), &self.engine));
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn engine_host() -> String {
 /// One orchestrator's containers. What is left of them goes with it.
 pub(crate) struct World {
     pub(crate) runtime: DockerRuntime,
-    leftovers: Leftovers,
+    leftovers: Garbage,
     proxy: Option<SocketProxy>,
     directory: tempfile::TempDir,
 }
@@ -50,7 +50,7 @@ impl World {
         let host = proxy.as_ref().map(|proxy| ("DOCKER_HOST", proxy.host()));
         let settings: Vec<(&str, &str)> = settings.iter().copied().chain(host).collect();
         let runtime = open(directory.path().to_path_buf(), &settings).unwrap();
-        let leftovers = Leftovers::of(runtime.instance(), &engine_host());
+        let leftovers = Garbage::of(runtime.instance(), &engine_host());
         Self {
             runtime,
             leftovers,
@@ -138,12 +138,12 @@ impl World {
 }
 
 /// What an engine has of an orchestrator; removed with this.
-pub(crate) struct Leftovers {
+pub(crate) struct Garbage {
     instance: String,
     engine: String,
 }
 
-impl Leftovers {
+impl Garbage {
     pub(crate) fn of(instance: impl Into<String>, engine: &str) -> Self {
         Self {
             instance: instance.into(),
@@ -162,7 +162,7 @@ impl Leftovers {
     }
 }
 
-impl Drop for Leftovers {
+impl Drop for Garbage {
     fn drop(&mut self) {
         // What broke the test may be the engine; a second panic would hide the first.
         if std::thread::panicking() && !answers(&self.engine) {

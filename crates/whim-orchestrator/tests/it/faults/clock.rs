@@ -14,14 +14,14 @@ async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
     for at in ["1999-12-31T23:59:59Z", "2199-01-01T00:00:00Z"] {
         let world = World::new().await;
         let worker = world.running().await;
-        let event = json!({ "at": at, "type": "notice", "message": "hello" });
+        let event = json!({ "occurredAt": at, "type": "notice", "message": "hello" });
         let body = json!({ "seq": 1, "iteration": 1, "events": [event] });
 
         world.call(&worker, "heartbeat", &body).await.expect(200);
 
         let wrong = world
             .number(
-                "select count(*) from worker_beats b, worker_iterations n
+                "select count(*) from worker_heartbeats b, worker_iterations n
                  where b.lease_expires_at not between now() and now() + interval '5 minutes'
                     or b.progress_at not between now() - interval '5 minutes' and now()
                     or b.last_heartbeat_at not between now() - interval '5 minutes' and now()

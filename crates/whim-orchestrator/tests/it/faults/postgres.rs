@@ -104,7 +104,7 @@ async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_a
     let item = app.submit().await;
     let worker = app.wait_for_worker(item.id).await;
     app.register(worker).await;
-    let event = json!({ "at": "2026-11-21T12:00:00Z", "type": "notice", "message": "hello" });
+    let event = json!({ "occurredAt": "2026-11-21T12:00:00Z", "type": "notice", "message": "hello" });
     for beat in [
         json!({ "seq": 1, "iteration": 0, "events": [event] }),
         json!({ "seq": 2, "iteration": 2 }),
@@ -190,7 +190,11 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
 #[tokio::test]
 async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
     let services = Services::new().await;
-    let settings = [SETTINGS.as_slice(), &[("LONG_TRANSACTION_WARNING_SECONDS", "0.2")]].concat();
+    let settings = [
+        SETTINGS.as_slice(),
+        &[("LONG_TRANSACTION_WARNING_SECONDS", "0.2")],
+    ]
+    .concat();
     let app = TestApp::beside(&services, &settings).await;
     let invariants = watch(&services).await;
     let look = look(&services).await;

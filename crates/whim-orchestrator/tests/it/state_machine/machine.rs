@@ -8,7 +8,7 @@ use serde_json::json;
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::budget;
 use whim_orchestrator::dispatch::{self, ClaimOutcome};
-use whim_orchestrator::reconcile::{OverdueWorkers, Retries};
+use whim_orchestrator::reconcile::{ExpiredLeases, Retries};
 use whim_service::reconcile::Reconciler as _;
 use whim_testkit::invariants::{Invariants, Limits};
 
@@ -105,8 +105,8 @@ impl Machine {
                         self.expire(self.workers[worker].id).await;
                         self.compare().await?;
                     }
-                    self.model.end_waits();
-                    self.end_waits().await;
+                    self.model.release_due_retries();
+                    self.release_due_retries().await;
                 }
             }
             Step::Register(worker) => {
@@ -119,7 +119,7 @@ impl Machine {
                     &self.world.register(&self.workers[worker], "nonce").await,
                 )?;
             }
-            Step::Beat {
+            Step::HeartbeatRow {
                 worker,
                 iteration,
                 again,
@@ -176,8 +176,8 @@ impl Machine {
                 expect(expected, &self.world.post(&path, &json!({})).await)?;
             }
             Step::EndWaits => {
-                self.model.end_waits();
-                self.end_waits().await;
+                self.model.release_due_retries();
+                self.release_due_retries().await;
             }
             Step::Restart => self.world.restart(),
         }
@@ -262,16 +262,16 @@ impl Machine {
     /// The lease of a worker ends, and somebody looks.
     async fn expire(&self, worker: WorkerId) {
         sqlx::query(
-            "update worker_beats set lease_expires_at = now() - interval '1 second' where worker_id = $1",
+            "update worker_heartbeats set lease_expires_at = now() - interval '1 second' where worker_id = $1",
         )
         .bind(worker)
         .execute(&self.world.pool)
         .await
         .unwrap();
-        OverdueWorkers(self.world.app.clone()).reconcile().await.unwrap();
+        ExpiredLeases(self.world.app.clone()).reconcile().await.unwrap();
     }
 
-    async fn end_waits(&self) {
+    async fn release_due_retries(&self) {
         sqlx::query("update work_items set next_retry_at = now() where next_retry_at is not null")
             .execute(&self.world.pool)
             .await
@@ -328,7 +328,7 @@ impl Machine {
         let rows: Vec<WorkerRow> = sqlx::query_as(
             "select id, work_item_id, lease_epoch, status,
                     (select count(*) from worker_iterations n where n.worker_id = w.id), b.iteration
-             from workers w join worker_beats b on b.worker_id = w.id order by id",
+             from workers w join worker_heartbeats b on b.worker_id = w.id order by id",
         )
         .fetch_all(&self.world.pool)
         .await

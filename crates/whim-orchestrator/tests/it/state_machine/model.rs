@@ -210,7 +210,7 @@ impl Model {
         true
     }
 
-    pub(super) fn end_waits(&mut self) {
+    pub(super) fn release_due_retries(&mut self) {
         for item in &mut self.items {
             item.waits = false;
         }

@@ -1,0 +1,226 @@
+//! `POST /api/worker/:id/complete`, `/fail` and `/stuck`: the reports with which a worker ends itself.
+//!
+//! The same report again gets the same answer again, also long after (`FAULTS.md`, row 18).
+
+use std::time::Duration;
+
+use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
+use sqlx::PgConnection;
+use url::Url;
+use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
+use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
+
+use super::end_attempt::{AttemptEnd, EndedBy, after_commit, end_locked};
+use super::heartbeat::{bounded, told};
+use super::{Attempt, Caller};
+use crate::app::App;
+use crate::db::budget::{self, ToldIterations};
+use crate::db::work_items::{self, TaskCounts};
+use crate::db::workers::{self, End, FinalReport, FinalResponse};
+use crate::db::{heartbeats, in_transaction, storable};
+use crate::error::Error;
+use crate::metrics;
+
+const MAX_URL_BYTES: usize = 2048;
+
+/// What a worker used, as it tells with its last report.
+#[derive(Clone, Copy, Debug)]
+struct Used {
+    iterations: u32,
+    stats: IterationStats,
+}
+
+/// The pull request is open: the item is completed.
+///
+/// # Errors
+/// The item was taken away, the worker ended otherwise before, a field is wrong, or Postgres is away.
+pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<AttemptEnded, Error> {
+    let Complete {
+        pr_url,
+        pr_number,
+        head_sha,
+        spec,
+        tests,
+        iterations,
+        stats,
+    } = request;
+    check_pull_request_url(&pr_url)?;
+    if spec.len() > MAX_SPEC_BYTES {
+        return Err(Error::invalid(
+            "spec",
+            format!("expected at most {MAX_SPEC_BYTES} bytes"),
+        ));
+    }
+    let document = SpecDocument::parse(storable(&spec));
+    let tests = tests.map(storable_report);
+
+    let checklist = (document.as_str(), &head_sha, TaskCounts::of(&document));
+    let pull_request = (pr_url.as_str(), pr_number);
+    let answer = AttemptEnded {
+        status: WorkItemStatus::Completed,
+        next_retry_at: None,
+    };
+    let final_response = FinalResponse {
+        report: FinalReport::Complete,
+        answer: answer.clone(),
+    };
+    let end = End {
+        status: WorkerStatus::Completed,
+        cause: None,
+        error: None,
+        tests: tests.as_ref(),
+        final_response: Some(&final_response),
+        stop_requested: false,
+        stopped: false,
+    };
+    once(app, caller, FinalReport::Complete, async |db, attempt| {
+        settle(db, caller, Used { iterations, stats }).await?;
+        let (item, epoch) = (attempt.item.id, caller.lease_epoch);
+        let won = work_items::complete(db, item, epoch, pull_request, checklist).await?
+            && workers::end(db, caller.id, epoch, &end).await?;
+        if !won {
+            return Err(attempt.lease_lost());
+        }
+        tracing::info!(work_item_id = %item, worker_id = %caller.id, pr_url, "completed");
+        Ok(answer)
+    })
+    .await
+}
+
+/// The attempt ended without a pull request.
+///
+/// # Errors
+/// The item was taken away, the worker ended otherwise before, or Postgres is away.
+pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEnded, Error> {
+    let Fail {
+        cause,
+        reason,
+        retry_after_seconds,
+        tests,
+        iterations,
+        stats,
+    } = request;
+    let end = AttemptEnd {
+        cause,
+        reason,
+        retry_after: retry_after_seconds.map(Duration::from_secs),
+        by: EndedBy::Worker(FinalReport::Fail),
+    };
+    give_up(
+        app,
+        caller,
+        &end,
+        FinalReport::Fail,
+        Used { iterations, stats },
+        tests,
+    )
+    .await
+}
+
+/// The agent makes no progress.
+///
+/// # Errors
+/// The item was taken away, the worker ended otherwise before, or Postgres is away.
+pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<AttemptEnded, Error> {
+    let Stuck {
+        reason,
+        iterations_without_progress,
+        iterations,
+        stats,
+    } = request;
+    tracing::debug!(worker_id = %caller.id, iterations_without_progress, "stuck");
+    let end = AttemptEnd {
+        cause: FailureCause::Stuck,
+        reason,
+        retry_after: None,
+        by: EndedBy::Worker(FinalReport::Stuck),
+    };
+    give_up(
+        app,
+        caller,
+        &end,
+        FinalReport::Stuck,
+        Used { iterations, stats },
+        None,
+    )
+    .await
+}
+
+async fn give_up(
+    app: &App,
+    caller: &Caller,
+    end: &AttemptEnd,
+    report: FinalReport,
+    used: Used,
+    tests: Option<TestReport>,
+) -> Result<AttemptEnded, Error> {
+    let tests = tests.map(storable_report);
+    once(app, caller, report, async |db, attempt| {
+        settle(db, caller, used).await?;
+        end_locked(app, db, attempt, end, tests.as_ref())
+            .await?
+            .ok_or_else(|| attempt.lease_lost())
+    })
+    .await
+}
+
+/// Lets a running worker end itself with `finish`, which runs while its rows are locked. One that ended itself with the
+/// same report before gets the same answer, and nothing happens.
+async fn once(
+    app: &App,
+    caller: &Caller,
+    report: FinalReport,
+    finish: impl AsyncFnOnce(&mut PgConnection, &Attempt) -> Result<AttemptEnded, Error>,
+) -> Result<AttemptEnded, Error> {
+    let (answer, now) = in_transaction(&app.work_database, async |db| {
+        let attempt = Attempt::lock(db, caller.id)
+            .await?
+            .ok_or(Error::NoSuchWorker(caller.id))?;
+        match &attempt.worker.final_response {
+            Some(told) if told.report == report => Ok((told.answer.clone(), false)),
+            Some(_another) => Err(Error::WorkerState {
+                now: attempt.worker.status,
+                asked: "end in another way",
+            }),
+            None => {
+                attempt.require_running("end before it registered")?;
+                Ok((finish(db, &attempt).await?, true))
+            }
+        }
+    })
+    .await?;
+    if now {
+        metrics::transition(answer.status);
+        after_commit(app, caller.id).await;
+    }
+    Ok(answer)
+}
+
+/// Counts what the worker used: what is reserved for it beyond that is free again when its row ends.
+async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
+    let iterations = bounded(used.iterations, caller.max_iterations);
+    heartbeats::settle(&mut *db, caller.id, iterations, told(&used.stats)).await?;
+    let told = ToldIterations {
+        worker: caller.id,
+        first: 1,
+        last: iterations,
+    };
+    budget::record_iterations(db, &[told]).await?;
+    Ok(())
+}
+
+/// The address goes into comments and pages: a scheme that a browser would run is no address of a pull request.
+fn check_pull_request_url(url: &str) -> Result<(), Error> {
+    let right = url.len() <= MAX_URL_BYTES
+        && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if right {
+        Ok(())
+    } else {
+        Err(Error::invalid("prUrl", "expected an http or https URL"))
+    }
+}
+
+fn storable_report(mut report: TestReport) -> TestReport {
+    report.command = storable(&report.command).into_owned();
+    report
+}

@@ -1,0 +1,43 @@
+-- Reviews of diffs, as workers report them, and learnings.
+
+create type review_verdict as enum ('approved', 'changes_requested', 'commented');
+
+create table reviews (
+    id              uuid primary key,
+    work_item_id    uuid not null references work_items on delete cascade,
+    -- Copied from the item, so that pages of a repository need no join.
+    repo            text not null,
+    worker_id       uuid not null references workers on delete cascade,
+    lease_epoch     bigint not null check (lease_epoch > 0),
+    -- 1 for the first review of an attempt, plus 1 after each fix pass.
+    round           integer not null check (round > 0),
+    head_sha        text not null,
+    verdict         review_verdict not null,
+    summary         text not null,
+    finding_counts  jsonb not null,
+    findings        jsonb not null,
+    model           text not null,
+    tokens          jsonb not null,
+    cost_usd        double precision not null check (cost_usd >= 0),
+    created_at      timestamptz not null default now(),
+
+    -- A report that is sent twice is stored once.
+    constraint reviews_round_key unique (worker_id, round)
+);
+
+-- Keyset pages, newest first.
+create index reviews_work_item on reviews (work_item_id, id);
+create index reviews_repo on reviews (lower(repo), id);
+
+create extension if not exists vector;
+
+create table learnings (
+    id              uuid primary key,
+    repo            text not null,
+    kind            text not null check (kind in ('pattern', 'gotcha', 'approach')),
+    text            text not null,
+    embedding       vector(384),
+    work_item_id    uuid references work_items on delete set null,
+    created_at      timestamptz not null default now()
+);
+create index learnings_repo on learnings (lower(repo), id);
