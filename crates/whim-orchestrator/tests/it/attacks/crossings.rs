@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use whim_core::WorkerToken;
 
-use crate::reviews::review;
+use crate::api::reviews::review;
 use crate::world::{SPEC, TestWorker, World, complete, fail, request, with_json, worker_request};
 
 fn calls() -> [(&'static str, Value); 7] {

@@ -106,7 +106,7 @@ async fn a_file_to_lock_or_to_find_fault_with_stays_inside_the_repository() {
             let refused = world.call(&worker, route, &files).await;
             assert_eq!(refused.expect_refused_field(), "files[1]", "{route} {path:?}");
         }
-        let mut review = crate::reviews::review(1);
+        let mut review = crate::api::reviews::review(1);
         review["findings"][1]["path"] = json!(path);
         let refused = world.call(&worker, "review", &review).await;
         assert_eq!(refused.expect_refused_field(), "findings[1].path", "{path:?}");

@@ -6,7 +6,7 @@ use whim_testkit::wait::wait_until;
 
 use super::fleet::{Fleet, SETTINGS, watch};
 use crate::app::{PATIENCE, Services, TestApp};
-use crate::program::{Program, SLEEPS};
+use crate::operations::program::{Program, SLEEPS};
 use crate::workers::{Place, wait_until_gone};
 
 const ITEMS: usize = 20;

@@ -46,7 +46,7 @@ async fn expect_fenced(world: &World, zombie: &TestWorker) {
         ("heartbeat", json!({ "seq": 100 })),
         ("lock", json!({ "files": ["src/main.rs"] })),
         ("unlock", json!({ "files": ["src/main.rs"] })),
-        ("review", crate::reviews::review(1)),
+        ("review", crate::api::reviews::review(1)),
         ("complete", complete()),
         ("fail", fail("crash")),
         ("stuck", json!({ "reason": "x" })),

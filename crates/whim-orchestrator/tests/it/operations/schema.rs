@@ -69,7 +69,7 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
     .execute(&world.pool)
     .await
     .unwrap();
-    let mut claim = include_str!("../../src/db/work_items/claim.sql").to_owned();
+    let mut claim = include_str!("../../../src/db/work_items/claim.sql").to_owned();
     for (parameter, value) in [
         ("$1", "'0190d1f0-0000-7000-8000-000000000001'::uuid"),
         ("$2", "null"),
@@ -121,7 +121,7 @@ async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_howeve
     .execute(&world.pool)
     .await
     .unwrap();
-    let query = include_str!("../../src/db/work_items/next_excluding.sql")
+    let query = include_str!("../../../src/db/work_items/next_excluding.sql")
         .replace("$1", "array['octocat/full', 'octocat/crashes']")
         .replace("$2", "array['mona']");
 

@@ -10,11 +10,11 @@ use whim_core::WorkItemStatus;
 use whim_orchestrator::metrics::{self, Sampler};
 use whim_service::metrics::{Metrics, Sample};
 
+use crate::api::reviews::review;
 use crate::app::TestApp;
-use crate::reviews::review;
 use crate::world::{World, complete};
 
-const DOCUMENTED: &str = include_str!("../../../../docs/metrics.md");
+const DOCUMENTED: &str = include_str!("../../../../../docs/metrics.md");
 
 /// Begins to count in this process.
 fn install() -> Metrics {

@@ -10,7 +10,7 @@ use crate::world::{World, request};
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request};
 
-const CHECKED_IN: &str = include_str!("../../../../openapi.json");
+const CHECKED_IN: &str = include_str!("../../../../../openapi.json");
 
 #[test]
 fn the_checked_in_document_is_what_the_code_says() {

@@ -13,7 +13,7 @@ use whim_testkit::wait::wait_until;
 
 use super::world::{Garbage, IMAGE, docker_at, network_of};
 use crate::app::Services;
-use crate::program::Program;
+use crate::operations::program::Program;
 use crate::workers::Place;
 
 /// Containers on a busy machine.

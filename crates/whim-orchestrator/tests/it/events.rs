@@ -1,0 +1,4 @@
+//! The event log and its live subscribers.
+
+mod live;
+mod retention;

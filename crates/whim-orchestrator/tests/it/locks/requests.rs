@@ -1,0 +1,330 @@
+//! File locks in a real Redis.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use redis::AsyncCommands as _;
+use whim_core::{RelativePath, RepoName, WorkerId};
+use whim_orchestrator::locks::{KnownLock, LockHolder, LockOutcome, Locks, Take};
+use whim_orchestrator::redis_connection::RedisConnection;
+use whim_testkit::redis::TestRedis;
+
+use crate::app::{answers_again, connect};
+
+struct World {
+    redis: TestRedis,
+    connection: RedisConnection,
+    locks: Locks,
+}
+
+async fn world() -> World {
+    let redis = TestRedis::shared_or_start().await.unwrap();
+    let connection = connect(&redis);
+    let locks = Locks::new(connection.clone());
+    locks.rebuild(&[]).await.unwrap();
+    World {
+        locks,
+        connection,
+        redis,
+    }
+}
+
+fn repo(name: &str) -> RepoName {
+    name.parse().unwrap()
+}
+
+fn files(names: &[&str]) -> Vec<RelativePath> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder() {
+    let World {
+        locks, redis: _redis, ..
+    } = world().await;
+    let (first, second, third) = (WorkerId::new(), WorkerId::new(), WorkerId::new());
+    let repo = repo("octocat/hello-world");
+    assert_eq!(
+        locks
+            .acquire(first, &repo, &files(&["a", "b"]), Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Granted
+    );
+    assert_eq!(
+        locks
+            .acquire(second, &repo, &files(&["c"]), Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Granted
+    );
+
+    let refused = locks
+        .acquire(third, &repo, &files(&["d", "b", "c", "e"]), Take::AllOrNothing)
+        .await
+        .unwrap();
+
+    let holding = |file: &str, worker| LockHolder {
+        file: file.parse().unwrap(),
+        worker,
+    };
+    assert_eq!(
+        refused,
+        LockOutcome::Held(vec![holding("b", first), holding("c", second)])
+    );
+    // Nothing of the refused set stayed behind.
+    assert_eq!(
+        locks
+            .acquire(first, &repo, &files(&["d", "e"]), Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Granted
+    );
+    let mut holders = vec![first, second];
+    holders.sort_unstable();
+    assert_eq!(locks.holders().await.unwrap(), holders);
+}
+
+#[tokio::test]
+async fn what_one_holds_is_granted_again() {
+    let World {
+        locks, redis: _redis, ..
+    } = world().await;
+    let worker = WorkerId::new();
+    let repo = repo("octocat/hello-world");
+
+    for _ in 0..2 {
+        let granted = locks
+            .acquire(worker, &repo, &files(&["a", "b", "a"]), Take::AllOrNothing)
+            .await
+            .unwrap();
+        assert_eq!(granted, LockOutcome::Granted);
+    }
+
+    assert_eq!(locks.release_all(worker).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn only_the_holder_releases_a_lock() {
+    let World {
+        locks, redis: _redis, ..
+    } = world().await;
+    let (holder, stranger) = (WorkerId::new(), WorkerId::new());
+    let repo = repo("octocat/hello-world");
+    locks
+        .acquire(holder, &repo, &files(&["a", "b"]), Take::AllOrNothing)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        locks.release(stranger, &repo, &files(&["a", "b"])).await.unwrap(),
+        0
+    );
+    assert_eq!(locks.release_all(stranger).await.unwrap(), 0);
+    assert_eq!(
+        locks
+            .release(holder, &repo, &files(&["a", "never-locked"]))
+            .await
+            .unwrap(),
+        1
+    );
+
+    assert_eq!(
+        locks
+            .acquire(stranger, &repo, &files(&["a"]), Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Granted
+    );
+    assert!(matches!(
+        locks
+            .acquire(stranger, &repo, &files(&["b"]), Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Held(_)
+    ));
+}
+
+#[tokio::test]
+async fn repositories_have_locks_of_their_own_and_names_that_ignore_case() {
+    let World {
+        locks, redis: _redis, ..
+    } = world().await;
+    let (one, other) = (WorkerId::new(), WorkerId::new());
+    let file = files(&["a"]);
+    locks
+        .acquire(one, &repo("octocat/hello-world"), &file, Take::AllOrNothing)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        locks
+            .acquire(other, &repo("octocat/other"), &file, Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Granted
+    );
+    assert!(matches!(
+        locks
+            .acquire(other, &repo("Octocat/Hello-World"), &file, Take::AllOrNothing)
+            .await
+            .unwrap(),
+        LockOutcome::Held(_)
+    ));
+}
+
+#[tokio::test]
+async fn of_many_that_ask_at_once_one_gets_the_set() {
+    let World {
+        locks, redis: _redis, ..
+    } = world().await;
+    let repo = repo("octocat/hello-world");
+    let workers: Vec<WorkerId> = (0..20).map(|_| WorkerId::new()).collect();
+    let wanted: Vec<_> = (0..20).map(|n| files(&["shared", &format!("own-{n}")])).collect();
+
+    let asked = workers
+        .iter()
+        .zip(&wanted)
+        .map(|(worker, files)| locks.acquire(*worker, &repo, files, Take::AllOrNothing));
+    let outcomes = futures::future::try_join_all(asked).await.unwrap();
+
+    let granted = outcomes
+        .iter()
+        .filter(|outcome| **outcome == LockOutcome::Granted)
+        .count();
+    assert_eq!(granted, 1);
+    assert_eq!(locks.holders().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn locks_last_an_hour_and_are_renewed_when_half_of_it_is_over() {
+    let World {
+        locks,
+        redis,
+        connection,
+    } = world().await;
+    let worker = WorkerId::new();
+    locks
+        .acquire(
+            worker,
+            &repo("octocat/hello-world"),
+            &files(&["src/a.rs"]),
+            Take::AllOrNothing,
+        )
+        .await
+        .unwrap();
+    let lock = connection.key("lock:octocat/hello-world:src/a.rs");
+    let index = connection.key(&format!("worker-locks:{worker}"));
+    let mut raw = raw(&redis).await;
+
+    let holder: String = raw.get(&lock).await.unwrap();
+    assert_eq!(holder, worker.to_string());
+    assert!((3_590..=3_600).contains(&raw.ttl::<_, i64>(&lock).await.unwrap()));
+    assert_eq!(locks.renew(worker).await.unwrap(), 0, "nothing to renew yet");
+
+    for key in [&lock, &index] {
+        let _set: bool = raw.expire(key, 60).await.unwrap();
+    }
+    assert_eq!(locks.renew(worker).await.unwrap(), 1);
+    assert!((3_590..=3_600).contains(&raw.ttl::<_, i64>(&lock).await.unwrap()));
+}
+
+#[tokio::test]
+async fn of_files_that_are_changed_already_those_that_are_free_are_locked() {
+    let World {
+        locks, redis: _redis, ..
+    } = world().await;
+    let (first, second) = (WorkerId::new(), WorkerId::new());
+    let repo = repo("octocat/hello-world");
+    locks
+        .acquire(first, &repo, &files(&["b"]), Take::AllOrNothing)
+        .await
+        .unwrap();
+
+    let outcome = locks
+        .acquire(second, &repo, &files(&["a", "b", "c"]), Take::WhatIsFree)
+        .await
+        .unwrap();
+
+    let held = LockHolder {
+        file: "b".parse().unwrap(),
+        worker: first,
+    };
+    assert_eq!(outcome, LockOutcome::Held(vec![held]));
+    assert!(locks.holds(second, &repo, &files(&["a", "c"])).await.unwrap());
+    assert!(!locks.holds(second, &repo, &files(&["a", "b"])).await.unwrap());
+}
+
+// FAULTS.md, row 33: emptied by FLUSHALL, or restarted with what an older snapshot had.
+#[tokio::test]
+async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_rebuilt() {
+    let redis = TestRedis::start().await.unwrap();
+    let connection = connect(&redis);
+    let locks = Locks::new(connection.clone());
+    let (first, second) = (WorkerId::new(), WorkerId::new());
+    let repo = repo("octocat/hello-world");
+    let wanted = files(&["a"]);
+    let known = [KnownLock {
+        repo: repo.clone(),
+        file: wanted[0].clone(),
+        worker: first,
+    }];
+    for restarts in [false, true] {
+        if restarts {
+            redis.restart_empty().await.unwrap();
+            answers_again(&connection).await;
+            // What is left of an older snapshot, the mark included, says something else.
+            raw(&redis)
+                .await
+                .set::<_, _, ()>(format!("{}locks-known", redis.prefix()), "1")
+                .await
+                .unwrap();
+            let lock = format!("{}lock:octocat/hello-world:a", redis.prefix());
+            raw(&redis)
+                .await
+                .set::<_, _, ()>(lock, WorkerId::new().to_string())
+                .await
+                .unwrap();
+        } else {
+            let mut raw = raw(&redis).await;
+            redis::cmd("FLUSHALL").exec_async(&mut raw).await.unwrap();
+        }
+        assert!(!locks.are_known().await.unwrap());
+        for worker in [first, second] {
+            assert_eq!(
+                locks
+                    .acquire(worker, &repo, &wanted, Take::AllOrNothing)
+                    .await
+                    .unwrap(),
+                LockOutcome::Unknown
+            );
+        }
+
+        assert_eq!(locks.rebuild(&known).await.unwrap(), 1);
+        assert_eq!(
+            locks.rebuild(&[]).await.unwrap(),
+            0,
+            "whoever comes second changes nothing"
+        );
+
+        assert!(locks.are_known().await.unwrap());
+        assert!(matches!(
+            locks
+                .acquire(second, &repo, &wanted, Take::AllOrNothing)
+                .await
+                .unwrap(),
+            LockOutcome::Held(_)
+        ));
+        assert_eq!(
+            locks
+                .acquire(first, &repo, &wanted, Take::AllOrNothing)
+                .await
+                .unwrap(),
+            LockOutcome::Granted
+        );
+    }
+    assert_eq!(locks.release_all(first).await.unwrap(), 1);
+}
+
+async fn raw(redis: &TestRedis) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(redis.url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}

@@ -1,0 +1,4 @@
+//! The runtimes, with real processes and a real container engine.
+
+mod docker;
+mod process;
