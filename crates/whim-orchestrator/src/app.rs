@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use whim_runtime::Runtime;
 use whim_service::reconcile::Activator;
 
 use crate::config::Config;
@@ -18,7 +19,6 @@ use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
-use crate::runtime::Runtime;
 
 /// What handlers, transitions, the dispatcher and the reconcilers share. Clones are the same.
 #[derive(Clone, Debug)]

@@ -14,6 +14,5 @@ pub mod locks;
 pub mod metrics;
 pub mod reconcile;
 pub mod redis_connection;
-pub mod runtime;
 pub mod status;
 pub mod work;
