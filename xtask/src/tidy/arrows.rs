@@ -4,17 +4,18 @@ use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
 /// Who may use whom among our own crates. Tests may use any of them that is no program.
-const OWN: [(&str, &[&str]); 15] = [
+const OWN: [(&str, &[&str]); 16] = [
     ("ralph-contract", &[]),
     ("whim-core", &["ralph-contract"]),
     ("whim-client", &["whim-core"]),
     ("whim-service", &[]),
     ("whim-containers", &["whim-core", "whim-service"]),
+    ("whim-runtime", &["whim-core", "whim-containers", "whim-service"]),
     ("ralph", &["ralph-contract"]),
     // No client: it fetches nothing over HTTP, so nobody can have it fetch something (`ATTACKS.md`, row 22).
     (
         "whim-orchestrator",
-        &["ralph-contract", "whim-core", "whim-containers", "whim-service"],
+        &["ralph-contract", "whim-core", "whim-runtime", "whim-service"],
     ),
     (
         "whim-intake",
@@ -60,9 +61,9 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("pgvector", &["whim-orchestrator"]),
     (
         "bollard",
-        &["whim-orchestrator", "whim-containers", "whim-socket-proxy"],
+        &["whim-runtime", "whim-containers", "whim-socket-proxy"],
     ),
-    ("kube", &["whim-orchestrator"]),
+    ("kube", &["whim-runtime"]),
     ("octocrab", &["whim-worker"]),
     (
         "axum",
