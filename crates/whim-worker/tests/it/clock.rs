@@ -1,4 +1,4 @@
-//! The clock of the worker's machine is set while it works (`FAULTS.md`, row 35): nothing that it does goes by it.
+//! The clock of the worker's machine is set while it works (`docs/faults.md`, row 35): nothing that it does goes by it.
 
 use std::fs;
 use std::process::Command;
@@ -42,13 +42,13 @@ async fn its_clock_jumps_by(hours: i64, library: String) -> anyhow::Result<()> {
     fs::write(&next, format!("{hours:+}h"))?;
     fs::rename(&next, &clock)?;
     // Its timers go on as if nothing had happened.
-    let before = world.orchestrator.beats();
+    let before = world.orchestrator.heartbeat_count();
     wait_until("heartbeats", Duration::from_secs(20), async || {
-        let more = world.orchestrator.beats() - before;
+        let more = world.orchestrator.heartbeat_count() - before;
         if more >= 20 { Ok(()) } else { Err(more) }
     })
     .await?;
-    world.tell("go")?;
+    world.signal("go")?;
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -68,7 +68,7 @@ async fn its_clock_jumps_by(hours: i64, library: String) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_whose_clock_is_put_forward_by_an_hour_keeps_its_lease_and_delivers() -> anyhow::Result<()> {
+async fn a_worker_keeps_its_lease_when_its_clock_jumps_forward_by_an_hour() -> anyhow::Result<()> {
     let Some(library) = lying_clock()? else {
         println!("{SKIPPED}");
         return Ok(());
@@ -77,7 +77,7 @@ async fn a_worker_whose_clock_is_put_forward_by_an_hour_keeps_its_lease_and_deli
 }
 
 #[tokio::test]
-async fn a_worker_whose_clock_is_put_back_by_an_hour_keeps_its_lease_and_delivers() -> anyhow::Result<()> {
+async fn a_worker_keeps_its_lease_when_its_clock_jumps_back_by_an_hour() -> anyhow::Result<()> {
     let Some(library) = lying_clock()? else {
         println!("{SKIPPED}");
         return Ok(());

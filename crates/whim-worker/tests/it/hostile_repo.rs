@@ -1,4 +1,4 @@
-//! What the agent can do to its own `.git`, and what a repository can bring along (`ATTACKS.md`, rows 1, 9 and 10).
+//! What the agent can do to its own `.git`, and what a repository can bring along (`docs/attacks.md`, rows 1, 9 and 10).
 
 use std::fs;
 use std::process::Command;
@@ -71,14 +71,14 @@ committed second; mark 'Add a greeting'; tick 1 'Add a farewell'
 complete"#;
 
 #[tokio::test]
-async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Result<()> {
+async fn no_program_planted_in_the_workspace_is_run() -> anyhow::Result<()> {
     let script = PLANT.replace(
         "committed second;",
         "emit '{\"event\":\"commit\",\"hash\":\"x\",\"message\":\"second\"}';",
     );
     let world = World::new(FILES, &script).await?;
 
-    let ended = world.run_to(0).await?;
+    let ended = world.run_expecting(0).await?;
 
     let marker = world.control().join("marker");
     assert!(
@@ -100,8 +100,8 @@ async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Res
 
 /// Git asks a "promisor" for objects that are missing, with whatever program the repository's configuration names.
 #[tokio::test]
-async fn objects_that_are_missing_are_not_fetched_with_a_program_of_the_agents() -> anyhow::Result<()> {
-    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; tell half; await go
+async fn missing_objects_are_not_fetched_by_a_program_of_the_agent() -> anyhow::Result<()> {
+    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; signal half; await go
         printf '#!/bin/sh\necho "$0 $*" >> %s/marker\n' "$control" > "$control/evil"; chmod +x "$control/evil"
         printf 'second\n' > second.txt; git add .; git commit -qm second
         object=$(git rev-parse HEAD:second.txt)
@@ -114,7 +114,7 @@ async fn objects_that_are_missing_are_not_fetched_with_a_program_of_the_agents()
     let world = World::new(FILES, script).await?;
     let worker = world.start()?;
     let first = world.pushed(1).await?;
-    world.tell("go")?;
+    world.signal("go")?;
 
     let ended = worker.ended().await?;
 
@@ -142,7 +142,7 @@ fn git_of_a_stranger(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
 
 /// The same tools, brought along by the repository itself.
 #[tokio::test]
-async fn nothing_that_the_repository_brings_along_is_run() -> anyhow::Result<()> {
+async fn no_program_of_the_repository_is_run() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let marker = world.control().join("marker");
     let evil = format!("touch {}", marker.display());
@@ -160,21 +160,21 @@ async fn nothing_that_the_repository_brings_along_is_run() -> anyhow::Result<()>
         ],
     );
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert!(!marker.exists());
     Ok(())
 }
 
 #[tokio::test]
-async fn a_repository_that_git_itself_finds_dangerous_is_refused() -> anyhow::Result<()> {
+async fn a_repository_that_fails_fsck_is_refused() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let modules = "[submodule \"x\"]\n\tpath = x\n\turl = https://x.test/x\n\tupdate = !touch marker\n";
     world
         .github
         .commit_files(REPO, "main", "Bring a command along", &[(".gitmodules", modules)]);
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, whim_core::FailureCause::WorkspaceUnusable);
@@ -187,12 +187,12 @@ async fn a_repository_that_git_itself_finds_dangerous_is_refused() -> anyhow::Re
 }
 
 #[tokio::test]
-async fn a_repository_in_the_place_of_the_workspaces_is_not_read() -> anyhow::Result<()> {
+async fn a_replaced_git_directory_is_not_read() -> anyhow::Result<()> {
     let script = r#"begin; greet; git init -q --bare "$control/other.git"; mv .git "$control/real.git"
         printf 'gitdir: %s/real.git\n' "$control" > .git; part; complete"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let reason = world.failure()?.reason;
     assert!(
@@ -203,8 +203,8 @@ async fn a_repository_in_the_place_of_the_workspaces_is_not_read() -> anyhow::Re
 }
 
 #[tokio::test]
-async fn objects_that_lie_about_themselves_are_refused() -> anyhow::Result<()> {
-    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; tell half; await go
+async fn corrupt_objects_are_refused() -> anyhow::Result<()> {
+    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; signal half; await go
         printf 'second\n' > greeting.txt; git add .; git commit -qm forged
         object=$(git rev-parse HEAD:greeting.txt); other=$(git rev-parse HEAD:README.md)
         dir=.git/objects; from=$dir/$(echo "$object" | cut -c1-2)/$(echo "$object" | cut -c3-)
@@ -214,7 +214,7 @@ async fn objects_that_lie_about_themselves_are_refused() -> anyhow::Result<()> {
     let world = World::new(FILES, script).await?;
     let worker = world.start()?;
     let first = world.pushed(1).await?;
-    world.tell("go")?;
+    world.signal("go")?;
 
     let ended = worker.ended().await?;
 
@@ -246,7 +246,7 @@ async fn text_of_an_issue_never_reaches_a_shell() -> anyhow::Result<()> {
         registered.work_item.metadata.issue_title = Some(format!("$({touch})"));
     });
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert!(!marker.exists());
     assert!(world.github.pulls(REPO)[0].title.contains("$(touch"));
@@ -255,13 +255,13 @@ async fn text_of_an_issue_never_reaches_a_shell() -> anyhow::Result<()> {
 
 /// Names that look like options do not even parse; those that nearly do are passed as names.
 #[tokio::test]
-async fn a_branch_that_looks_strange_is_only_a_name() -> anyhow::Result<()> {
+async fn an_unusual_branch_name_is_not_parsed_as_an_option() -> anyhow::Result<()> {
     let strange = "a/-x/--upload-pack#+";
     let world = World::new(FILES, HAPPY).await?.assigned(|registered| {
         registered.work_item.branch = whim_core::BranchName::parse(strange).unwrap();
     });
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert!(world.github.branch_head(REPO, strange).is_some());
     assert!(whim_core::BranchName::parse("--upload-pack=x").is_err());
@@ -269,12 +269,12 @@ async fn a_branch_that_looks_strange_is_only_a_name() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn links_in_the_place_of_whims_files_are_not_followed() -> anyhow::Result<()> {
+async fn links_at_the_paths_of_whims_files_are_not_followed() -> anyhow::Result<()> {
     let script = r#"begin; greet; echo secret > "$control/outside"; mkdir -p .ai; ln -s "$control/outside" .ai/stuck.md
         emit '{"event":"stuck","reason":"no progress","iterations_without_progress":3}'; exit 1"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(3).await?;
+    world.run_expecting(3).await?;
 
     assert_eq!(world.stuck()?.reason, "no progress");
     Ok(())

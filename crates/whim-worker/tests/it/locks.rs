@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::Mood;
+use crate::orchestrator::FakeBehavior;
 use crate::world::{FILES, HAPPY, WORKER_TOKEN, World};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,15 +42,15 @@ async fn noticed(world: &World, words: &str) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_edit_waits_for_the_file_and_is_made_when_it_is_free() -> anyhow::Result<()> {
+async fn an_edit_waits_until_the_file_is_unlocked() -> anyhow::Result<()> {
     let script = "begin; ask greeting.txt; ask ./greeting.txt; greet; part; complete";
     let world = world(script).await?;
-    world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
+    world.hold_lock("greeting.txt", OTHERS_BRANCH)?;
     let worker = world.start()?;
     noticed(&world, "The agent waits for greeting.txt").await?;
     assert!(world.note("codes").is_err(), "the hook has not answered yet");
 
-    world.orchestrator.release("greeting.txt");
+    world.release_lock("greeting.txt")?;
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -58,7 +58,7 @@ async fn an_edit_waits_for_the_file_and_is_made_when_it_is_free() -> anyhow::Res
     noticed(&world, "greeting.txt is free again").await?;
     let asked: Vec<_> = world
         .orchestrator
-        .locked()
+        .lock_requests()
         .into_iter()
         .filter(|lock| !lock.after)
         .collect();
@@ -67,13 +67,13 @@ async fn an_edit_waits_for_the_file_and_is_made_when_it_is_free() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn an_edit_is_refused_after_a_while_with_words_that_say_what_to_do() -> anyhow::Result<()> {
+async fn an_edit_is_denied_after_the_lock_wait_timeout() -> anyhow::Result<()> {
     let world = world("begin; ask greeting.txt; ask farewell.txt; greet; part; complete")
         .await?
         .with("LOCK_WAIT_TIMEOUT_SECONDS", "0.7");
-    world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
+    world.hold_lock("greeting.txt", OTHERS_BRANCH)?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     // Another file can be edited meanwhile.
     assert_eq!(world.note("codes")?, "2\n0\n");
@@ -89,13 +89,13 @@ async fn an_edit_is_refused_after_a_while_with_words_that_say_what_to_do() -> an
 }
 
 #[tokio::test]
-async fn the_words_of_a_refusal_name_the_holder_and_the_way_out() -> anyhow::Result<()> {
+async fn the_reason_of_a_denial_names_the_holder_and_what_to_do() -> anyhow::Result<()> {
     let world = world("begin; ask greeting.txt; greet; part; complete")
         .await?
         .with("LOCK_WAIT_TIMEOUT_SECONDS", "0.1");
-    let holder = world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
+    let holder = world.hold_lock("greeting.txt", OTHERS_BRANCH)?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let said = world.note("said")?;
     for part in [
@@ -110,28 +110,28 @@ async fn the_words_of_a_refusal_name_the_holder_and_the_way_out() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn what_is_nobody_elses_needs_no_lock() -> anyhow::Result<()> {
+async fn files_that_are_not_shared_need_no_lock() -> anyhow::Result<()> {
     let world = world("begin; for file in SPEC.md .ai/stuck.md .git/config /tmp/x ../x; do ask $file; done; greet; part; complete").await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.note("codes")?, "0\n".repeat(5));
-    let locked = world.orchestrator.locked();
+    let locked = world.orchestrator.lock_requests();
     assert!(locked.iter().all(|lock| lock.after), "{locked:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_shell_commands_changed_is_locked_afterwards_and_a_conflict_is_told_once() -> anyhow::Result<()>
+async fn files_changed_by_shell_commands_are_locked_afterwards_and_a_conflict_is_reported_once() -> anyhow::Result<()>
 {
     let world = world(HAPPY).await?;
-    world.orchestrator.hold("farewell.txt", OTHERS_BRANCH)?;
+    world.hold_lock("farewell.txt", OTHERS_BRANCH)?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let locked: Vec<String> = world
         .orchestrator
-        .locked()
+        .lock_requests()
         .into_iter()
         .filter(|lock| lock.after)
         .flat_map(|lock| lock.files)
@@ -155,28 +155,28 @@ async fn what_shell_commands_changed_is_locked_afterwards_and_a_conflict_is_told
     Ok(())
 }
 
-// FAULTS.md, row 32.
+// docs/faults.md, row 32.
 #[tokio::test]
-async fn without_the_orchestrator_an_edit_goes_ahead_after_a_moment_and_a_notice_says_so()
+async fn an_edit_is_allowed_with_a_notice_while_the_orchestrator_is_unavailable()
 -> anyhow::Result<()> {
     let world =
-        world("begin; tell begun; await go; ask greeting.txt; tell asked; await end; greet; part; complete")
+        world("begin; signal begun; await go; ask greeting.txt; signal asked; await end; greet; part; complete")
             .await?;
     let worker = world.start()?;
-    world.told("begun").await?;
+    world.signalled("begun").await?;
 
-    world.orchestrator.set_mood(Mood::Away);
-    world.tell("go")?;
-    world.told("asked").await?;
-    world.orchestrator.set_mood(Mood::Well);
-    world.tell("end")?;
+    world.set_orchestrator(FakeBehavior::Unavailable);
+    world.signal("go")?;
+    world.signalled("asked").await?;
+    world.set_orchestrator(FakeBehavior::Normal);
+    world.signal("end")?;
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(world.note("codes")?, "0\n");
     noticed(&world, "the agent edits without locks").await?;
     // It is locked as soon as that is possible again.
-    let locked = world.orchestrator.locked();
+    let locked = world.orchestrator.lock_requests();
     assert!(
         locked
             .iter()
@@ -187,10 +187,10 @@ async fn without_the_orchestrator_an_edit_goes_ahead_after_a_moment_and_a_notice
 }
 
 #[tokio::test]
-async fn the_desk_takes_nothing_but_a_file_and_gives_away_nothing() -> anyhow::Result<()> {
-    let world = world("begin; tell begun; await go; greet; part; complete").await?;
+async fn the_hook_server_accepts_only_lock_requests_and_reveals_nothing() -> anyhow::Result<()> {
+    let world = world("begin; signal begun; await go; greet; part; complete").await?;
     let worker = world.start()?;
-    world.told("begun").await?;
+    world.signalled("begun").await?;
     let desk = world.attempt_directory().join("workspace/desk");
     assert_eq!(std::fs::metadata(&desk)?.permissions().mode() & 0o777, 0o700);
     let long = format!("{{\"path\":\"{}\"}}\n", "x".repeat(100_000));
@@ -217,9 +217,9 @@ async fn the_desk_takes_nothing_but_a_file_and_gives_away_nothing() -> anyhow::R
         .await??;
         assert_eq!(said, "", "{line:.40}");
     }
-    assert_eq!(world.orchestrator.locked(), []);
+    assert_eq!(world.orchestrator.lock_requests(), []);
 
-    world.tell("go")?;
+    world.signal("go")?;
     let ended = worker.ended().await?;
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     let arguments = world.note("arguments")? + &world.note("environment")?;

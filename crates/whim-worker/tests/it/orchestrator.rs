@@ -24,7 +24,7 @@ use whim_core::{RelativePath, WorkItemId, WorkItemStatus, WorkerId};
 
 /// What the orchestrator makes of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub(crate) enum FakeBehavior {
     /// It does what it is asked to.
     Well,
     /// It answers 503.
@@ -50,7 +50,7 @@ struct Book {
     token: String,
     registered: Registered,
     nonce: Option<String>,
-    mood: Mood,
+    mood: FakeBehavior,
     last_seq: u64,
     beats: usize,
     heartbeats: Vec<Heartbeat>,
@@ -73,7 +73,7 @@ impl Orchestrator {
             token: token.to_owned(),
             registered,
             nonce: None,
-            mood: Mood::Well,
+            mood: FakeBehavior::Normal,
             last_seq: 0,
             beats: 0,
             heartbeats: Vec::new(),
@@ -131,7 +131,7 @@ impl Orchestrator {
         read(&self.book).locked.clone()
     }
 
-    pub(crate) fn set_mood(&self, mood: Mood) {
+    pub(crate) fn set_mood(&self, mood: FakeBehavior) {
         write(&self.book).mood = mood;
     }
 
@@ -142,7 +142,7 @@ impl Orchestrator {
         book.nonce = None;
         book.last_seq = 0;
         book.finals.clear();
-        book.mood = Mood::Well;
+        book.mood = FakeBehavior::Normal;
     }
 
     pub(crate) fn registered(&self) -> Registered {
@@ -231,14 +231,14 @@ async fn guard(State(book): Shared, request: Request, next: Next) -> Response {
         return refusal(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized);
     }
     match mood {
-        Mood::Well => next.run(request).await,
-        Mood::Away => refusal(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
-        Mood::TookTheItemAway => refusal(StatusCode::CONFLICT, ErrorCode::LeaseLost),
-        Mood::LosesTheLastAnswer if !is_last_word(request.uri().path()) => next.run(request).await,
-        Mood::LosesAnswers | Mood::LosesTheLastAnswer => {
+        FakeBehavior::Normal => next.run(request).await,
+        FakeBehavior::Unavailable => refusal(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+        FakeBehavior::LeaseLost => refusal(StatusCode::CONFLICT, ErrorCode::LeaseLost),
+        FakeBehavior::LosesFinalResponse if !is_last_word(request.uri().path()) => next.run(request).await,
+        FakeBehavior::LosesResponses | FakeBehavior::LosesFinalResponse => {
             let _lost = next.run(request).await;
-            if mood == Mood::LosesTheLastAnswer {
-                write(&book).mood = Mood::Well;
+            if mood == FakeBehavior::LosesFinalResponse {
+                write(&book).mood = FakeBehavior::Normal;
             }
             StatusCode::BAD_GATEWAY.into_response()
         }

@@ -28,7 +28,7 @@ fn is_below(directory: &Path, text: &str) -> anyhow::Result<Option<String>> {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Result<()> {
+async fn no_secret_is_in_the_workspace_the_log_or_reports() -> anyhow::Result<()> {
     // Pushes happen while the script looks at the arguments of every process.
     let script = r#"begin; greet
         for turn in 1 2 3 4 5 6 7 8 9 10; do cat /proc/[0-9]*/cmdline >> "$control/arguments-of-all" 2>/dev/null || true; sleep 0.02; done
@@ -36,7 +36,7 @@ async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Resu
         part; complete"#;
     let world = World::new(FILES, script).await?;
 
-    let ended = world.run_to(0).await?;
+    let ended = world.run_expecting(0).await?;
 
     let told = serde_json::to_string(&world.orchestrator.heartbeats())?;
     let arguments = fs::read(world.control().join("arguments-of-all"))?;
@@ -57,14 +57,14 @@ async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Resu
 }
 
 #[tokio::test]
-async fn what_the_agent_says_of_a_secret_is_masked_in_the_log_and_the_reason() -> anyhow::Result<()> {
+async fn secrets_printed_by_the_agent_are_masked_in_the_log_and_the_reason() -> anyhow::Result<()> {
     let script = r#"begin; echo "key=$ANTHROPIC_API_KEY" >&2
         emit '{"event":"warning","type":"harness_misfit","message":"'"$ANTHROPIC_API_KEY"'"}'
         emit '{"event":"iteration","n":"'"$ANTHROPIC_API_KEY"'"}'
         emit '{"event":"failed","error":"no luck with '"$ANTHROPIC_API_KEY"'"}'; exit 3"#;
     let world = World::new(FILES, script).await?;
 
-    let ended = world.run_to(2).await?;
+    let ended = world.run_expecting(2).await?;
 
     assert_eq!(
         world.failure()?.reason,
@@ -76,10 +76,10 @@ async fn what_the_agent_says_of_a_secret_is_masked_in_the_log_and_the_reason() -
 }
 
 #[tokio::test]
-async fn the_agent_gets_the_models_secret_and_no_other() -> anyhow::Result<()> {
+async fn the_agent_receives_only_the_model_credential() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let environment = world.note("environment")?;
     assert!(
@@ -100,13 +100,13 @@ async fn the_agent_gets_the_models_secret_and_no_other() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_workspace_cannot_push_by_itself() -> anyhow::Result<()> {
+async fn the_workspace_has_no_credential_to_push() -> anyhow::Result<()> {
     let script = r#"begin; git remote --verbose > "$control/remotes"
         if git push -q origin HEAD:refs/heads/stolen 2> "$control/refusal"; then exit 9; fi
         greet; part; complete"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let remotes = world.note("remotes")?;
     assert!(
@@ -126,9 +126,9 @@ async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
         "commit note.txt note \"key $ANTHROPIC_API_KEY\"",
         "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | base64 -w0)\" encoded",
     ] {
-        let world = World::new(FILES, &format!("begin; {hide}; tell done; await never")).await?;
+        let world = World::new(FILES, &format!("begin; {hide}; signal done; await never")).await?;
 
-        world.run_to(2).await?;
+        world.run_expecting(2).await?;
 
         let failure = world.failure()?;
         assert_eq!(failure.cause, FailureCause::PushRefused, "{hide}");

@@ -140,7 +140,7 @@ impl World {
     /// Changes what the worker is told when it registers.
     #[must_use]
     pub(crate) fn assigned(self, change: impl FnOnce(&mut Registered)) -> Self {
-        self.orchestrator.assign_again(change);
+        self.reassign(change);
         self
     }
 
@@ -186,13 +186,13 @@ impl World {
 
     /// Everything that the worker is told by the runtime.
     fn environment(&self, attempt: &Path) -> BTreeMap<String, String> {
-        let worker = self.orchestrator.registered().worker_id.to_string();
+        let worker = self.orchestrator.assignment().worker_id.to_string();
         let path = |name: &str| attempt.join(name).display().to_string();
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let mut environment: BTreeMap<String, String> = [
             ("WORKER_ID", worker.clone()),
             ("WHIM_ATTEMPT", worker),
-            ("ORCHESTRATOR_URL", self.orchestrator.url.clone()),
+            ("ORCHESTRATOR_URL", self.orchestrator.url()),
             ("CREDENTIALS_DIR", path("credentials")),
             ("WORKSPACE_DIR", path("workspace")),
             ("HOME", path("home")),
@@ -203,7 +203,7 @@ impl World {
             ("RALPH_BIN", self.control().join("ralph").display().to_string()),
             ("HEARTBEAT_INTERVAL_SECONDS", "0.1".to_owned()),
             ("EVENT_BATCH_MILLISECONDS", "20".to_owned()),
-            ("GITHUB_PATIENCE_SECONDS", "1".to_owned()),
+            ("GITHUB_RETRY_TIMEOUT_SECONDS", "1".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
             ("LOG_LEVEL", "info,whim_worker=debug".to_owned()),
         ]
@@ -252,7 +252,7 @@ impl World {
     }
 
     /// Runs a worker to its end, which has to be this one.
-    pub(crate) async fn run_to(&self, code: i32) -> anyhow::Result<Ended> {
+    pub(crate) async fn run_expecting(&self, code: i32) -> anyhow::Result<Ended> {
         let ended = self.run().await?;
         anyhow::ensure!(
             ended.code == Some(code),
@@ -265,7 +265,7 @@ impl World {
 
     /// The one thing that the worker said at its end.
     pub(crate) fn last_word(&self) -> anyhow::Result<Final> {
-        match self.orchestrator.finals().as_slice() {
+        match self.orchestrator.final_reports().as_slice() {
             [word] => Ok(word.clone()),
             words => Err(anyhow!("the worker said {} last words: {words:?}", words.len())),
         }

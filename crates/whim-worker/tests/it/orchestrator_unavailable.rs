@@ -2,23 +2,23 @@ use std::time::Duration;
 
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::Mood;
+use crate::orchestrator::FakeBehavior;
 use crate::world::{FILES, HAPPY, REPO, World};
 
 #[tokio::test]
-async fn events_wait_while_the_orchestrator_is_away() -> anyhow::Result<()> {
-    let script = "begin; tell begun; await go; greet; part; tell done; await end; complete";
+async fn events_are_buffered_while_the_orchestrator_is_unavailable() -> anyhow::Result<()> {
+    let script = "begin; signal begun; await go; greet; part; signal done; await end; complete";
     let world = World::new(FILES, script).await?;
     let worker = world.start()?;
-    world.told("begun").await?;
+    world.signalled("begun").await?;
 
-    world.orchestrator.set_mood(Mood::Away);
-    world.tell("go")?;
-    world.told("done").await?;
+    world.set_orchestrator(FakeBehavior::Unavailable);
+    world.signal("go")?;
+    world.signalled("done").await?;
     world.pushed(2).await?;
-    let before = world.orchestrator.beats();
+    let before = world.orchestrator.heartbeat_count();
     wait_until("more attempts", Duration::from_secs(20), async || {
-        let beats = world.orchestrator.beats();
+        let beats = world.orchestrator.heartbeat_count();
         if beats >= before + 2 {
             Ok(())
         } else {
@@ -26,8 +26,8 @@ async fn events_wait_while_the_orchestrator_is_away() -> anyhow::Result<()> {
         }
     })
     .await?;
-    world.orchestrator.set_mood(Mood::Well);
-    world.tell("end")?;
+    world.set_orchestrator(FakeBehavior::Normal);
+    world.signal("end")?;
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -39,17 +39,17 @@ async fn events_wait_while_the_orchestrator_is_away() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_doubles_nothing() -> anyhow::Result<()> {
-    let world = World::new(FILES, "begin; tell begun; await go; greet; part; complete").await?;
+async fn a_lost_response_duplicates_no_event() -> anyhow::Result<()> {
+    let world = World::new(FILES, "begin; signal begun; await go; greet; part; complete").await?;
     let worker = world.start()?;
-    world.told("begun").await?;
+    world.signalled("begun").await?;
 
-    world.orchestrator.set_mood(Mood::LosesAnswers);
-    let before = world.orchestrator.beats();
-    world.tell("go")?;
+    world.set_orchestrator(FakeBehavior::LosesResponses);
+    let before = world.orchestrator.heartbeat_count();
+    world.signal("go")?;
     world.pushed(2).await?;
     wait_until("more attempts", Duration::from_secs(20), async || {
-        let beats = world.orchestrator.beats();
+        let beats = world.orchestrator.heartbeat_count();
         if beats >= before + 3 {
             Ok(())
         } else {
@@ -57,7 +57,7 @@ async fn an_answer_that_is_lost_doubles_nothing() -> anyhow::Result<()> {
         }
     })
     .await?;
-    world.orchestrator.set_mood(Mood::Well);
+    world.set_orchestrator(FakeBehavior::Normal);
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -68,32 +68,32 @@ async fn an_answer_that_is_lost_doubles_nothing() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_last_report_whose_answer_is_lost_is_sent_again_as_it_was() -> anyhow::Result<()> {
+async fn a_final_report_is_resent_unchanged_after_a_lost_response() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let worker = world.start()?;
     wait_until("the work to begin", Duration::from_secs(20), async || {
-        if world.orchestrator.beats() > 0 {
+        if world.orchestrator.heartbeat_count() > 0 {
             Ok(())
         } else {
             Err("no heartbeat yet")
         }
     })
     .await?;
-    world.orchestrator.set_mood(Mood::LosesTheLastAnswer);
+    world.set_orchestrator(FakeBehavior::LosesFinalResponse);
 
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    let [first, second] = world.orchestrator.finals().try_into().unwrap();
+    let [first, second] = world.orchestrator.final_reports().try_into().unwrap();
     assert_eq!(first, second);
     assert_eq!(world.github.pulls(REPO).len(), 1);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_orchestrator_that_is_away_at_the_beginning_is_waited_for() -> anyhow::Result<()> {
+async fn registration_is_retried_while_the_orchestrator_is_unavailable() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
-    world.orchestrator.set_mood(Mood::Away);
+    world.set_orchestrator(FakeBehavior::Unavailable);
     let worker = world.start()?;
     let log = world.attempt_directory().join("log");
     wait_until("a first try", Duration::from_secs(20), async || {
@@ -106,7 +106,7 @@ async fn an_orchestrator_that_is_away_at_the_beginning_is_waited_for() -> anyhow
     })
     .await?;
 
-    world.orchestrator.set_mood(Mood::Well);
+    world.set_orchestrator(FakeBehavior::Normal);
 
     let ended = worker.ended().await?;
     assert_eq!(ended.code, Some(0), "{}", ended.log);
