@@ -10,7 +10,7 @@ async fn a_killed_ralph_is_a_crash_with_its_last_output() -> anyhow::Result<()> 
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::Crash);
-    assert_eq!(failure.reason, "ralph was ended by signal 9\n\nsegfault at 0");
+    assert_eq!(failure.reason, "ralph was killed by signal 9\n\nsegfault at 0");
     assert_eq!(failure.iterations, 1);
     assert!(
         world.branch_head().is_some(),
@@ -43,7 +43,7 @@ async fn success_with_open_tasks_is_a_crash() -> anyhow::Result<()> {
     assert_eq!(failure.cause, FailureCause::Crash);
     assert_eq!(
         failure.reason,
-        "ralph said that every task is done, but in the checklist 1 of 2 are open"
+        "ralph reported that every task is done, but 1 of 2 tasks of the checklist are open"
     );
     assert!(world.github.pulls(REPO).is_empty());
     Ok(())
@@ -60,7 +60,7 @@ async fn reworded_tasks_do_not_count_as_done() -> anyhow::Result<()> {
         world
             .failure()?
             .reason
-            .contains("in the checklist 1 of 2 are open")
+            .contains("1 of 2 tasks of the checklist are open")
     );
     Ok(())
 }
@@ -84,22 +84,22 @@ async fn failures_of_the_model_api_have_their_own_causes() -> anyhow::Result<()>
         (
             "provider_limited",
             FailureCause::ModelLimited,
-            "the model API limits Whim: so it says",
+            "the model API limits the rate of requests: the message",
         ),
         (
             "provider_unavailable",
             FailureCause::ModelUnavailable,
-            "the model API is not available: so it says",
+            "the model API is not available: the message",
         ),
         (
             "provider_refused",
             FailureCause::ModelRefused,
-            "the model API refuses Whim's credentials: so it says",
+            "the model API rejected the credentials: the message",
         ),
     ] {
         let script = format!(
             r#"begin; greet
-            emit '{{"event":"warning","type":"{kind}","message":"so it says"}}'
+            emit '{{"event":"warning","type":"{kind}","message":"the message"}}'
             emit '{{"event":"failed","error":"the model provider has trouble"}}'; exit 3"#,
         );
         let world = World::new(FILES, &script).await?;
@@ -156,6 +156,9 @@ async fn a_silent_ralph_is_terminated() -> anyhow::Result<()> {
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::Crash);
-    assert_eq!(failure.reason, "ralph was silent for too long and was ended");
+    assert_eq!(
+        failure.reason,
+        "ralph printed nothing for too long and was terminated"
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
-use crate::world::{FILES, World, wait_until_dead};
+use crate::world::{FILES, World, wait_until_exited};
 
-/// Children that left the group, the session and the environment, and one that ignores signals (`docs/faults.md`, row 41).
+/// Children that left the process group, the session and the environment, and one that ignores signals (`docs/faults.md`, row 41).
 const LEAVES_CHILDREN: &str = r#"begin; greet
 setsid sleep 1000 & echo $! >> "$control/pids"
 env -i setsid sh -c 'sleep 1000 & echo $!' >> "$control/pids"
@@ -13,9 +13,9 @@ async fn no_process_of_the_agent_survives_it() -> anyhow::Result<()> {
 
     world.run_expecting(0).await?;
 
-    let pids = world.note("pids")?;
+    let pids = world.script_output("pids")?;
     assert_eq!(pids.split_whitespace().count(), 3);
-    wait_until_dead(&pids).await
+    wait_until_exited(&pids).await
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_child_with_an_open_output_does_not_block_the_worker() -> anyhow::Resu
     world.run_expecting(2).await?;
 
     assert_eq!(world.failure()?.reason, "ralph failed: enough");
-    wait_until_dead(&world.note("pids")?).await
+    wait_until_exited(&world.script_output("pids")?).await
 }
 
 #[tokio::test]
@@ -40,5 +40,5 @@ async fn no_process_of_the_tests_survives_them() -> anyhow::Result<()> {
 
     world.run_expecting(0).await?;
 
-    wait_until_dead(&world.note("pids")?).await
+    wait_until_exited(&world.script_output("pids")?).await
 }

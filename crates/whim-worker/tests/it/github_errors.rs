@@ -34,14 +34,14 @@ async fn a_token_without_push_permission_is_detected_before_the_agent_starts() -
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::PushRefused);
     assert!(failure.reason.contains("403"), "{}", failure.reason);
-    assert!(world.note("arguments").is_err(), "the agent was started");
+    assert!(world.script_output("arguments").is_err(), "the agent was started");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_repository_invisible_to_the_token_is_unusable() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
-    let token = world.github.create_token("nobody", Permissions::NONE);
+    let token = world.github.create_token("no-access", Permissions::NONE);
 
     let ended = world.start_with_token(&token)?.ended().await?;
 
@@ -82,7 +82,12 @@ async fn an_empty_repository_is_unusable() -> anyhow::Result<()> {
         .github
         .bare_repository(REPO)
         .run(["update-ref", "-d", "refs/heads/main"])?;
-    check(world, FailureCause::WorkspaceUnusable, "the repository is empty").await?;
+    check(
+        world,
+        FailureCause::WorkspaceUnusable,
+        "the repository or its default branch is empty",
+    )
+    .await?;
     Ok(())
 }
 
@@ -109,7 +114,7 @@ async fn the_base_branch_is_never_changed() -> anyhow::Result<()> {
     let world = check(
         world,
         FailureCause::WorkspaceUnusable,
-        "the branch main is the one",
+        "the branch main is the base or default branch",
     )
     .await?;
     assert_eq!(world.github.branch_head(REPO, "main"), before);
@@ -125,7 +130,7 @@ async fn an_outage_of_github_is_retried_and_then_reported() -> anyhow::Result<()
             .faults()
             .push(Fault::on(Method::GET, GIT).server_error(status).always());
         let world = check(world, FailureCause::GitHubUnavailable, status.as_str()).await?;
-        assert!(world.github.requests().len() > 1, "it was not tried again");
+        assert!(world.github.requests().len() > 1, "it was not retried");
     }
     Ok(())
 }
@@ -200,6 +205,6 @@ async fn a_long_outage_of_github_ends_the_attempt_as_github_unavailable() -> any
         .github
         .faults()
         .push(push.server_error(StatusCode::BAD_GATEWAY).always());
-    check(world, FailureCause::GitHubUnavailable, "GitHub is not available").await?;
+    check(world, FailureCause::GitHubUnavailable, "GitHub is unavailable").await?;
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! What the agent can do to its own `.git`, and what a repository can bring along (`docs/attacks.md`, rows 1, 9 and 10).
+//! Manipulations of the workspace's `.git` by the agent, and hostile content of a repository (`docs/attacks.md`, rows 1, 9 and 10).
 
 use std::fs;
 use std::process::Command;
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 
-/// A program that leaves a mark, and does its best to be called by any git of the worker's: hooks, monitors, filters,
-/// pagers, transports, proxies, and settings that are included from elsewhere.
+/// Plants a program that leaves a mark wherever git could run it: hooks, monitors, filters, pagers, transports, proxies,
+/// and included settings.
 const PLANT: &str = r#"begin
 evil="$control/evil"
 cat > "$evil" <<'SCRIPT'
@@ -66,7 +66,7 @@ printf '* filter=evil diff=evil merge=evil\n' > .git/info/attributes
 printf '[core]\n\tfsmonitor = %s\n' "$evil" > "$HOME/.gitconfig"
 mkdir -p "$HOME/.config/git"; cp "$HOME/.gitconfig" "$HOME/.config/git/config"
 printf 'machine 127.0.0.1 login x password y\n' > "$HOME/.netrc"
-# From here on git of the script's own would call it: the rest goes on by hand.
+# From here on, git in this script would run it, so the rest is done without git.
 committed second; mark 'Add a greeting'; tick 1 'Add a farewell'
 complete"#;
 
@@ -87,8 +87,8 @@ async fn no_program_planted_in_the_workspace_is_run() -> anyhow::Result<()> {
         fs::read_to_string(&marker)?,
         ended.log
     );
-    // What was planted works: any other git would have run it.
-    git_of_a_stranger(&world, &["status"])?;
+    // The planted programs work: unprotected git runs them.
+    unprotected_git(&world, &["status"])?;
     assert!(marker.exists(), "nothing was planted");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "second.txt").as_deref(),
@@ -98,7 +98,7 @@ async fn no_program_planted_in_the_workspace_is_run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Git asks a "promisor" for objects that are missing, with whatever program the repository's configuration names.
+/// Git fetches missing objects from a "promisor" remote with the program named in the repository's configuration.
 #[tokio::test]
 async fn missing_objects_are_not_fetched_by_a_program_of_the_agent() -> anyhow::Result<()> {
     let script = r#"begin; commit greeting.txt hello 'Add a greeting'; signal half; await go
@@ -122,14 +122,14 @@ async fn missing_objects_are_not_fetched_by_a_program_of_the_agent() -> anyhow::
     let marker = world.control().join("marker");
     assert!(!marker.exists(), "{}", fs::read_to_string(&marker)?);
     assert_eq!(world.branch_head(), Some(first));
-    // What was planted works: any git that needs the object would have run it.
-    git_of_a_stranger(&world, &["cat-file", "-p", "HEAD:second.txt"])?;
+    // The planted program works: unprotected git runs it to fetch the object.
+    unprotected_git(&world, &["cat-file", "-p", "HEAD:second.txt"])?;
     assert!(marker.exists(), "nothing was planted");
     Ok(())
 }
 
-/// Runs git in the workspace as somebody would who trusts it.
-fn git_of_a_stranger(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs git in the workspace without the worker's precautions.
+fn unprotected_git(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
     Command::new("git")
         .args(["--git-dir", ".git", "--work-tree", "."])
         .args(arguments)
@@ -140,7 +140,6 @@ fn git_of_a_stranger(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same tools, brought along by the repository itself.
 #[tokio::test]
 async fn no_program_of_the_repository_is_run() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
@@ -151,7 +150,7 @@ async fn no_program_of_the_repository_is_run() -> anyhow::Result<()> {
     world.github.commit_files(
         REPO,
         "main",
-        "Bring things along",
+        "Add hostile files",
         &[
             (".gitattributes", "* filter=evil diff=evil merge=evil\n"),
             (".gitmodules", &modules),
@@ -172,7 +171,7 @@ async fn a_repository_that_fails_fsck_is_refused() -> anyhow::Result<()> {
     let modules = "[submodule \"x\"]\n\tpath = x\n\turl = https://x.test/x\n\tupdate = !touch marker\n";
     world
         .github
-        .commit_files(REPO, "main", "Bring a command along", &[(".gitmodules", modules)]);
+        .commit_files(REPO, "main", "Add a command", &[(".gitmodules", modules)]);
 
     world.run_expecting(2).await?;
 
@@ -195,10 +194,7 @@ async fn a_replaced_git_directory_is_not_read() -> anyhow::Result<()> {
     world.run_expecting(2).await?;
 
     let reason = world.failure()?.reason;
-    assert!(
-        reason.contains("reading what is checked out in the workspace"),
-        "{reason}"
-    );
+    assert!(reason.contains("reading HEAD of the workspace"), "{reason}");
     Ok(())
 }
 
@@ -219,12 +215,7 @@ async fn corrupt_objects_are_refused() -> anyhow::Result<()> {
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(2), "{}", ended.log);
-    assert!(
-        world
-            .failure()?
-            .reason
-            .contains("taking over the agent's commits")
-    );
+    assert!(world.failure()?.reason.contains("importing the agent's commits"));
     assert_eq!(world.branch_head(), Some(first));
     Ok(())
 }
@@ -253,7 +244,7 @@ async fn text_of_an_issue_never_reaches_a_shell() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names that look like options do not even parse; those that nearly do are passed as names.
+/// Names that start like an option are not even parsed as branch names.
 #[tokio::test]
 async fn an_unusual_branch_name_is_not_parsed_as_an_option() -> anyhow::Result<()> {
     let strange = "a/-x/--upload-pack#+";

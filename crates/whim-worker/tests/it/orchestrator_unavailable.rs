@@ -17,12 +17,12 @@ async fn events_are_buffered_while_the_orchestrator_is_unavailable() -> anyhow::
     world.signalled("done").await?;
     world.pushed(2).await?;
     let before = world.orchestrator.heartbeat_count();
-    wait_until("more attempts", Duration::from_secs(20), async || {
-        let beats = world.orchestrator.heartbeat_count();
-        if beats >= before + 2 {
+    wait_until("more heartbeats", Duration::from_secs(20), async || {
+        let heartbeats = world.orchestrator.heartbeat_count();
+        if heartbeats >= before + 2 {
             Ok(())
         } else {
-            Err(format!("{beats} heartbeats"))
+            Err(format!("{heartbeats} heartbeats"))
         }
     })
     .await?;
@@ -48,12 +48,12 @@ async fn a_lost_response_duplicates_no_event() -> anyhow::Result<()> {
     let before = world.orchestrator.heartbeat_count();
     world.signal("go")?;
     world.pushed(2).await?;
-    wait_until("more attempts", Duration::from_secs(20), async || {
-        let beats = world.orchestrator.heartbeat_count();
-        if beats >= before + 3 {
+    wait_until("more heartbeats", Duration::from_secs(20), async || {
+        let heartbeats = world.orchestrator.heartbeat_count();
+        if heartbeats >= before + 3 {
             Ok(())
         } else {
-            Err(format!("{beats} heartbeats"))
+            Err(format!("{heartbeats} heartbeats"))
         }
     })
     .await?;
@@ -71,7 +71,7 @@ async fn a_lost_response_duplicates_no_event() -> anyhow::Result<()> {
 async fn a_final_report_is_resent_unchanged_after_a_lost_response() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let worker = world.start()?;
-    wait_until("the work to begin", Duration::from_secs(20), async || {
+    wait_until("the first heartbeat", Duration::from_secs(20), async || {
         if world.orchestrator.heartbeat_count() > 0 {
             Ok(())
         } else {
@@ -96,9 +96,9 @@ async fn registration_is_retried_while_the_orchestrator_is_unavailable() -> anyh
     world.set_orchestrator(FakeBehavior::Unavailable);
     let worker = world.start()?;
     let log = world.attempt_directory().join("log");
-    wait_until("a first try", Duration::from_secs(20), async || {
+    wait_until("a first attempt", Duration::from_secs(20), async || {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
-        if log.contains("registering again") {
+        if log.contains("retrying to register") {
             Ok(())
         } else {
             Err(log)

@@ -1,4 +1,4 @@
-//! The line between a worker and its orchestrator is open and passes nothing on (`docs/faults.md`, row 16).
+//! The connection between a worker and the orchestrator stays open and forwards nothing (`docs/faults.md`, row 16).
 
 use std::time::{Duration, Instant};
 
@@ -7,9 +7,9 @@ use url::Url;
 use whim_testkit::proxy::Proxy;
 
 use crate::orchestrator::FakeBehavior;
-use crate::world::{FILES, REPO, World, wait_until_dead};
+use crate::world::{FILES, REPO, World, wait_until_exited};
 
-/// In seconds. A fifth of it is what the worker has left for ending its agent.
+/// In seconds. The worker has a fifth of it to terminate its agent.
 const LEASE: u64 = 15;
 
 async fn world(script: &str) -> anyhow::Result<(World, Proxy)> {
@@ -31,15 +31,15 @@ async fn a_partitioned_worker_terminates_its_agent_before_its_lease_expires() ->
     let pushed = world.pushed(1).await?;
 
     line.half_open();
-    // Every renewal was before this: nobody else gets the item before the lease has passed since.
+    // The last renewal was before this, so the work item is not reassigned until the lease has passed since.
     let cut = Instant::now();
     let ended = worker.ended().await?;
     let took = cut.elapsed();
 
     assert_eq!(ended.code, Some(4), "{}", ended.log);
     assert!(took < Duration::from_secs(LEASE), "it took {took:?}");
-    wait_until_dead(&world.note("pids")?).await?;
-    // What was on its way when the line broke arrives now, and counts no more.
+    wait_until_exited(&world.script_output("pids")?).await?;
+    // Requests that were in flight arrive now, and must have no effect.
     world.set_orchestrator(FakeBehavior::LeaseLost);
     line.heal();
     assert_eq!(world.branch_head(), Some(pushed));
@@ -67,7 +67,7 @@ async fn events_of_a_partition_are_reported_afterwards_once_and_in_order() -> an
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert!(
         !known.iter().any(|event| event == "commit"),
-        "the line was dead: {known:?}"
+        "reported during the partition: {known:?}"
     );
     let events = world.orchestrator.ralph_events();
     let commits = events.iter().filter(|event| *event == "commit");

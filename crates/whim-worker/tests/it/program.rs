@@ -16,7 +16,7 @@ fn help_lists_the_settings_and_the_exit_codes() -> anyhow::Result<()> {
     for part in [
         "WORKER_ID: the UUID of this worker [required]",
         "HEARTBEAT_INTERVAL_SECONDS",
-        "   4  the item was taken away",
+        "   4  the lease was lost",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
@@ -70,6 +70,9 @@ fn a_missing_secret_is_named() -> anyhow::Result<()> {
     let output = whim_worker(&[], &settings)?;
     let log = String::from_utf8(output.stderr)?;
     assert_eq!(output.status.code(), Some(1));
-    assert!(log.contains("there is no /nowhere/worker-token"), "{log}");
+    assert!(
+        log.contains("the secret /nowhere/worker-token is missing"),
+        "{log}"
+    );
     Ok(())
 }

@@ -32,7 +32,7 @@ async fn an_attempt_after_a_killed_worker_resumes_from_the_pushed_branch() -> an
     world.write_ralph("begin; part; complete")?;
     world.run_expecting(0).await?;
 
-    assert!(world.note("spec-at-start")?.contains(FIRST_DONE));
+    assert!(world.script_output("spec-at-start")?.contains(FIRST_DONE));
     let commits = world.github.log(REPO, &format!("main..{BRANCH}"));
     assert_eq!(commits.len(), 2);
     assert_eq!(commits[1].hash, first);
@@ -53,7 +53,7 @@ async fn ticks_whose_commit_is_not_on_the_branch_do_not_count() -> anyhow::Resul
 
     world.run_expecting(0).await?;
 
-    assert_eq!(world.note("spec-at-start")?, SPEC);
+    assert_eq!(world.script_output("spec-at-start")?, SPEC);
     Ok(())
 }
 
@@ -71,7 +71,7 @@ async fn ticks_of_a_deleted_branch_do_not_count() -> anyhow::Result<()> {
 
     world.run_expecting(0).await?;
 
-    assert_eq!(world.note("spec-at-start")?, SPEC);
+    assert_eq!(world.script_output("spec-at-start")?, SPEC);
     Ok(())
 }
 
@@ -85,7 +85,7 @@ async fn submitted_ticks_are_kept() -> anyhow::Result<()> {
 
     world.run_expecting(0).await?;
 
-    assert_eq!(world.note("spec-at-start")?, spec);
+    assert_eq!(world.script_output("spec-at-start")?, spec);
     Ok(())
 }
 
@@ -105,7 +105,7 @@ async fn commits_pushed_by_others_are_not_overwritten() -> anyhow::Result<()> {
     assert_eq!(failure.cause, FailureCause::Crash);
     assert_eq!(
         failure.reason,
-        "somebody else pushed to the branch while it was worked on"
+        "the branch was changed on GitHub by someone else during the attempt"
     );
     assert_eq!(world.branch_head(), Some(theirs));
     Ok(())
@@ -141,7 +141,7 @@ async fn an_agent_cannot_remove_earlier_commits() -> anyhow::Result<()> {
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::Crash);
     assert!(
-        failure.reason.contains("does not contain what was on"),
+        failure.reason.contains("does not contain the earlier commits of"),
         "{}",
         failure.reason
     );

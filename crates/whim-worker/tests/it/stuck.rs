@@ -46,7 +46,7 @@ async fn used_up_iterations_have_their_own_failure_cause() -> anyhow::Result<()>
     assert_eq!(failure.cause, FailureCause::IterationsUsedUp);
     assert_eq!(
         failure.reason,
-        "the iterations of this attempt are used up (1 iteration); 1 of 2 tasks are done"
+        "the attempt used all of its iterations (1 iteration); 1 of 2 tasks are done"
     );
     Ok(())
 }
@@ -60,7 +60,7 @@ async fn ticks_without_commits_do_not_count() -> anyhow::Result<()> {
 
     assert_eq!(
         world.stuck()?.reason,
-        "every task is ticked, but there is not a single commit"
+        "every task is ticked, but there are no commits"
     );
     assert_eq!(world.branch_head(), None);
     assert_eq!(world.orchestrator.checkpoint(), None);

@@ -23,7 +23,7 @@ async fn failed_tests_prevent_the_pull_request_and_keep_the_branch() -> anyhow::
     assert!(
         failure
             .reason
-            .starts_with("the project's tests are red: `npm test` (1 failed, 1 passed); exit code 1\n\n"),
+            .starts_with("the project's tests failed: `npm test` (1 failed, 1 passed); exit code 1\n\n"),
         "{}",
         failure.reason
     );

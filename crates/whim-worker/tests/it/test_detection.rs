@@ -2,7 +2,7 @@ use std::fs;
 
 use whim_worker::checks::detect;
 
-/// The commands for a project of these files, one a line; what was made in the temporary directory shows as such.
+/// The commands for a project with these files, separated by `; `.
 fn commands(files: &[(&str, &str)]) -> anyhow::Result<String> {
     let root = tempfile::tempdir()?;
     for (path, content) in files {

@@ -143,7 +143,7 @@ async fn a_spec_in_the_repository_is_not_overwritten() -> anyhow::Result<()> {
 
     world.run_expecting(0).await?;
 
-    let arguments = world.note("arguments")?;
+    let arguments = world.script_output("arguments")?;
     assert!(arguments.contains("--spec\n.ai/SPEC.md\n"), "{arguments}");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "SPEC.md").as_deref(),
@@ -164,10 +164,10 @@ async fn ralph_is_started_with_the_documented_arguments() -> anyhow::Result<()> 
     world.run_expecting(0).await?;
 
     let arguments = world
-        .note("arguments")?
+        .script_output("arguments")?
         .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
         .replace(&world.attempt_directory().display().to_string(), "[attempt]");
-    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook ask-before-edit --pre-edit-hook [attempt]/workspace/desk --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
     Ok(())
 }
 
@@ -204,7 +204,7 @@ async fn a_project_without_tests_gets_its_pull_request() -> anyhow::Result<()> {
     assert_eq!(world.completion()?.tests, None);
     let body = world.github.pulls(REPO)[0].body.clone().unwrap_or_default();
     assert!(
-        body.contains("This project has no tests that Whim knows how to run."),
+        body.contains("This project has no tests that Whim can run."),
         "{body}"
     );
     Ok(())
