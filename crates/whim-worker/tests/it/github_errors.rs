@@ -7,7 +7,7 @@ use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 const GIT: &str = "/{owner}/{repo}.git/{*rest}";
 
 async fn check(world: World, cause: FailureCause, reason: &str) -> anyhow::Result<World> {
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
     let failure = world.failure()?;
     assert_eq!(
         (failure.cause, failure.reason.contains(reason)),
@@ -20,7 +20,7 @@ async fn check(world: World, cause: FailureCause, reason: &str) -> anyhow::Resul
 }
 
 #[tokio::test]
-async fn a_token_that_may_not_push_is_found_out_before_any_work() -> anyhow::Result<()> {
+async fn a_token_without_push_permission_is_detected_before_the_agent_starts() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let permissions = Permissions {
         contents: Access::Read,
@@ -34,14 +34,14 @@ async fn a_token_that_may_not_push_is_found_out_before_any_work() -> anyhow::Res
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::PushRefused);
     assert!(failure.reason.contains("403"), "{}", failure.reason);
-    assert!(world.note("arguments").is_err(), "the agent was started");
+    assert!(world.script_output("arguments").is_err(), "the agent was started");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_repository_that_the_token_does_not_see_cannot_be_used() -> anyhow::Result<()> {
+async fn a_repository_invisible_to_the_token_is_unusable() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
-    let token = world.github.create_token("nobody", Permissions::NONE);
+    let token = world.github.create_token("no-access", Permissions::NONE);
 
     let ended = world.start_with_token(&token)?.ended().await?;
 
@@ -51,7 +51,7 @@ async fn a_repository_that_the_token_does_not_see_cannot_be_used() -> anyhow::Re
 }
 
 #[tokio::test]
-async fn a_token_that_was_revoked_is_told_from_one_that_may_not() -> anyhow::Result<()> {
+async fn a_revoked_token_is_distinguished_from_a_missing_permission() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 
     let ended = world.start_with_token("ghp_revoked")?.ended().await?;
@@ -62,7 +62,7 @@ async fn a_token_that_was_revoked_is_told_from_one_that_may_not() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn a_push_that_is_refused_for_good_ends_the_attempt_with_githubs_words() -> anyhow::Result<()> {
+async fn a_rejected_push_ends_the_attempt_with_githubs_message() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     world.github.refuse_push(REPO);
     let world = check(
@@ -76,18 +76,23 @@ async fn a_push_that_is_refused_for_good_ends_the_attempt_with_githubs_words() -
 }
 
 #[tokio::test]
-async fn an_empty_repository_cannot_be_used() -> anyhow::Result<()> {
+async fn an_empty_repository_is_unusable() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     world
         .github
         .bare_repository(REPO)
         .run(["update-ref", "-d", "refs/heads/main"])?;
-    check(world, FailureCause::WorkspaceUnusable, "the repository is empty").await?;
+    check(
+        world,
+        FailureCause::WorkspaceUnusable,
+        "the repository or its default branch is empty",
+    )
+    .await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_base_that_is_missing_is_named() -> anyhow::Result<()> {
+async fn a_missing_base_branch_is_named() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?.assigned(|registered| {
         registered.work_item.metadata.base = Some(whim_core::BranchName::parse("release").unwrap());
     });
@@ -101,7 +106,7 @@ async fn a_base_that_is_missing_is_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_base_itself_is_never_worked_on() -> anyhow::Result<()> {
+async fn the_base_branch_is_never_changed() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?.assigned(|registered| {
         registered.work_item.branch = whim_core::BranchName::parse("main").unwrap();
     });
@@ -109,7 +114,7 @@ async fn the_base_itself_is_never_worked_on() -> anyhow::Result<()> {
     let world = check(
         world,
         FailureCause::WorkspaceUnusable,
-        "the branch main is the one",
+        "the branch main is the base or default branch",
     )
     .await?;
     assert_eq!(world.github.branch_head(REPO, "main"), before);
@@ -117,7 +122,7 @@ async fn the_base_itself_is_never_worked_on() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_github_that_is_away_is_waited_for_and_then_told() -> anyhow::Result<()> {
+async fn an_outage_of_github_is_retried_and_then_reported() -> anyhow::Result<()> {
     for status in [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS] {
         let world = World::new(FILES, HAPPY).await?;
         world
@@ -125,13 +130,13 @@ async fn a_github_that_is_away_is_waited_for_and_then_told() -> anyhow::Result<(
             .faults()
             .push(Fault::on(Method::GET, GIT).server_error(status).always());
         let world = check(world, FailureCause::GitHubUnavailable, status.as_str()).await?;
-        assert!(world.github.requests().len() > 1, "it was not tried again");
+        assert!(world.github.requests().len() > 1, "it was not retried");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_short_absence_of_github_goes_unnoticed() -> anyhow::Result<()> {
+async fn a_short_outage_of_github_is_retried() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     world.github.faults().push(
         Fault::on(Method::GET, GIT)
@@ -143,15 +148,15 @@ async fn a_short_absence_of_github_goes_unnoticed() -> anyhow::Result<()> {
         .faults()
         .push(Fault::on(Method::POST, "/{owner}/{repo}.git/git-upload-pack").cut_before());
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.github.faults().pending(), 0);
     Ok(())
 }
 
 #[tokio::test]
-async fn commits_that_could_not_be_pushed_go_with_the_next_ones() -> anyhow::Result<()> {
-    let script = "begin; greet; tell half; await go; part; complete";
+async fn commits_of_a_failed_push_are_pushed_with_the_next_ones() -> anyhow::Result<()> {
+    let script = "begin; greet; signal half; await go; part; complete";
     let world = World::new(FILES, script).await?;
     // The first is the try before any work, the second the first commit.
     let push = Fault::on(Method::POST, "/{owner}/{repo}.git/git-receive-pack");
@@ -160,7 +165,7 @@ async fn commits_that_could_not_be_pushed_go_with_the_next_ones() -> anyhow::Res
         .faults()
         .push(push.server_error(StatusCode::SERVICE_UNAVAILABLE).times(1));
     let worker = world.start()?;
-    world.told("half").await?;
+    world.signalled("half").await?;
     whim_testkit::wait::wait_until("a failed push", std::time::Duration::from_secs(20), async || {
         let notices = world.orchestrator.notices();
         if notices.iter().any(|notice| notice.contains("pushed later")) {
@@ -170,7 +175,7 @@ async fn commits_that_could_not_be_pushed_go_with_the_next_ones() -> anyhow::Res
         }
     })
     .await?;
-    world.tell("go")?;
+    world.signal("go")?;
 
     let ended = worker.ended().await?;
     assert_eq!(ended.code, Some(0), "{}", ended.log);
@@ -179,12 +184,12 @@ async fn commits_that_could_not_be_pushed_go_with_the_next_ones() -> anyhow::Res
 }
 
 #[tokio::test]
-async fn a_push_whose_answer_is_lost_is_found_again() -> anyhow::Result<()> {
+async fn a_push_with_a_lost_response_is_detected() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let push = Fault::on(Method::POST, "/{owner}/{repo}.git/git-receive-pack");
     world.github.faults().push(push.cut_after().times(2));
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.github.faults().pending(), 0);
     assert_eq!(world.github.log(REPO, &format!("main..{BRANCH}")).len(), 2);
@@ -193,13 +198,13 @@ async fn a_push_whose_answer_is_lost_is_found_again() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_github_that_went_away_for_good_ends_the_attempt_without_blame() -> anyhow::Result<()> {
+async fn a_long_outage_of_github_ends_the_attempt_as_github_unavailable() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let push = Fault::on(Method::POST, "/{owner}/{repo}.git/git-receive-pack");
     world
         .github
         .faults()
         .push(push.server_error(StatusCode::BAD_GATEWAY).always());
-    check(world, FailureCause::GitHubUnavailable, "GitHub is not available").await?;
+    check(world, FailureCause::GitHubUnavailable, "GitHub is unavailable").await?;
     Ok(())
 }

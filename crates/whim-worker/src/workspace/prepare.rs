@@ -1,4 +1,4 @@
-//! Making the workspace.
+//! Creates the workspace of a work item.
 
 use std::fs;
 use std::io;
@@ -11,71 +11,97 @@ use whim_core::redact::Redactor;
 use whim_core::{BranchName, CommitHash, FailureCause};
 use whim_service::chain::chain;
 
-use super::branch::{NoStart, RemoteRefs, Start, reference};
-use super::{Layout, PushError, Ready, Workspace, spec_file};
-use crate::git::{Git, GitError, RemoteError, RemoteProblem};
+use super::branch::{InvalidStart, RemoteRefs, StartPoint, reference};
+use super::handle::Workspace;
+use super::layout::Layout;
+use super::push::PushError;
+use super::{checkout, spec_file};
+use crate::git::{Git, GitError, RemoteError, RemoteErrorKind};
 use crate::outcome::{Failure, is_disk_full};
-use crate::patience::patiently;
+use crate::report::Reporter;
+use crate::retry::retry_until_deadline;
 
-/// What is kept out of the agent's commits, and with them out of the pull request.
-const EXCLUDED: &str = "# Whim's own files\n/SPEC.md\n/.ai/\n";
+/// Excluded from the agent's commits, and so from the pull request.
+const EXCLUDED: &str = "# Files of Whim\n/SPEC.md\n/.ai/\n";
 
-/// The window reads nothing but objects: no index that the agent may have forged.
+/// Ignore auxiliary files of the object database, which the agent can forge.
 const WINDOW_SETTINGS: [(&str, &str); 3] = [
     ("core.commitGraph", "false"),
     ("core.multiPackIndex", "false"),
     ("uploadpack.allowFilter", "false"),
 ];
 
-/// Why the workspace could not be made.
 #[derive(Debug, thiserror::Error)]
-enum Unprepared {
+enum PrepareError {
     #[error("the repository cannot be read")]
     Remote(#[from] RemoteError),
     #[error(transparent)]
-    NoStart(#[from] NoStart),
+    InvalidStart(#[from] InvalidStart),
     #[error("the branch cannot be pushed")]
     Push(#[from] PushError),
-    #[error("making the workspace")]
+    #[error("creating the workspace")]
     Git(#[from] GitError),
-    #[error("making the workspace")]
+    #[error("creating the workspace")]
     Io(#[from] io::Error),
-    #[error("git gave no hash where there has to be one")]
+    #[error("git printed an invalid commit hash")]
     Hash(#[from] whim_core::InvalidName),
-    #[error("the checklist cannot be written to {path}; the repository may have something else there")]
+    #[error(
+        "the checklist cannot be written to {path}; the repository may contain a link or directory of that name"
+    )]
     Spec { path: &'static str, source: io::Error },
 }
 
-/// Makes the workspace of an item: clones, makes or resumes the branch, checks that it can be pushed, and writes the
-/// checklist.
+#[derive(Debug)]
+pub struct Ready {
+    pub workspace: Workspace,
+    /// The checklist, with the ticks of earlier attempts whose commits are on the branch.
+    pub spec: SpecDocument,
+}
+
+impl Ready {
+    /// Reports what an earlier attempt has done, if any.
+    pub(crate) fn report_resumed(&self, reporter: &Reporter) {
+        if let Some(head) = self.workspace.remote_head() {
+            let done = self.spec.done_count();
+            let total = self.spec.tasks().len();
+            reporter.notice(&format!(
+                "Resuming {} at {}: {done} of {total} tasks are done",
+                self.workspace.branch,
+                &head.as_str()[..12],
+            ));
+        }
+    }
+}
+
+/// Clones the repository, creates or resumes the branch, checks that it can be pushed, and writes the checklist.
 ///
 /// # Errors
-/// The repository cannot be used, does not take pushes, or GitHub is away for longer than `patience`.
+/// The repository cannot be used or pushed to, or GitHub is unavailable for longer than `retry_timeout`.
 pub async fn prepare(
     git: Git,
     layout: Layout,
     assignment: &Assignment,
-    patience: Duration,
+    retry_timeout: Duration,
     redactor: Arc<Redactor>,
 ) -> Result<Ready, Failure> {
-    make(git, layout, assignment, patience, redactor)
+    create(git, layout, assignment, retry_timeout, redactor)
         .await
         .map_err(Failure::from)
 }
 
-async fn make(
+async fn create(
     git: Git,
     layout: Layout,
     assignment: &Assignment,
-    patience: Duration,
+    retry_timeout: Duration,
     redactor: Arc<Redactor>,
-) -> Result<Ready, Unprepared> {
+) -> Result<Ready, PrepareError> {
     let Assignment { branch, metadata, .. } = assignment;
-    let refs = patiently("asking GitHub for the branches", patience, async || {
+    let refs = retry_until_deadline("listing the branches", retry_timeout, async || {
         list_refs(&git, &layout, branch, metadata.base.as_ref()).await
     })
     .await?;
-    let Start { base, branch_head } = refs.start(branch, metadata.base.as_ref())?;
+    let StartPoint { base, branch_head } = refs.start(branch, metadata.base.as_ref())?;
     git.local(
         &layout.private,
         &[
@@ -88,7 +114,7 @@ async fn make(
         ],
     )
     .await?;
-    patiently("cloning", patience, async || {
+    retry_until_deadline("fetching", retry_timeout, async || {
         fetch(&git, &layout, [Some(&base), branch_head.as_ref().map(|_| branch)]).await
     })
     .await?;
@@ -114,14 +140,19 @@ async fn make(
         layout,
         redactor,
     };
-    patiently("trying to push", patience, async || workspace.try_push().await).await?;
+    retry_until_deadline(
+        "checking that the branch can be pushed",
+        retry_timeout,
+        async || workspace.check_push().await,
+    )
+    .await?;
     workspace.clone_for_agent().await?;
-    workspace.open_window().await?;
+    workspace.create_window().await?;
     if workspace.tracks(contract_files::SPEC).await? {
         workspace.spec_path = contract_files::SPEC_IN_AI;
     }
     let spec = workspace.accepted_spec(assignment).await?;
-    workspace.write_spec(&spec).map_err(|source| Unprepared::Spec {
+    workspace.write_spec(&spec).map_err(|source| PrepareError::Spec {
         path: workspace.spec_path,
         source,
     })?;
@@ -170,7 +201,7 @@ async fn fetch(git: &Git, layout: &Layout, branches: [Option<&BranchName>; 2]) -
     git.remote(&layout.mirror, &arguments).await.map(drop)
 }
 
-async fn head_of(git: &Git, layout: &Layout, branch: &BranchName) -> Result<CommitHash, Unprepared> {
+async fn head_of(git: &Git, layout: &Layout, branch: &BranchName) -> Result<CommitHash, PrepareError> {
     let revision = format!("{}^{{commit}}", reference(branch));
     let hash = git
         .local(
@@ -181,42 +212,11 @@ async fn head_of(git: &Git, layout: &Layout, branch: &BranchName) -> Result<Comm
     Ok(CommitHash::parse(hash.lines().last().unwrap_or_default())?)
 }
 
-/// A checkout of a branch of the mirror, sharing no file with it: links would let the agent write into the mirror.
-async fn check_out_into(
-    git: &Git,
-    layout: &Layout,
-    branch: &BranchName,
-    target: &std::path::Path,
-) -> Result<(), GitError> {
-    let branch = format!("--branch={branch}");
-    git.local(
-        &layout.private,
-        &[
-            &"clone",
-            &"--quiet",
-            &"--no-hardlinks",
-            &"--template=",
-            &"--no-recurse-submodules",
-            &branch,
-            &"--",
-            &layout.mirror,
-            &target,
-        ],
-    )
-    .await
-    .map(drop)
-}
-
-/// A clean checkout of what was pushed.
-pub(super) async fn check_out(git: &Git, layout: &Layout, branch: &BranchName) -> Result<(), GitError> {
-    check_out_into(git, layout, branch, &layout.check).await
-}
-
 impl Workspace {
-    async fn clone_for_agent(&self) -> Result<(), Unprepared> {
+    async fn clone_for_agent(&self) -> Result<(), PrepareError> {
         let repository = &self.layout.repository;
-        check_out_into(&self.git, &self.layout, &self.branch, repository).await?;
-        // The last call of git in there: from now on the agent may have been at it.
+        checkout::check_out(&self.git, &self.layout, &self.branch, repository).await?;
+        // The last git command in the workspace: it is untrusted once the agent has run.
         self.git
             .local(
                 repository,
@@ -229,7 +229,7 @@ impl Workspace {
         Ok(())
     }
 
-    async fn open_window(&self) -> Result<(), Unprepared> {
+    async fn create_window(&self) -> Result<(), PrepareError> {
         let window = &self.layout.window;
         self.git
             .local(
@@ -249,7 +249,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// Whether the repository itself has this file.
+    /// Whether the repository contains this file.
     async fn tracks(&self, path: &str) -> Result<bool, GitError> {
         for commit in [&self.base_head, &self.anchor] {
             let found = self
@@ -273,8 +273,8 @@ impl Workspace {
         Ok(false)
     }
 
-    /// Ticks of earlier attempts count only together with the commits that they belong to (`DESIGN.md`, decision 9).
-    /// Without such a head the ticks are those of whoever submitted the checklist.
+    /// Ticks of earlier attempts only count if the commits that they belong to are on the branch. Without a head, the
+    /// ticks were submitted with the checklist and count.
     async fn accepted_spec(&self, assignment: &Assignment) -> Result<SpecDocument, GitError> {
         let spec = SpecDocument::parse(assignment.spec.as_str());
         let Some(head) = &assignment.head_sha else {
@@ -283,21 +283,21 @@ impl Workspace {
         if self.contains(head).await? {
             Ok(spec)
         } else {
-            tracing::warn!(%head, "the ticks of the checklist belong to a commit that is not on the branch");
+            tracing::warn!(%head, "ignoring the ticks of the checklist, whose commit is not on the branch");
             Ok(spec_file::without_ticks(&spec))
         }
     }
 
-    /// Whether the branch on GitHub has this commit.
+    /// Whether the branch on GitHub contains this commit.
     async fn contains(&self, commit: &CommitHash) -> Result<bool, GitError> {
         let Some(head) = &self.remote_head else {
             return Ok(false);
         };
         let mirror = &self.layout.mirror;
         let revision = format!("{commit}^{{commit}}");
-        let is_known = self
+        let exists = self
             .git
-            .answers_yes(
+            .succeeds(
                 mirror,
                 &[
                     &"rev-parse",
@@ -308,10 +308,10 @@ impl Workspace {
                 ],
             )
             .await?;
-        Ok(is_known
+        Ok(exists
             && self
                 .git
-                .answers_yes(
+                .succeeds(
                     mirror,
                     &[&"merge-base", &"--is-ancestor", &commit.as_str(), &head.as_str()],
                 )
@@ -319,22 +319,22 @@ impl Workspace {
     }
 }
 
-impl From<Unprepared> for Failure {
-    fn from(error: Unprepared) -> Self {
-        let words = chain(&error).to_string();
+impl From<PrepareError> for Failure {
+    fn from(error: PrepareError) -> Self {
+        let reason = chain(&error).to_string();
         let cause = match &error {
-            _ if is_disk_full(&words) => FailureCause::DiskFull,
-            Unprepared::Remote(RemoteError { problem, .. }) => match problem {
-                RemoteProblem::Away => FailureCause::GitHubUnavailable,
-                RemoteProblem::BadToken => FailureCause::GitHubRefused,
-                RemoteProblem::Denied | RemoteProblem::NotFound | RemoteProblem::Other => {
+            _ if is_disk_full(&reason) => FailureCause::DiskFull,
+            PrepareError::Remote(RemoteError { kind, .. }) => match kind {
+                RemoteErrorKind::Unavailable => FailureCause::GitHubUnavailable,
+                RemoteErrorKind::InvalidToken => FailureCause::GitHubRefused,
+                RemoteErrorKind::Denied | RemoteErrorKind::NotFound | RemoteErrorKind::Other => {
                     FailureCause::WorkspaceUnusable
                 }
             },
-            Unprepared::NoStart(_) | Unprepared::Spec { .. } => FailureCause::WorkspaceUnusable,
-            Unprepared::Push(error) => error.cause(),
-            Unprepared::Git(_) | Unprepared::Io(_) | Unprepared::Hash(_) => FailureCause::Crash,
+            PrepareError::InvalidStart(_) | PrepareError::Spec { .. } => FailureCause::WorkspaceUnusable,
+            PrepareError::Push(error) => error.cause(),
+            PrepareError::Git(_) | PrepareError::Io(_) | PrepareError::Hash(_) => FailureCause::Crash,
         };
-        Self::new(cause, words)
+        Self::new(cause, reason)
     }
 }

@@ -2,7 +2,7 @@ use std::fs;
 
 use whim_worker::checks::detect;
 
-/// The commands for a project of these files, one a line; what was made in the temporary directory shows as such.
+/// The commands for a project with these files, separated by `; `.
 fn commands(files: &[(&str, &str)]) -> anyhow::Result<String> {
     let root = tempfile::tempdir()?;
     for (path, content) in files {
@@ -26,7 +26,7 @@ const SCRIPT: &str = r#"{"scripts": {"test": "x"}}"#;
 const WITH_DEPENDENCY: &str = r#"{"scripts": {"test": "x"}, "devDependencies": {"jest": "30"}}"#;
 
 #[test]
-fn every_known_kind_of_project_is_found() -> anyhow::Result<()> {
+fn every_supported_kind_of_project_is_detected() -> anyhow::Result<()> {
     for (files, expected) in [
         (&[("Cargo.toml", "")][..], "cargo test --workspace"),
         (&[("package.json", SCRIPT)], "npm test"),
@@ -99,7 +99,7 @@ fn every_known_kind_of_project_is_found() -> anyhow::Result<()> {
 }
 
 #[test]
-fn projects_without_tests_have_none() -> anyhow::Result<()> {
+fn projects_without_tests_have_no_plan() -> anyhow::Result<()> {
     for files in [
         &[("README.md", "")][..],
         &[(
@@ -118,7 +118,7 @@ fn projects_without_tests_have_none() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_first_kind_decides_where_there_are_several() -> anyhow::Result<()> {
+fn the_first_matching_kind_of_project_decides() -> anyhow::Result<()> {
     let makefile = ("Makefile", "test:\n\ttrue\n");
     assert_eq!(
         commands(&[("Cargo.toml", ""), ("package.json", SCRIPT), makefile])?,

@@ -7,7 +7,7 @@ use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let complete = world.completion()?;
     let pulls = world.github.pulls(REPO);
@@ -55,7 +55,7 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn every_commit_is_pushed_at_once_and_its_ticks_are_told_with_it() -> anyhow::Result<()> {
+async fn every_commit_is_pushed_immediately_and_reported_with_its_ticks() -> anyhow::Result<()> {
     let world = World::new(FILES, "begin; greet; await go; part; complete").await?;
     let worker = world.start()?;
 
@@ -74,7 +74,7 @@ async fn every_commit_is_pushed_at_once_and_its_ticks_are_told_with_it() -> anyh
         spec.contains("- [x] Add a greeting\n- [ ] Add a farewell"),
         "{spec}"
     );
-    world.tell("go")?;
+    world.signal("go")?;
     assert_eq!(worker.ended().await?.code, Some(0));
 
     let (spec, head) = world.orchestrator.checkpoint().unwrap();
@@ -89,10 +89,10 @@ async fn every_commit_is_pushed_at_once_and_its_ticks_are_told_with_it() -> anyh
 }
 
 #[tokio::test]
-async fn events_are_passed_on_in_order_with_rising_numbers() -> anyhow::Result<()> {
+async fn events_are_reported_in_order_with_increasing_sequence_numbers() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let per_task = ["iteration", "tool", "commit", "task_complete", "iteration_done"];
     let mut expected = vec!["started"];
@@ -101,7 +101,7 @@ async fn events_are_passed_on_in_order_with_rising_numbers() -> anyhow::Result<(
     assert_eq!(world.orchestrator.ralph_events(), expected);
     let stages: Vec<&str> = world
         .orchestrator
-        .events()
+        .worker_events()
         .iter()
         .filter_map(|event| {
             if let WorkerEventBody::Stage { stage } = event {
@@ -128,7 +128,7 @@ async fn the_checklist_stays_out_of_the_pull_request() -> anyhow::Result<()> {
         git diff --cached --quiet || exit 9; part; complete";
     let world = World::new(FILES, script).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     for path in ["SPEC.md", ".ai/new-learnings.md"] {
         assert_eq!(world.github.read_file(REPO, BRANCH, path), None, "{path}");
@@ -137,13 +137,13 @@ async fn the_checklist_stays_out_of_the_pull_request() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_repository_with_a_spec_of_its_own_keeps_it() -> anyhow::Result<()> {
+async fn a_spec_in_the_repository_is_not_overwritten() -> anyhow::Result<()> {
     let files = [FILES, &[("SPEC.md", "# Theirs\n")]].concat();
     let world = World::new(&files, HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
-    let arguments = world.note("arguments")?;
+    let arguments = world.script_output("arguments")?;
     assert!(arguments.contains("--spec\n.ai/SPEC.md\n"), "{arguments}");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "SPEC.md").as_deref(),
@@ -153,7 +153,7 @@ async fn a_repository_with_a_spec_of_its_own_keeps_it() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn ralph_is_called_as_its_contract_says() -> anyhow::Result<()> {
+async fn ralph_is_started_with_the_documented_arguments() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY)
         .await?
         .with("CLAUDE_MODEL", "some-model")
@@ -161,13 +161,13 @@ async fn ralph_is_called_as_its_contract_says() -> anyhow::Result<()> {
         .with("LOCK_WAIT_TIMEOUT_SECONDS", "1.5")
         .with("LANG", "C.UTF-8");
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let arguments = world
-        .note("arguments")?
+        .script_output("arguments")?
         .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
         .replace(&world.attempt_directory().display().to_string(), "[attempt]");
-    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook ask-before-edit --pre-edit-hook [attempt]/workspace/desk --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
     Ok(())
 }
 
@@ -185,7 +185,7 @@ async fn counts_of_the_tests_are_reported() -> anyhow::Result<()> {
     ];
     let world = World::new(&files, HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let tests = world.completion()?.tests.unwrap();
     assert_eq!(
@@ -199,19 +199,19 @@ async fn counts_of_the_tests_are_reported() -> anyhow::Result<()> {
 async fn a_project_without_tests_gets_its_pull_request() -> anyhow::Result<()> {
     let world = World::new(&[("README.md", "# Shop\n")], HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.completion()?.tests, None);
     let body = world.github.pulls(REPO)[0].body.clone().unwrap_or_default();
     assert!(
-        body.contains("This project has no tests that Whim knows how to run."),
+        body.contains("This project has no tests that Whim can run."),
         "{body}"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_base_of_the_items_own_is_used() -> anyhow::Result<()> {
+async fn the_base_branch_of_the_work_item_is_used() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     world
         .github
@@ -220,7 +220,7 @@ async fn a_base_of_the_items_own_is_used() -> anyhow::Result<()> {
         registered.work_item.metadata.base = Some(whim_core::BranchName::parse("next").unwrap());
     });
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.github.pulls(REPO)[0].base, "next");
     assert_eq!(

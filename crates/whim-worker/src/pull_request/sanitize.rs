@@ -1,4 +1,4 @@
-//! Texts from outside that do nothing on GitHub: nobody is called, nothing is closed, nothing is hidden.
+//! Makes untrusted text inert on GitHub: it mentions no one, closes no issue, and contains no hidden text.
 
 use std::sync::LazyLock;
 
@@ -6,24 +6,24 @@ use regex::{Captures, Regex};
 
 use crate::text::shorten;
 
-/// Invisible; breaks what GitHub would act on, and leaves what a person reads.
+/// A zero-width space: invisible, but GitHub does not recognise references that contain it.
 const BREAK: char = '\u{200b}';
 
 static ACTIVE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
-        // A mention; the `@` of an address stands behind a letter and counts too.
+        // A mention. The `@` of an email address is included.
         r"(?<mention>@)",
-        // An issue here or elsewhere: `#12`, `GH-12`.
+        // A reference to an issue or pull request: `#12`, `GH-12`.
         r"|(?<issue>#|\b(?i:GH-))(?<number>\d)",
-        // A comment or an element.
+        // An HTML comment or element.
         r"|(?<element><)",
-        // A word that closes an issue.
-        r"|\b(?<word>(?i:close[sd]?|fix(?:e[sd])?|resolve[sd]?))\b",
+        // A keyword that closes an issue.
+        r"|\b(?<keyword>(?i:close[sd]?|fix(?:e[sd])?|resolve[sd]?))\b",
     ))
     .ok()
 });
 
-/// One line, without anything that GitHub acts on, and without invisible characters.
+/// Joins the lines, removes invisible characters and makes references inert. Truncates to `limit` characters.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     let visible: String = text
         .chars()
@@ -33,7 +33,7 @@ pub(super) fn one_line(text: &str, limit: usize) -> String {
     inert(&shorten(&line, limit))
 }
 
-/// The same for a text of several lines.
+/// Like [`one_line`], but keeps line breaks.
 pub(super) fn paragraph(text: &str, limit: usize) -> String {
     let visible: String = text
         .chars()
@@ -42,7 +42,7 @@ pub(super) fn paragraph(text: &str, limit: usize) -> String {
     inert(&shorten(visible.trim(), limit))
 }
 
-/// A piece of code within a line.
+/// Formats as inline code.
 pub(super) fn code(text: &str, limit: usize) -> String {
     format!("`{}`", one_line(text, limit).replace('`', "'"))
 }
@@ -62,26 +62,25 @@ fn inert(text: &str) -> String {
         if found.name("issue").is_some() {
             return format!("{}{BREAK}{}", group("issue"), group("number"));
         }
-        let word = group("word");
-        let behind = found.get(0).map_or("", |part| &text[part.end()..]);
-        if names_an_issue(behind) {
-            let (first, rest) = word.split_at(1);
+        let keyword = group("keyword");
+        let following = found.get(0).map_or("", |part| &text[part.end()..]);
+        if starts_with_issue(following) {
+            let (first, rest) = keyword.split_at(1);
             return format!("{first}{BREAK}{rest}");
         }
-        word.to_owned()
+        keyword.to_owned()
     });
     broken.into_owned()
 }
 
-/// Whether a text begins, after a colon or white space, with what could be an issue: `#1`, `GH-1`, `a/b#1`, a page.
-fn names_an_issue(text: &str) -> bool {
+/// Whether a text starts, after a colon or white space, with a reference to an issue: `#1`, `GH-1`, `a/b#1` or a URL.
+fn starts_with_issue(text: &str) -> bool {
     let issue = text.trim_start_matches(':').trim_start();
     let word = issue.split_whitespace().next().unwrap_or_default();
     issue.len() < text.len() && (word.contains('#') || word.contains("://") || word.starts_with("GH-"))
 }
 
-/// Control characters, and the invisible ones that can carry hidden instructions or turn the order of a text
-/// (`ATTACKS.md`, row 14).
+/// Control characters, and invisible characters that can hide instructions or reorder text (`docs/attacks.md`, row 14).
 fn is_invisible(character: char) -> bool {
     (character.is_control() && character != '\n' && character != '\t')
         || matches!(
@@ -98,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_acts() {
+    fn references_and_elements_are_made_inert() {
         let show = |text: &str| one_line(text, 200).replace(BREAK, "¦");
         assert_eq!(show("ask @octocat and @org/team"), "ask @¦octocat and @¦org/team");
         assert_eq!(show("Fixes #12, closes: GH-7"), "F¦ixes #¦12, c¦loses: GH-¦7");
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_texts_stay_as_they_are() {
+    fn ordinary_texts_are_unchanged() {
         for text in [
             "Add `hello()` to src/lib.rs",
             "C# and F#",
@@ -128,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn code_cannot_end_itself() {
+    fn inline_code_cannot_be_closed_by_its_content() {
         assert_eq!(code("npm `x` test", 50), "`npm 'x' test`");
     }
 
     proptest! {
         #[test]
-        fn no_text_mentions_anybody_or_names_an_issue(text in ".{0,60}") {
+        fn no_text_contains_a_mention_or_reference(text in ".{0,60}") {
             let inert = one_line(&text, 100);
             let active = Regex::new(r"@\w|#\d|GH-\d|<[!/a-zA-Z]").unwrap();
             prop_assert!(!active.is_match(&inert), "{inert}");

@@ -1,42 +1,40 @@
-//! Whether a file can be locked, and under which name.
+//! Decides whether a file is locked, and under which name.
 
 use std::path::{Component, Path, PathBuf};
 
 use ralph_contract::files;
 use whim_core::RelativePath;
 
-/// How many links may stand in for each other, as the kernel has it.
+/// Limit on symbolic links in a path, as in the kernel.
 const MAX_LINKS: usize = 40;
 
-/// Where a file is, as far as locks go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Nobody else works on it: it is outside the workspace, git's own, the checklist or one of the agent's own notes,
-    /// or it has a name that no repository of ours can have.
-    NobodyElses,
-    /// A file of the repository.
+pub(super) enum LockScope {
+    /// Not shared with other work items: outside of the workspace, inside `.git`, the checklist, one of the agent's
+    /// notes, or a name that [`RelativePath`] does not allow.
+    NotLockable,
     Repository(RelativePath),
 }
 
-impl Place {
-    /// Where `path` leads, links followed. `workspace` is canonical; `checklist` is relative to it.
+impl LockScope {
+    /// Follows symbolic links. `workspace` must be canonical; `path` and `checklist` are relative to it.
     pub(super) fn of(path: &Path, workspace: &Path, checklist: &str) -> Self {
         let real = resolve(&workspace.join(path));
         let Ok(inside) = real.strip_prefix(workspace) else {
-            return Self::NobodyElses;
+            return Self::NotLockable;
         };
         if [".git", files::AI_DIR, checklist]
             .iter()
             .any(|own| inside.starts_with(own))
         {
-            return Self::NobodyElses;
+            return Self::NotLockable;
         }
         let name = inside.to_str().and_then(|name| RelativePath::parse(name).ok());
-        name.map_or(Self::NobodyElses, Self::Repository)
+        name.map_or(Self::NotLockable, Self::Repository)
     }
 }
 
-/// The absolute path without links and dots, as far as it exists; the file itself may be about to be made.
+/// The absolute path without symbolic links and dots. The file, and directories above it, need not exist.
 fn resolve(path: &Path) -> PathBuf {
     let mut real = PathBuf::from("/");
     let mut rest: Vec<_> = path.components().rev().map(owned).collect();
@@ -75,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_files_of_the_repository_are_locked_and_each_under_one_name() {
+    fn only_files_of_the_repository_are_locked_each_under_one_name() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path().canonicalize().unwrap();
         let workspace = root.join("repository");
@@ -85,9 +83,9 @@ mod tests {
         symlink(root.join("elsewhere"), workspace.join("out")).unwrap();
         symlink("loop", workspace.join("loop")).unwrap();
         symlink(&workspace, root.join("in")).unwrap();
-        let name = |path: &str| match Place::of(Path::new(path), &workspace, "SPEC.md") {
-            Place::Repository(name) => Some(String::from(name)),
-            Place::NobodyElses => None,
+        let name = |path: &str| match LockScope::of(Path::new(path), &workspace, "SPEC.md") {
+            LockScope::Repository(name) => Some(String::from(name)),
+            LockScope::NotLockable => None,
         };
         let absolute = |path: &str| format!("{}/{path}", workspace.display());
 
@@ -122,15 +120,18 @@ mod tests {
         ] {
             assert_eq!(name(path), None, "{path}");
         }
-        // It cannot be written at all.
+        // A file behind a link loop cannot be written at all.
         assert_eq!(name("loop/x").as_deref(), Some("loop/x"));
     }
 
     #[test]
-    fn a_tracked_spec_is_a_file_like_any_other_where_the_checklist_is_elsewhere() {
+    fn a_tracked_spec_is_locked_if_the_checklist_is_another_file() {
         let workspace = tempfile::tempdir().unwrap();
         let workspace = workspace.path().canonicalize().unwrap();
-        let place = Place::of(Path::new("SPEC.md"), &workspace, files::SPEC_IN_AI);
-        assert_eq!(place, Place::Repository(RelativePath::parse("SPEC.md").unwrap()));
+        let scope = LockScope::of(Path::new("SPEC.md"), &workspace, files::SPEC_IN_AI);
+        assert_eq!(
+            scope,
+            LockScope::Repository(RelativePath::parse("SPEC.md").unwrap())
+        );
     }
 }

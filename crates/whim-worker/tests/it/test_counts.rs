@@ -1,8 +1,8 @@
 use whim_worker::checks::{Counts, counts};
 
-/// Captured from the runners that are named; Go, Maven and Gradle from their documentation.
+/// Captured from the named runners; those of Go, Maven and Gradle are from their documentation.
 #[test]
-fn the_counts_of_every_known_runner_are_read() {
+fn the_counts_of_every_supported_runner_are_read() {
     for (runner, output, passed, failed) in [
         (
             "cargo 1.95",

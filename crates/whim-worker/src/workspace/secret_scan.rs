@@ -1,4 +1,4 @@
-//! Looks for Whim's own credentials in what is about to leave (`ATTACKS.md`, row 33).
+//! Searches commits for Whim's own credentials before they are pushed (`docs/attacks.md`, row 33).
 
 use std::time::Duration;
 
@@ -8,17 +8,20 @@ use whim_core::CommitHash;
 use whim_core::redact::Redactor;
 use whim_service::process::{Deadlines, RunError};
 
-use super::Workspace;
+use super::handle::Workspace;
 use crate::git::GitError;
 
-const TIME_LIMIT: Duration = Duration::from_mins(10);
+const TIMEOUT: Duration = Duration::from_mins(10);
 const CHUNK_BYTES: usize = 256 * 1024;
-/// More than the longest form of a credential.
+/// Longer than any encoding of a credential.
 const OVERLAP_BYTES: usize = 16 * 1024;
 
-/// Whether one of the commits that are new in `head`, its message and author included, contains a credential. Each
-/// commit counts by itself: what one adds and the next removes would be on GitHub all the same.
-pub(super) async fn is_in_commits(workspace: &Workspace, head: &CommitHash) -> Result<bool, GitError> {
+/// Whether a new commit of `head`, including its message and author, contains a credential. Every commit is searched,
+/// because a credential that a later commit removes would still be pushed.
+pub(super) async fn commits_contain_secret(
+    workspace: &Workspace,
+    head: &CommitHash,
+) -> Result<bool, GitError> {
     let not_base = format!("^{}", workspace.base_head);
     let not_remote = format!(
         "^{}",
@@ -42,10 +45,10 @@ pub(super) async fn is_in_commits(workspace: &Workspace, head: &CommitHash) -> R
             &not_remote,
         ],
     );
-    let failed = |words: &str, code| GitError::Failed {
+    let failed = |message: &str, exit_code| GitError::Failed {
         command: "log".to_owned(),
-        code,
-        words: workspace.git.words(words),
+        exit_code,
+        message: workspace.git.sanitize(message),
     };
     let run = |source| GitError::Run {
         command: "log".to_owned(),
@@ -59,9 +62,9 @@ pub(super) async fn is_in_commits(workspace: &Workspace, head: &CommitHash) -> R
     };
     let mut child = command.spawn().map_err(|error| run(RunError::Spawn(error)))?;
     let Some(mut output) = child.take_stdout() else {
-        return Err(failed("it has no output", None));
+        return Err(failed("its output is not available", None));
     };
-    // Nobody reads it, and a full pipe would stop git.
+    // Closed, because a full pipe would block git.
     drop(child.take_stderr());
     let mut search = Search::new(&workspace.redactor);
     let scan = async {
@@ -76,11 +79,11 @@ pub(super) async fn is_in_commits(workspace: &Workspace, head: &CommitHash) -> R
             }
         }
     };
-    let found = timeout(TIME_LIMIT, scan).await;
+    let found = timeout(TIMEOUT, scan).await;
     let Ok(found) = found else {
         return Err(GitError::TimedOut {
             command: "log".to_owned(),
-            limit: TIME_LIMIT,
+            timeout: TIMEOUT,
         });
     };
     if found.map_err(watch)? {
@@ -95,7 +98,7 @@ pub(super) async fn is_in_commits(workspace: &Workspace, head: &CommitHash) -> R
     }
 }
 
-/// Looks for credentials in a text that comes in pieces.
+/// Searches a stream of chunks.
 struct Search<'r> {
     redactor: &'r Redactor,
     window: Vec<u8>,
@@ -113,7 +116,7 @@ impl<'r> Search<'r> {
         let excess = self.window.len().saturating_sub(OVERLAP_BYTES);
         self.window.drain(..excess);
         self.window.extend_from_slice(chunk);
-        // Credentials are ASCII: what is not UTF-8 around them changes nothing.
+        // Credentials are ASCII, so replacing invalid UTF-8 around them does not hide them.
         let text = String::from_utf8_lossy(&self.window);
         self.redactor.redact(&text) != *text
     }
@@ -124,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_is_found_across_pieces() {
+    fn a_credential_across_chunks_is_found() {
         let redactor = Redactor::new(["ghp_0123456789".to_owned()]);
         let mut search = Search::new(&redactor);
         assert!(!search.finds_in(&vec![0xff; 100_000]));
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_found_once() {
+    fn a_partial_credential_is_not_found() {
         let redactor = Redactor::new(["ghp_0123456789".to_owned()]);
         let mut search = Search::new(&redactor);
         assert!(!search.finds_in(b"ghp_012345678"));

@@ -1,4 +1,4 @@
-//! The environment of child processes: cleared, then only what is named here, and no secret.
+//! The environment of child processes: cleared, then filled with what is listed here. It contains no secret.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,25 +8,25 @@ use whim_service::environment::{Environment, Expected, path, text};
 use whim_service::machine;
 use whim_service::process::CommandSpec;
 
-/// Marks every process of an attempt, so that the runtime finds them all, wherever they went.
+/// Marks every process of an attempt, so that the runtime finds them all.
 pub const ATTEMPT_VARIABLE: &str = "WHIM_ATTEMPT";
 
-/// What every child process needs to find its way.
+/// The environment shared by all child processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct ChildEnvironment {
     /// `PATH`.
     search_path: String,
-    /// `HOME`: of the agent and the tests, as hostile as they are.
+    /// `HOME` of the agent and the tests. Untrusted.
     home: Option<PathBuf>,
     /// `WHIM_ATTEMPT`.
     attempt: Option<String>,
-    /// Whether the agent may run as root (`IS_SANDBOX`), as Claude Code wants to be told.
+    /// `IS_SANDBOX`: makes Claude Code accept to run as root.
     sandbox: Option<String>,
     machine: BTreeMap<&'static str, String>,
     temporary: PathBuf,
 }
 
-impl Surroundings {
+impl ChildEnvironment {
     pub(crate) fn read(env: &mut Environment) -> Self {
         let search_path = env.or_default(
             "PATH",
@@ -35,10 +35,10 @@ impl Surroundings {
         );
         let home = env.optional("HOME", path("the home directory of the agent"));
         let attempt = env.optional(ATTEMPT_VARIABLE, text("the marker of this attempt's processes"));
-        let sandbox = env.optional("IS_SANDBOX", text("1 where the agent may run as root"));
+        let sandbox = env.optional("IS_SANDBOX", text("1 if the agent may run as root"));
         let mut machine = BTreeMap::new();
         for name in machine::variables() {
-            if let Some(value) = env.optional(name, of_the_machine()) {
+            if let Some(value) = env.optional(name, machine_variable()) {
                 machine.insert(name, value);
             }
         }
@@ -59,22 +59,21 @@ impl Surroundings {
         self
     }
 
-    /// The names of the variables of the machine that are set.
+    /// The names of the machine's variables that are set.
     pub(crate) fn machine_variables(&self) -> impl Iterator<Item = &'static str> {
         self.machine.keys().copied()
     }
 
-    /// The directories that have to exist before a child process starts.
+    /// Directories that must exist before a child process starts.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
         self.home.as_deref().into_iter().chain([self.temporary.as_path()])
     }
 
-    /// Where temporary files belong.
     pub(crate) fn temporary(&self) -> &Path {
         &self.temporary
     }
 
-    /// Gives a command of the agent's side its environment: the agent itself, the project's tests.
+    /// For untrusted commands: the agent and the project's tests.
     pub(crate) fn apply(&self, command: CommandSpec) -> CommandSpec {
         let command = self
             .apply_to_trusted(command)
@@ -90,7 +89,7 @@ impl Surroundings {
         }
     }
 
-    /// Gives a command of the worker's own side its environment: it gets nothing that the agent could have changed.
+    /// For the worker's own commands: contains nothing that the agent can have changed.
     pub(crate) fn apply_to_trusted(&self, command: CommandSpec) -> CommandSpec {
         let command = command.env("PATH", &self.search_path);
         match &self.attempt {
@@ -99,7 +98,7 @@ impl Surroundings {
         }
     }
 
-    /// Certificates and proxies: what a command of the worker's own side needs to reach the outside.
+    /// Certificates and proxies, which the worker's own commands need for network access.
     pub(crate) fn network(&self) -> impl Iterator<Item = (&'static str, &str)> {
         const NETWORK: [&str; 9] = [
             "SSL_CERT_FILE",
@@ -119,8 +118,8 @@ impl Surroundings {
     }
 }
 
-/// Proxies may have a password.
-fn of_the_machine() -> Expected<String> {
+/// The value is not logged, because a proxy URL may contain a password.
+fn machine_variable() -> Expected<String> {
     Expected::new(
         "any text",
         |raw| Some(raw.to_owned()),
