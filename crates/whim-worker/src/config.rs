@@ -1,4 +1,4 @@
-//! The settings of a worker: a pure function of the environment that the orchestrator's runtime gives it.
+//! The settings: a pure function of the environment, which the orchestrator's runtime sets.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,49 +19,42 @@ const DAY: Duration = Duration::from_hours(24);
 /// Every setting, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `WORKER_ID`: who this is.
+    /// `WORKER_ID`.
     pub worker_id: WorkerId,
-    /// `ORCHESTRATOR_URL`: the listener of the worker routes.
+    /// `ORCHESTRATOR_URL`: the listener of the worker protocol.
     pub orchestrator_url: Url,
-    /// `CREDENTIALS_DIR`: where the secrets are, until they were read.
+    /// `CREDENTIALS_DIR`: files with the secrets, removed once they are read.
     pub credentials_dir: PathBuf,
-    /// `WORKSPACE_DIR`: the directory of this attempt; everything that the worker writes is below it.
+    /// `WORKSPACE_DIR`: the directory of this attempt; the worker writes below it only.
     pub workspace_dir: PathBuf,
-    /// How it reports.
     pub reporting: Reporting,
-    /// Where the code is.
     pub github: GitHubConfig,
-    /// How the agent is run.
     pub agent: AgentConfig,
-    /// `TEST_TIMEOUT_SECONDS`: for the project's tests, and again for each step that prepares them.
+    /// `TEST_TIMEOUT_SECONDS`, for the project's tests, and for each step that prepares them.
     pub test_timeout: Duration,
-    /// What every child process needs to find its way.
+    /// The environment of child processes.
     pub surroundings: Surroundings,
-    /// How it logs.
     pub telemetry: TelemetryConfig,
 }
 
-/// How the worker reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reporting {
-    /// `HEARTBEAT_INTERVAL_SECONDS`: between two heartbeats when nothing happens.
+    /// `HEARTBEAT_INTERVAL_SECONDS`.
     pub heartbeat: Duration,
-    /// `EVENT_BATCH_MILLISECONDS`: how long an event waits for others to go with it.
+    /// `EVENT_BATCH_MILLISECONDS`: maximum time that events are collected before they are sent.
     pub event_batch: Duration,
 }
 
-/// Where the code is.
 #[derive(Clone, Debug)]
 pub struct GitHubConfig {
     /// `GITHUB_API_URL`: the REST interface.
     pub api_url: Url,
     /// `GITHUB_GIT_URL`: below it, repositories are at `owner/name.git`.
     pub git_url: Url,
-    /// `GITHUB_PATIENCE_SECONDS`: how long GitHub may be away in the middle of something before the attempt ends.
+    /// `GITHUB_RETRY_TIMEOUT_SECONDS`: how long GitHub is retried while it is unavailable, before the attempt ends.
     pub patience: Duration,
 }
 
-/// How the agent is run.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
     /// `RALPH_BIN`.
@@ -74,20 +67,20 @@ pub struct AgentConfig {
     pub model: Option<String>,
     /// `ANTHROPIC_BASE_URL`.
     pub anthropic_base_url: Url,
-    /// `AGENT_IDLE_TIMEOUT_SECONDS`: how long the agent may be silent before `ralph` ends it.
+    /// `AGENT_IDLE_TIMEOUT_SECONDS`: time without output after which `ralph` ends the agent.
     pub idle: Duration,
-    /// `LOCK_WAIT_TIMEOUT_SECONDS`: how long an edit waits for a file that another item has locked. The agent is silent all the
-    /// while, so that it is added to its limit.
+    /// `LOCK_WAIT_TIMEOUT_SECONDS`: of an edit that waits for a file locked by another item. The agent prints nothing
+    /// meanwhile, so this is added to its idle timeout.
     pub lock_wait: Duration,
-    /// `RALPH_SILENCE_SECONDS`: how long `ralph` itself may be silent before it counts as hung. Twice the agent's limit
-    /// and the wait for a lock, and two minutes, when not set: `ralph` needs time to end an agent that does not want to.
+    /// `RALPH_IDLE_TIMEOUT_SECONDS`: time without output after which `ralph` counts as hung. The default is long enough
+    /// for `ralph` to end an agent that ignores signals.
     pub silence: Duration,
-    /// `STUCK_THRESHOLD`: how many iterations in a row may change nothing.
+    /// `STUCK_THRESHOLD`: consecutive iterations without progress.
     pub stuck_threshold: u32,
 }
 
 impl Config {
-    /// Reads every setting; `None` when one is wrong, which the environment remembers.
+    /// Reads every setting; `None` if one is wrong, which `env` records.
     pub fn read(env: &mut Environment) -> Option<Self> {
         let worker_id = env.required("WORKER_ID", parsed("the UUID of this worker"));
         let orchestrator_url = env.required("ORCHESTRATOR_URL", http_url());
@@ -143,7 +136,7 @@ impl GitHubConfig {
         let api_url = env.or_default("GITHUB_API_URL", url("https://api.github.com")?, http_url());
         let git_url = env.or_default("GITHUB_GIT_URL", url("https://github.com")?, http_url());
         let patience = env.or_default(
-            "GITHUB_PATIENCE_SECONDS",
+            "GITHUB_RETRY_TIMEOUT_SECONDS",
             Duration::from_mins(2),
             seconds(MILLISECOND..=HOUR),
         );
@@ -181,7 +174,7 @@ impl AgentConfig {
             seconds(MILLISECOND..=HOUR),
         );
         let silence = env.or_default(
-            "RALPH_SILENCE_SECONDS",
+            "RALPH_IDLE_TIMEOUT_SECONDS",
             2 * (idle + lock_wait) + Duration::from_mins(2),
             seconds(MILLISECOND..=3 * DAY),
         );

@@ -30,6 +30,9 @@ pub(crate) enum Rule {
     UnusedDependency,
     Arrow,
     Circle,
+    Citation,
+    Setting,
+    Word,
     Exception,
 }
 
@@ -49,6 +52,9 @@ impl fmt::Display for Rule {
             Self::UnusedDependency => "unused dependency",
             Self::Arrow => "crate arrow",
             Self::Circle => "circle of modules",
+            Self::Citation => "citation",
+            Self::Setting => "setting",
+            Self::Word => "word",
             Self::Exception => "exception",
         })
     }

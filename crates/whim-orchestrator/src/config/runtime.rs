@@ -12,8 +12,7 @@ use whim_service::environment::{
 use whim_service::machine;
 use whim_service::secret::SecretString;
 
-use super::DAY;
-use super::storage::url_or_default;
+use super::values::{DAY, url_or_default};
 
 /// What starts workers.
 #[derive(Clone, Debug)]

@@ -150,7 +150,7 @@ async fn trouble_that_passed_does_not_excuse_what_comes_after() -> anyhow::Resul
 async fn a_ralph_that_hangs_is_ended() -> anyhow::Result<()> {
     let world = World::new(FILES, "begin; greet; exec sleep 1000")
         .await?
-        .with("RALPH_SILENCE_SECONDS", "0.5");
+        .with("RALPH_IDLE_TIMEOUT_SECONDS", "0.5");
 
     world.run_to(2).await?;
 

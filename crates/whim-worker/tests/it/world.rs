@@ -203,7 +203,7 @@ impl World {
             ("RALPH_BIN", self.control().join("ralph").display().to_string()),
             ("HEARTBEAT_INTERVAL_SECONDS", "0.1".to_owned()),
             ("EVENT_BATCH_MILLISECONDS", "20".to_owned()),
-            ("GITHUB_PATIENCE_SECONDS", "1".to_owned()),
+            ("GITHUB_RETRY_TIMEOUT_SECONDS", "1".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
             ("LOG_LEVEL", "info,whim_worker=debug".to_owned()),
         ]
