@@ -1,7 +1,7 @@
 //! Rules of the project that no compiler checks.
 //!
-//! Each rule is a function from texts or manifests to findings. What is excepted stands in [`exceptions`], each with a
-//! reason; an exception that nothing needs any more is a finding itself.
+//! Each rule is a function from texts or manifests to findings. [`exceptions`] lists exceptions with their reasons; an
+//! unused exception is a finding too.
 
 mod arrows;
 mod circles;
@@ -26,7 +26,7 @@ use self::finding::Rule;
 /// Rules whose findings are printed and do not fail. A rule leaves this list once it has no findings.
 const WARNINGS: &[Rule] = &[Rule::Circle, Rule::Citation, Rule::Word];
 
-/// Checks all rules and prints what breaks them, one `path:line: rule: what to do` a line.
+/// Checks all rules and prints the findings, one `path:line: rule: what to do` per line.
 ///
 /// # Errors
 /// The workspace cannot be read.
