@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use whim_service::environment::{Environment, Presence};
+use whim_socket_proxy::config::Config;
+use whim_testkit::documents::default_settings;
 use whim_testkit::wait::wait_until;
 
 use crate::world::{PATIENCE, World};
@@ -40,6 +43,21 @@ fn settings_that_would_let_anything_through_are_refused() {
          WORKER_NETWORK is host: expected a network for workers only: not bridge, default, host or none, and not \
          that of a container\n"
     );
+}
+
+#[test]
+fn each_default_is_the_documented_one() {
+    let documented = default_settings().unwrap();
+    let mut compared = 0;
+    for setting in Environment::settings_of(Config::read) {
+        if let Presence::Default(default) = &setting.presence
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 5, "only {compared} settings were compared");
 }
 
 /// Ended with the test.

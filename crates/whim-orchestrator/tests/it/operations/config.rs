@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use whim_orchestrator::config::Config;
 use whim_orchestrator::config::runtime::ModelCredential;
-use whim_service::environment::{ConfigError, Environment};
+use whim_service::environment::{ConfigError, Environment, Presence};
+use whim_testkit::documents::default_settings;
 
 const NEEDED: [(&str, &str); 2] = [("GITHUB_TOKEN", "a-token"), ("ANTHROPIC_API_KEY", "a-key")];
 
@@ -32,6 +33,21 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.api.address, "127.0.0.1:3002".parse().unwrap());
     assert_eq!(config.api.worker_address, "127.0.0.1:3004".parse().unwrap());
     assert_eq!(config.api.admin_address, Some("127.0.0.1:3005".parse().unwrap()));
+}
+
+#[test]
+fn each_default_is_the_documented_one() {
+    let documented = default_settings().unwrap();
+    let mut compared = 0;
+    for setting in Config::settings() {
+        if let Presence::Default(default) = &setting.presence
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "only {compared} settings were compared");
 }
 
 #[test]
