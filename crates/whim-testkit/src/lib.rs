@@ -6,6 +6,7 @@
 pub mod anthropic;
 mod background;
 pub mod disk;
+pub mod documents;
 pub mod engine;
 pub mod git;
 pub mod github;

@@ -23,7 +23,7 @@ use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
 use super::{App, Parts};
-use crate::config::{ApiConfig, Config};
+use crate::config::{ApiConfig, Config, DatabaseConfig};
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
@@ -159,7 +159,7 @@ pub async fn open_runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
 ///
 /// # Errors
 /// Postgres stays away, or a migration fails.
-pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     let options = connect_options(config)?;
     let mut connection = connect(&options).await.context("connecting to DATABASE_URL")?;
     db::MIGRATOR
@@ -237,7 +237,7 @@ pub async fn start(
     // Before anything is counted. Nobody counts where nobody can ask.
     let metrics = levels.is_some() && listeners.admin.is_some();
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
-    migrate(&config).await?;
+    migrate(&config.database).await?;
     let app = build(config, runtime, &addresses)?;
     dispatch::try_refused_credentials(&app).await;
 
@@ -310,7 +310,7 @@ pub fn metric_families() -> Vec<Family> {
 /// # Errors
 /// A URL is wrong.
 pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
-    let options = connect_options(&config)?;
+    let options = connect_options(&config.database)?;
     let redis = RedisConnection::lazy(&config.redis)?;
     let worker_url = config
         .api
@@ -334,9 +334,8 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
     }))
 }
 
-fn connect_options(config: &Config) -> anyhow::Result<PgConnectOptions> {
+fn connect_options(config: &DatabaseConfig) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions = config
-        .database
         .url
         .expose_secret()
         .parse()

@@ -8,8 +8,7 @@ use whim_service::environment::{Environment, Expected, http_url, milliseconds, s
 use whim_service::machine;
 use whim_service::secret::SecretString;
 
-use super::DAY;
-use super::storage::url_or_default;
+use super::values::{DAY, url_or_default};
 
 /// What every worker is told. The names of the variables are the same for the worker.
 #[derive(Clone, Debug)]
