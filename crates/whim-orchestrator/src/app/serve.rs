@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use whim_service::admin::{self, Admin};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 use whim_service::metrics::{Metrics, Sample};
 use whim_service::readiness::Readiness;
@@ -43,7 +43,8 @@ const PROGRAM: &str = "whim-orchestrator";
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Between attempts to connect to a Postgres that was started together with this program.
-const WHILE_STARTING: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
+const WHILE_STARTING: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(200), Duration::from_secs(3));
 
 /// As long as that may take: about ten seconds.
 const CONNECT_ATTEMPTS: usize = 7;
@@ -185,7 +186,7 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 /// Connects to a Postgres that may be just starting.
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
     let begin = Instant::now();
-    let mut delays = WHILE_STARTING.delays().take(CONNECT_ATTEMPTS - 1);
+    let mut delays = WHILE_STARTING.build().take(CONNECT_ATTEMPTS - 1);
     loop {
         let attempt = tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(options));
         let error = match attempt.await {

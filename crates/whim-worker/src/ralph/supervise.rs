@@ -91,7 +91,7 @@ async fn watch_over(
             },
             status = child.wait(), if end.is_none() => {
                 end = Some(RunEnd::Exited(status?));
-                end_descendants(child, Deadlines::AT_ONCE).await?;
+                end_descendants(child, Deadlines::IMMEDIATE).await?;
                 deadline = Instant::now() + DRAIN;
             }
             () = give_up.cancelled(), if end.is_none() => {
@@ -114,7 +114,7 @@ async fn watch_over(
 }
 
 async fn end_descendants(child: &mut Child, deadlines: Deadlines) -> std::io::Result<()> {
-    let ended = child.end(deadlines).await?;
+    let ended = child.terminate(deadlines).await?;
     if !ended.survivors.is_empty() {
         tracing::error!(survivors = ?ended.survivors, "processes of the agent live in spite of everything");
     }
