@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpStream;
+use whim_runtime::process::{ShimArguments, keep};
 use whim_service::environment::{ConfigError, Configured, Environment};
 use whim_service::healthcheck::ask;
 use whim_service::program::{parse_arguments, print_settings, refuse, write_ready_file};
@@ -18,7 +19,6 @@ use whim_service::telemetry;
 use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
 use crate::config::{Config, healthcheck_address, read_for_migrations};
 use crate::http::openapi;
-use crate::runtime::process::{ShimArguments, keep};
 
 const PROGRAM: &str = "whim-orchestrator";
 
@@ -54,7 +54,7 @@ enum Command {
     },
     /// Print the OpenAPI document of this version
     Openapi,
-    /// Keep one worker process: used by the orchestrator itself
+    /// Supervise one worker process: used by the orchestrator itself
     #[command(hide = true)]
     KeepAttempt(ShimArguments),
 }
@@ -72,7 +72,7 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     match command {
-        // The keeper has the environment of its worker, and no configuration.
+        // The shim has the environment of its worker, and no configuration.
         Some(Command::KeepAttempt(arguments)) => finish(block_on_small(keep(arguments, std::env::vars_os()))),
         Some(Command::Serve) | None => {
             configured(Config::from_environment, |config| block_on(run(config, serve)))
@@ -127,7 +127,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     runtime.context("starting the threads")?.block_on(work)
 }
 
-/// For what needs one thread: a keeper lives as long as its worker and should cost next to nothing.
+/// For what needs one thread: a shim lives as long as its worker and should use little memory.
 fn block_on_small(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("starting the thread")?.block_on(work)
@@ -140,7 +140,7 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
     // From here on a signal stops in order instead of ending at once.
     let signals = EndSignals::listen().context("listening for signals")?;
-    let runtime = serve::runtime(&config).await?;
+    let runtime = serve::open_runtime(&config).await?;
     let listeners = Listeners::bind(&config.api).await?;
     let addresses = listeners.addresses()?;
 

@@ -2,20 +2,21 @@
 
 pub mod api;
 pub mod limits;
-pub mod runtime;
 pub mod storage;
 mod values;
+pub mod worker;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use whim_runtime::RuntimeConfig;
 use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
 pub use self::limits::{BreakersConfig, LifecycleConfig, LimitsConfig, PerRepository, Periods};
-pub use self::runtime::{RuntimeConfig, RuntimeKind};
 pub use self::storage::{DatabaseConfig, RedisConfig};
+pub use self::worker::{ModelCredential, WorkerSettings};
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,7 +28,10 @@ pub struct Config {
     pub breakers: BreakersConfig,
     pub lifecycle: LifecycleConfig,
     pub periods: Periods,
+    /// How workers are started.
     pub runtime: RuntimeConfig,
+    /// What is passed to workers.
+    pub worker: WorkerSettings,
 }
 
 impl Config {
@@ -55,8 +59,9 @@ impl Config {
         let lifecycle = LifecycleConfig::read(env);
         let periods = Periods::read(env);
         let runtime = RuntimeConfig::read(env);
-        let (database, redis, runtime) = (database?, redis?, runtime?);
-        refuse_early_staleness(env, lifecycle.stale_threshold, runtime.worker.heartbeat);
+        let worker = WorkerSettings::read(env);
+        let (database, redis, worker) = (database?, redis?, worker?);
+        refuse_early_staleness(env, lifecycle.stale_threshold, worker.heartbeat);
         Some(Self {
             telemetry,
             api,
@@ -67,6 +72,7 @@ impl Config {
             lifecycle,
             periods,
             runtime,
+            worker,
         })
     }
 }

@@ -4,17 +4,18 @@ use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
 /// The crates of the workspace and which of them each may use. Tests may use all that are not programs.
-const OWN: [(&str, &[&str]); 15] = [
+const OWN: [(&str, &[&str]); 16] = [
     ("ralph-contract", &[]),
     ("whim-core", &["ralph-contract"]),
     ("whim-client", &["whim-core"]),
     ("whim-service", &[]),
     ("whim-containers", &["whim-core", "whim-service"]),
+    ("whim-runtime", &["whim-core", "whim-containers", "whim-service"]),
     ("ralph", &["ralph-contract"]),
     // No HTTP client: a caller cannot make it fetch anything (docs/attacks.md, row 22).
     (
         "whim-orchestrator",
-        &["ralph-contract", "whim-core", "whim-containers", "whim-service"],
+        &["ralph-contract", "whim-core", "whim-runtime", "whim-service"],
     ),
     (
         "whim-intake",
@@ -60,9 +61,9 @@ const FOREIGN: [(&str, &[&str]); 9] = [
     ("pgvector", &["whim-orchestrator"]),
     (
         "bollard",
-        &["whim-orchestrator", "whim-containers", "whim-socket-proxy"],
+        &["whim-runtime", "whim-containers", "whim-socket-proxy"],
     ),
-    ("kube", &["whim-orchestrator"]),
+    ("kube", &["whim-runtime"]),
     ("octocrab", &["whim-worker"]),
     (
         "axum",

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
 use whim_service::backoff::Backoff;
 use whim_service::chain::chain;
@@ -22,7 +23,7 @@ use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
 use super::{App, Parts};
-use crate::config::{ApiConfig, Config, DatabaseConfig, RuntimeKind};
+use crate::config::{ApiConfig, Config, DatabaseConfig};
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
@@ -32,9 +33,6 @@ use crate::locks::Locks;
 use crate::metrics;
 use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
-use crate::runtime::Runtime;
-use crate::runtime::docker::DockerRuntime;
-use crate::runtime::process::ProcessRuntime;
 use crate::wakers::Wakers;
 use crate::{db, http, reconcile};
 
@@ -142,29 +140,18 @@ pub(crate) fn callable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The runtime that is configured, or that this machine has.
+/// Opens the configured runtime.
 ///
 /// # Errors
 /// It cannot be used on this machine as it is configured.
-pub async fn runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
-    let runtime = &config.runtime;
-    let kind = match runtime.kind {
-        RuntimeKind::Auto if DockerRuntime::answers(&runtime.docker).await => RuntimeKind::Docker,
-        RuntimeKind::Auto => RuntimeKind::Process,
-        kind @ (RuntimeKind::Docker | RuntimeKind::Process) => kind,
+pub async fn open_runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
+    let is_loopback = config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback();
+    let listener = if is_loopback {
+        WorkerListener::Loopback
+    } else {
+        WorkerListener::Network
     };
-    if kind == RuntimeKind::Process {
-        let this_program = ProcessRuntime::this_program();
-        return Ok(Arc::new(ProcessRuntime::open(runtime, this_program)?));
-    }
-    if config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback() {
-        bail!(
-            "workers in containers cannot call 127.0.0.1: set WORKER_BIND_ADDRESS to an address that containers reach \
-             (172.17.0.1 with Docker on Linux), or WORKER_ORCHESTRATOR_URL to what they are to call; or set \
-             WORKER_RUNTIME=process for workers without isolation"
-        );
-    }
-    Ok(Arc::new(DockerRuntime::open(runtime)?))
+    whim_runtime::open(&config.runtime, listener).await
 }
 
 /// Connects to Postgres, which may be just starting, and applies the migrations that are missing. Several may do so at

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use whim_orchestrator::config::Config;
-use whim_orchestrator::config::runtime::ModelCredential;
+use whim_orchestrator::config::{Config, ModelCredential};
 use whim_service::environment::{ConfigError, Environment, Presence};
 use whim_testkit::documents::default_settings;
 
@@ -156,7 +155,7 @@ fn retries_can_be_switched_off() {
 fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
-        config.runtime.worker.model_credential,
+        config.worker.model_credential,
         Some(ModelCredential::OauthToken(_))
     ));
 }
@@ -188,7 +187,7 @@ fn secrets_are_neither_in_the_log_line_nor_in_debug_output() {
     assert!(!log_line.contains("canary"), "{log_line}");
     let mut config = configured.config;
     // Passed on to workers, which need it whole.
-    config.runtime.worker.passed_on.remove("HTTPS_PROXY");
+    config.worker.passed_on.remove("HTTPS_PROXY");
     let debug = format!("{config:?}");
     assert!(!debug.contains("canary"), "{debug}");
 }
