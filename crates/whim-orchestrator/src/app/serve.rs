@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
@@ -44,7 +44,8 @@ const PROGRAM: &str = "whim-orchestrator";
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Between attempts to connect to a Postgres that was started together with this program.
-const WHILE_STARTING: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
+const WHILE_STARTING: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(200), Duration::from_secs(3));
 
 /// As long as that may take: about ten seconds.
 const CONNECT_ATTEMPTS: usize = 7;
@@ -175,7 +176,7 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
 /// Connects to a Postgres that may be just starting.
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
     let begin = Instant::now();
-    let mut delays = WHILE_STARTING.delays().take(CONNECT_ATTEMPTS - 1);
+    let mut delays = WHILE_STARTING.build().take(CONNECT_ATTEMPTS - 1);
     loop {
         let attempt = tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(options));
         let error = match attempt.await {

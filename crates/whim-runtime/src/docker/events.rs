@@ -11,13 +11,13 @@ use chrono::Utc;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::sleep;
 use whim_core::WorkerId;
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 
 use super::inner::Inner;
 use crate::runtime::AttemptState;
 
 /// Between tries to listen again: the items of the workers that an engine took down wait for it.
-const AGAIN: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+const AGAIN: ExponentialBuilder = backoff::exponential(Duration::from_millis(200), Duration::from_secs(2));
 
 /// Events are asked for from so long before the last one that was seen: the engine's clock has full seconds.
 const OVERLAP_SECONDS: i64 = 2;
@@ -29,7 +29,7 @@ pub(super) fn exits(inner: Arc<Inner>) -> BoxStream<'static, WorkerId> {
         inner,
         events: None,
         since: Utc::now().timestamp(),
-        delays: Box::new(AGAIN.delays()),
+        delays: Box::new(AGAIN.build()),
         found: VecDeque::new(),
         told: BTreeSet::new(),
     };
@@ -71,7 +71,7 @@ impl Watch {
             };
             match events.next().await {
                 Some(Ok(event)) => {
-                    self.delays = Box::new(AGAIN.delays());
+                    self.delays = Box::new(AGAIN.build());
                     if let Some(worker) = self.read(event) {
                         return worker;
                     }

@@ -22,7 +22,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 use whim_service::process::{
-    Child, CommandSpec, Deadlines, Ended, Orphans, ProcessIdentity, become_subreaper,
+    Child, CommandSpec, Deadlines, Orphans, ProcessIdentity, Terminated, become_subreaper,
 };
 use whim_service::signal::EndSignals;
 
@@ -151,7 +151,7 @@ async fn watch(
         let ended_by = ended_or_to_stop(&mut child, &mut signals, directory).await?;
         let (status, stopped) = match ended_by {
             EndedBy::Itself(status) => {
-                let ended = child.end(Deadlines::AT_ONCE).await;
+                let ended = child.terminate(Deadlines::IMMEDIATE).await;
                 check_survivors(&ended.context("ending what the worker left behind")?)?;
                 (Some(status), directory.stop_requested())
             }
@@ -161,7 +161,7 @@ async fn watch(
                     terminate: grace,
                     kill: KILL,
                 };
-                let ended = child.end(deadlines).await.context("ending the worker")?;
+                let ended = child.terminate(deadlines).await.context("ending the worker")?;
                 check_survivors(&ended)?;
                 (ended.status, true)
             }
@@ -214,7 +214,7 @@ async fn ended_or_to_stop(
     }
 }
 
-fn check_survivors(ended: &Ended) -> anyhow::Result<()> {
+fn check_survivors(ended: &Terminated) -> anyhow::Result<()> {
     let survivors = ended.survivors.len();
     ensure!(
         survivors == 0,
