@@ -165,7 +165,15 @@ pub fn url(words: impl Into<String>, schemes: &'static [&'static str]) -> Expect
             .ok()
             .filter(|url| schemes.contains(&url.scheme()) && url.has_host())
     };
-    let mut expected = Expected::new(words, parse, redact_url);
+    let show = |url: &Url| {
+        let shown = redact_url(url);
+        // `https://host` parses as `https://host/`.
+        match shown.strip_suffix('/') {
+            Some(without_slash) if url.path() == "/" => without_slash.to_owned(),
+            Some(_) | None => shown,
+        }
+    };
+    let mut expected = Expected::new(words, parse, show);
     expected.show_refused = |raw| {
         // `user:password@host` parses as a URL with the scheme `user` and no host.
         let shown = match Url::parse(raw) {
