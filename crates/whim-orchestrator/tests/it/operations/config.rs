@@ -39,7 +39,9 @@ fn each_default_is_the_documented_one() {
     let documented = default_settings().unwrap();
     let mut compared = 0;
     for setting in Config::settings() {
+        // A default with a password is masked.
         if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
             && let Some(Some(documented)) = documented.get(setting.name)
         {
             assert_eq!(default, documented, "{}", setting.name);
@@ -50,7 +52,7 @@ fn each_default_is_the_documented_one() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn everything_that_is_wrong_is_reported_at_once() {
     let error = Config::from_environment(Environment::from_pairs([
         ("MAX_WORKERS", "many"),
         ("DATABASE_URL", "mysql://me:secret@host/db"),
@@ -66,8 +68,8 @@ DATABASE_URL is "mysql://me:***@host/db": expected a URL such as postgres://user
 MAX_WORKERS is "many": expected a whole number from 0 to 1000
 RETRY_DELAYS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
 WORKER_RUNTIME is "podman": expected one of: auto, docker, process
-GITHUB_TOKEN is not set: expected a GitHub personal access token with the permission repo (or GITHUB_TOKEN_FILE with a file that holds it)
-ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+GITHUB_TOKEN is not set: expected a GitHub token with read and write access to contents, issues and pull requests (or GITHUB_TOKEN_FILE with a file that holds it)
+ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)
 "#);
 }
 
@@ -161,14 +163,27 @@ fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
 }
 
 #[test]
-fn no_model_credential_is_needed_without_a_model() {
-    let without = |harness| {
-        let pairs = [("GITHUB_TOKEN", "a-token"), ("RALPH_HARNESS", harness)];
+fn a_harness_that_workers_do_not_support_is_refused() {
+    for harness in ["codex", "opencode", "command", "Claude"] {
+        let error = refused(&[("RALPH_HARNESS", harness)]);
+        assert_eq!(
+            error,
+            format!("RALPH_HARNESS is \"{harness}\": expected claude, the only harness that workers support")
+        );
+    }
+}
+
+#[test]
+fn a_model_credential_is_required() {
+    let without = |more: &[(&'static str, &'static str)]| {
+        let pairs = [("GITHUB_TOKEN", "a-token")]
+            .into_iter()
+            .chain(more.iter().copied());
         Config::from_environment(Environment::from_pairs(pairs))
     };
 
-    assert!(without("command").is_ok());
-    insta::assert_snapshot!(without("claude").unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
+    assert!(without(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).is_ok());
+    insta::assert_snapshot!(without(&[]).unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
 }
 
 #[test]
