@@ -71,10 +71,7 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Outcome> {
 async fn show(screen: &mut Screen) -> anyhow::Result<System> {
     screen.introduce()?;
     let mut system = System::prepare(Options::watching([sample::REPOSITORY])).await?;
-    screen.stage(
-        "databases",
-        "Postgres and Redis in a temporary directory",
-    )?;
+    screen.stage("databases", "Postgres and Redis in a temporary directory")?;
     system
         .github
         .create_repository_from(sample::REPOSITORY, &sample::directory());
@@ -128,11 +125,7 @@ async fn follow(screen: &mut Screen, system: &System, issue: u64) -> anyhow::Res
             return screen.stage("reflected", "the issue has a comment and the label ai-pr-ready");
         }
         if Instant::now() >= deadline {
-            bail!(
-                "no pull request after {} s\n{}",
-                TIMEOUT.as_secs(),
-                system.logs()
-            );
+            bail!("no pull request after {} s\n{}", TIMEOUT.as_secs(), system.logs());
         }
     }
 }
@@ -150,7 +143,9 @@ impl Shown {
         if self.status != Some(item.status) {
             self.status = Some(item.status);
             let details = match item.status {
-                WorkItemStatus::Generating => "the intake found the issue; the model writes SPEC.md".to_owned(),
+                WorkItemStatus::Generating => {
+                    "the intake found the issue; the model writes SPEC.md".to_owned()
+                }
                 WorkItemStatus::Queued => {
                     format!("SPEC.md has {} tasks; waiting for a worker", item.tasks_total)
                 }
@@ -211,9 +206,7 @@ impl Screen {
     fn introduce(&mut self) -> anyhow::Result<()> {
         self.print("Whim turns a labelled issue into a pull request. This demo runs on this machine only:")?;
         self.print("Postgres, Redis, git, Whim's services, Ralph and the Claude Code CLI are real.")?;
-        self.print(
-            "GitHub is a fake, and the model is SCRIPTED: it knows the solution of this one issue.\n",
-        )
+        self.print("GitHub is a fake, and the model is SCRIPTED: it knows the solution of this one issue.\n")
     }
 
     fn result(&mut self, system: &System, issue: u64) -> anyhow::Result<()> {

@@ -100,7 +100,10 @@ impl Program {
         .await;
         match ready {
             Ok(Ok(ready)) => Ok((program, ready)),
-            Ok(Err(status)) => bail!("{name} exited during its start ({status}):\n{}", program.log_tail()),
+            Ok(Err(status)) => bail!(
+                "{name} exited during its start ({status}):\n{}",
+                program.log_tail()
+            ),
             Err(error) => Err(error.context(program.log_tail())),
         }
     }

@@ -22,11 +22,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "whim-stand-ins",
-    version,
-    about = "Fakes of GitHub and the model API"
-)]
+#[command(name = "whim-stand-ins", version, about = "Fakes of GitHub and the model API")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -65,8 +65,7 @@ impl System {
             orchestrator: None,
             intake: None,
             ports: None,
-            api_url: Url::parse("http://127.0.0.1:1")
-                .context("parsing a placeholder URL")?,
+            api_url: Url::parse("http://127.0.0.1:1").context("parsing a placeholder URL")?,
             directory: tempfile::Builder::new()
                 .prefix("whim-")
                 .tempdir()
@@ -132,7 +131,9 @@ impl System {
     /// # Errors
     /// It is not running.
     pub fn take_orchestrator(&mut self) -> anyhow::Result<Program> {
-        self.orchestrator.take().context("the orchestrator is not running")
+        self.orchestrator
+            .take()
+            .context("the orchestrator is not running")
     }
 
     /// To kill or stop it.

@@ -7,6 +7,7 @@ pub mod storage;
 
 use std::time::Duration;
 
+use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
@@ -65,6 +66,7 @@ impl Config {
         let runtime = RuntimeConfig::read(env);
         let (database, redis, runtime) = (database?, redis?, runtime?);
         refuse_early_staleness(env, lifecycle.stale_threshold, runtime.worker.heartbeat);
+        refuse_early_progress_deadline(env, lifecycle.progress_deadline, &runtime.worker);
         Some(Self {
             telemetry,
             api,
@@ -86,6 +88,28 @@ fn refuse_early_staleness(env: &mut Environment, stale_threshold: Duration, hear
         env.refuse(
             "STALE_THRESHOLD",
             &format!("expected at least three times HEARTBEAT_INTERVAL_SECONDS, which is {least} seconds"),
+        );
+    }
+}
+
+/// Running tests report progress periodically. Unless the deadline allows for one lost report, a worker whose tests run
+/// longer than the deadline would be terminated as stuck.
+fn refuse_early_progress_deadline(
+    env: &mut Environment,
+    progress_deadline: Duration,
+    worker: &runtime::WorkerSettings,
+) {
+    let two_reports = worker.heartbeat * HEARTBEATS_PER_TEST_PROGRESS * 2;
+    if progress_deadline < two_reports && progress_deadline < worker.test_timeout {
+        env.refuse(
+            "PROGRESS_DEADLINE_SECONDS",
+            &format!(
+                "expected at least TEST_TIMEOUT_SECONDS, which is {}, or {} times HEARTBEAT_INTERVAL_SECONDS, which \
+                 is {}: running tests report progress every {HEARTBEATS_PER_TEST_PROGRESS} heartbeats",
+                worker.test_timeout.as_secs_f64(),
+                HEARTBEATS_PER_TEST_PROGRESS * 2,
+                two_reports.as_secs_f64(),
+            ),
         );
     }
 }

@@ -139,7 +139,8 @@ impl Rig {
                 if !matches!(start.await, Ok(Ok(()))) {
                     // It cannot start while Postgres or the connection to it is broken.
                     let later = Instant::now() + Duration::from_secs(1);
-                    self.pending_repairs.push((later, Repair::StartOrchestrator(which)));
+                    self.pending_repairs
+                        .push((later, Repair::StartOrchestrator(which)));
                 }
                 Ok(())
             }

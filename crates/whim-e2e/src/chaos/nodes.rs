@@ -75,7 +75,8 @@ impl Node {
             ("HOME", directory.into()),
         ];
         let all = own.into_iter().chain(shared.settings.iter().cloned());
-        let api = Url::parse(&format!("http://127.0.0.1:{port}")).context("building the URL of an orchestrator")?;
+        let api =
+            Url::parse(&format!("http://127.0.0.1:{port}")).context("building the URL of an orchestrator")?;
         Ok(Self {
             directory: directory.to_owned(),
             environment: all.map(|(name, value)| (name.to_owned(), value)).collect(),

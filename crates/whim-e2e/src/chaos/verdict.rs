@@ -77,7 +77,8 @@ impl Rig {
         let mut open = match self.items().await {
             Ok(items) => {
                 let live = items.into_iter().filter(|(_, item)| !item.status.is_terminal());
-                live.map(|(submission, item)| describe(submission, &item)).collect()
+                live.map(|(submission, item)| describe(submission, &item))
+                    .collect()
             }
             Err(error) => vec![format!("{error:#}")],
         };
@@ -101,7 +102,8 @@ impl Rig {
             return Some(format!("unexpected final status: {}", describe(submission, item)));
         }
         // A work item cancelled or requeued during its delivery may have a pull request.
-        (pulls > 1 || pulls < expected).then(|| format!("{} has {pulls} pull requests", describe(submission, item)))
+        (pulls > 1 || pulls < expected)
+            .then(|| format!("{} has {pulls} pull requests", describe(submission, item)))
     }
 }
 

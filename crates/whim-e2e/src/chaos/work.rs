@@ -98,6 +98,7 @@ emit '{"event":"complete","tasks_done":2,"total_duration_ms":10}'
 pub(super) fn write_ralph(directory: &Path) -> anyhow::Result<PathBuf> {
     let path = directory.join("ralph");
     fs::write(&path, RALPH).context("writing the scripted ralph")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).context("making the scripted ralph executable")?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+        .context("making the scripted ralph executable")?;
     Ok(path)
 }

@@ -12,7 +12,7 @@ use whim_testkit::anthropic::{Coder, Solution};
 use whim_testkit::wait::wait_until;
 
 use crate::killed::{assert_delivered_once, issue_with_one_task_done};
-use crate::locks::{FILE, ConflictingIssues, beta_with_an_edit};
+use crate::locks::{ConflictingIssues, FILE, beta_with_an_edit};
 use crate::world::{TIMEOUT, assert_no_violations, item_of, one_repository};
 
 #[expect(

@@ -52,10 +52,7 @@ async fn an_agent_without_progress_is_stuck_and_the_issue_has_the_reason() {
         (item.status, item.failure_cause),
         (WorkItemStatus::Failed, Some(FailureCause::Stuck))
     );
-    assert_eq!(
-        item.retries, 1,
-        "a stuck attempt is retried once"
-    );
+    assert_eq!(item.retries, 1, "a stuck attempt is retried once");
     let reason = item.error.unwrap();
     assert!(reason.contains("2 iterations"), "{reason}");
     assert!(comment.contains(&reason), "{comment}");
@@ -89,7 +86,7 @@ async fn an_agent_that_repeats_one_command_is_stuck_and_one_that_runs_different_
         .await
         .unwrap();
 
-    let stuck = item_of(&system, sample::REPOSITORY, circles).await;
+    let stuck = item_of(&system, sample::REPOSITORY, repeating).await;
     assert_eq!(
         (stuck.failure_cause, stuck.retries),
         (Some(FailureCause::Stuck), 1)

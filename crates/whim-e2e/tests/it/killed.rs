@@ -8,8 +8,7 @@ use whim_testkit::anthropic::{Gate, Moment};
 use whim_testkit::wait::wait_until;
 
 use crate::world::{
-    TIMEOUT, assert_no_violations, item_of, one_repository, pulls_closing, whims_comments,
-    worker_process,
+    TIMEOUT, assert_no_violations, item_of, one_repository, pulls_closing, whims_comments, worker_process,
 };
 
 const TITLE: &str = "Improve the documentation";

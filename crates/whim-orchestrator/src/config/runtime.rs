@@ -52,8 +52,8 @@ pub enum RuntimeKind {
 pub struct WorkerSettings {
     /// `GITHUB_TOKEN`.
     pub github_token: SecretString,
-    /// `CLAUDE_CODE_OAUTH_TOKEN` or `ANTHROPIC_API_KEY`; neither is needed with `RALPH_HARNESS=command`.
-    pub model_credential: Option<ModelCredential>,
+    /// `CLAUDE_CODE_OAUTH_TOKEN` or `ANTHROPIC_API_KEY`.
+    pub model_credential: ModelCredential,
     /// `GITHUB_API_URL`.
     pub github_api_url: Url,
     /// `GITHUB_GIT_URL`.
@@ -68,6 +68,8 @@ pub struct WorkerSettings {
     pub claude_bin: String,
     /// `CLAUDE_MODEL`.
     pub claude_model: Option<String>,
+    /// `TEST_TIMEOUT_SECONDS`; part of [`Self::passed_on`], and here because the progress deadline depends on it.
+    pub test_timeout: Duration,
     /// `HEARTBEAT_INTERVAL_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
     pub heartbeat: Duration,
     /// `PATH`.
@@ -135,7 +137,7 @@ impl WorkerSettings {
         );
         let oauth_token = env.secret("CLAUDE_CODE_OAUTH_TOKEN");
         let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
-        let api_key = if oauth_token.is_some() || ralph_harness == "command" {
+        let api_key = if oauth_token.is_some() {
             env.secret("ANTHROPIC_API_KEY")
         } else {
             env.required_secret(
@@ -162,14 +164,14 @@ impl WorkerSettings {
             "/usr/local/bin:/usr/bin:/bin".to_owned(),
             text("a list of directories"),
         );
-        let (heartbeat, passed_on) = read_passed_on(env);
+        let passed_on = read_passed_on(env);
         // An OAuth token is only ever given for workers, while the API key may be there for intake alone.
         let model_credential = oauth_token
             .map(ModelCredential::OauthToken)
             .or(api_key.map(ModelCredential::ApiKey));
         Some(Self {
             github_token: github_token?,
-            model_credential,
+            model_credential: model_credential?,
             github_api_url: github_api_url?,
             github_git_url: github_git_url?,
             anthropic_base_url: anthropic_base_url?,
@@ -177,23 +179,32 @@ impl WorkerSettings {
             ralph_harness,
             claude_bin,
             claude_model,
-            heartbeat,
+            test_timeout: passed_on.test_timeout,
+            heartbeat: passed_on.heartbeat,
             path,
-            passed_on,
+            passed_on: passed_on.settings,
         })
     }
 }
 
 fn harness() -> Expected<String> {
-    const HARNESSES: [&str; 4] = ["claude", "codex", "opencode", "command"];
-    text("").only_if(format!("one of: {}", HARNESSES.join(", ")), |name| {
-        HARNESSES.contains(&name.as_str())
-    })
+    const HARNESSES: [&str; 1] = ["claude"];
+    text("").only_if(
+        "claude, the only harness that workers can run".to_owned(),
+        |name| HARNESSES.contains(&name.as_str()),
+    )
+}
+
+/// The settings that only the worker uses.
+struct PassedOn {
+    heartbeat: Duration,
+    test_timeout: Duration,
+    settings: BTreeMap<&'static str, String>,
 }
 
 /// Reads what only the worker understands, with its own defaults, so that a wrong value is told here and not in the
-/// log of each worker. Gives back `HEARTBEAT_INTERVAL_SECONDS` and all of it.
-fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, String>) {
+/// log of each worker.
+fn read_passed_on(env: &mut Environment) -> PassedOn {
     const MILLISECOND: Duration = Duration::from_millis(1);
     let mut passed_on = BTreeMap::new();
     let mut duration = |name, default, expected| {
@@ -212,7 +223,7 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
         Duration::from_mins(15),
         any_seconds(),
     );
-    duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
+    let test_timeout = duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
     duration(
         "LOCK_WAIT_TIMEOUT_SECONDS",
         Duration::from_mins(1),
@@ -243,7 +254,11 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
             passed_on.insert(name, value);
         }
     }
-    (heartbeat, passed_on)
+    PassedOn {
+        heartbeat,
+        test_timeout,
+        settings: passed_on,
+    }
 }
 
 /// Proxies may have a password.

@@ -117,8 +117,7 @@ impl World {
             lease_seconds: 60,
             max_iterations: 9,
         };
-        let orchestrator = Orchestrator::start();
-        orchestrator.assign(registered, WORKER_TOKEN);
+        let orchestrator = Orchestrator::start(registered, WORKER_TOKEN).await?;
         let world = Self {
             github,
             orchestrator,

@@ -94,19 +94,55 @@ fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
         config.runtime.worker.model_credential,
-        Some(ModelCredential::OauthToken(_))
+        ModelCredential::OauthToken(_)
     ));
 }
 
+/// `command` would need a command that no setting provides, and `ralph` has no other harness.
 #[test]
-fn no_model_credential_is_needed_without_a_model() {
-    let without = |harness| {
-        let pairs = [("GITHUB_TOKEN", "a-token"), ("RALPH_HARNESS", harness)];
-        Config::from_environment(Environment::from_pairs(pairs))
+fn a_harness_that_workers_cannot_run_is_refused() {
+    for harness in ["codex", "opencode", "command", "Claude"] {
+        let pairs = [
+            ("GITHUB_TOKEN", "a-token"),
+            ("ANTHROPIC_API_KEY", "a-key"),
+            ("RALPH_HARNESS", harness),
+        ];
+        let error = Config::from_environment(Environment::from_pairs(pairs)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("RALPH_HARNESS is \"{harness}\": expected claude, the only harness that workers can run")
+        );
+    }
+}
+
+#[test]
+fn a_progress_deadline_shorter_than_running_tests_report_progress_is_refused() {
+    let with = |deadline, test_timeout, heartbeat| {
+        Config::from_environment(Environment::from_pairs([
+            ("GITHUB_TOKEN", "a-token"),
+            ("ANTHROPIC_API_KEY", "a-key"),
+            ("PROGRESS_DEADLINE_SECONDS", deadline),
+            ("TEST_TIMEOUT_SECONDS", test_timeout),
+            ("HEARTBEAT_INTERVAL_SECONDS", heartbeat),
+        ]))
     };
 
-    assert!(without("command").is_ok());
-    insta::assert_snapshot!(without("claude").unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
+    // Tests may run longer than the deadline, because they report progress.
+    assert!(with("3600", "7200", "10").is_ok());
+    assert!(with("120", "1800", "10").is_ok());
+    // Every step reports at its start, and cannot run longer than its timeout.
+    assert!(with("60", "60", "10").is_ok());
+    let error = with("119", "1800", "10").unwrap_err();
+    insta::assert_snapshot!(error, @r#"PROGRESS_DEADLINE_SECONDS is "119": expected at least TEST_TIMEOUT_SECONDS, which is 1800, or 12 times HEARTBEAT_INTERVAL_SECONDS, which is 120: running tests report progress every 6 heartbeats"#);
+    assert!(with("3600", "7200", "90").is_ok());
+    assert!(with("900", "1800", "80").is_err());
+}
+
+#[test]
+fn a_model_credential_is_required() {
+    let pairs = [("GITHUB_TOKEN", "a-token")];
+    let error = Config::from_environment(Environment::from_pairs(pairs)).unwrap_err();
+    insta::assert_snapshot!(error, @"ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
 }
 
 #[test]
