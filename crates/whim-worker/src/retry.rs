@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _};
 
 /// An error that says whether a retry can succeed.
 pub(crate) trait Retryable {
@@ -32,7 +32,7 @@ pub(crate) async fn retry_until_deadline<T, E: Retryable>(
     mut operation: impl AsyncFnMut() -> Result<T, E>,
 ) -> Result<T, E> {
     let deadline = Instant::now() + timeout;
-    let mut delays = Backoff::new((timeout / 50).min(MAX_FIRST_DELAY), MAX_DELAY).delays();
+    let mut delays = backoff::exponential((timeout / 50).min(MAX_FIRST_DELAY), MAX_DELAY).build();
     loop {
         let error = match operation().await {
             Ok(value) => return Ok(value),

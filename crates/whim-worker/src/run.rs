@@ -11,7 +11,7 @@ use whim_client::{ClientError, Timing, WorkerClient};
 use whim_core::protocol::worker::{self, HEARTBEATS_PER_TEST_PROGRESS, TestReport};
 use whim_core::redact::Redactor;
 use whim_core::{CommitHash, FailureCause, Stage};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
 use crate::checks::Checks;
@@ -36,7 +36,8 @@ const TIMING: Timing = Timing {
 
 /// Less than the orchestrator's default `REGISTER_TIMEOUT_SECONDS`, after which it terminates the worker.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(100);
-const REGISTER_BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), MAX_REGISTER_DELAY);
+const REGISTER_BACKOFF: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(500), MAX_REGISTER_DELAY);
 const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
 
 /// Runs the attempt from registration to the final report.
@@ -104,7 +105,7 @@ async fn run_phases(registered: Registered<'_>) -> Result<Delivered, Failure> {
 async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Registered>> {
     let nonce = Uuid::new_v4().to_string();
     let deadline = Instant::now() + REGISTER_TIMEOUT;
-    let mut delays = REGISTER_BACKOFF.delays();
+    let mut delays = REGISTER_BACKOFF.build();
     loop {
         match client.register(&nonce).await {
             Ok(registered) => return Ok(Some(registered)),

@@ -122,7 +122,7 @@ mod tests {
                 "minute {minute}"
             );
         }
-        // A step that starts again at zero, as the next attempt's.
+        // The next step starts at zero.
         assert!(detector.is_progress(worker, &tests_running(0)));
     }
 

@@ -9,7 +9,7 @@ use whim_client::{ClientError, WorkerClient};
 use whim_core::RelativePath;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::worker::{LockConflict, LockFiles};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
 use super::protocol::LockDecision;
@@ -17,7 +17,7 @@ use crate::report::Reporter;
 use crate::text::counted;
 
 /// While another work item holds the lock.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), MAX_DELAY);
+const BACKOFF: ExponentialBuilder = backoff::exponential(Duration::from_millis(200), MAX_DELAY);
 const MAX_DELAY: Duration = Duration::from_secs(2);
 
 /// How long an edit waits for an unavailable orchestrator: about the time of a restart.
@@ -78,7 +78,7 @@ impl LockClient {
         };
         let start = Instant::now();
         let (mut outage_start, mut wait_reported) = (None, false);
-        let mut delays = BACKOFF.delays();
+        let mut delays = BACKOFF.build();
         loop {
             let mut delay = delays.next().unwrap_or(MAX_DELAY);
             match self.request(&request).await {

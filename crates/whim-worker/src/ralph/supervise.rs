@@ -89,7 +89,7 @@ async fn supervise(
             },
             status = child.wait(), if end.is_none() => {
                 end = Some(RunEnd::Exited(status?));
-                terminate_descendants(child, Deadlines::AT_ONCE).await?;
+                terminate_descendants(child, Deadlines::IMMEDIATE).await?;
                 deadline = Instant::now() + DRAIN_TIMEOUT;
             }
             () = give_up.cancelled(), if end.is_none() => {
@@ -112,7 +112,7 @@ async fn supervise(
 }
 
 async fn terminate_descendants(child: &mut Child, deadlines: Deadlines) -> std::io::Result<()> {
-    let ended = child.end(deadlines).await?;
+    let ended = child.terminate(deadlines).await?;
     if !ended.survivors.is_empty() {
         tracing::error!(survivors = ?ended.survivors, "processes of the agent are still running");
     }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use whim_client::{ClientError, WorkerClient};
 use whim_core::protocol::worker::{AttemptEnded, Fail, Heartbeat, Stuck};
 use whim_core::redact::Redactor;
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
 use super::lease::Lease;
@@ -18,7 +18,7 @@ use crate::outcome::{FinalReport, MAX_REASON_CHARACTERS};
 use crate::text::shorten;
 
 /// While the orchestrator is unavailable.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), MAX_DELAY);
+const BACKOFF: ExponentialBuilder = backoff::exponential(Duration::from_millis(200), MAX_DELAY);
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// The lease was lost, or could not be renewed in time.
@@ -80,7 +80,7 @@ impl Sender {
 
     /// Sends heartbeats until the lease is lost. Cancel safe.
     pub async fn until_fenced(&mut self) -> Fenced {
-        let mut delays = BACKOFF.delays();
+        let mut delays = BACKOFF.build();
         loop {
             if self.in_flight.is_none() {
                 if let Err(fenced) = self.wait_until_due().await {
@@ -89,7 +89,7 @@ impl Sender {
                 self.fill_heartbeat();
             }
             match self.send_in_flight().await {
-                Ok(true) => delays = BACKOFF.delays(),
+                Ok(true) => delays = BACKOFF.build(),
                 Ok(false) => {
                     if let Err(fenced) = self.while_leased(sleep(delays.next().unwrap_or(MAX_DELAY))).await {
                         return fenced;
@@ -110,7 +110,7 @@ impl Sender {
     }
 
     async fn flush(&mut self) -> Result<(), Unreported> {
-        let mut delays = BACKOFF.delays();
+        let mut delays = BACKOFF.build();
         loop {
             if self.in_flight.is_none() {
                 if !self.outbox.borrow().is_pending() {
@@ -130,7 +130,7 @@ impl Sender {
 
     async fn submit_with_retry(&self, report: &FinalReport) -> Result<AttemptEnded, Unreported> {
         tracing::info!(?report, "sending the final report");
-        let mut delays = BACKOFF.delays();
+        let mut delays = BACKOFF.build();
         loop {
             let client = self.client.clone();
             let call = async {

@@ -87,7 +87,7 @@ pub(super) async fn commits_contain_secret(
         });
     };
     if found.map_err(watch)? {
-        child.end(Deadlines::AT_ONCE).await.map_err(watch)?;
+        child.terminate(Deadlines::IMMEDIATE).await.map_err(watch)?;
         return Ok(true);
     }
     let status = child.wait().await.map_err(watch)?;

@@ -1,5 +1,9 @@
 use std::process::{Command, Output};
 
+use whim_service::environment::{Environment, Presence};
+use whim_testkit::documents::default_settings;
+use whim_worker::config::Config;
+
 fn whim_worker(arguments: &[&str], environment: &[(&str, &str)]) -> std::io::Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_whim-worker"))
         .args(arguments)
@@ -20,6 +24,22 @@ fn help_lists_the_settings_and_the_exit_codes() -> anyhow::Result<()> {
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
+    Ok(())
+}
+
+#[test]
+fn each_default_is_the_documented_one() -> anyhow::Result<()> {
+    let documented = default_settings()?;
+    let mut compared = 0;
+    for setting in Environment::settings_of(Config::read) {
+        if let Presence::Default(default) = &setting.presence
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 8, "only {compared} settings were compared");
     Ok(())
 }
 
