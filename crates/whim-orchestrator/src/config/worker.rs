@@ -16,7 +16,7 @@ pub struct WorkerSettings {
     /// `GITHUB_TOKEN`.
     pub github_token: SecretString,
     /// `CLAUDE_CODE_OAUTH_TOKEN`, else `ANTHROPIC_API_KEY`.
-    pub model_credential: Option<ModelCredential>,
+    pub model_credential: ModelCredential,
     /// `GITHUB_API_URL`.
     pub github_api_url: Url,
     /// `GITHUB_GIT_URL`.
@@ -29,6 +29,8 @@ pub struct WorkerSettings {
     pub claude_bin: String,
     /// `CLAUDE_MODEL`.
     pub claude_model: Option<String>,
+    /// `TEST_TIMEOUT_SECONDS`; part of [`Self::passed_on`], and here because the progress deadline depends on it.
+    pub test_timeout: Duration,
     /// `HEARTBEAT_INTERVAL_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
     pub heartbeat: Duration,
     /// Settings that only workers use, and variables of the machine such as proxies and certificates.
@@ -70,22 +72,23 @@ impl WorkerSettings {
             text("the name or path of the Claude Code CLI"),
         );
         let claude_model = env.optional("CLAUDE_MODEL", text("the name of a model"));
-        let (heartbeat, passed_on) = read_passed_on(env);
+        let passed_on = read_passed_on(env);
         // An OAuth token is for workers only. The API key may be for the intake.
         let model_credential = oauth_token
             .map(ModelCredential::OauthToken)
             .or(api_key.map(ModelCredential::ApiKey));
         Some(Self {
             github_token: github_token?,
-            model_credential,
+            model_credential: model_credential?,
             github_api_url: github_api_url?,
             github_git_url: github_git_url?,
             anthropic_base_url: anthropic_base_url?,
             ralph_harness,
             claude_bin,
             claude_model,
-            heartbeat,
-            passed_on,
+            test_timeout: passed_on.test_timeout,
+            heartbeat: passed_on.heartbeat,
+            passed_on: passed_on.settings,
         })
     }
 }
@@ -97,9 +100,15 @@ fn harness() -> Expected<String> {
     })
 }
 
-/// Reads the settings that only workers use, with the same defaults, so that a wrong value is refused at start. Returns
-/// `HEARTBEAT_INTERVAL_SECONDS`, and all of them.
-fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, String>) {
+/// The settings that only workers use.
+struct PassedOn {
+    heartbeat: Duration,
+    test_timeout: Duration,
+    settings: BTreeMap<&'static str, String>,
+}
+
+/// Reads the settings that only workers use, with the same defaults, so that a wrong value is refused at start.
+fn read_passed_on(env: &mut Environment) -> PassedOn {
     const MILLISECOND: Duration = Duration::from_millis(1);
     let mut passed_on = BTreeMap::new();
     let mut duration = |name, default, expected| {
@@ -118,7 +127,7 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
         Duration::from_mins(15),
         any_seconds(),
     );
-    duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
+    let test_timeout = duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
     duration(
         "LOCK_WAIT_TIMEOUT_SECONDS",
         Duration::from_mins(1),
@@ -158,7 +167,11 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
             passed_on.insert(name, value);
         }
     }
-    (heartbeat, passed_on)
+    PassedOn {
+        heartbeat,
+        test_timeout,
+        settings: passed_on,
+    }
 }
 
 /// Proxies may have a password.

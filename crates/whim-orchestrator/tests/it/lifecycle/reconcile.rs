@@ -217,7 +217,11 @@ async fn beat_until_it_is_taken_away(
     .unwrap()
 }
 
-const IMPATIENT: [(&str, &str); 2] = [("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")];
+const IMPATIENT: [(&str, &str); 3] = [
+    ("PROGRESS_DEADLINE_SECONDS", "0.6"),
+    ("HEARTBEAT_INTERVAL_SECONDS", "0.05"),
+    ("RETRY_DELAYS", "60"),
+];
 
 #[tokio::test]
 async fn a_worker_that_lives_but_does_nothing_is_stuck() {

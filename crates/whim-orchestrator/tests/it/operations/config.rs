@@ -158,10 +158,11 @@ fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
         config.worker.model_credential,
-        Some(ModelCredential::OauthToken(_))
+        ModelCredential::OauthToken(_)
     ));
 }
 
+/// `command` would need a command that no setting provides, and `ralph` has no other harness.
 #[test]
 fn a_harness_that_workers_do_not_support_is_refused() {
     for harness in ["codex", "opencode", "command", "Claude"] {
@@ -171,6 +172,29 @@ fn a_harness_that_workers_do_not_support_is_refused() {
             format!("RALPH_HARNESS is \"{harness}\": expected claude, the only harness that workers support")
         );
     }
+}
+
+#[test]
+fn a_progress_deadline_shorter_than_running_tests_report_progress_is_refused() {
+    let with = |deadline, test_timeout, heartbeat| {
+        Config::from_environment(Environment::from_pairs([
+            ("GITHUB_TOKEN", "a-token"),
+            ("ANTHROPIC_API_KEY", "a-key"),
+            ("PROGRESS_DEADLINE_SECONDS", deadline),
+            ("TEST_TIMEOUT_SECONDS", test_timeout),
+            ("HEARTBEAT_INTERVAL_SECONDS", heartbeat),
+        ]))
+    };
+
+    // Tests may run longer than the deadline, because they report progress.
+    assert!(with("3600", "7200", "10").is_ok());
+    assert!(with("120", "1800", "10").is_ok());
+    // Every step reports at its start, and cannot run longer than its timeout.
+    assert!(with("60", "60", "10").is_ok());
+    let error = with("119", "1800", "10").unwrap_err();
+    insta::assert_snapshot!(error, @r#"PROGRESS_DEADLINE_SECONDS is "119": expected at least TEST_TIMEOUT_SECONDS, which is 1800, or 12 times HEARTBEAT_INTERVAL_SECONDS, which is 120: running tests report progress every 6 heartbeats"#);
+    assert!(with("3600", "7200", "90").is_ok());
+    assert!(with("900", "1800", "80").is_err());
 }
 
 #[test]
