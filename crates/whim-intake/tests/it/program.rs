@@ -221,9 +221,9 @@ async fn killed_without_warning_it_carries_on_where_it_was() {
     let world = World::new().await;
     let directory = TempDir::new().unwrap();
     let child = started(&world, &directory).await;
-    world.orchestrator.hold_answer(Method::POST, "/work");
+    world.hold_response(Method::POST, "/api/work");
     let issue = world.ask("Say hello");
-    world.orchestrator.answer_held().await;
+    world.until_response_held().await;
     signal(&child, Signal::KILL);
     ended(child).await;
     assert_eq!(world.labels(issue), ["whim"]);
