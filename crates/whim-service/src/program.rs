@@ -1,4 +1,4 @@
-//! How a program begins and how it tells that it did.
+//! The start of a program: command line, refused configuration, ready file.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::environment::{ConfigError, Setting};
 /// The exit code for a wrong configuration or command line (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
 
-/// Parses the command line; `--help` lists the settings too.
+/// Parses the command line. `--help` lists the settings as well.
 ///
 /// # Errors
-/// The code to exit with at once: 0 after `--help` and `--version`, [`EXIT_USAGE`] after words on standard error.
+/// The exit code: 0 after `--help` and `--version`, [`EXIT_USAGE`] after a message on standard error.
 pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Arguments, ExitCode> {
     let listed: Vec<String> = settings.iter().map(|setting| format!("  {setting}")).collect();
     let command = Arguments::command()
@@ -30,23 +30,23 @@ pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Argume
             } else {
                 ExitCode::SUCCESS
             };
-            // As below: without anybody to tell, the exit code says it.
-            let _told = error.print();
+            // If printing fails, the exit code is all that can be reported.
+            error.print().ok();
             code
         })
 }
 
-/// Tells the person on standard error what is wrong with the configuration, and gives the exit code for that.
+/// Prints what is wrong with the configuration to standard error, and returns the exit code.
 pub fn refuse(program: &str, error: &ConfigError) -> ExitCode {
-    // Without a standard error there is nobody to tell; the exit code says it all the same.
-    let _told = writeln!(io::stderr(), "{program} cannot start:\n{error}");
+    // If printing fails, the exit code is all that can be reported.
+    writeln!(io::stderr(), "{program} cannot start:\n{error}").ok();
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Writes `content` as JSON to `path` in one step: whoever waits for the file never reads half of it.
+/// Writes `content` as JSON to `path` atomically.
 ///
 /// # Errors
-/// The directory is missing or not writable.
+/// The directory does not exist or is not writable.
 pub fn write_ready_file(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");

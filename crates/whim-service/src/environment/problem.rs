@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, in words for the person who wrote it.
+//! Problems of a configuration, for the operator.
 
 use std::fmt;
 
-/// One variable that cannot be used.
+/// One invalid variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     variable: String,
@@ -17,8 +17,8 @@ impl Problem {
         }
     }
 
-    /// `shown` is the refused value as it may be shown.
-    pub(super) fn wrong(variable: &str, shown: &str, expected: &str) -> Self {
+    /// `shown` is the refused value without secrets.
+    pub(super) fn invalid(variable: &str, shown: &str, expected: &str) -> Self {
         Self {
             variable: variable.to_owned(),
             text: format!("{variable} is {shown}: expected {expected}"),
@@ -36,7 +36,6 @@ impl Problem {
         }
     }
 
-    /// The name of the variable.
     pub fn variable(&self) -> &str {
         &self.variable
     }
@@ -48,7 +47,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration; shows one problem a line.
+/// All problems of a configuration. Displays one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,

@@ -1,27 +1,21 @@
-//! What settings there are, and what they came to be.
+//! Settings and their effective values.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One variable that a program reads; shows as a line of `--help`.
+/// One variable that a program reads. Displays as a line of `--help`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The variable.
     pub name: &'static str,
-    /// What it may be.
+    /// Describes the accepted values.
     pub expected: String,
-    /// Whether it has to be there.
     pub presence: Presence,
 }
 
-/// Whether a variable has to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Without it the program does not start.
     Required,
-    /// It may be absent.
     Optional,
-    /// It may be absent, and then has this value.
     Default(String),
 }
 
@@ -36,16 +30,15 @@ impl fmt::Display for Setting {
     }
 }
 
-/// A configuration and what its settings came to be.
+/// A configuration and the effective values of its settings.
 #[derive(Debug)]
 pub struct Configured<T> {
-    /// The configuration itself.
     pub config: T,
-    /// Every setting that was read, for one log line at start.
+    /// For one log line at start.
     pub effective: Effective,
 }
 
-/// Every setting that was read, with its value or default; secrets are redacted.
+/// Every setting that was read, with its value or default. Secrets are redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Effective(BTreeMap<&'static str, String>);
 
@@ -54,7 +47,6 @@ impl Effective {
         Self(settings)
     }
 
-    /// The settings by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }

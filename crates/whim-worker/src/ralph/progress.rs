@@ -211,6 +211,9 @@ impl Progress {
                 "the model API refuses Whim's credentials",
             )),
             WarningKind::Other(_)
+            | WarningKind::IterationFailed
+            | WarningKind::LearningsIgnored
+            | WarningKind::TaskDiscarded
             | WarningKind::TaskRestored
             | WarningKind::SpecRestored
             | WarningKind::LeftoverProcesses

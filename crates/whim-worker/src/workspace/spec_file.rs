@@ -4,31 +4,7 @@ use ralph_contract::SpecDocument;
 
 /// The same document with every box open.
 pub(super) fn without_ticks(spec: &SpecDocument) -> SpecDocument {
-    let ticked: Vec<usize> = spec
-        .tasks()
-        .iter()
-        .filter(|task| task.done)
-        .map(|task| task.line)
-        .collect();
-    let mut text = String::with_capacity(spec.as_str().len());
-    for (index, line) in spec.as_str().split_inclusive('\n').enumerate() {
-        if ticked.contains(&(index + 1)) {
-            text.push_str(&opened(line));
-        } else {
-            text.push_str(line);
-        }
-    }
-    SpecDocument::parse(text)
-}
-
-/// The line of a task with its box, which is the first one of the line, open.
-fn opened(line: &str) -> String {
-    let boxes = ["[x]", "[X]"];
-    let first = boxes.iter().filter_map(|ticked| line.find(ticked)).min();
-    match first {
-        Some(start) => format!("{}[ ]{}", &line[..start], &line[start + 3..]),
-        None => line.to_owned(),
-    }
+    spec.with_all_open()
 }
 
 #[cfg(test)]
