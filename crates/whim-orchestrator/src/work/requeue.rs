@@ -87,23 +87,7 @@ async fn begin_run(
 
 /// The checklist with every box open.
 fn unticked(spec: &str) -> SpecDocument {
-    let document = SpecDocument::parse(spec);
-    let done: Vec<usize> = document
-        .tasks()
-        .iter()
-        .filter(|task| task.done)
-        .map(|task| task.line)
-        .collect();
-    let mut text = String::with_capacity(spec.len());
-    for (index, line) in spec.split_inclusive('\n').enumerate() {
-        if done.contains(&(index + 1)) {
-            // The first brackets of a task's line are its box.
-            text.push_str(&line.replacen("[x]", "[ ]", 1).replacen("[X]", "[ ]", 1));
-        } else {
-            text.push_str(line);
-        }
-    }
-    SpecDocument::parse(text)
+    SpecDocument::parse(spec).with_all_open()
 }
 
 #[cfg(test)]
@@ -112,11 +96,11 @@ mod tests {
 
     #[test]
     fn unticking_opens_the_boxes_and_changes_nothing_else() {
-        let spec = "# T\r\n\r\n- [x] one [x]\n  - [ ] detail [x]\n- [ ] two\n* [X] three";
+        let spec = "# T\r\n\r\n- [x] one [x]\n  - [ ] detail [x]\n- [ ] two\n* [X] three [x]";
         let document = unticked(spec);
         assert_eq!(
             document.as_str(),
-            "# T\r\n\r\n- [ ] one [x]\n  - [ ] detail [x]\n- [ ] two\n* [ ] three"
+            "# T\r\n\r\n- [ ] one [x]\n  - [ ] detail [x]\n- [ ] two\n* [ ] three [x]"
         );
         assert_eq!(document.done_count(), 0);
     }
