@@ -4,6 +4,7 @@
 //! reason; an exception that nothing needs any more is a finding itself.
 
 mod arrows;
+mod circles;
 mod exceptions;
 mod finding;
 mod length;
@@ -16,6 +17,10 @@ use std::process::ExitCode;
 use crate::workspace::Workspace;
 
 use self::exceptions::EXCEPTIONS;
+use self::finding::Rule;
+
+/// Rules whose findings are printed and do not fail. A rule leaves this list once it has no findings.
+const WARNINGS: &[Rule] = &[Rule::Circle];
 
 /// Checks all rules and prints what breaks them, one `path:line: rule: what to do` a line.
 ///
@@ -30,10 +35,17 @@ pub fn run(workspace: &Workspace, verbose: bool) -> anyhow::Result<ExitCode> {
     findings.extend(text::findings(&sources, workspace.root())?);
     findings.extend(manifests::findings(&members, &root_manifest, &sources));
     findings.extend(arrows::findings(&members));
+    findings.extend(circles::findings(&members, &sources)?);
     findings.extend(tree::findings(workspace)?);
     let mut findings = exceptions::apply(findings, &EXCEPTIONS);
     findings.sort();
+    let (warnings, findings): (Vec<_>, Vec<_>) = findings
+        .into_iter()
+        .partition(|finding| WARNINGS.contains(&finding.rule));
 
+    for warning in &warnings {
+        println!("warning: {warning}");
+    }
     for finding in &findings {
         println!("{finding}");
     }
@@ -41,6 +53,9 @@ pub fn run(workspace: &Workspace, verbose: bool) -> anyhow::Result<ExitCode> {
         for note in length::notes(&sources) {
             println!("note: {note}");
         }
+    }
+    if !warnings.is_empty() {
+        println!("tidy: {} warnings", warnings.len());
     }
     let files = sources.len();
     Ok(if findings.is_empty() {

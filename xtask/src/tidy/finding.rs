@@ -29,6 +29,7 @@ pub(crate) enum Rule {
     WorkspaceDependency,
     UnusedDependency,
     Arrow,
+    Circle,
     Exception,
 }
 
@@ -47,6 +48,7 @@ impl fmt::Display for Rule {
             Self::WorkspaceDependency => "workspace dependency",
             Self::UnusedDependency => "unused dependency",
             Self::Arrow => "crate arrow",
+            Self::Circle => "circle of modules",
             Self::Exception => "exception",
         })
     }

@@ -13,15 +13,15 @@ use crate::db::{self, budget, pause, work_items, workers};
 use crate::status;
 
 const ITEMS: &str = "whim_work_items";
-const WAITING: &str = "whim_work_items_waiting";
+const WAITING: &str = "whim_work_items_in_backoff";
 const OLDEST: &str = "whim_queue_oldest_age_seconds";
 const PAUSED: &str = "whim_queue_paused";
 const WORKERS: &str = "whim_workers";
-const WORKERS_MAX: &str = "whim_workers_max";
+const WORKERS_MAX: &str = "whim_worker_slots";
 const BUDGET: &str = "whim_budget_iterations";
 const BUDGET_LIMIT: &str = "whim_budget_iterations_limit";
 const SAMPLED_AT: &str = "whim_queue_sampled_timestamp_seconds";
-const UP: &str = "whim_up";
+const UP: &str = "whim_dependency_up";
 const POOL_CONNECTIONS: &str = "whim_postgres_pool_connections";
 const POOL_MAX: &str = "whim_postgres_pool_connections_max";
 
@@ -33,7 +33,7 @@ const fn gauge_family(name: &'static str, help: &'static str) -> Family {
     }
 }
 
-pub(super) const FAMILIES: [Family; 12] = [
+pub const GAUGES: [Family; 12] = [
     gauge_family(ITEMS, "Work items, by state"),
     gauge_family(
         WAITING,
@@ -69,13 +69,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Brings the gauges up to date.
 #[derive(Debug)]
-pub struct Sampler {
+pub struct QueueSampler {
     app: App,
     /// Not before then again. Held while it is counted: those who ask meanwhile wait for the same count.
     next: Mutex<Option<Instant>>,
 }
 
-impl Sampler {
+impl QueueSampler {
     /// For this orchestrator.
     pub fn new(app: App) -> Self {
         Self {
@@ -102,7 +102,7 @@ impl Sampler {
             ("redis", &health.redis),
             ("runtime", &health.runtime),
         ] {
-            gauge!(UP, "part" => part).set(f64::from(u8::from(component.healthy)));
+            gauge!(UP, "dependency" => part).set(f64::from(u8::from(component.healthy)));
         }
         match counted {
             Ok(Ok(())) => {}
