@@ -13,6 +13,7 @@ pub mod reviews;
 pub mod status;
 pub mod work;
 pub mod worker;
+pub mod workers;
 
 pub use error::{ErrorBody, ErrorCode};
 

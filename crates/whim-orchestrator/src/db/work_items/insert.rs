@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::work::WorkMetadata;
 use whim_core::{BranchName, Priority, RepoName, SourceName, UserName, WorkItemId, WorkItemStatus};
 
-use super::TaskCounts;
+use super::task_counts::TaskCounts;
 
 /// The index that lets one live item work on a branch.
 pub const LIVE_BRANCH_KEY: &str = "work_items_live_branch_key";
