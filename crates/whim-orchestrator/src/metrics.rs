@@ -3,16 +3,12 @@
 //! Transitions and attempts are counted by the orchestrator that made them: sums are over all of them. Gauges of the
 //! queue are the database's, so every orchestrator shows the same.
 
-mod sampler;
-
 use std::time::Duration;
 
 use metrics::{counter, histogram};
 use whim_core::protocol::reviews::Verdict;
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 use whim_service::metrics::{Family, Kind};
-
-pub use self::sampler::Sampler;
 
 const TRANSITIONS: &str = "whim_work_item_transitions_total";
 const CLAIMS: &str = "whim_claims_total";
@@ -43,8 +39,8 @@ const fn histogram(name: &'static str, bounds: &'static [f64], help: &'static st
     }
 }
 
-/// What is counted where it happens; [`sampler::FAMILIES`] are looked up when somebody asks.
-const COUNTED: [Family; 12] = [
+/// Metrics that are counted where the event happens. The gauges of the queue are in [`crate::queue_sampler`].
+pub const COUNTED: [Family; 12] = [
     counter(
         TRANSITIONS,
         "Changes of a work item's state, by the state that it came to",
@@ -100,11 +96,6 @@ const COUNTED: [Family; 12] = [
         "How long a transaction waited for a connection of its pool",
     ),
 ];
-
-/// Every metric of the orchestrator besides those of every program.
-pub fn families() -> Vec<Family> {
-    COUNTED.into_iter().chain(sampler::FAMILIES).collect()
-}
 
 /// Makes the counters with few and known labels begin at 0: a counter that appears with its first event hides that
 /// event from whoever looks at its growth.

@@ -14,25 +14,28 @@ use url::Url;
 use whim_service::admin::{self, Admin};
 use whim_service::backoff::Backoff;
 use whim_service::chain::chain;
-use whim_service::metrics::{Metrics, Sample};
+use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::Reconcilers;
 use whim_service::secret::ExposeSecret as _;
 use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
-use super::{App, Parts, Wakers};
+use super::{App, Parts};
 use crate::config::{ApiConfig, Config, RuntimeKind};
-use crate::dispatch::{self, InFlightStarts};
+use crate::dispatch;
 use crate::events::{self, EventHub};
+use crate::in_flight::InFlightStarts;
 use crate::lifecycle::{self, Heartbeats};
 use crate::limits::Limits;
 use crate::locks::Locks;
-use crate::metrics::{self, Sampler};
+use crate::metrics;
+use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
 use crate::runtime::Runtime;
 use crate::runtime::docker::DockerRuntime;
 use crate::runtime::process::ProcessRuntime;
+use crate::wakers::Wakers;
 use crate::{db, http, reconcile};
 
 /// What it is called where it tells its name.
@@ -246,7 +249,7 @@ pub async fn start(
     let addresses = listeners.addresses()?;
     // Before anything is counted. Nobody counts where nobody can ask.
     let metrics = levels.is_some() && listeners.admin.is_some();
-    let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metrics::families()));
+    let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
     migrate(&config).await?;
     let app = build(config, runtime, &addresses)?;
     dispatch::try_refused_credentials(&app).await;
@@ -291,7 +294,7 @@ pub async fn start(
     );
     if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
         metrics::begin_at_zero();
-        let sampler = Arc::new(Sampler::new(app.clone()));
+        let sampler = Arc::new(QueueSampler::new(app.clone()));
         let sample: Sample = Arc::new(move || {
             let sampler = Arc::clone(&sampler);
             Box::pin(async move { sampler.sample().await })
@@ -305,6 +308,14 @@ pub async fn start(
         work.critical("admin", admin::serve(listener, admin, work.token()));
     }
     Ok(app)
+}
+
+/// Every metric of the orchestrator, besides those that all programs have.
+pub fn metric_families() -> Vec<Family> {
+    metrics::COUNTED
+        .into_iter()
+        .chain(queue_sampler::GAUGES)
+        .collect()
 }
 
 /// Puts the shared parts together; nothing runs and nothing is connected yet.

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use whim_core::WorkItemStatus;
-use whim_orchestrator::metrics::{self, Sampler};
+use whim_orchestrator::app::serve::metric_families;
+use whim_orchestrator::metrics;
+use whim_orchestrator::queue_sampler::QueueSampler;
 use whim_service::metrics::{Metrics, Sample};
 
 use crate::api::reviews::review;
@@ -18,13 +20,13 @@ const DOCUMENTED: &str = include_str!("../../../../../docs/metrics.md");
 
 /// Begins to count in this process.
 fn install() -> Metrics {
-    let metrics = Metrics::install("whim-orchestrator", "test", &metrics::families());
+    let metrics = Metrics::install("whim-orchestrator", "test", &metric_families());
     metrics::begin_at_zero();
     metrics
 }
 
 fn sampled(metrics: Metrics, app: &whim_orchestrator::app::App) -> Metrics {
-    let sampler = Arc::new(Sampler::new(app.clone()));
+    let sampler = Arc::new(QueueSampler::new(app.clone()));
     let sample: Sample = Arc::new(move || {
         let sampler = Arc::clone(&sampler);
         Box::pin(async move { sampler.sample().await })

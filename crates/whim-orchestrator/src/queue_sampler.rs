@@ -33,7 +33,7 @@ const fn gauge_family(name: &'static str, help: &'static str) -> Family {
     }
 }
 
-pub(super) const FAMILIES: [Family; 12] = [
+pub const GAUGES: [Family; 12] = [
     gauge_family(ITEMS, "Work items, by state"),
     gauge_family(
         WAITING,
@@ -69,13 +69,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Brings the gauges up to date.
 #[derive(Debug)]
-pub struct Sampler {
+pub struct QueueSampler {
     app: App,
     /// Not before then again. Held while it is counted: those who ask meanwhile wait for the same count.
     next: Mutex<Option<Instant>>,
 }
 
-impl Sampler {
+impl QueueSampler {
     /// For this orchestrator.
     pub fn new(app: App) -> Self {
         Self {

@@ -1,12 +1,12 @@
-//! Text that people and programs submit: bounded, and such that Postgres can store it.
+//! Validation of submitted text.
 
 use crate::error::Error;
 
-/// The longest note of a person, in bytes.
+/// Limit for short notes such as the reason of a pause.
 pub(crate) const MAX_NOTE_BYTES: usize = 4 * 1024;
 
-/// Refuses text that is blank, longer than `max_bytes`, or has a NUL character, which no column can hold.
-pub(crate) fn check(field: &'static str, text: &str, max_bytes: usize) -> Result<(), Error> {
+/// Rejects text that is blank, longer than `max_bytes`, or contains a NUL character, which Postgres cannot store.
+pub(crate) fn text(field: &'static str, text: &str, max_bytes: usize) -> Result<(), Error> {
     if text.trim().is_empty() {
         return Err(Error::invalid(field, "is empty"));
     }
@@ -18,7 +18,7 @@ pub(crate) fn check(field: &'static str, text: &str, max_bytes: usize) -> Result
         ));
     }
     if text.contains('\0') {
-        return Err(Error::invalid(field, "holds a NUL character"));
+        return Err(Error::invalid(field, "contains a NUL character"));
     }
     Ok(())
 }

@@ -1,22 +1,20 @@
-//! The starts that are going on.
+//! Workers that are between their claim and the runtime's answer.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use whim_core::WorkerId;
 
-/// The workers between their claim and the runtime's answer.
-///
-/// Their rows exist and their processes do not yet, so reconcilers leave them alone: they look at the rows first and
-/// here second.
+/// The starts in progress. Such a worker has a row and no process yet, so reconcilers must not end it: they read the
+/// rows first and this set second.
 #[derive(Clone, Debug, Default)]
 pub struct InFlightStarts {
     workers: Arc<RwLock<BTreeSet<WorkerId>>>,
 }
 
 impl InFlightStarts {
-    /// Notes a worker until the answer is dropped. To be called before the claim.
-    pub(super) fn begin(&self, worker: WorkerId) -> InFlightGuard {
+    /// Adds a worker until the guard is dropped. Call it before the claim.
+    pub(crate) fn begin(&self, worker: WorkerId) -> InFlightGuard {
         self.change(|workers| workers.insert(worker));
         InFlightGuard {
             in_flight_starts: self.clone(),
@@ -24,7 +22,6 @@ impl InFlightStarts {
         }
     }
 
-    /// The workers that are being started now.
     pub fn snapshot(&self) -> BTreeSet<WorkerId> {
         self.workers
             .read()
@@ -37,9 +34,8 @@ impl InFlightStarts {
     }
 }
 
-/// A worker is being started as long as this lives.
 #[derive(Debug)]
-pub(super) struct InFlightGuard {
+pub(crate) struct InFlightGuard {
     in_flight_starts: InFlightStarts,
     worker: WorkerId,
 }
