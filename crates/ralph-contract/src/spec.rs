@@ -155,6 +155,16 @@ impl SpecDocument {
         Ok(ticked)
     }
 
+    /// The same document with the box of every task open; nothing else differs.
+    #[must_use]
+    pub fn with_open_tasks(&self) -> Self {
+        let mut open = self.clone();
+        for index in 0..open.tasks.len() {
+            open.set_done(index, false);
+        }
+        open
+    }
+
     /// Where the document breaks the conventions, from top to bottom.
     pub fn violations(&self) -> Vec<Violation> {
         validate::violations(self)

@@ -4,7 +4,7 @@ use whim_core::protocol::learnings::{LearningFilter, LearningPage};
 use whim_core::protocol::locks::{LockFilter, LockPage};
 use whim_core::protocol::metrics::Metrics;
 use whim_core::protocol::queue::{Explanation, PauseQueue, QueueState};
-use whim_core::protocol::status::Worker;
+use whim_core::protocol::workers::Worker;
 use whim_core::{WorkItemId, WorkerId};
 
 use crate::http::{Call, Repeat};

@@ -1,9 +1,11 @@
 //! The overview.
 
 use whim_core::WorkItemId;
-use whim_core::protocol::status::{Health, Queue, Status, Workers};
+use whim_core::protocol::status::{Health, Queue, Status};
+use whim_core::protocol::workers::{WorkerFilter, WorkerPage};
 
 use crate::http::{Call, Repeat};
+use crate::work::query_of;
 use crate::{Client, ClientError};
 
 impl Client {
@@ -20,12 +22,14 @@ impl Client {
         self.http.send(call).await
     }
 
-    /// `GET /api/workers`.
+    /// `GET /api/workers`: one page, newest first.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn workers(&self) -> Result<Workers, ClientError> {
-        self.http.send(Call::get(["api", "workers"])).await
+    pub async fn list_workers(&self, filter: &WorkerFilter) -> Result<WorkerPage, ClientError> {
+        let mut call = Call::get(["api", "workers"]);
+        call.query = query_of(filter);
+        self.http.send(call).await
     }
 
     /// `GET /api/status`.

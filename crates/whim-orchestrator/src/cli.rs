@@ -14,12 +14,13 @@ use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
 use whim_service::telemetry;
 
-use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
+use crate::PROGRAM;
 use crate::config::{ApiConfig, Config};
 use crate::http::openapi;
+use crate::listeners::{Listeners, reachable};
+use crate::migrate::migrate;
 use crate::runtime::process::{ShimArguments, keep};
-
-const PROGRAM: &str = "whim-orchestrator";
+use crate::serve::{self, STOP_DEADLINE};
 
 /// Whim's orchestrator: the queue, the workers, the limits and the HTTP interface.
 #[derive(Debug, Parser)]
@@ -33,7 +34,7 @@ struct CommandLine {
 
 #[derive(Debug, Args)]
 struct ServeArguments {
-    /// Write the addresses as JSON to this file once everything is served
+    /// Write the URLs of the APIs as JSON to this file once they are served
     #[arg(long, value_name = "PATH", global = true)]
     ready_file: Option<PathBuf>,
 }
@@ -42,13 +43,13 @@ struct ServeArguments {
 enum Command {
     /// Run the orchestrator (the default)
     Serve,
-    /// Apply the migrations that are missing, and end
+    /// Apply the missing migrations and exit
     Migrate,
-    /// Ask the running orchestrator whether it is healthy, and say so with the exit code
+    /// Check that the running orchestrator is healthy; the exit code has the result
     Healthcheck,
     /// Print the OpenAPI document of this version
     Openapi,
-    /// Keep one worker process: used by the orchestrator itself
+    /// Supervise one worker process; used by the orchestrator itself
     #[command(hide = true)]
     KeepAttempt(ShimArguments),
 }
@@ -60,14 +61,14 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     match command {
-        // The keeper has the environment of its worker, and no configuration.
+        // The shim has the environment of its worker, and no configuration.
         Some(Command::KeepAttempt(arguments)) => finish(block_on_small(keep(arguments, std::env::vars_os()))),
         Some(Command::Serve) | None => configured(|config| block_on(run(config, serve))),
         Some(Command::Migrate) => configured(|Configured { config, .. }| {
             block_on_small(async move {
                 telemetry::init(PROGRAM, &config.telemetry)?;
-                serve::migrate(&config).await?;
-                tracing::info!("the database has all migrations");
+                migrate(&config).await?;
+                tracing::info!("all migrations are applied");
                 Ok(())
             })
         }),
@@ -92,7 +93,7 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _told = writeln!(std::io::stderr(), "{PROGRAM}: {error:#}");
+            let _written = writeln!(std::io::stderr(), "{PROGRAM}: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -103,7 +104,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     runtime.context("starting the threads")?.block_on(work)
 }
 
-/// For what needs one thread: a keeper lives as long as its worker and should cost next to nothing.
+/// On one thread: a shim lives as long as its worker and should cost next to nothing.
 fn block_on_small(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("starting the thread")?.block_on(work)
@@ -114,7 +115,7 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     let telemetry = telemetry::init(PROGRAM, &config.telemetry)?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, settings = %effective, "starting {PROGRAM} {version}");
-    // From here on a signal stops in order instead of ending at once.
+    // From here on, a signal starts an orderly stop.
     let signals = EndSignals::listen().context("listening for signals")?;
     let runtime = serve::runtime(&config).await?;
     let listeners = Listeners::bind(&config.api).await?;
@@ -128,13 +129,13 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     }
     let report = supervisor.run(signals, STOP_DEADLINE).await;
     let (elapsed_ms, unfinished) = (report.elapsed.as_millis(), report.unfinished.join(", "));
-    tracing::info!(elapsed_ms, unfinished, "stopped; workers that were running go on");
+    tracing::info!(elapsed_ms, unfinished, "stopped; running workers go on");
     report.into_result()
 }
 
 async fn healthcheck(config: ApiConfig) -> anyhow::Result<()> {
-    let address = callable(config.address);
+    let address = reachable(config.address);
     ask("/health", TcpStream::connect(address))
         .await
-        .with_context(|| format!("asking {address}"))
+        .with_context(|| format!("checking the health of the orchestrator at {address}"))
 }

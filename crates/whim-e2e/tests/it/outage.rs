@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use whim_core::protocol::queue::{PauseQueue, ReasonCode};
-use whim_core::protocol::status::{Breaker, BreakerSubject, Worker};
+use whim_core::protocol::status::{Breaker, BreakerSubject};
 use whim_core::protocol::work::WorkItem;
+use whim_core::protocol::workers::{Worker, WorkerFilter};
 use whim_core::{FailureCause, WorkItemStatus};
 use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
@@ -127,7 +128,7 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
         assert_eq!(pulls_closing(&system, sample::REPOSITORY, *issue).len(), 1);
     }
 
-    let workers = client.workers().await.unwrap().workers;
+    let workers = client.list_workers(&WorkerFilter::default()).await.unwrap().items;
     // While it was away, one tried at a time, once those had ended that had begun before.
     let before = workers.iter().filter(|worker| worker.started_at <= outage.since);
     let last_end = before.filter_map(|worker| worker.ended_at).max().unwrap();

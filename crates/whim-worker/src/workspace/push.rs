@@ -40,7 +40,8 @@ impl PushError {
             Self::BadToken(_) => FailureCause::GitHubRefused,
             Self::Refused(_) | Self::Leak => FailureCause::PushRefused,
             // Another attempt resumes from what is there now.
-            Self::Moved | Self::Git(_) => FailureCause::Crash,
+            Self::Moved => FailureCause::BranchMoved,
+            Self::Git(_) => FailureCause::Crash,
         }
     }
 }

@@ -102,7 +102,7 @@ async fn what_somebody_else_pushed_meanwhile_is_not_overwritten() -> anyhow::Res
     assert_eq!(worker.ended().await?.code, Some(2));
 
     let failure = world.failure()?;
-    assert_eq!(failure.cause, FailureCause::Crash);
+    assert_eq!(failure.cause, FailureCause::BranchMoved);
     assert_eq!(
         failure.reason,
         "somebody else pushed to the branch while it was worked on"

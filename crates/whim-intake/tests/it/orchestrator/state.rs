@@ -112,6 +112,9 @@ impl State {
             ));
         }
         let item = self.get(id)?;
+        if item.run != put.run {
+            return Err(wrong_state(&item));
+        }
         if item.status == WorkItemStatus::Generating {
             let tasks = document.tasks().len();
             self.change(
@@ -129,6 +132,9 @@ impl State {
             return Err(Refusal::new(ErrorCode::InvalidRequest, "reason: 1 to 4096 bytes"));
         }
         let item = self.get(id)?;
+        if item.run != fail.run {
+            return Err(wrong_state(&item));
+        }
         self.failures.push(fail.clone());
         if item.status == WorkItemStatus::Generating {
             let changes = if fail.retryable {
@@ -145,6 +151,9 @@ impl State {
 
     pub(super) fn requeue(&mut self, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Refusal> {
         let item = self.get(id)?;
+        if request.after_run.is_some_and(|run| run > item.run) {
+            return Err(Refusal::new(ErrorCode::InvalidRequest, "afterRun: is too large"));
+        }
         if request.after_run.is_some_and(|run| item.run > run) {
             return Ok(item);
         }

@@ -17,11 +17,7 @@ pub async fn spent(db: impl PgExecutor<'_>, id: WorkItemId, cause: FailureCause)
         .unwrap_or_default())
 }
 
-pub(super) async fn spend(
-    db: impl PgExecutor<'_>,
-    id: WorkItemId,
-    cause: FailureCause,
-) -> sqlx::Result<()> {
+pub(super) async fn spend(db: impl PgExecutor<'_>, id: WorkItemId, cause: FailureCause) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into work_item_retries as r (work_item_id, failure_cause, spent) values ($1, $2, 1)
          on conflict (work_item_id, failure_cause) do update set spent = r.spent + 1",

@@ -132,11 +132,7 @@ pub async fn predecessor_was_fenced(
 }
 
 /// Gives the running workers of an instance a full lease, counted from now; returns how many those were.
-pub async fn renew_leases(
-    db: impl PgExecutor<'_>,
-    instance: &str,
-    lease: Duration,
-) -> sqlx::Result<u64> {
+pub async fn renew_leases(db: impl PgExecutor<'_>, instance: &str, lease: Duration) -> sqlx::Result<u64> {
     let renewed = sqlx::query!(
         "update worker_heartbeats b
          set lease_expires_at = greatest(b.lease_expires_at, now() + make_interval(secs => $2)), progress_at = now()

@@ -99,13 +99,18 @@ impl FakeRuntime {
 
     /// Ends a worker as if its process had exited with `code`.
     pub(crate) fn exit(&self, worker: WorkerId, code: i32) {
-        self.end(
-            worker,
-            Exit {
-                how: ExitKind::Code(code),
-                stopped: false,
-            },
-        );
+        self.exit_with(worker, ExitKind::Code(code));
+    }
+
+    /// Ends a worker in any way.
+    pub(crate) fn exit_with(&self, worker: WorkerId, how: ExitKind) {
+        self.end(worker, Exit { how, stopped: false });
+    }
+
+    /// Ends a worker without reporting the exit, as when the machine is restarted: only the list of workers has it.
+    pub(crate) fn exit_unnoticed(&self, worker: WorkerId, how: ExitKind) {
+        let exit = Exit { how, stopped: false };
+        self.write(|state| state.attempts.insert(worker, AttemptState::Ended(exit)));
     }
 
     /// Starts fail from now on, or work again.

@@ -118,6 +118,71 @@ async fn a_worker_that_was_killed_before_it_registered_cannot_register() {
 }
 
 #[tokio::test]
+async fn a_branch_that_a_fenced_worker_moved_costs_its_successor_no_retry() {
+    let world = World::new().await;
+    let zombie = world.running().await;
+    let lost = end(FailureCause::Lost, EndedBy::Reconciler);
+    end_attempt(&world.app, zombie.id, &lost).await.unwrap();
+    world.release_due_retries().await;
+
+    // The fenced worker pushed once more before it noticed.
+    let next = world.start_worker().await;
+    let ended = world.call(&next, "fail", &fail("branch_moved")).await.expect(200);
+
+    assert_eq!(ended["status"], "queued");
+    let item = world.item(next.item).await;
+    assert_eq!(
+        (&item["retries"], &item["failureCause"]),
+        (&json!(1), &json!("branch_moved")),
+        "only the lost lease"
+    );
+    let wait = "select ceil(extract(epoch from next_retry_at - now()))::bigint from work_items";
+    assert!(world.number(wait).await <= 0, "there is nothing to wait for");
+
+    // That one sent a final report, so the next move is somebody else's.
+    world.release_due_retries().await;
+    let third = world.start_worker().await;
+    world
+        .call(&third, "fail", &fail("branch_moved"))
+        .await
+        .expect(200);
+    assert_eq!(world.item(next.item).await["retries"], 2);
+}
+
+#[tokio::test]
+async fn a_branch_that_was_moved_by_the_worker_of_a_cancelled_run_costs_no_retry_either() {
+    let world = World::new().await;
+    let cancelled = world.running().await;
+    let path = format!("/api/work/{}", cancelled.item);
+    world
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .expect(200);
+    world
+        .post(&format!("{path}/requeue"), &json!({}))
+        .await
+        .expect(200);
+    let next = world.start_worker().await;
+
+    world.call(&next, "fail", &fail("branch_moved")).await.expect(200);
+
+    assert_eq!(world.item(next.item).await["retries"], 0);
+}
+
+#[tokio::test]
+async fn a_branch_that_someone_else_moved_costs_a_retry() {
+    let world = World::new().await;
+    let worker = world.running().await;
+
+    world
+        .call(&worker, "fail", &fail("branch_moved"))
+        .await
+        .expect(200);
+
+    assert_eq!(world.item(worker.item).await["retries"], 1);
+}
+
+#[tokio::test]
 async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
     let world = World::new().await;
     let worker = world.running().await;
@@ -131,6 +196,10 @@ async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
     );
     let item = world.item(worker.item).await;
     assert_eq!((&item["status"], &item["retries"]), (&json!("queued"), &json!(1)));
+    assert_eq!(
+        (&killed["failureCause"], &item["failureCause"]),
+        (&json!("killed"), &json!("killed"))
+    );
     assert_ne!(item["nextRetryAt"], Value::Null);
     assert_eq!(
         world
@@ -151,10 +220,10 @@ async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
         (&refused["code"], &refused["details"]["status"]),
         (&json!("wrong_state"), &json!("completed"))
     );
-    let nobody = WorkerId::new();
+    let unknown = WorkerId::new();
     assert_eq!(
         world
-            .post(&format!("/api/workers/{nobody}/kill"), &json!({}))
+            .post(&format!("/api/workers/{unknown}/kill"), &json!({}))
             .await
             .expect_error(404),
         "not_found"

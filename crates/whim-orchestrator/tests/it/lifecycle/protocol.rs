@@ -99,7 +99,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     world.call(&worker, "heartbeat", &sparse).await.expect(200);
 
     assert!(world.number(idle).await < 60, "an event is");
-    let shown = world.get("/api/workers").await.expect(200)["workers"][0].clone();
+    let shown = world.get("/api/workers").await.expect(200)["items"][0].clone();
     assert_eq!(
         (&shown["stage"], &shown["iteration"], &shown["stats"]),
         (&json!("working"), &json!(2), &stats)

@@ -1,15 +1,22 @@
 //! Workers that die, fall silent, are cancelled, or are forgotten; items whose wait is over.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::workers;
-use whim_orchestrator::locks::Take;
+use whim_orchestrator::locks::LockMode;
+use whim_orchestrator::reconcile::{Clocks, ExpiredLeases, SuspendDetector};
+use whim_orchestrator::runtime::ExitKind;
+use whim_service::reconcile::Reconciler as _;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
+use crate::world::World;
 
 async fn worker_status(app: &TestApp, worker: WorkerId) -> (WorkerStatus, Option<FailureCause>) {
     let worker = workers::find(&app.app.database, worker).await.unwrap().unwrap();
@@ -45,7 +52,7 @@ async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
     assert!(item.next_retry_at.is_some());
     assert_eq!(
         item.error.as_deref(),
-        Some("The worker ended without a report: the worker exited with code 101.")
+        Some("The worker ended without a final report: the worker exited with code 101.")
     );
     assert_eq!(
         worker_status(&app, worker).await,
@@ -89,6 +96,74 @@ async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
     app.stop().await;
 }
 
+// The reconcilers of leases and of exits both find such a worker, in any order.
+#[tokio::test]
+async fn a_restart_of_the_machine_costs_no_retry_although_the_lease_has_expired() {
+    for _ in 0..3 {
+        let app = TestApp::with(&[
+            ("STALE_THRESHOLD", "0.6"),
+            ("HEARTBEAT_INTERVAL_SECONDS", "0.2"),
+            ("RETRY_DELAYS", "60"),
+        ])
+        .await;
+        let (item, worker) = app.running().await;
+
+        app.runtime.exit_unnoticed(worker, ExitKind::RuntimeStopped);
+
+        let item = app
+            .wait_for(item.id, "the next attempt", |item| item.lease_epoch.number() == 2)
+            .await;
+        assert_eq!(item.retries, 0);
+        assert_eq!(
+            worker_status(&app, worker).await,
+            (WorkerStatus::Failed, Some(FailureCause::RuntimeUnavailable))
+        );
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_machine_costs_its_workers_neither_lease_nor_retry() {
+    let world = World::new().await;
+    let (own, other) = (world.running().await, world.running().await);
+    sqlx::query("update workers set instance = 'another machine' where id = $1")
+        .bind(other.id)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let start = Clocks::now();
+    let readings = AtomicU32::new(0);
+    // An hour passes on the wall clock between two runs, and a second on the monotonic one.
+    let reconciler = ExpiredLeases::new(
+        &world.app,
+        SuspendDetector::new(move || {
+            let run = readings.fetch_add(1, Ordering::Relaxed);
+            Clocks {
+                wall: start.wall + Duration::from_hours(1) * run,
+                monotonic: start.monotonic + Duration::from_secs(1) * run,
+            }
+        }),
+    );
+    reconciler.reconcile().await.unwrap();
+    sqlx::query(
+        "update worker_heartbeats
+         set lease_expires_at = now() - interval '1 hour', progress_at = now() - interval '1 hour'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    let report = reconciler.reconcile().await.unwrap();
+
+    assert_eq!((report.renewed, report.ended), (1, vec![other.id]));
+    world
+        .call(&own, "heartbeat", &json!({ "seq": 1 }))
+        .await
+        .expect(200);
+    assert_eq!(world.item(own.item).await["retries"], 0);
+    assert_eq!(world.item(other.item).await["failureCause"], "lost");
+}
+
 #[tokio::test]
 async fn a_worker_whose_container_was_removed_is_lost() {
     let app = TestApp::with(&[("RETRY_DELAYS", "60")]).await;
@@ -116,7 +191,7 @@ async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more(
     assert_eq!((item.retries, item.failure_cause), (1, Some(FailureCause::Lost)));
     assert_eq!(
         item.error.as_deref(),
-        Some("The worker gave no sign of life for 0.6 s.")
+        Some("The worker sent no heartbeat for 0.6 s.")
     );
     wait_until_stopped(&app, worker).await;
     for (route, body) in [
@@ -346,7 +421,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
             ended,
             &item.repo,
             &["src/lib.rs".parse().unwrap()],
-            Take::AllOrNothing,
+            LockMode::AllOrNothing,
         )
         .await
         .unwrap();

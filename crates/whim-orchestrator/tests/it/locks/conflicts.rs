@@ -123,8 +123,8 @@ async fn what_an_ended_worker_still_seems_to_hold_is_granted_to_the_next_one() {
     // As a Redis that was only unreachable would still have it.
     let repo = "octocat/hello".parse().unwrap();
     let files = ["src/a.rs".parse().unwrap()];
-    world.app.locks.rebuild(&[]).await.unwrap();
-    let take = whim_orchestrator::locks::Take::AllOrNothing;
+    world.app.locks.restore(&[]).await.unwrap();
+    let take = whim_orchestrator::locks::LockMode::AllOrNothing;
     world
         .app
         .locks

@@ -8,7 +8,7 @@ use serde_json::json;
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::budget;
 use whim_orchestrator::dispatch::{self, ClaimOutcome};
-use whim_orchestrator::reconcile::{ExpiredLeases, Retries};
+use whim_orchestrator::reconcile::{Clocks, ExpiredLeases, Retries, SuspendDetector};
 use whim_service::reconcile::Reconciler as _;
 use whim_testkit::invariants::{Invariants, Limits};
 
@@ -268,7 +268,10 @@ impl Machine {
         .execute(&self.world.pool)
         .await
         .unwrap();
-        ExpiredLeases(self.world.app.clone()).reconcile().await.unwrap();
+        ExpiredLeases::new(&self.world.app, SuspendDetector::new(Clocks::now))
+            .reconcile()
+            .await
+            .unwrap();
     }
 
     async fn release_due_retries(&self) {

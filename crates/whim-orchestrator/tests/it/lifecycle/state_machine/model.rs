@@ -1,5 +1,7 @@
 //! The reference model: what the documentation says that a queue of items and their workers does, without a database.
 
+use std::collections::BTreeMap;
+
 use whim_core::{FailureCause, Priority, RetryRule, WorkItemStatus, WorkerStatus};
 
 pub(super) const MAX_WORKERS: usize = 2;
@@ -22,7 +24,9 @@ pub(super) struct Item {
     pub(super) status: WorkItemStatus,
     pub(super) run: i32,
     pub(super) epoch: i64,
+    /// Of all causes.
     pub(super) retries: i32,
+    retries_by_cause: BTreeMap<FailureCause, usize>,
     /// The worker that has it, or had it last.
     pub(super) worker: Option<usize>,
     /// Whether its next attempt has to wait.
@@ -76,6 +80,7 @@ impl Model {
             run: 1,
             epoch: 0,
             retries: 0,
+            retries_by_cause: BTreeMap::new(),
             worker: None,
             waits: false,
             failed_starts: 0,
@@ -177,7 +182,7 @@ impl Model {
 
     pub(super) fn kill(&mut self, worker: usize) -> bool {
         if self.workers[worker].lives() {
-            self.end(worker, FailureCause::Crash, Some(From::Person));
+            self.end(worker, FailureCause::Killed, Some(From::Person));
         }
         self.workers[worker].status == WorkerStatus::Killed
     }
@@ -205,6 +210,7 @@ impl Model {
         item.status = WorkItemStatus::Queued;
         item.run += 1;
         item.retries = 0;
+        item.retries_by_cause.clear();
         item.failed_starts = 0;
         item.place = place;
         true
@@ -233,7 +239,7 @@ impl Model {
         let rule = cause.retry_rule();
         let failed_start = worker.status == WorkerStatus::Starting && rule == RetryRule::UpToLimit;
         let free = failed_start && item.failed_starts < FREE_FAILED_STARTS;
-        let retries = usize::try_from(item.retries).unwrap_or_default();
+        let retries = item.retries_by_cause.get(&cause).copied().unwrap_or_default();
         let again = match rule {
             RetryRule::WaitWithoutSpending => true,
             _counts if free => true,
@@ -245,7 +251,10 @@ impl Model {
             item.status = WorkItemStatus::Queued;
             item.waits = true;
             item.failed_starts += u32::from(failed_start);
-            item.retries += i32::from(!free && rule != RetryRule::WaitWithoutSpending);
+            if !free && rule != RetryRule::WaitWithoutSpending {
+                item.retries += 1;
+                *item.retries_by_cause.entry(cause).or_default() += 1;
+            }
         } else {
             item.status = WorkItemStatus::Failed;
         }
