@@ -18,7 +18,6 @@ pub mod migrate;
 pub mod queue_sampler;
 pub mod reconcile;
 pub mod redis_connection;
-pub mod runtime;
 pub mod serve;
 pub mod status;
 pub(crate) mod validate;

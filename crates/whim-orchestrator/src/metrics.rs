@@ -13,14 +13,14 @@ use whim_service::metrics::{Family, Kind};
 const TRANSITIONS: &str = "whim_work_item_transitions_total";
 const CLAIMS: &str = "whim_claims_total";
 const CLAIM_DURATION: &str = "whim_claim_duration_seconds";
-const CLAIM_WAIT: &str = "whim_submitted_to_claimed_seconds";
+const CLAIM_WAIT: &str = "whim_queue_wait_seconds";
 const WORKER_STARTS: &str = "whim_worker_starts_total";
 const ATTEMPTS: &str = "whim_attempts_ended_total";
 const ATTEMPT_DURATION: &str = "whim_attempt_duration_seconds";
 const REVIEWS: &str = "whim_reviews_total";
 const REQUESTS: &str = "whim_http_requests_total";
 const REQUEST_DURATION: &str = "whim_http_request_duration_seconds";
-const REFUSED_CREDENTIALS: &str = "whim_refused_credentials_total";
+const REFUSED_CREDENTIALS: &str = "whim_auth_failures_total";
 const POOL_WAIT: &str = "whim_postgres_pool_wait_seconds";
 
 const fn counter(name: &'static str, help: &'static str) -> Family {

@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 use whim_service::secret::ExposeSecret as _;
 
-use crate::config::Config;
+use crate::config::DatabaseConfig;
 use crate::{PROGRAM, db};
 
 /// Between attempts to connect: Postgres may have been started together with this program.
-const CONNECT_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
+const CONNECT_BACKOFF: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(200), Duration::from_secs(3));
 
 /// About ten seconds with [`CONNECT_BACKOFF`].
 const CONNECT_ATTEMPTS: usize = 7;
@@ -27,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// Postgres stays unavailable, or a migration fails.
-pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     let options = connect_options(config)?;
     let mut connection = connect(&options).await.context("connecting to DATABASE_URL")?;
     db::MIGRATOR
@@ -42,7 +43,7 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
     let begin = Instant::now();
-    let mut delays = CONNECT_BACKOFF.delays().take(CONNECT_ATTEMPTS - 1);
+    let mut delays = CONNECT_BACKOFF.build().take(CONNECT_ATTEMPTS - 1);
     loop {
         let attempt = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options));
         let error = match attempt.await {
@@ -89,9 +90,8 @@ fn may_be_starting(error: &sqlx::Error) -> bool {
 }
 
 /// `DATABASE_URL`, with the name under which Postgres shows the connections.
-pub(crate) fn connect_options(config: &Config) -> anyhow::Result<PgConnectOptions> {
+pub(crate) fn connect_options(config: &DatabaseConfig) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions = config
-        .database
         .url
         .expose_secret()
         .parse()

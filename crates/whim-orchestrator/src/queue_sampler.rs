@@ -13,15 +13,15 @@ use crate::db::{self, budget, pause, work_items, workers};
 use crate::status;
 
 const ITEMS: &str = "whim_work_items";
-const WAITING: &str = "whim_work_items_waiting";
+const WAITING: &str = "whim_work_items_in_backoff";
 const OLDEST: &str = "whim_queue_oldest_age_seconds";
 const PAUSED: &str = "whim_queue_paused";
 const WORKERS: &str = "whim_workers";
-const WORKERS_MAX: &str = "whim_workers_max";
+const WORKERS_MAX: &str = "whim_worker_slots";
 const BUDGET: &str = "whim_budget_iterations";
 const BUDGET_LIMIT: &str = "whim_budget_iterations_limit";
 const SAMPLED_AT: &str = "whim_queue_sampled_timestamp_seconds";
-const UP: &str = "whim_up";
+const UP: &str = "whim_dependency_up";
 const POOL_CONNECTIONS: &str = "whim_postgres_pool_connections";
 const POOL_MAX: &str = "whim_postgres_pool_connections_max";
 
@@ -102,7 +102,7 @@ impl QueueSampler {
             ("redis", &health.redis),
             ("runtime", &health.runtime),
         ] {
-            gauge!(UP, "part" => part).set(f64::from(u8::from(component.healthy)));
+            gauge!(UP, "dependency" => part).set(f64::from(u8::from(component.healthy)));
         }
         match counted {
             Ok(Ok(())) => {}

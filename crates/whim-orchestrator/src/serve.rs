@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 use tokio_util::sync::CancellationToken;
+use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
@@ -13,7 +13,7 @@ use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
 use crate::app::{App, Parts};
-use crate::config::{Config, RuntimeKind};
+use crate::config::Config;
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
@@ -25,9 +25,6 @@ use crate::metrics;
 use crate::migrate::{connect_options, migrate};
 use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
-use crate::runtime::Runtime;
-use crate::runtime::docker::DockerRuntime;
-use crate::runtime::process::ProcessRuntime;
 use crate::wakers::Wakers;
 use crate::{PROGRAM, db, http, reconcile};
 
@@ -37,29 +34,18 @@ pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
 /// Connections of each of the two pools.
 const CONNECTIONS: u32 = 8;
 
-/// The configured runtime, or with `auto` the one that is available.
+/// Opens the configured runtime.
 ///
 /// # Errors
 /// The runtime cannot be used with these settings.
-pub async fn runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
-    let runtime = &config.runtime;
-    let kind = match runtime.kind {
-        RuntimeKind::Auto if DockerRuntime::answers(&runtime.docker).await => RuntimeKind::Docker,
-        RuntimeKind::Auto => RuntimeKind::Process,
-        kind @ (RuntimeKind::Docker | RuntimeKind::Process) => kind,
+pub async fn open_runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
+    let is_loopback = config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback();
+    let listener = if is_loopback {
+        WorkerListener::Loopback
+    } else {
+        WorkerListener::Network
     };
-    if kind == RuntimeKind::Process {
-        let this_program = ProcessRuntime::this_program();
-        return Ok(Arc::new(ProcessRuntime::open(runtime, this_program)?));
-    }
-    if config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback() {
-        bail!(
-            "workers in containers cannot call 127.0.0.1: set WORKER_BIND_ADDRESS to an address that containers reach \
-             (172.17.0.1 with Docker on Linux), or WORKER_ORCHESTRATOR_URL to the URL that they should call; or set \
-             WORKER_RUNTIME=process for workers without isolation"
-        );
-    }
-    Ok(Arc::new(DockerRuntime::open(runtime)?))
+    whim_runtime::open(&config.runtime, listener).await
 }
 
 /// Starts everything as tasks of `supervisor` and returns when it runs.
@@ -77,7 +63,7 @@ pub async fn start(
     // Before anything is counted. Without an admin listener there is nothing to scrape.
     let metrics = levels.is_some() && listeners.admin.is_some();
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
-    migrate(&config).await?;
+    migrate(&config.database).await?;
     let app = build(config, runtime, &addresses)?;
     dispatch::try_refused_credentials(&app).await;
 
@@ -150,7 +136,7 @@ pub fn metric_families() -> Vec<Family> {
 /// # Errors
 /// A URL is invalid.
 pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
-    let options = connect_options(&config)?;
+    let options = connect_options(&config.database)?;
     let redis = RedisConnection::lazy(&config.redis)?;
     let worker_url = config
         .api

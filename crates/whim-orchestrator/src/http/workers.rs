@@ -16,8 +16,8 @@ use super::extract::{Id, OptionalJson, Query};
 use super::work::limit;
 use crate::app::App;
 use crate::error::Error;
-use crate::runtime::{LogStream, last_lines};
 use crate::{db, lifecycle};
+use whim_runtime::{LogStream, last_lines};
 
 /// Lists workers, newest first.
 #[utoipa::path(get, path = "/api/workers", tag = "workers", params(WorkerFilter), responses((status = 200, description = "A page", body = WorkerPage)))]

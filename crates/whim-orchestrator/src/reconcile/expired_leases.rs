@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::Serialize;
 use whim_core::{FailureCause, WorkerId};
+use whim_runtime::AttemptState;
 use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
 
@@ -13,7 +14,6 @@ use super::suspend::SuspendDetector;
 use crate::app::App;
 use crate::db::workers::{self, Expired, Overdue};
 use crate::lifecycle::{AttemptEnd, EndedBy, Transition, end_attempt};
-use crate::runtime::AttemptState;
 
 /// How long the runtime may take to list its workers.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);

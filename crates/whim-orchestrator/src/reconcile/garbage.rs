@@ -11,7 +11,7 @@ use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
 use crate::db::workers;
-use crate::runtime::AttemptState;
+use whim_runtime::AttemptState;
 
 /// Stops processes and containers that belong to no live worker (its row was deleted, or it ended and counts as
 /// stopped), and removes the remains of old attempts. Only of what this instance started.

@@ -10,7 +10,7 @@ use whim_service::reconcile::Reconciler;
 use crate::app::App;
 use crate::db::workers;
 use crate::lifecycle::{AttemptEnd, EndedBy, Transition, end_attempt};
-use crate::runtime::{Attempt, AttemptState};
+use whim_runtime::{Attempt, AttemptState};
 
 /// Ends the live workers of this instance whose process or container has exited or does not exist: the runtime reports a
 /// dead worker within a second. For a worker that had ended in the database before, the way its process exits does not

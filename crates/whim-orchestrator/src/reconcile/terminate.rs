@@ -13,7 +13,7 @@ use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
 use crate::db::workers::{self, AwaitingStop};
-use crate::runtime::AttemptState;
+use whim_runtime::AttemptState;
 
 /// Workers that are stopped concurrently: each may take its whole grace period.
 const CONCURRENCY: usize = 16;

@@ -24,10 +24,8 @@ use whim_orchestrator::db::work_items::{self, NewWorker};
 use whim_orchestrator::http::{api_router, worker_router};
 use whim_orchestrator::listeners::Addresses;
 use whim_orchestrator::migrate::migrate;
-use whim_orchestrator::runtime::{
-    Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec,
-};
 use whim_orchestrator::serve;
+use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
@@ -134,7 +132,7 @@ impl World {
         ];
         let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
         let config = Config::from_environment(environment).unwrap().config;
-        migrate(&config).await.unwrap();
+        migrate(&config.database).await.unwrap();
         let app = build(config);
         Self {
             api: api_router(app.clone()),

@@ -11,7 +11,7 @@ use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::workers;
 use whim_orchestrator::locks::LockMode;
 use whim_orchestrator::reconcile::{Clocks, ExpiredLeases, SuspendDetector};
-use whim_orchestrator::runtime::ExitKind;
+use whim_runtime::ExitKind;
 use whim_service::reconcile::Reconciler as _;
 use whim_testkit::wait::wait_until;
 
