@@ -1,4 +1,4 @@
-//! The overview.
+//! Queue, workers, status and health.
 
 use whim_core::WorkItemId;
 use whim_core::protocol::status::{Health, Queue, Status};
@@ -9,7 +9,7 @@ use crate::work::query_of;
 use crate::{Client, ClientError};
 
 impl Client {
-    /// `GET /api/queue`: the first `limit` items (the server's default when `None`), after `cursor`.
+    /// `GET /api/queue`: at most `limit` items, or the server's default, after `cursor`.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -40,7 +40,7 @@ impl Client {
         self.http.send(Call::get(["api", "status"])).await
     }
 
-    /// `GET /health`, asked once: an unhealthy orchestrator (503) is an answer too.
+    /// `GET /health`, without retries: 503 of an unhealthy orchestrator is a result too.
     ///
     /// # Errors
     /// See [`ClientError`].

@@ -106,7 +106,7 @@ pub async fn start(
         http::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
     );
     if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
-        metrics::begin_at_zero();
+        metrics::initialise();
         let sampler = Arc::new(QueueSampler::new(app.clone()));
         let sample: Sample = Arc::new(move || {
             let sampler = Arc::clone(&sampler);

@@ -16,6 +16,7 @@ pub struct WorkerFilter {
     pub status: Option<WorkerStatus>,
     /// Page size: 1 to 200, default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,37 +33,31 @@ pub struct WorkerPage {
     pub next_cursor: Option<WorkerId>,
 }
 
-/// A worker.
+/// One attempt at a work item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Worker {
-    /// Its identifier.
     pub id: WorkerId,
-    /// What it works on.
     pub work_item_id: WorkItemId,
-    /// The repository of that.
+    /// Repository of the work item.
     pub repo: RepoName,
-    /// Its state.
     pub status: WorkerStatus,
-    /// What it is doing, while it runs.
+    /// `null` unless it is running.
     pub stage: Option<Stage>,
-    /// The iteration that it is in.
+    /// Current iteration, or the latest one; 0 before the first.
     pub iteration: u32,
-    /// How many iterations it may use.
+    /// Limit of iterations.
     pub max_iterations: u32,
-    /// The sums over the iterations that are done.
+    /// Sums over the finished iterations.
     pub stats: IterationStats,
-    /// When it was started.
     pub started_at: DateTime<Utc>,
-    /// When it last gave a sign of life.
     pub last_heartbeat_at: Option<DateTime<Utc>>,
-    /// When its lease ends unless it is renewed.
+    /// `null` when it has ended.
     pub lease_expires_at: Option<DateTime<Utc>>,
-    /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Why it ended, when it did not complete.
+    /// Why it ended without completing, for people.
     pub error: Option<String>,
-    /// Why it ended, for a program.
+    /// Why it ended without completing, for programs.
     pub failure_cause: Option<FailureCause>,
 }

@@ -1,5 +1,4 @@
-//! A world without background work: the real routers, Postgres and Redis, and nothing that claims, starts or stops
-//! anything unless the test does.
+//! An orchestrator without background work: the routers with Postgres and Redis. Only the test claims, starts and stops.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -30,7 +29,7 @@ use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 
-/// A checklist that keeps all conventions.
+/// A checklist that satisfies all conventions.
 pub(crate) const SPEC: &str =
     "# Add a greeting\n\n## Tasks\n\n- [ ] Greet the world\n- [ ] Greet a person by name\n";
 /// The same after its first task.
@@ -49,11 +48,11 @@ pub(crate) struct World {
     pub(crate) redis: TestRedis,
     api: Router,
     worker_api: Router,
-    // After the pools, which have to be closed before it can go.
+    // Dropped after the pools, which use it.
     database: TestDatabase,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -58,7 +58,7 @@ async fn cancelling_a_running_item_ends_its_worker_and_releases_what_it_locked()
 }
 
 #[tokio::test]
-async fn what_has_completed_or_failed_cannot_be_cancelled() {
+async fn completed_and_failed_items_cannot_be_cancelled() {
     let world = World::new().await;
     for (route, body, status) in [
         ("complete", complete(), "completed"),
@@ -129,7 +129,7 @@ async fn a_failed_item_is_requeued_once_for_each_run_that_was_seen_to_end() {
 }
 
 #[tokio::test]
-async fn a_completed_item_that_is_requeued_begins_anew() {
+async fn a_completed_item_that_is_requeued_restarts_with_open_tasks() {
     let world = World::new().await;
     let worker = world.running().await;
     world.call(&worker, "complete", &complete()).await.expect(200);
@@ -180,7 +180,7 @@ async fn an_item_is_not_requeued_onto_a_branch_that_another_one_works_on() {
 }
 
 #[tokio::test]
-async fn an_item_that_is_not_there_is_not_found() {
+async fn an_unknown_item_is_not_found() {
     let world = World::new().await;
     let id = WorkItemId::new();
     assert_eq!(

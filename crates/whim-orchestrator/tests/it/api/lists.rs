@@ -7,7 +7,7 @@ use whim_orchestrator::db::work_items;
 use crate::world::{SPEC, World, complete, fail, id_of};
 
 #[tokio::test]
-async fn pages_show_the_newest_first_and_fit_together() {
+async fn items_are_listed_in_pages_newest_first() {
     let world = World::new().await;
     let mut made = Vec::new();
     for _ in 0..5 {
@@ -84,7 +84,7 @@ async fn workers_are_listed_in_pages_newest_first() {
 }
 
 #[tokio::test]
-async fn items_are_found_by_what_is_known_of_them() {
+async fn items_are_filtered_by_their_fields() {
     let world = World::new().await;
     let body = |repo: &str, reference: &str, priority: &str| json!({ "repo": repo, "spec": SPEC, "source": "github", "sourceRef": reference, "priority": priority });
     let first = id_of(
@@ -168,7 +168,7 @@ async fn a_page_of_a_rare_source_reads_few_rows_however_many_items_there_are() {
 }
 
 #[tokio::test]
-async fn the_queue_is_shown_in_the_order_in_which_it_will_be_taken() {
+async fn the_queue_is_listed_in_the_order_of_claims() {
     let world = World::new().await;
     let submit = async |priority: &str| {
         let body = json!({ "repo": "octocat/hello", "spec": SPEC, "priority": priority });

@@ -107,7 +107,7 @@ async fn every_refusal_speaks_the_one_envelope() {
         let builder = request(Method::POST, "/api/work").header("content-type", "application/json");
         builder.body(Body::from(body)).unwrap()
     };
-    let mut told = Vec::new();
+    let mut responses = Vec::new();
     for request in [
         post("{"),
         post(""),
@@ -124,9 +124,9 @@ async fn every_refusal_speaks_the_one_envelope() {
     ] {
         let line = format!("{} {}", request.method(), request.uri());
         let answer = world.send(request).await;
-        told.push(format!("{line}: {} {}", answer.status, answer.body));
+        responses.push(format!("{line}: {} {}", answer.status, answer.body));
     }
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(responses.join("\n"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Specifications that are written for items.
+//! Generated specs.
 
 use serde_json::{Value, json};
 use whim_core::WorkItemId;
@@ -11,7 +11,7 @@ async fn generating(world: &World) -> WorkItemId {
 }
 
 #[tokio::test]
-async fn an_item_whose_spec_was_never_written_gets_it_written_in_its_next_run() {
+async fn a_requeued_item_without_a_spec_gets_one_generated() {
     let world = World::new().await;
     let id = generating(&world).await;
     let failed = json!({ "run": 1, "reason": "It does not say what to greet.", "retryable": false });
@@ -32,7 +32,7 @@ async fn an_item_whose_spec_was_never_written_gets_it_written_in_its_next_run() 
 }
 
 #[tokio::test]
-async fn an_item_whose_description_has_changed_gets_a_new_spec_in_its_next_run() {
+async fn a_requeued_item_with_another_description_gets_a_new_spec() {
     let world = World::new().await;
     let id = generating(&world).await;
     let requeue = format!("/api/work/{id}/requeue");
@@ -158,7 +158,7 @@ async fn a_spec_without_a_run_is_refused() {
 }
 
 #[tokio::test]
-async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
+async fn a_submitted_spec_queues_its_item_and_may_be_submitted_again() {
     let world = World::new().await;
     let id = generating(&world).await;
     let path = format!("/api/work/{id}/spec");
@@ -192,7 +192,7 @@ async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
 }
 
 #[tokio::test]
-async fn an_item_counts_as_queued_from_when_its_spec_was_handed_in() {
+async fn an_item_counts_as_queued_from_the_submission_of_its_spec() {
     let world = World::new().await;
     let id = generating(&world).await;
     sqlx::query(
@@ -220,16 +220,16 @@ async fn an_item_counts_as_queued_from_when_its_spec_was_handed_in() {
 }
 
 #[tokio::test]
-async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_tries_then() {
+async fn a_rate_limit_during_spec_generation_opens_the_breaker_and_one_spec_probes_it() {
     let world = World::new().await;
     let (first, second) = (generating(&world).await, generating(&world).await);
     let third = generating(&world).await;
     let queued = world.submit().await;
-    let because = async |id: WorkItemId| {
-        let told = world.get(&format!("/api/work/{id}/explain")).await.expect(200);
-        told["reasonCode"].as_str().unwrap().to_owned()
+    let reason_code = async |id: WorkItemId| {
+        let explained = world.get(&format!("/api/work/{id}/explain")).await.expect(200);
+        explained["reasonCode"].as_str().unwrap().to_owned()
     };
-    assert_eq!(because(first).await, "spec_missing");
+    assert_eq!(reason_code(first).await, "spec_missing");
 
     let failed = json!({
         "run": 1, "reason": "The model API limits us (429).", "retryable": true, "cause": "model_limited",
@@ -255,36 +255,36 @@ async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_
     let left = "select extract(epoch from retry_at - now())::bigint from breakers";
     assert!((3590..=3661).contains(&world.number(left).await));
     for id in [second, third, queued] {
-        assert_eq!(because(id).await, "model_unavailable");
+        assert_eq!(reason_code(id).await, "model_unavailable");
     }
 
-    // A spec that was being written all the while says nothing of a limit that was met since.
-    let hand_in = async |id: WorkItemId| {
+    // A spec whose generation started before the limit does not close the breaker.
+    let submit_spec = async |id: WorkItemId| {
         let path = format!("/api/work/{id}/spec");
         world
             .put(&path, &json!({ "run": 1, "spec": SPEC }))
             .await
             .expect(200);
     };
-    hand_in(third).await;
-    assert_eq!(because(second).await, "model_unavailable");
+    submit_spec(third).await;
+    assert_eq!(reason_code(second).await, "model_unavailable");
 
-    // Its time has come, and it is to be tried first: the oldest that waits for a spec does.
+    // The breaker is half-open: the oldest item without a spec probes it.
     sqlx::query("update breakers set retry_at = now(), has_fixed_expiry = false")
         .execute(&world.pool)
         .await
         .unwrap();
     world.release_due_retries().await;
-    assert_eq!(because(first).await, "spec_missing");
-    assert_eq!(because(second).await, "model_unavailable");
-    hand_in(first).await;
-    assert_eq!(because(second).await, "spec_missing");
+    assert_eq!(reason_code(first).await, "spec_missing");
+    assert_eq!(reason_code(second).await, "model_unavailable");
+    submit_spec(first).await;
+    assert_eq!(reason_code(second).await, "spec_missing");
     let status = world.get("/api/status").await.expect(200);
     assert_eq!(status["breakers"], json!([]));
 }
 
 #[tokio::test]
-async fn what_is_not_the_models_trouble_opens_no_breaker_of_the_model() {
+async fn only_failures_of_the_model_api_open_its_breaker() {
     let world = World::new().await;
     let id = generating(&world).await;
     let path = format!("/api/work/{id}/spec/fail");
@@ -328,7 +328,7 @@ async fn a_generated_spec_has_to_keep_every_convention() {
 }
 
 #[tokio::test]
-async fn a_spec_that_can_be_tried_again_is_put_off_longer_each_time() {
+async fn a_deferred_spec_backs_off_longer_each_time() {
     let world = World::with(&[("RETRY_DELAYS", "100,10000")]).await;
     let id = generating(&world).await;
     let failed = json!({ "run": 1, "reason": "The model API is overloaded.", "retryable": true });
@@ -362,7 +362,7 @@ async fn a_spec_that_can_be_tried_again_is_put_off_longer_each_time() {
     assert_ne!(
         page["items"][0]["nextRetryAt"],
         Value::Null,
-        "who writes specs can tell it from due ones"
+        "the intake can distinguish it from due ones"
     );
     let item = world
         .put(

@@ -1,4 +1,4 @@
-//! Workers that die, fall silent, are cancelled, or are forgotten; items whose wait is over.
+//! Workers that exit, stop sending heartbeats, are cancelled or orphaned; items whose backoff is over.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,7 +62,7 @@ async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
+async fn the_exit_of_a_worker_after_its_final_report_changes_nothing() {
     let app = TestApp::with(&[("RETRY_DELAYS", "none")]).await;
     let (item, worker) = app.running().await;
     let report = json!({ "cause": "push_refused", "reason": "The repository refused the push." });
@@ -177,7 +177,7 @@ async fn a_worker_whose_container_was_removed_is_lost() {
 }
 
 #[tokio::test]
-async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more() {
+async fn a_worker_without_heartbeats_loses_its_item_and_is_stopped_and_fenced() {
     let app = TestApp::with(&[
         ("STALE_THRESHOLD", "0.6"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.2"),
@@ -213,7 +213,7 @@ async fn a_worker_that_never_registers_costs_no_retry_five_times_and_then_counts
     let app = TestApp::with(&[
         ("REGISTER_TIMEOUT_SECONDS", "0.1"),
         ("RETRY_DELAYS", "0.05"),
-        // Else the runtime is spared after some of them, for longer each time.
+        // Otherwise the breaker of the runtime opens.
         ("BREAKER_THRESHOLD", "1000"),
     ])
     .await;
@@ -265,8 +265,8 @@ async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
     app.stop().await;
 }
 
-/// Beats with what `happens` gives, of which the number of the heartbeat is the argument, until the worker loses its item.
-async fn beat_until_it_is_taken_away(
+/// Sends heartbeats with the events of `happens`, which gets the sequence number, until the worker loses its item.
+async fn send_heartbeats_until_the_lease_is_lost(
     app: &TestApp,
     item: &WorkItem,
     worker: WorkerId,
@@ -279,8 +279,8 @@ async fn beat_until_it_is_taken_away(
             .into_iter()
             .map(|event| json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "ralph", "event": event }))
             .collect();
-        let beat = json!({ "seq": seq, "events": events });
-        let (_code, _answer) = app.worker_call(worker, "heartbeat", &beat).await;
+        let heartbeat = json!({ "seq": seq, "events": events });
+        let (_code, _answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
         let item = app.item(item.id).await;
         if item.status == WorkItemStatus::Queued {
             Ok(item)
@@ -295,11 +295,11 @@ async fn beat_until_it_is_taken_away(
 const IMPATIENT: [(&str, &str); 2] = [("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")];
 
 #[tokio::test]
-async fn a_worker_that_lives_but_does_nothing_is_stuck() {
+async fn a_worker_with_heartbeats_but_without_progress_is_stuck() {
     let app = TestApp::with(&IMPATIENT).await;
     let (item, worker) = app.running().await;
 
-    let item = beat_until_it_is_taken_away(&app, &item, worker, |_seq| Vec::new()).await;
+    let item = send_heartbeats_until_the_lease_is_lost(&app, &item, worker, |_seq| Vec::new()).await;
 
     assert_eq!(item.failure_cause, Some(FailureCause::Stuck));
     assert_eq!(
@@ -316,8 +316,8 @@ async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
     let app = TestApp::with(&IMPATIENT).await;
     let (item, worker) = app.running().await;
 
-    // It tells of every step, but they are the same ones over and over.
-    let item = beat_until_it_is_taken_away(&app, &item, worker, |seq| {
+    // It reports every step, but the steps repeat.
+    let item = send_heartbeats_until_the_lease_is_lost(&app, &item, worker, |seq| {
         let (path, digest) = (
             ["src/lib.rs", "src/main.rs"][seq % 2],
             ["00aa", "00bb", "00cc"][seq % 3],
@@ -376,7 +376,7 @@ async fn only_the_instance_that_started_a_worker_acts_on_it() {
 }
 
 #[tokio::test]
-async fn a_worker_that_no_row_knows_is_stopped() {
+async fn an_orphaned_worker_is_stopped() {
     let app = TestApp::start().await;
     let (_item, known) = app.running().await;
     let stray = WorkerId::new();
@@ -389,7 +389,7 @@ async fn a_worker_that_no_row_knows_is_stopped() {
 }
 
 #[tokio::test]
-async fn an_item_whose_wait_is_over_is_taken_again() {
+async fn an_item_is_claimed_again_after_its_backoff() {
     let app = TestApp::with(&[("RETRY_DELAYS", "0.3")]).await;
     let (item, worker) = app.running().await;
     app.runtime.exit(worker, 1);
@@ -405,7 +405,7 @@ async fn an_item_whose_wait_is_over_is_taken_again() {
 }
 
 #[tokio::test]
-async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() {
+async fn locks_of_a_worker_that_ended_while_redis_was_unavailable_are_released_later() {
     let app = TestApp::start().await;
     let (item, worker) = app.running().await;
     let (code, answer) = app
@@ -441,7 +441,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
 
 // FAULTS.md, row 33.
 #[tokio::test]
-async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
+async fn the_locks_of_live_workers_are_restored_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
     let (_item, worker) = app.running().await;
@@ -464,7 +464,7 @@ async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
 }
 
 #[tokio::test]
-async fn the_copy_of_the_budget_comes_back_after_redis_was_emptied() {
+async fn the_copy_of_the_budget_is_restored_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
     let (_item, _worker) = app.running().await;

@@ -6,7 +6,7 @@ use crate::world::{SPEC_DONE, World, complete, fail};
 
 // FAULTS.md, row 18.
 #[tokio::test]
-async fn complete_sent_twice_gives_the_same_answer_twice() {
+async fn complete_sent_twice_gets_the_same_response_twice() {
     let world = World::new().await;
     let worker = world.running().await;
 
@@ -39,7 +39,7 @@ async fn complete_sent_twice_gives_the_same_answer_twice() {
 }
 
 #[tokio::test]
-async fn fail_sent_twice_gives_the_same_answer_twice_even_when_the_next_attempt_runs() {
+async fn fail_sent_twice_gets_the_same_response_twice_even_when_the_next_attempt_runs() {
     let world = World::new().await;
     let worker = world.running().await;
     let answer = world.call(&worker, "fail", &fail("crash")).await.expect(200);
@@ -148,7 +148,7 @@ async fn a_requeued_item_has_all_retries_again() {
 }
 
 #[tokio::test]
-async fn trouble_that_is_not_the_items_costs_it_no_retry_and_holds_up_everything_as_long_as_it_takes() {
+async fn an_unavailable_model_api_spends_no_retry_and_opens_the_breaker_for_as_long_as_it_says() {
     let world = World::new().await;
     let mut worker = world.running().await;
     for _ in 0..6 {
@@ -195,7 +195,7 @@ async fn a_stuck_worker_keeps_its_reason() {
 }
 
 #[tokio::test]
-async fn what_an_agent_writes_as_its_reason_never_costs_the_report() {
+async fn no_reason_of_an_agent_makes_its_report_fail() {
     let world = World::new().await;
     for reason in [
         "\0".to_owned(),
@@ -219,7 +219,7 @@ async fn what_an_agent_writes_as_its_reason_never_costs_the_report() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_pull_request_is_one_that_a_browser_only_opens() {
+async fn the_url_of_a_pull_request_must_be_http_or_https() {
     let world = World::new().await;
     let worker = world.running().await;
     for url in [

@@ -36,7 +36,7 @@ fn files(names: &[&str]) -> Vec<RelativePath> {
 }
 
 #[tokio::test]
-async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder() {
+async fn a_set_is_locked_all_or_nothing_and_the_refusal_names_each_holder() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -89,7 +89,7 @@ async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder()
 }
 
 #[tokio::test]
-async fn what_one_holds_is_granted_again() {
+async fn a_lock_is_granted_again_to_its_holder() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -149,7 +149,7 @@ async fn only_the_holder_releases_a_lock() {
 }
 
 #[tokio::test]
-async fn repositories_have_locks_of_their_own_and_names_that_ignore_case() {
+async fn locks_are_per_repository_regardless_of_case() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -177,7 +177,7 @@ async fn repositories_have_locks_of_their_own_and_names_that_ignore_case() {
 }
 
 #[tokio::test]
-async fn of_many_that_ask_at_once_one_gets_the_set() {
+async fn of_concurrent_requests_one_gets_the_set() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -233,7 +233,7 @@ async fn locks_last_an_hour_and_are_renewed_when_half_of_it_is_over() {
 }
 
 #[tokio::test]
-async fn of_files_that_are_changed_already_those_that_are_free_are_locked() {
+async fn of_files_that_were_changed_already_the_free_ones_are_locked() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -260,7 +260,7 @@ async fn of_files_that_are_changed_already_those_that_are_free_are_locked() {
 
 // FAULTS.md, row 33: emptied by FLUSHALL, or restarted with what an older snapshot had.
 #[tokio::test]
-async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_rebuilt() {
+async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_restored() {
     let redis = TestRedis::start().await.unwrap();
     let connection = connect(&redis);
     let locks = Locks::new(connection.clone());
@@ -307,7 +307,7 @@ async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_rebuilt() {
         assert_eq!(
             locks.restore(&[]).await.unwrap(),
             0,
-            "whoever comes second changes nothing"
+            "a second restore changes nothing"
         );
 
         assert!(locks.are_complete().await.unwrap());

@@ -21,7 +21,7 @@ const DOCUMENTED: &str = include_str!("../../../../../docs/metrics.md");
 /// Begins to count in this process.
 fn install() -> Metrics {
     let metrics = Metrics::install("whim-orchestrator", "test", &metric_families());
-    metrics::begin_at_zero();
+    metrics::initialise();
     metrics
 }
 

@@ -1,4 +1,4 @@
-//! The reference model: what the documentation says that a queue of items and their workers does, without a database.
+//! The reference model: a queue of items and their workers as documented, without a database.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ pub(super) const MAX_WORKERS: usize = 2;
 pub(super) const DAILY_BUDGET: u32 = 14;
 pub(super) const MAX_ITERATIONS: u32 = 4;
 pub(super) const RETRIES: usize = 3;
-/// Workers in a row that may end before they register without costing a retry.
+/// Consecutive workers that may end before they register without spending a retry.
 const FREE_FAILED_STARTS: u32 = 5;
 
-/// A report with which a worker ends itself.
+/// A final report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Complete,
@@ -27,14 +27,14 @@ pub(super) struct Item {
     /// Of all causes.
     pub(super) retries: i32,
     retries_by_cause: BTreeMap<FailureCause, usize>,
-    /// The worker that has it, or had it last.
+    /// The current worker, or the latest one.
     pub(super) worker: Option<usize>,
-    /// Whether its next attempt has to wait.
+    /// Whether it is in backoff.
     pub(super) waits: bool,
-    /// Workers in a row that ended before they registered.
+    /// Consecutive workers that ended before they registered.
     pub(super) failed_starts: u32,
     priority: Priority,
-    /// Its place within its priority.
+    /// Position within its priority.
     place: usize,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Worker {
     reported: Option<Report>,
 }
 
-/// What a claim has to do.
+/// Expected result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claimed {
     Item { item: usize, max_iterations: u32 },
@@ -57,7 +57,7 @@ pub(super) enum Claimed {
     Refused,
 }
 
-/// Who ends a worker from outside.
+/// Who ends a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
     Reconciler,
@@ -71,7 +71,7 @@ pub(super) struct Model {
     places: usize,
 }
 
-/// Every call answers whether it has to be accepted.
+/// Every call returns whether the orchestrator has to accept it.
 impl Model {
     pub(super) fn enqueue(&mut self, priority: Priority) {
         let place = self.next_place();
@@ -126,7 +126,7 @@ impl Model {
                 self.items[item].failed_starts = 0;
                 true
             }
-            // It asks again because the answer was lost.
+            // Repeated because the response was lost.
             WorkerStatus::Running => true,
             WorkerStatus::Completed | WorkerStatus::Failed | WorkerStatus::Stuck | WorkerStatus::Killed => {
                 false
@@ -134,8 +134,8 @@ impl Model {
         }
     }
 
-    /// A heartbeat that tells of an iteration; one that comes `again` tells nothing new.
-    pub(super) fn beat(&mut self, worker: usize, iteration: u32, again: bool) -> bool {
+    /// A heartbeat with an iteration; a repeated one (`again`) changes nothing.
+    pub(super) fn heartbeat(&mut self, worker: usize, iteration: u32, again: bool) -> bool {
         let worker = &mut self.workers[worker];
         if worker.status != WorkerStatus::Running {
             return false;
@@ -154,8 +154,8 @@ impl Model {
         cause: FailureCause,
         iterations: u32,
     ) -> bool {
-        if let Some(told) = self.workers[worker].reported {
-            return told == report;
+        if let Some(before) = self.workers[worker].reported {
+            return before == report;
         }
         if self.workers[worker].status != WorkerStatus::Running {
             return false;
@@ -222,7 +222,7 @@ impl Model {
         }
     }
 
-    /// Iterations that were used, by workers that live and by those that ended.
+    /// Iterations that live and ended workers used.
     pub(super) fn used(&self) -> u32 {
         self.workers.iter().map(|worker| worker.used).sum()
     }
@@ -272,7 +272,6 @@ impl Model {
 }
 
 impl Worker {
-    /// Whether it has not ended.
     fn lives(&self) -> bool {
         matches!(self.status, WorkerStatus::Starting | WorkerStatus::Running)
     }
