@@ -102,6 +102,30 @@ mod tests {
         reported(json!({ "event": "tool", "type": "read", "path": path }))
     }
 
+    fn tests_running(elapsed_seconds: u64) -> Vec<WorkerEvent> {
+        let command = "make test".to_owned();
+        vec![WorkerEvent {
+            occurred_at: chrono::Utc::now(),
+            body: WorkerEventBody::TestsRunning {
+                command,
+                elapsed_seconds,
+            },
+        }]
+    }
+
+    #[test]
+    fn running_tests_are_progress() {
+        let (detector, worker) = (ProgressDetector::default(), WorkerId::new());
+        for minute in 0..24 * 60 {
+            assert!(
+                detector.is_progress(worker, &tests_running(60 * minute)),
+                "minute {minute}"
+            );
+        }
+        // The next step starts at zero.
+        assert!(detector.is_progress(worker, &tests_running(0)));
+    }
+
     fn run(digest: &str) -> Vec<WorkerEvent> {
         reported(json!({ "event": "tool", "type": "bash", "digest": digest }))
     }

@@ -292,7 +292,11 @@ async fn send_heartbeats_until_the_lease_is_lost(
     .unwrap()
 }
 
-const IMPATIENT: [(&str, &str); 2] = [("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")];
+const IMPATIENT: [(&str, &str); 3] = [
+    ("PROGRESS_DEADLINE_SECONDS", "0.6"),
+    ("HEARTBEAT_INTERVAL_SECONDS", "0.05"),
+    ("RETRY_DELAYS", "60"),
+];
 
 #[tokio::test]
 async fn a_worker_with_heartbeats_but_without_progress_is_stuck() {
