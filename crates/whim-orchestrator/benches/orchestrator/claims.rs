@@ -12,9 +12,10 @@ use futures::future::try_join_all;
 use sqlx::PgPool;
 use whim_core::WorkerId;
 use whim_orchestrator::app::App;
-use whim_orchestrator::app::serve::{self, Addresses};
 use whim_orchestrator::config::Config;
 use whim_orchestrator::dispatch::{self, ClaimOutcome};
+use whim_orchestrator::listeners::Addresses;
+use whim_orchestrator::serve;
 use whim_runtime::Runtime;
 use whim_service::environment::Environment;
 
