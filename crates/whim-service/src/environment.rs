@@ -1,7 +1,7 @@
-//! Configuration as a pure function of the environment.
+//! Settings as a pure function of the environment.
 //!
-//! A program reads every variable through one [`Environment`], which records all problems instead of stopping at the first
-//! one, and the effective value of every setting for one log line at start:
+//! A program reads every variable through one [`Environment`], which records all problems instead of stopping at the
+//! first, and the value of every setting, for the log line at start and for `config check`:
 //!
 //! ```
 //! use whim_service::environment::{Environment, whole_number};
@@ -40,22 +40,23 @@ pub use self::expected::{
     whole_number,
 };
 pub use self::problem::{ConfigError, Problem};
+use self::setting::EffectiveValue;
 pub use self::setting::{Configured, Effective, Presence, Setting};
 use crate::secret::REDACTED;
 
-/// No secret is larger. Protects against reading a wrong file, such as a log or a device.
+/// Larger than any secret: a wrong file (a log, a device) is not read as a whole.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 const NOT_SET: &str = "(not set)";
 
-const SECRET_DESCRIPTION: &str = "one line without control characters";
+const SECRET_WORDS: &str = "one line without control characters";
 
 /// The variables of a process, the settings read so far, and their problems.
 ///
-/// A blank variable counts as not set, because compose files and `.env` templates cannot unset one.
+/// A variable that is empty or white space counts as not set: compose files and `.env` templates cannot unset one.
 pub struct Environment {
     values: BTreeMap<String, Raw>,
-    effective: BTreeMap<&'static str, String>,
+    effective: BTreeMap<&'static str, EffectiveValue>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
 }
@@ -66,7 +67,7 @@ enum Raw {
 }
 
 impl Environment {
-    /// The environment of this process. Called once, by `main`.
+    /// The environment of this process. Only the command line calls this; everything else gets values as arguments.
     pub fn from_process() -> Self {
         let values = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -97,20 +98,18 @@ impl Environment {
         }
     }
 
-    /// Every setting that `read` reads, for `--help`.
+    /// Every setting that `read` reads, with its allowed values and its default; for `--help`.
     pub fn settings_of<T>(read: impl FnOnce(&mut Self) -> Option<T>) -> Vec<Setting> {
         let mut environment = Self::of(BTreeMap::new());
-        // Without variables there is no configuration, only the list of settings that were read.
-        drop(read(&mut environment));
+        // Required settings are missing, so there may be no result.
+        let _config = read(&mut environment);
         environment.settings
     }
 
-    /// Reads a whole configuration.
-    ///
-    /// `read` should read every variable before it returns `None` (`?`), so that all problems are reported together.
+    /// Reads all settings. `read` should read every variable before its first `?`, so that all problems are reported.
     ///
     /// # Errors
-    /// All problems, if there are any.
+    /// All problems, one per line.
     pub fn build<T>(
         mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
@@ -125,7 +124,7 @@ impl Environment {
         }
     }
 
-    /// A setting without a default. `None` means that a problem was recorded.
+    /// A setting without a default. `None` if a problem was recorded.
     pub fn required<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
         self.ask(name, expected.description(), Presence::Required);
         match self.read(name, &expected) {
@@ -138,20 +137,20 @@ impl Environment {
         }
     }
 
-    /// A setting that may be absent. `None` means not set, or invalid; then a problem was recorded.
+    /// A setting that may be absent. `None` if it is not set, or if a problem was recorded.
     pub fn optional<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
         self.ask(name, expected.description(), Presence::Optional);
         match self.read(name, &expected) {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, NOT_SET.to_owned());
+                self.effective.insert(name, EffectiveValue::default(NOT_SET));
                 None
             }
         }
     }
 
-    /// A setting with a default, which is also returned for an invalid value; then a problem was recorded.
+    /// A setting with a default, which is also returned if a problem was recorded.
     pub fn or_default<T>(&mut self, name: &'static str, default: T, expected: Expected<T>) -> T {
         self.ask(
             name,
@@ -162,18 +161,19 @@ impl Environment {
             Read::Value(value) => value,
             Read::Wrong => default,
             Read::NotSet => {
-                self.effective.insert(name, expected.show(&default));
+                self.effective
+                    .insert(name, EffectiveValue::default(expected.show(&default)));
                 default
             }
         }
     }
 
-    /// A comma-separated list. White space around items and empty items are dropped. Not set means empty.
+    /// A comma-separated list, empty if it is not set. White space around items and empty items are dropped.
     pub fn list<T>(&mut self, name: &'static str, expected_item: Expected<T>) -> Vec<T> {
         let description = format!("a comma-separated list, each {}", expected_item.description());
         self.ask(name, &description, Presence::Optional);
         let Read::Value(raw) = self.raw(name) else {
-            self.effective.insert(name, NOT_SET.to_owned());
+            self.effective.insert(name, EffectiveValue::default(NOT_SET));
             return Vec::new();
         };
         let mut items = Vec::new();
@@ -182,12 +182,12 @@ impl Environment {
                 Some(value) => items.push(value),
                 None => {
                     let shown = expected_item.show_refused(item);
-                    self.problems.push(Problem::invalid(name, &shown, &description));
+                    self.problems.push(Problem::wrong(name, &shown, &description));
                 }
             }
         }
         let shown: Vec<String> = items.iter().map(|item| expected_item.show(item)).collect();
-        self.effective.insert(name, shown.join(","));
+        self.effective.insert(name, EffectiveValue::set(shown.join(",")));
         items
     }
 
@@ -198,14 +198,13 @@ impl Environment {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, NOT_SET.to_owned());
+                self.effective.insert(name, EffectiveValue::default(NOT_SET));
                 None
             }
         }
     }
 
-    /// A required secret: the value of `name`, or the content of the file at `{name}_FILE`.
-    /// `description` say what it is and where a person gets one.
+    /// A required secret: the value of `name`, or the content of the file at `{name}_FILE`. `description` describe it.
     pub fn required_secret(&mut self, name: &'static str, description: &str) -> Option<SecretString> {
         let description = secret_description(name, description);
         self.ask(name, &description, Presence::Required);
@@ -219,13 +218,13 @@ impl Environment {
         }
     }
 
-    /// Records that the value of `name` conflicts with others or is not available. `why` follows the name and value.
+    /// Records a problem with the value of `name`, for example a combination that cannot work. `why` follows the
+    /// variable's name and value.
     pub fn refuse(&mut self, name: &'static str, why: &str) {
-        let shown = self.effective.get(name).cloned();
+        let shown = self.effective.get(name).map(|value| value.shown.clone());
         self.problems.push(Problem::refused(name, shown.as_deref(), why));
     }
 
-    /// Whether `name` is set and not blank.
     pub fn is_set(&self, name: &str) -> bool {
         match self.values.get(name) {
             Some(Raw::Text(value)) => !value.trim().is_empty(),
@@ -250,13 +249,14 @@ impl Environment {
         };
         match expected.parse(&raw) {
             Some(value) => {
-                self.effective.insert(name, expected.show(&value));
+                self.effective
+                    .insert(name, EffectiveValue::set(expected.show(&value)));
                 Read::Value(value)
             }
             None => {
                 let shown = expected.show_refused(&raw);
                 self.problems
-                    .push(Problem::invalid(name, &shown, expected.description()));
+                    .push(Problem::wrong(name, &shown, expected.description()));
                 Read::Wrong
             }
         }
@@ -278,17 +278,16 @@ impl Environment {
                 Err(why) => {
                     let expected = format!("a readable file with the secret ({why})");
                     self.problems
-                        .push(Problem::invalid(&file_name, &format!("{path:?}"), &expected));
+                        .push(Problem::wrong(&file_name, &format!("{path:?}"), &expected));
                     return Read::Wrong;
                 }
             },
         };
         if secret.chars().any(char::is_control) {
-            self.problems
-                .push(Problem::invalid(name, "(hidden)", SECRET_DESCRIPTION));
+            self.problems.push(Problem::wrong(name, "(hidden)", SECRET_WORDS));
             return Read::Wrong;
         }
-        self.effective.insert(name, REDACTED.to_owned());
+        self.effective.insert(name, EffectiveValue::set(REDACTED));
         Read::Value(SecretString::from(secret))
     }
 

@@ -1,4 +1,4 @@
-//! The start of a program: command line, refused configuration, ready file.
+//! Command line, start and readiness of a program.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::environment::{ConfigError, Setting};
+use crate::environment::{ConfigError, Effective, Setting};
 
 /// The exit code for a wrong configuration or command line (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
 
-/// Parses the command line. `--help` lists the settings as well.
+/// Parses the command line; `--help` lists the settings too.
 ///
 /// # Errors
 /// The exit code: 0 after `--help` and `--version`, [`EXIT_USAGE`] after a message on standard error.
@@ -30,23 +30,35 @@ pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Argume
             } else {
                 ExitCode::SUCCESS
             };
-            // If printing fails, the exit code is all that can be reported.
-            error.print().ok();
+            // As below.
+            let _unwritable = error.print();
             code
         })
 }
 
-/// Prints what is wrong with the configuration to standard error, and returns the exit code.
+/// Prints the problems to standard error, and returns the exit code for them.
 pub fn refuse(program: &str, error: &ConfigError) -> ExitCode {
-    // If printing fails, the exit code is all that can be reported.
-    writeln!(io::stderr(), "{program} cannot start:\n{error}").ok();
+    // Without a standard error, the exit code is the only report.
+    let _unwritable = writeln!(io::stderr(), "{program} cannot start:\n{error}");
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Writes `content` as JSON to `path` atomically.
+/// Prints every setting as `NAME=value`, secrets redacted: the answer of `config check`.
 ///
 /// # Errors
-/// The directory does not exist or is not writable.
+/// Standard output is closed.
+pub fn print_settings(effective: &Effective) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for (name, value) in effective.iter() {
+        writeln!(output, "{name}={value}")?;
+    }
+    Ok(())
+}
+
+/// Writes `content` as JSON to `path` in one step, so that a reader never sees a part of it.
+///
+/// # Errors
+/// The directory is missing or not writable.
 pub fn write_ready_file(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");

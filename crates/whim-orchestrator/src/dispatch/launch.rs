@@ -9,11 +9,11 @@ use whim_service::secret::{ExposeSecret as _, SecretString};
 
 use super::claim::Claim;
 use crate::app::App;
-use crate::config::runtime::{ModelCredential, WorkerSettings};
+use crate::config::{ModelCredential, WorkerSettings};
 use crate::db::{breakers, workers};
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
 use crate::metrics;
-use crate::runtime::{Credential, RuntimeHandle, WorkerSpec};
+use whim_runtime::{Credential, RuntimeHandle, WorkerSpec};
 
 /// Has the worker started; answers whether it was. One that was not costs its item no retry: the item waits.
 pub(super) async fn launch(app: &App, claim: Claim) -> bool {
@@ -60,7 +60,7 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
 }
 
 fn spec(app: &App, claim: Claim) -> WorkerSpec {
-    let settings = &app.config.runtime.worker;
+    let settings = &app.config.worker;
     let mut environment: BTreeMap<String, String> = settings
         .passed_on
         .iter()
@@ -101,15 +101,14 @@ fn credentials(settings: &WorkerSettings, token: &str) -> Vec<Credential> {
         },
     ];
     match &settings.model_credential {
-        Some(ModelCredential::ApiKey(key)) => credentials.push(Credential {
+        ModelCredential::ApiKey(key) => credentials.push(Credential {
             file_name: "anthropic-api-key",
             secret: copy(key),
         }),
-        Some(ModelCredential::OauthToken(token)) => credentials.push(Credential {
+        ModelCredential::OauthToken(token) => credentials.push(Credential {
             file_name: "claude-code-oauth-token",
             secret: copy(token),
         }),
-        None => {}
     }
     credentials
 }

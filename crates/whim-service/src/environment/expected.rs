@@ -1,4 +1,4 @@
-//! The expected values of a variable: their description, parser and display.
+//! The allowed values of a variable: description, parser and display.
 
 use std::fmt::{Debug, Display};
 use std::net::SocketAddr;
@@ -11,9 +11,7 @@ use url::Url;
 
 use crate::secret::{redact_malformed_url, redact_url};
 
-/// The expected values of a variable.
-///
-/// The description completes the sentence `MAX_WORKERS is "abc": expected …`.
+/// The allowed values of a variable. The description completes the message `MAX_WORKERS is "abc": expected …`.
 pub struct Expected<T> {
     description: String,
     parse: Parse<T>,
@@ -24,7 +22,7 @@ pub struct Expected<T> {
 type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
 
 impl<T> Expected<T> {
-    /// A custom parser. `show` formats a value for the log line at start and must leave out secrets.
+    /// A custom rule. `show` must not reveal secrets.
     pub fn new(
         description: impl Into<String>,
         parse: impl Fn(&str) -> Option<T> + 'static,
@@ -38,7 +36,7 @@ impl<T> Expected<T> {
         }
     }
 
-    /// Accepts only values for which `allowed` holds. `description` replaces the description.
+    /// The same, restricted to values that `allowed` accepts, with other `description`.
     pub fn only_if(self, description: impl Into<String>, allowed: impl Fn(&T) -> bool + 'static) -> Self
     where
         T: 'static,
@@ -72,17 +70,16 @@ fn quoted(raw: &str) -> String {
     format!("{raw:?}")
 }
 
-/// Anything that parses as `T`.
+/// Anything that parses.
 pub fn parsed<T: FromStr + Display + 'static>(description: impl Into<String>) -> Expected<T> {
     Expected::new(description, |raw| raw.parse().ok(), T::to_string)
 }
 
-/// Any text.
 pub fn text(description: impl Into<String>) -> Expected<String> {
     parsed(description)
 }
 
-/// A path. It does not need to exist.
+/// A path, which may not exist yet.
 pub fn path(description: impl Into<String>) -> Expected<PathBuf> {
     Expected::new(
         description,
@@ -100,7 +97,7 @@ where
     parsed(description.clone()).only_if(description, move |value| range.contains(value))
 }
 
-/// A duration within `range` in seconds, with an optional fraction.
+/// A duration within `range`, as a number of seconds, with fractions.
 pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     let description = format!(
         "a number of seconds from {} to {}",
@@ -116,7 +113,7 @@ pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     Expected::new(description.clone(), parse, show).only_if(description, move |value| range.contains(value))
 }
 
-/// A duration within `range` in whole milliseconds.
+/// A duration within `range`, as a whole number of milliseconds.
 pub fn milliseconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     let description = format!(
         "a whole number of milliseconds from {} to {}",
@@ -161,16 +158,24 @@ pub fn one_of<T: Clone + Debug + PartialEq + 'static>(choices: &'static [(&'stat
     )
 }
 
-/// A URL with one of `schemes`. Passwords are neither logged nor shown in errors.
+/// A URL with one of `schemes`. Passwords are shown neither in logs nor in errors.
 pub fn url(description: impl Into<String>, schemes: &'static [&'static str]) -> Expected<Url> {
     let parse = |raw: &str| {
         Url::parse(raw)
             .ok()
             .filter(|url| schemes.contains(&url.scheme()) && url.has_host())
     };
-    let mut expected = Expected::new(description, parse, redact_url);
+    let show = |url: &Url| {
+        let shown = redact_url(url);
+        // `https://host` parses as `https://host/`.
+        match shown.strip_suffix('/') {
+            Some(without_slash) if url.path() == "/" => without_slash.to_owned(),
+            Some(_) | None => shown,
+        }
+    };
+    let mut expected = Expected::new(description, parse, show);
     expected.show_refused = |raw| {
-        // Without a host it was misread: `user:password@host` parses as a URL with the scheme `user`.
+        // `user:password@host` parses as a URL with the scheme `user` and no host.
         let shown = match Url::parse(raw) {
             Ok(url) if url.has_host() => redact_url(&url),
             Ok(_) | Err(_) => redact_malformed_url(raw),

@@ -1,8 +1,8 @@
-//! Problems of a configuration, for the operator.
+//! Problems with settings, as messages for the operator.
 
 use std::fmt;
 
-/// One invalid variable.
+/// A variable with a value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     variable: String,
@@ -18,7 +18,7 @@ impl Problem {
     }
 
     /// `shown` is the refused value without secrets.
-    pub(super) fn invalid(variable: &str, shown: &str, expected: &str) -> Self {
+    pub(super) fn wrong(variable: &str, shown: &str, expected: &str) -> Self {
         Self {
             variable: variable.to_owned(),
             text: format!("{variable} is {shown}: expected {expected}"),
@@ -47,7 +47,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of a configuration. Displays one per line.
+/// All problems with the settings. Displays one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -58,7 +58,7 @@ impl ConfigError {
         Self { problems }
     }
 
-    /// The problems, in the order in which the variables were read.
+    /// In the order in which the variables were read.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

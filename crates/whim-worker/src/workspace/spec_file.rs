@@ -1,10 +1,34 @@
-//! Which ticks of earlier attempts still count.
+//! Resets the ticks of a checklist.
 
 use ralph_contract::SpecDocument;
 
-/// The same document with every box open.
+/// Returns the document with every box unticked.
 pub(super) fn without_ticks(spec: &SpecDocument) -> SpecDocument {
-    spec.with_all_open()
+    let ticked: Vec<usize> = spec
+        .tasks()
+        .iter()
+        .filter(|task| task.done)
+        .map(|task| task.line)
+        .collect();
+    let mut text = String::with_capacity(spec.as_str().len());
+    for (index, line) in spec.as_str().split_inclusive('\n').enumerate() {
+        if ticked.contains(&(index + 1)) {
+            text.push_str(&unticked(line));
+        } else {
+            text.push_str(line);
+        }
+    }
+    SpecDocument::parse(text)
+}
+
+/// Unticks the first box of the line, which is that of the task.
+fn unticked(line: &str) -> String {
+    let boxes = ["[x]", "[X]"];
+    let first = boxes.iter().filter_map(|ticked| line.find(ticked)).min();
+    match first {
+        Some(start) => format!("{}[ ]{}", &line[..start], &line[start + 3..]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -12,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_box_is_open_and_nothing_else_changes() {
+    fn every_task_is_unticked_and_nothing_else_changes() {
         let spec = SpecDocument::parse(
             "# Title\r\n\r\n- [x] one [x] two\r\n- [ ] three\r\n  - detail [x]\r\n* [X] four\r\n\r\n```\n- [x] code\n```\n1. [x] five",
         );

@@ -250,7 +250,8 @@ async fn only_transactions_that_write_events_hold_others_back() {
             .unwrap()
     };
     let insert =
-        "insert into events (kind, work_item_id, body) values ('item', gen_random_uuid(), '{}') returning id";
+        "insert into events (kind, work_item_id, worker_id, body)
+         values ('worker_event', gen_random_uuid(), gen_random_uuid(), '{\"type\": \"notice\", \"message\": \"\"}') returning id";
     let mut unrelated = pool.begin().await.unwrap();
     sqlx::query("create table unrelated ()")
         .execute(&mut *unrelated)

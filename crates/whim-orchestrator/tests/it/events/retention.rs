@@ -12,8 +12,9 @@ const DAYS: &str = "select count(*) from pg_inherits where inhparent = 'events':
 
 async fn insert(world: &World, days_ago: i32) {
     sqlx::query(
-        "insert into events (kind, work_item_id, body, recorded_at)
-         values ('item', gen_random_uuid(), '{}', now() - make_interval(days => $1))",
+        r#"insert into events (kind, work_item_id, worker_id, body, recorded_at)
+           values ('worker_event', gen_random_uuid(), gen_random_uuid(), '{"type": "notice", "message": ""}',
+                   now() - make_interval(days => $1))"#,
     )
     .bind(days_ago)
     .execute(&world.pool)
@@ -35,7 +36,7 @@ async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
     let report = reconcile(&world).await;
 
     // Today, two days ahead, and the one three days ago.
-    assert_eq!((report.made.len(), report.dropped.len()), (4, 0), "{report:?}");
+    assert_eq!((report.created.len(), report.dropped.len()), (4, 0), "{report:?}");
     assert_eq!(
         (world.number(ALL).await, world.number(WITHOUT_A_DAY).await),
         (2, 0)
@@ -47,7 +48,7 @@ async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
         (4, 0)
     );
     let again = reconcile(&world).await;
-    assert_eq!((again.made, again.dropped), (vec![], vec![]));
+    assert_eq!((again.created, again.dropped), (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -75,7 +76,7 @@ async fn several_orchestrators_may_make_days_while_others_write() {
     };
     let (one, other, ()) = tokio::join!(reconcile(&world), reconcile(&world), writer);
 
-    assert_eq!(one.made.len() + other.made.len(), 3, "{one:?} {other:?}");
+    assert_eq!(one.created.len() + other.created.len(), 3, "{one:?} {other:?}");
     assert_eq!(world.number(ALL).await, 50);
     assert_eq!(world.number("select count(distinct id) from events").await, 50);
 }
