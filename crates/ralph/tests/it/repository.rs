@@ -229,7 +229,7 @@ fn a_repository_that_the_agent_removed_ends_the_run() {
     let agent = world.script("agent", "rm -rf .git; tick");
     let transcript = world.transcript(&mut world.run_command(&agent, &["--headless"]));
     assert!(
-        transcript.contains("looking for new commits: git rev-parse failed"),
+        transcript.contains("reading new commits: git rev-parse failed"),
         "{transcript}"
     );
     assert!(transcript.ends_with("--- exit code 3\n"), "{transcript}");
