@@ -115,7 +115,7 @@ fn a_checklist_that_became_a_directory_ends_the_run() {
     let agent = world.script("agent", "rm SPEC.md; mkdir SPEC.md; touch SPEC.md/file");
     let transcript = world.transcript(&mut world.run_command(&agent, &["--headless"]));
     assert!(
-        transcript.contains(r#"{"event":"failed","error":"putting SPEC.md back: cannot write"#),
+        transcript.contains(r#"{"event":"failed","error":"restoring SPEC.md: cannot write"#),
         "{transcript}"
     );
     assert!(transcript.ends_with("--- exit code 3\n"), "{transcript}");
@@ -210,7 +210,7 @@ fn missing_prerequisites_are_reported() {
     fs::remove_dir_all(world.path(".git")).unwrap();
     transcripts.push(failed(&mut world.run_command(&agent, &["--headless"])));
     assert_transcript!(transcripts.concat(), @r#"
-    {"event":"failed","error":"there is no other.md; `ralph init` or `ralph spec` make one"}
+    {"event":"failed","error":"other.md does not exist; `ralph init` writes a template, `ralph spec` one from a description"}
     --- exit code 3
     {"event":"failed","error":"SPEC.md has no tasks; `ralph validate` reports what is missing"}
     --- exit code 3

@@ -96,7 +96,7 @@ fn violations_are_fed_back_and_the_corrected_answer_is_used() {
 
     - line 3: reference to a line of a file: `src/lib.rs:42`; name the behaviour, or the file without a line: lines move while the tasks are done
 
-    Answer with the text of the checklist alone, from its `# ` title to its last bullet, without a fence around it and without a word before or after.
+    Answer with the text of the checklist only, from its `# ` title to its last bullet, without a code fence around it and without other text before or after.
     ");
 }
 
