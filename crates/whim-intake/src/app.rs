@@ -57,7 +57,8 @@ pub fn start(
         let repository = Repository::new(
             repo,
             config.intake_label.clone(),
-            (Arc::clone(&github), client.clone()),
+            Arc::clone(&github),
+            client.clone(),
             Arc::clone(&spec_wanted),
             readiness.latch("the first poll of every repository"),
             intake.token(),

@@ -39,7 +39,8 @@ impl Repository {
     pub(crate) fn new(
         repo: RepoName,
         intake_label: String,
-        (github, client): (Arc<GitHub>, Client),
+        github: Arc<GitHub>,
+        client: Client,
         spec_wanted: Arc<Notify>,
         first_poll: Latch,
         stop: CancellationToken,

@@ -84,9 +84,11 @@ async fn submit_with_retry(
     id: WorkItemId,
     result: &SpecResult,
 ) -> Result<WorkItem, ClientError> {
-    let submit = async || match result {
-        SpecResult::Spec(spec) => client.put_spec(id, spec).await,
-        SpecResult::Failure(fail) => client.fail_spec(id, fail).await,
+    let submit = || async move {
+        match result {
+            SpecResult::Spec(spec) => client.put_spec(id, spec).await,
+            SpecResult::Failure(fail) => client.fail_spec(id, fail).await,
+        }
     };
     submit
         .retry(BACKOFF)

@@ -10,8 +10,17 @@ use whim_core::protocol::worker::LockConflict;
 use whim_core::{RelativePath, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
-use super::items::ModelBreaker;
-use super::workers::Worker;
+use super::worker_record::Worker;
+
+/// The circuit breaker of the model API, as `explain` shows it for items without a spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelBreaker {
+    #[default]
+    Closed,
+    Open,
+    /// The spec of this item is the probe.
+    HalfOpen(WorkItemId),
+}
 
 #[derive(Debug, Default)]
 pub(super) struct State {

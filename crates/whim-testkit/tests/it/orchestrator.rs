@@ -198,12 +198,17 @@ async fn a_violation_that_no_test_expects_fails_it() {
 async fn a_wrong_credential_is_refused_on_every_kind_of_route() {
     let (orchestrator, id) = with_running_worker().await;
     let heartbeat = format!("/api/worker/{id}/heartbeat");
-    let beat = || Some(json!({"seq": 1}));
+    let heartbeat_body = || Some(json!({"seq": 1}));
     for (credential, method, path, body) in [
         ("wrong", Method::GET, "/api/work", None),
         (TOKEN, Method::GET, "/api/work", None),
-        ("wrong", Method::POST, heartbeat.as_str(), beat()),
-        (Orchestrator::API_KEY, Method::POST, heartbeat.as_str(), beat()),
+        ("wrong", Method::POST, heartbeat.as_str(), heartbeat_body()),
+        (
+            Orchestrator::API_KEY,
+            Method::POST,
+            heartbeat.as_str(),
+            heartbeat_body(),
+        ),
     ] {
         let reply = send(&orchestrator, credential, method, path, body).await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{credential} {path}");
