@@ -122,7 +122,7 @@ pub(super) async fn create(
             Some((user, branch)) if user.eq_ignore_ascii_case(&owner) => branch,
             Some(_) => return Err(invalid(Invalid::field("PullRequest", "head"))),
         };
-        bare::check_comparable(&shared.bare(&owner, &name)?, &new.base, head)?;
+        bare_repository::check_comparable(&shared.bare(&owner, &name)?, &new.base, head)?;
         shared.refresh(&owner, &name, login)?;
         let mut world = shared.write();
         let change = world.change_by(login);
@@ -186,7 +186,7 @@ fn view(shared: &Shared, owner: &str, name: &str, number: u64) -> Result<Value, 
         let (_issue, pull) = repository.pull(number).ok_or(ErrorResponse::NotFound)?;
         Ok((pull.base_hash.clone(), pull.head_hash.clone()))
     })?;
-    let comparison = bare::compare(&shared.bare(owner, name)?, &base, &head)?;
+    let comparison = bare_repository::compare(&shared.bare(owner, name)?, &base, &head)?;
     shared.with_repository(owner, name, |repository| {
         let (issue, pull) = repository.pull(number).ok_or(ErrorResponse::NotFound)?;
         Ok(views::pull(&shared.links, repository, issue, pull, comparison))

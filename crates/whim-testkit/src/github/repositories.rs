@@ -40,7 +40,7 @@ pub(super) async fn branch(
             .get(&branch)
             .cloned()
             .ok_or(ErrorResponse::NotFound)?;
-        let details = bare::commit_details(&bare, &hash)?;
+        let details = bare_repository::commit_details(&bare, &hash)?;
         shared.with_repository(&owner, &name, |repository| {
             Ok(views::branch(&shared.links, repository, &branch, &details))
         })
