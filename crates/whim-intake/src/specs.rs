@@ -175,7 +175,7 @@ async fn write_spec(client: &Client, model: &Anthropic, id: WorkItemId) -> Resul
     }
     tracing::info!(work_item = %id, repo = %item.repo, "writing a spec");
     let written = generate::spec(model, &item).await;
-    match submit_spec::submit_spec(client, id, written).await {
+    match submit_spec::submit_spec(client, (id, item.run), written).await {
         Ok(Some(item)) => {
             tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "submitted the result of a spec");
         }

@@ -25,15 +25,15 @@ enum SpecResult {
     Failure(FailSpec),
 }
 
-/// Returns the item, or `None` if it no longer needs a spec.
+/// Returns the item, or `None` if this run of it no longer needs a spec.
 pub(super) async fn submit_spec(
     client: &Client,
-    id: WorkItemId,
+    (id, run): (WorkItemId, u32),
     written: Result<String, SpecFailure>,
 ) -> Result<Option<WorkItem>, ClientError> {
     let result = match written {
-        Ok(spec) => SpecResult::Spec(PutSpec { spec }),
-        Err(failure) => failure_result(id, failure),
+        Ok(spec) => SpecResult::Spec(PutSpec { run, spec }),
+        Err(failure) => failure_result(id, run, failure),
     };
     let submitted = match submit_with_retry(client, id, &result).await {
         // The orchestrator has stricter rules. Another spec would cost money and be refused too.
@@ -42,19 +42,24 @@ pub(super) async fn submit_spec(
                 "The orchestrator refused the checklist that was written: {}.",
                 chain(&error)
             );
-            submit_with_retry(client, id, &failure_result(id, SpecFailure::permanent(reason))).await
+            submit_with_retry(
+                client,
+                id,
+                &failure_result(id, run, SpecFailure::permanent(reason)),
+            )
+            .await
         }
         submitted => submitted,
     };
     match submitted {
         Ok(item) => Ok(Some(item)),
-        // Cancelled meanwhile, or submitted by another intake.
+        // Cancelled or requeued meanwhile, or submitted by another intake.
         Err(error) if error.code() == Some(ErrorCode::WrongState) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn failure_result(id: WorkItemId, failure: SpecFailure) -> SpecResult {
+fn failure_result(id: WorkItemId, run: u32, failure: SpecFailure) -> SpecResult {
     let SpecFailure {
         reason,
         retryable,
@@ -64,6 +69,7 @@ fn failure_result(id: WorkItemId, failure: SpecFailure) -> SpecResult {
     tracing::warn!(work_item = %id, retryable, reason, "cannot write a spec");
     let reason = text::strip_invisible(&reason);
     SpecResult::Failure(FailSpec {
+        run,
         reason: text::prefix(&reason, MAX_REASON_BYTES).to_owned(),
         retryable,
         cause,

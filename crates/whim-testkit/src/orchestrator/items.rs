@@ -101,6 +101,16 @@ impl State {
         })
     }
 
+    fn item_in_run(&self, id: WorkItemId, run: u32) -> Result<&WorkItem, ApiError> {
+        let item = self.item(id)?;
+        if item.run == run {
+            return Ok(item);
+        }
+        let error = format!("the work item is in run {}", item.run);
+        Err(ApiError::new(ErrorCode::WrongState, error)
+            .with_details(json!({ "status": item.status, "run": item.run })))
+    }
+
     pub(super) fn put_spec(&mut self, id: WorkItemId, put: &PutSpec) -> Result<WorkItem, ApiError> {
         let document = SpecDocument::parse(put.spec.as_str());
         document
@@ -111,7 +121,7 @@ impl State {
             return Err(ApiError::invalid("spec", "breaks conventions of SPEC.md")
                 .with_details(json!({ "field": "spec", "violations": violations })));
         }
-        let item = self.item(id)?;
+        let item = self.item_in_run(id, put.run)?;
         if item.spec.as_ref() == Some(&put.spec) {
             return Ok(item.clone());
         }
@@ -124,7 +134,7 @@ impl State {
 
     pub(super) fn fail_spec(&mut self, id: WorkItemId, fail: &FailSpec) -> Result<WorkItem, ApiError> {
         check_text("reason", &fail.reason, MAX_NOTE_BYTES)?;
-        let status = self.item(id)?.status;
+        let status = self.item_in_run(id, fail.run)?.status;
         self.spec_failures.push(fail.clone());
         let error = Some(fail.reason.clone());
         match (fail.retryable, status) {
@@ -148,8 +158,16 @@ impl State {
             check_text("description", description, MAX_DESCRIPTION_BYTES)?;
         }
         let item = self.item(id)?.clone();
-        if request.after_run.is_some_and(|run| item.run > run) {
-            return Ok(item);
+        if let Some(after_run) = request.after_run {
+            if !(1..=item.run).contains(&after_run) {
+                return Err(ApiError::invalid(
+                    "afterRun",
+                    format!("expected 1 to {}", item.run),
+                ));
+            }
+            if item.run > after_run {
+                return Ok(item);
+            }
         }
         if !item.status.is_terminal() {
             return Err(ApiError::wrong_state(item.status));
@@ -158,6 +176,7 @@ impl State {
             .description
             .clone()
             .filter(|text| item.description.as_ref() != Some(text));
+        self.retries_by_cause.retain(|(item, _), _| *item != id);
         let spec = item.spec.filter(|_| reworded.is_none());
         let status = if spec.is_some() {
             WorkItemStatus::Queued
@@ -179,7 +198,7 @@ impl State {
             }
             match spec {
                 Some(spec) if item.status == WorkItemStatus::Completed => {
-                    set_spec(next, &SpecDocument::parse(spec.replace("- [x]", "- [ ]")));
+                    set_spec(next, &SpecDocument::parse(spec).with_all_open());
                 }
                 Some(_) => {}
                 None => {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::work::{FailSpec, WorkItem};
 use whim_core::protocol::worker::LockConflict;
-use whim_core::{RelativePath, WorkItemId, WorkItemStatus};
+use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
 use super::worker_record::Worker;
@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) model_breaker: ModelBreaker,
     /// The bodies of `POST /api/work/{id}/spec/fail`.
     pub(super) spec_failures: Vec<FailSpec>,
+    /// Retries of the current runs.
+    pub(super) retries_by_cause: BTreeMap<(WorkItemId, FailureCause), u32>,
 }
 
 impl State {
@@ -41,6 +43,16 @@ impl State {
             .iter()
             .find(|item| item.id == id)
             .ok_or_else(|| not_found(id))
+    }
+
+    /// An item that has to be in this run.
+    pub(super) fn item_in_run(&self, id: WorkItemId, run: u32) -> Result<&WorkItem, ApiError> {
+        let item = self.item(id)?;
+        if item.run == run {
+            Ok(item)
+        } else {
+            Err(ApiError::wrong_state(item.status))
+        }
     }
 
     fn item_mut(&mut self, id: WorkItemId) -> Result<&mut WorkItem, ApiError> {

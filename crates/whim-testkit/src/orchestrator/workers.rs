@@ -198,11 +198,15 @@ impl State {
 
     /// Without delays and limits: those are the orchestrator's own business.
     fn retry_or_fail(&mut self, id: WorkItemId, cause: FailureCause, reason: &str) -> Result<(), ApiError> {
-        let retries = self.item(id)?.retries;
+        let spent = self
+            .retries_by_cause
+            .get(&(id, cause))
+            .copied()
+            .unwrap_or_default();
         let has_retry = match cause.retry_rule() {
             RetryRule::Never => false,
-            RetryRule::Once => retries == 0,
-            RetryRule::UpToLimit => retries < self.item(id)?.max_retries,
+            RetryRule::Once => spent == 0,
+            RetryRule::UpToLimit => spent < self.item(id)?.max_retries,
             RetryRule::WaitWithoutSpending => true,
         };
         let status = if has_retry {
@@ -210,12 +214,14 @@ impl State {
         } else {
             WorkItemStatus::Failed
         };
+        let spends_retry = has_retry && cause.retry_rule() != RetryRule::WaitWithoutSpending;
+        if spends_retry {
+            self.retries_by_cause.insert((id, cause), spent + 1);
+        }
         self.transition(id, status, |item| {
             item.error = Some(reason.to_owned());
             item.failure_cause = Some(cause);
-            if has_retry && cause.retry_rule() != RetryRule::WaitWithoutSpending {
-                item.retries += 1;
-            }
+            item.retries += u32::from(spends_retry);
         })
     }
 }

@@ -1,8 +1,8 @@
--- Puts the locks of the live workers into a Redis that was emptied or restarted, once: whoever comes second finds the
--- mark. What a restarted Redis still had is written over, because it may be older.
--- KEYS: the mark, then for each lock its key and the index of its worker. ARGV: the time to live in milliseconds, then
+-- Writes the locks of the live workers to a server that was emptied or restarted, unless another orchestrator did so
+-- before. Overwrites what a restarted server loaded from disk, because it may be older.
+-- KEYS: the marker, then for each lock its key and the index of its worker. ARGV: the time to live in milliseconds, then
 -- the worker of each lock.
--- Returns how many locks were put in.
+-- Returns the number of written locks.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 if redis.call('GET', KEYS[1]) == run then
   return 0
