@@ -101,16 +101,6 @@ impl State {
         })
     }
 
-    fn item_in_run(&self, id: WorkItemId, run: u32) -> Result<&WorkItem, ApiError> {
-        let item = self.item(id)?;
-        if item.run == run {
-            return Ok(item);
-        }
-        let error = format!("the work item is in run {}", item.run);
-        Err(ApiError::new(ErrorCode::WrongState, error)
-            .with_details(json!({ "status": item.status, "run": item.run })))
-    }
-
     pub(super) fn put_spec(&mut self, id: WorkItemId, put: &PutSpec) -> Result<WorkItem, ApiError> {
         let document = SpecDocument::parse(put.spec.as_str());
         document

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::Utc;
-use serde_json::Value;
+use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::work::{FailSpec, WorkItem};
 use whim_core::protocol::worker::LockConflict;
@@ -49,10 +49,10 @@ impl State {
     pub(super) fn item_in_run(&self, id: WorkItemId, run: u32) -> Result<&WorkItem, ApiError> {
         let item = self.item(id)?;
         if item.run == run {
-            Ok(item)
-        } else {
-            Err(ApiError::wrong_state(item.status))
+            return Ok(item);
         }
+        let details = json!({ "status": item.status, "run": item.run });
+        Err(ApiError::wrong_state(item.status).with_details(details))
     }
 
     fn item_mut(&mut self, id: WorkItemId) -> Result<&mut WorkItem, ApiError> {
