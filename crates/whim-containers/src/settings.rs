@@ -1,4 +1,4 @@
-//! Containers: the engine, the image, and what a worker may use.
+//! Settings of the `docker` runtime: engine, images, and resource limits of a worker.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -6,47 +6,55 @@ use std::num::NonZeroU32;
 use whim_core::RepoName;
 use whim_service::environment::{Environment, Expected, flag, parsed, text};
 
-/// How the `docker` runtime runs workers.
+/// A parallel build with `cargo test`, jest or gradle starts several hundred threads on a machine with many cores.
+const DEFAULT_PIDS: u32 = 2048;
+
+/// The engine refuses less.
+const ENGINE_MIN_MEMORY_MIB: u64 = 6;
+
 #[derive(Clone, Debug)]
 pub struct DockerConfig {
-    /// `DOCKER_HOST`: where the engine is.
+    /// `DOCKER_HOST`.
     pub host: EngineHost,
-    /// `WORKER_IMAGE`: what workers run in, unless their repository has an image of its own.
+    /// `WORKER_IMAGE`: the image for repositories that [`Self::images`] does not name.
     pub image: String,
-    /// `WORKER_IMAGES`: repositories with images of their own.
+    /// `WORKER_IMAGES`.
     pub images: RepositoryImages,
-    /// `WORKER_NETWORK`: the network that workers are in.
+    /// `WORKER_NETWORK`.
     pub network: String,
-    /// `WORKER_OCI_RUNTIME`: another runtime of the engine's than its default.
+    /// `WORKER_OCI_RUNTIME`; the engine's default when not set.
     pub oci_runtime: Option<String>,
     /// `WORKER_MEMORY`, in bytes.
     pub memory: Bytes,
     /// `WORKER_CPUS`.
     pub cpus: Cpus,
-    /// `WORKER_PIDS`: processes and threads.
+    /// `WORKER_PIDS`: the most processes and threads at once.
     pub pids: NonZeroU32,
-    /// `REQUIRE_PATCHED_RUNC`: whether no worker is started where the engine's `runc` has known ways out of a container.
-    pub require_fixed_runc: bool,
+    /// `REQUIRE_PATCHED_RUNC`: refuse to start workers with a `runc` that has known container escapes.
+    pub require_patched_runc: bool,
 }
 
 impl DockerConfig {
-    /// What the workers of a repository run in.
+    /// The image for the workers of a repository. GitHub ignores case in the names of repositories.
     pub fn image_of(&self, repository: &RepoName) -> &str {
         let RepositoryImages(images) = &self.images;
-        images.get(repository).unwrap_or(&self.image)
+        let of_repository = images
+            .iter()
+            .find(|(name, _)| name.as_str().eq_ignore_ascii_case(repository.as_str()));
+        of_repository.map_or(&self.image, |(_, image)| image)
     }
 
-    /// Whether workers may run in an image: only those that are named by the settings.
+    /// Whether a setting names this image.
     pub fn has_image(&self, image: &str) -> bool {
         let RepositoryImages(images) = &self.images;
         self.image == image || images.values().any(|own| own == image)
     }
 
-    /// Reads every setting of containers; what is wrong is remembered by the environment.
+    /// Reads every setting of containers. Wrong values are collected by `env`.
     pub fn read(env: &mut Environment) -> Self {
-        // The version of the programs inside has to be this program's.
+        // The programs in the image have to be of the same version as this program.
         let image = concat!("whim-worker:", env!("CARGO_PKG_VERSION")).to_owned();
-        let pids = NonZeroU32::new(256).unwrap_or(NonZeroU32::MIN);
+        let pids = NonZeroU32::new(DEFAULT_PIDS).unwrap_or(NonZeroU32::MIN);
         Self {
             host: env.or_default("DOCKER_HOST", EngineHost::default(), engine_host()),
             image: env.or_default("WORKER_IMAGE", image, text("the name of a container image")),
@@ -60,15 +68,19 @@ impl DockerConfig {
                 "WORKER_OCI_RUNTIME",
                 text("the name of an OCI runtime that the engine knows, such as runsc"),
             ),
-            memory: env.or_default("WORKER_MEMORY", Bytes(4 << 30), bytes()),
+            memory: env.or_default(
+                "WORKER_MEMORY",
+                Bytes(4 << 30),
+                bytes("memory", ENGINE_MIN_MEMORY_MIB),
+            ),
             cpus: env.or_default("WORKER_CPUS", Cpus { thousandths: 2000 }, cpus()),
             pids: env.or_default("WORKER_PIDS", pids, process_limit()),
-            require_fixed_runc: env.or_default("REQUIRE_PATCHED_RUNC", false, flag()),
+            require_patched_runc: env.or_default("REQUIRE_PATCHED_RUNC", false, flag()),
         }
     }
 }
 
-/// Where the engine is: `unix:///path` or `tcp://host:port`.
+/// Address of the engine: `unix:///path` or `tcp://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineHost(pub String);
 
@@ -91,7 +103,7 @@ fn engine_host() -> Expected<EngineHost> {
     )
 }
 
-/// Repositories with images of their own.
+/// The images of single repositories.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepositoryImages(pub BTreeMap<RepoName, String>);
 
@@ -123,13 +135,12 @@ fn repository_images() -> Expected<RepositoryImages> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u64);
 
-fn bytes() -> Expected<Bytes> {
-    /// The engine refuses less.
-    const LEAST: u64 = 6 << 20;
+/// Accepts an amount such as `4g` or `512m` of what `noun` names. `minimum` is in MiB.
+pub fn bytes(noun: &str, minimum: u64) -> Expected<Bytes> {
     const UNITS: [(char, u32); 3] = [('k', 10), ('m', 20), ('g', 30)];
     Expected::new(
-        "an amount of memory such as 4g or 512m, at least 6m",
-        |raw| {
+        format!("an amount of {noun} such as 4g or 512m, at least {minimum}m"),
+        move |raw| {
             let lower = raw.to_ascii_lowercase();
             let (digits, shift) = UNITS
                 .iter()
@@ -137,8 +148,8 @@ fn bytes() -> Expected<Bytes> {
                 .unwrap_or((&lower, 0));
             let amount: u64 = digits.parse().ok()?;
             let bytes = amount.checked_mul(1 << shift)?;
-            // What the engine takes is signed.
-            (bytes >= LEAST && i64::try_from(bytes).is_ok()).then_some(Bytes(bytes))
+            // The engine's API takes signed numbers.
+            (bytes >= minimum << 20 && i64::try_from(bytes).is_ok()).then_some(Bytes(bytes))
         },
         |Bytes(bytes)| {
             UNITS
@@ -153,7 +164,6 @@ fn bytes() -> Expected<Bytes> {
     )
 }
 
-/// An amount of processor time a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpus {
     /// In thousandths of a processor.
@@ -201,11 +211,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_four_gigabytes_two_processors_and_256_processes_unless_they_are_set() {
+    fn limits_default_to_four_gigabytes_two_processors_and_2048_processes() {
         let config = read(&[]).unwrap();
         assert_eq!(config.memory, Bytes(4 * 1024 * 1024 * 1024));
         assert_eq!(config.cpus, Cpus { thousandths: 2000 });
-        assert_eq!(config.pids.get(), 256);
+        assert_eq!(config.pids.get(), 2048);
 
         let config = read(&[
             ("WORKER_MEMORY", "512m"),
@@ -219,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_may_have_an_image_of_its_own() {
+    fn the_image_of_a_repository_is_found_regardless_of_case() {
         let config = read(&[
             ("WORKER_IMAGE", "whim-worker:1"),
             ("WORKER_IMAGES", "acme/shop=shop-worker:2, acme/api=api:3"),
@@ -228,6 +238,7 @@ mod tests {
         let image = |name: &str| config.image_of(&RepoName::parse(name).unwrap()).to_owned();
         assert_eq!(image("acme/shop"), "shop-worker:2");
         assert_eq!(image("acme/api"), "api:3");
+        assert_eq!(image("Acme/Shop"), "shop-worker:2");
         assert_eq!(image("acme/other"), "whim-worker:1");
     }
 

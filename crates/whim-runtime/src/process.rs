@@ -6,9 +6,12 @@
 mod attempts;
 mod directory;
 mod follow;
+mod garbage;
+mod host;
 mod inner;
 mod log;
-mod program;
+mod programs;
+mod removal;
 mod shim;
 mod start;
 mod user;
@@ -24,6 +27,7 @@ use whim_core::WorkerId;
 use whim_service::machine;
 
 use self::inner::{Inner, POLL_INTERVAL};
+use self::programs::Programs;
 use self::user::WorkerUser;
 use crate::config::RuntimeConfig;
 use crate::instance::Instance;
@@ -46,15 +50,14 @@ impl ProcessRuntime {
     pub fn open(config: &RuntimeConfig, shim_program: PathBuf) -> anyhow::Result<Self> {
         let instance = Instance::take(&config.workspaces)?;
         let user = WorkerUser::look_up(config.worker_user.as_deref(), &instance.workspaces)?;
-        let path = config.path.clone();
         let inner = Inner {
             user,
             shim_program,
-            worker_program: program::find(config.worker_bin.as_deref(), "whim-worker", &path),
-            ralph_program: program::find(config.ralph_bin.as_deref(), "ralph", &path),
-            path,
+            programs: Programs::find(config),
+            path: config.path.clone(),
             toolchains: toolchains(config.home.as_deref()),
             stop_grace: config.stop_grace,
+            min_free_bytes: config.min_free_bytes,
             cache: RwLock::default(),
             instance,
         };
@@ -179,8 +182,8 @@ impl Runtime for ProcessRuntime {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
-        let checked = match self.inner.checked_worker_program() {
-            Ok(_program) => Ok("processes of this machine, without isolation".to_owned()),
+        let checked = match self.inner.programs.check() {
+            Ok(()) => Ok("processes of this machine, without isolation".to_owned()),
             Err(error) => Err(RuntimeError::new(
                 error.to_string(),
                 anyhow!("no worker can be started"),

@@ -125,7 +125,7 @@ impl Call {
                     ("size", May::Be("false")),
                     filters,
                 ])?;
-                query.keep_to_ours(Some(&whim_containers::firewall_of(&config.network)))?;
+                query.keep_to_ours(Some(&whim_containers::firewall_filter(&config.network)))?;
                 Ok(Self::List {
                     path: "/containers/json",
                     query,

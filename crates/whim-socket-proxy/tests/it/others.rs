@@ -153,7 +153,7 @@ async fn lists_have_nothing_of_others() {
         .unwrap();
     assert_eq!(filters(&world), json!({ "label": ["whim.instance"] }));
 
-    let own = whim_containers::of_instance(INSTANCE);
+    let own = whim_containers::instance_filter(INSTANCE);
     let options = ListContainersOptionsBuilder::new()
         .all(true)
         .filters(&own)
@@ -185,7 +185,7 @@ async fn lists_have_nothing_of_others() {
 #[tokio::test]
 async fn whether_there_is_a_firewall_can_be_asked() {
     let world = World::new();
-    let firewall = whim_containers::firewall_of("whim-workers");
+    let firewall = whim_containers::firewall_filter("whim-workers");
     let options = ListContainersOptionsBuilder::new().filters(&firewall).build();
     world.docker().list_containers(Some(options)).await.unwrap();
     assert_eq!(
@@ -193,7 +193,7 @@ async fn whether_there_is_a_firewall_can_be_asked() {
         json!({ "label": ["whim.firewall=whim-workers"] })
     );
 
-    let other = whim_containers::firewall_of("others");
+    let other = whim_containers::firewall_filter("others");
     let options = ListContainersOptionsBuilder::new().filters(&other).build();
     world.docker().list_containers(Some(options)).await.unwrap();
     assert_eq!(
@@ -204,7 +204,7 @@ async fn whether_there_is_a_firewall_can_be_asked() {
 
 #[tokio::test]
 async fn events_tell_nothing_of_others() {
-    let mut asked = whim_containers::of_instance(INSTANCE);
+    let mut asked = whim_containers::instance_filter(INSTANCE);
     asked.insert("type".to_owned(), vec!["image".to_owned()]);
     for (filters_asked, expected) in [
         (
