@@ -16,13 +16,13 @@ const ENGINE_MIN_MEMORY_MIB: u64 = 6;
 pub struct DockerConfig {
     /// `DOCKER_HOST`.
     pub host: EngineHost,
-    /// `WORKER_IMAGE`: the image for repositories that [`Self::images`] does not name.
+    /// `WORKER_IMAGE`, for repositories that are not in `images`.
     pub image: String,
-    /// `WORKER_IMAGES`.
+    /// `WORKER_IMAGES`: images of single repositories.
     pub images: RepositoryImages,
     /// `WORKER_NETWORK`.
     pub network: String,
-    /// `WORKER_OCI_RUNTIME`; the engine's default when not set.
+    /// `WORKER_OCI_RUNTIME`; `None` is the engine's default.
     pub oci_runtime: Option<String>,
     /// `WORKER_MEMORY`, in bytes.
     pub memory: Bytes,
@@ -35,16 +35,15 @@ pub struct DockerConfig {
 }
 
 impl DockerConfig {
-    /// The image for the workers of a repository. GitHub ignores case in the names of repositories.
+    /// The image for the workers of a repository.
     pub fn image_of(&self, repository: &RepoName) -> &str {
         let RepositoryImages(images) = &self.images;
-        let of_repository = images
-            .iter()
-            .find(|(name, _)| name.as_str().eq_ignore_ascii_case(repository.as_str()));
-        of_repository.map_or(&self.image, |(_, image)| image)
+        images
+            .get(&repository.as_str().to_ascii_lowercase())
+            .unwrap_or(&self.image)
     }
 
-    /// Whether a setting names this image.
+    /// Whether the settings name the image.
     pub fn has_image(&self, image: &str) -> bool {
         let RepositoryImages(images) = &self.images;
         self.image == image || images.values().any(|own| own == image)
@@ -103,23 +102,27 @@ fn engine_host() -> Expected<EngineHost> {
     )
 }
 
-/// The images of single repositories.
+/// Images by repository, in lower case: GitHub compares names without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RepositoryImages(pub BTreeMap<RepoName, String>);
+pub struct RepositoryImages(pub BTreeMap<String, String>);
 
 fn repository_images() -> Expected<RepositoryImages> {
     Expected::new(
-        "a list such as owner/repo=image:tag,owner/other=image:tag",
+        "a list such as owner/repo=image:tag,owner/other=image:tag, each repository once",
         |raw| {
-            raw.split(',')
-                .map(|pair| {
-                    let (repository, image) = pair.split_once('=')?;
-                    let repository = RepoName::parse(repository.trim()).ok()?;
-                    let image = image.trim();
-                    (!image.is_empty()).then(|| (repository, image.to_owned()))
-                })
-                .collect::<Option<_>>()
-                .map(RepositoryImages)
+            let mut images = BTreeMap::new();
+            for pair in raw.split(',') {
+                let (repository, image) = pair.split_once('=')?;
+                let repository = RepoName::parse(repository.trim())
+                    .ok()?
+                    .as_str()
+                    .to_ascii_lowercase();
+                let image = image.trim();
+                if image.is_empty() || images.insert(repository, image.to_owned()).is_some() {
+                    return None;
+                }
+            }
+            Some(RepositoryImages(images))
         },
         |RepositoryImages(images)| {
             let pairs: Vec<String> = images
@@ -232,14 +235,24 @@ mod tests {
     fn the_image_of_a_repository_is_found_regardless_of_case() {
         let config = read(&[
             ("WORKER_IMAGE", "whim-worker:1"),
-            ("WORKER_IMAGES", "acme/shop=shop-worker:2, acme/api=api:3"),
+            ("WORKER_IMAGES", "Acme/Shop=shop-worker:2, acme/api=api:3"),
         ])
         .unwrap();
         let image = |name: &str| config.image_of(&RepoName::parse(name).unwrap()).to_owned();
         assert_eq!(image("acme/shop"), "shop-worker:2");
         assert_eq!(image("acme/api"), "api:3");
-        assert_eq!(image("Acme/Shop"), "shop-worker:2");
+        assert_eq!(image("Acme/API"), "api:3");
         assert_eq!(image("acme/other"), "whim-worker:1");
+    }
+
+    #[test]
+    fn two_images_of_one_repository_are_refused() {
+        let error = read(&[("WORKER_IMAGES", "acme/shop=one:1,Acme/shop=two:2")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "WORKER_IMAGES is \"acme/shop=one:1,Acme/shop=two:2\": expected a list such as \
+             owner/repo=image:tag,owner/other=image:tag, each repository once"
+        );
     }
 
     #[test]

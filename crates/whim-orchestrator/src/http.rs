@@ -87,7 +87,7 @@ fn api_routes() -> OpenApiRouter<App> {
         .routes(routes!(work::requeue_work))
         .routes(routes!(work::put_spec))
         .routes(routes!(work::fail_spec))
-        .routes(routes!(workers::workers))
+        .routes(routes!(workers::list_workers))
         .routes(routes!(workers::kill_worker))
         .routes(routes!(workers::worker_logs))
         .routes(routes!(events::events))

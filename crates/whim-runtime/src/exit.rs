@@ -35,7 +35,7 @@ impl Exit {
     /// The failure cause of an attempt that reported none itself.
     pub fn cause(self) -> FailureCause {
         match self.how {
-            ExitKind::OutOfMemory if !self.stopped => FailureCause::OutOfMemory,
+            ExitKind::OutOfMemory if !self.stopped => FailureCause::Resources,
             ExitKind::RuntimeStopped => FailureCause::RuntimeUnavailable,
             ExitKind::OutOfMemory | ExitKind::Code(_) | ExitKind::Signal(_) | ExitKind::Unknown => {
                 FailureCause::Crash

@@ -75,7 +75,7 @@ impl ProcessRuntime {
 
 fn toolchains(home: Option<&Path>) -> Vec<(&'static str, PathBuf)> {
     let below = |(name, directory)| home.map(|home| (name, home.join(directory)));
-    machine::BELOW_HOME
+    machine::HOME_DIRECTORIES
         .into_iter()
         .filter_map(below)
         .filter(|(_, directory)| directory.is_dir())

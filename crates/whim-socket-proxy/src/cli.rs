@@ -23,59 +23,68 @@ use crate::proxy;
 
 const PROGRAM: &str = "whim-socket-proxy";
 
-/// What goes on breaks off with a stop, so there is little to wait for.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Stands between the orchestrator and the container engine, and lets through what Whim does and nothing else.
+/// Filters calls to the container engine: allows what the orchestrator does with worker containers, and nothing else
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Write this file once the socket is there
+    /// Socket for the orchestrator
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/run/whim/engine/docker.sock",
+        global = true
+    )]
+    listen: PathBuf,
+    /// Write this file once the socket is ready
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Ask the running proxy whether the engine answers, and say so with the exit code
+    /// Query the container engine through the running proxy: exit code 0 if it answers, else 1
     Healthcheck,
 }
 
 /// Runs the program: 0 after an orderly stop, 64 for a wrong setting or argument, 1 for everything else.
 pub fn main() -> ExitCode {
-    let CommandLine { command, ready_file } = match parse_arguments(&Environment::settings_of(Config::read)) {
+    let CommandLine {
+        command,
+        listen,
+        ready_file,
+    } = match parse_arguments(&Environment::settings_of(Config::read)) {
         Ok(command_line) => command_line,
         Err(code) => return code,
     };
-    let configured = match Environment::from_process().build(Config::read) {
-        Ok(configured) => configured,
-        Err(error) => return refuse(PROGRAM, &error),
-    };
     let result = match command {
-        Some(Command::Healthcheck) => healthcheck(&configured.config.listen),
-        None => run(configured, ready_file.as_deref()),
+        Some(Command::Healthcheck) => healthcheck(&listen),
+        None => match Environment::from_process().build(Config::read) {
+            Ok(configured) => run(configured, &listen, ready_file.as_deref()),
+            Err(error) => return refuse(PROGRAM, &error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without a standard error, the exit code says it all the same.
-            let _told = writeln!(io::stderr(), "{PROGRAM}: {error:#}");
+            // The exit code reports the failure even if standard error is closed.
+            let _ignored = writeln!(io::stderr(), "{PROGRAM}: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn run(configured: Configured<Config>, ready_file: Option<&Path>) -> anyhow::Result<()> {
+async fn run(configured: Configured<Config>, socket: &Path, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let Configured { config, effective } = configured;
     telemetry::init(PROGRAM, &config.telemetry)?;
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, settings = %effective, "starting {PROGRAM} {version}");
+    tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
     let signals = EndSignals::listen().context("listening for signals")?;
-    let listener =
-        listen(&config.listen).with_context(|| format!("listening at {}", config.listen.display()))?;
+    let listener = listen(socket).with_context(|| format!("listening at {}", socket.display()))?;
     let supervisor = Supervisor::new();
     supervisor.critical("proxy", proxy::serve(listener, config.proxy, supervisor.token()));
     if let Some(path) = ready_file {
@@ -84,8 +93,8 @@ async fn run(configured: Configured<Config>, ready_file: Option<&Path>) -> anyho
     supervisor.run(signals, STOP_DEADLINE).await.into_result()
 }
 
-/// Whoever reaches the directory may connect: the proxy and the orchestrator run as different users, and nobody else
-/// has the directory. One that an earlier run left is replaced in one step.
+/// Everyone with access to the directory may connect, as proxy and orchestrator run as different users. A socket of an
+/// earlier run is replaced atomically.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
@@ -103,5 +112,5 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 async fn healthcheck(socket: &Path) -> anyhow::Result<()> {
     ask("/_ping", UnixStream::connect(socket))
         .await
-        .with_context(|| format!("asking at {}", socket.display()))
+        .with_context(|| format!("checking {}", socket.display()))
 }

@@ -6,10 +6,14 @@
 pub mod anthropic;
 mod background;
 pub mod disk;
+pub mod documents;
 pub mod engine;
 pub mod git;
 pub mod github;
 pub mod invariants;
+mod openapi;
+pub mod orchestrator;
+mod path_template;
 pub mod postgres;
 mod process;
 pub mod proxy;

@@ -54,16 +54,18 @@ impl Failure<'_> {
             }
             FailureCause::GitHubUnavailable | FailureCause::GitHubRefused => Some(BreakerSubject::GitHub),
             FailureCause::RuntimeUnavailable | FailureCause::DiskFull => Some(BreakerSubject::Runtime),
-            FailureCause::Crash | FailureCause::Lost | FailureCause::OutOfMemory => {
+            FailureCause::Crash | FailureCause::Lost | FailureCause::Resources => {
                 Some(if self.before_registration {
                     BreakerSubject::Runtime
                 } else {
                     BreakerSubject::Repository
                 })
             }
-            FailureCause::Stuck
+            FailureCause::Killed
+            | FailureCause::Stuck
             | FailureCause::TestsFailed
             | FailureCause::IterationsUsedUp
+            | FailureCause::BranchMoved
             | FailureCause::PushRefused
             | FailureCause::PullRequestRefused
             | FailureCause::WorkspaceUnusable

@@ -8,25 +8,30 @@ use axum::response::IntoResponse;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 use whim_core::WorkerId;
-use whim_core::protocol::status::{Worker, Workers};
+use whim_core::protocol::workers::{Worker, WorkerFilter, WorkerPage};
 use whim_service::chain::chain;
 
 use super::error::ApiError;
 use super::extract::{Id, OptionalJson, Query};
+use super::work::limit;
 use crate::app::App;
 use crate::error::Error;
 use crate::{db, lifecycle};
 use whim_runtime::{LogStream, last_lines};
 
-/// How many workers that have ended are listed.
-const ENDED_WORKERS: i64 = 100;
-
-/// The workers that live, and the latest that ended.
-#[utoipa::path(get, path = "/api/workers", tag = "workers", responses((status = 200, description = "The workers", body = Workers)))]
-pub(super) async fn workers(State(app): State<App>) -> Result<Json<Workers>, ApiError> {
-    Ok(Json(Workers {
-        workers: db::workers::list(&app.database, ENDED_WORKERS).await?,
-    }))
+/// Lists workers, newest first.
+#[utoipa::path(get, path = "/api/workers", tag = "workers", params(WorkerFilter), responses((status = 200, description = "A page", body = WorkerPage)))]
+pub(super) async fn list_workers(
+    State(app): State<App>,
+    Query(filter): Query<WorkerFilter>,
+) -> Result<Json<WorkerPage>, ApiError> {
+    let limit = limit(filter.limit)?;
+    // One more than requested shows whether there is another page.
+    let mut items = db::workers::page(&app.database, &filter, i64::from(limit) + 1).await?;
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next_cursor = items.last().filter(|_| more).map(|worker| worker.id);
+    Ok(Json(WorkerPage { items, next_cursor }))
 }
 
 /// The body of `kill`: nothing, or an empty object.

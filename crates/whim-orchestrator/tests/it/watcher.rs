@@ -1,4 +1,4 @@
-//! A viewer of live events.
+//! A subscriber of live events.
 #![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
 
 use reqwest::{RequestBuilder, Response};
@@ -10,21 +10,21 @@ use crate::app::{PATIENCE, TestApp};
 /// One server-sent event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
-    /// `None` when it has none.
+    /// `None` without an identifier.
     pub(crate) id: Option<i64>,
     /// Empty for a block that only says where the stream begins.
     pub(crate) kind: String,
     pub(crate) data: Value,
 }
 
-/// A viewer that is connected.
+/// A connected subscriber.
 pub(crate) struct Watcher {
     response: Response,
     unread: Vec<u8>,
 }
 
 impl Watcher {
-    /// Connects, and returns when the answer has begun: from then on nothing is missed.
+    /// Connects, and returns when the response has started: later events are not missed.
     pub(crate) async fn connect(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -40,7 +40,7 @@ impl Watcher {
         Self::connect(app.api(reqwest::Method::GET, "/api/events")).await
     }
 
-    /// Everything after an event, as a browser asks that was cut off.
+    /// Everything after an event, like a browser that reconnects.
     pub(crate) async fn after(app: &TestApp, id: i64) -> Self {
         let request = app.api(reqwest::Method::GET, "/api/events");
         Self::connect(request.header("Last-Event-ID", id)).await
@@ -73,7 +73,7 @@ impl Watcher {
         }
     }
 
-    /// What comes up to an event that `last` knows, that one included.
+    /// All events up to and including the first that matches `last`.
     pub(crate) async fn until(&mut self, last: impl Fn(&Sent) -> bool) -> Vec<Sent> {
         let mut all = Vec::new();
         loop {

@@ -11,14 +11,15 @@ use chrono::Utc;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::sleep;
 use whim_core::WorkerId;
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::repeated_failure::RepeatedFailure;
 
 use super::inner::Inner;
 use crate::runtime::AttemptState;
 
 /// Delays between attempts to subscribe. Short, because the workers that the engine ended are replaced only then.
-const RECONNECT: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+const RECONNECT: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(200), Duration::from_secs(2));
 
 /// Events are requested from this long before the last one: the engine's timestamps have full seconds.
 const OVERLAP_SECONDS: i64 = 2;
@@ -30,7 +31,7 @@ pub(super) fn exits(inner: Arc<Inner>) -> BoxStream<'static, WorkerId> {
         inner,
         events: None,
         since: Utc::now().timestamp(),
-        delays: Box::new(RECONNECT.delays()),
+        delays: Box::new(RECONNECT.build()),
         found: VecDeque::new(),
         reported: BTreeSet::new(),
         failures: RepeatedFailure::default(),
@@ -72,7 +73,7 @@ impl Watch {
             };
             match events.next().await {
                 Some(Ok(event)) => {
-                    self.delays = Box::new(RECONNECT.delays());
+                    self.delays = Box::new(RECONNECT.build());
                     if let Some(worker) = self.read(event) {
                         return worker;
                     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep};
 use whim_core::WorkerId;
-use whim_service::process::{Deadlines, ProcessIdentity, Signal, end_marked};
+use whim_service::process::{Deadlines, ProcessIdentity, Signal, terminate_marked};
 
 use super::directory::AttemptDirectory;
 use super::host;
@@ -60,7 +60,7 @@ impl Inner {
         if let Some(exit) = directory.exit()? {
             return Ok(AttemptState::Ended(exit));
         }
-        let survivors = end_marked(MARKER, &worker.to_string(), Deadlines::AT_ONCE).await?;
+        let survivors = terminate_marked(MARKER, &worker.to_string(), Deadlines::IMMEDIATE).await?;
         if !survivors.is_empty() {
             bail!("{} of its processes are alive after SIGKILL", survivors.len());
         }

@@ -22,7 +22,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::bytes::Bytes;
 use tokio_util::io::ReaderStream;
 use whim_service::process::{
-    Child, CommandSpec, Deadlines, Ended, Orphans, ProcessIdentity, Signal, become_subreaper,
+    Child, CommandSpec, Deadlines, Orphans, ProcessIdentity, Signal, Terminated, become_subreaper,
 };
 use whim_service::signal::EndSignals;
 
@@ -158,7 +158,7 @@ async fn watch(
     let all_ended = async {
         let (how, stopped) = match ended_or_to_stop(&mut child, &mut signals, directory).await? {
             EndedBy::Itself(status) => {
-                let ended = child.end(Deadlines::AT_ONCE).await;
+                let ended = child.terminate(Deadlines::IMMEDIATE).await;
                 check_survivors(&ended.context("ending the descendants of the worker")?)?;
                 let stopped = directory.stop_requested();
                 if !stopped && was_signalled_too(status, &mut signals).await {
@@ -173,7 +173,7 @@ async fn watch(
                     terminate: grace,
                     kill: KILL_TIMEOUT,
                 };
-                let ended = child.end(deadlines).await.context("ending the worker")?;
+                let ended = child.terminate(deadlines).await.context("ending the worker")?;
                 check_survivors(&ended)?;
                 if directory.stop_requested() {
                     (ended.status.map_or(ExitKind::Unknown, exit_kind), true)
@@ -246,7 +246,7 @@ async fn ended_or_to_stop(
     }
 }
 
-fn check_survivors(ended: &Ended) -> anyhow::Result<()> {
+fn check_survivors(ended: &Terminated) -> anyhow::Result<()> {
     let survivors = ended.survivors.len();
     ensure!(
         survivors == 0,

@@ -176,11 +176,11 @@ async fn a_refusal_names_the_field_and_what_it_has_to_be() {
 
     assert_eq!(
         message(&["HostConfig", "Privileged"], json!(true)).await,
-        r#"{"message":"the socket proxy refuses this: nothing of Whim's has a HostConfig.Privileged"}"#
+        r#"{"message":"the socket proxy refuses this: Whim sends no field HostConfig.Privileged"}"#
     );
     assert_eq!(
         message(&["HostConfig", "PidsLimit"], json!(-1)).await,
-        r#"{"message":"the socket proxy refuses this: HostConfig.PidsLimit has to be 256 (by the settings of the socket proxy, which are those of the orchestrator)"}"#
+        r#"{"message":"the socket proxy refuses this: HostConfig.PidsLimit must be 2048 (the settings of the socket proxy and of the orchestrator have to be the same)"}"#
     );
 }
 

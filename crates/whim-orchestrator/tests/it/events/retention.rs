@@ -36,7 +36,7 @@ async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
     let report = reconcile(&world).await;
 
     // Today, two days ahead, and the one three days ago.
-    assert_eq!((report.made.len(), report.dropped.len()), (4, 0), "{report:?}");
+    assert_eq!((report.created.len(), report.dropped.len()), (4, 0), "{report:?}");
     assert_eq!(
         (world.number(ALL).await, world.number(WITHOUT_A_DAY).await),
         (2, 0)
@@ -48,7 +48,7 @@ async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
         (4, 0)
     );
     let again = reconcile(&world).await;
-    assert_eq!((again.made, again.dropped), (vec![], vec![]));
+    assert_eq!((again.created, again.dropped), (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn several_orchestrators_may_make_days_while_others_write() {
     };
     let (one, other, ()) = tokio::join!(reconcile(&world), reconcile(&world), writer);
 
-    assert_eq!(one.made.len() + other.made.len(), 3, "{one:?} {other:?}");
+    assert_eq!(one.created.len() + other.created.len(), 3, "{one:?} {other:?}");
     assert_eq!(world.number(ALL).await, 50);
     assert_eq!(world.number("select count(distinct id) from events").await, 50);
 }

@@ -358,7 +358,7 @@ async fn wrong_settings_end_the_program_at_once_with_every_reason() {
 whim-orchestrator cannot start:
 BIND_ADDRESS is 0.0.0.0: without API_KEY only a loopback address such as 127.0.0.1 is served; set API_KEY to serve others
 MAX_WORKERS is "-1": expected a whole number from 0 to 1000
-ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)
 "#);
 }
 
@@ -398,12 +398,61 @@ async fn the_health_check_tells_by_its_exit_code() {
 }
 
 #[tokio::test]
-async fn migrating_again_changes_nothing() {
+async fn migrating_needs_only_the_database_and_migrating_again_changes_nothing() {
     let services = Services::new().await;
+    let database = services
+        .environment(&[])
+        .into_iter()
+        .filter(|(name, _)| name == "DATABASE_URL");
+    let environment: Vec<(String, String)> = database.collect();
     for _ in 0..2 {
-        let output = run(&["migrate"], &services.environment(&[])).await;
+        let output = run(&["migrate"], &environment).await;
         assert!(output.status.success(), "{output:?}");
     }
+}
+
+#[tokio::test]
+async fn a_health_check_needs_only_the_address() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+
+    let output = run(&["healthcheck"], &[("PORT".to_owned(), port)]).await;
+
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn settings_are_checked_and_shown_without_starting_anything() {
+    let needed = [("GITHUB_TOKEN", "a-token"), ("ANTHROPIC_API_KEY", "a-key")];
+    let environment = |more: &[(&str, &str)]| -> Vec<(String, String)> {
+        needed
+            .iter()
+            .chain(more)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+
+    let good = run(&["config", "check"], &environment(&[("PORT", "4000")])).await;
+    let shown = String::from_utf8(good.stdout).unwrap();
+    assert!(good.status.success(), "{shown}");
+    for line in ["GITHUB_TOKEN=***", "PORT=4000", "MAX_WORKERS=2"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
+    }
+
+    let bad = run(
+        &["config", "check"],
+        &environment(&[("PORT", "70000"), ("API_KEY", "x")]),
+    )
+    .await;
+    let error = String::from_utf8(bad.stderr).unwrap();
+    assert_eq!(bad.status.code(), Some(64), "{error}");
+    assert!(
+        error.contains("PORT is \"70000\"") && error.contains("API_KEY"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

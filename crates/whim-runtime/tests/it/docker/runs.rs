@@ -113,7 +113,7 @@ async fn a_worker_that_runs_out_of_memory_is_told_from_one_that_was_killed() {
     let exit = world.wait_for_end(worker).await;
 
     assert_eq!(exit.how, ExitKind::OutOfMemory);
-    assert_eq!(exit.cause(), FailureCause::OutOfMemory);
+    assert_eq!(exit.cause(), FailureCause::Resources);
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
 //! Starting, stopping, observing and following workers.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -4,7 +4,7 @@
 use std::fs;
 
 use whim_core::{FailureCause, WorkerId};
-use whim_runtime::{Exit, ExitKind, Runtime as _};
+use whim_runtime::{Exit, ExitKind};
 use whim_service::process::Signal;
 use whim_testkit::worker_fixture::WorkerFixture;
 
