@@ -116,7 +116,7 @@ async fn low_disk_space_removes_the_oldest_ended_attempts_until_there_is_enough(
     let fixture = WorkerFixture::with_script("exit 0");
     let settings = [
         ("WORKSPACES_DIR", workspaces.to_str().unwrap()),
-        ("WORKSPACES_MIN_FREE", "40m"),
+        ("WORKSPACES_MIN_FREE", "36m"),
     ];
     let runtime = open(&fixture, &settings);
     let mut attempts = Vec::new();
