@@ -8,7 +8,7 @@
 set -eu
 
 out_of_memory=70
-# Seconds. Without credentials in time, whoever started the container has ended.
+# Seconds. Without credentials in time, the program that started the container has ended.
 credentials_timeout=60
 # Seconds. What remains is removed with the container.
 removal_timeout=60

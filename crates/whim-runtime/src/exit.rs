@@ -11,7 +11,7 @@ use whim_core::FailureCause;
 pub struct Exit {
     /// How the worker's own process ended.
     pub how: ExitKind,
-    /// Whether the runtime had requested the stop. Then `how` says nothing about the worker (`FAULTS.md`, row 12).
+    /// Whether the runtime had requested the stop. Then `how` says nothing about the worker (`docs/faults.md`, row 12).
     pub stopped: bool,
 }
 

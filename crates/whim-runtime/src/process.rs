@@ -82,6 +82,13 @@ fn toolchains(home: Option<&Path>) -> Vec<(&'static str, PathBuf)> {
         .collect()
 }
 
+/// The git checkout that contains a directory.
+fn checkout_of(directory: &Path) -> Option<&Path> {
+    directory
+        .ancestors()
+        .find(|ancestor| ancestor.join(".git").exists())
+}
+
 impl Inner {
     fn log_isolation(&self) {
         let workspaces = self.instance.workspaces.display();
@@ -90,6 +97,14 @@ impl Inner {
             "WORKER_RUNTIME=process isolates nothing: agents run as processes of this machine, and can read and do \
              whatever their user can; use it for repositories and issues that you trust"
         );
+        if let Some(checkout) = checkout_of(&self.instance.workspaces) {
+            tracing::warn!(
+                %workspaces,
+                checkout = %checkout.display(),
+                "WORKSPACES_DIR is inside a git checkout: git and build tools in workspaces find its configuration; set \
+                 it to a directory outside any checkout"
+            );
+        }
         match &self.user {
             WorkerUser::Own => {}
             WorkerUser::Root => tracing::warn!(
@@ -190,5 +205,23 @@ impl Runtime for ProcessRuntime {
             )),
         };
         std::future::ready(checked).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_inside_a_checkout_is_recognised() {
+        let root = tempfile::tempdir().unwrap();
+        let (checkout, outside) = (root.path().join("whim"), root.path().join("state"));
+        let inside = checkout.join(".whim/workspaces");
+        for directory in [&checkout.join(".git"), &inside, &outside] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+
+        assert_eq!(checkout_of(&inside), Some(checkout.as_path()));
+        assert_eq!(checkout_of(&outside), None);
     }
 }

@@ -72,7 +72,7 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     fn kind(&self) -> &'static str;
 
     /// The owner of this runtime's workers, stable across restarts and stored in their rows. Only the orchestrator with
-    /// this name acts on them (`DESIGN.md`, decision 13).
+    /// this name acts on them.
     fn instance(&self) -> &str;
 
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //! The kernel kills one process of a container that is out of memory, usually the largest, and lets `fork` fail in one
 //! that has too many processes. The worker survives and sees a failure like any other; only the counters of the
-//! container's control group show the reason (`FAULTS.md`, row 11).
+//! container's control group show the reason (`docs/faults.md`, row 11).
 
 use std::path::{Path, PathBuf};
 

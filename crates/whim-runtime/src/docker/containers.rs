@@ -42,7 +42,7 @@ impl Container {
 pub(super) enum ContainerStatus {
     /// Running, or about to be started.
     Live,
-    /// Created by a start that was never completed (`FAULTS.md`, row 2).
+    /// Created by a start that was never completed (`docs/faults.md`, row 2).
     Abandoned,
     Ended(Ended),
 }

@@ -25,7 +25,7 @@ const RECONNECT: ExponentialBuilder =
 const OVERLAP_SECONDS: i64 = 2;
 
 /// Yields workers whose container has ended. A subscription that ends is renewed from the last event on, and the list of
-/// containers shows what ended in between (`FAULTS.md`, rows 7 and 8).
+/// containers shows what ended in between (`docs/faults.md`, rows 7 and 8).
 pub(super) fn exits(inner: Arc<Inner>) -> BoxStream<'static, WorkerId> {
     let state = Watch {
         inner,

@@ -17,7 +17,7 @@ use crate::runtime::Cleaned;
 
 impl Inner {
     /// Removes by name, and only what carries this instance's label; the engine's own pruning would remove the
-    /// resources of other programs (`FAULTS.md`, row 44).
+    /// resources of other programs (`docs/faults.md`, row 44).
     ///
     /// The free space is read at `WORKSPACES_DIR`, which is usually on the disk of the engine.
     pub(super) async fn clean(&self, retention: Duration) -> anyhow::Result<Cleaned> {

@@ -1,7 +1,7 @@
 //! When the engine was unavailable, and which workers ended because of it.
 //!
 //! An engine that is stopped, restarted or updated ends its containers, and so does a machine that is switched off. These
-//! exits say nothing about the workers (`FAULTS.md`, row 6).
+//! exits say nothing about the workers (`docs/faults.md`, row 6).
 
 use chrono::{DateTime, TimeDelta, Utc};
 

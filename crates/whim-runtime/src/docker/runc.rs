@@ -8,7 +8,7 @@ use semver::Version;
 use super::inner::Inner;
 
 /// The first version of each series without known escapes: CVE-2024-21626, CVE-2025-31133, CVE-2025-52565 and
-/// CVE-2025-52881 (`ATTACKS.md`, row 4). Later series are not affected, earlier ones were not fixed.
+/// CVE-2025-52881 (`docs/attacks.md`, row 4). Later series are not affected, earlier ones were not fixed.
 const FIXED: [&str; 3] = ["1.2.8", "1.3.3", "1.4.0-rc.3"];
 
 impl Inner {

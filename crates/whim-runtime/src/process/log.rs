@@ -1,4 +1,4 @@
-//! The log of one worker, bounded in size (`FAULTS.md`, row 43).
+//! The log of one worker, bounded in size (`docs/faults.md`, row 43).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -78,7 +78,7 @@ fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<(Vec<u8>, File)>> 
 }
 
 /// Opens a log for reading. A worker that runs as the same user can replace its log or its directory: by a link to a
-/// file that only this program can read, or by a pipe that blocks (`ATTACKS.md`, row 37).
+/// file that only this program can read, or by a pipe that blocks (`docs/attacks.md`, row 37).
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(sizes, [60, 90]);
     }
 
-    // ATTACKS.md, row 37.
+    // docs/attacks.md, row 37.
     #[test]
     fn links_and_pipes_in_place_of_a_log_are_refused() {
         let directory = tempfile::tempdir().unwrap();

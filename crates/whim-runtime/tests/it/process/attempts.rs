@@ -345,11 +345,11 @@ async fn root_runs_workers_as_the_configured_user() {
         cat "$WORKSPACE_DIR/../attempt.json" > /dev/null 2>&1 && echo readable > "$notes/record" || echo closed > "$notes/record"
         { env | grep -c '^IS_SANDBOX=' ; true; } > "$notes/sandbox"; exit 0"#,
     );
-    let runtime = open(&fixture, &[("WORKER_USER", "nobody")]);
+    let runtime = open(&fixture, &[("WORKER_USER", "daemon")]);
     let worker = start(&runtime).await;
 
-    let nobody = fixture.note("user").await.parse::<u32>().unwrap();
-    assert_ne!(nobody, 0);
+    let user = fixture.note("user").await.parse::<u32>().unwrap();
+    assert_ne!(user, 0);
     assert_ne!(fixture.note("groups").await, "0");
     assert_eq!(fixture.note("record").await, "closed");
     assert_eq!(fixture.note("sandbox").await, "0");
