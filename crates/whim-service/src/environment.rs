@@ -126,12 +126,12 @@ impl Environment {
 
     /// A setting without a default. `None` if a problem was recorded.
     pub fn required<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
-        self.ask(name, expected.words(), Presence::Required);
+        self.ask(name, expected.description(), Presence::Required);
         match self.read(name, &expected) {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
             Read::NotSet => {
-                self.problems.push(Problem::not_set(name, expected.words()));
+                self.problems.push(Problem::not_set(name, expected.description()));
                 None
             }
         }
@@ -139,7 +139,7 @@ impl Environment {
 
     /// A setting that may be absent. `None` if it is not set, or if a problem was recorded.
     pub fn optional<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
-        self.ask(name, expected.words(), Presence::Optional);
+        self.ask(name, expected.description(), Presence::Optional);
         match self.read(name, &expected) {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
@@ -152,7 +152,11 @@ impl Environment {
 
     /// A setting with a default, which is also returned if a problem was recorded.
     pub fn or_default<T>(&mut self, name: &'static str, default: T, expected: Expected<T>) -> T {
-        self.ask(name, expected.words(), Presence::Default(expected.show(&default)));
+        self.ask(
+            name,
+            expected.description(),
+            Presence::Default(expected.show(&default)),
+        );
         match self.read(name, &expected) {
             Read::Value(value) => value,
             Read::Wrong => default,
@@ -166,8 +170,8 @@ impl Environment {
 
     /// A comma-separated list, empty if it is not set. White space around items and empty items are dropped.
     pub fn list<T>(&mut self, name: &'static str, expected_item: Expected<T>) -> Vec<T> {
-        let words = format!("a comma-separated list, each {}", expected_item.words());
-        self.ask(name, &words, Presence::Optional);
+        let description = format!("a comma-separated list, each {}", expected_item.description());
+        self.ask(name, &description, Presence::Optional);
         let Read::Value(raw) = self.raw(name) else {
             self.effective.insert(name, EffectiveValue::default(NOT_SET));
             return Vec::new();
@@ -178,7 +182,7 @@ impl Environment {
                 Some(value) => items.push(value),
                 None => {
                     let shown = expected_item.show_refused(item);
-                    self.problems.push(Problem::wrong(name, &shown, &words));
+                    self.problems.push(Problem::wrong(name, &shown, &description));
                 }
             }
         }
@@ -189,7 +193,7 @@ impl Environment {
 
     /// An optional secret: the value of `name`, or the content of the file at `{name}_FILE`.
     pub fn secret(&mut self, name: &'static str) -> Option<SecretString> {
-        self.ask(name, &secret_words(name, "a secret"), Presence::Optional);
+        self.ask(name, &secret_description(name, "a secret"), Presence::Optional);
         match self.read_secret(name) {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
@@ -200,15 +204,15 @@ impl Environment {
         }
     }
 
-    /// A required secret: the value of `name`, or the content of the file at `{name}_FILE`. `words` describe it.
-    pub fn required_secret(&mut self, name: &'static str, words: &str) -> Option<SecretString> {
-        let words = secret_words(name, words);
-        self.ask(name, &words, Presence::Required);
+    /// A required secret: the value of `name`, or the content of the file at `{name}_FILE`. `description` describe it.
+    pub fn required_secret(&mut self, name: &'static str, description: &str) -> Option<SecretString> {
+        let description = secret_description(name, description);
+        self.ask(name, &description, Presence::Required);
         match self.read_secret(name) {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.problems.push(Problem::not_set(name, &words));
+                self.problems.push(Problem::not_set(name, &description));
                 None
             }
         }
@@ -251,7 +255,8 @@ impl Environment {
             }
             None => {
                 let shown = expected.show_refused(&raw);
-                self.problems.push(Problem::wrong(name, &shown, expected.words()));
+                self.problems
+                    .push(Problem::wrong(name, &shown, expected.description()));
                 Read::Wrong
             }
         }
@@ -334,6 +339,6 @@ fn read_secret_file(path: &Path) -> Result<String, String> {
     }
 }
 
-fn secret_words(name: &str, words: &str) -> String {
-    format!("{words} (or {name}_FILE with a file that holds it)")
+fn secret_description(name: &str, description: &str) -> String {
+    format!("{description} (or {name}_FILE with a file that holds it)")
 }

@@ -68,7 +68,7 @@ async fn start_run(
         .spec
         .as_deref()
         .filter(|_| locked.status == WorkItemStatus::Completed)
-        .map(|spec| SpecDocument::parse(spec).with_open_tasks());
+        .map(|spec| SpecDocument::parse(spec).with_all_open());
     let next = match (&new_description, &restarted) {
         (Some(description), _) => NextRun::ReplaceDescription { description },
         (None, _) if item.spec.is_none() => NextRun::GenerateSpec,

@@ -198,7 +198,7 @@ impl State {
             }
             match spec {
                 Some(spec) if item.status == WorkItemStatus::Completed => {
-                    set_spec(next, &SpecDocument::parse(spec).with_open_tasks());
+                    set_spec(next, &SpecDocument::parse(spec).with_all_open());
                 }
                 Some(_) => {}
                 None => {

@@ -201,6 +201,9 @@ impl Progress {
                 "the model API rejected the credentials",
             )),
             WarningKind::Other(_)
+            | WarningKind::IterationFailed
+            | WarningKind::LearningsIgnored
+            | WarningKind::TaskDiscarded
             | WarningKind::TaskRestored
             | WarningKind::SpecRestored
             | WarningKind::LeftoverProcesses
