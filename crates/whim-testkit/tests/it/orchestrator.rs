@@ -1,5 +1,7 @@
 //! The fake orchestrator against the document and the state table of the real one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
@@ -105,10 +107,14 @@ async fn every_route_is_one_of_the_document() {
         (
             Method::POST,
             "/spec/fail".to_owned(),
-            Some(json!({"reason": "The model is overloaded", "retryable": true})),
+            Some(json!({"run": 1, "reason": "The model is overloaded", "retryable": true})),
         ),
         (Method::GET, "/explain".to_owned(), None),
-        (Method::PUT, "/spec".to_owned(), Some(json!({"spec": SPEC}))),
+        (
+            Method::PUT,
+            "/spec".to_owned(),
+            Some(json!({"run": 1, "spec": SPEC})),
+        ),
         (Method::GET, "/explain".to_owned(), None),
         (Method::POST, "/cancel".to_owned(), Some(json!({"reason": "no"}))),
         (Method::POST, "/requeue".to_owned(), None),
@@ -284,7 +290,7 @@ async fn a_run_can_end_in_every_way_from_every_live_state() {
             orchestrator.submit(serde_json::from_value(request).unwrap()).id
         };
         let (generating, queued) = (submitted(1), submitted(2));
-        let put = json!({"spec": SPEC});
+        let put = json!({"run": 1, "spec": SPEC});
         api(
             &orchestrator,
             Method::PUT,

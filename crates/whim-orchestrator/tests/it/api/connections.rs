@@ -98,7 +98,10 @@ async fn a_postgres_that_takes_connections_and_says_nothing_is_told_of_and_given
             stderr.contains("connecting to DATABASE_URL: no response within 3 s"),
             "{stderr}"
         );
-        assert!(stderr.contains("check the host and port of DATABASE_URL"), "{stderr}");
+        assert!(
+            stderr.contains("check the host and port of DATABASE_URL"),
+            "{stderr}"
+        );
         assert!(
             [&log, &stderr]
                 .iter()
