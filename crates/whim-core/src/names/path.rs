@@ -5,7 +5,7 @@ use super::{InvalidName, text_name};
 /// A path inside a repository, relative to its root, with `/` between its parts.
 ///
 /// Canonical: `./a//b` becomes `a/b`, so that two spellings of one file are one lock. Absolute paths, paths that leave the
-/// repository and control characters are refused (`ATTACKS.md`, row 37).
+/// repository and control characters are refused (`docs/attacks.md`, row 37).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]

@@ -315,7 +315,7 @@ async fn a_worker_with_heartbeats_but_without_progress_is_stuck() {
     app.stop().await;
 }
 
-// FAULTS.md, row 14.
+// docs/faults.md, row 14.
 #[tokio::test]
 async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
     let app = TestApp::with(&IMPATIENT).await;
@@ -444,7 +444,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_unavailable_are_released_l
     app.stop().await;
 }
 
-// FAULTS.md, row 33.
+// docs/faults.md, row 33.
 #[tokio::test]
 async fn the_locks_of_live_workers_are_restored_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
