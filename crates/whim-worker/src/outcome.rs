@@ -112,6 +112,7 @@ impl FinalReport {
     /// The report of how the attempt went.
     pub fn new(result: Result<Delivered, Failure>, totals: Totals) -> Self {
         let Totals { iterations, stats } = totals;
+        let stats = stats.into();
         match result {
             Ok(delivered) => Self::Complete(Complete {
                 pr_url: delivered.url,

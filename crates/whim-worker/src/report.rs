@@ -12,7 +12,7 @@ mod sender;
 use std::sync::Arc;
 
 use ralph_contract::{IterationStats, SpecDocument};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use whim_client::WorkerClient;
 use whim_core::protocol::events::WorkerEventBody;
@@ -71,8 +71,9 @@ impl Reporter {
         });
     }
 
-    /// An event of `ralph`, as it came.
-    pub fn ralph_event(&self, mut event: Value) {
+    /// An event that `ralph` printed.
+    pub fn ralph_event(&self, event: Map<String, Value>) {
+        let mut event = Value::Object(event);
         self.redactor.redact_json(&mut event);
         self.push(WorkerEventBody::Ralph {
             event: event::bounded(event),

@@ -8,6 +8,14 @@ use super::{InvalidName, text_name};
 /// refused, so that two spellings of one file are one lock (`FAULTS.md`, invariants; `ATTACKS.md`, row 37).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "src/main.rs",
+        max_length = 4096,
+        pattern = "^(?!/|.:)[^\\\\\\u0000-\\u001f\\u007f-\\u009f]+$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct RelativePath(String);

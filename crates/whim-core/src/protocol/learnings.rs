@@ -18,6 +18,7 @@ pub struct LearningFilter {
     pub kind: Option<LearningKind>,
     /// How many at the most: 1 to 200, 50 when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// Where the page before ended (`nextCursor`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

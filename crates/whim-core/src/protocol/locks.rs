@@ -15,9 +15,16 @@ pub struct LockFilter {
     pub repo: Option<RepoName>,
     /// How many at the most: 1 to 200, 50 when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// Where the page before ended (`nextCursor`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        param(
+            pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/(?!/|.:)[^\\\u0000-\u001f\u007f-\u009f]+$"
+        )
+    )]
     pub cursor: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::metrics::Tokens;
+use super::stats::Tokens;
 use crate::{CommitHash, LeaseEpoch, RelativePath, RepoName, ReviewId, WorkItemId, WorkerId};
 
 /// The longest summary, in bytes.
@@ -24,23 +24,31 @@ pub const MAX_REVIEWS: u32 = 20;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReportReview {
     /// The how-manieth review of this attempt it is: 1 to 20. After findings were fixed comes another.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 20))]
     pub round: u32,
     /// The head that was reviewed.
     pub head_sha: CommitHash,
     /// What the reviewer says.
     pub verdict: Verdict,
     /// In a few sentences; at most 16 KiB.
+    #[cfg_attr(feature = "openapi", schema(max_length = 16384))]
     pub summary: String,
     /// One by one; at most 200.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_items = 200))]
     pub findings: Vec<Finding>,
     /// What reviewed, as its maker calls it; at most 200 bytes.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 200, pattern = r"\S")
+    )]
     pub model: String,
     /// The tokens that it took.
     #[serde(default)]
     pub tokens: Tokens,
     /// What that cost in US dollars, as the harness reported it.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub cost_usd: f64,
 }
 
@@ -90,9 +98,11 @@ pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// What is wrong; at most 4 KiB.
+    #[cfg_attr(feature = "openapi", schema(max_length = 4096))]
     pub message: String,
     /// What would be right; at most 4 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 4096))]
     pub suggestion: Option<String>,
 }
 
@@ -188,6 +198,7 @@ pub struct ReviewFilter {
     pub work_item_id: Option<WorkItemId>,
     /// How many at the most: 1 to 200, 50 when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// Where the page before ended (`nextCursor`).
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ralph_contract::IterationStats;
+
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::queue::Pause;
+use crate::protocol::stats::WorkerStats;
 use crate::protocol::work::WorkItem;
 use crate::{FailureCause, Priority, RepoName, Stage, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 
@@ -98,7 +99,7 @@ pub struct Worker {
     /// How many iterations it may use.
     pub max_iterations: u32,
     /// The sums over the iterations that are done.
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
     /// When it was started.
     pub started_at: DateTime<Utc>,
     /// When it last gave a sign of life.

@@ -24,9 +24,17 @@ pub struct CreateWork {
     pub branch: Option<BranchName>,
     /// The checklist, in the format of SPEC.md; at most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(max_length = 262144, pattern = r"(?:^|\n)[-*] \[ \] \S")
+    )]
     pub spec: Option<String>,
     /// What is wanted, in prose; a spec is written from it. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 262144, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub description: Option<String>,
     /// How urgent it is.
     #[serde(default)]
@@ -37,6 +45,10 @@ pub struct CreateWork {
     /// What it is called there, for example an issue's number; with `source`, what makes submitting idempotent.
     /// 1 to 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 200, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub source_ref: Option<String>,
     /// Who asked for it: counts against `DAILY_BUDGET_PER_USER`. An item without one counts against no user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,12 +196,17 @@ pub struct WorkFilter {
     pub source: Option<SourceName>,
     /// Only items that are called so there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        param(min_length = 1, max_length = 200, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub source_ref: Option<String>,
     /// Only items of this priority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// How many at the most: 1 to 200, 50 when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// Where the page before ended (`nextCursor`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,9 +231,17 @@ pub struct WorkPage {
 pub struct CancelWork {
     /// Why; shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub reason: Option<String>,
     /// Login or name of the person; shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub cancelled_by: Option<String>,
 }
 
@@ -234,6 +259,10 @@ pub struct RequeueWork {
     /// What is wanted by now, in prose. When it is not what the item's spec was written from, a new spec is written;
     /// without it, or when it is, the item goes on with the spec that it has. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 262144, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub description: Option<String>,
 }
 
@@ -243,6 +272,10 @@ pub struct RequeueWork {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PutSpec {
     /// The checklist; it has to keep all conventions, or the answer is 400 with `details.violations`.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(max_length = 262144, pattern = r"(?:^|\n)[-*] \[ \] \S")
+    )]
     pub spec: String,
 }
 
@@ -252,6 +285,10 @@ pub struct PutSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailSpec {
     /// Why, for a person.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\u0000]*\S[^\u0000]*$")
+    )]
     pub reason: String,
     /// Whether to try again later: the item stays `generating` with `nextRetryAt` set; else it has failed.
     pub retryable: bool,
@@ -259,7 +296,8 @@ pub struct FailSpec {
     /// `model_unavailable` or `model_refused`. Opens the breaker of the model; only with `retryable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
-    /// When the model API said that it can be asked again, in seconds from now.
+    /// When the model API said that it can be asked again, in seconds from now; at most a year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 31536000))]
     pub retry_after_seconds: Option<u64>,
 }

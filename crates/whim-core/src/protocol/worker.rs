@@ -1,10 +1,10 @@
 //! The worker protocol. Every route takes the worker's own token, for its own identifier.
 
-use ralph_contract::IterationStats;
 use serde::{Deserialize, Serialize};
 
 use super::events::WorkerEvent;
-use crate::protocol::work::WorkMetadata;
+use super::stats::WorkerStats;
+use super::work::WorkMetadata;
 use crate::{
     BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, RelativePath, RepoName, Stage, WorkItemId,
     WorkerId,
@@ -19,6 +19,10 @@ pub struct Register {
     pub worker_id: WorkerId,
     /// Made once by the process that calls: the same nonce again gets the same answer, another one 409
     /// (`already_registered`), so that two processes never are one worker (`FAULTS.md`, row 21). 1 to 64 characters.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")
+    )]
     pub nonce: String,
 }
 
@@ -73,9 +77,10 @@ pub struct Heartbeat {
     pub iteration: u32,
     /// The sums over the iterations that are done.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
     /// What happened since the heartbeat before; at most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 500))]
     pub events: Vec<WorkerEvent>,
     /// What the worker is doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +108,7 @@ pub struct LeaseRenewed {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LockFiles {
     /// The files, 1 to 1000, each of at most 1024 bytes.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub files: Vec<RelativePath>,
     /// The files are changed already, as by a shell command. Then those that are free are locked, and for the others
     /// nothing is refused any more: the conflict is shown on both items.
@@ -143,6 +149,7 @@ pub struct LockConflict {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UnlockFiles {
     /// The files; those that the worker does not hold are passed over.
+    #[cfg_attr(feature = "openapi", schema(max_items = 1000))]
     pub files: Vec<RelativePath>,
 }
 
@@ -171,6 +178,7 @@ pub struct TestReport {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Complete {
     /// The pull request's page.
+    #[cfg_attr(feature = "openapi", schema(max_length = 2048, pattern = "^https?://"))]
     pub pr_url: String,
     /// The pull request's number.
     #[cfg_attr(feature = "openapi", schema(value_type = u64, minimum = 1))]
@@ -186,7 +194,7 @@ pub struct Complete {
     pub iterations: u32,
     /// The sums over all iterations.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
 }
 
 /// `POST /api/worker/:id/fail`: the attempt ended without a pull request. Sent twice, the same answer twice.
@@ -209,7 +217,7 @@ pub struct Fail {
     pub iterations: u32,
     /// The sums over all iterations.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
 }
 
 /// `POST /api/worker/:id/stuck`: the agent makes no progress. Ends the attempt like a failure.
@@ -227,7 +235,7 @@ pub struct Stuck {
     pub iterations: u32,
     /// The sums over all iterations.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
 }
 
 /// The answer to `complete`, `fail` and `stuck`: what became of the item.

@@ -7,7 +7,7 @@ use whim_core::protocol::locks::{LockFilter, LockPage};
 
 use super::error::ApiError;
 use super::extract::Query;
-use super::work::limit;
+use super::page::Limit;
 use crate::app::App;
 use crate::db;
 
@@ -17,15 +17,10 @@ pub(super) async fn locks(
     State(app): State<App>,
     Query(filter): Query<LockFilter>,
 ) -> Result<Json<LockPage>, ApiError> {
-    let limit = limit(filter.limit)?;
+    let limit = Limit::of(filter.limit)?;
     let after = filter.cursor.as_deref().map(place).transpose()?;
-    let mut items = db::locks::page(&app.database, &filter, after, i64::from(limit) + 1).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items
-        .last()
-        .filter(|_| more)
-        .map(|last| format!("{}/{}", last.worker_id, last.path));
+    let items = db::locks::page(&app.database, &filter, after, limit.fetch()).await?;
+    let (items, next_cursor) = limit.cut(items, |last| format!("{}/{}", last.worker_id, last.path));
     Ok(Json(LockPage { items, next_cursor }))
 }
 

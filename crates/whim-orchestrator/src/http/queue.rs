@@ -9,7 +9,7 @@ use whim_core::protocol::status::Queue;
 
 use super::error::ApiError;
 use super::extract::{OptionalJson, Query};
-use super::work::limit;
+use super::page::Limit;
 use crate::app::App;
 use crate::db::work_items;
 use crate::{dispatch, work};
@@ -19,9 +19,10 @@ use crate::{dispatch, work};
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct QueueQuery {
-    /// How many at the most: 1 to 200, 50 when nothing is said.
+    /// Length of the page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// The last item of the page before.
+    /// `nextCursor` of the previous page.
     cursor: Option<WorkItemId>,
 }
 
@@ -31,13 +32,10 @@ pub(super) async fn queue(
     State(app): State<App>,
     Query(query): Query<QueueQuery>,
 ) -> Result<Json<Queue>, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = Limit::of(query.limit)?;
     let (db, max_retries) = (&app.database, work::max_retries(&app));
-    // One more than asked for tells whether there is another page.
-    let mut items = work_items::queue(db, query.cursor, i64::from(limit) + 1, max_retries).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    let items = work_items::queue(db, query.cursor, limit.fetch(), max_retries).await?;
+    let (items, next_cursor) = limit.cut(items, |item| item.id);
     Ok(Json(Queue {
         items,
         by_status: work_items::by_status(db).await?,

@@ -7,7 +7,7 @@ use whim_core::protocol::reviews::{Review, ReviewFilter, ReviewPage};
 
 use super::error::ApiError;
 use super::extract::{Id, Query};
-use super::work::limit;
+use super::page::Limit;
 use crate::app::App;
 use crate::db;
 
@@ -17,11 +17,9 @@ pub(super) async fn list_reviews(
     State(app): State<App>,
     Query(filter): Query<ReviewFilter>,
 ) -> Result<Json<ReviewPage>, ApiError> {
-    let limit = limit(filter.limit)?;
-    let mut items = db::reviews::page(&app.database, &filter, i64::from(limit) + 1).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|review| review.id);
+    let limit = Limit::of(filter.limit)?;
+    let items = db::reviews::page(&app.database, &filter, limit.fetch()).await?;
+    let (items, next_cursor) = limit.cut(items, |review| review.id);
     Ok(Json(ReviewPage { items, next_cursor }))
 }
 

@@ -7,7 +7,7 @@ use whim_core::protocol::metrics::Metrics;
 
 use super::error::ApiError;
 use super::extract::Query;
-use super::work::limit;
+use super::page::Limit;
 use crate::app::App;
 use crate::db;
 
@@ -23,10 +23,8 @@ pub(super) async fn learnings(
     State(app): State<App>,
     Query(filter): Query<LearningFilter>,
 ) -> Result<Json<LearningPage>, ApiError> {
-    let limit = limit(filter.limit)?;
-    let mut items = db::learnings::page(&app.database, &filter, i64::from(limit) + 1).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    let limit = Limit::of(filter.limit)?;
+    let items = db::learnings::page(&app.database, &filter, limit.fetch()).await?;
+    let (items, next_cursor) = limit.cut(items, |item| item.id);
     Ok(Json(LearningPage { items, next_cursor }))
 }

@@ -12,12 +12,10 @@ use whim_core::protocol::work::{
 
 use super::error::ApiError;
 use super::extract::{Id, Json, OptionalJson, Query};
+use super::page::Limit;
 use crate::app::App;
 use crate::db::{self, work_items};
 use crate::work::{self, Submitted};
-
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
 
 /// Submits an item.
 ///
@@ -54,18 +52,10 @@ pub(super) async fn list_work(
     State(app): State<App>,
     Query(filter): Query<WorkFilter>,
 ) -> Result<axum::Json<WorkPage>, ApiError> {
-    let limit = limit(filter.limit)?;
-    // One more than asked for tells whether there is another page.
-    let mut items = work_items::page(
-        &app.database,
-        &filter,
-        i64::from(limit) + 1,
-        work::max_retries(&app),
-    )
-    .await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    let limit = Limit::of(filter.limit)?;
+    let max_retries = work::max_retries(&app);
+    let items = work_items::page(&app.database, &filter, limit.fetch(), max_retries).await?;
+    let (items, next_cursor) = limit.cut(items, |item| item.id);
     Ok(axum::Json(WorkPage { items, next_cursor }))
 }
 
@@ -118,17 +108,4 @@ pub(super) async fn fail_spec(
     Json(body): Json<FailSpec>,
 ) -> Result<axum::Json<WorkItem>, ApiError> {
     Ok(axum::Json(work::fail_spec(&app, id, body).await?))
-}
-
-/// The length of a page.
-pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
-    let limit = asked.unwrap_or(DEFAULT_LIMIT);
-    if (1..=MAX_LIMIT).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(ApiError::invalid(
-            "limit",
-            format!("{limit} is out of range; expected 1 to {MAX_LIMIT}"),
-        ))
-    }
 }

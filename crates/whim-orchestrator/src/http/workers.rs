@@ -54,7 +54,8 @@ const MAX_LOG_BYTES: u64 = 1024 * 1024;
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogQuery {
-    /// How many lines at the most: 1 to 5000, 200 when nothing is said.
+    /// Most lines to return: 1 to 5000, default 200.
+    #[param(minimum = 1, maximum = 5000)]
     lines: Option<usize>,
     /// Whether to go on with what the worker prints from now on, until it ends: the answer is sent in pieces as they
     /// come.
@@ -72,7 +73,7 @@ pub(super) async fn worker_logs(
 ) -> Result<impl IntoResponse, ApiError> {
     let lines = query.lines.unwrap_or(DEFAULT_LINES);
     if !(1..=MAX_LINES).contains(&lines) {
-        let problem = format!("{lines} is out of range; expected 1 to {MAX_LINES}");
+        let problem = format!("was {lines}; expected an integer from 1 to {MAX_LINES}");
         return Err(ApiError::invalid("lines", problem));
     }
     // Only of workers that the database knows: the identifier becomes part of a path.

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use url::Url;
+use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 
@@ -27,7 +28,7 @@ const MAX_URL_BYTES: usize = 2048;
 #[derive(Clone, Copy, Debug)]
 struct Used {
     iterations: u32,
-    stats: IterationStats,
+    stats: WorkerStats,
 }
 
 /// The pull request is open: the item is completed.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::CommitHash;
+use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
 use whim_service::chain::chain;
 
@@ -74,7 +75,7 @@ async fn write_alone(
         }
         heartbeats::lock(db, caller.id).await?;
         let kept = heartbeat_batch::keep(db, lease, &[news], Durability::Whole).await?;
-        let known = kept.known.first().ok_or_else(|| caller.lease_lost())?;
+        let known = kept.renewed.first().ok_or_else(|| caller.lease_lost())?;
         if let Some((document, head_sha)) = checklist
             && news.beat.seq > known.seq
         {
@@ -114,8 +115,8 @@ fn checklist<'a>(
 }
 
 /// Sums only ever grow, so sums of nothing were left out and do not take back what was told before.
-pub(super) fn told(stats: &IterationStats) -> Option<&IterationStats> {
-    (*stats != IterationStats::default()).then_some(stats)
+pub(super) fn told(stats: &WorkerStats) -> Option<&WorkerStats> {
+    (*stats != WorkerStats::default()).then_some(stats)
 }
 
 /// An iteration within what the worker may use: more would be a defect of the worker, and must not cost the day.

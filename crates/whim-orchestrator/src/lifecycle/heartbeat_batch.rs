@@ -171,7 +171,7 @@ async fn write(app: &App, connection: &mut Option<PoolConnection<Postgres>>, bat
     };
     match kept.await {
         Ok(kept) => {
-            let known: HashSet<WorkerId> = kept.known.iter().map(|known| known.worker).collect();
+            let known: HashSet<WorkerId> = kept.renewed.iter().map(|known| known.worker).collect();
             for waiting in batch.drain(..) {
                 if known.contains(&waiting.news.beat.worker) {
                     // A caller that has gone away needs no answer.

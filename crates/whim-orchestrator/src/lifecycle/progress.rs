@@ -6,7 +6,6 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use whim_core::WorkerId;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 
@@ -62,25 +61,23 @@ impl ProgressDetector {
 /// What a step is recognised by; `None` for what is a result and always counts. Which command it is that a tool runs,
 /// and what it writes to a file, is in the digest that `ralph` gives each call.
 fn step(body: &WorkerEventBody) -> Option<u64> {
-    let told = match body {
+    let mut hasher = DefaultHasher::new();
+    match body {
         WorkerEventBody::Ralph { event } => {
-            let name = event.get("event").and_then(Value::as_str).unwrap_or_default();
             if matches!(
-                name,
+                event.name(),
                 "started" | "iteration" | "commit" | "task_complete" | "iteration_done" | "complete"
             ) {
                 return None;
             }
-            event.to_string()
+            event.fields().hash(&mut hasher);
         }
-        WorkerEventBody::Notice { message } => message.clone(),
+        WorkerEventBody::Notice { message } => message.hash(&mut hasher),
         WorkerEventBody::Stage { .. }
         | WorkerEventBody::Pushed { .. }
         | WorkerEventBody::Tests { .. }
         | WorkerEventBody::PullRequest { .. } => return None,
-    };
-    let mut hasher = DefaultHasher::new();
-    told.hash(&mut hasher);
+    }
     Some(hasher.finish())
 }
 
@@ -90,10 +87,12 @@ mod tests {
 
     use super::*;
 
-    fn told(event: Value) -> Vec<WorkerEvent> {
+    fn told(event: serde_json::Value) -> Vec<WorkerEvent> {
         vec![WorkerEvent {
             occurred_at: chrono::Utc::now(),
-            body: WorkerEventBody::Ralph { event },
+            body: WorkerEventBody::Ralph {
+                event: serde_json::from_value(event).unwrap(),
+            },
         }]
     }
 

@@ -3,7 +3,7 @@
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
-use whim_core::protocol::events::Event;
+use whim_core::protocol::events::SubscriberEvent;
 
 use crate::app::{PATIENCE, TestApp};
 
@@ -108,7 +108,7 @@ fn parse(block: &str) -> Option<Sent> {
     }
     if !sent.kind.is_empty() {
         // What is sent is what the document describes.
-        let event: Event = serde_json::from_value(sent.data.clone()).unwrap();
+        let event: SubscriberEvent = serde_json::from_value(sent.data.clone()).unwrap();
         assert_eq!(serde_json::to_value(event).unwrap()["kind"], sent.kind);
     }
     (!is_comment).then_some(sent)

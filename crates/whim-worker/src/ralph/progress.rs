@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
-use ralph_contract::{Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line};
-use serde_json::Value;
+use ralph_contract::{
+    Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line_and_json,
+};
 use whim_core::FailureCause;
 
 use crate::memory::{self, Memory};
@@ -113,9 +114,15 @@ impl Progress {
 
     /// Takes note of a line of standard output, passes it on, and says what to do about it.
     pub(super) fn read(&mut self, line: &str, reporter: &Reporter) -> Consequence {
-        match parse_line(line) {
+        let (line, json) = parse_line_and_json(line);
+        let pass_on = |reporter: &Reporter| {
+            if let Some(json) = json {
+                reporter.ralph_event(json);
+            }
+        };
+        match line {
             Line::Event(event) => {
-                pass_on(line, reporter);
+                pass_on(reporter);
                 self.apply(event, reporter)
             }
             Line::Unknown { event, .. } => {
@@ -123,7 +130,7 @@ impl Progress {
                     event,
                     "ralph sent an event of a kind that this version does not know"
                 );
-                pass_on(line, reporter);
+                pass_on(reporter);
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
@@ -233,11 +240,5 @@ impl Progress {
                 message,
             });
         }
-    }
-}
-
-fn pass_on(line: &str, reporter: &Reporter) {
-    if let Ok(event) = serde_json::from_str::<Value>(line.trim()) {
-        reporter.ralph_event(event);
     }
 }
