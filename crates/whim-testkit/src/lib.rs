@@ -4,6 +4,7 @@
 //! and is recorded as a fault of the caller's, so that a test which passes says something about the real service.
 
 pub mod anthropic;
+pub mod api_document;
 mod background;
 pub mod disk;
 pub mod git;

@@ -7,11 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
-use uuid::Uuid;
 use whim_core::protocol::events::{
     ItemChanged, SubscriberEvent, WorkerChanged, WorkerEvent, WorkerEventBody, WorkerEventRecord,
 };
-use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
+use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_service::chain::chain;
 
 use super::storable;
@@ -190,12 +189,12 @@ fn decode(rows: Vec<Row>) -> Vec<StoredEvent> {
 struct Row {
     id: i64,
     kind: String,
-    work_item_id: Uuid,
-    worker_id: Option<Uuid>,
+    work_item_id: WorkItemId,
+    worker_id: Option<WorkerId>,
     occurred_at: DateTime<Utc>,
     body: Option<String>,
-    repo: Option<String>,
-    branch: Option<String>,
+    repo: Option<RepoName>,
+    branch: Option<BranchName>,
     item_status: Option<String>,
     priority: Option<String>,
     run: Option<i32>,
@@ -205,7 +204,7 @@ struct Row {
     tasks_done: Option<i32>,
     pr_url: Option<String>,
     worker_status: Option<String>,
-    lease_epoch: Option<i64>,
+    lease_epoch: Option<LeaseEpoch>,
     failure_cause: Option<String>,
 }
 
@@ -228,8 +227,7 @@ enum DecodeError {
 impl Row {
     fn into_event(self) -> Result<SubscriberEvent, DecodeError> {
         let occurred_at = self.occurred_at;
-        let work_item_id = WorkItemId::from(self.work_item_id);
-        let worker_id = self.worker_id.map(WorkerId::from);
+        let (work_item_id, worker_id) = (self.work_item_id, self.worker_id);
         let failure_cause = self
             .failure_cause
             .map(|cause| parse("failure_cause", cause))
@@ -238,8 +236,8 @@ impl Row {
             "item" => SubscriberEvent::Item(ItemChanged {
                 occurred_at,
                 work_item_id,
-                repo: parse("repo", required("repo", self.repo)?)?,
-                branch: parse("branch", required("branch", self.branch)?)?,
+                repo: required("repo", self.repo)?,
+                branch: required("branch", self.branch)?,
                 status: parse("item_status", required("item_status", self.item_status)?)?,
                 priority: parse("priority", required("priority", self.priority)?)?,
                 run: required("run", self.run)?.cast_unsigned(),
@@ -255,7 +253,7 @@ impl Row {
                 occurred_at,
                 worker_id: required("worker_id", worker_id)?,
                 work_item_id,
-                lease_epoch: LeaseEpoch::from_number(required("lease_epoch", self.lease_epoch)?),
+                lease_epoch: required("lease_epoch", self.lease_epoch)?,
                 status: parse("worker_status", required("worker_status", self.worker_status)?)?,
                 failure_cause,
             }),

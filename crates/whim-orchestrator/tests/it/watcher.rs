@@ -1,4 +1,4 @@
-//! A viewer of live events.
+//! A subscriber of live events.
 #![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
 
 use reqwest::{RequestBuilder, Response};
@@ -6,25 +6,26 @@ use serde_json::Value;
 use whim_core::protocol::events::SubscriberEvent;
 
 use crate::app::{PATIENCE, TestApp};
+use crate::document::assert_event_documented;
 
 /// One server-sent event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
     /// `None` when it has none.
     pub(crate) id: Option<i64>,
-    /// Empty for a block that only says where the stream begins.
+    /// Empty for a block that only states where the stream begins.
     pub(crate) kind: String,
     pub(crate) data: Value,
 }
 
-/// A viewer that is connected.
+/// A connected subscriber.
 pub(crate) struct Watcher {
     response: Response,
     unread: Vec<u8>,
 }
 
 impl Watcher {
-    /// Connects, and returns when the answer has begun: from then on nothing is missed.
+    /// Returns when the response has begun: no later event is missed.
     pub(crate) async fn connect(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -35,12 +36,12 @@ impl Watcher {
         }
     }
 
-    /// Everything from now on.
+    /// Live events of everything.
     pub(crate) async fn of_all(app: &TestApp) -> Self {
         Self::connect(app.api(reqwest::Method::GET, "/api/events")).await
     }
 
-    /// Everything after an event, as a browser asks that was cut off.
+    /// Everything after an event, as a browser requests when it reconnects.
     pub(crate) async fn after(app: &TestApp, id: i64) -> Self {
         let request = app.api(reqwest::Method::GET, "/api/events");
         Self::connect(request.header("Last-Event-ID", id)).await
@@ -73,7 +74,7 @@ impl Watcher {
         }
     }
 
-    /// What comes up to an event that `last` knows, that one included.
+    /// All events up to the first for which `last` is true, inclusive.
     pub(crate) async fn until(&mut self, last: impl Fn(&Sent) -> bool) -> Vec<Sent> {
         let mut all = Vec::new();
         loop {
@@ -101,13 +102,16 @@ fn parse(block: &str) -> Option<Sent> {
             "" => continue,
             "id" => sent.id = Some(value.parse().unwrap()),
             "event" => value.clone_into(&mut sent.kind),
-            "data" => sent.data = serde_json::from_str(value).unwrap(),
+            "data" => {
+                assert_event_documented(value);
+                sent.data = serde_json::from_str(value).unwrap();
+            }
             other => panic!("{other}: {value}"),
         }
         is_comment = false;
     }
     if !sent.kind.is_empty() {
-        // What is sent is what the document describes.
+        // Clients read it into the same type.
         let event: SubscriberEvent = serde_json::from_value(sent.data.clone()).unwrap();
         assert_eq!(serde_json::to_value(event).unwrap()["kind"], sent.kind);
     }

@@ -36,6 +36,8 @@ use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 
+use crate::document::assert_documented;
+
 /// A checklist that keeps all conventions.
 pub(crate) const SPEC: &str =
     "# Add a greeting\n\n## Tasks\n\n- [ ] Greet the world\n- [ ] Greet a person by name\n";
@@ -327,9 +329,11 @@ pub(crate) fn with_json(builder: axum::http::request::Builder, body: &Value) -> 
 }
 
 async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    assert_documented(&method, &path, parts.status.as_u16(), &parts.headers, &bytes);
     let body = if bytes.is_empty() {
         Value::Null
     } else {

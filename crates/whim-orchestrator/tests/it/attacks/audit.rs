@@ -156,7 +156,7 @@ async fn a_flood_of_wrong_keys_is_no_flood_of_lines() {
     let lines = log.audit();
     assert_eq!(lines.len(), 21, "{}", log.text());
     let last = lines[19]["message"].as_str().unwrap();
-    assert!(last.contains("is not logged"), "{last}");
+    assert!(last.contains("are not logged"), "{last}");
 }
 
 #[tokio::test]
