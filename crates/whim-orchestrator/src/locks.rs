@@ -75,7 +75,7 @@ pub enum LocksFailed {
         /// The locked file.
         file: RelativePath,
         /// What is wrong with it.
-        source: uuid::Error,
+        source: whim_core::InvalidId,
     },
 }
 

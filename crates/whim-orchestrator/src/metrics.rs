@@ -3,8 +3,6 @@
 //! Transitions and attempts are counted by the orchestrator that made them: sums are over all of them. Gauges of the
 //! queue are the database's, so every orchestrator shows the same.
 
-mod sampler;
-
 use std::time::Duration;
 
 use metrics::{counter, histogram};
@@ -12,19 +10,17 @@ use whim_core::protocol::reviews::Verdict;
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 use whim_service::metrics::{Family, Kind};
 
-pub use self::sampler::Sampler;
-
 const TRANSITIONS: &str = "whim_work_item_transitions_total";
 const CLAIMS: &str = "whim_claims_total";
 const CLAIM_DURATION: &str = "whim_claim_duration_seconds";
-const CLAIM_WAIT: &str = "whim_submitted_to_claimed_seconds";
+const CLAIM_WAIT: &str = "whim_queue_wait_seconds";
 const WORKER_STARTS: &str = "whim_worker_starts_total";
 const ATTEMPTS: &str = "whim_attempts_ended_total";
 const ATTEMPT_DURATION: &str = "whim_attempt_duration_seconds";
 const REVIEWS: &str = "whim_reviews_total";
 const REQUESTS: &str = "whim_http_requests_total";
 const REQUEST_DURATION: &str = "whim_http_request_duration_seconds";
-const REFUSED_CREDENTIALS: &str = "whim_refused_credentials_total";
+const REFUSED_CREDENTIALS: &str = "whim_auth_failures_total";
 const POOL_WAIT: &str = "whim_postgres_pool_wait_seconds";
 
 const fn counter(name: &'static str, help: &'static str) -> Family {
@@ -43,8 +39,8 @@ const fn histogram(name: &'static str, bounds: &'static [f64], help: &'static st
     }
 }
 
-/// What is counted where it happens; [`sampler::FAMILIES`] are looked up when somebody asks.
-const COUNTED: [Family; 12] = [
+/// Metrics that are counted where the event happens. The gauges of the queue are in [`crate::queue_sampler`].
+pub const COUNTED: [Family; 12] = [
     counter(
         TRANSITIONS,
         "Changes of a work item's state, by the state that it came to",
@@ -100,11 +96,6 @@ const COUNTED: [Family; 12] = [
         "How long a transaction waited for a connection of its pool",
     ),
 ];
-
-/// Every metric of the orchestrator besides those of every program.
-pub fn families() -> Vec<Family> {
-    COUNTED.into_iter().chain(sampler::FAMILIES).collect()
-}
 
 /// Makes the counters with few and known labels begin at 0: a counter that appears with its first event hides that
 /// event from whoever looks at its growth.

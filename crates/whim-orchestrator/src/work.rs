@@ -5,7 +5,6 @@ mod explain;
 mod requeue;
 mod spec;
 mod submit;
-pub(crate) mod text;
 
 pub use self::cancel::cancel;
 pub use self::explain::explain;

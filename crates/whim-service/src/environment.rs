@@ -40,6 +40,7 @@ pub use self::expected::{
     whole_number,
 };
 pub use self::problem::{ConfigError, Problem};
+use self::setting::EffectiveValue;
 pub use self::setting::{Configured, Effective, Presence, Setting};
 use crate::secret::REDACTED;
 
@@ -56,7 +57,7 @@ const SECRET_WORDS: &str = "one line without control characters";
 /// cannot unset one.
 pub struct Environment {
     values: BTreeMap<String, Raw>,
-    effective: BTreeMap<&'static str, String>,
+    effective: BTreeMap<&'static str, EffectiveValue>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
 }
@@ -147,7 +148,7 @@ impl Environment {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, NOT_SET.to_owned());
+                self.effective.insert(name, EffectiveValue::default(NOT_SET));
                 None
             }
         }
@@ -160,7 +161,8 @@ impl Environment {
             Read::Value(value) => value,
             Read::Wrong => default,
             Read::NotSet => {
-                self.effective.insert(name, expected.show(&default));
+                self.effective
+                    .insert(name, EffectiveValue::default(expected.show(&default)));
                 default
             }
         }
@@ -171,7 +173,7 @@ impl Environment {
         let words = format!("a comma-separated list, each {}", expected_item.words());
         self.ask(name, &words, Presence::Optional);
         let Read::Value(raw) = self.raw(name) else {
-            self.effective.insert(name, NOT_SET.to_owned());
+            self.effective.insert(name, EffectiveValue::default(NOT_SET));
             return Vec::new();
         };
         let mut items = Vec::new();
@@ -185,7 +187,7 @@ impl Environment {
             }
         }
         let shown: Vec<String> = items.iter().map(|item| expected_item.show(item)).collect();
-        self.effective.insert(name, shown.join(","));
+        self.effective.insert(name, EffectiveValue::set(shown.join(",")));
         items
     }
 
@@ -196,7 +198,7 @@ impl Environment {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, NOT_SET.to_owned());
+                self.effective.insert(name, EffectiveValue::default(NOT_SET));
                 None
             }
         }
@@ -220,7 +222,7 @@ impl Environment {
     /// Records that the value of `name` does not go together with others, or is not available; `why` reads after
     /// the variable's name and value.
     pub fn refuse(&mut self, name: &'static str, why: &str) {
-        let shown = self.effective.get(name).cloned();
+        let shown = self.effective.get(name).map(|value| value.shown.clone());
         self.problems.push(Problem::refused(name, shown.as_deref(), why));
     }
 
@@ -249,7 +251,8 @@ impl Environment {
         };
         match expected.parse(&raw) {
             Some(value) => {
-                self.effective.insert(name, expected.show(&value));
+                self.effective
+                    .insert(name, EffectiveValue::set(expected.show(&value)));
                 Read::Value(value)
             }
             None => {
@@ -285,7 +288,7 @@ impl Environment {
             self.problems.push(Problem::wrong(name, "(hidden)", SECRET_WORDS));
             return Read::Wrong;
         }
-        self.effective.insert(name, REDACTED.to_owned());
+        self.effective.insert(name, EffectiveValue::set(REDACTED));
         Read::Value(SecretString::from(secret))
     }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::environment::{ConfigError, Setting};
+use crate::environment::{ConfigError, Effective, Setting};
 
 /// The exit code for a wrong configuration or command line (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
@@ -41,6 +41,18 @@ pub fn refuse(program: &str, error: &ConfigError) -> ExitCode {
     // Without a standard error there is nobody to tell; the exit code says it all the same.
     let _told = writeln!(io::stderr(), "{program} cannot start:\n{error}");
     ExitCode::from(EXIT_USAGE)
+}
+
+/// Prints every setting as `NAME=value`, secrets redacted: the answer of `config check`.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn print_settings(effective: &Effective) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for (name, value) in effective.iter() {
+        writeln!(output, "{name}={value}")?;
+    }
+    Ok(())
 }
 
 /// Writes `content` as JSON to `path` in one step: whoever waits for the file never reads half of it.

@@ -51,7 +51,10 @@ impl ApiDocument {
                 operations.push(Operation {
                     method: method.to_uppercase(),
                     path: path.clone(),
-                    pointer: format!("/paths/{}/{method}", template.replace('~', "~0").replace('/', "~1")),
+                    pointer: format!(
+                        "/paths/{}/{method}",
+                        template.replace('~', "~0").replace('/', "~1")
+                    ),
                 });
             }
         }
@@ -86,7 +89,8 @@ impl ApiDocument {
         let Some(operation) = self.operation(method, path) else {
             return if status >= 400 && !body.is_empty() {
                 let schema = json!({ "$ref": "#/components/schemas/ErrorBody" });
-                self.check("/components/schemas/ErrorBody", &schema, body).map_err(violation)
+                self.check("/components/schemas/ErrorBody", &schema, body)
+                    .map_err(violation)
             } else {
                 Ok(())
             };
@@ -97,7 +101,10 @@ impl ApiDocument {
         if let Some(reference) = response["$ref"].as_str() {
             reference.trim_start_matches('#').clone_into(&mut pointer);
         }
-        let content = self.document.pointer(&pointer).map(|response| &response["content"]);
+        let content = self
+            .document
+            .pointer(&pointer)
+            .map(|response| &response["content"]);
         let Some(content) = content.and_then(Value::as_object) else {
             return if body.is_empty() {
                 Ok(())
@@ -191,9 +198,13 @@ fn refuse_undocumented_fields(value: &mut Value) {
 
 fn close(schema: &mut Value) {
     if let Value::Object(fields) = schema {
-        let combined = ["$ref", "allOf", "oneOf", "properties"].iter().any(|name| fields.contains_key(*name));
+        let combined = ["$ref", "allOf", "oneOf", "properties"]
+            .iter()
+            .any(|name| fields.contains_key(*name));
         if combined {
-            fields.entry("unevaluatedProperties").or_insert(Value::Bool(false));
+            fields
+                .entry("unevaluatedProperties")
+                .or_insert(Value::Bool(false));
         }
     }
 }
@@ -241,9 +252,18 @@ mod tests {
     #[test]
     fn a_documented_response_has_no_problem() {
         let thing = json!({ "id": "1", "headSha": "2", "inner": { "error": "x" } });
-        assert_eq!(problem_of("/things/1?a=b", 200, "application/json; charset=utf-8", &thing), None);
-        assert_eq!(problem_of("/things/1", 404, "application/json", &json!({ "error": "x" })), None);
-        assert_eq!(problem_of("/nowhere", 404, "application/json", &json!({ "error": "x" })), None);
+        assert_eq!(
+            problem_of("/things/1?a=b", 200, "application/json; charset=utf-8", &thing),
+            None
+        );
+        assert_eq!(
+            problem_of("/things/1", 404, "application/json", &json!({ "error": "x" })),
+            None
+        );
+        assert_eq!(
+            problem_of("/nowhere", 404, "application/json", &json!({ "error": "x" })),
+            None
+        );
         assert_eq!(document().check_event(&thing.to_string()), Ok(()));
     }
 
@@ -253,7 +273,12 @@ mod tests {
         for (path, status, content_type, body) in [
             ("/things/1", 200, json, json!({ "headSha": "2" })),
             ("/things/1", 200, json, json!({ "id": "1", "head_sha": "2" })),
-            ("/things/1", 200, json, json!({ "id": "1", "inner": { "error": "x", "more": 1 } })),
+            (
+                "/things/1",
+                200,
+                json,
+                json!({ "id": "1", "inner": { "error": "x", "more": 1 } }),
+            ),
             ("/things/1", 201, json, json!({ "id": "1" })),
             ("/things/1", 200, "text/plain", json!({ "id": "1" })),
             ("/nowhere", 404, json, json!({ "message": "x" })),

@@ -7,6 +7,8 @@ pub mod anthropic;
 pub mod api_document;
 mod background;
 pub mod disk;
+pub mod documents;
+pub mod engine;
 pub mod git;
 pub mod github;
 pub mod invariants;
@@ -18,5 +20,6 @@ mod server;
 pub mod services;
 pub mod tools;
 pub mod wait;
+pub mod worker_fixture;
 
 pub use self::process::free_port;

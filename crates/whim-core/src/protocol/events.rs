@@ -39,6 +39,13 @@ pub enum WorkerEventBody {
         #[serde(rename = "headSha")]
         head_sha: CommitHash,
     },
+    /// The project's tests are running. Counts as progress.
+    TestsRunning {
+        /// The running command: the tests, or a step that prepares them.
+        command: String,
+        /// How long it has been running.
+        elapsed_seconds: u64,
+    },
     /// The project's own tests ran.
     Tests { report: TestReport },
     /// The pull request is open.

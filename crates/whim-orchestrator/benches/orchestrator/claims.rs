@@ -16,7 +16,7 @@ use whim_orchestrator::app::App;
 use whim_orchestrator::app::serve::{self, Addresses};
 use whim_orchestrator::config::Config;
 use whim_orchestrator::dispatch::{self, ClaimOutcome};
-use whim_orchestrator::runtime::Runtime;
+use whim_runtime::Runtime;
 use whim_service::environment::Environment;
 
 use crate::samples::Samples;
@@ -38,7 +38,7 @@ pub(crate) async fn claimers(world: &World) -> anyhow::Result<Vec<Claimer>> {
     let workspaces = world.files().join("claimers").to_string_lossy().into_owned();
     let settings = world.settings(&[("WORKSPACES_DIR", &workspaces)]);
     let config = Config::from_environment(Environment::from_pairs(settings))?.config;
-    let runtime: Arc<dyn Runtime> = serve::runtime(&config).await?;
+    let runtime: Arc<dyn Runtime> = serve::open_runtime(&config).await?;
     let nowhere = "http://127.0.0.1:9".parse::<url::Url>()?;
     let addresses = Addresses {
         api: nowhere.clone(),

@@ -1,61 +1,56 @@
-//! How much is done, and when something that does not move is given up.
+//! Limits, circuit breakers, leases, retries and intervals.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use whim_core::RepoName;
 use whim_core::retry::RetrySchedule;
-use whim_service::environment::{Environment, Expected, seconds, whole_number};
+use whim_service::environment::{Environment, seconds, whole_number};
 
-use super::DAY;
+use super::values::{ByRepository, DAY, SHORTEST, hours, limits_by_repository, retry_delays};
 
-/// The shortest period or deadline; tests run at a twentieth of real time.
-const SHORTEST: Duration = Duration::from_millis(10);
-
-/// How much is done at once and in a day.
+/// How many workers run at the same time, and how many iterations they use in a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// `MAX_WORKERS`: how many workers live at once, over all orchestrators of a database.
+    /// `MAX_WORKERS`, over all orchestrators of a database.
     pub max_workers: u32,
-    /// How many of those may work on one repository.
+    /// `MAX_WORKERS_PER_REPO` and `MAX_WORKERS_REPO_OVERRIDES`.
     pub repositories: PerRepository,
-    /// `DAILY_BUDGET`: how many iterations are used in a UTC day.
+    /// `DAILY_BUDGET`: iterations per UTC day.
     pub daily_budget: u32,
-    /// How many of those one repository may use.
+    /// `DAILY_BUDGET_PER_REPO` and `DAILY_BUDGET_REPO_OVERRIDES`.
     pub repository_budgets: PerRepository,
-    /// `DAILY_BUDGET_PER_USER`: how many of those may be used for what one person asked for; unset, as many as there
-    /// are.
+    /// `DAILY_BUDGET_PER_USER`: iterations per UTC day for the items of one user.
     pub user_budget: Option<u32>,
-    /// `COOLDOWN_SECONDS`: the shortest time between two starts.
+    /// `COOLDOWN_SECONDS`: minimum time between two starts.
     pub cooldown: Duration,
-    /// `MAX_ITERATIONS`: how many iterations one attempt may use.
+    /// `MAX_ITERATIONS`, per attempt.
     pub max_iterations: NonZeroU32,
 }
 
 impl LimitsConfig {
-    /// Whether repositories or people have budgets of their own.
+    /// Whether repositories or users have budgets of their own.
     pub fn has_shares(&self) -> bool {
         !self.repository_budgets.is_empty() || self.user_budget.is_some()
     }
 
     pub(super) fn read(env: &mut Environment) -> Self {
         // The upper bound is that of the column.
-        let most_iterations = NonZeroU32::MIN.saturating_add(i32::MAX.unsigned_abs() - 1);
+        let max_iterations = NonZeroU32::MIN.saturating_add(i32::MAX.unsigned_abs() - 1);
         Self {
-            max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=MOST_WORKERS)),
+            max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=MAX_MAX_WORKERS)),
             repositories: PerRepository::read(
                 env,
                 ["MAX_WORKERS_PER_REPO", "MAX_WORKERS_REPO_OVERRIDES"],
-                MOST_WORKERS,
+                MAX_MAX_WORKERS,
             ),
-            daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=MOST_ITERATIONS_A_DAY)),
+            daily_budget: env.or_default("DAILY_BUDGET", 200, whole_number(0..=MAX_DAILY_BUDGET)),
             repository_budgets: PerRepository::read(
                 env,
                 ["DAILY_BUDGET_PER_REPO", "DAILY_BUDGET_REPO_OVERRIDES"],
-                MOST_ITERATIONS_A_DAY,
+                MAX_DAILY_BUDGET,
             ),
-            user_budget: env.optional("DAILY_BUDGET_PER_USER", whole_number(1..=MOST_ITERATIONS_A_DAY)),
+            user_budget: env.optional("DAILY_BUDGET_PER_USER", whole_number(1..=MAX_DAILY_BUDGET)),
             cooldown: env.or_default(
                 "COOLDOWN_SECONDS",
                 Duration::from_mins(1),
@@ -64,67 +59,65 @@ impl LimitsConfig {
             max_iterations: env.or_default(
                 "MAX_ITERATIONS",
                 NonZeroU32::MIN.saturating_add(49),
-                whole_number(NonZeroU32::MIN..=most_iterations),
+                whole_number(NonZeroU32::MIN..=max_iterations),
             ),
         }
     }
 }
 
-/// A limit of single repositories: of their workers at once (`MAX_WORKERS_PER_REPO`, `MAX_WORKERS_REPO_OVERRIDES`) or of their
-/// iterations a day (`DAILY_BUDGET_PER_REPO`, `DAILY_BUDGET_REPO_OVERRIDES`). Without one, only that of all repositories holds.
+/// A limit of single repositories. Without one, only the limit over all repositories holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PerRepository {
-    /// For each that has no limit of its own.
+    /// The limit of repositories that are not in `by_name`.
     pub each: Option<u32>,
-    /// By the repository in lower case; 0 starts nothing there.
+    /// By repository in lower case; 0 starts nothing.
     pub by_name: BTreeMap<String, u32>,
 }
 
 impl PerRepository {
-    fn read(env: &mut Environment, [each, by_name]: [&'static str; 2], most: u32) -> Self {
-        Self {
-            each: env.optional(each, whole_number(1..=most)),
-            by_name: env.or_default(by_name, ByName::default(), limits_by_name(most)).0,
-        }
+    fn read(env: &mut Environment, [each, by_name]: [&'static str; 2], max: u32) -> Self {
+        let each = env.optional(each, whole_number(1..=max));
+        let ByRepository(by_name) =
+            env.or_default(by_name, ByRepository::default(), limits_by_repository(max));
+        Self { each, by_name }
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         let Self { each, by_name } = self;
         each.is_none() && by_name.is_empty()
     }
 
-    /// The repositories where nothing is started, in lower case.
+    /// The repositories with the limit 0, in lower case.
     pub fn closed(&self) -> impl Iterator<Item = String> + '_ {
         let closed = self.by_name.iter().filter(|(_, limit)| **limit == 0);
         closed.map(|(repo, _)| repo.clone())
     }
 
-    /// The limit of a repository, given in lower case.
+    /// The limit of a repository; `repo` is in lower case.
     pub fn of(&self, repo: &str) -> Option<u32> {
         self.by_name.get(repo).copied().or(self.each)
     }
 }
 
-/// When what fails is spared, and when it is tried again.
+/// When circuit breakers open and when they are probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakersConfig {
-    /// `BREAKER_THRESHOLD`: failures in a row, where a single one proves nothing.
+    /// `BREAKER_THRESHOLD`: consecutive failures before a breaker opens.
     pub threshold: u32,
-    /// `BREAKER_PROBE_DELAY_SECONDS`: about when it is first tried again; twice as long after each failure.
+    /// `BREAKER_PROBE_DELAY_SECONDS`: initial delay before a probe; doubles after each failed one.
     pub first_probe: Duration,
-    /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: how long that becomes at the most, and how often refused credentials are tried.
+    /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: also the delay after refused credentials.
     pub longest_probe: Duration,
-    /// `RATE_LIMIT_MAX_WAIT_HOURS`: how long is waited at the most for the end of a limit that is told.
+    /// `RATE_LIMIT_MAX_WAIT_HOURS`: longest reset time that is honoured.
     pub longest_park: Duration,
-    /// `RATE_LIMIT_JITTER_SECONDS`: how long after such an end work goes on at the latest.
+    /// `RATE_LIMIT_JITTER_SECONDS`: maximum random delay after a reset time.
     pub park_jitter: Duration,
 }
 
 impl BreakersConfig {
     pub(super) fn read(env: &mut Environment) -> Self {
         let probe = || seconds(SHORTEST..=DAY);
-        Self {
+        let config = Self {
             threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
             first_probe: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
             longest_probe: env.or_default(
@@ -138,24 +131,32 @@ impl BreakersConfig {
                 Duration::from_mins(1),
                 seconds(Duration::ZERO..=DAY),
             ),
+        };
+        if config.first_probe > config.longest_probe {
+            let max = config.longest_probe.as_secs_f64();
+            env.refuse(
+                "BREAKER_PROBE_DELAY_SECONDS",
+                &format!("expected at most BREAKER_MAX_PROBE_DELAY_SECONDS, which is {max} seconds"),
+            );
         }
+        config
     }
 }
 
-/// When a worker counts as dead or stuck, and what follows for its item.
+/// When a worker counts as lost or stuck, when its item is retried, and how long its data is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LifecycleConfig {
-    /// `STALE_THRESHOLD`: how long a lease lasts after each heartbeat.
+    /// `STALE_THRESHOLD`: duration of a lease after each heartbeat.
     pub stale_threshold: Duration,
-    /// `REGISTER_TIMEOUT_SECONDS`: how long a worker may take from its claim to its registration.
+    /// `REGISTER_TIMEOUT_SECONDS`: from the claim to the registration.
     pub register_timeout: Duration,
-    /// `PROGRESS_DEADLINE_SECONDS`: how long a worker may live without telling of anything new that it did.
+    /// `PROGRESS_DEADLINE_SECONDS`: maximum time without progress.
     pub progress_deadline: Duration,
     /// `RETRY_DELAYS`.
     pub retries: RetrySchedule,
-    /// `LOG_RETENTION_HOURS`: how long logs and directories of attempts that ended are kept.
+    /// `LOG_RETENTION_HOURS`: of logs and directories of ended attempts.
     pub log_retention: Duration,
-    /// `EVENT_RETENTION_DAYS`: how many days of events are kept besides today (UTC).
+    /// `EVENT_RETENTION_DAYS`: UTC days besides today.
     pub event_retention_days: u32,
 }
 
@@ -181,12 +182,12 @@ impl LifecycleConfig {
     }
 }
 
-/// How often is looked without being told.
+/// Polling intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Periods {
-    /// `DISPATCH_INTERVAL_SECONDS`: the queue, due retries, leases and workers that are to be stopped.
+    /// `DISPATCH_INTERVAL_SECONDS`: queue, due retries, leases and workers to terminate.
     pub dispatch: Duration,
-    /// `RECONCILE_INTERVAL_SECONDS`: everything that can wait: leftovers of the runtime, the copy of the budget, old logs.
+    /// `RECONCILE_INTERVAL_SECONDS`: garbage of the runtime, the budget's copy in Redis, old logs and the like.
     pub reconcile: Duration,
 }
 
@@ -200,76 +201,5 @@ impl Periods {
     }
 }
 
-const MOST_WORKERS: u32 = 1000;
-const MOST_ITERATIONS_A_DAY: u32 = 1_000_000;
-
-#[derive(Clone, Debug, Default, PartialEq)]
-struct ByName(BTreeMap<String, u32>);
-
-fn limits_by_name(most: u32) -> Expected<ByName> {
-    Expected::new(
-        format!("a list such as owner/repo=1,owner/other=3, each 0 to {most}"),
-        move |raw| {
-            raw.split(',')
-                .map(|pair| {
-                    let (repo, limit) = pair.split_once('=')?;
-                    let repo = RepoName::parse(repo.trim()).ok()?;
-                    let limit = limit.trim().parse().ok().filter(|limit| *limit <= most)?;
-                    Some((repo.as_str().to_ascii_lowercase(), limit))
-                })
-                .collect::<Option<_>>()
-                .map(ByName)
-        },
-        |ByName(limits)| {
-            let pairs: Vec<String> = limits
-                .iter()
-                .map(|(repo, limit)| format!("{repo}={limit}"))
-                .collect();
-            pairs.join(",")
-        },
-    )
-}
-
-const MOST_RETRIES: usize = 20;
-
-fn retry_delays() -> Expected<Vec<Duration>> {
-    Expected::new(
-        format!("up to {MOST_RETRIES} numbers of seconds separated by commas, such as 60,300,1800, or none"),
-        |raw| {
-            if raw == "none" {
-                return Some(Vec::new());
-            }
-            let delays: Option<Vec<Duration>> = raw
-                .split(',')
-                .map(|item| Duration::try_from_secs_f64(item.trim().parse().ok()?).ok())
-                .map(|delay| delay.filter(|delay| *delay <= DAY))
-                .collect();
-            delays.filter(|delays| delays.len() <= MOST_RETRIES)
-        },
-        |delays| {
-            let shown: Vec<String> = delays
-                .iter()
-                .map(|delay| delay.as_secs_f64().to_string())
-                .collect();
-            if shown.is_empty() {
-                "none".to_owned()
-            } else {
-                shown.join(",")
-            }
-        },
-    )
-}
-
-fn hours() -> Expected<Duration> {
-    const MOST: f64 = 24.0 * 365.0;
-    Expected::new(
-        format!("a number of hours from 0 to {MOST}"),
-        |raw| {
-            let hours: f64 = raw.parse().ok()?;
-            (0.0..=MOST)
-                .contains(&hours)
-                .then(|| Duration::from_secs_f64(hours * 3600.0))
-        },
-        |duration| (duration.as_secs_f64() / 3600.0).to_string(),
-    )
-}
+const MAX_MAX_WORKERS: u32 = 1000;
+const MAX_DAILY_BUDGET: u32 = 1_000_000;

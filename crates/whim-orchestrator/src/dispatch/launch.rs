@@ -9,11 +9,11 @@ use whim_service::secret::{ExposeSecret as _, SecretString};
 
 use super::claim::Claim;
 use crate::app::App;
-use crate::config::runtime::{ModelCredential, WorkerSettings};
+use crate::config::{ModelCredential, WorkerSettings};
 use crate::db::{breakers, workers};
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
 use crate::metrics;
-use crate::runtime::{Credential, RuntimeHandle, WorkerSpec};
+use whim_runtime::{Credential, RuntimeHandle, WorkerSpec};
 
 /// Has the worker started; answers whether it was. One that was not costs its item no retry: the item waits.
 pub(super) async fn launch(app: &App, claim: Claim) -> bool {
@@ -60,7 +60,7 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
 }
 
 fn spec(app: &App, claim: Claim) -> WorkerSpec {
-    let settings = &app.config.runtime.worker;
+    let settings = &app.config.worker;
     let mut environment: BTreeMap<String, String> = settings
         .passed_on
         .iter()

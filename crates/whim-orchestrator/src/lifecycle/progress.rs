@@ -75,6 +75,7 @@ fn step(body: &WorkerEventBody) -> Option<u64> {
         WorkerEventBody::Notice { message } => message.hash(&mut hasher),
         WorkerEventBody::Stage { .. }
         | WorkerEventBody::Pushed { .. }
+        | WorkerEventBody::TestsRunning { .. }
         | WorkerEventBody::Tests { .. }
         | WorkerEventBody::PullRequest { .. } => return None,
     }

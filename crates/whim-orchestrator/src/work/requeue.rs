@@ -6,12 +6,12 @@ use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
 use super::submit::MAX_DESCRIPTION_BYTES;
-use super::text;
 use crate::app::App;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, NextRun, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
 use crate::metrics;
+use crate::validate;
 
 /// Begins another run of an item that has ended. Asked again for a run that has begun since, the item as it is.
 ///
@@ -24,7 +24,7 @@ use crate::metrics;
 /// Postgres is away.
 pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Error> {
     if let Some(description) = &request.description {
-        text::check("description", description, MAX_DESCRIPTION_BYTES)?;
+        validate::text("description", description, MAX_DESCRIPTION_BYTES)?;
     }
     let requeued = in_transaction(&app.database, async |db| begin_run(app, db, id, request).await).await;
     match requeued {

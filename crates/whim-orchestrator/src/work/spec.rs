@@ -8,13 +8,13 @@ use whim_core::protocol::work::{FailSpec, PutSpec, WorkItem};
 use whim_core::retry::{RetryDecision, RetrySchedule};
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
 
-use super::text::{self, MAX_NOTE_BYTES};
 use crate::app::App;
 use crate::db::in_transaction;
 use crate::db::work_items::{self, TaskCounts};
 use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
+use crate::validate::{self, MAX_NOTE_BYTES};
 
 /// Gives a `generating` item the spec that was written for it, and queues it. The same text again changes nothing.
 ///
@@ -48,7 +48,7 @@ pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result
 
 /// A spec that a program notify_changed has to keep every convention: nobody has looked at it yet.
 fn check(spec: &str) -> Result<SpecDocument, Error> {
-    text::check("spec", spec, MAX_SPEC_BYTES)?;
+    validate::text("spec", spec, MAX_SPEC_BYTES)?;
     let document = SpecDocument::parse(spec);
     document
         .check_submittable()
@@ -78,7 +78,7 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
         cause,
         retry_after_seconds,
     } = request;
-    text::check("reason", &reason, MAX_NOTE_BYTES)?;
+    validate::text("reason", &reason, MAX_NOTE_BYTES)?;
     let delay_after = |delays_before| delay(&app.config.lifecycle.retries, delays_before, rand::random());
     let (item, failed) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;

@@ -4,12 +4,12 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
 use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
-use super::text;
 use crate::app::App;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
 use crate::db::{in_transaction, violates};
 use crate::error::Error;
 use crate::metrics;
+use crate::validate;
 
 pub(super) const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 const MAX_SOURCE_REF_BYTES: usize = 200;
@@ -72,10 +72,10 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         metadata,
     } = request;
     if let Some(description) = &description {
-        text::check("description", description, MAX_DESCRIPTION_BYTES)?;
+        validate::text("description", description, MAX_DESCRIPTION_BYTES)?;
     }
     if let Some(source_ref) = &source_ref {
-        text::check("sourceRef", source_ref, MAX_SOURCE_REF_BYTES)?;
+        validate::text("sourceRef", source_ref, MAX_SOURCE_REF_BYTES)?;
     }
     check_metadata(&metadata)?;
     if let Some(branch) = &branch {
@@ -126,7 +126,7 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
 
 fn parse_spec(spec: &str) -> Result<SpecDocument, Error> {
     // Before it is parsed: the limit bounds the work.
-    text::check("spec", spec, MAX_SPEC_BYTES)?;
+    validate::text("spec", spec, MAX_SPEC_BYTES)?;
     let document = SpecDocument::parse(spec);
     document
         .check_submittable()

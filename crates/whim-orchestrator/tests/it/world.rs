@@ -18,20 +18,19 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
-use whim_orchestrator::app::{App, Parts, Wakers};
+use whim_orchestrator::app::{App, Parts};
 use whim_orchestrator::config::Config;
 use whim_orchestrator::db;
 use whim_orchestrator::db::work_items::{self, NewWorker};
-use whim_orchestrator::dispatch::InFlightStarts;
 use whim_orchestrator::events::EventHub;
 use whim_orchestrator::http::{api_router, worker_router};
+use whim_orchestrator::in_flight::InFlightStarts;
 use whim_orchestrator::lifecycle::Heartbeats;
 use whim_orchestrator::limits::Limits;
 use whim_orchestrator::locks::Locks;
 use whim_orchestrator::redis_connection::RedisConnection;
-use whim_orchestrator::runtime::{
-    Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec,
-};
+use whim_orchestrator::wakers::Wakers;
+use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;

@@ -15,7 +15,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use whim_core::WorkerId;
-use whim_orchestrator::runtime::{
+use whim_runtime::{
     Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, Runtime, RuntimeError, RuntimeHandle,
     WorkerSpec,
 };

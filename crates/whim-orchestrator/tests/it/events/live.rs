@@ -158,7 +158,10 @@ async fn a_subscriber_of_one_worker_receives_only_its_events() {
     let mut replay = Watcher::connect(app.api(reqwest::Method::GET, &replayed)).await;
     let received = replay.until(|sent| is_notice(sent, "mine")).await;
     let own = json!(own);
-    assert!(received.iter().all(|sent| sent.data["workerId"] == own), "{received:?}");
+    assert!(
+        received.iter().all(|sent| sent.data["workerId"] == own),
+        "{received:?}"
+    );
     assert_eq!(received.len(), 3, "{received:?}");
 
     let unknown = format!("/api/workers/{}/events", WorkerId::new());
@@ -250,7 +253,8 @@ async fn only_open_transactions_that_write_events_delay_others() {
             .unwrap()
     };
     let insert =
-        "insert into events (kind, work_item_id, item_status) values ('item', gen_random_uuid(), 'queued') returning id";
+        "insert into events (kind, work_item_id, worker_id, body)
+         values ('worker_event', gen_random_uuid(), gen_random_uuid(), '{\"type\": \"notice\", \"message\": \"\"}') returning id";
     let mut unrelated = pool.begin().await.unwrap();
     sqlx::query("create table unrelated ()")
         .execute(&mut *unrelated)
@@ -382,10 +386,12 @@ async fn a_stored_event_that_cannot_be_decoded_is_skipped_and_ends_no_stream() {
         readable.push(insert_body(&app, worker, &body).await);
     }
     // Columns that the constraint of the table does not require.
-    sqlx::query("insert into events (kind, work_item_id, item_status) values ('item', gen_random_uuid(), 'queued')")
-        .execute(&app.app.database)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into events (kind, work_item_id, item_status) values ('item', gen_random_uuid(), 'queued')",
+    )
+    .execute(&app.app.database)
+    .await
+    .unwrap();
     readable.push(insert_body(&app, worker, r#"{"type": "notice", "message": "last"}"#).await);
     app.app.events.notify_changed();
 

@@ -12,8 +12,9 @@ const DAYS: &str = "select count(*) from pg_inherits where inhparent = 'events':
 
 async fn insert(world: &World, days_ago: i32) {
     sqlx::query(
-        "insert into events (kind, work_item_id, body, recorded_at)
-         values ('item', gen_random_uuid(), '{}', now() - make_interval(days => $1))",
+        r#"insert into events (kind, work_item_id, worker_id, body, recorded_at)
+           values ('worker_event', gen_random_uuid(), gen_random_uuid(), '{"type": "notice", "message": ""}',
+                   now() - make_interval(days => $1))"#,
     )
     .bind(days_ago)
     .execute(&world.pool)

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use whim_orchestrator::config::Config;
-use whim_orchestrator::config::runtime::ModelCredential;
-use whim_service::environment::{ConfigError, Environment};
+use whim_orchestrator::config::{Config, ModelCredential};
+use whim_service::environment::{ConfigError, Environment, Presence};
+use whim_testkit::documents::default_settings;
 
 const NEEDED: [(&str, &str); 2] = [("GITHUB_TOKEN", "a-token"), ("ANTHROPIC_API_KEY", "a-key")];
 
@@ -35,6 +35,21 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
+fn each_default_is_the_documented_one() {
+    let documented = default_settings().unwrap();
+    let mut compared = 0;
+    for setting in Config::settings() {
+        if let Presence::Default(default) = &setting.presence
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "only {compared} settings were compared");
+}
+
+#[test]
 fn everything_that_is_wrong_is_told_at_once() {
     let error = Config::from_environment(Environment::from_pairs([
         ("MAX_WORKERS", "many"),
@@ -59,8 +74,55 @@ ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE
 #[test]
 fn without_a_key_only_loopback_is_served() {
     insta::assert_snapshot!(refused(&[("BIND_ADDRESS", "0.0.0.0")]), @"BIND_ADDRESS is 0.0.0.0: without API_KEY only a loopback address such as 127.0.0.1 is served; set API_KEY to serve others");
-    assert!(read(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "a-long-key")]).is_ok());
+    assert!(read(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "a-long-api-key")]).is_ok());
     assert!(read(&[("BIND_ADDRESS", "::1")]).is_ok());
+}
+
+#[test]
+fn a_key_that_can_be_guessed_is_refused_without_showing_it() {
+    insta::assert_snapshot!(refused(&[("API_KEY", "x")]), @"API_KEY is ***: expected at least 12 characters, not 1: generate one with `openssl rand -hex 32`");
+    let eleven = refused(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "12345678901")]);
+    assert!(
+        eleven.contains("not 11") && !eleven.contains("12345678901"),
+        "{eleven}"
+    );
+    assert!(read(&[("API_KEY", "123456789012")]).is_ok());
+}
+
+#[test]
+fn two_listeners_on_one_port_are_refused() {
+    insta::assert_snapshot!(refused(&[("PORT", "3005"), ("WORKER_PORT", "3005")]), @"
+WORKER_PORT is 3005: expected another port than PORT: each listener needs its own
+ADMIN_PORT is 3005: expected another port than PORT: each listener needs its own
+ADMIN_PORT is 3005: expected another port than WORKER_PORT: each listener needs its own
+");
+    let elsewhere = [("PORT", "3004"), ("WORKER_BIND_ADDRESS", "127.0.0.2")];
+    assert!(read(&elsewhere).is_ok(), "another address is another listener");
+    let any_free_port = [("PORT", "0"), ("WORKER_PORT", "0"), ("ADMIN_PORT", "0")];
+    assert!(read(&any_free_port).is_ok());
+}
+
+#[test]
+fn a_probe_delay_above_its_maximum_is_refused() {
+    insta::assert_snapshot!(refused(&[("BREAKER_MAX_PROBE_DELAY_SECONDS", "20")]), @"BREAKER_PROBE_DELAY_SECONDS is 30: expected at most BREAKER_MAX_PROBE_DELAY_SECONDS, which is 20 seconds");
+    assert!(
+        read(&[
+            ("BREAKER_PROBE_DELAY_SECONDS", "20"),
+            ("BREAKER_MAX_PROBE_DELAY_SECONDS", "20"),
+        ])
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_repository_with_two_limits_is_refused_whatever_its_case() {
+    for name in ["MAX_WORKERS_REPO_OVERRIDES", "DAILY_BUDGET_REPO_OVERRIDES"] {
+        let error = refused(&[(name, "acme/shop=1,Acme/Shop=2")]);
+        assert!(
+            error.contains(name) && error.contains("each repository once"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -93,7 +155,7 @@ fn retries_can_be_switched_off() {
 fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
-        config.runtime.worker.model_credential,
+        config.worker.model_credential,
         Some(ModelCredential::OauthToken(_))
     ));
 }
@@ -125,7 +187,7 @@ fn secrets_are_neither_in_the_log_line_nor_in_debug_output() {
     assert!(!log_line.contains("canary"), "{log_line}");
     let mut config = configured.config;
     // Passed on to workers, which need it whole.
-    config.runtime.worker.passed_on.remove("HTTPS_PROXY");
+    config.worker.passed_on.remove("HTTPS_PROXY");
     let debug = format!("{config:?}");
     assert!(!debug.contains("canary"), "{debug}");
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use whim_core::WorkItemStatus;
-use whim_orchestrator::metrics::{self, Sampler};
+use whim_orchestrator::app::serve::metric_families;
+use whim_orchestrator::metrics;
+use whim_orchestrator::queue_sampler::QueueSampler;
 use whim_service::metrics::{Metrics, Sample};
 
 use crate::api::reviews::review;
@@ -18,13 +20,13 @@ const DOCUMENTED: &str = include_str!("../../../../../docs/metrics.md");
 
 /// Begins to count in this process.
 fn install() -> Metrics {
-    let metrics = Metrics::install("whim-orchestrator", "test", &metrics::families());
+    let metrics = Metrics::install("whim-orchestrator", "test", &metric_families());
     metrics::begin_at_zero();
     metrics
 }
 
 fn sampled(metrics: Metrics, app: &whim_orchestrator::app::App) -> Metrics {
-    let sampler = Arc::new(Sampler::new(app.clone()));
+    let sampler = Arc::new(QueueSampler::new(app.clone()));
     let sample: Sample = Arc::new(move || {
         let sampler = Arc::clone(&sampler);
         Box::pin(async move { sampler.sample().await })
@@ -112,12 +114,12 @@ async fn the_documented_metrics_are_exactly_those_that_are_shown() {
         "whim_worker_starts_total{outcome=\"started\"} 1",
         "whim_attempts_ended_total{outcome=\"completed\"} 1",
         "whim_attempt_duration_seconds_count{status=\"completed\"} 1",
-        "whim_submitted_to_claimed_seconds_count 1",
+        "whim_queue_wait_seconds_count 1",
         "whim_claim_duration_seconds_count 1",
         "whim_reviews_total{verdict=\"changes_requested\"} 1",
-        "whim_up{part=\"postgres\"} 1",
-        "whim_up{part=\"redis\"} 1",
-        "whim_workers_max 2",
+        "whim_dependency_up{dependency=\"postgres\"} 1",
+        "whim_dependency_up{dependency=\"redis\"} 1",
+        "whim_worker_slots 2",
         "whim_queue_paused 0",
         "whim_http_requests_total{listener=\"workers\",route=\"/api/worker/{id}/complete\",method=\"POST\",status=\"200\"} 1",
         "whim_http_requests_total{listener=\"api\",route=\"/api/work\",method=\"GET\",status=\"200\"} 1",
@@ -162,7 +164,7 @@ async fn the_depth_of_the_queue_is_shown_by_state_with_the_age_of_the_oldest() {
         "whim_work_items{status=\"generating\"} 1",
         "whim_work_items{status=\"in_progress\"} 1",
         "whim_work_items{status=\"assigned\"} 0",
-        "whim_work_items_waiting 1",
+        "whim_work_items_in_backoff 1",
         "whim_queue_paused 1",
         "whim_workers{status=\"running\"} 1",
         "whim_budget_iterations{state=\"reserved\"} 10",
