@@ -1,7 +1,7 @@
-//! Postgres: the queries, each beside the rows that it reads and writes.
+//! Postgres: queries, and the rows that they read and write.
 //!
-//! Rows are private to their modules; what comes out is of `whim_core` or a small type of the module's own. Every
-//! time in a row is the database's: processes may disagree about the time, rows must not.
+//! Rows are private to their modules. Results are types of `whim_core` or small types of the module. Every time in a row
+//! comes from the clock of the database, because the clocks of processes may differ.
 
 pub mod activity;
 pub mod breakers;
@@ -26,36 +26,36 @@ use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use crate::metrics;
 
-/// Every migration, in order, as built into the program.
+/// Every migration, built into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// The channel that is notified when an item became claimable.
+/// Notified when an item becomes claimable.
 pub const WORK_CHANNEL: &str = "whim_work";
-/// The channel that is notified when a worker ended: its runtime may have to stop it, and it left a slot.
+/// Notified when a worker ends: its runtime may have to stop it, and its slot is free.
 pub const WORKERS_CHANNEL: &str = "whim_workers";
 
-/// The pool of the API, as metrics call it.
+/// Label of the API's pool in metrics.
 pub const API_POOL: &str = "api";
-/// The pool of the worker protocol and the background work, as metrics call it.
+/// Label of the pool of the worker protocol and the background tasks in metrics.
 pub const WORK_POOL: &str = "work";
-/// What Postgres shows as the name of the API's connections.
+/// `application_name` of the API's connections.
 const API_APPLICATION: &str = "whim-orchestrator-api";
 
-/// How long a request waits for a connection before the answer is 503.
+/// How long a request waits for a connection before it is answered with 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that was used so lately is taken for alive; others are asked first. Shorter than any restart of Postgres
-/// takes, so that nothing is answered with an error after one that was not before (`FAULTS.md`, row 26).
+/// A connection that was idle for longer is pinged before it is used. Shorter than any restart of Postgres, so that a
+/// restart causes no error later (`FAULTS.md`, row 26).
 const ALIVE_FOR: Duration = Duration::from_millis(50);
 
-/// A transaction that waits so long for its next statement belongs to an orchestrator that was stopped or cut off: it
-/// must not keep its locks from the others (`FAULTS.md`, row 37).
+/// Timeout of idle transactions. Such a transaction belongs to an orchestrator that is suspended or unreachable, and must
+/// not hold its locks (`FAULTS.md`, row 37).
 const ABANDONED_AFTER: &str = "30s";
 
-/// How long a question of a person may take; below the time limit of a request, so that both end.
+/// Timeout of the API's statements; below the timeout of a request, so that both end.
 const STATEMENT_TIMEOUT: &str = "20s";
 
-/// The pool of the worker protocol, the dispatcher and the reconcilers; it connects when it is first used.
+/// The pool of the worker protocol, the dispatcher and the reconcilers. Connects on first use.
 pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     let options = options.options([("idle_in_transaction_session_timeout", ABANDONED_AFTER)]);
     PgPoolOptions::new()
@@ -68,9 +68,9 @@ pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// The pool of the API, apart so that slow questions of people keep no worker waiting.
+/// The pool of the API, separate so that slow queries of people do not delay workers.
 ///
-/// Its statements are planned for the values at hand: one plan for every combination of filters would use no index.
+/// Statements are planned for their actual values: a generic plan for every combination of filters would use no index.
 pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     let settings = [
         ("plan_cache_mode", "force_custom_plan"),
@@ -82,11 +82,11 @@ pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     )
 }
 
-/// Does `work` in one transaction: commits what succeeded, and has undone what failed before the answer. A transaction
-/// that is only dropped is undone a moment later, and until then it keeps its rows from being claimed.
+/// Runs `work` in a transaction, and commits it or rolls it back before returning. A transaction that is merely dropped
+/// is rolled back later, and its rows cannot be claimed until then.
 ///
 /// # Errors
-/// Those of `work`, or Postgres is away.
+/// Those of `work`, or Postgres is unavailable.
 pub async fn in_transaction<T, E: From<sqlx::Error>>(
     pool: &PgPool,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
@@ -94,10 +94,10 @@ pub async fn in_transaction<T, E: From<sqlx::Error>>(
     in_transaction_begun_with("begin", pool, work).await
 }
 
-/// The same, where the transaction begins with more than `begin`, in one round trip.
+/// The same with a first statement that does more than `begin`, in one round trip.
 ///
 /// # Errors
-/// Those of `work`, or Postgres is away.
+/// Those of `work`, or Postgres is unavailable.
 pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
     begin: &'static str,
     pool: &PgPool,
@@ -108,7 +108,7 @@ pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
         let mut beginning = Beginning::acquire(pool).await?;
         let mut transaction = match beginning.connection.begin_with(begin).await {
             Ok(transaction) => transaction,
-            // Nothing was done on it: another one will do, as often as there may be dead ones.
+            // Nothing was executed yet: retry with another connection, at most once for each in the pool.
             Err(error) if is_lost(&error) && lost < pool.options().get_max_connections() => {
                 lost += 1;
                 continue;
@@ -122,9 +122,9 @@ pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
                 Ok(done)
             }
             Err(error) => {
-                // The error of `work` is the one that matters; a connection that cannot undo is closed, which undoes.
+                // The error of `work` matters. A connection that cannot roll back is closed, which rolls back.
                 if let Err(rollback) = transaction.rollback().await {
-                    tracing::debug!(error = %rollback, "a connection was lost before it could undo");
+                    tracing::debug!(error = %rollback, "a connection was lost before it could roll back");
                 }
                 Err(error)
             }
@@ -132,8 +132,8 @@ pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
     }
 }
 
-/// A connection on which a transaction is to begin. It is closed when that fails or nobody waits for it any more: nobody
-/// knows then whether it is in a transaction, in which what others do with it would be lost.
+/// A connection on which a transaction begins. It is closed if that fails or the future is dropped: the connection may
+/// then be in a transaction, in which the statements of its next user would be lost.
 struct Beginning {
     connection: PoolConnection<Postgres>,
     begun: bool,
@@ -156,10 +156,10 @@ impl Drop for Beginning {
     }
 }
 
-/// A connection, and the time that it was waited for in the metrics.
+/// A connection of the pool; records the waiting time in metrics.
 ///
 /// # Errors
-/// Postgres is away, or every connection is taken for too long.
+/// Postgres is unavailable, or no connection became free in time.
 pub async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
     let begin = Instant::now();
     let connection = pool.acquire().await?;
@@ -167,9 +167,9 @@ pub async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
     Ok(connection)
 }
 
-/// Whether an error says that the connection is gone, and not that what was asked for is wrong.
+/// Whether the connection was lost, as opposed to a refused statement.
 fn is_lost(error: &sqlx::Error) -> bool {
-    // The backend was ended, or its server is.
+    // The backend or the server was terminated.
     const OPERATOR_INTERVENTION: &str = "57P";
     let code = error.as_database_error().and_then(|error| error.code());
     matches!(error, sqlx::Error::Io(_)) || code.is_some_and(|code| code.starts_with(OPERATOR_INTERVENTION))
@@ -183,7 +183,7 @@ fn name_of(pool: &PgPool) -> &'static str {
     }
 }
 
-/// Ends the statements of this transaction that take longer.
+/// Sets the statement timeout of this transaction.
 pub async fn limit_statements(db: &mut PgConnection, limit: Duration) -> sqlx::Result<()> {
     let milliseconds = limit.as_millis().to_string();
     sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", milliseconds)
@@ -192,13 +192,13 @@ pub async fn limit_statements(db: &mut PgConnection, limit: Duration) -> sqlx::R
     Ok(())
 }
 
-/// Whether an error is the violation of the constraint or unique index of that name.
+/// Whether the error is a violation of this constraint or unique index.
 pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
 }
 
-/// Text that Postgres stores: it has no NUL character, which no column can hold. For text of agents, which must not
-/// turn the report that carries it into an error.
+/// The text without NUL characters, which Postgres cannot store. For text of agents, which must not fail the report that
+/// contains it.
 pub fn storable(text: &str) -> std::borrow::Cow<'_, str> {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}").into()

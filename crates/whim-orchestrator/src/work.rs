@@ -10,6 +10,7 @@ pub use self::cancel::cancel;
 pub use self::explain::explain;
 pub use self::requeue::requeue;
 pub use self::spec::{fail_spec, hand_in_spec};
+pub(crate) use self::submit::check_source_ref;
 pub use self::submit::{Submitted, submit};
 
 use sqlx::PgExecutor;

@@ -1,4 +1,4 @@
-//! The worker protocol. Every route takes the worker's own token, for its own identifier.
+//! The worker protocol. Every route requires the worker's own token and its own identifier.
 
 use serde::{Deserialize, Serialize};
 
@@ -49,11 +49,9 @@ pub struct Registered {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Assignment {
-    /// The item.
     pub id: WorkItemId,
     /// The epoch of this attempt.
     pub lease_epoch: LeaseEpoch,
-    /// The repository.
     pub repo: RepoName,
     /// The branch to make or resume.
     pub branch: BranchName,
@@ -68,30 +66,30 @@ pub struct Assignment {
     pub metadata: WorkMetadata,
 }
 
-/// `POST /api/worker/:id/heartbeat`: one call carries everything on the way (`DESIGN.md`, decision 7).
+/// `POST /api/worker/:id/heartbeat`: renews the lease and carries everything that a worker reports while it runs
+/// (`DESIGN.md`, decision 7).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Heartbeat {
-    /// Rises with every heartbeat that carries something new; a repeated one changes nothing but the lease.
+    /// Increases with every heartbeat that carries something new. A repeated one renews the lease and changes nothing else.
     pub seq: u64,
-    /// The iteration that the agent is in; 0 before the first.
+    /// The current iteration; 0 before the first.
     #[serde(default)]
     pub iteration: u32,
-    /// The sums over the iterations that are done.
+    /// Sums over the finished iterations.
     #[serde(default)]
     pub stats: WorkerStats,
-    /// What happened since the heartbeat before; at most 500.
+    /// Events since the previous heartbeat; at most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(max_items = 500))]
     pub events: Vec<WorkerEvent>,
-    /// What the worker is doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// The checklist with its ticks, when it changed; always together with `headSha`.
+    /// The checklist, if it changed; only together with `headSha`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
-    /// The head that was pushed last.
+    /// The head that was pushed last, to which the ticks of `spec` belong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_sha: Option<CommitHash>,
 }
@@ -101,7 +99,7 @@ pub struct Heartbeat {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseRenewed {
-    /// How long the lease lasts from now on, in seconds.
+    /// Duration of the renewed lease.
     pub lease_seconds: u64,
 }
 
@@ -136,7 +134,6 @@ pub struct LocksGranted {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LockConflict {
-    /// The file.
     pub file: RelativePath,
     /// The worker that holds it.
     pub worker_id: WorkerId,
@@ -156,22 +153,20 @@ pub struct UnlockFiles {
     pub files: Vec<RelativePath>,
 }
 
-/// What the project's own tests said.
+/// Result of the project's own tests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TestReport {
-    /// The command that ran, for a person.
+    /// The command that was run, for people.
     pub command: String,
-    /// Whether they passed.
     pub passed: bool,
-    /// How many passed, where the runner prints it.
+    /// Missing if the test runner does not print it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests_passed: Option<u32>,
-    /// How many failed, where the runner prints it.
+    /// Missing if the test runner does not print it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests_failed: Option<u32>,
-    /// How long they took, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -195,7 +190,7 @@ pub struct Complete {
     pub tests: Option<TestReport>,
     /// The iterations that were used.
     pub iterations: u32,
-    /// The sums over all iterations.
+    /// Sums over all iterations.
     #[serde(default)]
     pub stats: WorkerStats,
 }
@@ -218,7 +213,7 @@ pub struct Fail {
     /// The iterations that were used.
     #[serde(default)]
     pub iterations: u32,
-    /// The sums over all iterations.
+    /// Sums over all iterations.
     #[serde(default)]
     pub stats: WorkerStats,
 }
@@ -236,7 +231,7 @@ pub struct Stuck {
     /// The iterations that were used.
     #[serde(default)]
     pub iterations: u32,
-    /// The sums over all iterations.
+    /// Sums over all iterations.
     #[serde(default)]
     pub stats: WorkerStats,
 }

@@ -116,9 +116,10 @@ impl ApiError {
 
     /// 426, with the supported versions.
     pub(super) fn unknown_protocol(found: Option<&str>) -> Self {
+        let problem = found.map_or_else(|| "is missing".to_owned(), |found| format!("was {found:?}"));
         let error = format!(
-            "header {PROTOCOL_VERSION_HEADER} was {found:?}; this orchestrator supports version {PROTOCOL_VERSION} of the worker \
-             protocol: run a worker of the same release"
+            "header {PROTOCOL_VERSION_HEADER} {problem}; this orchestrator supports version {PROTOCOL_VERSION} of the \
+             worker protocol: run a worker of the same release"
         );
         let details = json!({ "supported": [PROTOCOL_VERSION], "found": found });
         Self::new(

@@ -1,4 +1,4 @@
-//! The queue: what waits, and its pause.
+//! Routes of the queue.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +14,6 @@ use crate::app::App;
 use crate::db::work_items;
 use crate::{dispatch, work};
 
-/// `GET /api/queue?limit=&cursor=`.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,7 +25,7 @@ pub(super) struct QueueQuery {
     cursor: Option<WorkItemId>,
 }
 
-/// What waits, in the order in which it will be taken, and counts by status and priority.
+/// Lists queued items in the order in which they are claimed, with counts by status and priority.
 #[utoipa::path(get, path = "/api/queue", tag = "queue", params(QueueQuery), responses((status = 200, description = "A page of the queue", body = Queue)))]
 pub(super) async fn queue(
     State(app): State<App>,
@@ -44,9 +43,9 @@ pub(super) async fn queue(
     }))
 }
 
-/// Starts nothing new until the queue is resumed; what runs goes on.
+/// Pauses the queue: no worker is started until it is resumed; running workers continue.
 ///
-/// The pause outlives restarts and holds for every orchestrator. Pausing a paused queue changes nothing.
+/// The pause survives restarts and applies to every orchestrator. Pausing a paused queue changes nothing.
 #[utoipa::path(post, path = "/api/queue/pause", tag = "queue", request_body = Option<PauseQueue>, responses((status = 200, description = "The queue is paused", body = QueueState)))]
 pub(super) async fn pause_queue(
     State(app): State<App>,
@@ -55,12 +54,12 @@ pub(super) async fn pause_queue(
     Ok(Json(dispatch::pause(&app, body).await?))
 }
 
-/// The body of `resume`: nothing, or an empty object.
+/// No fields are expected.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resume {}
 
-/// Ends the pause of the queue.
+/// Resumes the queue.
 #[utoipa::path(post, path = "/api/queue/resume", tag = "queue", request_body = Option<Resume>, responses((status = 200, description = "The queue is not paused", body = QueueState)))]
 pub(super) async fn resume_queue(
     State(app): State<App>,

@@ -1,4 +1,4 @@
-//! Reviews that workers reported.
+//! Routes of reviews.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use super::page::Limit;
 use crate::app::App;
 use crate::db;
 
-/// Lists reviews, the newest first.
+/// Lists reviews, newest first.
 #[utoipa::path(get, path = "/api/reviews", tag = "reviews", params(ReviewFilter), responses((status = 200, description = "A page", body = ReviewPage)))]
 pub(super) async fn list_reviews(
     State(app): State<App>,
@@ -23,13 +23,13 @@ pub(super) async fn list_reviews(
     Ok(Json(ReviewPage { items, next_cursor }))
 }
 
-/// One review, with its findings.
+/// Returns a review with its findings.
 #[utoipa::path(get, path = "/api/reviews/{id}", tag = "reviews", params(("id" = ReviewId, Path, description = "The review")), responses((status = 200, description = "The review with its findings", body = Review)))]
 pub(super) async fn get_review(
     State(app): State<App>,
     Id(id): Id<ReviewId>,
 ) -> Result<Json<Review>, ApiError> {
     let review = db::reviews::find(&app.database, id).await?;
-    let review = review.ok_or_else(|| ApiError::not_found(format!("there is no review {id}")))?;
+    let review = review.ok_or_else(|| ApiError::not_found(format!("review {id} does not exist")))?;
     Ok(Json(review))
 }

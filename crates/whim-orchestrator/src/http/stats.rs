@@ -1,4 +1,4 @@
-//! What the day has brought, and what was learned.
+//! Routes of statistics and learnings.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,13 +11,13 @@ use super::page::Limit;
 use crate::app::App;
 use crate::db;
 
-/// Today's counts, success rate, durations, tokens and cost.
+/// Returns today's counts, success rate, durations, tokens and cost.
 #[utoipa::path(get, path = "/api/metrics", tag = "status", responses((status = 200, description = "Today", body = Metrics)))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Json<Metrics>, ApiError> {
     Ok(Json(db::daily_stats::today(&app.database).await?))
 }
 
-/// What was learned, the newest first.
+/// Lists learnings, newest first.
 #[utoipa::path(get, path = "/api/learnings", tag = "learnings", params(LearningFilter), responses((status = 200, description = "A page", body = LearningPage)))]
 pub(super) async fn learnings(
     State(app): State<App>,

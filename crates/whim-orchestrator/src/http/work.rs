@@ -1,4 +1,4 @@
-//! Work items.
+//! Routes of work items.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,9 +19,9 @@ use crate::work::{self, Submitted};
 
 /// Submits an item.
 ///
-/// With `spec` it is queued at once; with `description` a spec is written first. Submitting what has the same `repo`,
-/// `source` and `sourceRef` again gives the item that there is.
-#[utoipa::path(post, path = "/api/work", tag = "work", request_body = CreateWork, responses((status = 201, description = "The new item", body = WorkItem), (status = 200, description = "The item that has this `source` and `sourceRef` already", body = WorkItem)))]
+/// With `spec` it is queued at once; with `description` a spec is written first. A second submission with the same `repo`,
+/// `source` and `sourceRef` returns the existing item.
+#[utoipa::path(post, path = "/api/work", tag = "work", request_body = CreateWork, responses((status = 201, description = "The new item", body = WorkItem), (status = 200, description = "The existing item with this `source` and `sourceRef`", body = WorkItem)))]
 pub(super) async fn create_work(
     State(app): State<App>,
     Json(body): Json<CreateWork>,
@@ -36,7 +36,7 @@ pub(super) async fn create_work(
 }
 
 /// One item, with its spec.
-#[utoipa::path(get, path = "/api/work/{id}", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The item with its wide texts", body = WorkItem)))]
+#[utoipa::path(get, path = "/api/work/{id}", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The item with spec and description", body = WorkItem)))]
 pub(super) async fn get_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -46,13 +46,16 @@ pub(super) async fn get_work(
     Ok(axum::Json(item))
 }
 
-/// Lists items, the newest first.
+/// Lists items, newest first.
 #[utoipa::path(get, path = "/api/work", tag = "work", params(WorkFilter), responses((status = 200, description = "A page", body = WorkPage)))]
 pub(super) async fn list_work(
     State(app): State<App>,
     Query(filter): Query<WorkFilter>,
 ) -> Result<axum::Json<WorkPage>, ApiError> {
     let limit = Limit::of(filter.limit)?;
+    if let Some(source_ref) = &filter.source_ref {
+        work::check_source_ref(source_ref)?;
+    }
     let max_retries = work::max_retries(&app);
     let items = work_items::page(&app.database, &filter, limit.fetch(), max_retries).await?;
     let (items, next_cursor) = limit.cut(items, |item| item.id);
@@ -60,7 +63,7 @@ pub(super) async fn list_work(
 }
 
 /// Why an item is not running, in one sentence.
-#[utoipa::path(get, path = "/api/work/{id}/explain", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "Why", body = Explanation)))]
+#[utoipa::path(get, path = "/api/work/{id}/explain", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The reason", body = Explanation)))]
 pub(super) async fn explain_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -70,7 +73,7 @@ pub(super) async fn explain_work(
 
 /// Cancels an item in any live state.
 ///
-/// A running one has its worker stopped.
+/// The worker of a running item is stopped.
 #[utoipa::path(post, path = "/api/work/{id}/cancel", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = Option<CancelWork>, responses((status = 200, description = "The cancelled item", body = WorkItem)))]
 pub(super) async fn cancel_work(
     State(app): State<App>,
@@ -80,7 +83,7 @@ pub(super) async fn cancel_work(
     Ok(axum::Json(work::cancel(&app, id, body).await?))
 }
 
-/// Another run of an item that has ended.
+/// Starts another run of an ended item.
 #[utoipa::path(post, path = "/api/work/{id}/requeue", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = Option<RequeueWork>, responses((status = 200, description = "The item in its next run", body = WorkItem)))]
 pub(super) async fn requeue_work(
     State(app): State<App>,
@@ -90,8 +93,8 @@ pub(super) async fn requeue_work(
     Ok(axum::Json(work::requeue(&app, id, body).await?))
 }
 
-/// Hands in the spec of an item that is `generating`.
-#[utoipa::path(put, path = "/api/work/{id}/spec", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = PutSpec, responses((status = 200, description = "The item, which is queued now", body = WorkItem)))]
+/// Submits the spec of an item that is `generating`.
+#[utoipa::path(put, path = "/api/work/{id}/spec", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = PutSpec, responses((status = 200, description = "The queued item", body = WorkItem)))]
 pub(super) async fn put_spec(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -100,8 +103,8 @@ pub(super) async fn put_spec(
     Ok(axum::Json(work::hand_in_spec(&app, id, body).await?))
 }
 
-/// Says that no spec could be written.
-#[utoipa::path(post, path = "/api/work/{id}/spec/fail", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = FailSpec, responses((status = 200, description = "The item, which waits or has failed", body = WorkItem)))]
+/// Reports that no spec could be written.
+#[utoipa::path(post, path = "/api/work/{id}/spec/fail", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = FailSpec, responses((status = 200, description = "The item, which is deferred or has failed", body = WorkItem)))]
 pub(super) async fn fail_spec(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,

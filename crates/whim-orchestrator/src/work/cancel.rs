@@ -8,7 +8,7 @@ use crate::db::{in_transaction, work_items};
 use crate::error::Error;
 use crate::lifecycle::end_attempt;
 use crate::metrics;
-use crate::validate::{self, MAX_NOTE_BYTES};
+use crate::validate::{self, MAX_NOTE_CHARACTERS};
 
 /// Cancels an item in any live state; its worker is stopped after the rows say so. One that is cancelled already is
 /// the answer as it is.
@@ -47,7 +47,7 @@ fn note(request: &CancelWork) -> Result<String, Error> {
     let CancelWork { reason, cancelled_by } = request;
     for (field, value) in [("reason", reason), ("cancelledBy", cancelled_by)] {
         if let Some(value) = value {
-            validate::text(field, value, MAX_NOTE_BYTES)?;
+            validate::text(field, value, MAX_NOTE_CHARACTERS)?;
         }
     }
     let mut note = "Cancelled".to_owned();

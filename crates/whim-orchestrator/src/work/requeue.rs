@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
-use super::submit::MAX_DESCRIPTION_BYTES;
+use super::submit::MAX_DESCRIPTION_CHARACTERS;
 use crate::app::App;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, NextRun, TaskCounts};
 use crate::db::{in_transaction, violates};
@@ -24,7 +24,7 @@ use crate::validate;
 /// Postgres is away.
 pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Error> {
     if let Some(description) = &request.description {
-        validate::text("description", description, MAX_DESCRIPTION_BYTES)?;
+        validate::text("description", description, MAX_DESCRIPTION_CHARACTERS)?;
     }
     let requeued = in_transaction(&app.database, async |db| begin_run(app, db, id, request).await).await;
     match requeued {

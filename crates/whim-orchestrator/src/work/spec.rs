@@ -14,7 +14,10 @@ use crate::db::work_items::{self, TaskCounts};
 use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
-use crate::validate::{self, MAX_NOTE_BYTES};
+use crate::validate::{self, MAX_NOTE_CHARACTERS};
+
+/// A year: limits of model APIs reset within a month.
+const MAX_RETRY_AFTER_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// Gives a `generating` item the spec that was written for it, and queues it. The same text again changes nothing.
 ///
@@ -78,7 +81,7 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
         cause,
         retry_after_seconds,
     } = request;
-    validate::text("reason", &reason, MAX_NOTE_BYTES)?;
+    validate::text("reason", &reason, MAX_NOTE_CHARACTERS)?;
     let delay_after = |delays_before| delay(&app.config.lifecycle.retries, delays_before, rand::random());
     let (item, failed) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
@@ -144,6 +147,12 @@ async fn report(
 }
 
 fn check_cause(request: &FailSpec) -> Result<(), Error> {
+    if let Some(seconds) = request.retry_after_seconds
+        && seconds > MAX_RETRY_AFTER_SECONDS
+    {
+        let problem = format!("was {seconds}; expected at most {MAX_RETRY_AFTER_SECONDS}");
+        return Err(Error::invalid("retryAfterSeconds", problem));
+    }
     let Some(cause) = request.cause else {
         return Ok(());
     };

@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::metrics;
 use crate::validate;
 
-pub(super) const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
-const MAX_SOURCE_REF_BYTES: usize = 200;
+pub(super) const MAX_DESCRIPTION_CHARACTERS: usize = 256 * 1024;
+const MAX_SOURCE_REF_CHARACTERS: usize = 200;
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 /// What no item may work on even before the repository is known to call it its default.
 const USUAL_DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
@@ -72,10 +72,10 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         metadata,
     } = request;
     if let Some(description) = &description {
-        validate::text("description", description, MAX_DESCRIPTION_BYTES)?;
+        validate::text("description", description, MAX_DESCRIPTION_CHARACTERS)?;
     }
     if let Some(source_ref) = &source_ref {
-        validate::text("sourceRef", source_ref, MAX_SOURCE_REF_BYTES)?;
+        check_source_ref(source_ref)?;
     }
     check_metadata(&metadata)?;
     if let Some(branch) = &branch {
@@ -122,6 +122,12 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         metadata,
     };
     Ok((item, violations.iter().map(ToString::to_string).collect()))
+}
+
+/// # Errors
+/// It is blank, too long, or contains a NUL character.
+pub(crate) fn check_source_ref(source_ref: &str) -> Result<(), Error> {
+    validate::text("sourceRef", source_ref, MAX_SOURCE_REF_CHARACTERS)
 }
 
 fn parse_spec(spec: &str) -> Result<SpecDocument, Error> {

@@ -42,10 +42,15 @@ fn between_fields() -> [(&'static str, Value); 2] {
         (
             "FailSpec",
             json!({
-                "not": {
-                    "required": ["cause"],
-                    "properties": { "cause": { "type": "string" }, "retryable": { "const": false } },
-                },
+                "allOf": [
+                    { "properties": { "cause": { "enum": ["model_limited", "model_unavailable", "model_refused", null] } } },
+                    {
+                        "not": {
+                            "required": ["cause"],
+                            "properties": { "cause": { "type": "string" }, "retryable": { "const": false } },
+                        },
+                    },
+                ],
             }),
         ),
     ]
