@@ -37,7 +37,8 @@ pub async fn passes(workspace: &Workspace) -> anyhow::Result<bool> {
     let services = Services::start().await.context("starting Postgres and Redis")?;
     let database = services.postgres().create_database().await?;
     let directory = tempfile::tempdir().context("creating a directory for the orchestrator")?;
-    let orchestrator = Orchestrator::start(root, directory.path(), database.url(), services.redis_url()).await?;
+    let orchestrator =
+        Orchestrator::start(root, directory.path(), database.url(), services.redis_url()).await?;
 
     let mut command = Command::new(schemathesis);
     command
@@ -93,7 +94,11 @@ impl Orchestrator {
             .env("WORKSPACES_DIR", directory.join("workspaces"))
             .current_dir(directory)
             .stdin(Stdio::null())
-            .stdout(output.try_clone().context("opening the log of the orchestrator")?)
+            .stdout(
+                output
+                    .try_clone()
+                    .context("opening the log of the orchestrator")?,
+            )
             .stderr(output)
             .kill_on_drop(true)
             .spawn()

@@ -53,7 +53,9 @@ pub async fn check(api: &Url, api_key: &str) -> anyhow::Result<()> {
     }
     checker.replay("/api/events?lastEventId=0").await?;
     for worker in workers.iter().take(1) {
-        checker.replay(&format!("/api/workers/{worker}/events?lastEventId=0")).await?;
+        checker
+            .replay(&format!("/api/workers/{worker}/events?lastEventId=0"))
+            .await?;
     }
     Ok(())
 }
@@ -76,10 +78,16 @@ impl Checker<'_> {
         let response = self.open(path).await?;
         let status = response.status().as_u16();
         let content_type = response.headers().get("content-type");
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let content_type = content_type.to_owned();
-        let body = response.bytes().await.with_context(|| format!("reading {path}"))?;
-        self.document.check_response("GET", path, status, &content_type, &body)?;
+        let body = response
+            .bytes()
+            .await
+            .with_context(|| format!("reading {path}"))?;
+        self.document
+            .check_response("GET", path, status, &content_type, &body)?;
         serde_json::from_slice(&body).with_context(|| format!("reading {path}"))
     }
 

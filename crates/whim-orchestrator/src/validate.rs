@@ -20,7 +20,10 @@ pub(crate) fn text(field: &'static str, text: &str, max_characters: usize) -> Re
         }
     }
     if text.contains('\0') {
-        return Err(Error::invalid(field, "contains a NUL character; expected text without"));
+        return Err(Error::invalid(
+            field,
+            "contains a NUL character; expected text without",
+        ));
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use whim_core::{RelativePath, WorkerId};
 use whim_core::protocol::locks::{LockFilter, LockPage};
+use whim_core::{RelativePath, WorkerId};
 
 use super::error::ApiError;
 use super::extract::Query;

@@ -83,7 +83,9 @@ fn presented(parts: &Parts) -> Result<WorkerToken, ApiError> {
 async fn look_up(state: &WorkerState, token: &WorkerToken) -> Result<Caller, ApiError> {
     let owner = workers::by_token(&state.app.work_database, &token.hash(), TOKEN_GRACE_PERIOD)
         .await?
-        .ok_or_else(|| ApiError::unauthorized("the token is unknown, or its worker ended more than an hour ago"))?;
+        .ok_or_else(|| {
+            ApiError::unauthorized("the token is unknown, or its worker ended more than an hour ago")
+        })?;
     let workers::TokenOwner {
         id,
         lease_epoch,

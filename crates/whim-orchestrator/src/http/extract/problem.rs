@@ -161,26 +161,17 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Default, Deserialize)]
+    #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
     struct Request {
-        #[expect(dead_code, reason = "only parsed")]
         count: u32,
-        #[expect(dead_code, reason = "only parsed")]
         max_iterations: Option<NonZeroU32>,
-        #[expect(dead_code, reason = "only parsed")]
         priority: Priority,
-        #[expect(dead_code, reason = "only parsed")]
         flag: bool,
-        #[expect(dead_code, reason = "only parsed")]
         text: String,
-        #[expect(dead_code, reason = "only parsed")]
         list: Vec<String>,
-        #[expect(dead_code, reason = "only parsed")]
         at: DateTime<Utc>,
-        #[expect(dead_code, reason = "only parsed")]
         id: Option<WorkItemId>,
-        #[expect(dead_code, reason = "only parsed")]
         repo: Option<RepoName>,
     }
 

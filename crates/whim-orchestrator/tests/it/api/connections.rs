@@ -98,7 +98,10 @@ async fn a_postgres_that_accepts_connections_and_never_answers_is_reported_after
             errors.contains("connecting to DATABASE_URL: nothing answers within 3 s"),
             "{errors}"
         );
-        assert!(errors.contains("check the host and port of DATABASE_URL"), "{errors}");
+        assert!(
+            errors.contains("check the host and port of DATABASE_URL"),
+            "{errors}"
+        );
         assert!(
             [&log, &errors]
                 .iter()

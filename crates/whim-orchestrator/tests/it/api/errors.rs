@@ -40,17 +40,52 @@ async fn a_field_of_a_body_is_named_with_what_it_was_and_what_it_may_be() {
     let world = World::new().await;
     for (field, value, was, expected) in [
         ("maxIterations", json!(0), "0", "an integer from 1 to 4294967295"),
-        ("maxIterations", json!(-5), "-5", "an integer from 1 to 4294967295"),
-        ("maxIterations", json!(1.5), "1.5", "an integer from 1 to 4294967295"),
-        ("maxIterations", json!("three"), "\"three\"", "an integer from 1 to 4294967295"),
-        ("maxIterations", json!(4_294_967_296_u64), "4294967296", "an integer from 1 to 4294967295"),
-        ("priority", json!("urgent"), "\"urgent\"", "critical, high, medium, low"),
+        (
+            "maxIterations",
+            json!(-5),
+            "-5",
+            "an integer from 1 to 4294967295",
+        ),
+        (
+            "maxIterations",
+            json!(1.5),
+            "1.5",
+            "an integer from 1 to 4294967295",
+        ),
+        (
+            "maxIterations",
+            json!("three"),
+            "\"three\"",
+            "an integer from 1 to 4294967295",
+        ),
+        (
+            "maxIterations",
+            json!(4_294_967_296_u64),
+            "4294967296",
+            "an integer from 1 to 4294967295",
+        ),
+        (
+            "priority",
+            json!("urgent"),
+            "\"urgent\"",
+            "critical, high, medium, low",
+        ),
         ("priority", json!(null), "null", "a string"),
         ("repo", json!(["octocat/hello"]), "an array", "a string"),
         ("repo", json!("hello"), "\"hello\"", "`owner/name` as on GitHub"),
-        ("branch", json!("refs/heads/x"), "\"refs/heads/x\"", "a git branch name"),
+        (
+            "branch",
+            json!("refs/heads/x"),
+            "\"refs/heads/x\"",
+            "a git branch name",
+        ),
         ("source", json!("GitHub"), "\"GitHub\"", "lower-case letters"),
-        ("requestedBy", json!("two words"), "\"two words\"", "letters, digits"),
+        (
+            "requestedBy",
+            json!("two words"),
+            "\"two words\"",
+            "letters, digits",
+        ),
         ("metadata", json!(true), "true", "an object"),
         ("metadata.base", json!({ "base": 7 }), "7", "a string"),
     ] {
@@ -58,9 +93,15 @@ async fn a_field_of_a_body_is_named_with_what_it_was_and_what_it_may_be() {
         let name = field.split('.').next().unwrap();
         body[name] = value;
         let (named, text) = problem(world.post("/api/work", &body).await);
-        assert!(named == field || named == name, "{named} instead of {field}: {text}");
+        assert!(
+            named == field || named == name,
+            "{named} instead of {field}: {text}"
+        );
         assert!(text.starts_with(&named), "{text}");
-        assert!(text.contains(was) && text.contains(&format!("expected {expected}")), "{text}");
+        assert!(
+            text.contains(was) && text.contains(&format!("expected {expected}")),
+            "{text}"
+        );
     }
 }
 
@@ -69,11 +110,19 @@ async fn missing_unknown_and_repeated_fields_are_named() {
     let world = World::new().await;
     let send = async |body: &str| {
         let request = request(Method::POST, "/api/work").header("content-type", "application/json");
-        problem(world.send(request.body(Body::from(body.to_owned())).unwrap()).await)
+        problem(
+            world
+                .send(request.body(Body::from(body.to_owned())).unwrap())
+                .await,
+        )
     };
     for (body, field, text) in [
         (r#"{"spec":"x"}"#, "repo", "repo: is missing"),
-        (r#"{"repo":"o/r","colour":1}"#, "colour", "colour: is unknown; expected repo, branch, "),
+        (
+            r#"{"repo":"o/r","colour":1}"#,
+            "colour",
+            "colour: is unknown; expected repo, branch, ",
+        ),
         (r#"{"repo":"o/r","repo":"o/r"}"#, "repo", "repo: is given twice"),
         (r#"{"repo":"o/r""#, "", "the body is not JSON"),
         ("", "", "the body is empty; expected a JSON object"),
@@ -83,7 +132,11 @@ async fn missing_unknown_and_repeated_fields_are_named() {
         assert_eq!(named, field, "{body}");
         assert!(answered.starts_with(text), "{body}: {answered}");
     }
-    let deep = format!(r#"{{"repo":"o/r","metadata":{{"a":{}{}}}}}"#, "[".repeat(200), "]".repeat(200));
+    let deep = format!(
+        r#"{{"repo":"o/r","metadata":{{"a":{}{}}}}}"#,
+        "[".repeat(200),
+        "]".repeat(200)
+    );
     let (_, text) = send(&deep).await;
     assert_eq!(text, "the body is nested too deeply; expected at most 127 levels");
 }
@@ -93,21 +146,51 @@ async fn parameters_of_path_and_query_are_named_with_what_they_were_and_may_be()
     let world = World::new().await;
     for (path, field, was, expected) in [
         ("/api/work/not-an-id", "id", "\"not-an-id\"", "a UUID"),
-        ("/api/work/01930b5e-7d5c-7000-8000", "id", "\"01930b5e-7d5c-7000-8000\"", "a UUID"),
+        (
+            "/api/work/01930b5e-7d5c-7000-8000",
+            "id",
+            "\"01930b5e-7d5c-7000-8000\"",
+            "a UUID",
+        ),
         ("/api/reviews/7", "id", "\"7\"", "a UUID"),
-        ("/api/work?limit=ten", "limit", "\"ten\"", "an integer from 0 to 4294967295"),
+        (
+            "/api/work?limit=ten",
+            "limit",
+            "\"ten\"",
+            "an integer from 0 to 4294967295",
+        ),
         ("/api/work?limit=-1", "limit", "-1", "an integer"),
         ("/api/work?limit=0", "limit", "0", "an integer from 1 to 200"),
         ("/api/work?limit=", "limit", "\"\"", "an integer"),
         ("/api/queue?limit=201", "limit", "201", "an integer from 1 to 200"),
         ("/api/work?cursor=abc", "cursor", "\"abc\"", "a UUID"),
-        ("/api/work?status=done", "status", "\"done\"", "generating, queued"),
-        ("/api/work?priority=urgent", "priority", "\"urgent\"", "critical, high"),
+        (
+            "/api/work?status=done",
+            "status",
+            "\"done\"",
+            "generating, queued",
+        ),
+        (
+            "/api/work?priority=urgent",
+            "priority",
+            "\"urgent\"",
+            "critical, high",
+        ),
         ("/api/work?repo=hello", "repo", "\"hello\"", "`owner/name`"),
         ("/api/work?colour=red", "colour", "unknown", "status, repo"),
         ("/api/learnings?kind=fact", "kind", "\"fact\"", "pattern, gotcha"),
-        ("/api/locks?cursor=x", "cursor", "\"x\"", "the nextCursor of the previous page"),
-        ("/api/events?lastEventId=first", "lastEventId", "\"first\"", "an integer"),
+        (
+            "/api/locks?cursor=x",
+            "cursor",
+            "\"x\"",
+            "the nextCursor of the previous page",
+        ),
+        (
+            "/api/events?lastEventId=first",
+            "lastEventId",
+            "\"first\"",
+            "an integer",
+        ),
         ("/api/work?sourceRef=a%00b", "sourceRef", "NUL", ""),
     ] {
         let (named, text) = problem(world.get(path).await);
@@ -116,9 +199,18 @@ async fn parameters_of_path_and_query_are_named_with_what_they_were_and_may_be()
     }
     let item = WorkItemId::new();
     for (path, expected) in [
-        (format!("/api/workers/{item}/logs?lines=0"), "was 0; expected an integer from 1 to 5000"),
-        (format!("/api/workers/{item}/logs?lines=many"), "was \"many\"; expected an integer"),
-        (format!("/api/workers/{item}/logs?follow=yes"), "was \"yes\"; expected true or false"),
+        (
+            format!("/api/workers/{item}/logs?lines=0"),
+            "was 0; expected an integer from 1 to 5000",
+        ),
+        (
+            format!("/api/workers/{item}/logs?lines=many"),
+            "was \"many\"; expected an integer",
+        ),
+        (
+            format!("/api/workers/{item}/logs?follow=yes"),
+            "was \"yes\"; expected true or false",
+        ),
     ] {
         let (_, text) = problem(world.get(&path).await);
         assert!(text.contains(expected), "{path}: {text}");
@@ -142,7 +234,11 @@ async fn fields_of_worker_requests_are_named_with_their_place() {
             "stage",
             "was \"resting\"; expected ",
         ),
-        (json!({ "seq": 1, "headSha": &HEAD[1..] }), "headSha", "expected 40 or 64"),
+        (
+            json!({ "seq": 1, "headSha": &HEAD[1..] }),
+            "headSha",
+            "expected 40 or 64",
+        ),
     ] {
         let (named, text) = problem(world.call(&worker, "heartbeat", &body).await);
         assert!(named.starts_with(field), "{named}: {text}");
@@ -154,6 +250,10 @@ async fn fields_of_worker_requests_are_named_with_their_place() {
 async fn a_long_value_is_quoted_in_part() {
     let world = World::new().await;
     let body = json!({ "repo": "octocat/hello", "spec": SPEC, "priority": "x".repeat(100_000) });
-    let (_, text) = problem(world.send(with_json(request(Method::POST, "/api/work"), &body)).await);
+    let (_, text) = problem(
+        world
+            .send(with_json(request(Method::POST, "/api/work"), &body))
+            .await,
+    );
     assert!(text.len() < 300, "{text}");
 }

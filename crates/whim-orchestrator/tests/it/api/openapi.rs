@@ -29,7 +29,10 @@ fn every_reference_resolves_and_every_operation_has_a_unique_name() {
     assert!(references.len() > 50, "{}", references.len());
     for reference in references {
         let pointer = reference.strip_prefix('#').expect("references are local");
-        assert!(document.pointer(pointer).is_some(), "{reference} does not resolve");
+        assert!(
+            document.pointer(pointer).is_some(),
+            "{reference} does not resolve"
+        );
     }
     let mut names = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -88,8 +91,36 @@ fn validator(component: &str) -> jsonschema::Validator {
 /// Texts that are nearly names: each of these in every place of every other.
 fn candidates() -> Vec<String> {
     const PIECES: [&str; 30] = [
-        "a", "A", "0", "-", "_", ".", "..", "/", "//", "#", "+", "@", "[bot]", " ", "\n", "\\", ":", "~", "\0", "ä", "🦀",
-        ".git", ".lock", "refs/", "HEAD", "main", "octocat/hello", "feature/x", "0123456789", "github",
+        "a",
+        "A",
+        "0",
+        "-",
+        "_",
+        ".",
+        "..",
+        "/",
+        "//",
+        "#",
+        "+",
+        "@",
+        "[bot]",
+        " ",
+        "\n",
+        "\\",
+        ":",
+        "~",
+        "\0",
+        "ä",
+        "🦀",
+        ".git",
+        ".lock",
+        "refs/",
+        "HEAD",
+        "main",
+        "octocat/hello",
+        "feature/x",
+        "0123456789",
+        "github",
     ];
     let mut texts: Vec<String> = vec![String::new()];
     for one in PIECES {
@@ -122,7 +153,11 @@ fn the_patterns_of_names_accept_what_the_types_accept() {
         let (mut accepted, mut refused) = (0, 0);
         for text in &candidates {
             let parses = parses(text);
-            assert_eq!(validator.is_valid(&Value::from(text.as_str())), parses, "{name}: {text:?}");
+            assert_eq!(
+                validator.is_valid(&Value::from(text.as_str())),
+                parses,
+                "{name}: {text:?}"
+            );
             *if parses { &mut accepted } else { &mut refused } += 1;
         }
         assert!(accepted > 0 && refused > 100, "{name}: {accepted} {refused}");
@@ -133,22 +168,58 @@ fn the_patterns_of_names_accept_what_the_types_accept() {
 fn requests_that_the_api_refuses_are_refused_by_the_document() {
     for (component, body, valid) in [
         ("CreateWork", json!({ "repo": "o/r", "spec": "- [ ] x" }), true),
-        ("CreateWork", json!({ "repo": "o/r", "description": "x", "spec": null }), true),
+        (
+            "CreateWork",
+            json!({ "repo": "o/r", "description": "x", "spec": null }),
+            true,
+        ),
         ("CreateWork", json!({ "repo": "o/r" }), false),
-        ("CreateWork", json!({ "repo": "o/r", "spec": "- [ ] x", "description": "x" }), false),
+        (
+            "CreateWork",
+            json!({ "repo": "o/r", "spec": "- [ ] x", "description": "x" }),
+            false,
+        ),
         ("CreateWork", json!({ "repo": "o/r", "spec": "no task" }), false),
         ("CreateWork", json!({ "repo": "o/r", "description": " " }), false),
-        ("CreateWork", json!({ "repo": "o/r", "description": "x", "branch": "main" }), false),
-        ("CreateWork", json!({ "repo": "o/r", "description": "x", "maxIterations": 0 }), false),
-        ("CreateWork", json!({ "repo": "o/r", "description": "x", "sourceRef": "x".repeat(201) }), false),
+        (
+            "CreateWork",
+            json!({ "repo": "o/r", "description": "x", "branch": "main" }),
+            false,
+        ),
+        (
+            "CreateWork",
+            json!({ "repo": "o/r", "description": "x", "maxIterations": 0 }),
+            false,
+        ),
+        (
+            "CreateWork",
+            json!({ "repo": "o/r", "description": "x", "sourceRef": "x".repeat(201) }),
+            false,
+        ),
         ("CancelWork", json!({}), true),
         ("CancelWork", json!({ "reason": "" }), false),
         ("CancelWork", json!({ "reason": "a\u{0}b" }), false),
-        ("FailSpec", json!({ "reason": "x", "retryable": true, "cause": "model_limited" }), true),
-        ("FailSpec", json!({ "reason": "x", "retryable": false, "cause": "model_limited" }), false),
-        ("FailSpec", json!({ "reason": "x", "retryable": true, "cause": "crash" }), false),
+        (
+            "FailSpec",
+            json!({ "reason": "x", "retryable": true, "cause": "model_limited" }),
+            true,
+        ),
+        (
+            "FailSpec",
+            json!({ "reason": "x", "retryable": false, "cause": "model_limited" }),
+            false,
+        ),
+        (
+            "FailSpec",
+            json!({ "reason": "x", "retryable": true, "cause": "crash" }),
+            false,
+        ),
         ("PauseQueue", json!({ "pausedBy": "x".repeat(4097) }), false),
-        ("Register", json!({ "workerId": WorkerId::new(), "nonce": "" }), false),
+        (
+            "Register",
+            json!({ "workerId": WorkerId::new(), "nonce": "" }),
+            false,
+        ),
         ("LockFiles", json!({ "files": [] }), false),
     ] {
         assert_eq!(validator(component).is_valid(&body), valid, "{component}: {body}");
@@ -169,7 +240,11 @@ fn bodies_that_may_be_omitted_are_optional_and_not_null_and_limits_have_bounds()
                 assert!(!schema.to_string().contains("\"null\""), "{name}: {parameter}");
                 if parameter["name"] == "limit" {
                     limits += 1;
-                    assert_eq!((&schema["minimum"], &schema["maximum"]), (&json!(1), &json!(200)), "{name}");
+                    assert_eq!(
+                        (&schema["minimum"], &schema["maximum"]),
+                        (&json!(1), &json!(200)),
+                        "{name}"
+                    );
                 }
             }
         }

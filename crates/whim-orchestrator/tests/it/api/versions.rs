@@ -39,10 +39,7 @@ async fn play(world: &World, worker: &TestWorker, version: &str, route: &str) ->
 
 #[tokio::test]
 async fn requests_of_workers_of_the_first_release_are_accepted() {
-    assert_eq!(
-        PROTOCOL_VERSION, 1,
-        "add the fixtures of the new version"
-    );
+    assert_eq!(PROTOCOL_VERSION, 1, "add the fixtures of the new version");
     for (end, status) in [("complete", "completed"), ("fail", "queued"), ("stuck", "queued")] {
         let world = World::new().await;
         world.submit().await;
@@ -109,7 +106,9 @@ async fn an_item_of_a_worker_with_an_unsupported_version_continues_with_another_
     let asks = async {
         for _ in 0..1_000_000 {
             let heartbeat = app.http.post(url.clone()).bearer_auth(app.runtime.token(old));
-            let refused = heartbeat.header("x-whim-protocol", "0").json(&json!({ "seq": 1 }));
+            let refused = heartbeat
+                .header("x-whim-protocol", "0")
+                .json(&json!({ "seq": 1 }));
             assert_eq!(refused.send().await.unwrap().status(), 426);
             tokio::task::yield_now().await;
         }
