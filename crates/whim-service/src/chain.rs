@@ -58,8 +58,16 @@ mod tests {
 
     #[test]
     fn every_cause_is_shown_once() {
-        let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused (os error 111)");
-        let database = layer("error communicating with database: Connection refused (os error 111)", refused());
+        let refused = || {
+            io::Error::new(
+                io::ErrorKind::ConnectionRefused,
+                "Connection refused (os error 111)",
+            )
+        };
+        let database = layer(
+            "error communicating with database: Connection refused (os error 111)",
+            refused(),
+        );
         let repeated = layer("connecting to DATABASE_URL", database);
         assert_eq!(
             chain(&repeated).to_string(),

@@ -247,6 +247,17 @@ async fn fields_of_worker_requests_are_named_with_their_place() {
 }
 
 #[tokio::test]
+async fn an_integer_may_be_written_with_a_fraction_of_zero() {
+    let world = World::new().await;
+    let body = r#"{"repo":"octocat/hello","description":"x","maxIterations":3.0}"#;
+    let request = request(Method::POST, "/api/work").header("content-type", "application/json");
+    world
+        .send(request.body(Body::from(body)).unwrap())
+        .await
+        .expect(201);
+}
+
+#[tokio::test]
 async fn a_long_value_is_quoted_in_part() {
     let world = World::new().await;
     let body = json!({ "repo": "octocat/hello", "spec": SPEC, "priority": "x".repeat(100_000) });
