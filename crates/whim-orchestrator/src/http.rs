@@ -5,6 +5,7 @@
 
 mod audit;
 mod auth;
+mod bearer;
 mod docs;
 mod error;
 mod events;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ralph_contract::IterationStats;
-use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
+use whim_core::protocol::events::TestReport;
+use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{CommitHash, FailureCause, IssueNumber};
 
 /// Reasons are shown on the issue.

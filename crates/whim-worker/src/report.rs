@@ -16,8 +16,9 @@ use ralph_contract::{IterationStats, SpecDocument};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use whim_client::WorkerClient;
+use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
-use whim_core::protocol::worker::{Registered, TestReport};
+use whim_core::protocol::worker::Registered;
 use whim_core::redact::Redactor;
 use whim_core::{CommitHash, IssueNumber, Stage};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::events::WorkerEvent;
+use super::events::{TestReport, WorkerEvent};
 use super::stats::WorkerStats;
 use super::work::WorkMetadata;
 use crate::{
@@ -151,23 +151,6 @@ pub struct UnlockFiles {
     /// The files; those that the worker does not hold are passed over.
     #[cfg_attr(feature = "openapi", schema(max_items = 1000))]
     pub files: Vec<RelativePath>,
-}
-
-/// Result of the project's own tests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct TestReport {
-    /// The command that was run, for people.
-    pub command: String,
-    pub passed: bool,
-    /// Missing if the test runner does not print it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests_passed: Option<u32>,
-    /// Missing if the test runner does not print it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests_failed: Option<u32>,
-    pub duration_ms: u64,
 }
 
 /// `POST /api/worker/:id/complete`: the pull request is open. Sent twice it gives the same answer twice.

@@ -1,14 +1,13 @@
-//! Authentication: the API key of people and the intake, and bearer tokens.
+//! Authentication of people and the intake, with the API key.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use whim_service::secret::ExposeSecret as _;
 
+use super::bearer::bearer;
 use super::docs;
 use super::error::ApiError;
 use crate::app::App;
@@ -66,13 +65,6 @@ pub(super) async fn require_key(
         let error = "expected the API key as `Authorization: Bearer …` or `X-API-Key: …`";
         ApiError::unauthorized(error).into_response()
     }
-}
-
-/// The credential of an `Authorization: Bearer …` header.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, credential) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let credential = credential.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use whim_core::protocol::worker::{
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{WorkerId, WorkerToken};
 
-use super::auth::bearer;
+use super::bearer::bearer;
 use super::error::ApiError;
 use super::extract::{Id, Json};
 use super::tokens::LiveTokens;
@@ -79,7 +79,7 @@ fn presented(parts: &Parts) -> Result<WorkerToken, ApiError> {
         .ok_or_else(|| ApiError::unauthorized("expected the worker's token as `Authorization: Bearer …`"))
 }
 
-/// Looks the token up by its hash: the duration reveals nothing about a token of 256 random bits.
+/// Finds the worker by the hash of its token: the duration reveals nothing about a token of 256 random bits.
 async fn look_up(state: &WorkerState, token: &WorkerToken) -> Result<Caller, ApiError> {
     let owner = workers::by_token(&state.app.work_database, &token.hash(), TOKEN_GRACE_PERIOD)
         .await?

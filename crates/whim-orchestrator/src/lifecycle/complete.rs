@@ -7,8 +7,9 @@ use std::time::Duration;
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use url::Url;
+use whim_core::protocol::events::TestReport;
 use whim_core::protocol::stats::WorkerStats;
-use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
+use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 
 use super::end_attempt::{AttemptEnd, EndedBy, after_commit, end_locked};

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
+use whim_core::protocol::events::TestReport;
 use whim_core::protocol::status::Worker;
-use whim_core::protocol::worker::{AttemptEnded, TestReport};
+use whim_core::protocol::worker::AttemptEnded;
 use whim_core::retry::RetryDecision;
 use whim_core::{FailureCause, RetryRule, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_service::chain::chain;

@@ -1,5 +1,5 @@
+use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
-use whim_core::protocol::worker::TestReport;
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 
