@@ -13,7 +13,7 @@ use super::{InvalidName, text_name};
     schema(
         example = "src/main.rs",
         max_length = 4096,
-        pattern = "^(?!/|.:)[^\\\\\\u0000-\\u001f\\u007f-\\u009f]+$",
+        pattern = "^(?!/|.:)[^\\\\\\x00-\\x1f\\x7f-\\x9f]+$",
     )
 )]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]

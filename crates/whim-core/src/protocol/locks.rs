@@ -22,7 +22,7 @@ pub struct LockFilter {
     #[cfg_attr(
         feature = "openapi",
         param(
-            pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/(?!/|.:)[^\\\u0000-\u001f\u007f-\u009f]+$"
+            pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/(?!/|.:)[^\\\x00-\x1f\x7f-\x9f]+$"
         )
     )]
     pub cursor: Option<String>,

@@ -92,42 +92,39 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         Some(_other) => return Err(ApiError::malformed("the body is not a JSON object")),
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer);
-    let value = match parsed {
-        Ok(value) => value,
-        Err(error) if !error.inner().is_data() => return Err(malformed(error.inner())),
-        Err(error) => {
-            let refused = invalid(&error.path().to_string(), error.inner());
-            let is_float = error
-                .inner()
-                .to_string()
-                .starts_with("invalid type: floating point");
-            return is_float.then(|| parse_integers(body)).flatten().ok_or(refused);
+    let error = match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(value) => {
+            deserializer.end().map_err(|error| malformed(&error))?;
+            return Ok(value);
         }
+        Err(error) => error,
     };
-    deserializer.end().map_err(|error| malformed(&error))?;
-    Ok(value)
+    if error.inner().to_string().starts_with("duplicate field") {
+        return Err(invalid(&error.path().to_string(), error.inner()));
+    }
+    // From a value again: a value of a wrong type where a name is expected is a syntax error to the parser of the text,
+    // and in JSON Schema 1.0 is an integer.
+    let mut value = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    write_integers(&mut value);
+    serde_path_to_error::deserialize(value).map_err(|error| invalid(&error.path().to_string(), error.inner()))
 }
 
-/// Parses a body in which integers are written as `1.0`: in JSON Schema those are integers, too.
-fn parse_integers<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
-    fn convert(value: &mut Value) {
-        match value {
-            Value::Number(number) => {
-                let integer = number.as_f64().filter(|float| float.fract() == 0.0);
-                // Larger ones are not exact, and no field takes them.
-                if let Some(float) = integer.filter(|float| float.abs() <= f64::from(u32::MAX)) {
-                    *number = (float as i64).into();
-                }
+/// Replaces integers that are written as floating point numbers.
+fn write_integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            // Larger ones are not exact, and no field accepts them.
+            if let Some(float) =
+                float.filter(|float| float.fract() == 0.0 && float.abs() <= f64::from(u32::MAX))
+            {
+                *number = (float as i64).into();
             }
-            Value::Array(values) => values.iter_mut().for_each(convert),
-            Value::Object(fields) => fields.values_mut().for_each(convert),
-            Value::Null | Value::Bool(_) | Value::String(_) => {}
         }
+        Value::Array(values) => values.iter_mut().for_each(write_integers),
+        Value::Object(fields) => fields.values_mut().for_each(write_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
-    let mut value = serde_json::from_slice(body).ok()?;
-    convert(&mut value);
-    T::deserialize(value).ok()
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {

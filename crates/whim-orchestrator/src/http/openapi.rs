@@ -175,9 +175,7 @@ fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, pa
     constraints::omit_null_of_parameters(operation);
     let public = operation.get("security") == Some(&json!([{}]));
     let has_body = operation.contains_key("requestBody");
-    let has_input = has_body || operation.contains_key("parameters");
     let applies = |status: &str| match status {
-        "400" => has_input,
         "401" | "429" => !public,
         "404" => path.contains("{id}"),
         "409" => has_body && method != "get",
