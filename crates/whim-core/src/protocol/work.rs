@@ -26,7 +26,7 @@ pub struct CreateWork {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        schema(max_length = 262144, pattern = r"(?:^|\n)[-*] \[ \] \S")
+        schema(max_length = 262144, pattern = r"(?:^|\n) {0,3}[-*+] {1,4}\[ \] \S")
     )]
     pub spec: Option<String>,
     /// What is wanted, in prose; a spec is written from it. At most 256 KiB.
@@ -274,7 +274,7 @@ pub struct PutSpec {
     /// The checklist; it has to keep all conventions, or the answer is 400 with `details.violations`.
     #[cfg_attr(
         feature = "openapi",
-        schema(max_length = 262144, pattern = r"(?:^|\n)[-*] \[ \] \S")
+        schema(max_length = 262144, pattern = r"(?:^|\n) {0,3}[-*+] {1,4}\[ \] \S")
     )]
     pub spec: String,
 }
