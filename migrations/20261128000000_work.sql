@@ -10,8 +10,8 @@ create type work_item_status as enum (
 -- Values are ordered as items are claimed.
 create type priority as enum ('critical', 'high', 'medium', 'low');
 create type failure_cause as enum (
-    'crash', 'lost', 'out_of_memory', 'stuck', 'tests_failed', 'iterations_used_up', 'push_refused',
-    'pull_request_refused', 'workspace_unusable', 'spec_unusable', 'runtime_unavailable', 'github_unavailable',
+    'crash', 'lost', 'killed', 'out_of_memory', 'stuck', 'tests_failed', 'iterations_used_up', 'branch_moved',
+    'push_refused', 'pull_request_refused', 'workspace_unusable', 'spec_unusable', 'runtime_unavailable', 'github_unavailable',
     'model_unavailable', 'model_limited', 'model_refused', 'github_refused', 'disk_full'
 );
 
@@ -31,6 +31,7 @@ create table work_items (
     lease_epoch     bigint not null default 0 check (lease_epoch >= 0),
     -- Current worker, or the latest one.
     worker_id       uuid,
+    -- Spent in this run, all causes together. Each cause has its own limit: see work_item_retries.
     retries         integer not null default 0 check (retries >= 0),
     -- Consecutive workers that ended before they registered. They spend no retry below a limit.
     failed_starts   integer not null default 0 check (failed_starts >= 0),
@@ -93,6 +94,14 @@ create table work_item_texts (
     metadata        jsonb not null default '{}',
     -- Reason of the latest failed attempt, or of the cancellation.
     error           text
+);
+
+-- Retries that the current run of an item spent, by failure cause: the retry limit applies to each cause separately.
+create table work_item_retries (
+    work_item_id    uuid not null references work_items on delete cascade,
+    failure_cause   failure_cause not null,
+    spent           integer not null check (spent > 0),
+    primary key (work_item_id, failure_cause)
 );
 
 -- NOTIFY whim_work: an item became claimable. Notifications carry no payload, so Postgres merges those of one

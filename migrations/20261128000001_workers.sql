@@ -46,6 +46,8 @@ create table workers (
 create index workers_live on workers (id) where status in ('starting', 'running');
 create index workers_not_stopped on workers (instance, id) where ended_at is not null and stopped_at is null;
 create index workers_ended on workers (ended_at) where ended_at is not null;
+-- Keyset pages, newest first (UUIDv7 identifiers sort by time).
+create index workers_status on workers (status, id);
 
 -- Rewritten by each heartbeat. No index but the key and pages that are four fifths empty, so that updates are
 -- heap-only (HOT) even while an older snapshot keeps previous versions.

@@ -61,14 +61,17 @@ say "Building the worker and ralph (2/2)"
 cargo build --release --package whim-worker --package ralph
 
 started=()
+postgres_pid=
 stop() {
   trap - EXIT INT TERM HUP
   set +e
   say "Stopping; running workers continue and are adopted at the next start"
-  local index
+  local index signal
   for ((index = ${#started[@]} - 1; index >= 0; index--)); do
-    # INT ends Postgres without waiting for its clients. The others treat it like TERM.
-    kill -INT "${started[index]}" 2>/dev/null || continue
+    signal=TERM
+    # Ends Postgres without waiting for its clients.
+    if [ "${started[index]}" = "$postgres_pid" ]; then signal=INT; fi
+    kill -s "$signal" "${started[index]}" 2>/dev/null || continue
     wait "${started[index]}" 2>/dev/null
   done
 }
@@ -111,7 +114,7 @@ is_redis "$host" "$port" \
 start_service() {
   local ready=$state/run/$1.json attempt
   rm -f "$ready"
-  in_background "$programs/$1" --ready-file "$ready" &
+  in_background TERM "$programs/$1" --ready-file "$ready" &
   started+=("$!")
   for attempt in $(seq "$(($2 * 10))"); do
     if [ -e "$ready" ]; then return; fi

@@ -22,9 +22,13 @@ is_redis() {
   [[ $reply == +PONG || $reply == -NOAU ]]
 }
 
-# in_background COMMAND...: replaces a subshell. A session of its own, so that Ctrl-C reaches the script only, which stops
-# everything in order; INT if the script is killed; without the script's lock.
-in_background() { exec setsid setpriv --pdeathsig INT "$@" 8>&-; }
+# in_background SIGNAL COMMAND...: replaces a subshell. A session of its own, so that Ctrl-C reaches the script only, which
+# stops everything in order; SIGNAL if the script is killed; without the script's lock.
+in_background() {
+  local signal=$1
+  shift
+  exec setsid setpriv --pdeathsig "$signal" "$@" 8>&-
+}
 
 # start_postgres PORT: a server for this user, on loopback only, under $state. Sets postgres_pid.
 start_postgres() {
@@ -44,7 +48,8 @@ start_postgres() {
     if [ "$(id -u)" = 0 ]; then chown "$postgres_user" "$directory"; fi
     "${as_postgres[@]}" "$binaries/initdb" -D "$directory" -U factory -A trust -E UTF8 >/dev/null
   fi
-  in_background "${as_postgres[@]}" "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
+  # INT ends it without waiting for its clients. Set after the user: a change of the user clears it.
+  in_background INT "${as_postgres[@]}" setpriv --pdeathsig INT "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
     >>"$(log_file postgres)" 2>&1 &
   postgres_pid=$!
   wait_for "Postgres" 127.0.0.1 "$port" "$postgres_pid"
@@ -67,7 +72,7 @@ start_redis() {
   local binary=$tools/redis/bin/redis-server
   [ -x "$binary" ] || binary=redis-server
   mkdir -p "$state/redis"
-  in_background "$binary" --port "$1" --bind 127.0.0.1 --dir "$state/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
+  in_background TERM "$binary" --port "$1" --bind 127.0.0.1 --dir "$state/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
   redis_pid=$!
   wait_for "Redis" 127.0.0.1 "$1" "$redis_pid"
 }

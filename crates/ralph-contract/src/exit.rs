@@ -1,22 +1,22 @@
-//! How a run ended, as the exit code of `ralph`.
+//! The exit codes of `ralph`.
 
 use std::process;
 
-/// The exit codes of `ralph`; there are no others, usage errors included.
+/// The exit codes of `ralph`. There are no others; usage errors are [`ExitCode::Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Every task is done (for `ralph validate`: no violation; for `ralph spec`: a valid SPEC.md was written).
+    /// Every task is done (`ralph validate`: no violations; `ralph spec`: a valid SPEC.md was written).
     Complete = 0,
-    /// The stuck threshold was reached: too many iterations in a row without a ticked box or a commit.
+    /// Too many iterations in a row without a ticked box or a commit, or the agent reported that it cannot continue.
     Stuck = 1,
-    /// The iterations were used up with tasks still open.
+    /// The maximum number of iterations was reached with tasks still open.
     IterationsUsedUp = 2,
-    /// Anything else: no SPEC.md, no harness, interrupted, wrong usage.
+    /// Any other error: no SPEC.md, no harness, interrupted, wrong usage.
     Error = 3,
 }
 
-/// A number that is none of `ralph`'s exit codes: the program was killed, or it is not `ralph`.
+/// Not an exit code of `ralph`: the program was killed, or it is not `ralph`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not an exit code of ralph (0 complete, 1 stuck, 2 iterations used up, 3 error)")]
 pub struct UnknownExitCode(pub i32);

@@ -7,15 +7,17 @@ mod line;
 pub mod pre_edit;
 mod spec;
 mod stats;
+mod warning;
 
 pub use event::{
     Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, SpecGenerationComplete,
-    SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning, WarningKind,
+    SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning,
 };
 pub use exit::{ExitCode, UnknownExitCode};
 pub use line::{Line, parse_line, parse_line_and_json, to_line};
 pub use spec::{
-    MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, Reconciled, SpecDocument, Task, TickError, Violation,
-    ViolationKind,
+    MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, Reconciled, SpecDocument, TEMPLATE, Task, TickError,
+    Violation, ViolationKind,
 };
 pub use stats::IterationStats;
+pub use warning::WarningKind;

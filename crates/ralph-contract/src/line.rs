@@ -1,39 +1,37 @@
-//! Lines of standard output, to events and back.
+//! Conversion between events and lines of standard output.
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::Event;
 
-/// What a line of `ralph`'s standard output is.
+/// A line of `ralph`'s standard output.
 ///
-/// Tolerance is scoped to the tag alone: an event that this build has never heard of is kept and passed on, a known
-/// event whose body does not fit is corruption or a bug and should be shouted about.
+/// An event with an unknown tag is kept and passed on. A known event with an unexpected body is corruption or a bug, and should
+/// be reported.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
     /// An event of this contract.
     Event(Event),
-    /// An event of a kind that this build does not know.
+    /// An event with an unknown tag.
     Unknown {
-        /// Its tag.
         event: String,
         /// The whole line.
         raw: String,
     },
-    /// Not an event at all: text that some program printed.
+    /// Not an event: text that some program printed.
     Text(String),
-    /// An event of a known kind whose body does not fit, or a line that begins like an event and is not JSON.
+    /// An event with a known tag and an unexpected body, or a line that starts like an event and is not JSON.
     Misfit {
         /// The tag, as far as it could be read.
         event: String,
-        /// What does not fit.
         error: String,
         /// The whole line.
         raw: String,
     },
 }
 
-/// Reads one line, with or without its line ending. Any text is a line of some kind.
+/// Reads one line, with or without its line ending. Accepts any text.
 pub fn parse_line(line: &str) -> Line {
     parse_line_and_json(line).0
 }
@@ -77,9 +75,8 @@ pub fn parse_line_and_json(line: &str) -> (Line, Option<Map<String, Value>>) {
     (line, Some(object))
 }
 
-/// Writes one event as one line, without the line ending; JSON escapes any newline inside.
+/// Writes one event as one line, without the line ending. JSON escapes newlines.
 pub fn to_line(event: &Event) -> String {
-    // Serialising to memory fails only for maps with keys that are not strings, and there are none in `Event`: the
-    // fallback is there so that this function is total.
+    // Serialising to memory fails only for maps with keys that are not strings, of which `Event` has none.
     serde_json::to_string(event).unwrap_or_else(|_| format!(r#"{{"event":"{}"}}"#, event.name()))
 }

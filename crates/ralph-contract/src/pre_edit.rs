@@ -1,21 +1,21 @@
-//! The question before an edit: what `--pre-edit-hook` gets to read, and what its exit code says.
+//! The input and the exit codes of a pre-edit hook.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// The exit code with which a hook allows the edit.
+/// The edit proceeds.
 pub const EDIT_ALLOWED: u8 = 0;
 
-/// The exit code with which a hook refuses the edit; the agent reads what it wrote to standard error. After any other
-/// code the edit goes ahead: the hook failed, and the agent is not to blame.
+/// The edit is refused, and the agent gets the standard error of the hook. After any other exit code the hook has failed, and
+/// the edit proceeds.
 pub const EDIT_REFUSED: u8 = 2;
 
-/// What the agent is about to do, as the hook reads it from its standard input. Fields that are not named here, such as
-/// the new text, are passed over.
+/// The edit that the agent is about to make, as the hook reads it from standard input. Other fields, such as the new text, are
+/// ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PreEdit {
-    /// Where the agent is; a relative path means from there.
+    /// The directory of the agent, to which relative paths refer.
     #[serde(default)]
     cwd: PathBuf,
     tool_input: ToolInput,
@@ -28,15 +28,13 @@ struct ToolInput {
 }
 
 impl PreEdit {
-    /// Reads the question.
-    ///
     /// # Errors
-    /// It is not JSON, or names no file.
+    /// The input is not JSON, or names no file.
     pub fn parse(json: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(json)
     }
 
-    /// The file that is to be edited, as the agent named it.
+    /// The file to be edited, as the agent named it.
     pub fn path(&self) -> PathBuf {
         let Self {
             cwd,
@@ -55,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_found_whatever_the_tool_and_wherever_the_agent_is() {
+    fn the_file_is_found_for_every_tool_and_directory() {
         for (json, path) in [
             (
                 r#"{"cwd":"/w","tool_name":"Write","tool_input":{"file_path":"/w/a.rs","content":"x"}}"#,

@@ -1,25 +1,25 @@
-//! What an iteration used.
+//! The usage of an iteration.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Counts of one iteration, or the sum of several.
+/// The usage of one iteration, or the sum of several.
 ///
 /// On the wire the token counts are nested:
 /// `{"tools":3,"reads":1,"writes":1,"commands":1,"tokens":{"in":10,"out":5,"cache_read":0,"cache_write":0},"cost_usd":0.01}`.
-/// A field that is missing or `null` counts as zero, because not every harness reports everything.
+/// A field that is missing or `null` counts as zero, because not every harness reports all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Wire", into = "Wire")]
 pub struct IterationStats {
-    /// Tool calls of every kind.
+    /// Number of tool calls.
     pub tools: u64,
-    /// Tool calls that read a file.
+    /// Number of tool calls that read.
     pub reads: u64,
-    /// Tool calls that changed a file.
+    /// Number of tool calls that changed a file.
     pub writes: u64,
-    /// Tool calls that ran a command.
+    /// Number of tool calls that ran a command.
     pub commands: u64,
     /// Tokens sent to the model, without those read from its cache.
     pub tokens_in: u64,
@@ -29,7 +29,7 @@ pub struct IterationStats {
     pub cache_read: u64,
     /// Tokens written to the model's prompt cache.
     pub cache_write: u64,
-    /// What the harness says that it cost, in US dollars.
+    /// In US dollars, as the harness reports it.
     pub cost_usd: f64,
 }
 
@@ -65,7 +65,7 @@ struct WireTokens {
     cache_write: u64,
 }
 
-/// The document shows what travels.
+/// The schema is that of the representation on the wire.
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for IterationStats {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
@@ -148,7 +148,7 @@ impl From<IterationStats> for Wire {
     }
 }
 
-/// Saturates: the numbers come from a harness, and a nonsensical one must not end the run.
+/// Saturates, because the numbers of a harness are not trusted.
 impl AddAssign for IterationStats {
     fn add_assign(&mut self, other: Self) {
         let Self {

@@ -1,4 +1,4 @@
-//! Which agent to start, and how: what `run` and `spec` have in common.
+//! Which agent to start and how; shared by `run` and `spec`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,25 +9,34 @@ use semver::Version;
 use crate::environment::Environment;
 use crate::harness::{Harness, VersionRequirement};
 use crate::process::answer;
-use crate::supervise::Limits;
 use crate::text::shortened;
 
 /// How long a program may take to print its version.
 const VERSION_LIMIT: Duration = Duration::from_secs(60);
 
-/// An agent and its surroundings.
+/// How long an agent may take for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Without output; must be longer than any tool call.
+    pub(crate) idle: Duration,
+    /// To exit by itself after its result.
+    pub(crate) result_grace: Duration,
+    /// To exit after SIGINT, and again after SIGTERM.
+    pub(crate) signal_grace: Duration,
+}
+
 pub(crate) struct AgentOptions {
     pub(crate) harness: Box<dyn Harness>,
-    /// The model that was asked for, if one was.
+    /// As requested by the caller.
     pub(crate) model: Option<String>,
     pub(crate) environment: Environment,
-    /// Where it works; canonical.
+    /// The working directory; canonical.
     pub(crate) directory: PathBuf,
     pub(crate) limits: Limits,
 }
 
 impl AgentOptions {
-    /// Checks that the harness's program is there and new enough.
+    /// Checks that the harness's program is installed and recent enough.
     pub(crate) async fn check_version(&self) -> anyhow::Result<()> {
         let Some(requirement) = self.harness.version_requirement() else {
             return Ok(());

@@ -10,16 +10,15 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::agent::AgentOptions;
+use crate::agent::{AgentOptions, Limits};
 use crate::environment::Environment;
 use crate::harness::Harness;
 use crate::harness::claude::{ClaudeHarness, PreEditHook};
 use crate::harness::command::CommandHarness;
 use crate::run::RunOptions;
 use crate::spec::SpecOptions;
-use crate::supervise::Limits;
 
-/// Works off a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
+/// Does the tasks of a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
 #[derive(Debug, Parser)]
 #[command(name = "ralph", version, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 complete, 1 stuck, 2 iterations used up, 3 error")]
@@ -28,55 +27,52 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Do the open tasks of SPEC.md, one after the other
+    /// Do the open tasks of SPEC.md, one by one
     Run(RunArguments),
     /// Write a SPEC.md from a description
     Spec(SpecArguments),
     /// Check a SPEC.md against the conventions
     Validate(PathArgument),
-    /// Write a SPEC.md to fill in
+    /// Write a template of SPEC.md
     Init(PathArgument),
 }
 
-/// A SPEC.md to look at.
 #[derive(Debug, Args)]
 pub(crate) struct PathArgument {
     /// The file [default: SPEC.md]
     pub(crate) path: Option<String>,
 }
 
-/// Arguments of `ralph run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Go on until every task is done, or the agent is stuck
+    /// Run until every task is done or the agent is stuck, without a limit on iterations
     #[arg(long, conflicts_with = "iterations")]
     all: bool,
 
-    /// End after so many iterations
+    /// Maximum number of iterations
     #[arg(short = 'n', value_name = "N", default_value = "50")]
     iterations: NonZeroU32,
 
-    /// The checklist [default: SPEC.md, else .ai/SPEC.md]
+    /// Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
     #[arg(long, value_name = "PATH")]
     spec: Option<String>,
 
-    /// End after so many iterations in a row without a ticked box or a commit
+    /// Number of iterations in a row without a ticked box or a commit after which the run is stuck
     #[arg(long, value_name = "N", default_value = "3")]
     stuck_threshold: NonZeroU32,
 
-    /// How often SPEC.md and git are looked at while the agent works
+    /// Interval at which SPEC.md and git are read while the agent works
     #[arg(long, value_name = "SEC", default_value = "0.3", value_parser = seconds, hide = true)]
     watch_period: Duration,
 
-    /// A program that is asked before each edit of the agent and may refuse it with exit code 2; each repetition is one
-    /// argument of the program
+    /// Program to run before each edit of the agent; exit code 2 refuses the edit. Repeat the option for each argument
+    /// of the program
     #[arg(long = "pre-edit-hook", value_name = "WORD", allow_hyphen_values = true)]
     pre_edit_hook: Vec<String>,
 
-    /// How long the hook may take; then the edit goes ahead
+    /// Timeout of the hook, after which the edit proceeds
     #[arg(long, value_name = "SEC", default_value = "60", value_parser = seconds)]
     pre_edit_limit: Duration,
 
@@ -84,14 +80,13 @@ pub(crate) struct RunArguments {
     agent: AgentArguments,
 }
 
-/// Arguments of `ralph spec`.
 #[derive(Debug, Args)]
 pub(crate) struct SpecArguments {
-    /// What is wanted; `-` reads it from standard input
+    /// What the checklist is for; `-` reads it from standard input
     #[arg(allow_hyphen_values = true)]
     description: String,
 
-    /// Where to write the checklist; must not be there yet
+    /// Path of the checklist to write; must not exist
     #[arg(long, value_name = "PATH", default_value = ralph_contract::files::SPEC)]
     spec: String,
 
@@ -99,47 +94,46 @@ pub(crate) struct SpecArguments {
     agent: AgentArguments,
 }
 
-/// What `run` and `spec` have in common.
+/// Shared by `run` and `spec`.
 #[derive(Debug, Args)]
 pub(crate) struct AgentArguments {
-    /// Print one JSON object a line, for programs, and end when the parent process dies
+    /// Print one JSON object per line, and exit when the parent process dies
     #[arg(long)]
     headless: bool,
 
-    /// Which agent to start: claude, or any command
+    /// The agent to start: claude, or command for any program
     #[arg(long, value_name = "NAME", default_value = "claude")]
     harness: HarnessName,
 
-    /// The model to ask for [default: the harness's own]
+    /// The model [default: that of the harness]
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
 
-    /// The program of the harness claude
+    /// The program of the harness `claude`
     #[arg(long, value_name = "PATH", default_value = "claude")]
     claude_bin: OsString,
 
-    /// A variable of the environment that the agent gets, too; may be repeated
+    /// Environment variable to pass to the agent in addition; may be repeated
     #[arg(long = "pass-env", value_name = "NAME")]
     pass_env: Vec<String>,
 
-    /// End an agent that prints nothing for so long; must be longer than any of its tool calls may take
+    /// Terminate an agent that prints nothing for this time; must be longer than its longest tool call
     #[arg(long, value_name = "SEC", default_value = "900", value_parser = seconds)]
     timeout_idle: Duration,
 
-    /// How long an agent may take to end after its result
+    /// Time for an agent to exit after its result
     #[arg(long, value_name = "SEC", default_value = "30", value_parser = seconds, hide = true)]
     result_grace: Duration,
 
-    /// How long an agent may take to end after SIGINT, and again after SIGTERM
+    /// Time for an agent to exit after SIGINT, and again after SIGTERM
     #[arg(long, value_name = "SEC", default_value = "5", value_parser = seconds, hide = true)]
     signal_grace: Duration,
 
-    /// Program and arguments of the harness command; the prompt goes to its standard input
+    /// Program and arguments of the harness `command`, which reads the prompt from standard input
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
-/// The harnesses that this build has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HarnessName {
     Claude,
@@ -154,25 +148,25 @@ impl FromStr for HarnessName {
             "claude" => Ok(Self::Claude),
             "command" => Ok(Self::Command),
             "codex" | "opencode" => Err(format!(
-                "the harness {name} is not available in this build; available are claude and command"
+                "the harness {name} is not part of this build; available: claude, command"
             )),
-            _ => Err("there is no such harness; available are claude and command".to_owned()),
+            _ => Err("unknown harness; available: claude, command".to_owned()),
         }
     }
 }
 
-/// Reads a duration in seconds, with a fraction if need be.
+/// Parses a number of seconds, with an optional fraction.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) | Err(_) => Err("must be more than 0 seconds, and not for ever".to_owned()),
+        Ok(_) | Err(_) => Err("must be more than 0 seconds and finite".to_owned()),
     }
 }
 
-/// Where the process runs.
+/// The directory and environment of this process.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct ProcessContext {
     pub(crate) directory: PathBuf,
     pub(crate) variables: Vec<(OsString, OsString)>,
 }
@@ -180,31 +174,31 @@ pub(crate) struct Surroundings {
 impl AgentArguments {
     fn into_options(
         self,
-        surroundings: Surroundings,
+        process: ProcessContext,
         pre_edit: Option<PreEditHook>,
     ) -> anyhow::Result<AgentOptions> {
         if pre_edit.is_some() && self.harness != HarnessName::Claude {
-            bail!("`--pre-edit-hook` goes with `--harness claude`: no other harness asks before it edits");
+            bail!("`--pre-edit-hook` requires `--harness claude`: no other harness has such a hook");
         }
         let mut command = self.command.into_iter();
         let harness: Box<dyn Harness> = match (self.harness, command.next()) {
             (HarnessName::Claude, None) => Box::new(ClaudeHarness {
-                program: absolute(&self.claude_bin, &surroundings),
+                program: absolute(&self.claude_bin, &process),
                 model: self.model.clone(),
                 pre_edit,
             }),
-            (HarnessName::Claude, Some(_)) => bail!("a command after `--` goes with `--harness command`"),
+            (HarnessName::Claude, Some(_)) => bail!("a command after `--` requires `--harness command`"),
             (HarnessName::Command, Some(program)) => Box::new(CommandHarness {
                 program,
                 arguments: command.collect(),
             }),
-            (HarnessName::Command, None) => bail!("`--harness command` needs the command after `--`"),
+            (HarnessName::Command, None) => bail!("`--harness command` requires the command after `--`"),
         };
-        let directory = surroundings.directory;
+        let directory = process.directory;
         Ok(AgentOptions {
             harness,
             model: self.model,
-            environment: Environment::pick(surroundings.variables, &self.pass_env),
+            environment: Environment::pick(process.variables, &self.pass_env),
             directory: directory
                 .canonicalize()
                 .with_context(|| format!("finding {}", directory.display()))?,
@@ -217,28 +211,27 @@ impl AgentArguments {
     }
 }
 
-/// A path with a directory in it is meant from where `ralph` was started; a bare name is looked up in `PATH`.
-fn absolute(program: &OsString, surroundings: &Surroundings) -> OsString {
+/// A path with a directory is relative to the directory of this process; a bare name is searched in `PATH`.
+fn absolute(program: &OsString, process: &ProcessContext) -> OsString {
     let path = Path::new(program);
     if path.components().count() < 2 || path.is_absolute() {
         return program.clone();
     }
-    surroundings.directory.join(path).into()
+    process.directory.join(path).into()
 }
 
 impl RunArguments {
-    /// Whether the output is for programs.
     pub(crate) fn is_headless(&self) -> bool {
         self.agent.headless
     }
 
-    pub(crate) fn into_options(self, surroundings: Surroundings) -> anyhow::Result<RunOptions> {
+    pub(crate) fn into_options(self, process: ProcessContext) -> anyhow::Result<RunOptions> {
         let pre_edit = (!self.pre_edit_hook.is_empty()).then_some(PreEditHook {
             command: self.pre_edit_hook,
             limit: self.pre_edit_limit,
         });
         Ok(RunOptions {
-            agent: self.agent.into_options(surroundings, pre_edit)?,
+            agent: self.agent.into_options(process, pre_edit)?,
             spec: self.spec,
             iterations: (!self.all).then_some(self.iterations.get()),
             stuck_threshold: self.stuck_threshold.get(),
@@ -248,20 +241,23 @@ impl RunArguments {
 }
 
 impl SpecArguments {
-    /// Whether the output is for programs.
     pub(crate) fn is_headless(&self) -> bool {
         self.agent.headless
     }
 
-    pub(crate) fn into_options(self, surroundings: Surroundings) -> anyhow::Result<SpecOptions> {
+    pub(crate) fn into_options(self, process: ProcessContext) -> anyhow::Result<SpecOptions> {
+        let description = if self.description == "-" {
+            io::read_to_string(io::stdin()).context("reading the description from standard input")?
+        } else {
+            self.description
+        };
+        if description.trim().is_empty() {
+            bail!("the description is empty: describe what the checklist is for");
+        }
         Ok(SpecOptions {
-            agent: self.agent.into_options(surroundings, None)?,
+            agent: self.agent.into_options(process, None)?,
             spec: self.spec,
-            description: if self.description == "-" {
-                io::read_to_string(io::stdin()).context("reading the description from standard input")?
-            } else {
-                self.description
-            },
+            description,
         })
     }
 }

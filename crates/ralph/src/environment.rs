@@ -1,8 +1,8 @@
-//! What of our environment an agent gets to see: what is named here, and nothing else.
+//! The environment of an agent: the variables that are named here, and no others.
 
 use std::ffi::{OsStr, OsString};
 
-/// Variables that an agent gets where they are set.
+/// Variables that an agent gets if they are set.
 const NAMES: [&str; 21] = [
     "PATH",
     "HOME",
@@ -28,26 +28,25 @@ const NAMES: [&str; 21] = [
     "LOGNAME",
 ];
 
-/// Variables that an agent gets where their names begin so.
+/// Prefixes of variables that an agent gets if they are set.
 const PREFIXES: [&str; 4] = ["LC_", "CLAUDE_CODE_", "GIT_AUTHOR_", "GIT_COMMITTER_"];
 
-/// The few variables that our own calls of git need.
+/// Variables that git gets.
 const NAMES_FOR_GIT: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "TZ"];
 
-/// Values of variables that are named so never leave this process in an event or a line.
+/// Suffixes of variables whose values are redacted in the output.
 const SECRET_ENDINGS: [&str; 5] = ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_PASSPHRASE"];
 
-/// Shorter values are too likely to be part of an ordinary word.
+/// Shorter values are not redacted: they are likely to be part of an ordinary word.
 const SHORTEST_SECRET: usize = 8;
 
-/// The environment of the agents.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Environment {
     variables: Vec<(OsString, OsString)>,
 }
 
 impl Environment {
-    /// Picks from `all` the variables of the fixed list, and those named in `passed` (`--pass-env`).
+    /// Selects from `all` the variables of the fixed list and those named in `passed` (`--pass-env`).
     pub(crate) fn pick(all: impl IntoIterator<Item = (OsString, OsString)>, passed: &[String]) -> Self {
         let mut variables: Vec<_> = all
             .into_iter()
@@ -63,7 +62,7 @@ impl Environment {
         Self { variables }
     }
 
-    /// The same environment with a variable set, unless it is set already.
+    /// Sets a variable, unless it is set already.
     pub(crate) fn with_default(mut self, name: &str, value: &str) -> Self {
         if self.get(name).is_none() {
             self.variables.push((name.into(), value.into()));
@@ -71,7 +70,7 @@ impl Environment {
         self
     }
 
-    /// The part of it that our own calls of git get: no credential, and nothing that changes what git does.
+    /// The variables for git: no credential, and nothing that changes its behaviour.
     pub(crate) fn for_git(&self) -> Self {
         let variables = self.variables.iter();
         Self {
@@ -86,7 +85,7 @@ impl Environment {
         &self.variables
     }
 
-    /// The values that must not be shown.
+    /// The values to redact, the longest first.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let mut secrets: Vec<String> = self
             .variables
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_told_by_their_names() {
+    fn secrets_are_recognised_by_their_names() {
         assert_eq!(
             environment(&["GITHUB_TOKEN"]).secrets(),
             ["sk-ant-0123456789", "sk-ant-oat01-0123", "ghs_0123456789"]

@@ -1,4 +1,4 @@
-//! What `ralph` asks git. The repository is hostile: its configuration, its hooks and its objects come from an agent.
+//! Queries of git. The repository is untrusted: an agent writes its configuration, hooks and objects.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,21 +7,19 @@ use crate::environment::Environment;
 use crate::harness::CommandSpec;
 use crate::process::{Answer, AnswerError, answer};
 
-/// No question that is asked here takes longer on any repository that one would work in.
+/// Timeout of each query; none takes as long in a repository of realistic size.
 const LIMIT: Duration = Duration::from_secs(60);
-/// More new commits than this at one look are somebody else's, merged; the newest are told.
-const MOST_COMMITS: usize = 1000;
-/// Longest subject that is passed on, in characters.
+/// New commits that are reported from one query, the newest first; more than this are merged from elsewhere.
+const MAX_COMMITS: usize = 1000;
+/// Longest subject that is reported, in characters.
 const LONGEST_SUBJECT: usize = 500;
 
-/// Git in one working tree.
 #[derive(Debug)]
 pub(crate) struct Git {
     directory: PathBuf,
     environment: Environment,
 }
 
-/// Why git did not answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
     #[error("git did not run")]
@@ -47,7 +45,6 @@ impl Git {
         }
     }
 
-    /// Whether the directory is in a working tree.
     pub(crate) async fn is_work_tree(&self) -> Result<bool, GitError> {
         let answer = self.call(&["rev-parse", "--is-inside-work-tree"], "").await?;
         Ok(answer.is_success && answer.stdout.trim_ascii() == b"true")
@@ -59,7 +56,7 @@ impl Git {
             .call(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], "")
             .await?;
         if !answer.is_success {
-            // Quiet about an unborn branch, which is fine, and only about that.
+            // `--quiet` suppresses the message about an unborn branch only, which is no error.
             return if answer.stderr.is_empty() {
                 Ok(None)
             } else {
@@ -86,13 +83,9 @@ impl Git {
             .collect())
     }
 
-    /// The commits that lead to `head` and to none of `known`, the oldest first.
-    pub(crate) async fn commits_since(
-        &self,
-        known: &[String],
-        head: &str,
-    ) -> Result<Vec<NewCommit>, GitError> {
-        let limit = format!("--max-count={MOST_COMMITS}");
+    /// The ancestors of `head`, itself included, that are not those of `old`; the oldest first.
+    pub(crate) async fn commits_since(&self, old: &[String], head: &str) -> Result<Vec<NewCommit>, GitError> {
+        let limit = format!("--max-count={MAX_COMMITS}");
         let arguments = [
             "rev-list",
             "--reverse",
@@ -100,12 +93,12 @@ impl Git {
             "--encoding=UTF-8",
             "--format=tformat:%H %s",
             &limit,
-            // Hashes go to standard input: there may be more of them than arguments can hold.
+            // Through standard input, because there may be more hashes than arguments can hold.
             "--ignore-missing",
             "--stdin",
         ];
         let mut input = format!("{head}\n");
-        for hash in known {
+        for hash in old {
             input.push('^');
             input.push_str(hash);
             input.push('\n');
@@ -116,7 +109,7 @@ impl Git {
         }
         let output = String::from_utf8_lossy(&answer.stdout);
         let commits = output.lines().filter_map(|line| {
-            // The format adds a line `commit <hash>` before each of ours.
+            // `rev-list` adds a line `commit <hash>` before each formatted one.
             let (hash, subject) = line.split_once(' ')?;
             is_hash(hash).then(|| NewCommit {
                 hash: hash.to_owned(),
@@ -126,7 +119,7 @@ impl Git {
         Ok(commits.collect())
     }
 
-    /// Files with changes that are not committed, without `except` and what is below; at most `limit` of them.
+    /// At most `limit` files with uncommitted changes, without those at or below the paths `except`.
     pub(crate) async fn uncommitted(&self, except: &[&str], limit: usize) -> Result<Vec<String>, GitError> {
         let excluded: Vec<String> = except
             .iter()
@@ -152,8 +145,8 @@ impl Git {
     }
 
     async fn call(&self, arguments: &[&str], input: &str) -> Result<Answer, GitError> {
-        // What the repository configures as programs to run is switched off, as far as these questions could reach
-        // it. The rest (filters) would run as the agent does, with an environment that holds no credential.
+        // Programs that the repository's configuration names are switched off, as far as these queries would start them.
+        // Filters remain: they run as the agent's own commands do, with an environment without credentials.
         let safely = [
             "--no-pager",
             "--no-optional-locks",

@@ -1,4 +1,4 @@
-//! Harnesses: the programs that drive a coding agent, as argument lists and decoders. Nothing here does anything.
+//! Harnesses, the programs that drive a coding agent: their arguments and decoders. No I/O.
 
 pub(crate) mod claude;
 pub(crate) mod command;
@@ -10,12 +10,11 @@ use semver::Version;
 
 use crate::stream::Decoder;
 
-/// What an agent is started for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To change the files of the directory.
     Work,
-    /// To look at them and answer with a text.
+    /// To read them and answer with a text.
     Answer,
 }
 
@@ -28,25 +27,24 @@ pub(crate) struct CommandSpec {
     pub(crate) default_environment: Vec<(&'static str, &'static str)>,
 }
 
-/// A version that must be there before any work starts.
+/// A version that is checked before an agent is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VersionRequirement {
-    /// For people: `Claude Code`.
+    /// For people, as in `Claude Code`.
     pub(crate) name: &'static str,
-    /// Prints the version, first thing on its first line.
+    /// Prints the version as its first word.
     pub(crate) command: CommandSpec,
     pub(crate) minimum: Version,
-    /// What to do about a version that is too old, or a program that is not there.
+    /// What to do if the program is missing or too old.
     pub(crate) advice: &'static str,
 }
 
-/// How one kind of agent is started and understood. The prompt always goes to its standard input: arguments are
-/// limited to 128 KiB, and every user of the machine can read them.
+/// How one kind of agent is started and decoded. The prompt is written to its standard input, because arguments are
+/// limited to 128 KiB and visible to every user of the machine.
 pub(crate) trait Harness {
     /// As in `--harness` and in the event `started`.
     fn name(&self) -> &'static str;
 
-    /// What to check once before the first agent is started.
     fn version_requirement(&self) -> Option<VersionRequirement>;
 
     /// The agent's program and arguments.
@@ -55,6 +53,6 @@ pub(crate) trait Harness {
     /// A decoder for one run in `directory`, which is canonical.
     fn decoder(&self, directory: PathBuf) -> Box<dyn Decoder>;
 
-    /// Whether a run that worked always says so: then one that ends without a result, or has used no tokens, failed.
+    /// Whether every successful run reports a result. Then a run without a result, or without tokens, has failed.
     fn reports_result(&self) -> bool;
 }

@@ -1,12 +1,8 @@
-//! The loop: one fresh coding agent per iteration until every box of SPEC.md is ticked.
-//!
-//! `ralph` knows nothing of its caller but what `ralph-contract` says: events on standard output, exit codes, and the
-//! rules of SPEC.md. State lives in files and in git; an agent remembers nothing of the one before it.
-//!
-//! It runs on Linux, because ending every descendant of an agent takes a subreaper and `/proc`.
+#![doc = include_str!("../README.md")]
 
 mod agent;
 mod cli;
+mod descendants;
 mod environment;
 mod git;
 mod harness;
@@ -34,7 +30,7 @@ use clap::Parser as _;
 use ralph_contract::{Event, ExitCode, Failed, SpecGenerationFailed};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-use self::cli::{Arguments, Command, Surroundings};
+use self::cli::{Arguments, Command, ProcessContext};
 use self::output::Output;
 use self::stop::{Signals, Stop, StopReason};
 
@@ -48,8 +44,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::Error
         }),
         Err(error) => {
-            // Nobody can be told when printing fails. Clap's own exit code for wrong usage is our "iterations used up".
-            let _printed = error.print();
+            // If printing fails, the exit code is all that can be reported. Clap's own exit code for wrong usage, 2, means
+            // "iterations used up" here.
+            error.print().ok();
             if error.use_stderr() {
                 ExitCode::Error
             } else {
@@ -60,40 +57,40 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn command(command: Command) -> anyhow::Result<ExitCode> {
-    let surroundings = Surroundings {
+    let process = ProcessContext {
         directory: std::env::current_dir().context("finding the current directory")?,
         variables: std::env::vars_os().collect(),
     };
     match command {
         Command::Run(arguments) => {
-            let stage = Stage::new(arguments.is_headless(), &surroundings);
-            stage.perform(async {
-                match arguments.into_options(surroundings) {
+            let session = Session::new(arguments.is_headless(), &process);
+            session.run(async {
+                match arguments.into_options(process) {
                     Ok(options) => {
-                        let output = stage.output(options.agent.environment.secrets());
-                        run::run(&options, &output, &stage.stop).await
+                        let output = session.output(options.agent.environment.secrets());
+                        run::run(&options, &output, &session.stop).await
                     }
                     Err(error) => {
                         let error = format!("{error:#}");
-                        stage.output(Vec::new()).event(&Event::Failed(Failed { error }));
+                        session.output(Vec::new()).event(&Event::Failed(Failed { error }));
                         ExitCode::Error
                     }
                 }
             })
         }
         Command::Spec(arguments) => {
-            let stage = Stage::new(arguments.is_headless(), &surroundings);
-            stage.perform(async {
-                match arguments.into_options(surroundings) {
+            let session = Session::new(arguments.is_headless(), &process);
+            session.run(async {
+                match arguments.into_options(process) {
                     Ok(options) => {
-                        let output = stage.output(options.agent.environment.secrets());
-                        spec::spec(&options, &output, &stage.stop).await
+                        let output = session.output(options.agent.environment.secrets());
+                        spec::spec(&options, &output, &session.stop).await
                     }
                     Err(error) => {
                         let failed = SpecGenerationFailed {
                             error: format!("{error:#}"),
                         };
-                        stage
+                        session
                             .output(Vec::new())
                             .event(&Event::SpecGenerationFailed(failed));
                         ExitCode::Error
@@ -101,24 +98,24 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
                 }
             })
         }
-        Command::Validate(argument) => validate::validate(&surroundings.directory, argument.path.as_deref()),
-        Command::Init(argument) => init::init(&surroundings.directory, argument.path.as_deref()),
+        Command::Validate(argument) => validate::validate(&process.directory, argument.path.as_deref()),
+        Command::Init(argument) => init::init(&process.directory, argument.path.as_deref()),
     }
 }
 
-/// What a command that starts agents stands on.
-struct Stage {
+/// The runtime, signals and output of a command that starts agents.
+struct Session {
     stop: Stop,
     is_headless: bool,
     is_plain: bool,
 }
 
-impl Stage {
-    fn new(is_headless: bool, surroundings: &Surroundings) -> Self {
+impl Session {
+    fn new(is_headless: bool, process: &ProcessContext) -> Self {
         Self {
             stop: Stop::default(),
             is_headless,
-            is_plain: is_plain(&surroundings.variables),
+            is_plain: is_plain(&process.variables),
         }
     }
 
@@ -130,15 +127,15 @@ impl Stage {
         }
     }
 
-    /// Runs `work` to its end; signals become requests to stop.
-    fn perform(&self, work: impl Future<Output = ExitCode>) -> anyhow::Result<ExitCode> {
-        // One thread: it is the parent of every agent, and lives as long as we do.
+    /// Runs `work` to its end. Signals become requests to stop.
+    fn run(&self, work: impl Future<Output = ExitCode>) -> anyhow::Result<ExitCode> {
+        // One thread: it is the parent of every agent and must live as long as this process.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("starting the runtime")?;
         runtime.block_on(async {
-            let signals = Signals::install().context("taking over the signals")?;
+            let signals = Signals::install().context("installing the signal handlers")?;
             if self.is_headless {
                 end_with_parent(&self.stop)?;
             }
@@ -150,22 +147,22 @@ impl Stage {
     }
 }
 
-/// Asks the kernel for SIGTERM when our parent dies, even of SIGKILL: it would otherwise leave the agent running.
+/// Asks the kernel for SIGTERM when the parent process dies, even by SIGKILL: the agent would be left running otherwise.
 ///
-/// The kernel means the parent's *thread*: whoever starts `ralph --headless` does so from a thread that lives as long
-/// as it wants the run to last. And it notes the request at *our* thread, which is why this runs on the main one.
+/// The kernel means the *thread* that started this process, so `ralph --headless` must be started from a thread that
+/// lives as long as the run. The request belongs to the calling thread, which is why this must run on the main thread.
 fn end_with_parent(stop: &Stop) -> anyhow::Result<()> {
     let parent = getppid();
     set_parent_process_death_signal(Some(Signal::TERM))
         .context("asking for a signal when the parent dies")?;
     if getppid() != parent {
-        // It died before we asked.
+        // It died before the request.
         stop.request(StopReason::Signal("SIGTERM"));
     }
     Ok(())
 }
 
-/// Whether the environment asks for text without colours: <https://no-color.org>, or a terminal that has none.
+/// Whether the environment asks for text without colours: <https://no-color.org>, or a terminal without colours.
 fn is_plain(variables: &[(OsString, OsString)]) -> bool {
     variables.iter().any(|(name, value)| {
         (name == OsStr::new("NO_COLOR") && !value.is_empty())

@@ -1,18 +1,18 @@
-//! Bytes from a pipe, to lines: split first, bounded, decoded last.
+//! Splits bytes from a pipe into lines of bounded size, and decodes them after the split.
 
-/// One line, without its line ending.
+/// One line without its line ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutputLine {
-    /// What was kept of it; bytes that are not UTF-8 became replacement characters.
+    /// Bytes that are not UTF-8 are replaced with U+FFFD.
     pub(crate) text: String,
-    /// How many bytes at its end were dropped, because it was longer than the limit.
+    /// Number of bytes at its end that were beyond the limit.
     pub(crate) dropped_bytes: u64,
 }
 
-/// Cuts a stream of bytes into lines at `\n`, however the bytes are chunked.
+/// Splits a stream of bytes at `\n`, independent of its chunks.
 ///
-/// Splitting comes before decoding, because a chunk may end in the middle of a character. Of each line at most
-/// `limit` bytes are held, so that a line without an end costs no more memory than that.
+/// Splitting comes before decoding, because a chunk may end in the middle of a character. At most `limit` bytes of a line
+/// are held in memory.
 #[derive(Debug)]
 pub(crate) struct LineSplitter {
     limit: usize,
@@ -21,7 +21,7 @@ pub(crate) struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// The limit for the output of an agent: 1 MiB, which is more than any event that is acted on needs.
+    /// 1 MiB, which is larger than any event that is evaluated.
     pub(crate) const DEFAULT_LIMIT: usize = 1024 * 1024;
 
     pub(crate) fn new(limit: usize) -> Self {
@@ -32,7 +32,7 @@ impl LineSplitter {
         }
     }
 
-    /// Takes the next bytes and hands each line that they complete to `sink`, in order.
+    /// Adds bytes, and passes each line that they complete to `sink`.
     pub(crate) fn push(&mut self, mut bytes: &[u8], mut sink: impl FnMut(OutputLine)) {
         while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
             self.keep(&bytes[..end]);
@@ -42,7 +42,7 @@ impl LineSplitter {
         self.keep(bytes);
     }
 
-    /// The last line, where the stream ended without a line ending.
+    /// The last line, if the stream ended without a line ending.
     pub(crate) fn finish(mut self) -> Option<OutputLine> {
         (!self.kept.is_empty()).then(|| self.take())
     }
@@ -64,7 +64,7 @@ impl LineSplitter {
             dropped_bytes: self.dropped_bytes,
         };
         self.kept.clear();
-        // A single long line must not hold its memory for the rest of the run.
+        // Releases the memory of a long line.
         self.kept.shrink_to(64 * 1024);
         self.dropped_bytes = 0;
         line

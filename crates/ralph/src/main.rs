@@ -1,4 +1,4 @@
-//! The loop: one fresh coding agent per iteration until every box of SPEC.md is ticked.
+//! The program `ralph`.
 
 use std::process::ExitCode;
 

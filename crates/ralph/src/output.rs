@@ -1,7 +1,7 @@
-//! Everything that `ralph` writes to standard output: JSON lines for programs, text for people. One writer, flushed
-//! at every line.
+//! The only writer to standard output: JSON lines for programs, text for people, flushed after each line.
 
 mod human;
+mod terminal;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
@@ -12,24 +12,24 @@ use self::human::Human;
 use crate::stop::{Stop, StopReason};
 use crate::stream::ToolUse;
 
-/// The one writer. When standard output is closed it asks the run to stop, and swallows what comes after.
+/// Writes events. When standard output is closed, it requests a stop and discards further events.
 pub(crate) struct Output<'a> {
     form: Form,
-    /// Values that are replaced wherever they turn up, the longest first.
+    /// Values that are redacted, the longest first.
     secrets: Vec<String>,
     stop: &'a Stop,
 }
 
 enum Form {
     Headless {
-        /// Has the key of this run's digests.
+        /// The random key of this run's digests.
         digests: RandomState,
     },
     Human(Human),
 }
 
 impl<'a> Output<'a> {
-    /// JSON lines: one event of the contract each.
+    /// One event of the contract per line.
     pub(crate) fn headless(secrets: Vec<String>, stop: &'a Stop) -> Self {
         Self {
             form: Form::Headless {
@@ -40,7 +40,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Text; with a spinner on a terminal, and with colours there unless `is_plain`.
+    /// Text for people. On a terminal with a spinner, and with colours unless `is_plain`.
     pub(crate) fn human(is_plain: bool, secrets: Vec<String>, stop: &'a Stop) -> Self {
         Self {
             form: Form::Human(Human::new(is_plain)),
@@ -49,7 +49,6 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Reports an event of the contract.
     pub(crate) fn event(&self, event: &Event) {
         match &self.form {
             Form::Headless { .. } => self.write(&to_line(event)),
@@ -61,7 +60,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Reports a warning that is about no files.
+    /// Reports a warning that concerns no files.
     pub(crate) fn warn(&self, kind: WarningKind, message: impl Into<String>) {
         self.event(&Event::Warning(Warning {
             kind,
@@ -71,7 +70,7 @@ impl<'a> Output<'a> {
         }));
     }
 
-    /// Reports a tool call; people see more of it than the contract carries.
+    /// Reports a tool call. People see more of it than the event contains.
     pub(crate) fn tool(&self, tool: &ToolUse) {
         match &self.form {
             Form::Headless { digests } => self.event(&Event::Tool(ralph_contract::Tool {
@@ -83,14 +82,14 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// For people: which task an iteration is about.
+    /// For people only: the task of an iteration.
     pub(crate) fn task(&self, n: u32, task: &Task) {
         if let Form::Human(human) = &self.form {
             self.write(&human.task(n, task));
         }
     }
 
-    /// For people: what the agent or its harness says.
+    /// For people only: text of the agent or its harness.
     pub(crate) fn remark(&self, text: &str) {
         if let Form::Human(human) = &self.form
             && let Some(text) = human.remark(text)
@@ -126,9 +125,10 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     write_and_flush(&format!("{text}\n"))
 }
 
-/// Prints an error for people. Nobody can be told when that fails.
+/// Prints an error for people.
 pub(crate) fn print_error(error: &anyhow::Error) {
-    let _written = writeln!(io::stderr(), "ralph: {error:#}");
+    // If this fails, the exit code is all that can be reported.
+    writeln!(io::stderr(), "ralph: {error:#}").ok();
 }
 
 fn write_and_flush(text: &str) -> io::Result<()> {

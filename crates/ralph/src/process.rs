@@ -1,6 +1,4 @@
-//! Child processes: started with a cleared environment in a group of their own, and ended for certain.
-
-pub(crate) mod descendants;
+//! Starting programs, with a cleared environment and a process group of their own.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +13,7 @@ use tokio::time::timeout;
 use crate::environment::Environment;
 use crate::harness::CommandSpec;
 
-/// The longest answer of a program that is read, in bytes.
+/// Largest output of a program that is accepted, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// A program that could not be started.
@@ -45,7 +43,7 @@ pub(crate) fn spawn(
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Signals from a terminal are for us: we end the agent in our own order.
+        // Signals from a terminal must not reach the agent directly: it is terminated in a fixed order.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -55,31 +53,24 @@ pub(crate) fn spawn(
         })
 }
 
-/// The number of a child that was not waited for yet.
-pub(crate) fn pid_of(child: &Child) -> Option<Pid> {
-    child
-        .id()
-        .and_then(|id| i32::try_from(id).ok())
-        .and_then(Pid::from_raw)
-}
-
-/// Signals the process group of a child that was started with [`spawn`] and was not waited for yet.
+/// Signals the process group of a child that was started with [`spawn`] and is not reaped yet.
 pub(crate) fn signal_group(child: &Child, signal: Signal) {
-    if let Some(leader) = pid_of(child) {
-        // Fails only when the group is gone, which is what was wanted.
-        let _sent = kill_process_group(leader, signal);
+    let leader = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    if let Some(leader) = leader {
+        // Fails only if the group is gone already.
+        kill_process_group(leader, signal).ok();
     }
 }
 
 /// Writes all of `text` to a child's standard input and closes it.
 pub(crate) async fn feed(stdin: Option<ChildStdin>, text: &str) {
     if let Some(mut stdin) = stdin {
-        // A program that does not read what it gets has its reasons, and may end before it is all written.
-        let _written = stdin.write_all(text.as_bytes()).await;
+        // A program may exit without having read all of its input.
+        stdin.write_all(text.as_bytes()).await.ok();
     }
 }
 
-/// Output of a program that was called for an answer.
+/// The output of a program that ran to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) is_success: bool,
@@ -87,7 +78,7 @@ pub(crate) struct Answer {
     pub(crate) stderr: String,
 }
 
-/// Why a program that was called for an answer gave none.
+/// Why a program could not be run to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AnswerError {
     #[error(transparent)]
@@ -96,11 +87,11 @@ pub(crate) enum AnswerError {
     Read { program: String, source: io::Error },
     #[error("`{program}` printed more than {LONGEST_ANSWER} bytes")]
     TooMuch { program: String },
-    #[error("`{program}` did not end within {} s", .limit.as_secs())]
+    #[error("`{program}` did not exit within {} s", .limit.as_secs())]
     Timeout { program: String, limit: Duration },
 }
 
-/// Runs a program to its end and returns what it printed; it is killed when it takes longer than `limit`.
+/// Runs a program to its end and returns its output. It is killed if it takes longer than `limit`.
 pub(crate) async fn answer(
     spec: &CommandSpec,
     environment: &Environment,
@@ -120,7 +111,7 @@ pub(crate) async fn answer(
         let (stdout, stderr, ()) = tokio::join!(read(stdout), read(stderr), feed(stdin, input));
         let (stdout, stderr) = (stdout?, stderr?);
         let is_too_much = stdout.len().max(stderr.len()) > LONGEST_ANSWER;
-        // Whoever has more to say is not waited for.
+        // A program whose output is refused anyway is not waited for.
         let status = if is_too_much {
             None
         } else {
@@ -128,7 +119,7 @@ pub(crate) async fn answer(
         };
         io::Result::Ok((status, stdout, stderr))
     };
-    // The child is killed when it drops.
+    // Dropping the child kills it.
     let (status, stdout, stderr) = timeout(limit, run)
         .await
         .map_err(|_| AnswerError::Timeout {
@@ -147,7 +138,7 @@ pub(crate) async fn answer(
     })
 }
 
-/// Reads to the end, or a little more than is accepted.
+/// Reads to the end, or one byte more than is accepted.
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {

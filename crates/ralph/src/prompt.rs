@@ -1,6 +1,4 @@
-//! Prompts: templates in `prompts/`, filled from structs.
-
-use std::fmt::Write as _;
+//! Prompts: the templates in `prompts/`, filled from structs.
 
 use ralph_contract::{Task, files};
 
@@ -9,13 +7,13 @@ const LEARNINGS: &str = include_str!("../prompts/learnings.md");
 const SPEC: &str = include_str!("../prompts/spec.md");
 const FEEDBACK: &str = include_str!("../prompts/feedback.md");
 
-/// What an agent is told that is to do one task.
+/// The prompt for one task.
 #[derive(Debug)]
 pub(crate) struct IterationPrompt<'a> {
-    /// As the agent finds it from the working directory.
+    /// Relative to the working directory, or absolute.
     pub(crate) spec_path: &'a str,
     pub(crate) task: &'a Task,
-    /// What earlier runs learned, where there is a file with that.
+    /// The learnings of earlier runs, if any.
     pub(crate) learnings: Option<&'a str>,
 }
 
@@ -31,8 +29,8 @@ impl IterationPrompt<'_> {
             wanted.push('\n');
         }
         for detail in &task.details {
-            // Writing to a string cannot fail.
-            let _written = write!(wanted, "\n- {detail}");
+            wanted.push_str("\n- ");
+            wanted.push_str(detail);
         }
         let learnings = learnings.map_or_else(String::new, |learnings| {
             fill(
@@ -53,11 +51,11 @@ impl IterationPrompt<'_> {
     }
 }
 
-/// What an agent is told that is to write a SPEC.md.
+/// The prompt for writing a SPEC.md.
 #[derive(Debug)]
 pub(crate) struct SpecPrompt<'a> {
     pub(crate) description: &'a str,
-    /// The last answer, and what is wrong with it.
+    /// The last answer and its violations.
     pub(crate) refused: Option<(&'a str, &'a [String])>,
 }
 
@@ -80,7 +78,7 @@ impl SpecPrompt<'_> {
     }
 }
 
-/// Foreign text as a Markdown quotation: every line is marked, so that no text can end its own quotation.
+/// Untrusted text as a Markdown quotation. Every line is marked, so that the text cannot end its own quotation.
 fn quoted(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let line = line.trim_end();
@@ -93,7 +91,7 @@ fn quoted(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Replaces each `{{name}}` of a template in one pass, so that nothing is looked for in the values.
+/// Replaces each `{{name}}` of a template in one pass, so that the values themselves are not expanded.
 fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
@@ -122,7 +120,7 @@ mod tests {
     const DOCUMENT: &str = "# Users\n\n- [x] Model\n- [ ] Add `login` endpoint\n  - Returns 401 on {{task}}\n  - POST /auth/login\n";
 
     #[test]
-    fn an_agent_is_told_the_path_the_task_and_the_rules() {
+    fn the_prompt_contains_the_path_the_task_and_the_rules() {
         let document = SpecDocument::parse(DOCUMENT);
         let prompt = IterationPrompt {
             spec_path: "SPEC.md",
@@ -133,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn without_learnings_nothing_is_said_of_them() {
+    fn the_prompt_mentions_learnings_only_if_there_are_some() {
         let document = SpecDocument::parse(DOCUMENT);
         let prompt = IterationPrompt {
             spec_path: ".ai/SPEC.md",

@@ -1,5 +1,5 @@
-//! Trouble that is the model provider's and not the task's: the caller waits and tries again, and no iteration is
-//! spent on it.
+//! Problems of the model provider, which are not the task's fault: the run ends without spending another iteration, and the
+//! caller retries later.
 
 mod reset;
 
@@ -8,32 +8,30 @@ use ralph_contract::{Warning, WarningKind};
 
 use self::reset::reset_time;
 
-/// What kind of trouble the model provider has, or has with us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TroubleKind {
-    /// It limits us: 429, the plan's usage limit, no credit left. Waiting helps.
+    /// Limited: 429, the usage limit of the plan, no credit left. Waiting helps.
     Limited,
-    /// It is away: 529, another 5xx, no connection. Waiting helps.
+    /// 529, another 5xx, no connection. Waiting helps.
     Unavailable,
-    /// It refuses our credentials. Waiting does not help.
+    /// The credentials are refused. Waiting does not help.
     Refused,
 }
 
-/// Trouble and what the harness says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) kind: TroubleKind,
     pub(crate) message: String,
-    /// When the limit ends, where it says so.
+    /// The reset time of the limit, if it is known.
     pub(crate) resets_at: Option<DateTime<Utc>>,
 }
 
 impl Trouble {
-    /// Reads an error of the harness: the HTTP status of the model API where there was one, the harness's own name
-    /// for what went wrong, and its words. `None` where the provider is not to blame.
+    /// Classifies an error of the harness by the HTTP status of the model API, if any, the harness's error code, and the
+    /// message. `None` if the provider is not the cause.
     ///
-    /// The words are looked at last, and only for what has no status: harnesses word errors differently in each
-    /// version, and an agent's own text must not end a run.
+    /// The message is used last, and only without a status: its wording differs between versions, and an agent's own text
+    /// must not end a run.
     pub(crate) fn of_error(status: Option<u16>, code: Option<&str>, message: &str) -> Option<Self> {
         let kind = match (status, code) {
             // Before the status: a lack of credit comes as 400.
@@ -46,7 +44,7 @@ impl Trouble {
             (None, Some("authentication_failed" | "oauth_org_not_allowed" | "account_on_hold")) => {
                 TroubleKind::Refused
             }
-            (None, _) => Self::kind_by_words(message)?,
+            (None, _) => Self::kind_by_message(message)?,
         };
         Some(Self {
             kind,
@@ -55,7 +53,7 @@ impl Trouble {
         })
     }
 
-    /// The same trouble, where its end is known from elsewhere than from its words.
+    /// Sets the reset time, if it is known from another source than the message.
     pub(crate) fn ending_at(mut self, resets_at: Option<DateTime<Utc>>) -> Self {
         if self.kind == TroubleKind::Limited {
             self.resets_at = resets_at.or(self.resets_at);
@@ -63,7 +61,7 @@ impl Trouble {
         self
     }
 
-    fn kind_by_words(message: &str) -> Option<TroubleKind> {
+    fn kind_by_message(message: &str) -> Option<TroubleKind> {
         const LIMITED: [&str; 5] = [
             "limit reached",
             "hit your limit",
@@ -91,7 +89,6 @@ impl Trouble {
         }
     }
 
-    /// The warning that goes before the end of the run.
     pub(crate) fn warning(&self) -> Warning {
         Warning {
             kind: match self.kind {
@@ -107,12 +104,11 @@ impl Trouble {
         }
     }
 
-    /// The error of the run.
     pub(crate) fn summary(&self) -> String {
         let what = match self.kind {
-            TroubleKind::Limited => "the model provider limits us",
-            TroubleKind::Unavailable => "the model provider is away",
-            TroubleKind::Refused => "the model provider refuses our credentials",
+            TroubleKind::Limited => "the model provider limits requests",
+            TroubleKind::Unavailable => "the model provider is unavailable",
+            TroubleKind::Refused => "the model provider refuses the credentials",
         };
         format!("{what}: {}", self.message)
     }
@@ -127,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_tells_whose_trouble_it_is() {
+    fn the_http_status_decides_whether_the_provider_is_the_cause() {
         assert_eq!(kind(Some(429), None, ""), Some(TroubleKind::Limited));
         assert_eq!(kind(Some(529), None, ""), Some(TroubleKind::Unavailable));
         assert_eq!(kind(Some(503), None, ""), Some(TroubleKind::Unavailable));
@@ -143,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn words_decide_where_there_is_no_status() {
+    fn the_message_decides_if_there_is_no_status() {
         for limit in [
             "Claude AI usage limit reached|1762952400",
             "You've hit your limit · resets 8pm (Europe/Berlin)",

@@ -1,26 +1,26 @@
-//! What an agent's output and its end mean to the caller, told as events.
+//! Turns the output of an agent into events.
 
 use std::collections::{BTreeMap, HashSet};
 
 use ralph_contract::{Event, IterationStats, ToolKind, WarningKind};
 
+use crate::descendants::LeftRunning;
 use crate::lines::LineSplitter;
 use crate::output::Output;
-use crate::process::descendants::Leftovers;
 use crate::provider::Trouble;
 use crate::stream::Signal;
 use crate::supervise::Outcome;
 use crate::text::{counted, shortened};
 
-/// Events that do not fit are told one by one up to this number in each run of an agent.
-const TOLD_MISFITS: u64 = 10;
-/// How much of the name of an unknown kind of event is told, in bytes.
-const TOLD_OF_A_KIND: usize = 100;
+/// Misfits that are reported one by one in each run of an agent; the rest are counted.
+const MAX_REPORTED_MISFITS: u64 = 10;
+/// Longest name of an unknown kind of event that is reported, in bytes.
+const MAX_KIND_BYTES: usize = 100;
 
-/// Tells of one agent after the other.
+/// Reports one agent after the other.
 pub(crate) struct Reporter<'a> {
     output: &'a Output<'a>,
-    /// Kinds of events that were told as unknown already.
+    /// Kinds of events that were reported as unknown already.
     unknown_kinds: HashSet<String>,
     misfits: u64,
     counts: IterationStats,
@@ -36,7 +36,6 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Tells of a signal while the agent works.
     pub(crate) fn signal(&mut self, signal: &Signal) {
         match signal {
             Signal::Tool(tool) => {
@@ -56,21 +55,21 @@ impl<'a> Reporter<'a> {
             }
             Signal::Unknown { kind } => {
                 if self.unknown_kinds.insert(kind.clone()) {
-                    let kind = shortened(kind, TOLD_OF_A_KIND);
+                    let kind = shortened(kind, MAX_KIND_BYTES);
                     self.output.warn(
                         WarningKind::UnknownHarnessEvent,
-                        format!(
-                            "the harness sent an event of a kind that this build does not know: `{kind}`"
-                        ),
+                        format!("the harness sent an event of an unknown kind: `{kind}`"),
                     );
                 }
             }
             Signal::Misfit { kind, error, start } => {
                 self.misfits += 1;
-                if self.misfits <= TOLD_MISFITS {
+                if self.misfits <= MAX_REPORTED_MISFITS {
                     self.output.warn(
                         WarningKind::HarnessMisfit,
-                        format!("the harness sent `{kind}` in a form that does not fit ({error}): {start}"),
+                        format!(
+                            "the harness sent an event `{kind}` with an unexpected body ({error}): {start}"
+                        ),
                     );
                 }
             }
@@ -78,16 +77,19 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Tells that the model provider is to blame for what comes next.
+    /// Reports a problem of the model provider.
     pub(crate) fn trouble(&self, trouble: &Trouble) {
         self.output.event(&Event::Warning(trouble.warning()));
     }
 
-    /// Tells of what is known only when all is over, and gives back the tool calls that were counted.
+    /// Reports what is known only after the run, and returns the counted tool calls.
     pub(crate) fn finish(&mut self, outcome: &Outcome) -> IterationStats {
-        let more = std::mem::take(&mut self.misfits).saturating_sub(TOLD_MISFITS);
+        let more = std::mem::take(&mut self.misfits).saturating_sub(MAX_REPORTED_MISFITS);
         if more > 0 {
-            let message = format!("the harness sent {} more that do not fit", counted(more, "event"));
+            let message = format!(
+                "the harness sent {} more with an unexpected body",
+                counted(more, "event")
+            );
             self.output.warn(WarningKind::HarnessMisfit, message);
         }
         if outcome.cut_lines > 0 {
@@ -99,28 +101,28 @@ impl<'a> Reporter<'a> {
             );
             self.output.warn(WarningKind::OutputTruncated, message);
         }
-        if !outcome.leftovers.names.is_empty() {
-            let message = leftovers_text(&outcome.leftovers);
+        if !outcome.left_running.names.is_empty() {
+            let message = left_running_text(&outcome.left_running);
             self.output.warn(WarningKind::LeftoverProcesses, message);
         }
         std::mem::take(&mut self.counts)
     }
 }
 
-fn leftovers_text(leftovers: &Leftovers) -> String {
-    let Leftovers { names, unkillable } = leftovers;
+fn left_running_text(left_running: &LeftRunning) -> String {
+    let LeftRunning { names, unkillable } = left_running;
     let count = counted(names.len() as u64, "process");
     let mut text = format!(
-        "{count} outlived the agent and had to be ended: {}",
+        "{count} outlived the agent and had to be terminated: {}",
         grouped(names)
     );
     if !unkillable.is_empty() {
-        text += &format!("; these did not end: {}", grouped(unkillable));
+        text += &format!("; these survived SIGKILL: {}", grouped(unkillable));
     }
     text
 }
 
-/// Names in order, each once, with how often it is there.
+/// Names in order, each once, with its count.
 fn grouped(names: &[String]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for name in names {
@@ -139,13 +141,13 @@ mod tests {
 
     #[test]
     fn programs_are_named_once_each() {
-        let leftovers = Leftovers {
+        let left_running = LeftRunning {
             names: ["sleep", "node", "sleep"].map(str::to_owned).to_vec(),
             unkillable: vec!["node".to_owned()],
         };
         assert_eq!(
-            leftovers_text(&leftovers),
-            "3 processes outlived the agent and had to be ended: node, sleep (2 times); these did not end: node"
+            left_running_text(&left_running),
+            "3 processes outlived the agent and had to be terminated: node, sleep (2 times); these survived SIGKILL: node"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `ralph run`: one fresh agent per iteration, until every box of SPEC.md is ticked.
+//! `ralph run`: one fresh agent per iteration until every box of SPEC.md is ticked.
 
 mod ending;
 mod iteration;
@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use chrono::{SecondsFormat, Utc};
-use ralph_contract::{Complete, Event, ExitCode, Failed, SpecDocument, Started, Stuck, files};
+use process_tree::Subreaper;
+use ralph_contract::{
+    Complete, Event, ExitCode, Failed, NotSubmittable, SpecDocument, Started, Stuck, files,
+};
 use tokio::time::Instant;
 
 use self::ending::{Decision, Ending, Tally};
@@ -18,7 +21,6 @@ use self::progress::Progress;
 use crate::agent::AgentOptions;
 use crate::git::Git;
 use crate::output::Output;
-use crate::process::descendants::Reaper;
 use crate::report::Reporter;
 use crate::spec_file::{FileError, SpecFile, read_text};
 use crate::stop::Stop;
@@ -27,20 +29,19 @@ use crate::text::{as_u32, counted};
 /// Largest `.ai/stuck.md` that is read, in bytes.
 const LARGEST_STUCK: usize = 64 * 1024;
 
-/// What `ralph run` was asked to do.
 pub(crate) struct RunOptions {
     pub(crate) agent: AgentOptions,
-    /// SPEC.md, where it was named.
+    /// The path of SPEC.md, if it was given.
     pub(crate) spec: Option<String>,
-    /// At most so many iterations; `None` for as many as it takes.
+    /// The maximum; `None` for no limit.
     pub(crate) iterations: Option<u32>,
-    /// So many iterations in a row without progress are the end.
+    /// Iterations in a row without progress after which the run is stuck.
     pub(crate) stuck_threshold: u32,
-    /// How often SPEC.md and git are looked at while the agent works.
+    /// Interval at which SPEC.md and git are read while the agent works.
     pub(crate) watch_period: Duration,
 }
 
-/// Runs the loop and reports how it ended.
+/// Runs the loop and reports its outcome.
 pub(crate) async fn run(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> ExitCode {
     let started = Instant::now();
     let ending = Box::pin(iterate(options, output, stop)).await;
@@ -78,8 +79,8 @@ pub(crate) async fn run(options: &RunOptions, output: &Output<'_>, stop: &Stop) 
 }
 
 async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyhow::Result<Ending> {
-    // First of all: whatever we start from here on is found again.
-    let reaper = Reaper::new().context("becoming the reaper of every descendant")?;
+    // Before anything is started, so that every descendant is found.
+    let subreaper = Subreaper::install().context("becoming a subreaper")?;
     let mut progress = begin(options).await?;
     let tasks = progress.document().tasks().len();
     if !progress.document().is_complete() {
@@ -95,7 +96,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
     let mut iterations = Iterations {
         options: &options.agent,
         watch_period: options.watch_period,
-        reaper: &reaper,
+        subreaper: &subreaper,
         reporter: Reporter::new(output),
         output,
         stop,
@@ -119,7 +120,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
             let limit = counted(u64::from(tally.iterations()), "iteration");
             let open = progress.document().open_tasks().count();
             return Ok(Ending::IterationsUsedUp {
-                error: format!("the limit of {limit} is reached, and {open} of {tasks} tasks are open"),
+                error: format!("the limit of {limit} is reached with {open} of {tasks} tasks open"),
             });
         }
         let n = tally.iterations() + 1;
@@ -142,18 +143,23 @@ async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
     let spec_file = SpecFile::locate(&agent.directory, options.spec.as_deref());
     let shown = spec_file.shown();
     let Some(text) = spec_file.read()? else {
-        bail!("there is no {shown}; `ralph init` or `ralph spec` make one");
+        bail!("{shown} does not exist; `ralph init` writes a template, `ralph spec` one from a description");
     };
     let document = SpecDocument::parse(text);
     if document.tasks().is_empty() {
-        bail!("there is no task in {shown}; `ralph validate` says what it should look like");
+        bail!("{shown} has no tasks; `ralph validate` reports what is missing");
+    }
+    if let Err(error @ NotSubmittable::Placeholder { .. }) = document.check_submittable() {
+        return Err(anyhow!(error).context(format!("{shown} is not ready")));
     }
     let git = Git::new(&agent.directory, &agent.environment);
-    if !git.is_work_tree().await.context("looking for a git repository")? {
+    if !git.is_work_tree().await.context("finding the git repository")? {
         let directory = agent.directory.display();
-        bail!("{directory} is not in a git working tree, where commits could be told; `git init` makes one");
+        bail!(
+            "{directory} is not in a git working tree, which is needed to recognise commits; `git init` creates one"
+        );
     }
-    // What an earlier run could not go on with says nothing about this one.
+    // The file of an earlier run does not apply to this one.
     match fs::remove_file(agent.directory.join(files::STUCK)) {
         Err(error)
             if error.kind() != std::io::ErrorKind::NotFound
@@ -165,16 +171,16 @@ async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
     }
     Progress::begin(git, spec_file, document)
         .await
-        .context("looking at the commits that are there")
+        .context("reading the existing commits")
 }
 
-/// What the agent wrote about why it cannot go on, if it did.
+/// The reason that the agent gave for being stuck, if it did.
 fn stuck_reason(agent: &AgentOptions) -> anyhow::Result<Option<String>> {
     let reason = match read_text(&agent.directory.join(files::STUCK), LARGEST_STUCK) {
         Ok(reason) => reason,
         Err(error @ FileError::Read { .. }) => return Err(error.into()),
-        // It is there, so that the agent is stuck; its reason is lost.
-        Err(error) => Some(format!("the agent says that it cannot go on, but {error}")),
+        // The file exists, so the agent is stuck; its reason cannot be read.
+        Err(error) => Some(format!("the agent reported that it is stuck, but {error}")),
     };
     Ok(reason
         .map(|reason| reason.trim().to_owned())

@@ -1,6 +1,7 @@
-//! `ralph spec`: a SPEC.md from a description, written by an agent and checked against the conventions.
+//! `ralph spec`: has an agent write a SPEC.md from a description, and checks it against the conventions.
 
 use anyhow::{Context as _, bail};
+use process_tree::Subreaper;
 use ralph_contract::{
     Event, ExitCode, MAX_SPEC_BYTES, SpecDocument, SpecGenerationComplete, SpecGenerationFailed,
 };
@@ -8,7 +9,6 @@ use ralph_contract::{
 use crate::agent::AgentOptions;
 use crate::harness::Purpose;
 use crate::output::Output;
-use crate::process::descendants::Reaper;
 use crate::prompt::SpecPrompt;
 use crate::report::Reporter;
 use crate::spec_file::SpecFile;
@@ -18,24 +18,22 @@ use crate::supervise::Agent;
 use crate::text::as_u32;
 use crate::verdict::Verdict;
 
-/// How often an agent is asked before its last answer is taken as it is.
+/// Answers that are requested before the last one is used as it is.
 const ROUNDS: u32 = 3;
 
-/// What `ralph spec` was asked to do.
 pub(crate) struct SpecOptions {
     pub(crate) agent: AgentOptions,
-    /// Where to write it.
+    /// The path to write to.
     pub(crate) spec: String,
     pub(crate) description: String,
 }
 
-/// A checklist that was written.
 struct Written {
     document: SpecDocument,
     violations: Vec<String>,
 }
 
-/// Writes the checklist and reports how it went.
+/// Writes the checklist and reports the outcome.
 pub(crate) async fn spec(options: &SpecOptions, output: &Output<'_>, stop: &Stop) -> ExitCode {
     output.event(&Event::SpecGenerationStarted);
     match Box::pin(generate(options, output, stop)).await {
@@ -63,11 +61,11 @@ pub(crate) async fn spec(options: &SpecOptions, output: &Output<'_>, stop: &Stop
 }
 
 async fn generate(options: &SpecOptions, output: &Output<'_>, stop: &Stop) -> anyhow::Result<Written> {
-    let reaper = Reaper::new().context("becoming the reaper of every descendant")?;
+    let subreaper = Subreaper::install().context("becoming a subreaper")?;
     let file = SpecFile::locate(&options.agent.directory, Some(&options.spec));
     if file.exists() {
         bail!(
-            "{} is there already: move it away, or name another file with `--spec`",
+            "{} exists already: move it away, or name another file with `--spec`",
             file.shown()
         );
     }
@@ -81,7 +79,7 @@ async fn generate(options: &SpecOptions, output: &Output<'_>, stop: &Stop) -> an
                 .as_ref()
                 .map(|last| (last.document.as_str(), last.violations.as_slice())),
         };
-        let answer = ask(&options.agent, &prompt.render(), &reaper, &mut reporter, stop).await?;
+        let answer = ask(&options.agent, &prompt.render(), &subreaper, &mut reporter, stop).await?;
         let document = SpecDocument::parse(checklist_in(&answer));
         let violations = reasons_against(&document);
         let is_good = violations.is_empty();
@@ -94,10 +92,10 @@ async fn generate(options: &SpecOptions, output: &Output<'_>, stop: &Stop) -> an
         }
     }
     let last = last.context("asking the agent")?;
-    // What can be worked on is worth keeping: a person mends it faster than they write a new one.
+    // A checklist with violations is kept: correcting it is less work than writing a new one.
     last.document
         .check_submittable()
-        .with_context(|| format!("no answer of {ROUNDS} was a checklist"))?;
+        .with_context(|| format!("none of {ROUNDS} answers was a checklist"))?;
     file.write(&last.document)?;
     Ok(last)
 }
@@ -112,11 +110,11 @@ fn reasons_against(document: &SpecDocument) -> Vec<String> {
     reasons
 }
 
-/// Asks a fresh agent and returns its last words: the result where the harness reports one, else all it printed.
+/// Asks a fresh agent and returns its answer: the result if the harness reports one, otherwise all of its output.
 async fn ask(
     options: &AgentOptions,
     prompt: &str,
-    reaper: &Reaper,
+    subreaper: &Subreaper,
     reporter: &mut Reporter<'_>,
     stop: &Stop,
 ) -> anyhow::Result<String> {
@@ -124,7 +122,7 @@ async fn ask(
     let mut sink = |signal: Signal| {
         reporter.signal(&signal);
         if let Signal::Text(text) = signal
-            // Twice what is accepted is enough to tell that it is too much.
+            // Twice the limit is enough to recognise an answer that is too large.
             && printed.len() < 2 * MAX_SPEC_BYTES
         {
             printed.push_str(&text);
@@ -133,7 +131,10 @@ async fn ask(
     };
     let mut agent = Agent::start(options, Purpose::Answer)?;
     agent.run(prompt, stop, &mut sink).await;
-    let outcome = agent.finish(reaper, stop, &mut sink).await;
+    let outcome = agent
+        .finish(subreaper, stop, &mut sink)
+        .await
+        .context("terminating the processes of the agent")?;
     reporter.finish(&outcome);
     if let Some(reason) = stop.reason() {
         bail!("interrupted by {reason}");
@@ -148,12 +149,12 @@ async fn ask(
     }
 }
 
-/// The checklist in an answer: without the words and the fence that models put around it all the same.
+/// The checklist in an answer, without the text and the fence that models put around it in spite of the prompt.
 fn checklist_in(answer: &str) -> String {
     let from_title = answer.lines().skip_while(|line| !line.starts_with("# "));
     let mut lines: Vec<&str> = from_title.collect();
     if lines.is_empty() {
-        // No title: the answer is refused for that, in the words that the agent used.
+        // Without a title, the whole answer is refused for that reason.
         return answer.trim().to_owned() + "\n";
     }
     // The fence that was opened before the title is closed somewhere after it.
@@ -178,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_fences_around_a_checklist_are_left_out() {
+    fn text_and_fences_around_a_checklist_are_left_out() {
         let checklist = "# Title\n\n- [ ] Task\n";
         for answer in [
             "# Title\n\n- [ ] Task",

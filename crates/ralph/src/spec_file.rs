@@ -1,4 +1,4 @@
-//! SPEC.md on disk. The agent may have done anything to it: removed it, made it a link, a directory or a gigabyte.
+//! SPEC.md on disk. An agent may have removed it, or replaced it with a link, a directory or a huge file.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -22,16 +22,16 @@ pub(crate) enum FileError {
     NotUtf8 { path: PathBuf },
 }
 
-/// Reads a file of the workspace; `None` where there is none.
+/// Reads a file of the workspace; `None` if it does not exist.
 ///
-/// Links are not followed: what the agent points to may be anything that we can read and it cannot.
+/// Links are not followed: they may point to a file that this process can read and the agent cannot.
 pub(crate) fn read_text(path: &Path, limit: usize) -> Result<Option<String>, FileError> {
     let path_buf = || path.to_owned();
     let read_error = |source| FileError::Read {
         path: path.to_owned(),
         source,
     };
-    // Without blocking, because opening a named pipe would wait for a writer.
+    // Non-blocking, because opening a named pipe would wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
@@ -58,7 +58,7 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<Option<String>, Fil
     Ok(Some(text))
 }
 
-/// Writes a file in one step, so that nobody ever reads half of it; replaces a link instead of following it.
+/// Writes a file atomically. Replaces a link instead of following it.
 pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     let write = || {
         let directory = match path.parent() {
@@ -68,7 +68,7 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
         fs::create_dir_all(directory)?;
         let mut file = tempfile::Builder::new()
             .prefix(".spec-")
-            // The mode of any other file: a temporary one is for its owner alone.
+            // The usual mode: that of a temporary file is for its owner only.
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
             .tempfile_in(directory)?;
         file.write_all(text.as_bytes())?;
@@ -86,18 +86,16 @@ pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
 pub(crate) struct SpecFile {
     directory: PathBuf,
     path: PathBuf,
-    /// As it was given, which is how the agent finds it, too.
+    /// As it was given.
     shown: String,
 }
 
 impl SpecFile {
-    /// The file that was named, else `SPEC.md`, else `.ai/SPEC.md` where only that one is there.
+    /// The file that was named; otherwise `SPEC.md`, or `.ai/SPEC.md` if only that one exists.
     pub(crate) fn locate(directory: &Path, named: Option<&str>) -> Self {
         let shown = match named {
             Some(named) => named,
-            None if is_there(&directory.join(files::SPEC))
-                || !is_there(&directory.join(files::SPEC_IN_AI)) =>
-            {
+            None if exists(&directory.join(files::SPEC)) || !exists(&directory.join(files::SPEC_IN_AI)) => {
                 files::SPEC
             }
             None => files::SPEC_IN_AI,
@@ -113,7 +111,7 @@ impl SpecFile {
         &self.shown
     }
 
-    /// Its path relative to the directory, where it is below that.
+    /// Its path relative to the directory, if it is inside.
     pub(crate) fn inside_directory(&self) -> Option<&str> {
         let inside = self.path.strip_prefix(&self.directory).ok()?;
         let leads_out = inside
@@ -122,29 +120,29 @@ impl SpecFile {
         inside.to_str().filter(|_| !leads_out)
     }
 
-    /// Whether anything is there, if only a link to nowhere.
+    /// Whether a file exists there, a dangling link included.
     pub(crate) fn exists(&self) -> bool {
-        is_there(&self.path)
+        exists(&self.path)
     }
 
-    /// Its text, or `None` where there is no such file.
+    /// Its text, or `None` if it does not exist.
     pub(crate) fn read(&self) -> Result<Option<String>, FileError> {
         read_text(&self.path, MAX_SPEC_BYTES)
     }
 
-    /// Its text after an agent had its hands on it: `None` for whatever is no text file of a sensible size, which
-    /// counts as gone.
+    /// Its text after an agent may have changed it. `None` for anything but a text file within the size limit, which counts as
+    /// missing.
     pub(crate) fn read_leniently(&self) -> Option<String> {
         self.read().ok().flatten()
     }
 
-    /// Writes the document in the place of whatever is there.
+    /// Writes the document, replacing whatever is there.
     pub(crate) fn write(&self, document: &SpecDocument) -> Result<(), FileError> {
         write_text(&self.path, document.as_str())
     }
 }
 
-fn is_there(path: &Path) -> bool {
+fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 

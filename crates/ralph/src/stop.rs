@@ -1,32 +1,32 @@
-//! Being asked to stop: by a signal, or because nobody reads our output any more.
+//! Requests to stop: by a signal, or because standard output was closed.
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Why the run is to end early.
+/// Why a stop was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopReason {
     /// A signal, by its name.
     Signal(&'static str),
-    /// Standard output is closed.
     OutputClosed,
 }
 
-/// What stopped us, as in "interrupted by …".
+/// Completes the sentence "interrupted by …".
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal(name) => f.write_str(name),
-            Self::OutputClosed => f.write_str("the end of whoever read the output"),
+            Self::OutputClosed => f.write_str("the end of the program that read the output"),
         }
     }
 }
 
-/// A request to stop, seen by everything that waits.
+/// A request to stop, shared by everything that waits.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     requested: CancellationToken,
@@ -35,7 +35,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Asks to stop. A second request is urgent: nothing is waited for any more.
+    /// Requests a stop. A second request is urgent: processes are killed without waiting for them.
     pub(crate) fn request(&self, reason: StopReason) {
         if self.requested.is_cancelled() {
             self.urgent.cancel();
@@ -45,36 +45,34 @@ impl Stop {
         }
     }
 
-    /// Why a stop was requested, if one was.
     pub(crate) fn reason(&self) -> Option<StopReason> {
         self.reason.get()
     }
 
-    /// Waits until a stop is requested.
     pub(crate) async fn requested(&self) {
         self.requested.cancelled().await;
     }
 
-    /// Waits until a stop is requested for the second time.
+    /// Waits for a second request.
     pub(crate) async fn urgent(&self) {
         self.urgent.cancelled().await;
     }
 }
 
-/// The signals that ask for an end.
+/// SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    /// Not where it was ignored when we started: that is what `nohup` is for.
-    hang_up: Option<Signal>,
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    /// `None` if it was ignored when this process started, as under `nohup`.
+    hang_up: Option<unix::Signal>,
 }
 
 impl Signals {
-    /// Takes the signals over from their default, which would end this process and leave the agent.
+    /// Replaces the default handlers, which would terminate this process and leave the agent running.
     ///
     /// # Errors
-    /// When a handler cannot be installed.
+    /// A handler cannot be installed.
     pub(crate) fn install() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -87,7 +85,7 @@ impl Signals {
         })
     }
 
-    /// Passes each signal on as a request to stop, for as long as it is polled.
+    /// Turns each signal into a request to stop, for as long as it is polled.
     pub(crate) async fn pass_on_to(mut self, stop: &Stop) -> Infallible {
         loop {
             let name = tokio::select! {
@@ -100,7 +98,7 @@ impl Signals {
     }
 }
 
-async fn received(signal: Option<&mut Signal>) {
+async fn received(signal: Option<&mut unix::Signal>) {
     match signal {
         Some(signal) => {
             signal.recv().await;
@@ -109,10 +107,8 @@ async fn received(signal: Option<&mut Signal>) {
     }
 }
 
-/// Whether SIGHUP is ignored, read from proc_pid_status(5): the lowest bit of `SigIgn` is signal 1.
 fn ignores_hang_up() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & 1 == 1)
+    const HANG_UP: u64 = 1 << (Signal::HUP.as_raw() - 1);
+    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    status.is_ok_and(|status| status.sigign & HANG_UP != 0)
 }

@@ -1,4 +1,4 @@
-//! Foreign lines, to what they mean to us. Decoders are pure: text in, [`Signal`]s out.
+//! Decoding of an agent's output. Decoders are pure: text in, [`Signal`]s out.
 
 pub(crate) mod claude;
 
@@ -8,25 +8,23 @@ use ralph_contract::{IterationStats, ToolKind};
 
 use crate::provider::Trouble;
 
-/// What a line of an agent's output means.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Signal {
-    /// The agent calls a tool.
     Tool(ToolUse),
-    /// The agent says something.
     Text(String),
-    /// The harness could not reach the model and will try again by itself.
+    /// A request to the model failed, and the harness will retry it.
     ProviderRetry {
-        /// What is wrong, where it is the provider's trouble.
+        /// Set if the provider is the cause.
         trouble: Option<Trouble>,
-        /// How long it will wait before it does.
         delay: Duration,
     },
-    /// The agent is done, one way or the other.
+    /// The agent is done, successfully or not.
     Result(AgentResult),
-    /// An event of a kind that this build does not know.
-    Unknown { kind: String },
-    /// An event of a known kind whose body does not fit.
+    /// An event of an unknown kind.
+    Unknown {
+        kind: String,
+    },
+    /// An event of a known kind with an unexpected body.
     Misfit {
         kind: String,
         error: String,
@@ -35,33 +33,30 @@ pub(crate) enum Signal {
     },
 }
 
-/// A tool call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToolUse {
     pub(crate) kind: ToolKind,
-    /// The file, where the tool names one.
+    /// The file, if the tool names one.
     pub(crate) path: Option<String>,
-    /// What a person would want to see of the call where there is no path: the command, the pattern.
+    /// Shown to people if there is no path: the command or the pattern.
     pub(crate) detail: Option<String>,
-    /// Its name and whole input, to know the same call again. Never shown: secrets may be in it.
+    /// Its name and whole input, to recognise equal calls. Never shown, because it may contain secrets.
     pub(crate) whole: String,
 }
 
-/// How the agent says that it ended.
+/// The result that the agent reports.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AgentResult {
-    /// Whether it says that it failed.
     pub(crate) is_error: bool,
-    /// Its last words, or what went wrong.
+    /// Its answer, or the error.
     pub(crate) text: String,
-    /// Set when what went wrong is the model provider's trouble and not the task's.
+    /// Set if the model provider is the cause of the error.
     pub(crate) trouble: Option<Trouble>,
-    /// Tokens and cost of the whole run; the counts of tool calls are zero.
+    /// Tokens and cost of the run. The counts of tool calls are zero.
     pub(crate) usage: IterationStats,
 }
 
 impl AgentResult {
-    /// Whether the harness reports that the model was never asked.
     pub(crate) fn used_no_tokens(&self) -> bool {
         let IterationStats {
             tokens_in,
@@ -74,16 +69,15 @@ impl AgentResult {
     }
 }
 
-/// Turns one harness's lines into signals.
 pub(crate) trait Decoder {
-    /// Reads one line, without its line ending. Any text has an answer, if only an empty one.
+    /// Decodes one line, without its line ending. Accepts any text.
     fn decode(&mut self, line: &str) -> Vec<Signal>;
 
-    /// Tokens that are known to be used so far, for a run that ends without a result.
+    /// Tokens reported so far, for a run that ends without a result.
     fn usage_so_far(&self) -> IterationStats;
 }
 
-/// The decoder of a harness that prints text for people: nothing in it is acted on.
+/// For a harness that prints text for people.
 #[derive(Debug, Default)]
 pub(crate) struct PlainText;
 

@@ -1,86 +1,76 @@
-//! One run of an agent, from its start to the death of its last descendant.
+//! One run of an agent, from its start to the exit of its last descendant.
 
+use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use process_tree::{Signal as UnixSignal, Subreaper};
 use ralph_contract::IterationStats;
-use rustix::process::{Pid, Signal as UnixSignal};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdout};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use crate::agent::AgentOptions;
+use crate::agent::{AgentOptions, Limits};
+use crate::descendants::{self, LeftRunning};
 use crate::harness::Purpose;
 use crate::lines::{LineSplitter, OutputLine};
-use crate::process::descendants::{Leftovers, Reaper};
-use crate::process::{SpawnError, feed, pid_of, signal_group, spawn};
+use crate::process::{SpawnError, feed, signal_group, spawn};
 use crate::provider::Trouble;
 use crate::stop::Stop;
 use crate::stream::{AgentResult, Decoder, Signal};
 
-/// A harness that waits longer than this before it asks the model again is ended: the caller can wait more cheaply.
+/// A harness that waits longer than this before its next request is terminated: the caller can wait at less cost.
 const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(60);
-/// How long data that is in a pipe already may take to arrive, after everybody who could write to it is dead.
+/// How long pipes are read after every process that could write to them has exited.
 const DRAIN: Duration = Duration::from_secs(2);
-/// How long output that arrived together with the end of the idle time may take to be seen.
-const LAST_LOOK: Duration = Duration::from_millis(100);
-/// How much of standard error is kept, in bytes: its end, because that is where errors stand.
+/// How long output that arrived just before the idle timeout may take to be read.
+const LAST_READ: Duration = Duration::from_millis(100);
+/// How much of the end of standard error is kept, in bytes.
 const KEPT_STDERR: usize = 8 * 1024;
 
-/// How long an agent may take for what.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// To print something; longer than any tool call may take.
-    pub(crate) idle: Duration,
-    /// To end by itself after its result.
-    pub(crate) result_grace: Duration,
-    /// To end after SIGINT, and again after SIGTERM.
-    pub(crate) signal_grace: Duration,
-}
-
-/// What brought a run to its end.
+/// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It ended by itself.
+    /// The agent exited by itself.
     Exited,
-    /// It was ended after it had been silent for too long.
+    /// It was terminated after the idle timeout.
     Idle,
-    /// It was ended after it had closed its standard output without a result.
+    /// It was terminated after it closed its standard output without a result.
     OutputClosed,
-    /// It was ended some time after its result.
+    /// It was terminated because it did not exit after its result.
     LingeredAfterResult,
-    /// It was ended because it would have waited too long for the model provider.
-    ProviderAway,
-    /// It was ended because we were asked to stop.
+    /// It was terminated because it would have waited too long for the model provider.
+    ProviderUnavailable,
+    /// It was terminated because a stop was requested.
     Stopped,
 }
 
-/// What is known of a run after its end.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) end: End,
-    /// `None` where it could not even be killed.
+    /// `None` if the agent survived SIGKILL.
     pub(crate) status: Option<ExitStatus>,
     pub(crate) result: Option<AgentResult>,
-    /// The provider's trouble that the harness was waiting for, if it was ended then.
+    /// The provider problem that the harness was waiting for when it was terminated.
     pub(crate) trouble: Option<Trouble>,
-    /// Tokens and cost, from the result or as far as they are known.
+    /// Tokens and cost, from the result or as far as they were reported.
     pub(crate) usage: IterationStats,
     /// Whether it printed anything at all.
     pub(crate) printed: bool,
     /// The end of its standard error.
     pub(crate) stderr: String,
-    /// Lines that were longer than the limit, and what was dropped of them.
+    /// Number of lines that were longer than the limit, and of bytes that were dropped from them.
     pub(crate) cut_lines: u64,
     pub(crate) dropped_bytes: u64,
-    pub(crate) leftovers: Leftovers,
+    pub(crate) left_running: LeftRunning,
 }
 
-/// How far the ending of an agent has come. Each stage has a deadline, and passing it leads to the next one.
+/// How far the termination of an agent has come. Each stage has a deadline after which the next one begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Working,
-    /// It has given its result, or cannot give one any more.
+    /// It has reported its result, or can no longer report one.
     Grace,
     Interrupted,
     Terminated,
@@ -94,7 +84,7 @@ pub(crate) struct Agent {
     stderr: Pipe<ChildStderr>,
     lines: LineSplitter,
     decoder: Box<dyn Decoder>,
-    /// Whether the end of the output without a result means that there is nothing more to wait for.
+    /// Whether closed output without a result means that no result will come.
     reports_result: bool,
     limits: Limits,
     stage: Stage,
@@ -103,7 +93,7 @@ pub(crate) struct Agent {
     stderr_tail: Vec<u8>,
 }
 
-/// A pipe, until its other side is closed.
+/// A pipe until its other end is closed.
 struct Pipe<R> {
     reader: Option<R>,
     buffer: Box<[u8]>,
@@ -121,10 +111,10 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
         self.reader.is_some()
     }
 
-    /// The next bytes; none once it is closed. Dropping the future loses nothing.
+    /// The next bytes; empty once the pipe is closed. Cancel-safe.
     async fn read(&mut self) -> &[u8] {
         let length = match &mut self.reader {
-            // An error means the same as the end: nothing more will come.
+            // An error means the same as the end of the pipe: no more output will come.
             Some(reader) => reader.read(&mut self.buffer).await.unwrap_or(0),
             None => 0,
         };
@@ -136,7 +126,7 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
 }
 
 impl Agent {
-    /// Starts an agent. What is to be written to its standard input is given to [`Agent::run`].
+    /// Starts an agent. [`Agent::run`] writes to its standard input.
     pub(crate) fn start(options: &AgentOptions, purpose: Purpose) -> Result<Self, SpawnError> {
         let AgentOptions {
             harness,
@@ -166,27 +156,27 @@ impl Agent {
                 stderr: String::new(),
                 cut_lines: 0,
                 dropped_bytes: 0,
-                leftovers: Leftovers::default(),
+                left_running: LeftRunning::default(),
             },
             stderr_tail: Vec::new(),
         })
     }
 
-    /// Its number, as long as it was not waited for.
-    pub(crate) fn pid(&self) -> Option<Pid> {
-        pid_of(&self.child)
+    /// Its pid, as long as it is not reaped.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
-    /// Runs the agent until it has exited, whatever that takes, and passes its signals on to `sink`.
+    /// Runs the agent until it exits or was killed, and passes its signals on to `sink`.
     ///
-    /// Its descendants may still live then, and may hold its pipes open: [`Agent::finish`] must follow.
+    /// Its descendants may still run afterwards and hold its pipes open: [`Agent::finish`] must follow.
     pub(crate) async fn run(&mut self, prompt: &str, stop: &Stop, sink: &mut dyn FnMut(Signal)) {
         let stdin = self.child.stdin.take();
         let mut feeding = Box::pin(feed(stdin, prompt));
         let mut is_fed = false;
         let mut is_stopping = false;
         loop {
-            // In this order, so that an agent which floods its output cannot outrun its deadline.
+            // In this order, so that the deadline applies to an agent that never stops printing.
             tokio::select! {
                 biased;
                 () = stop.urgent(), if self.stage < Stage::Killed => self.enter(Stage::Killed),
@@ -203,7 +193,7 @@ impl Agent {
                 status = self.child.wait() => {
                     self.outcome.status = status.ok();
                     if self.stage == Stage::Grace {
-                        // It was not asked to.
+                        // It got no signal.
                         self.outcome.end = End::Exited;
                     }
                     return;
@@ -225,22 +215,24 @@ impl Agent {
         }
     }
 
-    /// Ends every descendant, reads what is left in the pipes, and says how it all went.
+    /// Terminates every descendant, reads the rest of the output, and returns the outcome.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
     pub(crate) async fn finish(
         mut self,
-        reaper: &Reaper,
+        subreaper: &Subreaper,
         stop: &Stop,
         sink: &mut dyn FnMut(Signal),
-    ) -> Outcome {
-        let leftovers = tokio::select! {
-            leftovers = reaper.end_all(self.limits.signal_grace.min(Duration::from_secs(1))) => leftovers,
+    ) -> io::Result<Outcome> {
+        self.outcome.left_running = tokio::select! {
+            left_running = descendants::terminate(subreaper, self.limits.signal_grace) => left_running?,
             () = stop.urgent() => {
-                reaper.kill_all().await;
-                Leftovers::default()
+                descendants::kill(subreaper).await?;
+                LeftRunning::default()
             }
         };
-        self.outcome.leftovers = leftovers;
-        // Whoever could write is dead now. A process that got away with the pipe must not hold us up all the same.
+        // Bounded, because a process that survived SIGKILL may hold a pipe open.
         let deadline = Instant::now() + DRAIN;
         while self.stdout.is_open() || self.stderr.is_open() {
             let read = async {
@@ -263,7 +255,7 @@ impl Agent {
         let reported = self.outcome.result.as_ref().map(|result| result.usage);
         self.outcome.usage = reported.unwrap_or_else(|| self.decoder.usage_so_far());
         self.outcome.stderr = String::from_utf8_lossy(&self.stderr_tail).trim().to_owned();
-        self.outcome
+        Ok(self.outcome)
     }
 
     fn take(
@@ -284,7 +276,7 @@ impl Agent {
         sink: &mut dyn FnMut(Signal),
     ) {
         if line.dropped_bytes > 0 {
-            // Half an event is none: it would only be reported as one that does not fit.
+            // A truncated event would only be reported as a misfit.
             outcome.cut_lines += 1;
             outcome.dropped_bytes += line.dropped_bytes;
             return;
@@ -305,12 +297,12 @@ impl Agent {
         }
     }
 
-    /// Decides, after something was read from standard output, how the run goes on.
+    /// Decides how the run continues after a read from standard output.
     fn after_output(&mut self, is_closed: bool) {
         if self.outcome.result.is_some() {
             self.end_because(End::LingeredAfterResult, Stage::Grace);
         } else if self.outcome.trouble.is_some() {
-            self.end_because(End::ProviderAway, Stage::Interrupted);
+            self.end_because(End::ProviderUnavailable, Stage::Interrupted);
         } else if is_closed && self.reports_result {
             self.end_because(End::OutputClosed, Stage::Grace);
         } else if !is_closed {
@@ -327,7 +319,7 @@ impl Agent {
     async fn pass_deadline(&mut self, sink: &mut dyn FnMut(Signal)) {
         match self.stage {
             Stage::Working => {
-                // We may have been stopped ourselves, with the agent's output waiting all the time.
+                // This process may have been suspended (SIGSTOP) while output was waiting in the pipe.
                 let was_silent = tokio::select! {
                     biased;
                     bytes = self.stdout.read(), if self.stdout.is_open() => {
@@ -336,7 +328,7 @@ impl Agent {
                         self.after_output(is_closed);
                         is_closed && self.stage == Stage::Working
                     }
-                    () = sleep(LAST_LOOK) => true,
+                    () = sleep(LAST_READ) => true,
                 };
                 if was_silent {
                     self.end_because(End::Idle, Stage::Interrupted);
@@ -348,7 +340,7 @@ impl Agent {
         }
     }
 
-    /// Begins to end the agent, unless that has begun already and is as far.
+    /// Starts the termination of the agent at `stage`, unless it has reached that stage already.
     fn end_because(&mut self, end: End, stage: Stage) {
         if self.stage < stage {
             if self.stage == Stage::Working || end == End::Stopped {

@@ -1,4 +1,4 @@
-//! Small things about texts.
+//! Small helpers for text.
 
 /// The first `limit` bytes of a text, at a character boundary, with a mark where something was cut.
 pub(crate) fn shortened(text: &str, limit: usize) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{ending}")
 }
 
-/// A length or an index as the contract carries it. Nothing that is counted here comes near the limit.
+/// A length or an index as the type that the contract uses. Saturates.
 pub(crate) fn as_u32(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

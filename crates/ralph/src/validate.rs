@@ -1,4 +1,4 @@
-//! `ralph validate`: whether a SPEC.md keeps the conventions.
+//! `ralph validate`: checks a SPEC.md against the conventions.
 
 use std::path::Path;
 
@@ -7,21 +7,21 @@ use ralph_contract::{ExitCode, SpecDocument};
 
 use crate::output::print;
 use crate::spec_file::SpecFile;
+use crate::text::counted;
 
-/// Prints each violation with its line, its reason and a better way to say it.
+/// Prints each violation with its line, its reason and a suggestion.
 pub(crate) fn validate(directory: &Path, named: Option<&str>) -> anyhow::Result<ExitCode> {
     let file = SpecFile::locate(directory, named);
     let shown = file.shown();
     let Some(text) = file.read()? else {
-        bail!("there is no {shown}; `ralph init` makes one");
+        bail!("{shown} does not exist; `ralph init` writes a template");
     };
     let document = SpecDocument::parse(text);
     let violations = document.violations();
     if violations.is_empty() {
         let (tasks, done) = (document.tasks().len(), document.done_count());
-        print(&format!(
-            "{shown}: {tasks} tasks, {done} of them done; no violation"
-        ))?;
+        let tasks = counted(tasks as u64, "task");
+        print(&format!("{shown}: {tasks}, {done} done; no violations"))?;
         return Ok(ExitCode::Complete);
     }
     let lines: Vec<_> = violations

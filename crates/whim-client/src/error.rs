@@ -1,49 +1,40 @@
-//! What a call can come to instead of its answer.
+//! Errors of calls.
 
 use serde::Deserialize as _;
 use whim_core::protocol::worker::LockConflict;
 use whim_core::protocol::{ErrorBody, ErrorCode};
 
-/// A client could not be made.
+/// A client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Paths cannot be added to the URL.
     #[error("the orchestrator's URL must start with http:// or https://")]
     BaseUrl,
-    /// The key or token holds characters that a header cannot.
     #[error("the orchestrator's key or token must consist of visible ASCII characters")]
     Credential(#[source] reqwest::header::InvalidHeaderValue),
-    /// The HTTP client refused its settings.
-    #[error("making an HTTP client")]
+    #[error("creating the HTTP client")]
     Http(#[source] reqwest::Error),
 }
 
-/// A call did not get its answer.
+/// A call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The orchestrator understood and said no.
+    /// The orchestrator answered with an error.
     #[error("the orchestrator refused ({status}): {}", .body.error)]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Why.
-        body: Box<ErrorBody>,
-    },
-    /// No answer, or none in time. Whether the call took effect is unknown, unless it is repeated.
+    Refused { status: u16, body: Box<ErrorBody> },
+    /// No response in time. Whether the call took effect is unknown.
     #[error("reaching the orchestrator")]
     Unreachable(#[source] reqwest::Error),
-    /// An answer that is not the protocol's: something else answers at that address, or the versions differ.
-    #[error("the orchestrator's answer ({status}) was not understood: {snippet}")]
+    /// A response that does not fit the API: another server answers at that address, or the versions differ.
+    #[error("the response of the orchestrator ({status}) is not valid: {snippet}")]
     Unexpected {
-        /// The HTTP status.
         status: u16,
-        /// What is wrong with the answer, and the beginning of it.
+        /// The problem, and the beginning of the response.
         snippet: String,
     },
 }
 
 impl ClientError {
-    /// Why the orchestrator refused; `None` when it did not.
+    /// The code of the error response, if there was one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Refused { body, .. } => Some(body.code),
@@ -51,7 +42,7 @@ impl ClientError {
         }
     }
 
-    /// The HTTP status of the answer; `None` when there was none.
+    /// The status of the response, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } | Self::Unexpected { status, .. } => Some(*status),
@@ -59,7 +50,7 @@ impl ClientError {
         }
     }
 
-    /// Whether the same call may well succeed later without anybody changing anything.
+    /// Whether the same call may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Refused { status, .. } | Self::Unexpected { status, .. } => {
@@ -69,7 +60,7 @@ impl ClientError {
         }
     }
 
-    /// Who holds the files, when a lock was refused for that; empty otherwise.
+    /// The conflicts of a refused lock request; empty for other errors.
     pub fn lock_conflicts(&self) -> Vec<LockConflict> {
         let Self::Refused { body, .. } = self else {
             return Vec::new();

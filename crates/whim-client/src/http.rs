@@ -1,4 +1,4 @@
-//! The one place that sends: credentials, limits, retries, errors.
+//! Sends requests: credentials, limits, retries and errors.
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use whim_core::protocol::{ErrorBody, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 
 use crate::error::{BuildError, ClientError};
 
-/// An answer beyond this is refused: a page of items stays far below.
-const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Limit of a response body. A page of items is much smaller.
+const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 
 const MAX_SNIPPET_CHARACTERS: usize = 200;
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
-/// How long a call waits, and how often it is repeated.
+/// Timeouts and retries of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// For a connection.
+    /// Timeout of connecting.
     pub connect: Duration,
-    /// For one attempt, the connection and the whole answer included.
+    /// Timeout of one attempt, with the connection and the whole response.
     pub attempt: Duration,
-    /// How many attempts follow the first.
+    /// Attempts after the first.
     pub retries: usize,
-    /// Before the first retry; each further delay doubles, with up to as much again as jitter.
+    /// Delay before the first retry. Doubles with each retry, with up to the same amount of jitter.
     pub first_delay: Duration,
-    /// No delay is longer, neither a computed one nor one that the orchestrator asks for (`Retry-After`).
+    /// Longest delay, also for one that the orchestrator requests with `Retry-After`.
     pub longest_delay: Duration,
 }
 
 impl Timing {
-    /// Four attempts of up to 30 s within about two minutes at the worst.
+    /// Four attempts of up to 30 s: about two minutes in the worst case.
     pub const STANDARD: Self = Self {
         connect: Duration::from_secs(5),
         attempt: Duration::from_secs(30),
@@ -47,21 +47,19 @@ impl Timing {
     };
 }
 
-/// Whether a call may take effect twice.
+/// Whether a call may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// Twice is as good as once: repeated whenever the answer is missing.
+    /// Always: a second call changes nothing.
     Idempotent,
-    /// Repeated only when the first attempt certainly did not arrive.
+    /// Only when the request was certainly not sent.
     IfNotSent,
-    /// Never repeated.
     Never,
 }
 
-/// One call.
 pub(crate) struct Call {
     method: Method,
-    /// Its segments.
+    /// Segments of the path.
     path: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
     body: Option<Vec<u8>>,
@@ -102,8 +100,8 @@ impl Call {
     }
 }
 
-/// The protocol's bodies are plain data with string keys: they always serialise. Should one ever not, the orchestrator
-/// refuses the empty body with a clear error.
+/// Bodies are plain data with string keys, which always serialises. Otherwise the orchestrator would reject the empty
+/// body.
 fn to_json(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }
@@ -111,20 +109,20 @@ fn to_json(body: &impl Serialize) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: reqwest::Client,
-    /// For answers that go on for as long as somebody reads them.
+    /// Without a timeout, for streaming responses.
     streams: reqwest::Client,
     base_url: Url,
     timing: Timing,
 }
 
-/// An answer of any status, read whole.
+/// A complete response of any status.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     body: Vec<u8>,
 }
 
 impl Answer {
-    /// The body as text; what is not UTF-8 is replaced.
+    /// The body as text; invalid UTF-8 is replaced.
     pub(crate) fn into_text(self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -152,9 +150,9 @@ impl Http {
             reqwest::Client::builder()
                 .default_headers(headers.clone())
                 .connect_timeout(timing.connect)
-                // The orchestrator never redirects; whoever does must not get the credential.
+                // The orchestrator never redirects; another server must not get the credential.
                 .redirect(reqwest::redirect::Policy::none())
-                // It stands beside its callers; proxies are for the way outside.
+                // Proxies are for the internet, not for the orchestrator.
                 .no_proxy()
         };
         Ok(Self {
@@ -168,13 +166,13 @@ impl Http {
         })
     }
 
-    /// Sends and reads the answer's body as `T`.
+    /// Sends and parses the response.
     pub(crate) async fn send<T: DeserializeOwned>(&self, call: Call) -> Result<T, ClientError> {
         let answer = self.send_for_success(call).await?;
         answer.parse()
     }
 
-    /// Sends, and answers any status below 400.
+    /// Sends and returns a response of success.
     pub(crate) async fn send_for_success(&self, call: Call) -> Result<Answer, ClientError> {
         let answer = self.send_for_answer(call).await?;
         if answer.status.is_success() {
@@ -184,7 +182,7 @@ impl Http {
         }
     }
 
-    /// Sends, repeats as far as `call.repeat` allows, and answers whatever came last.
+    /// Sends, repeats as `call.repeat` allows, and returns the last response.
     pub(crate) async fn send_for_answer(&self, call: Call) -> Result<Answer, ClientError> {
         let url = self.url(&call)?;
         // The same for all attempts: they are one request in the orchestrator's log.
@@ -192,23 +190,26 @@ impl Http {
         let mut delays = self.delays();
         loop {
             let outcome = self.attempt(&call, &url, request_id).await;
-            let (worth_repeating, asked_delay) = match &outcome {
+            let (is_retryable, requested_delay) = match &outcome {
                 Ok((answer, retry_after)) => {
-                    let gateway_trouble = matches!(answer.status.as_u16(), 502..=504);
-                    (gateway_trouble && call.repeat == Repeat::Idempotent, *retry_after)
+                    let is_gateway_error = matches!(answer.status.as_u16(), 502..=504);
+                    (
+                        is_gateway_error && call.repeat == Repeat::Idempotent,
+                        *retry_after,
+                    )
                 }
                 Err(ClientError::Unreachable(error)) => (may_repeat(call.repeat, error), None),
                 Err(ClientError::Refused { .. } | ClientError::Unexpected { .. }) => (false, None),
             };
-            let delay = if worth_repeating { delays.next() } else { None };
+            let delay = if is_retryable { delays.next() } else { None };
             let Some(delay) = delay else {
                 return outcome.map(|(answer, _)| answer);
             };
             let delay = delay
-                .max(asked_delay.unwrap_or_default())
+                .max(requested_delay.unwrap_or_default())
                 .min(self.timing.longest_delay);
             tracing::debug!(%request_id, method = %call.method, path = url.path(), delay_ms = delay.as_millis(),
-                "the orchestrator did not answer a request, which is repeated");
+                "a request to the orchestrator failed and is repeated");
             tokio::time::sleep(delay).await;
         }
     }
@@ -233,7 +234,7 @@ impl Http {
         Ok((read(response).await?, retry_after))
     }
 
-    /// Asks once for an answer that is read as it comes; only the beginning of it has to come in time.
+    /// Sends once and returns a streaming response. The timeout applies until it starts.
     pub(crate) async fn open(&self, call: &Call, headers: HeaderMap) -> Result<Response, ClientError> {
         let url = self.url(call)?;
         let request = self
@@ -246,7 +247,7 @@ impl Http {
             Err(_) => {
                 return Err(ClientError::Unexpected {
                     status: StatusCode::GATEWAY_TIMEOUT.as_u16(),
-                    snippet: "no answer began in time".to_owned(),
+                    snippet: "the response did not start in time".to_owned(),
                 });
             }
         };
@@ -261,7 +262,7 @@ impl Http {
         let mut url = self.base_url.clone();
         let not_a_base = |()| ClientError::Unexpected {
             status: 0,
-            snippet: "the base URL cannot take a path".to_owned(),
+            snippet: "the base URL cannot have a path".to_owned(),
         };
         url.path_segments_mut()
             .map_err(not_a_base)?
@@ -329,8 +330,8 @@ async fn read(mut response: Response) -> Result<Answer, ClientError> {
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-            let snippet = format!("it is larger than {MAX_ANSWER_BYTES} bytes");
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            let snippet = format!("larger than {MAX_RESPONSE_BYTES} bytes");
             return Err(ClientError::Unexpected {
                 status: status.as_u16(),
                 snippet,
@@ -354,6 +355,6 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 pub(crate) fn unreachable(error: reqwest::Error) -> ClientError {
-    // A base URL may hold a password.
+    // The URL may contain a password.
     ClientError::Unreachable(error.without_url())
 }

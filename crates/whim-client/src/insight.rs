@@ -1,10 +1,10 @@
-//! What the day has brought, what was learned, why things wait, and what workers printed.
+//! Metrics, learnings, locks, explanations, the pause of the queue, and worker logs.
 
 use whim_core::protocol::learnings::{LearningFilter, LearningPage};
 use whim_core::protocol::locks::{LockFilter, LockPage};
 use whim_core::protocol::metrics::Metrics;
 use whim_core::protocol::queue::{Explanation, PauseQueue, QueueState};
-use whim_core::protocol::status::Worker;
+use whim_core::protocol::workers::Worker;
 use whim_core::{WorkItemId, WorkerId};
 
 use crate::http::{Call, Repeat};
@@ -20,7 +20,7 @@ impl Client {
         self.http.send(Call::get(["api", "metrics"])).await
     }
 
-    /// `GET /api/learnings`: one page, the newest first.
+    /// `GET /api/learnings`: one page, newest first.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -30,7 +30,7 @@ impl Client {
         self.http.send(call).await
     }
 
-    /// `GET /api/locks`: one page of the files that workers have locked.
+    /// `GET /api/locks`: one page of file locks.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -49,7 +49,7 @@ impl Client {
         self.http.send(call).await
     }
 
-    /// `POST /api/queue/pause`: nothing new is started until the queue is resumed.
+    /// `POST /api/queue/pause`.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -63,23 +63,23 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn resume_queue(&self) -> Result<QueueState, ClientError> {
-        let nothing = serde_json::Map::new();
-        let call = Call::post(["api", "queue", "resume"], &nothing, Repeat::Idempotent);
+        let empty = serde_json::Map::new();
+        let call = Call::post(["api", "queue", "resume"], &empty, Repeat::Idempotent);
         self.http.send(call).await
     }
 
-    /// `POST /api/workers/:id/kill`: ends a worker; its item is tried again.
+    /// `POST /api/workers/:id/kill`: ends a worker; its item is retried.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn kill_worker(&self, id: WorkerId) -> Result<Worker, ClientError> {
-        let nothing = serde_json::Map::new();
+        let empty = serde_json::Map::new();
         let id = id.to_string();
-        let call = Call::post(["api", "workers", &id, "kill"], &nothing, Repeat::IfNotSent);
+        let call = Call::post(["api", "workers", &id, "kill"], &empty, Repeat::IfNotSent);
         self.http.send(call).await
     }
 
-    /// `GET /api/workers/:id/logs`: the last `lines` lines (the server's default when `None`) as text.
+    /// `GET /api/workers/:id/logs`: the last `lines` lines, or the server's default, as text.
     ///
     /// # Errors
     /// See [`ClientError`].

@@ -1,7 +1,7 @@
-//! The orchestrator's HTTP interface as typed calls: one method per route, named like it.
+//! The orchestrator's HTTP API as typed calls: one method per operation, with its name.
 //!
-//! [`Client`] speaks for the owner, with the API key; [`WorkerClient`] for one worker, with that worker's own token.
-//! A caller decides on [`ClientError::code`], never on text.
+//! [`Client`] authenticates with the API key, [`WorkerClient`] with the token of one worker. Callers decide on
+//! [`ClientError::code`], never on the text of an error.
 
 mod error;
 mod events;
@@ -23,17 +23,17 @@ pub use self::http::Timing;
 pub use self::work::Created;
 use crate::http::Http;
 
-/// Calls the routes under `/api` with the owner's API key. Clones share their connections.
+/// Calls the API. Clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: Http,
 }
 
 impl Client {
-    /// For the orchestrator at `base_url`; without a key where it asks for none.
+    /// For the orchestrator at `base_url`; without a key if the orchestrator requires none.
     ///
     /// # Errors
-    /// The URL cannot take paths, the key cannot stand in a header, or no TLS implementation is installed.
+    /// The URL cannot have paths, the key is not valid in a header, or no TLS implementation is installed.
     pub fn new(base_url: Url, api_key: Option<&SecretString>, timing: Timing) -> Result<Self, BuildError> {
         Ok(Self {
             http: Http::new(base_url, api_key, timing)?,
@@ -52,7 +52,7 @@ impl WorkerClient {
     /// For the worker listener at `base_url`.
     ///
     /// # Errors
-    /// The URL cannot take paths, the token cannot stand in a header, or no TLS implementation is installed.
+    /// The URL cannot have paths, the token is not valid in a header, or no TLS implementation is installed.
     pub fn new(
         base_url: Url,
         worker_id: WorkerId,
@@ -66,7 +66,6 @@ impl WorkerClient {
         })
     }
 
-    /// The worker that this client speaks for.
     pub fn worker_id(&self) -> WorkerId {
         self.worker_id
     }

@@ -1,4 +1,4 @@
-//! What workers print, as it comes.
+//! Live worker logs.
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
@@ -9,8 +9,8 @@ use crate::http::{Call, unreachable};
 use crate::{Client, ClientError};
 
 impl Client {
-    /// `GET /api/workers/:id/logs?follow=true`: the last `lines` lines (the server's default when `None`) and then what
-    /// the worker prints until it ends, in pieces that may end within a character.
+    /// `GET /api/workers/:id/logs?follow=true`: the last `lines` lines, or the server's default, and then new output until
+    /// the worker ends. Chunks may end within a character.
     ///
     /// # Errors
     /// See [`ClientError`]. The stream ends with an error when the connection is lost.

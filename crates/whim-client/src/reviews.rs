@@ -8,7 +8,7 @@ use crate::work::query_of;
 use crate::{Client, ClientError};
 
 impl Client {
-    /// `GET /api/reviews`: one page, the newest first, without the findings.
+    /// `GET /api/reviews`: one page, newest first, without findings.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -18,7 +18,7 @@ impl Client {
         self.http.send(call).await
     }
 
-    /// `GET /api/reviews/:id`: with its findings.
+    /// `GET /api/reviews/:id`: with findings.
     ///
     /// # Errors
     /// See [`ClientError`].

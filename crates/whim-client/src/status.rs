@@ -1,13 +1,15 @@
-//! The overview.
+//! Queue, workers, status and health.
 
 use whim_core::WorkItemId;
-use whim_core::protocol::status::{Health, Queue, Status, Workers};
+use whim_core::protocol::status::{Health, Queue, Status};
+use whim_core::protocol::workers::{WorkerFilter, WorkerPage};
 
 use crate::http::{Call, Repeat};
+use crate::work::query_of;
 use crate::{Client, ClientError};
 
 impl Client {
-    /// `GET /api/queue`: the first `limit` items (the server's default when `None`), after `cursor`.
+    /// `GET /api/queue`: at most `limit` items, or the server's default, after `cursor`.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -20,12 +22,14 @@ impl Client {
         self.http.send(call).await
     }
 
-    /// `GET /api/workers`.
+    /// `GET /api/workers`: one page, newest first.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn workers(&self) -> Result<Workers, ClientError> {
-        self.http.send(Call::get(["api", "workers"])).await
+    pub async fn list_workers(&self, filter: &WorkerFilter) -> Result<WorkerPage, ClientError> {
+        let mut call = Call::get(["api", "workers"]);
+        call.query = query_of(filter);
+        self.http.send(call).await
     }
 
     /// `GET /api/status`.
@@ -36,7 +40,7 @@ impl Client {
         self.http.send(Call::get(["api", "status"])).await
     }
 
-    /// `GET /health`, asked once: an unhealthy orchestrator (503) is an answer too.
+    /// `GET /health`, without retries: 503 of an unhealthy orchestrator is a result too.
     ///
     /// # Errors
     /// See [`ClientError`].

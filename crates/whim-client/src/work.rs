@@ -10,17 +10,15 @@ use whim_core::protocol::work::{
 use crate::http::{Call, Repeat};
 use crate::{Client, ClientError};
 
-/// The answer to [`Client::create_work`].
+/// Result of [`Client::create_work`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Created {
-    /// There was none of the same repository, source and reference: this one is new.
     New(Box<WorkItem>),
-    /// There was one already, in whatever state.
+    /// An item of the same repository, source and reference existed, in any state.
     Existing(Box<WorkItem>),
 }
 
 impl Created {
-    /// The item, new or not.
     pub fn into_item(self) -> WorkItem {
         match self {
             Self::New(item) | Self::Existing(item) => *item,
@@ -29,7 +27,7 @@ impl Created {
 }
 
 impl Client {
-    /// `POST /api/work`. Repeated after an unclear answer only when `source` and `sourceRef` make that harmless.
+    /// `POST /api/work`. Repeated without a response only if `source` and `sourceRef` make it idempotent.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -60,7 +58,7 @@ impl Client {
         self.http.send(Call::get(["api", "work", &id.to_string()])).await
     }
 
-    /// `GET /api/work`: one page, the newest first.
+    /// `GET /api/work`: one page, newest first.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -85,7 +83,7 @@ impl Client {
             .await
     }
 
-    /// `POST /api/work/:id/requeue`. Repeated after an unclear answer only when `afterRun` makes that harmless.
+    /// `POST /api/work/:id/requeue`. Repeated without a response only if `afterRun` makes it idempotent.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -130,7 +128,7 @@ impl Client {
     }
 }
 
-/// A filter as query parameters: its JSON form is flat, and absent fields are left out.
+/// A filter as query parameters. Its JSON form is flat, and absent fields are left out.
 pub(crate) fn query_of(filter: &impl Serialize) -> Vec<(String, String)> {
     let Ok(Value::Object(fields)) = serde_json::to_value(filter) else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The worker protocol. Every call is made so that sending it twice changes nothing: all are repeated.
+//! The worker protocol. Every call is idempotent and repeated.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use crate::http::{Call, Repeat};
 use crate::{ClientError, WorkerClient};
 
 impl WorkerClient {
-    /// `POST /api/worker/register`. `nonce` is made once by the calling process and the same in every call.
+    /// `POST /api/worker/register`. `nonce` is the same in every call of a process.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -38,7 +38,7 @@ impl WorkerClient {
         self.send("heartbeat", heartbeat).await
     }
 
-    /// `POST /api/worker/:id/lock`; a refusal for other workers' locks has [`ClientError::lock_conflicts`].
+    /// `POST /api/worker/:id/lock`; if other workers hold the locks, the error has [`ClientError::lock_conflicts`].
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -57,7 +57,7 @@ impl WorkerClient {
         Ok(())
     }
 
-    /// `POST /api/worker/:id/review`: the review as it is kept.
+    /// `POST /api/worker/:id/review`: returns the stored review.
     ///
     /// # Errors
     /// See [`ClientError`].

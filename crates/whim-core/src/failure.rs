@@ -16,6 +16,8 @@ pub enum FailureCause {
     Crash,
     /// The worker's lease expired: it is dead or cannot be reached.
     Lost,
+    /// A person killed the worker.
+    Killed,
     /// The worker ran out of memory.
     OutOfMemory,
     /// The agent makes no progress, or said that it cannot go on.
@@ -24,6 +26,8 @@ pub enum FailureCause {
     TestsFailed,
     /// The iterations that this attempt may use are used up.
     IterationsUsedUp,
+    /// Something else pushed to the branch while the attempt worked on it.
+    BranchMoved,
     /// The repository does not let Whim push.
     PushRefused,
     /// GitHub refused the pull request for good.
@@ -55,9 +59,9 @@ pub enum FailureCause {
 /// What follows after an attempt failed (`DESIGN.md`, decision 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryRule {
-    /// Try again until the retries are used up.
+    /// Try again until the retries of this cause are used up.
     UpToLimit,
-    /// Try again once.
+    /// Try again once, however many retries other causes used.
     Once,
     /// Another attempt would end the same way: a person has to look.
     Never,
@@ -67,13 +71,15 @@ pub enum RetryRule {
 
 impl FailureCause {
     /// Every cause.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Crash,
         Self::Lost,
+        Self::Killed,
         Self::OutOfMemory,
         Self::Stuck,
         Self::TestsFailed,
         Self::IterationsUsedUp,
+        Self::BranchMoved,
         Self::PushRefused,
         Self::PullRequestRefused,
         Self::WorkspaceUnusable,
@@ -92,10 +98,12 @@ impl FailureCause {
         match self {
             Self::Crash => "crash",
             Self::Lost => "lost",
+            Self::Killed => "killed",
             Self::OutOfMemory => "out_of_memory",
             Self::Stuck => "stuck",
             Self::TestsFailed => "tests_failed",
             Self::IterationsUsedUp => "iterations_used_up",
+            Self::BranchMoved => "branch_moved",
             Self::PushRefused => "push_refused",
             Self::PullRequestRefused => "pull_request_refused",
             Self::WorkspaceUnusable => "workspace_unusable",
@@ -127,10 +135,12 @@ impl FailureCause {
             }
             Self::Crash
             | Self::Lost
+            | Self::Killed
             | Self::OutOfMemory
             | Self::Stuck
             | Self::TestsFailed
             | Self::IterationsUsedUp
+            | Self::BranchMoved
             | Self::PushRefused
             | Self::PullRequestRefused
             | Self::WorkspaceUnusable
@@ -146,7 +156,9 @@ impl FailureCause {
     /// What follows after an attempt that failed for this cause.
     pub fn retry_rule(self) -> RetryRule {
         match self {
-            Self::Crash | Self::Lost | Self::OutOfMemory => RetryRule::UpToLimit,
+            Self::Crash | Self::Lost | Self::Killed | Self::OutOfMemory | Self::BranchMoved => {
+                RetryRule::UpToLimit
+            }
             Self::Stuck | Self::TestsFailed => RetryRule::Once,
             Self::IterationsUsedUp
             | Self::PushRefused

@@ -1,8 +1,7 @@
-//! Domain types and the bodies of Whim's HTTP interface.
+//! Domain types and the bodies of Whim's HTTP API.
 //!
-//! No input or output and no async here: everything is a value that parses at the edge and is trusted inside.
-//! Types that travel to Postgres carry their `sqlx` mapping behind the feature `sqlx`, which only the
-//! orchestrator turns on.
+//! No I/O and no async: values are parsed at the edge and valid by construction. Types with a Postgres representation
+//! implement the `sqlx` traits behind the feature `sqlx`, which only the orchestrator enables.
 
 pub mod failure;
 pub mod ids;

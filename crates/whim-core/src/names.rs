@@ -1,7 +1,7 @@
-//! Names that come from outside: parsed at the edge, trusted inside.
+//! Names from outside, parsed at the edge.
 //!
-//! This is a security boundary as well: no name that passed here looks like an option to a program, leaves its
-//! directory or carries a control character (`ATTACKS.md`, rows 1, 10 and 37).
+//! This is a security boundary: a parsed name never looks like a command-line option, never leaves its directory and has
+//! no control characters (`ATTACKS.md`, rows 1, 10 and 37).
 
 mod branch;
 mod commit;
@@ -19,7 +19,6 @@ pub use repo::RepoName;
 pub use source_name::SourceName;
 pub use user::UserName;
 
-/// Why a text is not the name that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{kind} {value:?} {problem}; expected {expected}")]
 pub struct InvalidName {
@@ -45,11 +44,10 @@ impl InvalidName {
 /// The number of an issue or pull request in its repository: at least 1.
 pub type IssueNumber = std::num::NonZeroU64;
 
-/// Gives a name type its text form, serde and, for the orchestrator, its column.
+/// Implements the conversions from and to text for a name type.
 macro_rules! text_name {
     ($name:ident) => {
         impl $name {
-            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -1,11 +1,11 @@
-//! How urgent an item is.
+//! Priorities of work items.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Priority in the queue: `critical` before `high` before `medium` before `low`; within one, the oldest first.
+/// Priority in the queue: `critical` before `high` before `medium` before `low`; oldest first within a priority.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
@@ -15,22 +15,18 @@ use thiserror::Error;
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
-    /// Before everything else.
     Critical,
-    /// Before ordinary work.
     High,
-    /// What is used when nothing was said.
     #[default]
     Medium,
-    /// When nothing else waits.
     Low,
 }
 
 impl Priority {
-    /// Every priority, the most urgent first.
+    /// Every priority, most urgent first.
     pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
 
-    /// The name on the wire and in the issue label `priority:<name>`.
+    /// Name in JSON, in the database and in the issue label `priority:<name>`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Critical => "critical",
@@ -40,7 +36,7 @@ impl Priority {
         }
     }
 
-    /// The most urgent of the `priority:…` labels, or the default when there is none.
+    /// The most urgent of the `priority:…` labels; without one, the default.
     pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
         labels
             .into_iter()
@@ -51,7 +47,6 @@ impl Priority {
     }
 }
 
-/// The text names no priority.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("priority {0:?} is unknown; expected critical, high, medium or low")]
 pub struct UnknownPriority(String);

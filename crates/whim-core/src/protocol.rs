@@ -1,7 +1,7 @@
-//! Every request and answer body of the orchestrator's HTTP interface.
+//! Request and response bodies of the orchestrator's HTTP API.
 //!
-//! JSON with camelCase names, times in RFC 3339 UTC. Requests refuse fields that they do not know, so that a typing
-//! error is an answer and not a silent default.
+//! JSON with camelCase names and RFC 3339 times in UTC. Requests reject unknown fields, so that a typo is an error and not
+//! a silent default.
 
 pub mod error;
 pub mod events;
@@ -14,12 +14,12 @@ pub mod stats;
 pub mod status;
 pub mod work;
 pub mod worker;
+pub mod workers;
 
 pub use error::{ErrorBody, ErrorCode};
 
-/// The version of the worker protocol; `register` and every later call carry it in the header
-/// [`PROTOCOL_VERSION_HEADER`], and an orchestrator refuses one that it does not speak (`FAULTS.md`, row 46).
+/// Version of the worker protocol. Every call of a worker carries it in [`PROTOCOL_VERSION_HEADER`]; an orchestrator
+/// refuses other versions (`FAULTS.md`, row 46).
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// The header that carries [`PROTOCOL_VERSION`].
 pub const PROTOCOL_VERSION_HEADER: &str = "x-whim-protocol";

@@ -1,24 +1,27 @@
-//! Keeps known secrets out of text that leaves a process.
+//! Masks known secrets in text that leaves a process.
 
-/// Replaces every known secret in a text with `***`. Values are matched exactly, because patterns miss new formats
-/// (`ATTACKS.md`, row 31: GitHub's installation tokens changed theirs in 2026).
+/// Replaces known secrets with `***`. Values are matched exactly, because patterns miss new formats: GitHub changed that of
+/// installation tokens in 2026 (`ATTACKS.md`, row 31).
 #[derive(Clone, Default)]
 pub struct Redactor {
     secrets: Vec<String>,
 }
 
 const MASK: &str = "***";
-/// Shorter values would mask ordinary words; no credential that Whim handles is as short.
-const SHORTEST: usize = 8;
+/// Shorter values could be ordinary words. No credential of Whim is that short.
+const MIN_SECRET_BYTES: usize = 8;
 
 impl Redactor {
-    /// A redactor for these secrets, and for their Base64 and percent-encoded forms.
+    /// Masks these secrets, and their Base64 and percent-encoded forms.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
         let mut all = Vec::new();
-        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
+        for secret in secrets
+            .into_iter()
+            .filter(|secret| secret.len() >= MIN_SECRET_BYTES)
+        {
             use base64::Engine as _;
             all.push(base64::engine::general_purpose::STANDARD.encode(&secret));
-            // What git sends for a token: `x-access-token:<token>` in Base64.
+            // Basic authentication of git: `x-access-token:<token>` in Base64.
             all.push(base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{secret}")));
             let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
             all.push(encoded);
@@ -29,7 +32,6 @@ impl Redactor {
         Self { secrets: all }
     }
 
-    /// The text with every secret masked.
     pub fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for secret in &self.secrets {

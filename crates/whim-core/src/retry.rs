@@ -1,23 +1,23 @@
-//! When a failed item is tried again.
+//! Whether and when a failed item is tried again.
 
 use std::time::Duration;
 
 use crate::{FailureCause, RetryRule};
 
-/// The delays before the first, second, … retry; there are as many retries as delays (`RETRY_DELAYS`).
+/// The delays before the first, second, … retry of a failure cause. Their number is the limit of retries
+/// (`RETRY_DELAYS`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule {
     delays: Vec<Duration>,
 }
 
-/// What happens to an item after an attempt failed.
+/// What follows for an item after an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Back to the queue after this time; whether the attempt counts against the limit.
+    /// Back to the queue.
     After {
-        /// How long the item waits.
         delay: Duration,
-        /// Whether one of the item's retries is used up by it.
+        /// Whether this counts as a retry of the cause.
         spends_retry: bool,
     },
     /// The item has failed.
@@ -32,21 +32,21 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// A schedule with these delays.
     pub fn new(delays: impl IntoIterator<Item = Duration>) -> Self {
         Self {
             delays: delays.into_iter().collect(),
         }
     }
 
-    /// How many times an item is tried again at the most.
+    /// Limit of retries for each failure cause.
     pub fn max_retries(&self) -> usize {
         self.delays.len()
     }
 
-    /// Decides what follows after an attempt failed for `cause` when `retries_spent` were used before.
+    /// Decides what follows after an attempt failed for `cause`, which has spent `retries_spent` retries of the item before.
+    /// Retries of other causes do not count.
     ///
-    /// `jitter` in 0..1 spreads the delay over half to one and a half times its length, so that items which failed
+    /// `jitter` from 0 to 1 spreads the delay over half to one and a half times its length, so that items that failed
     /// together are not tried together (`FAULTS.md`, row 39).
     pub fn decide(&self, cause: FailureCause, retries_spent: usize, jitter: f64) -> RetryDecision {
         let jittered = |delay: Duration| delay.mul_f64(0.5 + jitter.clamp(0.0, 1.0));
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_that_is_not_the_items_spends_nothing_however_often() {
+    fn failures_that_are_not_the_items_fault_spend_nothing() {
         let schedule = RetrySchedule::default();
         assert_eq!(
             schedule.decide(FailureCause::ModelUnavailable, 3, NO_JITTER),

@@ -1,14 +1,13 @@
-//! How Whim marks the comments that are its own.
+//! Markers in Whim's issue comments.
 
 use crate::WorkItemId;
 
-/// The hidden marker in the one comment that intake leaves for an item, so that it finds the comment again after a
-/// crash (`DESIGN.md`, "The way of one issue", step 8). The epoch tells the runs of an item apart.
+/// Hidden marker in the comment on the result of a run, by which the intake finds the comment again after a crash.
 pub fn comment_marker(id: WorkItemId, run: u32) -> String {
     format!("<!-- whim:item={id} run={run} -->")
 }
 
-/// The item and run whose marker a comment carries.
+/// Item and run from the marker of a comment.
 pub fn parse_comment_marker(body: &str) -> Option<(WorkItemId, u32)> {
     let (_, rest) = body.split_once("<!-- whim:item=")?;
     let (marker, _) = rest.split_once(" -->")?;

@@ -1,4 +1,4 @@
-//! The secret by which a worker proves who it is.
+//! Workers' tokens.
 
 use std::fmt;
 
@@ -7,35 +7,35 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// A worker's token: 256 random bits, one per attempt (`ATTACKS.md`, row 23). The orchestrator stores only its hash.
+/// A worker's token: 256 random bits, one per attempt (`ATTACKS.md`, row 23). The database stores only its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WorkerToken(String);
 
 impl WorkerToken {
     const BYTES: usize = 32;
 
-    /// A new token from the operating system's random numbers.
+    /// A new random token.
     pub fn generate() -> Self {
         let bytes: [u8; Self::BYTES] = rand::random();
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Takes a token as it was presented; whether it is right is decided by [`WorkerToken::matches`].
+    /// A token as a caller presents it, to be checked with [`WorkerToken::matches`].
     pub fn presented(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The token itself, for the one file that the worker reads.
+    /// The token itself, for the file that the worker reads.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// SHA-256 of the token: what the database keeps. A plain hash is enough for 256 random bits.
+    /// SHA-256 of the token. A plain hash is enough for 256 random bits.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// Whether this is the token with that hash, in a time that does not depend on where they differ.
+    /// Whether the hash is this token's. Compares in constant time.
     pub fn matches(&self, hash: &[u8]) -> bool {
         self.hash().as_slice().ct_eq(hash).into()
     }

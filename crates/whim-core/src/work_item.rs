@@ -1,4 +1,4 @@
-//! The life of a work item.
+//! States of a work item.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,24 +12,24 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum WorkItemStatus {
-    /// Submitted with a description; its specification is being written.
+    /// Submitted with a description; its spec is being generated.
     Generating,
-    /// Waits for a worker, or for the time of its next attempt.
+    /// Waits for a worker or for the end of its backoff.
     Queued,
-    /// A worker was started for it and has not registered yet.
+    /// A worker was started and has not registered yet.
     Assigned,
-    /// A worker registered and works on it.
+    /// A worker has registered and works on it.
     InProgress,
-    /// Done: its pull request is open.
+    /// The pull request is open.
     Completed,
     /// Ended without a pull request; a person can requeue it.
     Failed,
-    /// Ended because a person said so.
+    /// Ended by a person.
     Cancelled,
 }
 
 impl WorkItemStatus {
-    /// Every status, in the order of an item's life.
+    /// Every status, in the order of the life cycle.
     pub const ALL: [Self; 7] = [
         Self::Generating,
         Self::Queued,
@@ -40,7 +40,7 @@ impl WorkItemStatus {
         Self::Cancelled,
     ];
 
-    /// The name on the wire and in the database.
+    /// Name in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Generating => "generating",
@@ -53,14 +53,13 @@ impl WorkItemStatus {
         }
     }
 
-    /// The states from which an item may come here. The `WHERE` of every transition uses this table: no row means
-    /// that the caller is late.
+    /// States from which an item may enter this one. The `WHERE` of every transition uses this table; a statement that
+    /// matches no row means that the caller is late.
     pub fn predecessors(self) -> &'static [Self] {
         match self {
-            // New items with a description; a person asked for another run of one whose spec was never written, or
-            // whose description has changed.
+            // Requeued without a spec, or with another description. New items have no predecessor.
             Self::Generating => &[Self::Completed, Self::Failed, Self::Cancelled],
-            // A spec was handed in; an attempt ended with retries left; a person asked for another run.
+            // The spec was submitted; an attempt ended and is retried; a person requeued it.
             Self::Queued => &[
                 Self::Generating,
                 Self::Assigned,
@@ -77,7 +76,7 @@ impl WorkItemStatus {
         }
     }
 
-    /// Whether the item's life has ended, unless a person asks for another run.
+    /// Whether only a requeue by a person leaves this state.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Completed | Self::Failed | Self::Cancelled => true,
@@ -111,7 +110,6 @@ impl std::str::FromStr for WorkItemStatus {
     }
 }
 
-/// The text names no status of a work item.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "status {0:?} is unknown; expected generating, queued, assigned, in_progress, completed, failed or cancelled"

@@ -1,4 +1,4 @@
-//! The life of a worker.
+//! States and stages of a worker.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,22 +12,21 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum WorkerStatus {
-    /// Claimed an item; the runtime was asked to start it; it has not registered.
+    /// The runtime was asked to start it, and it has not registered.
     Starting,
-    /// Registered.
     Running,
     /// Reported a pull request.
     Completed,
-    /// Reported a failure, or was found dead.
+    /// Reported a failure, exited without a report, or missed a deadline.
     Failed,
     /// Reported that its agent makes no progress.
     Stuck,
-    /// Ended by a person or by a cancelled item.
+    /// Ended by a person, or its item was cancelled.
     Killed,
 }
 
 impl WorkerStatus {
-    /// Every status, in the order of a worker's life.
+    /// Every status, in the order of the life cycle.
     pub const ALL: [Self; 6] = [
         Self::Starting,
         Self::Running,
@@ -37,7 +36,7 @@ impl WorkerStatus {
         Self::Killed,
     ];
 
-    /// The name on the wire and in the database.
+    /// Name in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -49,7 +48,7 @@ impl WorkerStatus {
         }
     }
 
-    /// The states from which a worker may come here.
+    /// States from which a worker may enter this one.
     pub fn predecessors(self) -> &'static [Self] {
         match self {
             Self::Starting => &[],
@@ -59,7 +58,7 @@ impl WorkerStatus {
         }
     }
 
-    /// Whether the worker has ended. A worker never lives again: the next attempt has a worker of its own.
+    /// Whether the worker has ended. The next attempt has a worker of its own.
     pub fn is_terminal(self) -> bool {
         match self {
             Self::Starting | Self::Running => false,
@@ -74,7 +73,7 @@ impl std::fmt::Display for WorkerStatus {
     }
 }
 
-/// What a worker is doing, as it tells with its heartbeats (`DESIGN.md`, "The way of one issue", steps 5 to 7).
+/// What a worker is doing, as its heartbeats report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
@@ -84,20 +83,19 @@ impl std::fmt::Display for WorkerStatus {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// Cloning the repository, making or resuming the branch, checking that it may push.
+    /// Cloning, creating or resuming the branch, checking the permission to push.
     Preparing,
-    /// The agent works through the checklist.
+    /// The agent works on the checklist.
     Working,
-    /// The project's own tests run.
+    /// The project's tests run.
     Testing,
-    /// The diff is compared with the specification.
+    /// The changes are reviewed against the spec.
     Reviewing,
-    /// The pull request is being opened.
     Delivering,
 }
 
 impl Stage {
-    /// The name on the wire and in the database.
+    /// Name in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Preparing => "preparing",
@@ -114,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_that_ended_never_lives_again() {
+    fn no_transition_leaves_a_terminal_state() {
         for to in WorkerStatus::ALL {
             assert!(to.predecessors().iter().all(|from| !from.is_terminal()), "{to}");
         }

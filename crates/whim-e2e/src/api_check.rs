@@ -39,9 +39,9 @@ pub async fn check(api: &Url, api_key: &str) -> anyhow::Result<()> {
         api,
         api_key,
     };
-    let items = identifiers(&checker.get("/api/work").await?, "items");
+    let items = identifiers(&checker.get("/api/work").await?);
     let workers = checker.get("/api/workers").await?;
-    let workers = identifiers(&workers, "workers");
+    let workers = identifiers(&workers);
     for route in ROUTES {
         if route.contains("{item}") {
             for item in &items {
@@ -115,8 +115,8 @@ impl Checker<'_> {
     }
 }
 
-fn identifiers(list: &Value, field: &str) -> Vec<String> {
-    let items = list[field].as_array().into_iter().flatten();
+fn identifiers(list: &Value) -> Vec<String> {
+    let items = list["items"].as_array().into_iter().flatten();
     items
         .filter_map(|item| item["id"].as_str().map(str::to_owned))
         .collect()

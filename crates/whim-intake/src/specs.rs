@@ -178,7 +178,7 @@ async fn look_and_write(client: &Client, model: &Anthropic, id: WorkItemId) -> R
     }
     tracing::info!(work_item = %id, repo = %item.repo, "writing a spec");
     let written = write::spec(model, &item).await;
-    match hand_in::hand_in(client, id, written).await {
+    match hand_in::hand_in(client, (id, item.run), written).await {
         Ok(Some(item)) => {
             tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "the outcome of a spec is handed in");
         }

@@ -1,6 +1,4 @@
-//! What the parts of a running orchestrator share, and the composition root that builds and starts them.
-
-pub mod serve;
+//! What the parts of a running orchestrator share. [`crate::serve`] builds and starts them.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -19,44 +17,38 @@ use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
 
-/// What handlers, transitions, the dispatcher and the reconcilers share. Clones are the same.
+/// What handlers, transitions, the dispatcher and the reconcilers share. Clones share the same parts.
 #[derive(Clone, Debug)]
 pub struct App(Arc<Parts>);
 
 /// The parts of an [`App`].
 #[derive(Debug)]
 pub struct Parts {
-    /// The settings.
     pub config: Config,
-    /// Postgres for the API, whose slow questions must not keep a worker waiting (`FAULTS.md`, row 28).
+    /// Pool of the API. Separate, so that slow queries of people do not delay workers (`FAULTS.md`, row 28).
     pub database: PgPool,
-    /// Postgres for the worker protocol, the dispatcher and the reconcilers.
+    /// Pool of the worker protocol, the dispatcher and the reconcilers.
     pub work_database: PgPool,
-    /// Redis.
     pub redis: RedisConnection,
-    /// Files that workers locked.
     pub locks: Locks,
-    /// The cooldown and the copy of the budget.
+    /// Cooldown and the copy of the daily budget.
     pub limits: Limits,
-    /// What starts workers.
     pub runtime: Arc<dyn Runtime>,
-    /// What workers are told to call.
+    /// URL that workers call.
     pub worker_url: Url,
-    /// Workers that are being started just now.
+    /// Workers that are being started.
     pub in_flight_starts: InFlightStarts,
-    /// Asks the background work to look.
     pub wakers: Wakers,
-    /// Heartbeats on their way to the database.
+    /// Heartbeats that wait to be written.
     pub heartbeats: Heartbeats,
-    /// Who watches what happens.
+    /// Subscriptions to live events.
     pub events: EventHub,
-    /// Cancelled when the program stops: answers that would go on for ever end then.
+    /// Cancelled when the program stops, to end streaming responses.
     pub closing: CancellationToken,
 }
 
 impl App {
-    /// The shared form of these parts.
-    pub fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
 }

@@ -16,11 +16,12 @@ use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
 use whim_service::telemetry;
 
-use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
+use crate::PROGRAM;
 use crate::config::{Config, healthcheck_address, read_for_migrations};
 use crate::http::openapi;
-
-const PROGRAM: &str = "whim-orchestrator";
+use crate::listeners::{Listeners, reachable};
+use crate::migrate::migrate;
+use crate::serve::{self, STOP_DEADLINE};
 
 /// Whim's orchestrator: queue, workers, limits and HTTP API
 #[derive(Debug, Parser)]
@@ -86,8 +87,8 @@ pub fn main() -> ExitCode {
             let (telemetry, database) = config;
             block_on_small(async move {
                 telemetry::init(PROGRAM, &telemetry)?;
-                serve::migrate(&database).await?;
-                tracing::info!("the database has all migrations");
+                migrate(&database).await?;
+                tracing::info!("all migrations are applied");
                 Ok(())
             })
         }),
@@ -116,7 +117,7 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _told = writeln!(std::io::stderr(), "{PROGRAM}: {error:#}");
+            let _written = writeln!(std::io::stderr(), "{PROGRAM}: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -138,7 +139,7 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     let telemetry = telemetry::init(PROGRAM, &config.telemetry)?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
-    // From here on a signal stops in order instead of ending at once.
+    // From here on, a signal starts an orderly stop.
     let signals = EndSignals::listen().context("listening for signals")?;
     let runtime = serve::open_runtime(&config).await?;
     let listeners = Listeners::bind(&config.api).await?;
@@ -152,13 +153,13 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     }
     let report = supervisor.run(signals, STOP_DEADLINE).await;
     let (elapsed_ms, unfinished) = (report.elapsed.as_millis(), report.unfinished.join(", "));
-    tracing::info!(elapsed_ms, unfinished, "stopped; workers that were running go on");
+    tracing::info!(elapsed_ms, unfinished, "stopped; running workers go on");
     report.into_result()
 }
 
 async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
-    let address = callable(address);
+    let address = reachable(address);
     ask("/health", TcpStream::connect(address))
         .await
-        .with_context(|| format!("asking {address}"))
+        .with_context(|| format!("checking the health of the orchestrator at {address}"))
 }

@@ -9,6 +9,7 @@ pub mod worker;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_runtime::RuntimeConfig;
 use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
@@ -62,6 +63,7 @@ impl Config {
         let worker = WorkerSettings::read(env);
         let (database, redis, worker) = (database?, redis?, worker?);
         refuse_early_staleness(env, lifecycle.stale_threshold, worker.heartbeat);
+        refuse_early_progress_deadline(env, lifecycle.progress_deadline, &worker);
         Some(Self {
             telemetry,
             api,
@@ -102,6 +104,28 @@ fn refuse_early_staleness(env: &mut Environment, stale_threshold: Duration, hear
         env.refuse(
             "STALE_THRESHOLD",
             &format!("expected at least three times HEARTBEAT_INTERVAL_SECONDS, which is {min} seconds"),
+        );
+    }
+}
+
+/// Running tests report progress periodically. Unless the deadline allows for one lost report, a worker whose tests run
+/// longer than the deadline would be terminated as stuck.
+fn refuse_early_progress_deadline(
+    env: &mut Environment,
+    progress_deadline: Duration,
+    worker: &WorkerSettings,
+) {
+    let two_reports = worker.heartbeat * HEARTBEATS_PER_TEST_PROGRESS * 2;
+    if progress_deadline < two_reports && progress_deadline < worker.test_timeout {
+        env.refuse(
+            "PROGRESS_DEADLINE_SECONDS",
+            &format!(
+                "expected at least TEST_TIMEOUT_SECONDS, which is {}, or {} times HEARTBEAT_INTERVAL_SECONDS, which \
+                 is {}: running tests report progress every {HEARTBEATS_PER_TEST_PROGRESS} heartbeats",
+                worker.test_timeout.as_secs_f64(),
+                HEARTBEATS_PER_TEST_PROGRESS * 2,
+                two_reports.as_secs_f64(),
+            ),
         );
     }
 }

@@ -1,7 +1,7 @@
-//! Postgres: queries, and the rows that they read and write.
+//! Postgres: pools, transactions, and the queries by table.
 //!
-//! Rows are private to their modules. Results are types of `whim_core` or small types of the module. Every time in a row
-//! comes from the clock of the database, because the clocks of processes may differ.
+//! Row types are private to their modules, which return types of `whim_core` or small types of their own. Every time in
+//! a row is the database's, because the clocks of processes may differ.
 
 pub mod activity;
 pub mod breakers;
@@ -26,51 +26,53 @@ use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use crate::metrics;
 
-/// Every migration, built into the program.
+/// All migrations, compiled into the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// Notified when an item becomes claimable.
+/// Notified when an item became claimable.
 pub const WORK_CHANNEL: &str = "whim_work";
-/// Notified when a worker ends: its runtime may have to stop it, and its slot is free.
+/// Notified when a worker ended: the runtime may have to stop it, and its slot is free.
 pub const WORKERS_CHANNEL: &str = "whim_workers";
 
-/// Label of the API's pool in metrics.
+/// Name of the API's pool in metrics.
 pub const API_POOL: &str = "api";
-/// Label of the pool of the worker protocol and the background tasks in metrics.
+/// Name of the pool of the worker protocol and the background work in metrics.
 pub const WORK_POOL: &str = "work";
-/// `application_name` of the API's connections.
+/// Name of the API's connections in Postgres.
 const API_APPLICATION: &str = "whim-orchestrator-api";
 
-/// How long a request waits for a connection before it is answered with 503.
+/// How long a request waits for a connection before the response is 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that was idle for longer is pinged before it is used. Shorter than any restart of Postgres, so that a
-/// restart causes no error later (`FAULTS.md`, row 26).
-const ALIVE_FOR: Duration = Duration::from_millis(50);
+/// Connections that were idle for longer are pinged before use. Shorter than any restart of Postgres, so that no request
+/// fails on a connection from before a restart (`FAULTS.md`, row 26).
+const UNCHECKED_IDLE_TIME: Duration = Duration::from_millis(50);
 
-/// Timeout of idle transactions. Such a transaction belongs to an orchestrator that is suspended or unreachable, and must
-/// not hold its locks (`FAULTS.md`, row 37).
-const ABANDONED_AFTER: &str = "30s";
+/// Postgres terminates a transaction that waits this long for its next statement: its orchestrator was suspended or
+/// disconnected, and other orchestrators need its locks (`FAULTS.md`, row 37).
+const IDLE_TRANSACTION_TIMEOUT: &str = "30s";
 
-/// Timeout of the API's statements; below the timeout of a request, so that both end.
+/// Timeout of an API statement; below the timeout of a request, so that the statement ends with it.
 const STATEMENT_TIMEOUT: &str = "20s";
 
-/// The pool of the worker protocol, the dispatcher and the reconcilers. Connects on first use.
+/// Pool of the worker protocol, the dispatcher and the reconcilers. Connects at the first use.
 pub fn work_pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    let options = options.options([("idle_in_transaction_session_timeout", ABANDONED_AFTER)]);
+    let options = options.options([("idle_in_transaction_session_timeout", IDLE_TRANSACTION_TIMEOUT)]);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection, known| {
-            Box::pin(async move { Ok(known.idle_for < ALIVE_FOR || connection.ping().await.is_ok()) })
+        .before_acquire(|connection, state| {
+            Box::pin(
+                async move { Ok(state.idle_for < UNCHECKED_IDLE_TIME || connection.ping().await.is_ok()) },
+            )
         })
         .connect_lazy_with(options)
 }
 
-/// The pool of the API, separate so that slow queries of people do not delay workers.
+/// Pool of the API. Separate, so that slow queries of people do not delay workers.
 ///
-/// Statements are planned for their actual values: a generic plan for every combination of filters would use no index.
+/// Statements are planned for their parameters: a generic plan for all combinations of filters would use no index.
 pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     let settings = [
         ("plan_cache_mode", "force_custom_plan"),
@@ -82,8 +84,8 @@ pub fn api_pool(options: PgConnectOptions, connections: u32) -> PgPool {
     )
 }
 
-/// Runs `work` in a transaction, and commits it or rolls it back before returning. A transaction that is merely dropped
-/// is rolled back later, and its rows cannot be claimed until then.
+/// Runs `work` in one transaction: commits when it succeeded, and rolls back before returning its error. A transaction
+/// that is only dropped is rolled back later, and locks its rows until then.
 ///
 /// # Errors
 /// Those of `work`, or Postgres is unavailable.
@@ -94,7 +96,7 @@ pub async fn in_transaction<T, E: From<sqlx::Error>>(
     in_transaction_begun_with("begin", pool, work).await
 }
 
-/// The same with a first statement that does more than `begin`, in one round trip.
+/// Like [`in_transaction`], with further statements after `begin` in the same round trip.
 ///
 /// # Errors
 /// Those of `work`, or Postgres is unavailable.
@@ -108,7 +110,7 @@ pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
         let mut beginning = Beginning::acquire(pool).await?;
         let mut transaction = match beginning.connection.begin_with(begin).await {
             Ok(transaction) => transaction,
-            // Nothing was executed yet: retry with another connection, at most once for each in the pool.
+            // Nothing ran on this connection; every connection of the pool may be lost.
             Err(error) if is_lost(&error) && lost < pool.options().get_max_connections() => {
                 lost += 1;
                 continue;
@@ -122,9 +124,9 @@ pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
                 Ok(done)
             }
             Err(error) => {
-                // The error of `work` matters. A connection that cannot roll back is closed, which rolls back.
+                // The error of `work` matters. A connection that cannot roll back is closed, which rolls back too.
                 if let Err(rollback) = transaction.rollback().await {
-                    tracing::debug!(error = %rollback, "a connection was lost before it could roll back");
+                    tracing::debug!(error = %rollback, "a connection was lost before the rollback");
                 }
                 Err(error)
             }
@@ -132,8 +134,8 @@ pub async fn in_transaction_begun_with<T, E: From<sqlx::Error>>(
     }
 }
 
-/// A connection on which a transaction begins. It is closed if that fails or the future is dropped: the connection may
-/// then be in a transaction, in which the statements of its next user would be lost.
+/// A connection on which a transaction is starting. It is closed when that fails or is cancelled: it may be in a
+/// transaction then, in which the statements of its next user would be lost.
 struct Beginning {
     connection: PoolConnection<Postgres>,
     begun: bool,
@@ -156,10 +158,10 @@ impl Drop for Beginning {
     }
 }
 
-/// A connection of the pool; records the waiting time in metrics.
+/// Acquires a connection and records the waiting time in the metrics.
 ///
 /// # Errors
-/// Postgres is unavailable, or no connection became free in time.
+/// Postgres is unavailable, or all connections are in use for too long.
 pub async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
     let begin = Instant::now();
     let connection = pool.acquire().await?;
@@ -167,9 +169,9 @@ pub async fn acquire(pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
     Ok(connection)
 }
 
-/// Whether the connection was lost, as opposed to a refused statement.
+/// Whether an error means that the connection was lost, not that the statement failed.
 fn is_lost(error: &sqlx::Error) -> bool {
-    // The backend or the server was terminated.
+    // The backend was terminated, or the server is shutting down.
     const OPERATOR_INTERVENTION: &str = "57P";
     let code = error.as_database_error().and_then(|error| error.code());
     matches!(error, sqlx::Error::Io(_)) || code.is_some_and(|code| code.starts_with(OPERATOR_INTERVENTION))
@@ -183,7 +185,7 @@ fn name_of(pool: &PgPool) -> &'static str {
     }
 }
 
-/// Sets the statement timeout of this transaction.
+/// Sets a timeout for the statements of this transaction.
 pub async fn limit_statements(db: &mut PgConnection, limit: Duration) -> sqlx::Result<()> {
     let milliseconds = limit.as_millis().to_string();
     sqlx::query_scalar!("select set_config('statement_timeout', $1, true)", milliseconds)
@@ -192,13 +194,12 @@ pub async fn limit_statements(db: &mut PgConnection, limit: Duration) -> sqlx::R
     Ok(())
 }
 
-/// Whether the error is a violation of this constraint or unique index.
+/// Whether an error is a violation of this constraint or unique index.
 pub fn violates(error: &sqlx::Error, constraint: &str) -> bool {
     error.as_database_error().and_then(|error| error.constraint()) == Some(constraint)
 }
 
-/// The text without NUL characters, which Postgres cannot store. For text of agents, which must not fail the report that
-/// contains it.
+/// Replaces NUL characters, which Postgres cannot store. For text of agents, which must not make a report fail.
 pub fn storable(text: &str) -> std::borrow::Cow<'_, str> {
     if text.contains('\0') {
         text.replace('\0', "\u{fffd}").into()

@@ -11,12 +11,18 @@ pub mod http;
 pub mod in_flight;
 pub mod lifecycle;
 pub mod limits;
+pub mod listeners;
 pub mod locks;
 pub mod metrics;
+pub mod migrate;
 pub mod queue_sampler;
 pub mod reconcile;
 pub mod redis_connection;
+pub mod serve;
 pub mod status;
 pub(crate) mod validate;
 pub mod wakers;
 pub mod work;
+
+/// The name in logs, metrics, messages and Postgres.
+pub(crate) const PROGRAM: &str = env!("CARGO_PKG_NAME");

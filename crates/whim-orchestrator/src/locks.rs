@@ -1,10 +1,12 @@
-//! Files that workers have locked, in Redis.
+//! File locks of workers, in Redis.
 //!
-//! `lock:{repo}:{path}` holds the worker's identifier. A set is granted whole or not at all, by one script; asking again
-//! for what one holds is granted. Locks last an hour, are renewed with the lease and released with the worker.
+//! `lock:{repo}:{path}` holds the worker's identifier. One script grants a set of files as a whole or not at all; a
+//! worker may request what it holds. Locks expire after an hour, are renewed with the lease and released with the
+//! worker.
 //!
-//! Postgres has a copy ([`crate::db::locks`]). A mark in Redis says which run of its server the locks were put into: a
-//! server that was emptied or restarted grants nothing before they were rebuilt from the copy (`FAULTS.md`, row 33).
+//! Postgres has a copy ([`crate::db::locks`]). A marker key holds the `run_id` of the Redis server that the locks were
+//! written to: a server that was emptied or restarted grants nothing before the locks are restored from the copy
+//! (`FAULTS.md`, row 33).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,67 +16,58 @@ use whim_core::{RelativePath, RepoName, WorkerId};
 
 use crate::redis_connection::{RedisConnection, RedisFailed};
 
-/// How long a lock lasts unless it is renewed (`DESIGN.md`, "Rules of the orchestrator").
+/// Expiry of a lock that is not renewed (`DESIGN.md`, "Rules of the orchestrator").
 const TIME_TO_LIVE: Duration = Duration::from_hours(1);
 
-/// How long it is remembered that a worker asked in vain; it asks again every two seconds at the latest.
-const WAIT_REMEMBERED: Duration = Duration::from_secs(6);
+/// Expiry of the note that a worker waits for a lock. The worker repeats its request at least every two seconds.
+const WAIT_TIME_TO_LIVE: Duration = Duration::from_secs(6);
 
-/// Which files of a set to lock when others hold some of them.
+/// Which files of a set to lock when other workers hold some of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Take {
-    /// None.
+pub enum LockMode {
     AllOrNothing,
-    /// Those that are free.
-    WhatIsFree,
+    FreeOnly,
 }
 
-/// What became of a request for locks.
+/// Result of a lock request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LockOutcome {
     /// The worker holds all of the files.
     Granted,
-    /// Others hold these. Nothing was locked, or only what was free.
+    /// Other workers hold these. Depending on the mode, nothing was locked or the others were.
     Held(Vec<LockHolder>),
-    /// Redis was emptied or restarted: nothing is granted before [`Locks::rebuild`].
-    Unknown,
+    /// Redis was emptied or restarted: nothing is granted before [`Locks::restore`].
+    Incomplete,
 }
 
 /// A locked file and its holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockHolder {
-    /// The file.
     pub file: RelativePath,
-    /// Who holds it.
     pub worker: WorkerId,
 }
 
-/// A lock as Postgres knows it.
+/// A lock in the copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownLock {
-    /// The repository.
+pub struct CopiedLock {
     pub repo: RepoName,
-    /// The file.
     pub file: RelativePath,
-    /// Who holds it.
     pub worker: WorkerId,
 }
 
-/// The locks could not be looked at or changed.
+/// The locks could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LocksFailed {
-    /// Redis is away.
+    /// Redis is unavailable.
     #[error(transparent)]
     Redis(#[from] RedisFailed),
-    /// Redis was emptied, restarted or changed again and again while it was asked.
-    #[error("Redis loses the locks again and again")]
+    /// Redis lost the locks in every round of a request.
+    #[error("Redis lost the file locks several times during one request")]
     Unstable,
-    /// A lock's value is not what this program writes.
-    #[error("reading the holder of {file}")]
+    /// The value of a lock is not a worker's identifier.
+    #[error("reading the holder of the lock of {file}")]
     Holder {
-        /// The locked file.
         file: RelativePath,
-        /// What is wrong with it.
         source: whim_core::InvalidId,
     },
 }
@@ -90,24 +83,23 @@ pub struct Locks {
 struct Scripts {
     acquire: Script,
     holds: Script,
-    known: Script,
-    rebuild: Script,
+    is_complete: Script,
     release: Script,
     release_all: Script,
     renew: Script,
+    restore: Script,
 }
 
 impl Locks {
-    /// Locks in this Redis.
     pub fn new(redis: RedisConnection) -> Self {
         let scripts = Scripts {
             acquire: Script::new(include_str!("scripts/lock_acquire.lua")),
             holds: Script::new(include_str!("scripts/lock_holds.lua")),
-            known: Script::new(include_str!("scripts/lock_known.lua")),
-            rebuild: Script::new(include_str!("scripts/lock_rebuild.lua")),
+            is_complete: Script::new(include_str!("scripts/lock_is_complete.lua")),
             release: Script::new(include_str!("scripts/lock_release.lua")),
             release_all: Script::new(include_str!("scripts/lock_release_all.lua")),
             renew: Script::new(include_str!("scripts/lock_renew.lua")),
+            restore: Script::new(include_str!("scripts/lock_restore.lua")),
         };
         Self {
             redis,
@@ -115,49 +107,49 @@ impl Locks {
         }
     }
 
-    /// Locks `files` for `worker`: all of them or none, or those that are free.
+    /// Locks `files` for `worker`.
     ///
     /// # Errors
-    /// Redis is away: nothing was granted as far as the caller can know, and asking again is safe.
+    /// Redis is unavailable. Whether the locks were granted is unknown; repeating the request is safe.
     pub async fn acquire(
         &self,
         worker: WorkerId,
         repo: &RepoName,
         files: &[RelativePath],
-        take: Take,
+        mode: LockMode,
     ) -> Result<LockOutcome, LocksFailed> {
         let mut call = self.scripts.acquire.prepare_invoke();
-        call.key(self.mark_key()).key(self.index_key(worker));
+        call.key(self.marker_key()).key(self.index_key(worker));
         for file in files {
             call.key(self.lock_key(repo, file));
         }
         call.arg(worker.to_string())
             .arg(milliseconds(TIME_TO_LIVE))
-            .arg(match take {
-                Take::AllOrNothing => "all",
-                Take::WhatIsFree => "free",
+            .arg(match mode {
+                LockMode::AllOrNothing => "all",
+                LockMode::FreeOnly => "free",
             });
         let held: Option<Vec<(usize, String)>> = self.redis.script("locking files", &call).await?;
         let Some(held) = held else {
-            return Ok(LockOutcome::Unknown);
+            return Ok(LockOutcome::Incomplete);
         };
         if held.is_empty() {
             return Ok(LockOutcome::Granted);
         }
-        let holdings = held.into_iter().filter_map(|(position, holder)| {
+        let holders = held.into_iter().filter_map(|(position, holder)| {
             let file = files.get(position)?.clone();
             Some(match holder.parse() {
                 Ok(worker) => Ok(LockHolder { file, worker }),
                 Err(source) => Err(LocksFailed::Holder { file, source }),
             })
         });
-        Ok(LockOutcome::Held(holdings.collect::<Result<_, _>>()?))
+        Ok(LockOutcome::Held(holders.collect::<Result<_, _>>()?))
     }
 
     /// Whether `worker` holds all of `files`.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unavailable.
     pub async fn holds(
         &self,
         worker: WorkerId,
@@ -169,65 +161,71 @@ impl Locks {
             call.key(self.lock_key(repo, file));
         }
         call.arg(worker.to_string());
-        let holds: usize = self.redis.script("looking at locks", &call).await?;
+        let holds: usize = self.redis.script("reading file locks", &call).await?;
         Ok(holds == files.len())
     }
 
-    /// Notes what a worker asks for in vain; it is forgotten unless it is noted again and again.
+    /// Stores what a worker waits for, in a sentence for people. The note expires unless it is repeated.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unavailable.
     pub async fn note_wait(&self, worker: WorkerId, sentence: &str) -> Result<(), LocksFailed> {
         let mut note = redis::cmd("SET");
         note.arg(self.wait_key(worker))
             .arg(sentence)
             .arg("PX")
-            .arg(milliseconds(WAIT_REMEMBERED));
-        Ok(self.redis.command("noting who waits for a lock", &note).await?)
-    }
-
-    /// What a worker asked for in vain just now.
-    ///
-    /// # Errors
-    /// Redis is away.
-    pub async fn wait_of(&self, worker: WorkerId) -> Result<Option<String>, LocksFailed> {
-        let mut ask = redis::cmd("GET");
-        ask.arg(self.wait_key(worker));
-        Ok(self.redis.command("asking who waits for a lock", &ask).await?)
-    }
-
-    /// Whether Redis knows the locks: not, when it was emptied or restarted.
-    ///
-    /// # Errors
-    /// Redis is away.
-    pub async fn are_known(&self) -> Result<bool, LocksFailed> {
-        let mut call = self.scripts.known.prepare_invoke();
-        call.key(self.mark_key());
+            .arg(milliseconds(WAIT_TIME_TO_LIVE));
         Ok(self
             .redis
-            .script("asking whether the locks are known", &call)
+            .command("storing what a worker waits for", &note)
             .await?)
     }
 
-    /// Puts the locks that Postgres knows into a Redis that does not know them; how many those were. Of two for one file
-    /// the last counts.
+    /// What a worker waits for, if it does.
     ///
     /// # Errors
-    /// Redis is away.
-    pub async fn rebuild(&self, locks: &[KnownLock]) -> Result<u64, LocksFailed> {
-        let mut call = self.scripts.rebuild.prepare_invoke();
-        call.key(self.mark_key()).arg(milliseconds(TIME_TO_LIVE));
-        for KnownLock { repo, file, worker } in locks {
+    /// Redis is unavailable.
+    pub async fn wait_of(&self, worker: WorkerId) -> Result<Option<String>, LocksFailed> {
+        let mut query = redis::cmd("GET");
+        query.arg(self.wait_key(worker));
+        Ok(self
+            .redis
+            .command("reading what a worker waits for", &query)
+            .await?)
+    }
+
+    /// Whether Redis has all locks; not after it was emptied or restarted.
+    ///
+    /// # Errors
+    /// Redis is unavailable.
+    pub async fn are_complete(&self) -> Result<bool, LocksFailed> {
+        let mut call = self.scripts.is_complete.prepare_invoke();
+        call.key(self.marker_key());
+        Ok(self
+            .redis
+            .script("reading the marker of the file locks", &call)
+            .await?)
+    }
+
+    /// Writes the copied locks to a Redis that lost them; returns how many those were. Of two locks of one file the last
+    /// one counts.
+    ///
+    /// # Errors
+    /// Redis is unavailable.
+    pub async fn restore(&self, copied: &[CopiedLock]) -> Result<u64, LocksFailed> {
+        let mut call = self.scripts.restore.prepare_invoke();
+        call.key(self.marker_key()).arg(milliseconds(TIME_TO_LIVE));
+        for CopiedLock { repo, file, worker } in copied {
             call.key(self.lock_key(repo, file)).key(self.index_key(*worker));
             call.arg(worker.to_string());
         }
-        Ok(self.redis.script("rebuilding the locks", &call).await?)
+        Ok(self.redis.script("restoring the file locks", &call).await?)
     }
 
-    /// Releases those of `files` that `worker` holds; how many those were.
+    /// Releases those of `files` that `worker` holds; returns how many those were.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unavailable.
     pub async fn release(
         &self,
         worker: WorkerId,
@@ -243,10 +241,10 @@ impl Locks {
         Ok(self.redis.script("unlocking files", &call).await?)
     }
 
-    /// Releases everything that `worker` holds; how many files those were.
+    /// Releases everything that `worker` holds; returns how many files those were.
     ///
     /// # Errors
-    /// Redis is away. The reconciler of the locks makes up for it.
+    /// Redis is unavailable. The reconciler of the locks repeats the release.
     pub async fn release_all(&self, worker: WorkerId) -> Result<u64, LocksFailed> {
         let mut call = self.scripts.release_all.prepare_invoke();
         call.key(self.index_key(worker)).arg(worker.to_string());
@@ -256,27 +254,31 @@ impl Locks {
             .await?)
     }
 
-    /// Renews everything that `worker` holds; how many files those were, 0 while more than half of the time is left.
+    /// Renews everything that `worker` holds; returns how many files those were: 0 while more than half of the time is
+    /// left.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unavailable.
     pub async fn renew(&self, worker: WorkerId) -> Result<u64, LocksFailed> {
         let mut call = self.scripts.renew.prepare_invoke();
         call.key(self.index_key(worker))
             .arg(worker.to_string())
             .arg(milliseconds(TIME_TO_LIVE));
-        Ok(self.redis.script("renewing the locks of a worker", &call).await?)
+        Ok(self
+            .redis
+            .script("renewing the file locks of a worker", &call)
+            .await?)
     }
 
-    /// The workers that hold anything.
+    /// Workers that hold locks.
     ///
     /// # Errors
-    /// Redis is away.
+    /// Redis is unavailable.
     pub async fn holders(&self) -> Result<Vec<WorkerId>, LocksFailed> {
-        const AT_ONCE: u32 = 500;
-        let start = self.redis.key(INDEX);
-        // The prefix is a setting, and a pattern is not a name: its special characters are escaped.
-        let pattern: String = start
+        const SCAN_COUNT: u32 = 500;
+        let prefix = self.redis.key(INDEX);
+        // The prefix is a setting: what has a meaning in patterns is escaped.
+        let pattern: String = prefix
             .chars()
             .flat_map(|character| {
                 let special = matches!(character, '*' | '?' | '[' | ']' | '\\' | '^');
@@ -292,12 +294,12 @@ impl Locks {
                 .arg("MATCH")
                 .arg(&pattern)
                 .arg("COUNT")
-                .arg(AT_ONCE);
+                .arg(SCAN_COUNT);
             let (next, keys): (u64, Vec<String>) =
                 self.redis.command("listing the holders of locks", &scan).await?;
             holders.extend(
                 keys.iter()
-                    .filter_map(|key| key.strip_prefix(&start)?.parse::<WorkerId>().ok()),
+                    .filter_map(|key| key.strip_prefix(&prefix)?.parse::<WorkerId>().ok()),
             );
             cursor = next;
             if cursor == 0 {
@@ -310,15 +312,15 @@ impl Locks {
         Ok(holders)
     }
 
-    /// GitHub's names of repositories ignore case: two spellings of one are one lock.
+    /// GitHub ignores case in repository names: two spellings of one are one lock.
     fn lock_key(&self, repo: &RepoName, file: &RelativePath) -> String {
         let repo = repo.as_str().to_ascii_lowercase();
         self.redis.key(&format!("lock:{repo}:{file}"))
     }
 
-    /// Says which run of the server knows the locks.
-    fn mark_key(&self) -> String {
-        self.redis.key("locks-known")
+    /// Holds the `run_id` of the server that has all locks.
+    fn marker_key(&self) -> String {
+        self.redis.key("locks-complete")
     }
 
     fn wait_key(&self, worker: WorkerId) -> String {

@@ -1,7 +1,6 @@
-//! What the orchestrator counts for Prometheus; `docs/metrics.md` has the same list for people.
+//! Prometheus metrics that are counted where the event happens. `docs/metrics.md` documents them.
 //!
-//! Transitions and attempts are counted by the orchestrator that made them: sums are over all of them. Gauges of the
-//! queue are the database's, so every orchestrator shows the same.
+//! Each orchestrator counts its own transitions and attempts: add them up over all instances.
 
 use std::time::Duration;
 
@@ -41,15 +40,12 @@ const fn histogram(name: &'static str, bounds: &'static [f64], help: &'static st
 
 /// Metrics that are counted where the event happens. The gauges of the queue are in [`crate::queue_sampler`].
 pub const COUNTED: [Family; 12] = [
-    counter(
-        TRANSITIONS,
-        "Changes of a work item's state, by the state that it came to",
-    ),
-    counter(CLAIMS, "Work items that were claimed for a worker"),
+    counter(TRANSITIONS, "State changes of work items, by new state"),
+    counter(CLAIMS, "Claimed work items"),
     histogram(
         CLAIM_DURATION,
         &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0],
-        "How long the transaction of a claim took, the wait for other claims included",
+        "Duration of a claim transaction, including the wait for other claims",
     ),
     histogram(
         CLAIM_WAIT,
@@ -57,34 +53,28 @@ pub const COUNTED: [Family; 12] = [
             0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0,
             86_400.0,
         ],
-        "From the submission of a work item to its first claim; where Whim writes the spec, that is included",
+        "Time from submission to first claim, including spec generation",
     ),
-    counter(
-        WORKER_STARTS,
-        "Workers that the runtime was asked to start, by whether it did",
-    ),
+    counter(WORKER_STARTS, "Worker starts, by outcome"),
     counter(
         ATTEMPTS,
-        "Attempts that ended, by `completed`, `killed` or the cause of the failure",
+        "Ended attempts: completed, killed, or the failure cause",
     ),
     histogram(
         ATTEMPT_DURATION,
         &[
             1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14_400.0,
         ],
-        "From the claim to the end of an attempt, by the state in which its worker ended",
+        "Time from claim to end of an attempt, by final worker state",
     ),
-    counter(REVIEWS, "Reviews that workers reported, by verdict"),
-    counter(
-        REQUESTS,
-        "HTTP requests that were answered, by listener, route, method and status",
-    ),
+    counter(REVIEWS, "Reported reviews, by verdict"),
+    counter(REQUESTS, "HTTP responses, by listener, route, method and status"),
     histogram(
         REQUEST_DURATION,
         &[
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
         ],
-        "From the head of a request to the head of its answer",
+        "Time from request header to response header",
     ),
     counter(
         REFUSED_CREDENTIALS,
@@ -93,13 +83,13 @@ pub const COUNTED: [Family; 12] = [
     histogram(
         POOL_WAIT,
         &[0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0],
-        "How long a transaction waited for a connection of its pool",
+        "Time that a transaction waited for a connection",
     ),
 ];
 
-/// Makes the counters with few and known labels begin at 0: a counter that appears with its first event hides that
-/// event from whoever looks at its growth.
-pub fn begin_at_zero() {
+/// Initialises the counters with few and known labels to 0: `rate()` misses the first event of a counter that appears
+/// with it.
+pub fn initialise() {
     for status in WorkItemStatus::ALL {
         counter!(TRANSITIONS, "to" => status.as_str()).absolute(0);
     }
@@ -107,10 +97,8 @@ pub fn begin_at_zero() {
     for outcome in ["started", "failed"] {
         counter!(WORKER_STARTS, "outcome" => outcome).absolute(0);
     }
-    for outcome in [COMPLETED, KILLED]
-        .into_iter()
-        .chain(FailureCause::ALL.map(FailureCause::as_str))
-    {
+    let causes = FailureCause::ALL.map(FailureCause::as_str);
+    for outcome in [COMPLETED].into_iter().chain(causes) {
         counter!(ATTEMPTS, "outcome" => outcome).absolute(0);
     }
     for verdict in Verdict::ALL {
@@ -121,17 +109,14 @@ pub fn begin_at_zero() {
     }
 }
 
-/// The `outcome` of an attempt without a failure.
+/// `outcome` of an attempt with a pull request.
 const COMPLETED: &str = "completed";
-/// The `outcome` of an attempt that a person ended.
-const KILLED: &str = "killed";
 
-/// An item came to a state.
 pub(crate) fn transition(to: WorkItemStatus) {
     counter!(TRANSITIONS, "to" => to.as_str()).increment(1);
 }
 
-/// An item was claimed; `waited` is known for first claims.
+/// `waited` is known for the first claim of an item.
 pub(crate) fn claimed(took: Duration, waited: Option<Duration>) {
     counter!(CLAIMS).increment(1);
     histogram!(CLAIM_DURATION).record(took);
@@ -141,32 +126,26 @@ pub(crate) fn claimed(took: Duration, waited: Option<Duration>) {
     transition(WorkItemStatus::Assigned);
 }
 
-/// The runtime was asked for a worker.
 pub(crate) fn worker_start(started: bool) {
     let outcome = if started { "started" } else { "failed" };
     counter!(WORKER_STARTS, "outcome" => outcome).increment(1);
 }
 
-/// An attempt ended.
 pub(crate) fn attempt_ended(status: WorkerStatus, cause: Option<FailureCause>, took: Duration) {
-    // What a person ended has no cause, or one that only says what follows for the item.
-    let killed = (status == WorkerStatus::Killed).then_some(KILLED);
-    let outcome = killed.or(cause.map(FailureCause::as_str)).unwrap_or(COMPLETED);
+    // The worker of a cancelled item was killed without a cause.
+    let killed = (status == WorkerStatus::Killed).then_some(FailureCause::Killed);
+    let outcome = killed.or(cause).map_or(COMPLETED, FailureCause::as_str);
     counter!(ATTEMPTS, "outcome" => outcome).increment(1);
     histogram!(ATTEMPT_DURATION, "status" => status.as_str()).record(took);
 }
 
-/// A worker reported a review.
 pub(crate) fn reviewed(verdict: Verdict) {
     counter!(REVIEWS, "verdict" => verdict.as_str()).increment(1);
 }
 
-/// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// That of people and intake.
     Api,
-    /// That of the workers.
     Workers,
 }
 
@@ -179,8 +158,7 @@ impl Listener {
     }
 }
 
-/// A request was answered. `route` is its pattern and never the path itself: what strangers write there would be a
-/// series each.
+/// `route` is the pattern, never the path: each path of a stranger would be a time series.
 pub(crate) fn answered(listener: Listener, method: &'static str, route: &str, status: u16, took: Duration) {
     let (listener, route) = (listener.as_str(), route.to_owned());
     counter!(REQUESTS, "listener" => listener, "route" => route.clone(), "method" => method, "status" => status.to_string())
@@ -188,12 +166,10 @@ pub(crate) fn answered(listener: Listener, method: &'static str, route: &str, st
     histogram!(REQUEST_DURATION, "listener" => listener, "route" => route, "method" => method).record(took);
 }
 
-/// A credential was missing or wrong.
 pub(crate) fn refused_credential(listener: Listener) {
     counter!(REFUSED_CREDENTIALS, "listener" => listener.as_str()).increment(1);
 }
 
-/// A transaction got its connection.
 pub(crate) fn pool_waited(pool: &'static str, waited: Duration) {
     histogram!(POOL_WAIT, "pool" => pool).record(waited);
 }

@@ -1,7 +1,7 @@
-//! What makes the world fit the rows, and the rows the world.
+//! Reconcilers: they make the runtime, Redis and Postgres agree with each other.
 //!
-//! Each reconciler takes no input, is bounded and may run at any time: periodically, when poked, and at once after a
-//! start. The happy path and the path after a crash are the same.
+//! Each takes no input, is bounded and may run at any time: periodically, when woken, and right after the start. The
+//! normal path and the path after a crash are the same.
 
 mod breakers;
 mod budget;
@@ -13,6 +13,7 @@ mod locks;
 mod long_transactions;
 mod reap;
 mod retries;
+mod suspend;
 mod terminate;
 
 use anyhow::Context as _;
@@ -24,69 +25,70 @@ pub use self::breakers::Breakers;
 pub use self::budget::Budget;
 pub use self::counts::Counts;
 pub use self::event_partitions::{EventPartitions, EventPartitionsReport};
-pub use self::expired_leases::ExpiredLeases;
+pub use self::expired_leases::{ExpiredLeases, ExpiredLeasesReport};
 pub use self::garbage::Garbage;
 pub use self::locks::Locks;
 pub use self::long_transactions::LongTransactions;
 pub use self::reap::Reap;
 pub use self::retries::Retries;
+pub use self::suspend::{Clocks, SuspendDetector};
 pub use self::terminate::Terminate;
 use crate::app::App;
 use crate::dispatch::breakers::try_runtime;
 
-/// Starts all reconcilers. `stop` says that the program is stopping: what takes long is left to the next one then.
+/// Starts all reconcilers. Once `stop` is cancelled, slow work is left to the next start.
 pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     let (periods, wakers) = (app.config.periods, &app.wakers);
-    let (often, seldom) = (periods.dispatch, periods.reconcile);
-    reconcilers.start("reap", None, often, &wakers.reap, Reap(app.clone()));
+    let (frequent, rare) = (periods.dispatch, periods.reconcile);
+    reconcilers.start("reap", None, frequent, &wakers.reap, Reap(app.clone()));
     reconcilers.start(
         "expired_leases",
         None,
-        often,
+        frequent,
         &wakers.expired_leases,
-        ExpiredLeases(app.clone()),
+        ExpiredLeases::new(app, SuspendDetector::new(Clocks::now)),
     );
     reconcilers.start(
         "terminate",
         None,
-        often,
+        frequent,
         &wakers.terminate,
         Terminate::new(app, stop),
     );
-    reconcilers.start("breakers", None, often, &wakers.breakers, Breakers(app.clone()));
-    reconcilers.start("retries", None, often, &wakers.retries, Retries(app.clone()));
-    reconcilers.start("budget", None, seldom, &wakers.budget, Budget(app.clone()));
     reconcilers.start(
-        "compact_counts",
+        "breakers",
         None,
-        seldom,
-        &wakers.counts,
-        Counts(app.clone()),
+        frequent,
+        &wakers.breakers,
+        Breakers(app.clone()),
     );
-    reconcilers.start("locks", None, seldom, &wakers.locks, Locks(app.clone()));
+    reconcilers.start("retries", None, frequent, &wakers.retries, Retries(app.clone()));
+    reconcilers.start("budget", None, rare, &wakers.budget, Budget(app.clone()));
+    reconcilers.start("compact_counts", None, rare, &wakers.counts, Counts(app.clone()));
+    reconcilers.start("locks", None, rare, &wakers.locks, Locks(app.clone()));
     let long_transactions = LongTransactions(app.clone());
     reconcilers.start(
         "long_transactions",
         None,
-        seldom,
+        rare,
         &wakers.long_transactions,
         long_transactions,
     );
-    reconcilers.start("garbage", None, seldom, &wakers.garbage, Garbage::new(app, stop));
+    reconcilers.start("garbage", None, rare, &wakers.garbage, Garbage::new(app, stop));
     reconcilers.start(
         "event_partitions",
         None,
-        seldom,
+        rare,
         &wakers.event_partitions,
         EventPartitions(app.clone()),
     );
 }
 
-/// Wakers those who look after ended workers whenever the runtime tells of one, and has a runtime that was away tried as
-/// soon as it is back, until `stop`.
+/// Wakes the reconcilers of ended workers at each exit that the runtime reports, and probes the runtime's breaker as soon
+/// as the runtime is available again; until `stop`.
 ///
 /// # Errors
-/// The runtime tells no more, or Postgres is away; to be called again.
+/// The runtime's stream of exits ended, or Postgres is unavailable; to be called again.
 pub async fn watch_runtime(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let mut returns = app.runtime.returns();
     let mut exits = app.runtime.exits();
@@ -94,15 +96,15 @@ pub async fn watch_runtime(app: App, stop: CancellationToken) -> anyhow::Result<
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             Some(()) = returns.next() => {
-                try_runtime(&app).await.context("letting a runtime be tried that is back")?;
+                try_runtime(&app).await.context("probing a runtime that is available again")?;
             }
             exit = exits.next() => match exit {
                 Some(worker_id) => {
-                    tracing::debug!(%worker_id, "a worker ended");
+                    tracing::debug!(%worker_id, "a worker exited");
                     app.wakers.reap.activate();
                     app.wakers.terminate.activate();
                 }
-                None => anyhow::bail!("the runtime tells no more of workers that end"),
+                None => anyhow::bail!("the runtime's stream of exits ended"),
             },
         }
     }

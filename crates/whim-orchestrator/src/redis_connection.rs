@@ -1,4 +1,4 @@
-//! The one connection to Redis: shared, reconnecting, and bounded in time.
+//! The shared connection to Redis: reconnects by itself, and every command has a timeout.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use whim_service::secret::ExposeSecret as _;
 
 use crate::config::RedisConfig;
 
-/// Redis answers in well under a millisecond; what takes this long is away.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Redis responds within a millisecond; one that takes this long counts as unavailable.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Redis could not be asked.
+/// A Redis command failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing} in Redis")]
 pub struct RedisFailed {
@@ -22,7 +22,7 @@ pub struct RedisFailed {
     source: RedisError,
 }
 
-/// A connection to Redis that comes back by itself; clones share it.
+/// A connection to Redis. Clones share it.
 #[derive(Clone)]
 pub struct RedisConnection {
     client: Client,
@@ -31,11 +31,10 @@ pub struct RedisConnection {
 }
 
 impl RedisConnection {
-    /// A connection that is made when it is first used: an orchestrator starts while Redis is away, starts nothing
-    /// new, and says so.
+    /// Connects at the first use: an orchestrator can start while Redis is unavailable.
     ///
     /// # Errors
-    /// The URL is not one of Redis.
+    /// The URL is not a Redis URL.
     pub fn lazy(config: &RedisConfig) -> Result<Self, RedisFailed> {
         let failed = |source| RedisFailed {
             doing: "preparing the connection",
@@ -44,8 +43,8 @@ impl RedisConnection {
         let client = Client::open(config.url.expose_secret()).map_err(failed)?;
         let settings = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(ANSWER_TIMEOUT))
-            // A caller wants to know that Redis is away, not to wait for it: the next call tries again.
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            // Callers fail fast; the next call tries again.
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(200));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), settings).map_err(failed)?;
@@ -61,13 +60,12 @@ impl RedisConnection {
         format!("{}{name}", self.prefix)
     }
 
-    /// Asks whether Redis answers.
+    /// Checks that Redis responds.
     ///
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<(), RedisFailed> {
-        self.command("asking for a sign of life", &redis::cmd("PING"))
-            .await
+        self.command("pinging", &redis::cmd("PING")).await
     }
 
     /// Runs a command; `doing` completes the sentence "… in Redis".
@@ -76,11 +74,11 @@ impl RedisConnection {
         doing: &'static str,
         command: &redis::Cmd,
     ) -> Result<T, RedisFailed> {
-        let answer = command.query_async(&mut self.manager.clone()).await;
-        answer.map_err(|source| RedisFailed { doing, source })
+        let response = command.query_async(&mut self.manager.clone()).await;
+        response.map_err(|source| RedisFailed { doing, source })
     }
 
-    /// The messages of a channel from now on, over a connection of its own; they end with that connection.
+    /// Messages of a channel from now on, over a separate connection. The stream ends when that connection is lost.
     pub(crate) async fn subscribe(
         &self,
         channel: &str,
@@ -94,9 +92,9 @@ impl RedisConnection {
             connection.subscribe(channel).await?;
             Ok(connection.into_on_message())
         };
-        match tokio::time::timeout(ANSWER_TIMEOUT, subscribing).await {
+        match tokio::time::timeout(RESPONSE_TIMEOUT, subscribing).await {
             Ok(subscribed) => subscribed.map_err(failed),
-            Err(_) => Err(failed(RedisError::from((ErrorKind::Io, "no answer in time")))),
+            Err(_) => Err(failed(RedisError::from((ErrorKind::Io, "no response in time")))),
         }
     }
 
@@ -106,8 +104,8 @@ impl RedisConnection {
         doing: &'static str,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<T, RedisFailed> {
-        let answer = invocation.invoke_async(&mut self.manager.clone()).await;
-        answer.map_err(|source| RedisFailed { doing, source })
+        let response = invocation.invoke_async(&mut self.manager.clone()).await;
+        response.map_err(|source| RedisFailed { doing, source })
     }
 }
 

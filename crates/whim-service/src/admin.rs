@@ -1,4 +1,4 @@
-//! What a process says about itself, on a port of its own that is not the API's.
+//! The admin port: health, status, metrics and log level of a process, separate from its API.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,6 @@ use crate::readiness::Readiness;
 use crate::reconcile::{Statuses, TaskStatus};
 use crate::telemetry::LogLevels;
 
-/// What the admin port shows and changes.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// Answers `/ready`.
@@ -33,7 +32,8 @@ pub struct Admin {
     pub metrics: Metrics,
 }
 
-/// `GET /live`, `GET /ready` (503 while not), `GET /tasks`, `GET /metrics` (for Prometheus), and `GET` or `PUT /log-level` (the filter as plain text).
+/// `GET /live`, `GET /ready` (503 if not ready), `GET /tasks`, `GET /metrics` (for Prometheus), and `GET` or `PUT /log-level`
+/// (the filter as plain text).
 pub fn router(admin: Admin) -> Router {
     Router::new()
         .route("/live", get(live))
@@ -49,11 +49,11 @@ pub fn router(admin: Admin) -> Router {
 /// The port has no authentication, so the listener must be on a loopback address.
 ///
 /// # Errors
-/// The listener is reachable from other machines, or serving failed.
+/// The listener is not on a loopback address, or serving failed.
 pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken) -> anyhow::Result<()> {
     let address = listener
         .local_addr()
-        .context("asking for the admin port's address")?;
+        .context("reading the address of the admin port")?;
     anyhow::ensure!(
         address.ip().is_loopback(),
         "the admin port has no authentication and must not be on {address}"
@@ -62,21 +62,21 @@ pub async fn serve(listener: TcpListener, admin: Admin, stop: CancellationToken)
     let served = axum::serve(listener, router(admin)).with_graceful_shutdown(stop.cancelled_owned());
     tokio::select! {
         served = served => served.context("serving the admin port"),
-        () = keep_up(&metrics) => Ok(()),
+        () = run_upkeep(&metrics) => Ok(()),
     }
 }
 
-/// For ever.
-async fn keep_up(metrics: &Metrics) {
+/// Never returns.
+async fn run_upkeep(metrics: &Metrics) {
     let mut ticks = tokio::time::interval(UPKEEP_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        metrics.keep_up();
+        metrics.run_upkeep();
     }
 }
 
-/// The content type says which version of the text format it is.
+/// The content type contains the version of the text format.
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],

@@ -6,8 +6,8 @@ use std::fmt;
 /// Shows `error` and every source below it, separated by `: `. A source whose text is already part of the error above it
 /// is left out: some libraries show their source in their own text too.
 ///
-/// Displays in this project say only what their own layer was doing, so the line reads from the outermost intent
-/// to the innermost cause. A log prints the chain once, where the failure is handled.
+/// The `Display` of an error in this project names only what its own layer was doing, so that the line reads from the
+/// outermost operation to the innermost cause. A failure is logged once, where it is handled.
 pub fn chain<'error>(error: &'error (dyn Error + 'static)) -> Chain<'error> {
     Chain { error }
 }

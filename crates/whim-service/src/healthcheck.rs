@@ -1,4 +1,4 @@
-//! Asks a program whether it is well, as its container's health check does.
+//! The health check of a container.
 
 use std::io;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use anyhow::{Context as _, bail};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(5);
-const MOST_BYTES: u64 = 64 * 1024;
+const TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_BYTES: u64 = 64 * 1024;
 
-/// Asks `GET path` of whatever `connecting` connects to. HTTP by hand: it is one line, and no client is linked for it.
+/// Requests `GET path` over the connection that `connecting` opens. One line of HTTP needs no client library.
 ///
 /// # Errors
-/// There is no answer within five seconds, or it is another than 200; then with what it says.
+/// There is no response within five seconds, or its status is not 200; then with its body.
 pub async fn ask<Stream: AsyncRead + AsyncWrite + Unpin>(
     path: &str,
     connecting: impl Future<Output = io::Result<Stream>>,
@@ -23,10 +23,12 @@ pub async fn ask<Stream: AsyncRead + AsyncWrite + Unpin>(
         let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.take(MOST_BYTES).read_to_end(&mut answer).await?;
+        stream.take(MAX_BYTES).read_to_end(&mut answer).await?;
         anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
     };
-    let answer = timeout(PATIENCE, ask).await.context("waiting for the answer")??;
+    let answer = timeout(TIMEOUT, ask)
+        .await
+        .context("waiting for the response")??;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     if head.split_ascii_whitespace().nth(1) != Some("200") {
         bail!("not healthy: {}", body.trim());

@@ -1,8 +1,4 @@
-//! What every long-running Whim program shares: telemetry, signals, supervised tasks, reconcilers, the admin port.
-//!
-//! Nothing in here knows what Whim does. Read in this order: [`environment`] (configuration), [`telemetry`],
-//! [`signal`] and [`supervisor`] (how a program lives and ends), [`reconcile`] (what it does periodically),
-//! [`readiness`] and [`admin`] (what it says about itself), then the small parts.
+#![doc = include_str!("../README.md")]
 
 pub mod admin;
 pub mod backoff;

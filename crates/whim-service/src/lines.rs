@@ -1,29 +1,27 @@
-//! Lines of bytes from a source that may send anything: split first, decode later, and never hold more than a limit.
+//! Lines from an untrusted source: split as bytes, decoded after the split, and limited in size.
 
 use std::borrow::Cow;
 use std::io;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
-/// Read from the source at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// One line without its end (LF or CR LF).
+/// One line without its line ending (LF or CR LF).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     /// The first bytes of the line, up to the reader's limit.
     pub bytes: Vec<u8>,
-    /// How many bytes of the line were beyond the limit and are lost.
+    /// Number of bytes beyond the limit, which were dropped.
     pub dropped: u64,
 }
 
 impl Line {
-    /// The line as text; bytes that are not UTF-8 become U+FFFD.
+    /// Bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 
-    /// Whether a part of the line is lost.
     pub fn is_truncated(&self) -> bool {
         self.dropped > 0
     }
@@ -35,12 +33,12 @@ pub struct Lines<Source> {
     source: BufReader<Source>,
     limit: usize,
     line: Line,
-    /// The last byte of the unfinished line, kept or dropped: only the next byte tells whether a CR belongs to the end.
+    /// The last byte of the unfinished line, kept or dropped. A CR belongs to the line ending only if an LF follows.
     last_byte: Option<u8>,
 }
 
 impl<Source: AsyncRead + Unpin> Lines<Source> {
-    /// Lines of at most `limit` bytes; what a line has beyond is counted and dropped.
+    /// Further bytes than `limit` of a line are counted and dropped.
     pub fn new(source: Source, limit: usize) -> Self {
         Self {
             source: BufReader::with_capacity(CHUNK_BYTES, source),
@@ -50,12 +48,12 @@ impl<Source: AsyncRead + Unpin> Lines<Source> {
         }
     }
 
-    /// The next line; the last one may lack its end. `None` at the end of the source.
+    /// The next line; the last one may lack its line ending. `None` at the end of the source.
     ///
-    /// Cancel-safe: a line that was read in part is continued by the next call.
+    /// Cancel-safe: the next call continues a line that was read in part.
     ///
     /// # Errors
-    /// Reading failed. What was read of the unfinished line stays, and the call may be repeated.
+    /// Reading failed. The unfinished line is kept, and the call may be repeated.
     pub async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let chunk = self.source.fill_buf().await?;

@@ -1,8 +1,8 @@
-//! Numbers for Prometheus: what a program counts, in the text format that Prometheus reads.
+//! Metrics in the text format of Prometheus.
 //!
-//! Programs count with the macros of the crate `metrics`, which go nowhere until [`Metrics::install`] was called. Names
-//! are constants with a [`Family`] each; labels have few values that are known beforehand, because each combination is
-//! a series that lives as long as the process.
+//! Programs use the macros of the crate `metrics`, which do nothing until [`Metrics::install`] is called. Names are constants
+//! with a [`Family`] each. Labels have few values that are known beforehand, because each combination is a time series that
+//! lives as long as the process.
 
 use std::fmt;
 use std::future::Future;
@@ -15,44 +15,39 @@ use metrics_exporter_prometheus::{
 };
 use metrics_process::Collector;
 
-/// How often what was observed is summed up when nobody asks.
+/// Interval at which observations are aggregated between scrapes.
 pub(crate) const UPKEEP_PERIOD: Duration = Duration::from_secs(5);
 
-/// `program` and `version` of what runs; always 1.
+/// Always 1, with the labels `program` and `version`.
 const BUILD_INFO: &str = "whim_build_info";
-/// Runs of a reconciler by how they ended.
+/// Runs of a reconciler by outcome.
 const TASK_RUNS: &str = "whim_task_runs_total";
-/// How long they took.
+/// Their duration.
 const TASK_RUN_DURATION: &str = "whim_task_run_duration_seconds";
 
-/// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Only rises while the process lives.
     Counter,
-    /// Goes up and down.
     Gauge,
-    /// Counts observations by these upper bounds.
+    /// With the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
-/// A metric of whatever labels.
+/// A metric, with any labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Family {
-    /// Its name, with its unit: `…_seconds`, `…_total`.
+    /// With its unit, as in `…_seconds` or `…_total`.
     pub name: &'static str,
-    /// What it is.
     pub kind: Kind,
-    /// What it means, in one sentence.
     pub help: &'static str,
 }
 
-/// What every program has.
+/// The metrics of every program.
 const FAMILIES: [Family; 3] = [
     Family {
         name: BUILD_INFO,
         kind: Kind::Gauge,
-        help: "Always 1; its labels say which program and version this is",
+        help: "Always 1, labelled with program and version",
     },
     Family {
         name: TASK_RUNS,
@@ -62,17 +57,17 @@ const FAMILIES: [Family; 3] = [
     Family {
         name: TASK_RUN_DURATION,
         kind: Kind::Histogram(&[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0]),
-        help: "How long a run of a background task took",
+        help: "Duration of a run of a background task",
     },
 ];
 
-/// The one of this process: the macros have no other place to count in.
+/// Global, because the macros record into one recorder per process.
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Brings gauges up to date that cost something to read, right before they are read.
+/// Updates gauges that are expensive to read, right before they are rendered.
 pub type Sample = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// What this process counts. Clones are the same.
+/// The metrics of this process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics {
     handle: PrometheusHandle,
@@ -87,19 +82,19 @@ impl fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Makes the macros of this process count, in `families` and in those of every program. Whoever installs has to
-    /// serve them too ([`crate::admin::serve`]): observations are kept until they are summed up. Later calls in the
-    /// same process get the same numbers.
+    /// Installs the recorder of this process, for `families` and those of every program. The caller must serve them with
+    /// [`crate::admin::serve`], which aggregates observations; they would pile up otherwise. Later calls in the same process
+    /// return the same metrics.
     pub fn install(program: &'static str, version: &'static str, families: &[Family]) -> Self {
         let all = || FAMILIES.iter().chain(families);
         let handle = HANDLE.get_or_init(|| {
             let recorder = recorder(all()).unwrap_or_else(|error| {
-                tracing::error!(%error, "histograms are summaries: a list of buckets is empty");
+                tracing::error!(%error, "a list of buckets is empty: histograms are exported as summaries");
                 PrometheusBuilder::new().build_recorder()
             });
             let handle = recorder.handle();
             if metrics::set_global_recorder(recorder).is_err() {
-                tracing::error!("something else counts in this process already: /metrics stays empty");
+                tracing::error!("this process has another metrics recorder already: /metrics stays empty");
             }
             handle
         });
@@ -120,7 +115,7 @@ impl Metrics {
         }
     }
 
-    /// The same with gauges that are brought up to date before each reading.
+    /// Adds a function that updates gauges before each rendering.
     #[must_use]
     pub fn with_sample(self, sample: Sample) -> Self {
         Self {
@@ -129,7 +124,7 @@ impl Metrics {
         }
     }
 
-    /// Everything, in Prometheus' text format.
+    /// All metrics in the text format of Prometheus.
     pub async fn render(&self) -> String {
         if let Some(sample) = &self.sample {
             sample().await;
@@ -138,8 +133,8 @@ impl Metrics {
         self.handle.render()
     }
 
-    /// Sums up what was observed, so that it takes no room when nobody ever asks.
-    pub(crate) fn keep_up(&self) {
+    /// Aggregates observations, so that they do not accumulate without scrapes.
+    pub(crate) fn run_upkeep(&self) {
         self.handle.run_upkeep();
     }
 }
@@ -154,7 +149,7 @@ fn recorder<'a>(families: impl Iterator<Item = &'a Family>) -> Result<Prometheus
     Ok(builder.build_recorder())
 }
 
-/// A run of a background task ended.
+/// Records a run of a background task.
 pub(crate) fn task_ran(task: &'static str, outcome: &'static str, took: Duration) {
     metrics::counter!(TASK_RUNS, "task" => task, "outcome" => outcome).increment(1);
     metrics::histogram!(TASK_RUN_DURATION, "task" => task).record(took);

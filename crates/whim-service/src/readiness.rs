@@ -1,10 +1,10 @@
-//! Ready is the absence of latches: no boolean that somebody may forget to set.
+//! Readiness as the absence of latches, so that no flag has to be set.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Whether this process can do its work: it can once every latch was released, and until it begins to stop.
+/// Whether this process can do its work: after every latch was released, and until it stops.
 ///
 /// Clones share their state.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Readiness {
 
 #[derive(Debug, Default)]
 struct State {
-    /// A bag, not a set: two components may wait for the same thing.
+    /// Not a set: two components may wait for the same thing.
     waiting_for: Vec<&'static str>,
     stopping: bool,
 }
@@ -32,14 +32,14 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Ready at once, until the first latch is made.
+    /// Ready until the first latch is created.
     pub fn new() -> Self {
         Self {
             state: Arc::new(watch::Sender::new(State::default())),
         }
     }
 
-    /// Something that must happen before the process is ready. Make all latches before the first task starts.
+    /// Adds a condition for readiness. Must be called before the first task starts.
     pub fn latch(&self, waiting_for: &'static str) -> Latch {
         self.state
             .send_modify(|state| state.waiting_for.push(waiting_for));
@@ -49,33 +49,31 @@ impl Readiness {
         }
     }
 
-    /// From now on the process is not ready, whatever the latches say.
+    /// The process is not ready from now on.
     pub fn stopping(&self) {
         self.state.send_modify(|state| state.stopping = true);
     }
 
-    /// Whether the process can do its work now.
     pub fn is_ready(&self) -> bool {
         self.state.borrow().is_ready()
     }
 
-    /// What keeps the process from being ready, for a person to read.
+    /// The conditions that are not met, for people.
     pub fn waiting_for(&self) -> Vec<&'static str> {
         let state = self.state.borrow();
         let stopping = state.stopping.then_some("stopping");
         state.waiting_for.iter().copied().chain(stopping).collect()
     }
 
-    /// Waits until the process is ready.
     pub async fn wait(&self) {
         let mut changes = self.state.subscribe();
-        // Fails only when the sender is gone, and `self` holds it.
-        let _ready = changes.wait_for(State::is_ready).await;
+        // Fails only if the sender was dropped, and `self` holds it.
+        changes.wait_for(State::is_ready).await.ok();
     }
 }
 
-/// Holds readiness back until it is released. Dropping it without a release keeps the process unready: the
-/// component that held it has failed.
+/// Delays readiness until it is released. Dropping it without a release keeps the process unready, because the component
+/// that owned it has failed.
 #[derive(Debug)]
 #[must_use = "the process is never ready unless the latch is released"]
 pub struct Latch {
@@ -84,7 +82,6 @@ pub struct Latch {
 }
 
 impl Latch {
-    /// The thing has happened.
     pub fn release(self) {
         self.readiness.state.send_modify(|state| {
             let held = state

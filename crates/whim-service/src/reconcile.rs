@@ -1,7 +1,7 @@
-//! Reconcilers: functions without input that make the world fit the records.
+//! Reconcilers: functions without input that bring the actual state in line with the recorded state.
 //!
-//! A reconciler runs periodically and when poked. A poke says "look", never "do this": the crash path and the happy
-//! path are the same code, and the next run is the retry.
+//! A reconciler runs periodically and when it is activated. An activation carries no input: normal operation and recovery
+//! after a crash are the same code, and the next run is the retry.
 
 mod status;
 
@@ -19,38 +19,39 @@ pub use self::status::{LastRun, Outcome, RunningSince, Statuses, TaskStatus, Tri
 use crate::metrics::task_ran;
 use crate::supervisor::Tasks;
 
-/// One thing that is kept right.
+/// One reconciler.
 pub trait Reconciler: Send + Sync + 'static {
-    /// What a run did, in numbers and names: logged and shown on the admin port.
+    /// What a run did. Logged, and shown on the admin port.
     type Report: Serialize + Debug + Send;
-    /// Why a run could not be finished. It is shown whole, with `{:#}`; [`anyhow::Error`] is the usual choice.
+    /// Why a run failed. Shown with `{:#}`; [`anyhow::Error`] is the usual choice.
     type Error: Display + Send;
 
-    /// Looks, and makes right what is not. Idempotent, bounded in what it does at once, without retries inside.
+    /// Compares and corrects. Must be idempotent, limited in what it does in one run, and without retries.
     fn reconcile(&self) -> impl Future<Output = Result<Self::Report, Self::Error>> + Send;
 }
 
-/// Pokes one reconciler. Made before its task, so that everything that pokes can be built first; clones poke the same.
+/// Activates one reconciler. Created before the reconciler's task, so that its users can be built first. Clones activate the
+/// same reconciler.
 ///
-/// Pokes are not counted: any number of them before a run begins is one run, and one during a run leads to another.
+/// Activations are not counted: any number of them before a run leads to one run, and one during a run to another.
 #[derive(Clone, Debug, Default)]
 pub struct Activator {
     notify: Arc<Notify>,
 }
 
 impl Activator {
-    /// Of no reconciler yet: [`Reconcilers::start`] ties it to one.
+    /// [`Reconcilers::start`] connects it to a reconciler.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for a run as soon as possible.
+    /// Requests a run as soon as possible.
     pub fn activate(&self) {
         self.notify.notify_one();
     }
 }
 
-/// Starts reconcilers as tasks and keeps their last reports.
+/// Starts reconcilers as tasks and records their last runs.
 #[derive(Clone, Debug)]
 pub struct Reconcilers {
     tasks: Tasks,
@@ -58,7 +59,7 @@ pub struct Reconcilers {
 }
 
 impl Reconcilers {
-    /// They will run among `tasks`, and stop with them.
+    /// Reconcilers run among `tasks` and stop with them.
     pub fn new(tasks: Tasks) -> Self {
         Self {
             tasks,
@@ -66,12 +67,12 @@ impl Reconcilers {
         }
     }
 
-    /// The last reports, for the admin port.
+    /// For the admin port.
     pub fn statuses(&self) -> Statuses {
         self.statuses.clone()
     }
 
-    /// Runs `reconciler` now, then every `period` and when `activator` is poked. `label` tells apart several of one
+    /// Runs `reconciler` now, then every `period` and when `activator` is activated. `label` distinguishes several of one
     /// `name`, such as one per repository.
     pub fn start<R: Reconciler>(
         &self,
@@ -105,7 +106,8 @@ impl Reconcilers {
     }
 }
 
-/// Runs until `stop`; of one `kind` there may be several of different names. A run that has begun is finished: the supervisor's deadline bounds it.
+/// Runs until `stop`. Several reconcilers of one `kind` may have different names. A run in progress is finished, within the
+/// supervisor's deadline.
 async fn drive<R: Reconciler>(
     kind: &'static str,
     name: &str,

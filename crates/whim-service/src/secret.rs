@@ -1,22 +1,22 @@
-//! Secrets in memory, and URLs without theirs.
+//! Secrets in memory, and redaction of URLs.
 
 use std::borrow::Cow;
 
 pub use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-/// What stands where a secret was.
+/// Replaces a secret.
 pub const REDACTED: &str = "***";
 
-/// Words in the name of a query parameter that make its value a secret.
+/// A query parameter whose name contains one of these is secret.
 const SECRET_PARAMETERS: [&str; 5] = ["password", "secret", "token", "key", "signature"];
 
-/// The URL as text without its secrets: the password, a lone user name of an HTTP URL (tokens are written there)
-/// and query parameters whose name says that they are secret.
+/// The URL without its secrets: the password, a user name without a password in an HTTP URL (a token), and secret query
+/// parameters.
 pub fn redact_url(url: &Url) -> String {
     let mut shown = url.clone();
     let lone_user = matches!(url.scheme(), "http" | "https") && !url.username().is_empty();
-    // The setters refuse only URLs that cannot have user information; those have none to hide.
+    // The setters refuse only URLs that cannot have user information.
     if url.password().is_some() && shown.set_password(Some(REDACTED)).is_err() {
         return REDACTED.to_owned();
     }
@@ -40,7 +40,7 @@ pub fn redact_url(url: &Url) -> String {
     shown.to_string()
 }
 
-/// Text that was meant as a URL and is none, without what may be a password in it.
+/// Text that is not a valid URL, without what may be a password in it.
 pub(crate) fn redact_malformed_url(text: &str) -> String {
     let Some(at) = text.rfind('@') else {
         return text.to_owned();

@@ -1,16 +1,16 @@
-//! INT and TERM: the first asks the process to stop, the second one asks it to hurry.
+//! INT and TERM: the first one stops the process, a second one skips waiting.
 
 use std::fmt;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// A signal that asks the process to end.
+/// A signal that stops the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndSignal {
-    /// SIGINT, as from Ctrl-C.
+    /// As from Ctrl-C.
     Interrupt,
-    /// SIGTERM, as from a service manager.
+    /// As from a service manager.
     Terminate,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for EndSignal {
     }
 }
 
-/// Listens for INT and TERM. From the moment it is made, these signals do not end the process any more.
+/// Listens for INT and TERM, which do not terminate the process from then on.
 #[derive(Debug)]
 pub struct EndSignals {
     interrupt: Signal,
@@ -31,8 +31,6 @@ pub struct EndSignals {
 }
 
 impl EndSignals {
-    /// Begins to listen.
-    ///
     /// # Errors
     /// The handlers cannot be installed.
     pub fn listen() -> io::Result<Self> {

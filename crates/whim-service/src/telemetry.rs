@@ -1,4 +1,4 @@
-//! Logs: one subscriber for the process, its level changeable while it runs, panics as error events.
+//! Logs: one subscriber per process, with a level that can be changed at run time, and panics as error events.
 
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -15,27 +15,23 @@ use tracing_subscriber::{Registry, reload};
 
 use crate::environment::{Environment, Expected, one_of};
 
-/// The level of a process that was not told otherwise.
 const DEFAULT_LEVEL: &str = "info";
 
-/// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Pretty on a terminal, JSON otherwise.
     #[default]
     Auto,
-    /// For people.
     Pretty,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line.
     Json,
 }
 
-/// What a person may choose about logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryConfig {
     /// `LOG_FORMAT`: `pretty`, `json` or `auto` (the default).
     pub format: LogFormat,
-    /// `LOG_LEVEL`, or `RUST_LOG` when that is not set: a filter such as `info` or `info,whim_worker=debug`.
+    /// `LOG_LEVEL`, or `RUST_LOG` if that is not set: a filter such as `info` or `info,whim_worker=debug`.
     pub level: String,
 }
 
@@ -66,44 +62,35 @@ fn level_filter() -> Expected<String> {
     )
 }
 
-/// Logs could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// Somebody else made the process' subscriber.
-    #[error("the log subscriber of this process is set already")]
+    #[error("this process has a log subscriber already")]
     AlreadySet(#[source] TryInitError),
-    /// The level does not parse.
     #[error(transparent)]
     Level(#[from] LevelError),
 }
 
-/// A level filter does not parse, or cannot be put in place.
 #[derive(Debug, thiserror::Error)]
 pub enum LevelError {
-    /// The text is no filter.
     #[error("reading the log level {text:?}")]
     Parse {
-        /// What was to be the filter.
         text: String,
-        /// What is wrong with it.
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The subscriber is gone.
     #[error("changing the log level")]
     Change(#[source] reload::Error),
 }
 
-/// What `main` keeps of the telemetry.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
-    /// The level of this process, for the admin port.
+    /// For the admin port.
     pub levels: LogLevels,
 }
 
-/// Sets up logs on standard error, reports panics as error events, and picks the TLS implementation ([`install_crypto`]).
+/// Sets up logs on standard error, panics as error events, and the TLS implementation ([`install_crypto`]).
 ///
 /// # Errors
-/// The level does not parse, or the process has a subscriber already.
+/// The level is invalid, or the process has a subscriber already.
 pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let json = match config.format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
@@ -122,22 +109,20 @@ pub fn init(service: &'static str, config: &TelemetryConfig) -> Result<Telemetry
     Ok(Telemetry { levels })
 }
 
-/// How a subscriber writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// For people.
     Pretty,
-    /// One JSON object a line, each with the name of the service.
+    /// One JSON object per line, with the name of the service.
     Json {
-        /// Value of the field `service`.
+        /// The field `service`.
         service: &'static str,
     },
 }
 
-/// The subscriber of [`init`], writing wherever one likes.
+/// The subscriber of [`init`] with another output.
 ///
 /// # Errors
-/// The level does not parse.
+/// The level is invalid.
 pub fn subscriber<Output>(
     style: Style,
     level: &str,
@@ -162,24 +147,22 @@ where
     Ok((subscriber, LogLevels { handle }))
 }
 
-/// The level of the process, changeable while it runs. Clones change the same level.
+/// The log level of the process, which can be changed at run time. Clones share it.
 #[derive(Clone)]
 pub struct LogLevels {
     handle: reload::Handle<EnvFilter, Registry>,
 }
 
 impl LogLevels {
-    /// Puts another filter in place.
-    ///
     /// # Errors
-    /// The text is no filter, or the subscriber is gone.
+    /// The level is invalid, or the subscriber was dropped.
     pub fn set(&self, level: &str) -> Result<(), LevelError> {
         self.handle
             .reload(parse_level(level)?)
             .map_err(LevelError::Change)
     }
 
-    /// The filter in place; `None` when the subscriber is gone.
+    /// The current filter; `None` if the subscriber was dropped.
     pub fn current(&self) -> Option<String> {
         self.handle.with_current(ToString::to_string).ok()
     }
@@ -201,19 +184,17 @@ fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
     })
 }
 
-/// Makes ring the TLS implementation of this process.
+/// Installs ring as the TLS implementation of this process.
 ///
-/// Programs call this before they build an HTTP client; [`init`] does. Calling it again does nothing.
+/// Must be called before an HTTP client is built; [`init`] does. Further calls do nothing.
 pub fn install_crypto() {
     if CryptoProvider::get_default().is_none() {
-        // Fails only when another thread was faster, and then there is one.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
+        // Fails only if another thread installed it in the meantime.
+        rustls::crypto::ring::default_provider().install_default().ok();
     }
 }
 
-/// From now on a panic is an error event, so that it reaches the same place as every other failure, in the same format.
-///
-/// [`init`] does this.
+/// Reports panics as error events, in the same place and format as other failures. [`init`] does this.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("(no message)");
@@ -223,7 +204,8 @@ pub fn report_panics() {
     }));
 }
 
-/// tracing-subscriber's JSON with the service's name in front: the lines of several programs often end up in one place.
+/// The JSON of tracing-subscriber with the name of the service, because the logs of several programs are often collected in
+/// one place.
 struct JsonLine<Json> {
     service: &'static str,
     json: Json,

@@ -54,7 +54,6 @@ mod server;
 mod shared;
 mod state;
 mod tags;
-mod template;
 mod views;
 
 pub use access::{Access, Permissions};
@@ -68,6 +67,7 @@ use shared::Shared;
 use views::Links;
 
 use crate::background::Background;
+use crate::path_template;
 
 /// The login that [`GitHub::token`] belongs to.
 pub const BOT: &str = "whim-bot";
@@ -170,9 +170,7 @@ impl GitHub {
     #[must_use]
     #[track_caller]
     pub fn count_requests(&self, method: &axum::http::Method, path: &str) -> usize {
-        let Some(pattern) = template::compile(path) else {
-            panic!("`{path}` is no pattern of a path")
-        };
+        let pattern = path_template::compile(path);
         let fits = |it: &&RecordedRequest| it.method == *method && pattern.is_match(&it.path);
         self.requests().iter().filter(fits).count()
     }

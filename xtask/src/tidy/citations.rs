@@ -1,4 +1,4 @@
-//! Tests and documents that are named exist.
+//! Tests and decisions that are cited exist.
 
 use std::collections::BTreeSet;
 
@@ -13,15 +13,15 @@ const NAME_TESTS: [&str; 3] = ["SPEC.md", "docs/attacks.md", "docs/faults.md"];
 /// A name of so many words is a test's.
 const TEST_NAME: &str = r"`(?:\w+::)*([a-z0-9]+(?:_[a-z0-9]+){3,})`";
 
-const DOCUMENT: &str = r"\bdocs/[A-Za-z0-9_/-]+\.md\b";
+const DECISION: &str = r"\bdocs/decisions/[A-Za-z0-9_-]+\.md\b";
 
 /// Documents that are not part of the project.
 const ELSEWHERE: &str = concat!(r"\b(FAUL", "TS|ATTA", "CKS|DESI", r"GN)\.md\b");
 
 pub(crate) fn findings(sources: &[SourceFile]) -> anyhow::Result<Vec<Finding>> {
-    let (test_name, document, elsewhere) = (
+    let (test_name, decision, elsewhere) = (
         Regex::new(TEST_NAME)?,
-        Regex::new(DOCUMENT)?,
+        Regex::new(DECISION)?,
         Regex::new(ELSEWHERE)?,
     );
     let function = Regex::new(r"\bfn ([a-z0-9_]+)\s*[(<]")?;
@@ -46,7 +46,7 @@ pub(crate) fn findings(sources: &[SourceFile]) -> anyhow::Result<Vec<Finding>> {
                     }
                 }
             }
-            for name in document.find_iter(line) {
+            for name in decision.find_iter(line) {
                 if !paths.contains(name.as_str()) {
                     report(format!("there is no {}", name.as_str()));
                 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_is_cited_and_missing_is_found() {
+    fn a_decision_that_is_cited_and_missing_is_found() {
         let files = [
             (
                 "crates/a/src/lib.rs",

@@ -20,9 +20,10 @@ const MAX_IN_README: usize = 40;
 
 /// Variables that programs read and that are no settings: the machine's own, and what the orchestrator sets for its
 /// workers.
-const OF_THE_MACHINE: [&str; 6] = [
+const OF_THE_MACHINE: [&str; 7] = [
     "CREDENTIALS_DIR",
     "HOME",
+    "IS_SANDBOX",
     "PATH",
     "WORKER_ID",
     "WORKSPACE_DIR",
@@ -41,8 +42,8 @@ const OF_THE_BUILD: [&str; 8] = [
     "WHIM_VERSION",
 ];
 
-/// Docker Compose's own.
-const COMPOSE_PROFILES: &str = "COMPOSE_PROFILES";
+/// Read by Docker Compose itself, and by the telemetry unless `RUST_LOG` is set.
+const READ_ELSEWHERE: [&str; 2] = ["COMPOSE_PROFILES", "LOG_LEVEL"];
 
 /// How code names a setting: the first argument of a method of `Environment`, or of a helper for a kind of setting.
 const READ_IN_CODE: &str = concat!(
@@ -152,7 +153,7 @@ fn compare_with_code(
 ) -> anyhow::Result<Vec<Finding>> {
     let read_in_code = Regex::new(READ_IN_CODE)?;
     let substituted = Regex::new(r"\$\{([A-Z][A-Z0-9_]*)")?;
-    let mut known: BTreeSet<String> = BTreeSet::from([COMPOSE_PROFILES.to_owned()]);
+    let mut known: BTreeSet<String> = READ_ELSEWHERE.map(str::to_owned).into();
     let mut findings = Vec::new();
     let mut use_of = |path: &str, line: usize, name: &str| {
         known.insert(name.to_owned());
@@ -215,7 +216,6 @@ mod tests {
     const COMPOSE_TEXT: &str = "image: ${RUST_IMAGE:-rust}\nvolume: ${SOCKET:-/s}\n";
 
     fn found(readme: &str, tuning: &str, template: &str, code: &str) -> Vec<String> {
-        // COMPOSE_PROFILES needs no row to be known; the other files are fixed.
         let files = [
             (README, readme),
             (TUNING, tuning),

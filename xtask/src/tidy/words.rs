@@ -22,7 +22,7 @@ const WORDS: [(&str, &str); 12] = [
     ("pok(e|es|ed|ing)", "wake, notify"),
     ("look(s|ed|ing)? (at|for)|looks", "poll, query, read or check"),
     ("mend(s|ed|ing)?", "fix, repair or normalise"),
-    ("leftovers?", "garbage, orphans"),
+    ("leftovers", "garbage, orphans"),
     ("anew|how-manieth", "again, from scratch; the number"),
     ("(is|are|was|were) away", "unavailable"),
 ];

@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use process_tree::{Deadlines, Marker, Orphans, ProcessIdentity, Tree};
+use process_tree::{Deadlines, Marker, Orphans, ProcessIdentity, Signal, Tree};
+use rustix::process::{Pid, kill_process_group};
 
 pub(crate) const SHORT: Deadlines = Deadlines {
     interrupt: Duration::from_millis(200),
@@ -13,7 +14,8 @@ pub(crate) const SHORT: Deadlines = Deadlines {
     kill: Duration::from_secs(10),
 };
 
-/// A running script and its output.
+/// A running script and its output. Its process group is killed when it is dropped; a test that starts processes outside of
+/// that group terminates them itself.
 pub(crate) struct Script {
     pub(crate) child: Child,
     output: BufReader<ChildStdout>,
@@ -53,6 +55,15 @@ impl Script {
     pub(crate) fn printed_process(&mut self) -> ProcessIdentity {
         let pid = self.line().parse().unwrap();
         ProcessIdentity::of(pid).unwrap().unwrap()
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let group = Pid::from_child(&self.child);
+        // Fails if every process of the group has exited.
+        kill_process_group(group, Signal::KILL).ok();
+        self.child.wait().ok();
     }
 }
 

@@ -122,6 +122,4 @@ async fn this_process_and_its_ancestors_are_never_members() {
     let is_above = |pid| pid == std::process::id() || pid == parent || pid == 1;
     assert!(!members.iter().any(|member| is_above(member.pid)), "{members:?}");
     // Other processes of the test run have the same PATH, so the tree must not be terminated.
-    script.child.kill().unwrap();
-    script.child.wait().unwrap();
 }

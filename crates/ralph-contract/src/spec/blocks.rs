@@ -1,33 +1,34 @@
-//! The one place that reads Markdown: CommonMark blocks, flat and in order, with their place in the source.
+//! The only reader of Markdown: CommonMark blocks, flat and in order, with their range in the source.
 //!
-//! Everything that SPEC.md means to us — tasks, details, headings, code — is one of these blocks.
+//! Every part of SPEC.md that is evaluated (tasks, details, headings, code) is one of these blocks.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// How many bytes of a line may be container syntax (indentation, bullets, numbers, quote marks).
+/// Bytes of a line that may be container syntax (indentation, bullets, numbers, quote marks).
 ///
-/// The parser compares a line with every container that is open. It has a way around that for blank lines, but not
-/// for those inside code: a text that nests tens of thousands deep would cost depth times lines. No checklist that a
-/// person can read comes near this.
+/// The parser compares a line with every open container. It skips that for blank lines, but not for those in code: a text that
+/// nests tens of thousands deep would take time proportional to depth times lines. No readable checklist comes near this.
 const MAX_CONTAINER_PREFIX: usize = 200;
 
-/// What a block is in a checklist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     /// A heading outside lists and quotes.
-    Heading { level: u8 },
+    Heading {
+        level: u8,
+    },
     /// The text of a task, with its box.
-    Task { mark: Mark },
+    Task {
+        mark: Mark,
+    },
     /// Text below a task: a sub-bullet, or a further paragraph.
     Detail,
-    /// Any other text, quotes included.
+    /// Other text, quotes included.
     Prose,
-    /// A fenced block of code; the range covers the fences.
+    /// The range includes the fences.
     FencedCode,
-    /// A block that is code because it is indented.
     IndentedCode,
 }
 
@@ -36,23 +37,22 @@ pub(super) enum Role {
 pub(super) struct Mark {
     /// Offset in the source.
     pub(super) offset: usize,
-    /// Whether it is ticked.
     pub(super) done: bool,
 }
 
-/// A block that holds text, never another block.
+/// A block that contains text and no other block.
 #[derive(Debug)]
 pub(super) struct Block {
     pub(super) role: Role,
-    /// Where its text stands in the source, boxes and bullets excluded.
+    /// The range of its text in the source, without box and bullet.
     pub(super) range: Range<usize>,
     /// Its text without markup.
     pub(super) plain: String,
-    /// Its inline code: where (backticks included), and what.
+    /// Its inline code, with ranges that include the backticks.
     pub(super) code_spans: Vec<(Range<usize>, String)>,
 }
 
-/// Reads any text; never fails and never panics.
+/// Accepts any text.
 pub(super) fn blocks(text: &str) -> Vec<Block> {
     let start = if text.starts_with('\u{feff}') {
         '\u{feff}'.len_utf8()
@@ -73,8 +73,8 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     walk.blocks
 }
 
-/// The same text, byte for byte in the same places, but with an end of line at its end (a box right at the end
-/// would not be seen otherwise) and with no line that nests deeper than [`MAX_CONTAINER_PREFIX`] allows.
+/// The same text with unchanged offsets, but with a line ending at its end (a box at the very end would not be recognised
+/// otherwise) and without lines that nest deeper than [`MAX_CONTAINER_PREFIX`].
 fn normalise(text: &str) -> Cow<'_, str> {
     let too_deep: Vec<Range<usize>> = container_prefixes(text)
         .filter(|prefix| prefix.len() > MAX_CONTAINER_PREFIX)
@@ -120,11 +120,11 @@ struct Walk<'t> {
     blocks: Vec<Block>,
     /// The block whose inline content is being read.
     open: Option<Block>,
-    /// Block quotes around the current place. What is quoted is not part of the checklist.
+    /// Block quotes around the current position. Quoted text is not part of the checklist.
     quotes: usize,
-    /// List items around the current place.
+    /// List items around the current position.
     items: usize,
-    /// Depth in `items` of the task around the current place.
+    /// Depth in `items` of the task around the current position.
     task: Option<usize>,
 }
 
@@ -162,7 +162,7 @@ impl Walk<'_> {
 
     fn start(&mut self, tag: &Tag<'_>, range: Range<usize>) {
         match tag {
-            // Inline: part of whatever block is open.
+            // Inline: part of the open block.
             Tag::Emphasis
             | Tag::Strong
             | Tag::Strikethrough
@@ -258,7 +258,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A box. It makes a task unless it is quoted or stands below another task.
+    /// A box. It makes a task unless it is quoted or below another task.
     fn marker(&mut self, done: bool, range: Range<usize>) {
         self.close();
         let bracket = self.text.get(range.clone()).and_then(|marker| marker.find('['));
@@ -277,7 +277,7 @@ impl Walk<'_> {
         self.open_block(role, range.end..range.end);
     }
 
-    /// Takes inline content into the open block, or into a new one: tight list items have no paragraph.
+    /// Adds inline content to the open block, or to a new one, because tight list items have no paragraph.
     fn inline(&mut self, range: Range<usize>) -> Option<&mut Block> {
         if self.open.is_none() {
             let role = self.role_of_text();

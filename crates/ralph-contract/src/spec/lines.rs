@@ -1,6 +1,6 @@
-//! From a place in the source to the number of its line.
+//! Line numbers of offsets.
 
-/// Where each line begins; ends of lines as in CommonMark: `\n`, `\r\n`, or `\r` alone.
+/// The offset of each line. Line endings as in CommonMark: `\n`, `\r\n`, or `\r` alone.
 pub(super) struct Lines {
     starts: Vec<usize>,
 }

@@ -1,32 +1,32 @@
-//! What an agent did to SPEC.md: its ticks are taken over, everything else stays as it was.
+//! Merging the ticks of an agent into SPEC.md without any of its other changes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::{SpecDocument, Task};
+use super::document::{SpecDocument, Task};
 
 /// What [`SpecDocument::reconcile`] found, and the document as it should be now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciled {
-    /// The document with the ticks of the file; write it back where its bytes differ from the file's.
+    /// The document with the ticks of the file. To be written back if its bytes differ from the file's.
     pub document: SpecDocument,
     /// The tasks (indices, from 0) that were open and are done now.
     pub newly_done: Vec<usize>,
-    /// The tasks (indices, from 0) that were deleted or reworded, and are back. Empty when the whole file is.
+    /// The tasks (indices, from 0) that were deleted or reworded and are restored. Empty if the whole file is restored.
     pub restored: Vec<usize>,
-    /// The file was missing, or had nothing but white space.
+    /// Whether the file was missing or blank.
     pub file_restored: bool,
-    /// Texts of tasks that are in the file only, and are not in `document`.
+    /// Texts of tasks that are only in the file, and not in `document`.
     pub discarded: Vec<String>,
 }
 
 impl SpecDocument {
-    /// Compares the document as it must be (`self`) with the file as it is now (`None`: there is none).
+    /// Compares the document as it must be (`self`) with the file as it is now (`None` if it is missing).
     ///
-    /// A task is the same one when its text is the same, white space aside; of several with one text, those of the
-    /// same phase belong together first, then by order. The boxes of such tasks are taken over, in both directions:
-    /// an agent may open a task again. A task that the file has no longer keeps the box it had. All else comes from
-    /// `self`: an agent can tick boxes and cannot change what is asked of it.
+    /// Tasks are matched by their text, white space aside; of several with the same text, first those of the same
+    /// phase, then by order. The boxes of matched tasks are taken over in both directions, as an agent may open a task
+    /// again. A task that is missing in the file keeps its box. Everything else comes from `self`: an agent can tick
+    /// boxes, and cannot change the tasks.
     pub fn reconcile(&self, found: Option<&str>) -> Reconciled {
         let unchanged = Reconciled {
             document: self.clone(),
@@ -71,7 +71,7 @@ impl SpecDocument {
     }
 }
 
-/// For each wanted task the one among `found` that is the same, if any; none is used twice.
+/// For each wanted task its counterpart among `found`, if any. No task is used twice.
 fn counterparts<'f>(wanted: &[Task], found: &'f [Task]) -> Vec<Option<&'f Task>> {
     let mut pairs = vec![None; wanted.len()];
     let mut used = vec![false; found.len()];

@@ -1,6 +1,7 @@
-//! What a document must be to be worked on at all, whatever its style.
+//! The requirements for working on a document, apart from conventions.
 
-use super::SpecDocument;
+use super::document::SpecDocument;
+use super::template::placeholder_line;
 
 /// The largest SPEC.md that is accepted, in bytes (256 KiB).
 pub const MAX_SPEC_BYTES: usize = 256 * 1024;
@@ -13,35 +14,33 @@ pub const MAX_TASKS: usize = 200;
 pub enum NotSubmittable {
     /// More than [`MAX_SPEC_BYTES`].
     #[error("the spec has {bytes} bytes; at most {MAX_SPEC_BYTES} are accepted")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
-    /// It holds a NUL character, which databases and command lines cannot carry.
-    #[error("the spec holds a NUL character at byte {offset}")]
+    TooLarge { bytes: usize },
+    /// It contains a NUL character, which databases and command lines cannot represent.
+    #[error("the spec contains a NUL character at byte {offset}")]
     NulCharacter {
-        /// Where the first one is, from 0.
+        /// Of the first one, from 0.
         offset: usize,
     },
-    /// It has no checkbox.
     #[error("the spec has no task: write at least one `- [ ] …` item")]
     NoTasks,
     /// More than [`MAX_TASKS`].
     #[error("the spec has {tasks} tasks; at most {MAX_TASKS} are accepted")]
-    TooManyTasks {
-        /// How many it has.
-        tasks: usize,
-    },
-    /// Every box is ticked already.
+    TooManyTasks { tasks: usize },
     #[error("every task of the spec is done already: there is nothing to do")]
     NothingOpen,
+    /// It still has text of the template that `ralph init` writes.
+    #[error("line {line} of the spec is a placeholder of the template: replace it with your own text")]
+    Placeholder {
+        /// From 1.
+        line: usize,
+    },
 }
 
 impl SpecDocument {
-    /// Whether the document can be worked on: within the limits, and with an open task.
+    /// Whether the document can be worked on: within the limits, without placeholders, and with an open task.
     ///
     /// # Errors
-    /// The first thing that is in the way.
+    /// The first requirement that is not met.
     pub fn check_submittable(&self) -> Result<(), NotSubmittable> {
         let bytes = self.as_str().len();
         if bytes > MAX_SPEC_BYTES {
@@ -59,6 +58,9 @@ impl SpecDocument {
         }
         if self.is_complete() {
             return Err(NotSubmittable::NothingOpen);
+        }
+        if let Some(line) = placeholder_line(self.as_str()) {
+            return Err(NotSubmittable::Placeholder { line });
         }
         Ok(())
     }

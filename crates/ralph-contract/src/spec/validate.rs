@@ -1,10 +1,11 @@
-//! The conventions of SPEC.md, checked.
+//! Checks the conventions of SPEC.md.
 //!
-//! The rules read words, so they are heuristics, and each is written to let a doubtful case pass: a spec that is
-//! refused for nothing costs a person's patience, one that says a little too much costs nothing.
+//! The rules are heuristics over words, and each accepts a doubtful case: refusing a good spec costs a user time, while
+//! accepting one with too much detail costs nothing.
 
 mod file_lines;
 mod instructions;
+mod pattern;
 mod sections;
 mod shell;
 mod snippets;
@@ -12,20 +13,27 @@ mod snippets;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use regex::Regex;
-
 use super::blocks::{Block, Role, blocks};
+use super::document::SpecDocument;
 use super::lines::Lines;
-use super::{SpecDocument, Violation, ViolationKind, on_one_line};
+use super::template::placeholders;
+use super::text::on_one_line;
+use super::violation::{Violation, ViolationKind};
 
-/// How many violations are told at most: nobody acts on more, and they travel in answers and prompts.
+/// Violations that are reported at most. They are part of responses and prompts.
 const MAX_VIOLATIONS: usize = 100;
 
-/// How many characters of the offending words are shown.
+/// Longest excerpt, in characters.
 const MAX_EXCERPT: usize = 80;
 
-/// The broken conventions, from top to bottom.
-pub(super) fn violations(document: &SpecDocument) -> Vec<Violation> {
+impl SpecDocument {
+    /// Where the document breaks the conventions, from top to bottom.
+    pub fn violations(&self) -> Vec<Violation> {
+        violations(self)
+    }
+}
+
+fn violations(document: &SpecDocument) -> Vec<Violation> {
     let mut report = Report {
         text: document.as_str(),
         lines: Lines::of(document.as_str()),
@@ -36,6 +44,9 @@ pub(super) fn violations(document: &SpecDocument) -> Vec<Violation> {
     }
     if document.tasks().is_empty() {
         report.add(ViolationKind::NoTasks, 0..0);
+    }
+    for range in placeholders(document.as_str()) {
+        report.add(ViolationKind::Placeholder, range);
     }
     let mut example = sections::ExampleScope::default();
     for block in blocks(document.as_str()) {
@@ -108,7 +119,7 @@ fn check_file_lines(block: &Block, report: &mut Report<'_>) {
     }
 }
 
-/// What was found, one of each kind a line.
+/// The violations found so far, at most one of each kind in a line.
 struct Report<'t> {
     text: &'t str,
     lines: Lines,
@@ -128,7 +139,7 @@ impl<'t> Report<'t> {
             .or_insert_with(|| excerpt(&self.text[range]));
     }
 
-    /// Adds a block of code, shown by its first line.
+    /// Adds a block of code, with its first line as the excerpt.
     fn add_code(&mut self, block: &Block) {
         let line = self.lines.number(block.range.start);
         let code = block
@@ -141,7 +152,7 @@ impl<'t> Report<'t> {
             .or_insert_with(|| excerpt(code));
     }
 
-    /// Adds what was found in the source of `block`, but for what begins in inline code: that has rules of its own.
+    /// Adds matches in the source of `block`, except those that begin in inline code, which has its own rules.
     fn add_prose(&mut self, kind: ViolationKind, block: &Block, found: Vec<Range<usize>>) {
         for range in found {
             let (start, end) = (block.range.start + range.start, block.range.start + range.end);
@@ -163,10 +174,10 @@ impl<'t> Report<'t> {
     }
 }
 
-/// The words on one line, cut, and with nothing in them that a terminal would obey.
+/// Text on one line, shortened, without control characters.
 fn excerpt(text: &str) -> String {
     let mut characters = text.chars();
-    // Enough for the cut below even where half of it is indentation.
+    // Enough for the limit below, even if most of it is indentation.
     let head: String = characters.by_ref().take(4 * MAX_EXCERPT).collect();
     let line = on_one_line(&head);
     let is_cut = characters.next().is_some() || line.chars().count() > MAX_EXCERPT;
@@ -175,13 +186,4 @@ fn excerpt(text: &str) -> String {
         .take(MAX_EXCERPT)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c });
     shown.chain(is_cut.then_some('…')).collect()
-}
-
-/// Compiles a pattern that is written in this crate.
-#[expect(
-    clippy::expect_used,
-    reason = "the patterns are literals, and the tests compile each of them"
-)]
-fn pattern(literal: &str) -> Regex {
-    Regex::new(literal).expect("a pattern of this crate compiles")
 }

@@ -1,46 +1,45 @@
-//! What a broken convention is, and how to say it better.
+//! A broken convention and how to fix it.
 
 use std::fmt;
 
 /// One place where a document breaks a convention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Number of the line, from 1.
+    /// From 1.
     pub line: usize,
-    /// Which convention is broken.
     pub kind: ViolationKind,
-    /// The words that break it, on one line and not too long.
+    /// The offending text, on one line and shortened.
     pub excerpt: String,
 }
 
-/// The conventions of SPEC.md: it says what is wanted, not how it is done.
+/// The conventions of SPEC.md: it states requirements, not their implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ViolationKind {
     /// No heading of level 1 to take the pull request's title from.
     NoTitle,
-    /// No checkbox.
     NoTasks,
-    /// A box with nothing behind it.
+    /// A box without text.
     TaskWithoutText,
+    /// Text of the template that `ralph init` writes.
+    Placeholder,
     /// Code outside an example.
     CodeSnippet,
-    /// A place in a file that will have moved when the task is done.
+    /// A line of a file, which moves as soon as the file is edited.
     FileLineReference,
-    /// A command to run.
     ShellCommand,
-    /// A section about the how.
+    /// A section about the implementation.
     TechnicalNotesSection,
-    /// A step to take instead of a result to reach.
+    /// A step instead of a result.
     ImplementationInstruction,
 }
 
 impl ViolationKind {
-    /// What is wrong.
     pub fn reason(self) -> &'static str {
         match self {
             Self::NoTitle => "there is no title",
             Self::NoTasks => "there is no task",
             Self::TaskWithoutText => "the task has no text",
+            Self::Placeholder => "placeholder of the template",
             Self::CodeSnippet => "code snippet outside an example",
             Self::FileLineReference => "reference to a line of a file",
             Self::ShellCommand => "shell command",
@@ -49,12 +48,12 @@ impl ViolationKind {
         }
     }
 
-    /// What to write instead.
     pub fn suggestion(self) -> &'static str {
         match self {
             Self::NoTitle => "begin with a `# Title` that names the result",
             Self::NoTasks => "write each requirement as a `- [ ] …` item",
-            Self::TaskWithoutText => "say what is to be true when the box is ticked, or remove the box",
+            Self::TaskWithoutText => "write what is true when the box is ticked, or remove the box",
+            Self::Placeholder => "replace it with your own text",
             Self::CodeSnippet => {
                 "describe the behaviour in words, or put the block under an `Example` heading where it shows input or output"
             }
@@ -73,24 +72,22 @@ impl ViolationKind {
 }
 
 impl Violation {
-    /// What is wrong.
     pub fn reason(&self) -> &'static str {
         self.kind.reason()
     }
 
-    /// What to write instead.
     pub fn suggestion(&self) -> &'static str {
         self.kind.suggestion()
     }
 }
 
-/// Line, reason, the words, and the better way, on one line.
+/// Line, reason, excerpt and suggestion, on one line.
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, kind, excerpt } = self;
         write!(f, "line {line}: {}", kind.reason())?;
         if !excerpt.is_empty() {
-            // The excerpt may hold backticks of its own.
+            // Inline code that contains backticks needs two of them as its fence.
             if excerpt.contains('`') {
                 write!(f, ": `` {excerpt} ``")?;
             } else {

@@ -1,5 +1,6 @@
-//! The contract, as its users see it.
+//! The public interface of the contract.
 
+mod document;
 mod events;
 mod exit_codes;
 mod hostile;

@@ -1,6 +1,6 @@
-//! What a spec must be to be worked on at all.
+//! The requirements for a submission.
 
-use ralph_contract::{MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, SpecDocument};
+use ralph_contract::{MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, SpecDocument, TEMPLATE, ViolationKind};
 
 fn check(text: impl Into<String>) -> Result<(), NotSubmittable> {
     SpecDocument::parse(text).check_submittable()
@@ -44,5 +44,43 @@ fn a_nul_character_is_refused_because_a_database_cannot_store_it() {
     assert_eq!(
         check("- [ ] a\0b"),
         Err(NotSubmittable::NulCharacter { offset: 7 })
+    );
+}
+
+#[test]
+fn the_template_is_refused_until_every_placeholder_is_replaced() {
+    assert!(matches!(
+        check(TEMPLATE),
+        Err(NotSubmittable::Placeholder { line: 1 })
+    ));
+    let reworded = |text: &str| {
+        text.replace(" task", " requirement")
+            .replace("Goal: ", "")
+            .replace("Title: ", "")
+    };
+    assert_eq!(check(reworded(TEMPLATE)), Ok(()));
+
+    let document = SpecDocument::parse(TEMPLATE);
+    let placeholders = document.violations();
+    assert!(
+        placeholders
+            .iter()
+            .all(|violation| violation.kind == ViolationKind::Placeholder)
+    );
+    // Title, goal, two tasks and three deliverables.
+    assert_eq!(placeholders.len(), 7);
+    for violation in placeholders {
+        let mut lines: Vec<String> = reworded(TEMPLATE).lines().map(str::to_owned).collect();
+        lines[violation.line - 1] = TEMPLATE.lines().nth(violation.line - 1).unwrap().to_owned();
+        let expected = Err(NotSubmittable::Placeholder { line: violation.line });
+        assert_eq!(check(lines.join("\n")), expected, "one placeholder is left");
+    }
+}
+
+#[test]
+fn a_text_that_only_resembles_a_placeholder_is_accepted() {
+    assert_eq!(
+        check("# First task\n\n- [ ] First task: add the {{title}} placeholder\n"),
+        Ok(())
     );
 }

@@ -1,4 +1,4 @@
-//! The conventions of SPEC.md: what is refused, and what only looks like it.
+//! The conventions of SPEC.md: what is refused, and what only resembles it.
 
 use insta::assert_snapshot;
 use ralph_contract::ViolationKind::{
@@ -212,7 +212,7 @@ fn words_that_tell_what_are_accepted() {
         "Go to definition works for imports",
         "./scripts/demo.sh shows the main job",
         "Node versions 18 and 20 are tested",
-        // Verbs that also tell what.
+        // Verbs that also state requirements.
         "Users use the search function in the header to find items",
         "Users can import contacts from CSV",
         "Import contacts from a spreadsheet",

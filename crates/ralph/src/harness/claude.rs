@@ -1,4 +1,4 @@
-//! Claude Code, in its mode without a terminal.
+//! Claude Code in its non-interactive mode.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use super::{CommandSpec, Harness, Purpose, VersionRequirement};
 use crate::stream::Decoder;
 use crate::stream::claude::ClaudeDecoder;
 
-/// The tools for working on a task, and no others: nothing that leaves the directory for another (worktrees), that
-/// goes on after the run (schedules), or that reads the web.
+/// The tools for a task. Excluded are those that leave the directory (worktrees), outlive the run (schedules) or read the
+/// web.
 const WORK_TOOLS: &str = "Bash,Edit,Glob,Grep,NotebookEdit,Read,Write";
-/// The tools for answering a question about a repository: nothing that changes it.
+/// The tools for a question about a repository. None of them changes it.
 const ANSWER_TOOLS: &str = "Glob,Grep,Read";
 
-/// Before 2.1.212 its shells outlived it on SIGTERM; before 2.1.214 the end of its output could be lost.
+/// Before 2.1.212, shells kept running after SIGTERM; before 2.1.214, the end of the output could be lost.
 const MINIMUM: Version = Version::new(2, 1, 214);
 
 /// Claude Code.
@@ -25,26 +25,24 @@ const MINIMUM: Version = Version::new(2, 1, 214);
 pub(crate) struct ClaudeHarness {
     /// `claude`, or the path to it.
     pub(crate) program: OsString,
-    /// The model to ask for; Claude Code's own default otherwise.
+    /// `None` for Claude Code's default.
     pub(crate) model: Option<String>,
-    /// Who is asked before each edit.
     pub(crate) pre_edit: Option<PreEditHook>,
 }
 
 /// The tools that edit a file, as a pattern of Claude Code's hooks.
 const EDITING_TOOLS: &str = "Write|Edit|MultiEdit|NotebookEdit";
 
-/// A program that is asked before each edit; what it reads and answers is in the contract (`--pre-edit-hook`).
+/// A program that runs before each edit and may refuse it; see [`ralph_contract::pre_edit`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PreEditHook {
     /// The program and its arguments.
     pub(crate) command: Vec<String>,
-    /// How long it may take.
     pub(crate) limit: Duration,
 }
 
 impl PreEditHook {
-    /// As settings of Claude Code, which hands the hook's command to a shell.
+    /// As settings of Claude Code, which runs the hook's command in a shell.
     fn settings(&self) -> String {
         let words: Vec<String> = self.command.iter().map(|word| shell_quoted(word)).collect();
         let hook = json!({
@@ -55,14 +53,14 @@ impl PreEditHook {
         });
         json!({
             "hooks": { "PreToolUse": [{ "matcher": EDITING_TOOLS, "hooks": [hook] }] },
-            // The user's own settings may say otherwise.
+            // The user's settings may disable hooks.
             "disableAllHooks": false,
         })
         .to_string()
     }
 }
 
-/// As one word of a POSIX shell, whatever it contains.
+/// As one word of a POSIX shell.
 fn shell_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
@@ -91,12 +89,12 @@ impl Harness for ClaudeHarness {
             "--output-format",
             "stream-json",
             "--verbose",
-            // The first says which tools there are, the second which need no permission: nobody is there to give one.
+            // Which tools exist, and which of them need no permission, as no one can grant it.
             "--tools",
             tools,
             "--allowedTools",
             tools,
-            // The settings of a repository could bring hooks and servers of its own.
+            // The settings of a repository could contain hooks and MCP servers.
             "--setting-sources",
             "user",
             "--strict-mcp-config",
@@ -110,7 +108,7 @@ impl Harness for ClaudeHarness {
             arguments.extend(["--settings".into(), hook.settings().into()]);
         }
         if let Some(model) = &self.model {
-            // In one word, so that no model's name is taken for an option.
+            // In one word, so that the name of a model cannot be taken for an option.
             arguments.push(format!("--model={model}").into());
         }
         self.call(arguments)
@@ -133,10 +131,10 @@ impl ClaudeHarness {
             default_environment: vec![
                 ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
                 ("DISABLE_AUTOUPDATER", "1"),
-                // A background task makes it wait after its result and start another turn of its own accord.
+                // A background task makes it wait after its result and start another turn by itself.
                 ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
-                // Its own ten take some four minutes, in which nobody knows that the provider is away. Four take
-                // about eight seconds, which is enough for a hiccup.
+                // Its default of ten takes about four minutes before it reports that the provider is unavailable. Four
+                // take about eight seconds, enough for a short interruption.
                 ("CLAUDE_CODE_MAX_RETRIES", "4"),
             ],
         }
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_a_hook_stay_words() {
+    fn the_arguments_of_a_hook_are_quoted_for_the_shell() {
         let hook = PreEditHook {
             command: vec![
                 "/opt/my tools/ask".to_owned(),

@@ -1,4 +1,4 @@
-//! Any program: it gets the prompt on its standard input and works in the current directory.
+//! Any program. It reads the prompt from standard input and works in the current directory.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use super::{CommandSpec, Harness, Purpose, VersionRequirement};
 use crate::stream::{Decoder, PlainText};
 
-/// A program of the caller's.
 #[derive(Debug)]
 pub(crate) struct CommandHarness {
     pub(crate) program: OsString,
@@ -24,7 +23,7 @@ impl Harness for CommandHarness {
 
     fn command(&self, purpose: Purpose) -> CommandSpec {
         match purpose {
-            // What the program may do is the caller's business; the prompt says what is wanted.
+            // The caller decides what the program may do; the prompt states the purpose.
             Purpose::Work | Purpose::Answer => CommandSpec {
                 program: self.program.clone(),
                 arguments: self.arguments.clone(),

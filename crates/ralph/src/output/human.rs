@@ -6,18 +6,20 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ralph_contract::{Event, IterationPhase, IterationStats, Task, ToolKind};
 
+use super::terminal::HiddenControlCharacters;
 use crate::stream::ToolUse;
 use crate::text::{counted, shortened};
 
-/// How often the spinner turns.
+/// Interval between two frames of the spinner.
 const SPINNER_PERIOD: Duration = Duration::from_millis(120);
-/// Longest remark of an agent that is shown, in bytes; there is no end to what they say.
+/// Longest remark of an agent that is shown, in bytes.
 const LONGEST_REMARK: usize = 200;
 
 /// Text for a terminal, or for a file.
 pub(super) struct Human {
     has_colours: bool,
     spinner: ProgressBar,
+    _control_characters: Option<HiddenControlCharacters>,
 }
 
 #[derive(Clone, Copy)]
@@ -33,19 +35,23 @@ impl Human {
     pub(super) fn new(is_plain: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
         let has_colours = is_terminal && !is_plain;
-        let target = if is_terminal && io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
+        let (target, control_characters) = if is_terminal && io::stderr().is_terminal() {
+            (ProgressDrawTarget::stderr(), HiddenControlCharacters::new())
         } else {
-            ProgressDrawTarget::hidden()
+            (ProgressDrawTarget::hidden(), None)
         };
         let spinner = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed_precise} {wide_msg}") {
             spinner.set_style(style);
         }
-        Self { has_colours, spinner }
+        Self {
+            has_colours,
+            spinner,
+            _control_characters: control_characters,
+        }
     }
 
-    /// Runs `write` with the spinner out of the way.
+    /// Runs `write` while the spinner is hidden.
     pub(super) fn around<T>(&self, write: impl FnOnce() -> T) -> T {
         self.spinner.suspend(write)
     }
@@ -84,7 +90,7 @@ impl Human {
         Some(self.paint(Colour::Dim, &format!("  | {line}")))
     }
 
-    /// The text of an event, where people are to see it.
+    /// The text of an event, or `None` if it is not shown.
     pub(super) fn event(&self, event: &Event) -> Option<String> {
         let text = match event {
             Event::Started(started) => {
@@ -99,11 +105,11 @@ impl Human {
             Event::Iteration(iteration) => {
                 if iteration.phase == IterationPhase::Finishing {
                     self.spinner.disable_steady_tick();
-                    self.spinner.set_message("looking at what changed");
+                    self.spinner.set_message("reading the changes");
                 }
                 return None;
             }
-            // Shown by `tool`, which knows more of it.
+            // Shown by `tool`, with more detail.
             Event::Tool(_) => return None,
             Event::Commit(commit) => {
                 let hash = commit.hash.get(..10).unwrap_or(&commit.hash);
@@ -184,7 +190,7 @@ impl Human {
     }
 }
 
-/// Foreign text without what a terminal would act on.
+/// Text of others without control characters, which a terminal would interpret.
 fn clean(text: &str) -> String {
     let visible = |character: char| match character {
         '\t' => ' ',

@@ -1,4 +1,4 @@
-//! When a limit ends, out of the words that say so.
+//! The reset time of a limit, parsed from its message.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, TimeDelta, Tim
 use chrono_tz::Tz;
 use regex::{Captures, Regex};
 
-/// `resets 8pm (Europe/Berlin)`, `resets 11:30am (UTC)`, `resets Nov 24, 8pm (UTC)`: Claude Code's own words.
+/// `resets 8pm (Europe/Berlin)`, `resets 11:30am (UTC)`, `resets Nov 24, 8pm (UTC)`, as Claude Code writes it.
 static WALL_CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?i)\bresets\s+(?:at\s+)?(?:([a-z]{3})[a-z]*\s+(\d{1,2}),?\s+(?:at\s+)?)?(\d{1,2})(?::(\d{2}))?\s*([ap])m\s*\(([a-z0-9_+/-]+)\)",
@@ -14,11 +14,11 @@ static WALL_CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// A time of day that passed so recently is meant, and not that of tomorrow: the words may be a little old.
+/// A time of day that passed this recently means today, not tomorrow, as the message may be slightly old.
 const JUST_PASSED: TimeDelta = TimeDelta::minutes(10);
 
-/// When a limit ends, where the words say so: as seconds since 1970 (`…limit reached|1762952400`), in RFC 3339, or as a
-/// time of day with its time zone. A time of day without a zone could be any.
+/// The reset time as seconds since 1970 (`…limit reached|1762952400`), in RFC 3339, or as a time of day with its time zone.
+/// A time of day without a zone is ambiguous and ignored.
 pub(super) fn reset_time(message: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let words = message.split(|character: char| character.is_whitespace() || "|,;()".contains(character));
     words
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_limit_is_read_where_it_is_told() {
+    fn the_reset_time_of_a_limit_is_read_from_its_message() {
         let now = DateTime::parse_from_rfc3339("2025-11-12T12:00:00Z")
             .unwrap()
             .to_utc();

@@ -1,14 +1,13 @@
-//! When to go on and when to end.
+//! Whether to start another iteration.
 
 use ralph_contract::{Warning, WarningKind};
 
 use super::iteration::Report;
 use crate::verdict::Verdict;
 
-/// So many failed iterations in a row are the end: the next one would fail as well.
-const MOST_FAILURES: u32 = 3;
+/// Failed iterations in a row after which the run fails.
+const MAX_FAILURES: u32 = 3;
 
-/// How a run ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
     Complete { tasks_done: u32 },
@@ -17,12 +16,11 @@ pub(crate) enum Ending {
     Failed { error: String },
 }
 
-/// What to do after an iteration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
-    /// What the caller should hear of first.
+    /// To be reported first.
     pub(crate) warning: Option<Warning>,
-    /// How the run ends; it goes on where there is none.
+    /// `None` if the run continues.
     pub(crate) ending: Option<Ending>,
 }
 
@@ -35,7 +33,7 @@ impl From<Ending> for Decision {
     }
 }
 
-/// What the iterations so far came to.
+/// Counts over the iterations so far.
 #[derive(Debug)]
 pub(crate) struct Tally {
     stuck_threshold: u32,
@@ -56,14 +54,13 @@ impl Tally {
         }
     }
 
-    /// How many iterations there were.
     pub(crate) fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    /// Counts an iteration after which tasks are open, and decides whether it was the last one.
+    /// Counts an iteration that left tasks open, and decides whether it was the last one.
     ///
-    /// `stuck` is what the agent wrote about why it cannot go on.
+    /// `stuck` is the reason that the agent gave for being stuck.
     pub(crate) fn after(&mut self, report: Report, stuck: Option<String>) -> Decision {
         self.iterations += 1;
         self.printed |= report.printed;
@@ -100,18 +97,18 @@ impl Tally {
         if !has_progress {
             self.failures += 1;
             if !self.printed {
-                let error = format!("{error}; it printed nothing, and is not tried again");
+                let error = format!("{error}; it printed nothing, so it is not retried");
                 return Ending::Failed { error }.into();
             }
         }
-        if self.failures >= MOST_FAILURES {
-            let error = format!("{MOST_FAILURES} iterations in a row failed; the last one: {error}");
+        if self.failures >= MAX_FAILURES {
+            let error = format!("{MAX_FAILURES} iterations in a row failed, the last one with: {error}");
             return Ending::Failed { error }.into();
         }
         Decision {
             ending: self.if_stuck(&format!("; the last one failed: {error}")),
             warning: Some(Warning {
-                kind: WarningKind::Other("iteration_failed".to_owned()),
+                kind: WarningKind::IterationFailed,
                 message: error,
                 files: Vec::new(),
                 resets_at: None,
@@ -164,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn progress_starts_both_counts_anew() {
+    fn progress_resets_both_counts() {
         let worked = || (Verdict::Worked, false);
         let endings = play(
             3,
@@ -198,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn three_failures_in_a_row_are_the_end_unless_the_threshold_was_reached_before() {
+    fn three_failures_in_a_row_fail_the_run_unless_the_stuck_threshold_is_reached_before() {
         let endings = play(9, vec![(failed(), false), (failed(), false), (failed(), false)]);
         assert!(matches!(&endings[2], Some(Ending::Failed { error }) if error.contains("exit code 1")));
         let endings = play(2, vec![(failed(), false), (failed(), false)]);
@@ -206,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn no_second_iteration_is_spent_on_the_providers_trouble() {
+    fn a_problem_of_the_provider_ends_the_run_without_another_iteration() {
         let trouble = Trouble {
             kind: TroubleKind::Limited,
             message: "resets 8pm".to_owned(),

@@ -1,7 +1,9 @@
-//! One iteration: one fresh agent, watched while it works, and nothing of it left afterwards.
+//! One iteration: one fresh agent, monitored while it works, and terminated with all of its processes.
 
 use std::time::Duration;
 
+use anyhow::Context as _;
+use process_tree::Subreaper;
 use ralph_contract::{Event, Iteration, IterationDone, IterationPhase, Task, WarningKind, files};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +12,6 @@ use super::progress::Progress;
 use crate::agent::AgentOptions;
 use crate::harness::Purpose;
 use crate::output::Output;
-use crate::process::descendants::Reaper;
 use crate::prompt::IterationPrompt;
 use crate::report::Reporter;
 use crate::spec_file::read_text;
@@ -23,28 +24,27 @@ use crate::verdict::Verdict;
 const LARGEST_LEARNINGS: usize = 1024 * 1024;
 const LEARNINGS_IN_PROMPT: usize = 32 * 1024;
 
-/// What an iteration came to.
+/// The outcome of an iteration.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     pub(crate) has_progress: bool,
-    /// Whether the agent printed anything at all.
+    /// Whether the agent printed anything.
     pub(crate) printed: bool,
 }
 
-/// Runs iterations: what all of them share.
+/// Runs iterations.
 pub(crate) struct Iterations<'a> {
     pub(crate) options: &'a AgentOptions,
-    /// How often SPEC.md and git are looked at while the agent works.
+    /// Interval at which SPEC.md and git are read while the agent works.
     pub(crate) watch_period: Duration,
-    pub(crate) reaper: &'a Reaper,
+    pub(crate) subreaper: &'a Subreaper,
     pub(crate) reporter: Reporter<'a>,
     pub(crate) output: &'a Output<'a>,
     pub(crate) stop: &'a Stop,
 }
 
 impl Iterations<'_> {
-    /// Runs one agent on one task.
     pub(crate) async fn run(
         &mut self,
         n: u32,
@@ -81,20 +81,24 @@ impl Iterations<'_> {
         let (output, stop, watch_period) = (self.output, self.stop, self.watch_period);
         let agent_pid = agent.pid();
         let mut sink = |signal| self.reporter.signal(&signal);
-        // The watch starts programs of its own: it must be over before all that is left is ended.
+        // The watch starts git: it must be over before the remaining processes are terminated.
         let done = CancellationToken::new();
         let run = async {
             agent.run(prompt, stop, &mut sink).await;
             done.cancel();
         };
-        let reaper = self.reaper;
-        let watch = progress.watch(watch_period, &done, output, || reaper.reap_orphans(agent_pid));
+        let subreaper = self.subreaper;
+        let watch = progress.watch(watch_period, &done, output, || {
+            // Orphans that cannot be reaped now are reaped after the agent's exit.
+            subreaper.reap_orphans(agent_pid).ok();
+        });
         tokio::join!(run, watch);
         output.event(&Event::Iteration(Iteration {
             n,
             phase: IterationPhase::Finishing,
         }));
-        Ok(agent.finish(self.reaper, stop, &mut sink).await)
+        let outcome = agent.finish(self.subreaper, stop, &mut sink).await;
+        outcome.context("terminating the processes of the agent")
     }
 
     fn learnings(&self) -> Option<String> {
@@ -105,8 +109,8 @@ impl Iterations<'_> {
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 self.output.warn(
-                    WarningKind::Other("learnings_ignored".to_owned()),
-                    format!("what earlier runs learned is left out: {error:#}"),
+                    WarningKind::LearningsIgnored,
+                    format!("the learnings of earlier runs are left out: {error:#}"),
                 );
                 None
             }

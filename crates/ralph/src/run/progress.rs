@@ -1,4 +1,4 @@
-//! What really changed: boxes in SPEC.md and commits in git, whatever the agent says about them.
+//! Progress as it is observed, not as the agent reports it: boxes in SPEC.md and commits in git.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use crate::output::Output;
 use crate::spec_file::SpecFile;
 use crate::text::as_u32;
 
-/// So many files with changes are named; a person sees by then what is the matter.
-const MOST_FILES: usize = 100;
+/// Files with changes that are named at most.
+const MAX_FILES: usize = 100;
 
 /// The state that progress is measured against.
 #[derive(Debug)]
 pub(crate) struct Progress {
     git: Git,
     spec_file: SpecFile,
-    /// What SPEC.md must be, apart from the boxes that were ticked since.
+    /// What SPEC.md must be, apart from boxes that were ticked since.
     document: SpecDocument,
-    /// Boxes that were seen ticked since.
+    /// Indices of tasks that were reported as done in this iteration.
     reported: BTreeSet<usize>,
     head: Option<String>,
-    /// Commits that are not new, with all that lead to them: what was there at the start, and what was reported.
-    known: Vec<String>,
+    /// Commits that are not new, together with their ancestors: those at the start, and those that were reported.
+    old_commits: Vec<String>,
     has_new_commits: bool,
 }
 
@@ -38,15 +38,15 @@ impl Progress {
         document: SpecDocument,
     ) -> Result<Self, GitError> {
         let head = git.head().await?;
-        let mut known = git.tips().await?;
-        known.extend(head.clone());
+        let mut old_commits = git.tips().await?;
+        old_commits.extend(head.clone());
         Ok(Self {
             git,
             spec_file,
             document,
             reported: BTreeSet::new(),
             head,
-            known,
+            old_commits,
             has_new_commits: false,
         })
     }
@@ -59,31 +59,29 @@ impl Progress {
         &self.spec_file
     }
 
-    /// Looks every `period` until `done`, so that the caller hears of a commit when it is made.
+    /// Reads SPEC.md and git every `period` until `done`, so that commits are reported when they are made.
     ///
-    /// `between_looks` runs while no program of ours does.
+    /// `between_reads` is called while no git process runs.
     pub(crate) async fn watch(
         &mut self,
         period: Duration,
         done: &CancellationToken,
         output: &Output<'_>,
-        between_looks: impl Fn(),
+        between_reads: impl Fn(),
     ) {
         while done.run_until_cancelled(sleep(period)).await.is_some() {
-            // The agent may be half-way through anything. What cannot be read now is read when it has ended.
-            let _seen = self.report_commits(output).await;
+            // The agent may be in the middle of a change. What cannot be read now is read after its exit.
+            self.report_commits(output).await.ok();
             if let Some(found) = self.spec_file.read_leniently() {
                 self.report_tasks(&self.document.reconcile(Some(&found)).newly_done, output);
             }
-            between_looks();
+            between_reads();
         }
     }
 
-    /// Looks for the last time in an iteration, puts SPEC.md right, and says whether there was any progress.
+    /// Reads SPEC.md and git after an iteration, repairs SPEC.md, and returns whether there was progress.
     pub(crate) async fn settle(&mut self, output: &Output<'_>) -> anyhow::Result<bool> {
-        self.report_commits(output)
-            .await
-            .context("looking for new commits")?;
+        self.report_commits(output).await.context("reading new commits")?;
         let found = self.spec_file.read_leniently();
         let reconciled = self.document.reconcile(found.as_deref());
         self.report_tasks(&reconciled.newly_done, output);
@@ -92,7 +90,7 @@ impl Progress {
         if reconciled.file_restored {
             output.warn(
                 WarningKind::SpecRestored,
-                format!("{spec} was gone or empty; it is back as it was"),
+                format!("{spec} was missing or empty and was restored"),
             );
         }
         if !reconciled.restored.is_empty() {
@@ -102,16 +100,16 @@ impl Progress {
             output.warn(
                 WarningKind::TaskRestored,
                 format!(
-                    "tasks were deleted or reworded in {spec} and are back: {}",
+                    "tasks were deleted or reworded in {spec} and were restored: {}",
                     texts.join("; ")
                 ),
             );
         }
         if !reconciled.discarded.is_empty() {
             output.warn(
-                WarningKind::Other("task_discarded".to_owned()),
+                WarningKind::TaskDiscarded,
                 format!(
-                    "tasks were added to {spec} and are gone again: {}",
+                    "tasks were added to {spec} and were removed: {}",
                     reconciled.discarded.join("; ")
                 ),
             );
@@ -122,26 +120,25 @@ impl Progress {
         if found.as_deref() != Some(self.document.as_str()) {
             self.spec_file
                 .write(&self.document)
-                .with_context(|| format!("putting {spec} back"))?;
+                .with_context(|| format!("restoring {spec}"))?;
         }
         Ok(has_progress)
     }
 
-    /// Warns of changes that nobody committed; commits nothing, because only their author knows what they are.
+    /// Warns of uncommitted changes. They are not committed here, because only their author knows what they are.
     pub(crate) async fn warn_of_uncommitted_changes(&self, output: &Output<'_>) {
         let ours = [Some(files::AI_DIR), self.spec_file.inside_directory()];
         let ours: Vec<_> = ours.into_iter().flatten().collect();
-        let (message, files) = match self.git.uncommitted(&ours, MOST_FILES).await {
+        let (message, files) = match self.git.uncommitted(&ours, MAX_FILES).await {
             Ok(files) if files.is_empty() => return,
             Ok(files) => (
-                "every task is done, and there are changes that are not committed".to_owned(),
+                "every task is done, and there are uncommitted changes".to_owned(),
                 files,
             ),
-            // All the same, every task is done.
+            // The run is complete in any case.
             Err(error) => {
                 let error = anyhow::Error::new(error);
-                let message =
-                    format!("whether there are changes that are not committed is unknown: {error:#}");
+                let message = format!("uncommitted changes cannot be listed: {error:#}");
                 (message, Vec::new())
             }
         };
@@ -159,14 +156,14 @@ impl Progress {
             return Ok(());
         }
         if let Some(head) = &head {
-            for commit in self.git.commits_since(&self.known, head).await? {
+            for commit in self.git.commits_since(&self.old_commits, head).await? {
                 self.has_new_commits = true;
                 output.event(&Event::Commit(Commit {
                     hash: commit.hash,
                     message: commit.subject,
                 }));
             }
-            self.known.push(head.clone());
+            self.old_commits.push(head.clone());
         }
         self.head = head;
         Ok(())

@@ -13,7 +13,7 @@ use super::{AgentResult, Decoder, Signal, ToolUse};
 use crate::provider::Trouble;
 use crate::text::shortened;
 
-/// Kinds of events that are known and of no interest: they are about the harness itself, or repeat the others.
+/// Known kinds of events that are ignored: they concern the harness itself, or repeat other events.
 const UNINTERESTING: [&str; 15] = [
     "user",
     "stream_event",
@@ -32,22 +32,22 @@ const UNINTERESTING: [&str; 15] = [
     "control_cancel_request",
 ];
 
-/// How much of a line that does not fit is shown, in bytes.
+/// Longest excerpt of a misfit, in bytes.
 const SHOWN_OF_A_MISFIT: usize = 200;
-/// How much of a command is shown, in bytes.
+/// Longest excerpt of a command, in bytes.
 const SHOWN_OF_A_COMMAND: usize = 120;
 
-/// Reads the lines of one run of Claude Code.
+/// Decodes the lines of one run of Claude Code.
 #[derive(Debug)]
 pub(crate) struct ClaudeDecoder {
     /// Paths inside of it are reported relative to it.
     directory: PathBuf,
-    /// Code of the last error that the harness put in the model's mouth, such as `billing_error`.
+    /// Code of the last error that the harness reported as a message of the model, such as `billing_error`.
     last_error: Option<String>,
-    /// When the limit ends that the latest call was refused for.
+    /// Reset time of the limit for which the last request was refused.
     limit_resets_at: Option<DateTime<Utc>>,
     usage_so_far: IterationStats,
-    /// One message comes as several events, each with the usage of the whole.
+    /// One message is split into several events, each with the usage of the whole message.
     counted_messages: HashSet<String>,
 }
 
@@ -89,8 +89,8 @@ impl ClaudeDecoder {
             "NotebookEdit" => (ToolKind::Write, path("notebook_path"), None),
             "Bash" => (ToolKind::Bash, None, field("command")),
             "Read" => (ToolKind::Read, path("file_path"), None),
-            // Searches, lists, notes of the agent to itself, and tools that a later version adds: none of them edits
-            // a file under the workspace, because the tools that may be used are listed one by one.
+            // Searches, lists, notes of the agent to itself, and tools of later versions. None of them edits a file of the
+            // workspace, because the allowed tools are listed one by one.
             other => (
                 ToolKind::Read,
                 path("path"),
@@ -148,7 +148,7 @@ impl Decoder for ClaudeDecoder {
         };
         let value: Value = match serde_json::from_str(line) {
             Ok(value) => value,
-            // Programs that Claude Code starts at its own start may print to its standard output.
+            // Programs that Claude Code starts may print to its standard output.
             Err(_) if !line.trim_start().starts_with('{') => return vec![Signal::Text(line.to_owned())],
             Err(error) => return misfit("line", &error),
         };
@@ -173,7 +173,7 @@ impl Decoder for ClaudeDecoder {
                 Ok(RateLimitEvent {
                     rate_limit_info: info,
                 }) => {
-                    // One that allows goes before each call that was answered.
+                    // One that allows the request comes before each answered request.
                     self.limit_resets_at = info
                         .resets_at
                         .filter(|_| info.status == "rejected")
@@ -215,7 +215,7 @@ enum ContentBlock {
     Text {
         text: String,
     },
-    /// Thinking, and what later versions add.
+    /// Thinking, and types of later versions.
     #[serde(other)]
     Other,
 }
@@ -255,7 +255,7 @@ struct ResultEvent {
     total_cost_usd: Option<f64>,
 }
 
-/// What a plan's limits allow.
+/// The state of a plan's limits.
 #[derive(Deserialize)]
 struct RateLimitEvent {
     rate_limit_info: RateLimitInfo,
@@ -295,7 +295,7 @@ impl From<ApiRetry> for Signal {
             status.as_deref().or(retry.error.as_deref()).unwrap_or("nothing"),
             delay.as_secs()
         );
-        // So long a delay is what the provider asked for.
+        // A delay this long was requested by the provider.
         let resets_at = TimeDelta::from_std(delay)
             .ok()
             .and_then(|delay| Utc::now().checked_add_signed(delay));

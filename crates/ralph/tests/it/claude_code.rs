@@ -33,7 +33,7 @@ fn events(world: &World, command: &mut Command) -> (Vec<Event>, Option<i32>) {
 }
 
 #[test]
-fn claude_code_works_off_a_checklist() {
+fn claude_code_does_the_tasks_of_a_checklist() {
     let world = World::new(TWO_TASKS);
     let anthropic = Anthropic::start().unwrap();
     let coder = Coder::default()
@@ -95,7 +95,7 @@ fn claude_code_works_off_a_checklist() {
 }
 
 #[test]
-fn claude_code_without_a_model_ends_the_run_at_the_first_try() {
+fn claude_code_without_a_model_ends_the_run_at_the_first_attempt() {
     let world = World::new(TWO_TASKS);
     let anthropic = Anthropic::start().unwrap();
     anthropic.when_agent_reads("", AgentScript::Fault(Fault::Error(ApiError::always(529))));
@@ -116,7 +116,7 @@ fn claude_code_without_a_model_ends_the_run_at_the_first_try() {
 }
 
 #[test]
-fn claude_code_that_gives_up_is_stuck_with_its_reason() {
+fn claude_code_that_writes_stuck_md_ends_the_run_with_its_reason() {
     let world = World::new(TWO_TASKS);
     let anthropic = Anthropic::start().unwrap();
     anthropic.when_agent_reads("", AgentScript::GivesUp("There is no database.".to_owned()));
@@ -129,7 +129,7 @@ fn claude_code_that_gives_up_is_stuck_with_its_reason() {
 }
 
 #[test]
-fn claude_code_asks_the_hook_before_each_edit_and_reads_why_it_was_refused() {
+fn claude_code_runs_the_hook_before_each_edit_and_reads_the_reason_of_a_refusal() {
     let world = World::new(TWO_TASKS);
     let anthropic = Anthropic::start().unwrap();
     anthropic.set_coder(Coder::default().solution(Solution::for_task("").file("hello.txt", "hello\n")));
@@ -153,12 +153,12 @@ fn claude_code_asks_the_hook_before_each_edit_and_reads_why_it_was_refused() {
     let (events, code) = events(&world, &mut command);
     assert_eq!(code, Some(0), "{events:#?}");
     assert_eq!(anthropic.violations(), [""; 0]);
-    let told = anthropic.requests().into_iter().any(|request| {
+    let was_reported = anthropic.requests().into_iter().any(|request| {
         request
             .text
             .contains("Another item has hello.txt: do something else first")
     });
-    assert!(told, "the agent was not told why");
+    assert!(was_reported, "the agent did not get the reason");
     let questions = std::fs::read_to_string(world.outside("questions")).unwrap();
     let asked: Vec<_> = questions
         .lines()

@@ -3,7 +3,7 @@
 use crate::world::{TWO_TASKS, World, assert_transcript};
 
 #[test]
-fn help_says_what_there_is() {
+fn help_lists_commands_and_options() {
     let world = World::new(TWO_TASKS);
     assert_transcript!(world.transcript(&mut world.ralph(&["--help"])), @r"
     Works off a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
@@ -123,7 +123,7 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
 }
 
 #[test]
-fn a_command_goes_with_its_harness() {
+fn a_command_is_accepted_with_its_harness_only() {
     let world = World::new(TWO_TASKS);
     let transcripts: String = [
         &["run", "--headless", "--harness", "command"][..],
@@ -143,7 +143,7 @@ fn a_command_goes_with_its_harness() {
 }
 
 #[test]
-fn a_harness_that_would_not_ask_the_hook_is_refused() {
+fn a_pre_edit_hook_is_refused_with_a_harness_that_would_not_run_it() {
     let world = World::new(TWO_TASKS);
     let mut command = world.ralph(&[
         "run",
@@ -159,4 +159,26 @@ fn a_harness_that_would_not_ask_the_hook_is_refused() {
     {"event":"failed","error":"`--pre-edit-hook` goes with `--harness claude`: no other harness asks before it edits"}
     --- exit code 3
     "#);
+}
+
+#[test]
+fn the_documented_command_lines_have_only_options_that_exist() {
+    let world = World::new(TWO_TASKS);
+    let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../SPEC-ralph.md"));
+    let lines: Vec<&str> = document
+        .lines()
+        .filter(|line| line.starts_with("ralph "))
+        .collect();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let words: Vec<&str> = line.split(' ').collect();
+        let help = world.transcript(&mut world.ralph(&[words[1], "--help"]));
+        for option in words
+            .iter()
+            .filter(|word| word.len() > 1 && word.starts_with('-'))
+        {
+            let is_listed = help.split([' ', ',', '\n']).any(|word| word == *option);
+            assert!(is_listed, "{option} is not in the help of `ralph {}`", words[1]);
+        }
+    }
 }

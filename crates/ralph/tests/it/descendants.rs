@@ -1,4 +1,4 @@
-//! Nothing that an agent starts outlives its iteration.
+//! No process of an agent outlives its iteration.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::world::{TWO_TASKS, World, assert_transcript, below, is_alive, pids};
 
-/// Starts processes that get away from an agent in every way that is known, and write down their numbers.
+/// Starts processes that escape from an agent in every known way, and write their pids to a file.
 const LEAVES_PROCESSES: &str = r#"
 cat > "$OUTSIDE/bin/leftover" <<'END'
 #!/bin/sh
@@ -20,13 +20,13 @@ leftover env
 leftover setsid
 (leftover setsid)
 leftover setsid sh -c '"$0" "$1" & setsid "$0" "$1" & wait'
-# One that no polite signal ends.
+# One that ignores signals.
 (trap '' INT TERM HUP; leftover setsid)
 while [ "$(wc -l < "$OUTSIDE/pids")" -lt 6 ]; do sleep 0.02; done
 "#;
 
 #[test]
-fn processes_in_sessions_of_their_own_die_with_the_iteration() {
+fn processes_in_sessions_of_their_own_are_terminated_with_the_iteration() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", &format!("{LEAVES_PROCESSES}\ntick; tick"));
     assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @r#"
@@ -47,7 +47,7 @@ fn processes_in_sessions_of_their_own_die_with_the_iteration() {
 }
 
 #[test]
-fn processes_die_with_an_agent_that_has_to_be_killed() {
+fn processes_are_terminated_with_an_agent_that_has_to_be_killed() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -66,7 +66,7 @@ fn processes_die_with_an_agent_that_has_to_be_killed() {
         ],
     );
     let transcript = world.transcript(&mut command);
-    // How many are left when it is killed depends on which of them the agent's own end takes along.
+    // How many are left running depends on which of them exit with the agent.
     assert!(
         transcript.contains("outlived the agent and had to be ended"),
         "{transcript}"
@@ -114,7 +114,7 @@ END
         for n in 1 2 3 4 5; do ("$OUTSIDE/bin/orphan" "$OUTSIDE" &); done
         while [ "$(wc -l < "$OUTSIDE/pids")" -lt 5 ]; do sleep 0.02; done
         touch "$OUTSIDE/end"
-        # An entry stays for as long as nobody asked how the process ended.
+        # An entry stays until the process is reaped.
         for pid in $(cat "$OUTSIDE/pids"); do
             while [ -e "/proc/$pid" ]; do sleep 0.02; done
         done

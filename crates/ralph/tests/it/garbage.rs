@@ -44,7 +44,7 @@ fn garbage_between_events_costs_no_event_and_no_memory() {
 }
 
 #[test]
-fn an_agent_that_floods_its_output_for_ever_is_ended_after_its_result() {
+fn an_agent_that_never_stops_printing_is_terminated_after_its_result() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude("tick; tick; result; yes '{\"type\":\"keep_alive\"}'");
     let mut command = world.run_claude(&claude, &["--result-grace", "0.3", "--signal-grace", "0.3"]);

@@ -1,11 +1,11 @@
-//! Claude Code as it is known to misbehave: a script that answers like it, in each of the ways.
+//! Known misbehaviour of Claude Code, played by scripts.
 
 use std::time::{Duration, Instant};
 
 use crate::world::{TWO_TASKS, World, assert_transcript, is_alive, pids};
 
 #[test]
-fn tools_tokens_and_cost_are_told() {
+fn tools_tokens_and_cost_are_reported() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(
         r#"
@@ -49,7 +49,7 @@ fn tools_tokens_and_cost_are_told() {
 }
 
 #[test]
-fn the_same_call_again_has_the_same_digest_and_any_other_call_another_one() {
+fn equal_tool_calls_have_equal_digests_and_different_calls_different_ones() {
     const SECRET: &str = "correct-horse-battery-staple";
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(&format!(
@@ -82,16 +82,16 @@ fn the_same_call_again_has_the_same_digest_and_any_other_call_another_one() {
     let transcript = run();
 
     assert!(!transcript.contains(SECRET), "{transcript}");
-    let told = digests(&transcript);
-    let first_seen = |digest: &String| told.iter().position(|told| told == digest).unwrap();
-    let seen: Vec<usize> = told.iter().map(first_seen).collect();
-    assert_eq!(seen, [0, 1, 0, 3, 4, 3, 6, 7], "{told:?}");
+    let found = digests(&transcript);
+    let first_seen = |digest: &String| found.iter().position(|found| found == digest).unwrap();
+    let seen: Vec<usize> = found.iter().map(first_seen).collect();
+    assert_eq!(seen, [0, 1, 0, 3, 4, 3, 6, 7], "{found:?}");
     // Who knows most of an input cannot find the rest by trying.
-    assert_ne!(digests(&run())[1], told[1]);
+    assert_ne!(digests(&run())[1], found[1]);
 }
 
 #[test]
-fn an_agent_that_hangs_after_its_result_is_ended_and_has_worked() {
+fn an_agent_that_hangs_after_its_result_is_terminated_and_succeeds() {
     let world = World::new(TWO_TASKS);
     // Deaf to all but SIGKILL.
     let claude = world.fake_claude(
@@ -113,7 +113,7 @@ fn an_agent_that_hangs_after_its_result_is_ended_and_has_worked() {
 }
 
 #[test]
-fn an_agent_that_hangs_after_a_tool_result_is_ended_and_has_failed() {
+fn an_agent_that_hangs_after_a_tool_result_is_terminated_and_fails() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(r#"init; echo '{"type":"user","message":{"content":[]}}'; sleep 300"#);
     let mut command = world.run_claude(&claude, &["--timeout-idle", "0.3", "-n", "1"]);
@@ -130,7 +130,7 @@ fn an_agent_that_hangs_after_a_tool_result_is_ended_and_has_failed() {
 }
 
 #[test]
-fn a_result_that_only_answers_our_signal_does_not_count() {
+fn a_result_that_follows_a_signal_does_not_count() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude("trap 'result; exit' INT; init; while :; do sleep 0.05; done");
     let transcript = world.transcript(&mut world.run_claude(&claude, &["--timeout-idle", "0.3", "-n", "1"]));
@@ -145,7 +145,7 @@ fn a_result_that_only_answers_our_signal_does_not_count() {
 }
 
 #[test]
-fn an_agent_that_closes_its_output_without_a_result_is_ended_and_has_failed() {
+fn an_agent_that_closes_its_output_without_a_result_is_terminated_and_fails() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude("init; exec >&- 2>&-; sleep 300");
     let mut command = world.run_claude(&claude, &["--result-grace", "0.2", "-n", "1"]);
@@ -162,7 +162,7 @@ fn an_agent_that_closes_its_output_without_a_result_is_ended_and_has_failed() {
 }
 
 #[test]
-fn a_child_that_holds_the_output_open_holds_up_nobody() {
+fn a_descendant_that_holds_the_output_open_does_not_delay_the_run() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(r#"init; escape; tick; result"#);
     let started = Instant::now();
@@ -193,7 +193,7 @@ fn a_child_that_holds_the_output_open_holds_up_nobody() {
 }
 
 #[test]
-fn an_agent_that_ends_well_without_a_result_has_failed() {
+fn an_agent_that_exits_with_0_and_without_a_result_fails() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude("init; echo 'no space left' >&2");
     assert_transcript!(world.transcript(&mut world.run_claude(&claude, &["-n", "1"])), @r#"
@@ -209,7 +209,7 @@ fn an_agent_that_ends_well_without_a_result_has_failed() {
 }
 
 #[test]
-fn a_result_without_tokens_is_a_failure_and_one_without_a_price_is_none() {
+fn a_result_without_tokens_is_a_failure_and_one_without_a_cost_is_not() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(
         r#"
@@ -263,7 +263,7 @@ fn work_that_was_done_before_a_failure_counts() {
 }
 
 #[test]
-fn the_providers_trouble_ends_the_run_at_once() {
+fn a_problem_of_the_model_provider_ends_the_run_at_once() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(
         r#"
@@ -303,7 +303,7 @@ fn the_providers_trouble_ends_the_run_at_once() {
 }
 
 #[test]
-fn an_agent_that_would_wait_for_an_hour_is_not_waited_for() {
+fn an_agent_that_would_wait_an_hour_for_the_provider_is_terminated() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(
         r#"
@@ -325,7 +325,7 @@ fn an_agent_that_would_wait_for_an_hour_is_not_waited_for() {
 }
 
 #[test]
-fn events_that_nobody_knows_are_told_once_and_those_that_do_not_fit_each_time() {
+fn unknown_events_are_reported_once_and_misfits_each_time() {
     let world = World::new(TWO_TASKS);
     let claude = world.fake_claude(
         r#"
@@ -364,7 +364,7 @@ fn events_that_nobody_knows_are_told_once_and_those_that_do_not_fit_each_time() 
 }
 
 #[test]
-fn a_program_that_is_too_old_missing_or_something_else_is_refused_before_any_work() {
+fn a_claude_program_that_is_too_old_missing_or_another_program_is_refused() {
     let world = World::new(TWO_TASKS);
     let old = world.script("old", r#"echo "2.1.213 (Claude Code)""#);
     let other = world.script("other", r#"echo "ralph is not here"; echo "really not" >&2"#);

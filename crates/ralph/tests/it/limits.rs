@@ -30,7 +30,7 @@ fn iterations_that_are_used_up_have_an_exit_code_of_their_own() {
 }
 
 #[test]
-fn an_agent_that_falls_silent_is_ended() {
+fn an_agent_that_reaches_the_idle_timeout_is_terminated() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -58,7 +58,7 @@ fn an_agent_that_falls_silent_is_ended() {
 }
 
 #[test]
-fn an_agent_that_keeps_talking_may_take_longer_than_the_idle_time() {
+fn an_agent_that_keeps_printing_may_run_longer_than_the_idle_timeout() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -72,7 +72,7 @@ fn an_agent_that_keeps_talking_may_take_longer_than_the_idle_time() {
 }
 
 #[test]
-fn three_failed_iterations_in_a_row_are_the_end() {
+fn three_failed_iterations_in_a_row_fail_the_run() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", "echo trying; echo 'out of memory' >&2; exit 137");
     assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless", "--stuck-threshold", "9"])), @r#"
@@ -97,7 +97,7 @@ fn three_failed_iterations_in_a_row_are_the_end() {
 }
 
 #[test]
-fn an_agent_that_fails_without_a_word_is_not_started_again() {
+fn an_agent_that_fails_without_output_is_not_retried() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", "echo 'no such option' >&2; exit 2");
     assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @r#"

@@ -27,7 +27,7 @@ fn after_spoiling(how: &str) -> (World, String) {
 }
 
 #[test]
-fn tasks_that_were_deleted_reworded_or_added_are_put_right() {
+fn tasks_that_were_deleted_or_reworded_are_restored_and_added_ones_removed() {
     let how = "sed -i -e 's/hello/nothing/' -e '$d' SPEC.md; echo '- [x] Something easier' >> SPEC.md";
     let (_world, transcript) = after_spoiling(how);
     assert_transcript!(transcript, @r#"
@@ -54,7 +54,7 @@ fn tasks_that_were_deleted_reworded_or_added_are_put_right() {
 }
 
 #[test]
-fn a_checklist_that_was_cleaned_away_comes_back() {
+fn a_checklist_that_was_removed_is_restored() {
     let (_world, transcript) = after_spoiling("git clean -fdxq");
     assert_transcript!(transcript, @r#"
     {"event":"started","spec":"SPEC.md","tasks":2,"harness":"command","timestamp":"[time]"}
@@ -88,7 +88,7 @@ fn a_checklist_that_became_a_link_is_a_file_again_and_the_target_is_untouched() 
 }
 
 #[test]
-fn a_box_that_was_ticked_stays_ticked_when_the_rest_is_spoiled() {
+fn a_ticked_box_stays_ticked_when_the_rest_of_the_file_is_destroyed() {
     let (_world, transcript) = after_spoiling("tick; sed -i 's/goodbye/nothing/' SPEC.md");
     assert_transcript!(transcript, @r#"
     {"event":"started","spec":"SPEC.md","tasks":2,"harness":"command","timestamp":"[time]"}
@@ -122,7 +122,7 @@ fn a_checklist_that_became_a_directory_ends_the_run() {
 }
 
 #[test]
-fn changes_that_nobody_committed_are_named_at_the_end() {
+fn uncommitted_changes_are_listed_when_all_tasks_are_done() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -151,7 +151,7 @@ fn changes_that_nobody_committed_are_named_at_the_end() {
 }
 
 #[test]
-fn nothing_that_the_repository_configures_is_run() {
+fn programs_that_the_repository_configures_are_not_run() {
     let world = World::new(TWO_TASKS);
     let trap = world.script("trap", "touch \"$OUTSIDE/trapped\"");
     let trap = trap.to_str().unwrap();
@@ -176,7 +176,7 @@ fn nothing_that_the_repository_configures_is_run() {
 }
 
 #[test]
-fn a_repository_without_a_commit_will_do() {
+fn a_repository_without_a_commit_is_accepted() {
     let world = World::new(TWO_TASKS);
     fs::remove_dir_all(world.path(".git")).unwrap();
     world
@@ -190,7 +190,7 @@ fn a_repository_without_a_commit_will_do() {
 }
 
 #[test]
-fn what_is_missing_is_said() {
+fn missing_prerequisites_are_reported() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", "tick");
     let failed = |command: &mut std::process::Command| {
@@ -236,7 +236,7 @@ fn a_repository_that_the_agent_removed_ends_the_run() {
 }
 
 #[test]
-fn a_checklist_outside_the_repository_will_do() {
+fn a_checklist_outside_the_repository_is_accepted() {
     let world = World::new(TWO_TASKS);
     fs::write(world.outside("plan.md"), TWO_TASKS).unwrap();
     let agent = world.script("agent", "tick ../plan.md");

@@ -1,4 +1,4 @@
-//! The loop: one fresh agent per iteration, and what is told of it.
+//! The loop: one fresh agent per iteration, and its events.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -40,7 +40,7 @@ fn each_task_gets_an_agent_of_its_own_until_all_are_done() {
 }
 
 #[test]
-fn people_get_text_without_colours_where_there_is_no_terminal() {
+fn human_output_has_no_colours_without_a_terminal() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", DOES_ONE_TASK);
     assert_transcript!(world.transcript(&mut world.run_command(&agent, &[])), @r"
@@ -64,41 +64,41 @@ fn people_get_text_without_colours_where_there_is_no_terminal() {
 }
 
 #[test]
-fn commits_and_ticked_boxes_are_told_while_the_agent_works() {
+fn commits_and_ticked_boxes_are_reported_while_the_agent_works() {
     let world = World::new("# Greetings\n\n- [ ] Only task\n");
     let agent = world.script(
         "agent",
         r#"
         work one
-        await "$OUTSIDE/commit-was-told"
+        await "$OUTSIDE/commit-was-reported"
         tick
-        await "$OUTSIDE/task-was-told"
+        await "$OUTSIDE/task-was-reported"
         "#,
     );
     let mut command = world.run_command(&agent, &["--headless", "--watch-period", "0.02"]);
     let mut ralph = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for line in BufReader::new(ralph.stdout.take().unwrap()).lines() {
         let Line::Event(event) = parse_line(&line.unwrap()) else {
             panic!("not an event");
         };
         let marker = if let Event::Commit(commit) = &event {
             assert_eq!(commit.message, "Add one");
-            "commit-was-told"
+            "commit-was-reported"
         } else if let Event::TaskComplete(_) = &event {
-            "task-was-told"
+            "task-was-reported"
         } else {
             continue;
         };
-        told.push(marker);
+        reported.push(marker);
         fs::write(world.outside(marker), "").unwrap();
     }
     assert_eq!(ralph.wait().unwrap().code(), Some(0));
-    assert_eq!(told, ["commit-was-told", "task-was-told"]);
+    assert_eq!(reported, ["commit-was-reported", "task-was-reported"]);
 }
 
 #[test]
-fn every_new_commit_is_told_once_in_order_though_the_agent_says_nothing() {
+fn every_new_commit_is_reported_once_and_in_order() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -147,7 +147,7 @@ fn a_checklist_that_is_done_needs_no_agent() {
 }
 
 #[test]
-fn the_checklist_may_be_below_the_directory_for_agents() {
+fn the_checklist_may_be_in_the_directory_dot_ai() {
     let world = World::new(TWO_TASKS);
     fs::create_dir(world.path(".ai")).unwrap();
     fs::rename(world.path("SPEC.md"), world.path(".ai/SPEC.md")).unwrap();
@@ -164,7 +164,7 @@ fn the_checklist_may_be_below_the_directory_for_agents() {
 }
 
 #[test]
-fn an_agent_is_told_what_earlier_runs_learned() {
+fn the_prompt_contains_the_learnings_of_earlier_runs() {
     let world = World::new(TWO_TASKS);
     world.write(".ai/learnings.md", "- Gotcha: the build needs make\n");
     let agent = world.script(
@@ -181,7 +181,7 @@ fn an_agent_is_told_what_earlier_runs_learned() {
 }
 
 #[test]
-fn an_agent_that_does_not_read_its_prompt_does_no_harm() {
+fn an_agent_that_does_not_read_its_prompt_is_no_error() {
     let world = World::new(TWO_TASKS);
     // More than fits into a pipe.
     let details: String = (0..3_000)
@@ -222,7 +222,7 @@ fn an_agent_sees_no_variable_that_it_was_not_given() {
 }
 
 #[test]
-fn secrets_are_not_told() {
+fn secrets_are_redacted() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",

@@ -1,7 +1,8 @@
-//! Being asked to stop, and losing whoever reads.
+//! Requests to stop, closed output, and the death of the parent.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::num::NonZeroU16;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use whim_testkit::wait::wait_until;
 
 use crate::world::{TWO_TASKS, World, assert_transcript, below, is_alive, pids};
 
-/// Commits, starts a shell in a session of its own, says so, and goes on for ever.
+/// Commits, starts a process in a session of its own, creates a file, and hangs.
 const HANGS: &str = r#"
 work one
 escape
@@ -20,8 +21,8 @@ sleep 300
 "#;
 
 async fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let look = async || if is_so() { Ok(()) } else { Err("not yet") };
-    wait_until(what, Duration::from_secs(60), look).await.unwrap();
+    let check = async || if is_so() { Ok(()) } else { Err("not yet") };
+    wait_until(what, Duration::from_secs(60), check).await.unwrap();
 }
 
 async fn signal_when_hanging(world: &World, ralph: &Child, signals: &[Signal]) {
@@ -38,7 +39,7 @@ fn assert_all_dead(world: &World) {
 }
 
 #[tokio::test]
-async fn sigterm_ends_every_descendant_and_the_last_commit_is_told() {
+async fn sigterm_terminates_every_descendant_and_the_last_commit_is_reported() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", HANGS);
     let mut command = world.run_command(&agent, &["--headless"]);
@@ -63,7 +64,7 @@ async fn sigterm_ends_every_descendant_and_the_last_commit_is_told() {
 }
 
 #[tokio::test]
-async fn sigint_says_so_to_people() {
+async fn sigint_is_reported_in_human_output() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", HANGS);
     let ralph = world
@@ -88,7 +89,7 @@ async fn sigint_says_so_to_people() {
 }
 
 #[tokio::test]
-async fn a_second_signal_waits_for_nothing() {
+async fn a_second_signal_kills_without_waiting() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", &format!("trap '' INT TERM HUP\n{HANGS}\nsleep 300"));
     let mut command = world.run_command(&agent, &["--headless", "--signal-grace", "600"]);
@@ -128,12 +129,12 @@ fn a_closed_output_ends_the_run_quietly() {
 }
 
 #[tokio::test]
-async fn a_parent_that_is_killed_takes_everything_with_it() {
+async fn a_headless_run_stops_when_its_parent_is_killed() {
     let world = World::new(TWO_TASKS);
     let agent = world.script("agent", HANGS);
     let parent = world.script("parent", r#""$@" & echo $! > "$OUTSIDE/ralph"; wait"#);
     let mut command = below(parent, &world.run_command(&agent, &["--headless"]));
-    // A file, so that it is not the closed output that tells ralph.
+    // A file, so that ralph cannot learn it from closed output.
     let output = File::create(world.outside("output")).unwrap();
     let mut parent = command.stdout(output).spawn().unwrap();
     signal_when_hanging(&world, &parent, &[Signal::KILL]).await;
@@ -165,4 +166,46 @@ async fn a_run_below_nohup_outlives_its_terminal() {
     fs::write(world.outside("go"), "").unwrap();
     let output = ralph.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", world.describe(&output));
+}
+
+#[tokio::test]
+async fn ctrl_c_leaves_no_spinner_on_the_terminal() {
+    let world = World::new(TWO_TASKS);
+    let agent = world.script("agent", HANGS);
+    let run = world.run_command(&agent, &[]);
+    let words = std::iter::once(run.get_program()).chain(run.get_args());
+    let words: Vec<_> = words
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    // `script` gives the program a terminal of its own and copies what it shows.
+    let mut terminal = std::process::Command::new("script");
+    terminal
+        .args(["--quiet", "--return", "--echo", "always", "--command"])
+        .arg(format!("stty cols 60 rows 40; exec {}", words.join(" ")))
+        .arg("/dev/null")
+        .env_clear()
+        .envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env("TERM", "xterm")
+        .current_dir(world.path(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut terminal = terminal.spawn().unwrap();
+    signal_when_hanging(&world, &terminal, &[]).await;
+    terminal.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+
+    let output = terminal.wait_with_output().unwrap();
+
+    let size = [40, 60].map(|size| NonZeroU16::new(size).unwrap());
+    let mut screen = vt100::Parser::new(size[0], size[1], 0);
+    screen.process(&output.stdout);
+    let shown = screen.screen().contents();
+    let raw = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(
+        raw.contains("00:00:0"),
+        "a spinner with its elapsed time was shown: {raw:?}"
+    );
+    assert!(shown.contains("interrupted by SIGINT"), "{shown}");
+    assert!(!shown.contains("00:00:0") && !shown.contains("^C"), "{shown}");
+    assert_all_dead(&world);
 }

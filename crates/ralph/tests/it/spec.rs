@@ -15,7 +15,7 @@ fn world() -> World {
 const GOOD: &str = r"printf '# Greetings\n\n- [ ] A greeting is returned\n  - Says hello\n'";
 
 #[test]
-fn an_answer_that_keeps_the_conventions_is_written() {
+fn an_answer_that_follows_the_conventions_is_written() {
     let world = world();
     let agent = world.script("agent", &format!("cat > \"$OUTSIDE/prompt\"\n{GOOD}"));
     let mut command = world.ralph(&["spec", "--headless", "--harness", "command", "Greet people", "--"]);
@@ -62,7 +62,7 @@ fn claude_code_answers_with_its_result_and_without_the_tools_to_change_anything(
 }
 
 #[test]
-fn violations_are_fed_back_and_the_better_answer_is_taken() {
+fn violations_are_fed_back_and_the_corrected_answer_is_used() {
     let world = world();
     let agent = world.script(
         "agent",
@@ -101,7 +101,7 @@ fn violations_are_fed_back_and_the_better_answer_is_taken() {
 }
 
 #[test]
-fn after_three_rounds_the_last_answer_is_kept_and_not_passed_off_as_valid() {
+fn after_three_rounds_the_last_answer_is_kept_and_reported_as_invalid() {
     let world = world();
     let agent = world.script(
         "agent",
@@ -133,7 +133,7 @@ fn an_answer_that_is_no_checklist_is_not_written() {
 }
 
 #[test]
-fn a_checklist_that_is_there_is_not_overwritten() {
+fn an_existing_checklist_is_not_overwritten() {
     let world = World::new("mine\n");
     let agent = world.script("agent", GOOD);
     let mut command = world.ralph(&["spec", "--headless", "--harness", "command", "Greet people", "--"]);
@@ -170,4 +170,22 @@ fn a_description_may_come_from_standard_input_and_may_look_like_an_option() {
     let mut command = world.ralph(&arguments);
     let output = command.args(["--more of it", "--"]).arg(&agent).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", world.describe(&output));
+}
+
+#[test]
+fn an_empty_description_is_refused() {
+    let world = world();
+    let agent = world.script("agent", &format!("touch \"$OUTSIDE/started\"\n{GOOD}"));
+    // The last one reads an empty standard input.
+    for description in ["", " \n\t", "-"] {
+        let mut command = world.ralph(&["spec", "--headless", "--harness", "command", description, "--"]);
+        let transcript = world.transcript(command.arg(&agent));
+        assert_eq!(
+            transcript,
+            "{\"event\":\"spec_generation_failed\",\"error\":\"the description is empty: describe what the checklist is for\"}\n\
+             --- exit code 3\n",
+            "{description:?}"
+        );
+        assert!(!world.path("SPEC.md").exists() && !world.outside("started").exists());
+    }
 }

@@ -22,7 +22,7 @@ fn iterations_that_change_nothing_end_the_run_at_the_threshold() {
 }
 
 #[test]
-fn a_commit_is_progress_and_begins_the_count_anew() {
+fn a_commit_is_progress_and_resets_the_count() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -42,7 +42,7 @@ fn a_commit_is_progress_and_begins_the_count_anew() {
 }
 
 #[test]
-fn an_agent_that_says_why_it_cannot_go_on_is_believed_at_once() {
+fn an_agent_that_writes_stuck_md_ends_the_run_at_once() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -72,7 +72,7 @@ fn an_agent_that_says_why_it_cannot_go_on_is_believed_at_once() {
 }
 
 #[test]
-fn what_an_earlier_run_was_stuck_at_does_not_matter() {
+fn stuck_md_of_an_earlier_run_is_ignored() {
     let world = World::new(TWO_TASKS);
     world.write(".ai/stuck.md", "There was no database.");
     let agent = world.script("agent", "tick");

@@ -1,9 +1,11 @@
 //! `ralph validate` and `ralph init`.
 
+use std::path::Path;
+
 use crate::world::{TWO_TASKS, World, assert_transcript};
 
 #[test]
-fn a_checklist_that_keeps_the_conventions_passes() {
+fn a_checklist_that_follows_the_conventions_passes() {
     let world = World::new(TWO_TASKS);
     assert_transcript!(world.transcript(&mut world.ralph(&["validate"])), @r"
     SPEC.md: 2 tasks, 0 of them done; no violation
@@ -12,7 +14,7 @@ fn a_checklist_that_keeps_the_conventions_passes() {
 }
 
 #[test]
-fn violations_come_with_their_line_their_reason_and_a_better_way() {
+fn violations_are_reported_with_line_reason_and_suggestion() {
     let world = World::new(TWO_TASKS);
     world.write(
         "plan.md",
@@ -32,20 +34,66 @@ fn violations_come_with_their_line_their_reason_and_a_better_way() {
 }
 
 #[test]
-fn a_new_checklist_is_valid_and_an_old_one_stays() {
+fn init_writes_a_template_that_is_not_valid_until_it_is_filled_in() {
     let world = World::new(TWO_TASKS);
-    assert_transcript!(world.transcript(&mut world.ralph(&["init"])), @r"
-    --- stderr
-    ralph: SPEC.md is there already, and stays as it is
-    --- exit code 3
-    ");
+    assert_transcript!(world.transcript(&mut world.ralph(&["init"])), @"");
     assert_eq!(world.read("SPEC.md"), TWO_TASKS);
-    assert_transcript!(world.transcript(&mut world.ralph(&["init", "plans/next.md"])), @r"
-    plans/next.md is there: fill it in, then `ralph validate` and `ralph run`
-    --- exit code 0
-    ");
-    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @r"
-    plans/next.md: 2 tasks, 0 of them done; no violation
-    --- exit code 0
-    ");
+    assert_transcript!(world.transcript(&mut world.ralph(&["init", "plans/next.md"])), @"");
+    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @"");
+    world.write(
+        "plans/next.md",
+        "# Greetings\n\n## Goal\n\nFor visitors.\n\n## Tasks\n\n- [ ] Greets visitors\n",
+    );
+    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @"");
+}
+
+#[test]
+fn a_run_with_the_placeholders_of_the_template_is_refused() {
+    let world = World::new("");
+    std::fs::remove_file(world.path("SPEC.md")).unwrap();
+    world.transcript(&mut world.ralph(&["init"]));
+    let agent = world.script("agent", "touch \"$OUTSIDE/started\"");
+    assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @"");
+    assert!(!world.outside("started").exists());
+}
+
+#[test]
+fn the_specification_of_ralph_is_valid_and_names_tests_that_exist() {
+    let world = World::new(TWO_TASKS);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join("SPEC-ralph.md")).unwrap();
+    world.write("SPEC-ralph.md", &text);
+    let transcript = world.transcript(&mut world.ralph(&["validate", "SPEC-ralph.md"]));
+    assert!(
+        transcript.contains("no violations\n--- exit code 0"),
+        "{transcript}"
+    );
+
+    let sources = ["crates/ralph", "crates/ralph-contract"].map(|name| sources_below(&root.join(name)));
+    let sources = sources.concat();
+    let shown_by = text
+        .lines()
+        .filter(|line| line.trim_start().starts_with("- Shown by "));
+    for test in shown_by.flat_map(|line| line.split('`').skip(1).step_by(2)) {
+        assert!(
+            sources.contains(&format!("fn {test}(")),
+            "there is no test `{test}`"
+        );
+    }
+}
+
+fn sources_below(directory: &Path) -> String {
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let texts = entries.map(|path| {
+        if path.is_dir() {
+            sources_below(&path)
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            std::fs::read_to_string(path).unwrap()
+        } else {
+            String::new()
+        }
+    });
+    texts.collect()
 }

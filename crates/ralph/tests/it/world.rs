@@ -1,4 +1,4 @@
-//! A world of each test's own: a directory with a git repository, scripts that play the agent, and the program.
+//! The world of one test: a directory with a git repository, scripts as agents, and the program.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -32,7 +32,7 @@ work() {
     git add -- "$1.txt"
     git commit -q -m "Add $1"
 }
-# Starts a process in a session of its own, with our output, and waits until it has written down its number.
+# Starts a process in a session of its own, with our output, and waits until it has written its pid.
 escape() {
     count=$(wc -l < "$OUTSIDE/pids")
     setsid sh -c 'echo $$ >> "$0"; exec sleep 300' "$OUTSIDE/pids" &
@@ -125,7 +125,7 @@ result() { echo '{"type":"result","subtype":"success","is_error":false,"result":
         command
     }
 
-    /// `ralph run` with a script as the agent. SPEC.md and git are looked at between iterations only, so that the
+    /// `ralph run` with a script as the agent. SPEC.md and git are read between iterations only, so that the
     /// order of events is the same each time; arguments may say otherwise.
     pub(crate) fn run_command(&self, agent: &Path, arguments: &[&str]) -> Command {
         let mut command = self.ralph(&["run", "--harness", "command"]);
@@ -143,7 +143,7 @@ result() { echo '{"type":"result","subtype":"success","is_error":false,"result":
         command
     }
 
-    /// Runs a command to its end and writes down all of it, without what differs each time.
+    /// The output and exit code of a command, without paths that differ between runs.
     pub(crate) fn transcript(&self, command: &mut Command) -> String {
         self.describe(&command.output().unwrap())
     }
@@ -213,7 +213,7 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     state.is_some_and(|state| state != 'Z' && state != 'X')
 }
 
-/// The process numbers that scripts wrote to a file, one a line.
+/// The pids that scripts wrote to a file, one per line.
 pub(crate) fn pids(path: &Path) -> Vec<u32> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(|line| line.trim().parse().unwrap()).collect()

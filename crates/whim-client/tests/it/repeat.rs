@@ -83,6 +83,7 @@ async fn a_requeue_without_its_run_and_a_failed_spec_are_not_repeated() {
         .await
         .unwrap_err();
     let fail = FailSpec {
+        run: 1,
         reason: "r".to_owned(),
         retryable: false,
         cause: None,

@@ -6,7 +6,8 @@ use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::reviews::{ReportReview, ReviewFilter};
 use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, WorkFilter};
 use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
-use whim_core::{FailureCause, RelativePath, ReviewId, WorkItemId, WorkItemStatus, WorkerId};
+use whim_core::protocol::workers::WorkerFilter;
+use whim_core::{FailureCause, RelativePath, ReviewId, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 
 use crate::server::{Say, Server, work_item};
 
@@ -28,7 +29,7 @@ fn named(calls: Vec<String>, worker: Option<WorkerId>) -> Vec<String> {
 async fn each_call_of_the_api_has_its_route() {
     let overview = [
         json!({ "items": [], "byStatus": {}, "byPriority": {} }),
-        json!({ "workers": [] }),
+        json!({ "items": [], "nextCursor": null }),
         json!({ "healthy": true, "postgres": { "healthy": true, "message": "" },
             "redis": { "healthy": true, "message": "" }, "runtime": { "healthy": true, "message": "" } }),
     ];
@@ -69,6 +70,7 @@ async fn each_call_of_the_api_has_its_route() {
         .put_spec(
             id,
             &PutSpec {
+                run: 3,
                 spec: "# x".to_owned(),
             },
         )
@@ -78,6 +80,7 @@ async fn each_call_of_the_api_has_its_route() {
         .fail_spec(
             id,
             &FailSpec {
+                run: 3,
                 reason: "r".to_owned(),
                 retryable: true,
                 cause: None,
@@ -95,7 +98,11 @@ async fn each_call_of_the_api_has_its_route() {
     };
     assert_eq!(client.list_work(&filter).await.unwrap().items.len(), 1);
     client.queue(Some(5), Some(id)).await.unwrap();
-    client.workers().await.unwrap();
+    let running = WorkerFilter {
+        status: Some(WorkerStatus::Running),
+        ..WorkerFilter::default()
+    };
+    assert!(client.list_workers(&running).await.unwrap().items.is_empty());
     assert!(client.health().await.unwrap().healthy);
 
     assert_eq!(
@@ -109,7 +116,7 @@ async fn each_call_of_the_api_has_its_route() {
             "POST /api/work/ITEM/spec/fail",
             "GET /api/work?limit=7&repo=octo%2Fapp&sourceRef=1+%26+2&status=generating",
             "GET /api/queue?limit=5&cursor=ITEM",
-            "GET /api/workers",
+            "GET /api/workers?status=running",
             "GET /health",
         ]
     );

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::queue::Pause;
-use crate::protocol::stats::WorkerStats;
 use crate::protocol::work::WorkItem;
-use crate::{FailureCause, Priority, RepoName, Stage, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
+use crate::{FailureCause, Priority, WorkItemId, WorkItemStatus};
 
 /// `GET /health`: 200 when the orchestrator can do its work, else 503.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,50 +66,6 @@ pub struct Queue {
     /// Where the next page begins; `null` on the last.
     #[serde(default)]
     pub next_cursor: Option<WorkItemId>,
-}
-
-/// `GET /api/workers`: those that live, and the latest that ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Workers {
-    /// The newest first.
-    pub workers: Vec<Worker>,
-}
-
-/// A worker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Worker {
-    /// Its identifier.
-    pub id: WorkerId,
-    /// What it works on.
-    pub work_item_id: WorkItemId,
-    /// The repository of that.
-    pub repo: RepoName,
-    /// Its state.
-    pub status: WorkerStatus,
-    /// What it is doing, while it runs.
-    pub stage: Option<Stage>,
-    /// The iteration that it is in.
-    pub iteration: u32,
-    /// How many iterations it may use.
-    pub max_iterations: u32,
-    /// The sums over the iterations that are done.
-    pub stats: WorkerStats,
-    /// When it was started.
-    pub started_at: DateTime<Utc>,
-    /// When it last gave a sign of life.
-    pub last_heartbeat_at: Option<DateTime<Utc>>,
-    /// When its lease ends unless it is renewed.
-    pub lease_expires_at: Option<DateTime<Utc>>,
-    /// When it ended.
-    pub ended_at: Option<DateTime<Utc>>,
-    /// Why it ended, when it did not complete.
-    pub error: Option<String>,
-    /// Why it ended, for a program.
-    pub failure_cause: Option<FailureCause>,
 }
 
 /// `GET /api/status`: what Whim does, and why it does not do more.

@@ -112,9 +112,9 @@ pub struct WorkItem {
     /// What else is known of it.
     #[serde(default)]
     pub metadata: WorkMetadata,
-    /// How many retries were used.
+    /// Retries that this run used, of all causes.
     pub retries: u32,
-    /// How many retries there are at the most.
+    /// Limit of retries for each failure cause.
     pub max_retries: u32,
     /// When a failed attempt is tried again; `null` unless it waits for that.
     pub next_retry_at: Option<DateTime<Utc>>,
@@ -266,11 +266,15 @@ pub struct RequeueWork {
     pub description: Option<String>,
 }
 
-/// `PUT /api/work/:id/spec`: hands in the spec of an item that is `generating`. 200; the same text again 200.
+/// `PUT /api/work/:id/spec`: the spec of an item that is `generating`. The same text again for the same run is 200 too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PutSpec {
+    /// The item's run that the spec was written for. 409 when the item is in another run by now: a requeue may have
+    /// changed the description.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub run: u32,
     /// The checklist; it has to keep all conventions, or the answer is 400 with `details.violations`.
     #[cfg_attr(
         feature = "openapi",
@@ -284,6 +288,9 @@ pub struct PutSpec {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailSpec {
+    /// The item's run for which no spec could be written. 409 when the item is in another run by now.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub run: u32,
     /// Why, for a person.
     #[cfg_attr(
         feature = "openapi",

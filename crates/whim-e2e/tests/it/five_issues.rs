@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use whim_core::protocol::status::Worker;
+use whim_core::protocol::workers::{Worker, WorkerFilter};
 use whim_e2e::api_check;
 use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
@@ -80,7 +80,13 @@ async fn five_issues_on_two_repositories_become_five_pull_requests_two_workers_a
         .sum();
     assert_eq!(all_pulls, issues.len());
 
-    let workers = system.client().unwrap().workers().await.unwrap().workers;
+    let workers = system
+        .client()
+        .unwrap()
+        .list_workers(&WorkerFilter::default())
+        .await
+        .unwrap()
+        .items;
     assert_eq!(workers.len(), issues.len(), "expected one attempt per issue");
     assert!(max_concurrent(&workers) <= MAX_WORKERS);
     assert_no_violations(&system);

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use whim_core::protocol::queue::{PauseQueue, ReasonCode};
-use whim_core::protocol::status::{Breaker, BreakerSubject, Worker};
+use whim_core::protocol::status::{Breaker, BreakerSubject};
 use whim_core::protocol::work::WorkItem;
+use whim_core::protocol::workers::{Worker, WorkerFilter};
 use whim_core::{FailureCause, WorkItemStatus};
 use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
@@ -134,7 +135,7 @@ async fn an_outage_and_a_rate_limit_of_the_model_delay_all_work_without_spending
         assert_eq!(pulls_closing(&system, sample::REPOSITORY, *issue).len(), 1);
     }
 
-    let workers = client.workers().await.unwrap().workers;
+    let workers = client.list_workers(&WorkerFilter::default()).await.unwrap().items;
     // During the outage there was one probe at a time, once the earlier workers had ended.
     let before = workers.iter().filter(|worker| worker.started_at <= outage.since);
     let last_end = before.filter_map(|worker| worker.ended_at).max().unwrap();

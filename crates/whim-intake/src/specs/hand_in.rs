@@ -25,15 +25,16 @@ enum Outcome {
     None(FailSpec),
 }
 
-/// Hands in a spec, or the reason why there is none; gives the item, or nothing where it needs no spec any more.
+/// Hands in a spec for a run of an item, or the reason why there is none; gives the item, or nothing where that run needs
+/// no spec any more.
 pub(super) async fn hand_in(
     client: &Client,
-    id: WorkItemId,
+    (id, run): (WorkItemId, u32),
     written: Result<String, SpecFailure>,
 ) -> Result<Option<WorkItem>, ClientError> {
     let outcome = match written {
-        Ok(spec) => Outcome::Spec(PutSpec { spec }),
-        Err(failure) => without_spec(id, failure),
+        Ok(spec) => Outcome::Spec(PutSpec { run, spec }),
+        Err(failure) => without_spec(id, run, failure),
     };
     let answer = match insist(client, id, &outcome).await {
         // It has other rules than we know. Writing the spec anew would cost money each time and change nothing.
@@ -42,19 +43,19 @@ pub(super) async fn hand_in(
                 "A checklist was written, but it was not taken: {}.",
                 chain(&error)
             );
-            insist(client, id, &without_spec(id, SpecFailure::is_final(reason))).await
+            insist(client, id, &without_spec(id, run, SpecFailure::is_final(reason))).await
         }
         answer => answer,
     };
     match answer {
         Ok(item) => Ok(Some(item)),
-        // Cancelled meanwhile, or handed in by another intake.
+        // Cancelled or requeued meanwhile, or handed in by another intake.
         Err(error) if error.code() == Some(ErrorCode::WrongState) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-fn without_spec(id: WorkItemId, failure: SpecFailure) -> Outcome {
+fn without_spec(id: WorkItemId, run: u32, failure: SpecFailure) -> Outcome {
     let SpecFailure {
         reason,
         retryable,
@@ -64,6 +65,7 @@ fn without_spec(id: WorkItemId, failure: SpecFailure) -> Outcome {
     tracing::warn!(work_item = %id, retryable, reason, "no spec could be written");
     let reason = text::without_invisible(&reason);
     Outcome::None(FailSpec {
+        run,
         reason: text::beginning(&reason, MAX_REASON_BYTES).to_owned(),
         retryable,
         cause,

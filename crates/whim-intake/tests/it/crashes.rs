@@ -74,16 +74,14 @@ async fn killed_around_any_effect_of_an_end_it_is_shown_once() {
         let issue = world.ask("Say hello");
         until_marked(&world, issue).await;
         world.github.faults().push(fault);
-        world
-            .orchestrator
-            .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+        world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
         kill_at(&mut world).await;
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
         world.looked_around().await;
         assert_eq!(world.runs_shown(issue), [1], "{when}");
         let requeues = world
             .orchestrator
-            .count_requests(&Method::POST, "/api/work/*/requeue");
+            .count_requests(&Method::POST, "/api/work/{id}/requeue");
         assert_eq!(requeues, 0, "{when}");
     }
 }
@@ -93,9 +91,7 @@ async fn with_failed_issue() -> (World, u64) {
     let world = World::running().await;
     let issue = world.ask("Say hello");
     until_marked(&world, issue).await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     (world, issue)
 }
@@ -111,7 +107,7 @@ async fn killed_around_marking_an_issue_again_the_end_is_shown_once() {
             let (mut world, issue) = with_failed_issue().await;
             world.github.faults().push(fault);
             // With the dashboard: the label of the first end has to go.
-            world.orchestrator.requeue(issue);
+            world.requeue(issue);
             if ends_meanwhile {
                 until_struck(&world).await;
                 world.stop().await;
@@ -119,9 +115,7 @@ async fn killed_around_marking_an_issue_again_the_end_is_shown_once() {
                 kill_at(&mut world).await;
                 world.until_labelled(issue, &["whim", "ai-processing"]).await;
             }
-            world
-                .orchestrator
-                .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+            world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
             if ends_meanwhile {
                 world.start();
             }
@@ -144,11 +138,9 @@ async fn killed_around_any_effect_of_a_second_end_it_is_shown_once() {
         let (mut world, issue) = with_failed_issue().await;
         world.stop().await;
         // The label of the first end is still there when the second one comes.
-        world.orchestrator.requeue(issue);
+        world.requeue(issue);
         world.github.add_label(REPO, issue, "ai-processing");
-        world
-            .orchestrator
-            .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+        world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
         world.github.faults().push(fault);
         world.start();
         kill_at(&mut world).await;
@@ -161,10 +153,10 @@ async fn killed_around_any_effect_of_a_second_end_it_is_shown_once() {
 #[tokio::test]
 async fn killed_between_submitting_and_marking_it_is_one_item() {
     let mut world = World::new().await;
-    world.orchestrator.hold_answer(Method::POST, "/work");
+    world.hold_response(Method::POST, "/api/work");
     world.start();
     let issue = world.ask("Say hello");
-    world.orchestrator.answer_held().await;
+    world.until_response_held().await;
     assert_eq!(world.labels(issue), ["whim"]);
     world.restart().await;
     until_marked(&world, issue).await;
@@ -179,18 +171,16 @@ async fn killed_between_submitting_and_marking_an_end_that_came_meanwhile_is_sho
         (WorkItemStatus::Cancelled, "ai-failed"),
     ] {
         let mut world = World::new().await;
-        world.orchestrator.hold_answer(Method::POST, "/work");
+        world.hold_response(Method::POST, "/api/work");
         world.start();
         let issue = world.ask("Say hello");
-        world.orchestrator.answer_held().await;
+        world.until_response_held().await;
         world.stop().await;
-        world
-            .orchestrator
-            .end(issue, status, json!({"error": "It is over"}));
+        world.end_run(issue, status, json!({"error": "It is over"}));
         world.start();
         world.until_labelled(issue, &["whim", label]).await;
         world.looked_around().await;
-        let item = world.orchestrator.item_of(issue).unwrap();
+        let item = world.item(issue).unwrap();
         assert_eq!((item.status, item.run), (status, 1));
         assert_eq!(world.runs_shown(issue), [1]);
     }
@@ -200,15 +190,13 @@ async fn killed_between_submitting_and_marking_an_end_that_came_meanwhile_is_sho
 async fn killed_between_asking_for_another_run_and_marking_it_is_one_run() {
     for ends_meanwhile in [false, true] {
         let (mut world, issue) = with_failed_issue().await;
-        world.orchestrator.hold_answer(Method::POST, "/requeue");
+        world.hold_response(Method::POST, "/api/work/{id}/requeue");
         world.github.remove_label(REPO, issue, "ai-failed");
-        world.orchestrator.answer_held().await;
+        world.until_response_held().await;
         world.stop().await;
         assert_eq!(world.labels(issue), ["whim"]);
         if ends_meanwhile {
-            world
-                .orchestrator
-                .end(issue, WorkItemStatus::Failed, json!({"error": "red again"}));
+            world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red again"}));
         }
         world.start();
         if ends_meanwhile {
@@ -218,17 +206,17 @@ async fn killed_between_asking_for_another_run_and_marking_it_is_one_run() {
             until_marked(&world, issue).await;
         }
         world.looked_around().await;
-        assert_eq!(world.orchestrator.item_of(issue).unwrap().run, 2);
+        assert_eq!(world.item(issue).unwrap().run, 2);
     }
 }
 
 #[tokio::test]
 async fn killed_while_a_spec_is_handed_in_it_is_written_once() {
     let mut world = World::new().await;
-    world.orchestrator.hold_answer(Method::PUT, "/spec");
+    world.hold_response(Method::PUT, "/api/work/{id}/spec");
     world.start();
     let issue = world.ask("Say hello");
-    world.orchestrator.answer_held().await;
+    world.until_response_held().await;
     world.restart().await;
     until_marked(&world, issue).await;
     world.looked_around().await;
@@ -248,9 +236,7 @@ async fn a_comment_on_a_full_page_whose_answer_was_lost_is_found_again() {
         .github
         .faults()
         .push(Fault::on(Method::POST, &format!("{ISSUE}/comments")).cut_after());
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     assert_eq!(world.runs_shown(issue), [1]);
 }

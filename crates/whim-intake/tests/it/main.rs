@@ -1,4 +1,4 @@
-//! The intake against stand-ins for GitHub, the model API and the orchestrator.
+//! The intake against fakes of GitHub, the model API and the orchestrator.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,7 +8,6 @@
 mod crashes;
 mod limits;
 mod logs;
-mod orchestrator;
 mod outcomes;
 mod pages;
 mod pick_up;

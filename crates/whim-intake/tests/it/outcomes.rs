@@ -20,7 +20,7 @@ async fn with_queued_issue() -> (World, u64) {
 fn comment(world: &World, issue: u64) -> String {
     let comments = world.comments(issue);
     assert_eq!(comments.len(), 1, "{comments:?}");
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     comments[0]
         .body
         .replace(&item.id.to_string(), "[id]")
@@ -34,7 +34,7 @@ async fn a_completed_item_is_linked() {
     let story = json!({
         "prNumber": 7, "prUrl": format!("https://github.com/{REPO}/pull/7"), "tasksDone": 2, "tasksTotal": 2,
     });
-    world.orchestrator.end(issue, WorkItemStatus::Completed, story);
+    world.end_run(issue, WorkItemStatus::Completed, story);
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     world.looked_around().await;
     insta::assert_snapshot!(comment(&world, issue));
@@ -44,7 +44,7 @@ async fn a_completed_item_is_linked() {
 async fn a_failed_item_gives_the_reason_and_the_branch() {
     let (world, issue) = with_queued_issue().await;
     let story = json!({"error": "3 tests failed:\n- greets", "tasksDone": 1, "tasksTotal": 2});
-    world.orchestrator.end(issue, WorkItemStatus::Failed, story);
+    world.end_run(issue, WorkItemStatus::Failed, story);
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     world.looked_around().await;
     insta::assert_snapshot!(comment(&world, issue));
@@ -54,7 +54,7 @@ async fn a_failed_item_gives_the_reason_and_the_branch() {
 async fn a_cancelled_item_says_who_and_why() {
     let (world, issue) = with_queued_issue().await;
     let story = json!({"error": "Cancelled by ada: not needed any more"});
-    world.orchestrator.end(issue, WorkItemStatus::Cancelled, story);
+    world.end_run(issue, WorkItemStatus::Cancelled, story);
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     world.looked_around().await;
     insta::assert_snapshot!(comment(&world, issue));
@@ -69,9 +69,7 @@ async fn the_end_is_shown_on_an_issue_that_was_closed_or_lost_its_label() {
     world.github.remove_label(REPO, unlabelled, "whim");
     for issue in [closed, unlabelled] {
         world.until_status(issue, WorkItemStatus::Queued).await;
-        world
-            .orchestrator
-            .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+        world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     }
     world.until_labelled(closed, &["whim", "ai-pr-ready"]).await;
     world.until_labelled(unlabelled, &["ai-pr-ready"]).await;
@@ -82,23 +80,19 @@ async fn the_end_is_shown_on_an_issue_that_was_closed_or_lost_its_label() {
 #[tokio::test]
 async fn what_an_agent_wrote_neither_pings_nor_closes_nor_passes_for_our_mark() {
     let (world, issue) = with_queued_issue().await;
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     let error = format!(
         "````\n@octocat closes #1\n{}\n{}\n\u{202E}",
         comment_marker(item.id, 1),
         comment_marker(item.id, 2)
     );
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Failed, json!({"error": error}));
+    world.end_run(issue, WorkItemStatus::Failed, json!({"error": error}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     insta::assert_snapshot!(comment(&world, issue));
     // The mark for the second run in it hides nothing of the second run's end.
     world.github.remove_label(REPO, issue, "ai-failed");
     world.until_status(issue, WorkItemStatus::Queued).await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     assert_eq!(world.comments(issue).len(), 2);
 }

@@ -145,21 +145,19 @@ async fn a_hundred_relabels_are_one_item_and_one_spec_while_it_lives_and_after_i
         world.github.remove_label(REPO, issue, "ai-processing");
         world.until_labelled(issue, &["whim", "ai-processing"]).await;
     }
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     relabel(60).await;
     assert_eq!(world.labels(issue), ["ai-failed", "whim"]);
     assert_eq!(world.orchestrator.items().len(), 1);
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     assert_eq!((item.run, item.status), (1, WorkItemStatus::Failed));
     assert_eq!(world.spec_requests(), 1);
     assert_eq!(world.runs_shown(issue), [1]);
     assert_eq!(world.orchestrator.count_requests(&Method::POST, "/api/work"), 1);
     let requeues = world
         .orchestrator
-        .count_requests(&Method::POST, "/api/work/*/requeue");
+        .count_requests(&Method::POST, "/api/work/{id}/requeue");
     assert_eq!(requeues, 0);
 }
 
@@ -188,17 +186,13 @@ async fn whoever_put_the_label_on_is_told_as_the_one_who_asked() {
     world
         .until_labelled(issue, &["bug", "whim", "ai-processing"])
         .await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
     world.until_labelled(issue, &["bug", "whim", "ai-failed"]).await;
     call_as("hubot", Method::DELETE, format!("{issue}/labels/ai-failed"), None).await;
     world
-        .until("the next run", |world| {
-            world.orchestrator.item_of(issue).unwrap().run == 2
-        })
+        .until("the next run", |world| world.item(issue).unwrap().run == 2)
         .await;
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     assert_eq!(item.requested_by.unwrap().as_str(), "hubot");
 }
 

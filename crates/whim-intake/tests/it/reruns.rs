@@ -14,9 +14,7 @@ async fn with_failed_issue() -> (World, u64) {
     let issue = world.ask("Say hello");
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
+    world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     (world, issue)
 }
@@ -28,9 +26,7 @@ async fn taking_ai_failed_off_asks_for_another_run() {
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(item.run, 2);
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     world.looked_around().await;
     assert_eq!(world.runs_shown(issue), [1, 2]);
@@ -38,7 +34,7 @@ async fn taking_ai_failed_off_asks_for_another_run() {
     assert_eq!(
         world
             .orchestrator
-            .count_requests(&Method::POST, "/api/work/*/requeue"),
+            .count_requests(&Method::POST, "/api/work/{id}/requeue"),
         1
     );
 }
@@ -51,9 +47,7 @@ async fn taking_ai_pr_ready_off_asks_for_another_run_too() {
         let item = world.until_status(issue, WorkItemStatus::Queued).await;
         assert_eq!(item.run, run);
         world.until_labelled(issue, &["whim", "ai-processing"]).await;
-        world
-            .orchestrator
-            .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+        world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     }
     assert_eq!(world.runs_shown(issue), [1, 2, 3]);
@@ -65,7 +59,7 @@ async fn a_spec_that_was_never_written_is_begun_at_once_in_the_next_run() {
     world.spec_period = Some(Duration::from_secs(3600));
     world.restart().await;
     world.looked_around().await;
-    world.orchestrator.change(issue, &json!({"spec": null}));
+    world.set_fields(issue, &json!({"spec": null}));
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!((item.run, item.spec.is_some()), (2, true));
@@ -91,7 +85,7 @@ async fn an_issue_that_was_reworded_gets_another_spec_in_the_next_run() {
 #[tokio::test]
 async fn an_issue_that_was_not_reworded_keeps_its_spec_in_the_next_run() {
     let (world, issue) = with_failed_issue().await;
-    let first = world.orchestrator.item_of(issue).unwrap().spec;
+    let first = world.item(issue).unwrap().spec;
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!((item.run, item.spec), (2, first));
@@ -102,11 +96,9 @@ async fn an_issue_that_was_not_reworded_keeps_its_spec_in_the_next_run() {
 #[tokio::test]
 async fn an_item_that_was_requeued_elsewhere_is_followed() {
     let (world, issue) = with_failed_issue().await;
-    world.orchestrator.requeue(issue);
+    world.requeue(issue);
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     assert_eq!(world.runs_shown(issue), [1, 2]);
 }
@@ -115,10 +107,8 @@ async fn an_item_that_was_requeued_elsewhere_is_followed() {
 async fn a_run_of_which_no_look_saw_anything_is_shown_all_the_same() {
     let (mut world, issue) = with_failed_issue().await;
     world.stop().await;
-    world.orchestrator.requeue(issue);
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.requeue(issue);
+    world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.start();
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     assert_eq!(world.runs_shown(issue), [1, 2]);

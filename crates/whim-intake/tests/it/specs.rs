@@ -6,6 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use whim_core::{FailureCause, WorkItemStatus};
 use whim_testkit::anthropic::{ApiError, Fault, RequestKind, SpecScript};
+use whim_testkit::orchestrator::ModelBreaker;
 
 use crate::logs::Logs;
 use crate::world::{REPO, World};
@@ -56,7 +57,7 @@ async fn after_three_rounds_the_issue_says_which_rules_were_broken() {
     let issue = world.ask("Say hello");
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     assert_eq!(world.spec_requests(), 3);
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     assert_eq!(item.status, WorkItemStatus::Failed);
     insta::assert_snapshot!(item.error.unwrap());
     assert_eq!(world.runs_shown(issue), [1]);
@@ -110,14 +111,14 @@ async fn while_the_model_is_overloaded_the_spec_is_put_off_and_then_written() {
         let issue = world.ask("Say hello");
         world
             .until("the spec to be put off", |world| {
-                let item = world.orchestrator.item_of(issue);
+                let item = world.item(issue);
                 item.is_some_and(|item| item.next_retry_at.is_some())
             })
             .await;
         world.looked_around().await;
         assert_eq!(world.spec_requests(), 1, "{status}");
         assert_eq!(world.labels(issue), ["whim", "ai-processing"]);
-        world.orchestrator.end_waits();
+        world.orchestrator.release_retries();
         world.until_status(issue, WorkItemStatus::Queued).await;
         assert_eq!(world.spec_requests(), 2, "{status}");
     }
@@ -155,7 +156,7 @@ async fn what_concerns_everybody_who_asks_the_model_is_told_with_its_end() {
 #[tokio::test]
 async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries() {
     let mut world = World::new().await;
-    world.orchestrator.spare_model(None);
+    world.orchestrator.set_model_breaker(ModelBreaker::Open);
     world.start();
     let issues: Vec<u64> = (0..5)
         .map(|number| world.ask(&format!("Issue {number}")))
@@ -166,7 +167,7 @@ async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries()
     let asked = |world: &World| {
         world
             .orchestrator
-            .count_requests(&Method::GET, "/api/work/*/explain")
+            .count_requests(&Method::GET, "/api/work/{id}/explain")
     };
     let before = asked(&world);
     world
@@ -174,8 +175,10 @@ async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries()
         .await;
     assert_eq!(world.spec_requests(), 0);
 
-    let first = world.orchestrator.item_of(issues[0]).unwrap();
-    world.orchestrator.spare_model(Some(first.id));
+    let first = world.item(issues[0]).unwrap();
+    world
+        .orchestrator
+        .set_model_breaker(ModelBreaker::HalfOpen(first.id));
     world.until_status(issues[0], WorkItemStatus::Queued).await;
     let before = asked(&world);
     world
@@ -183,7 +186,7 @@ async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries()
         .await;
     assert_eq!(world.spec_requests(), 1);
 
-    world.orchestrator.end_sparing();
+    world.orchestrator.set_model_breaker(ModelBreaker::Closed);
     for issue in issues {
         world.until_status(issue, WorkItemStatus::Queued).await;
     }
@@ -201,11 +204,11 @@ async fn a_model_that_does_not_answer_in_time_is_asked_again_later() {
     let issue = world.ask("Say hello");
     world
         .until("the spec to be put off", |world| {
-            let item = world.orchestrator.item_of(issue);
+            let item = world.item(issue);
             item.is_some_and(|item| item.next_retry_at.is_some())
         })
         .await;
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     assert_eq!(item.status, WorkItemStatus::Generating);
     let error = item.error.unwrap();
     assert!(error.contains("reaching the model API"), "{error}");
@@ -223,7 +226,7 @@ async fn a_key_that_the_model_api_does_not_accept_is_an_error_that_names_the_set
     let issue = world.ask("Say hello");
     world
         .until("the spec to be put off", |world| {
-            let item = world.orchestrator.item_of(issue);
+            let item = world.item(issue);
             item.is_some_and(|item| item.next_retry_at.is_some())
         })
         .await;
@@ -252,7 +255,7 @@ async fn a_spec_is_begun_as_soon_as_its_issue_is_submitted() {
 #[tokio::test]
 async fn items_of_other_sources_get_their_specs_too() {
     let world = World::running().await;
-    let submitted = world.orchestrator.submit(json!({
+    let submitted = world.submit(json!({
         "repo": REPO, "description": "Say hello\n\n- A greeting", "source": "api",
     }));
     world
@@ -269,7 +272,7 @@ async fn of_hundreds_that_wait_the_most_urgent_and_the_oldest_come_first() {
     world.set("SPEC_CONCURRENCY", "1");
     world.set("POLL_INTERVAL", "60000");
     for number in 0..250 {
-        world.orchestrator.submit(json!({
+        world.submit(json!({
             "repo": REPO, "description": format!("Request {number}."),
             "priority": if number == 249 { "high" } else { "medium" },
         }));
@@ -297,7 +300,7 @@ async fn a_spec_whose_item_was_cancelled_meanwhile_is_dropped() {
         .until("the request", |world| world.spec_requests() == 1)
         .await;
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world.orchestrator.end(
+    world.end_run(
         issue,
         WorkItemStatus::Cancelled,
         json!({"error": "Cancelled by ada"}),
@@ -307,12 +310,12 @@ async fn a_spec_whose_item_was_cancelled_meanwhile_is_dropped() {
         .until("the spec to be handed in", |world| {
             world
                 .orchestrator
-                .count_requests(&Method::PUT, "/api/work/*/spec")
+                .count_requests(&Method::PUT, "/api/work/{id}/spec")
                 == 1
         })
         .await;
     world.looked_around().await;
-    let item = world.orchestrator.item_of(issue).unwrap();
+    let item = world.item(issue).unwrap();
     assert_eq!((item.status, item.spec), (WorkItemStatus::Cancelled, None));
     assert_eq!(world.spec_requests(), 1);
 }
@@ -324,17 +327,17 @@ async fn a_spec_waits_for_an_orchestrator_that_is_away() {
     world
         .until("the request", |world| world.spec_requests() == 1)
         .await;
-    world.orchestrator.set_away(true);
+    world.take_orchestrator_down();
     world
         .until("attempts to hand it in", |world| {
             // More than one call repeats by itself.
             world
                 .orchestrator
-                .count_requests(&Method::PUT, "/api/work/*/spec")
+                .count_requests(&Method::PUT, "/api/work/{id}/spec")
                 > 4
         })
         .await;
-    world.orchestrator.set_away(false);
+    world.bring_orchestrator_up();
     world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(world.spec_requests(), 1);
 }

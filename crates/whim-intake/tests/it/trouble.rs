@@ -4,6 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 use whim_core::WorkItemStatus;
 use whim_testkit::github::{Fault, Permissions};
+use whim_testkit::orchestrator::Orchestrator;
 
 use crate::logs::Logs;
 use crate::world::{REPO, World};
@@ -131,13 +132,13 @@ async fn while_the_orchestrator_is_away_no_issue_is_touched_and_then_all_are() {
     let issues: Vec<u64> = (0..10)
         .map(|number| world.ask(&format!("Issue {number}")))
         .collect();
-    world.orchestrator.set_away(true);
+    world.take_orchestrator_down();
     let logs = Logs::keep();
     world.start();
     world.until("two looks", |_| logs.warnings().len() > 2).await;
     let writers = errors(&logs)
         .iter()
-        .filter(|error| error.contains("Postgres is away"))
+        .filter(|error| error.contains("Postgres is unavailable"))
         .count();
     let looks = world
         .github
@@ -146,7 +147,7 @@ async fn while_the_orchestrator_is_away_no_issue_is_touched_and_then_all_are() {
     // One from each look, and one from the writer of specs.
     assert!(writers <= looks + 1, "{:?}", logs.warnings());
     assert!(issues.iter().all(|&issue| world.labels(issue) == ["whim"]));
-    world.orchestrator.set_away(false);
+    world.bring_orchestrator_up();
     for issue in issues {
         world.until_status(issue, WorkItemStatus::Queued).await;
         world.until_labelled(issue, &["whim", "ai-processing"]).await;
@@ -176,13 +177,11 @@ async fn an_item_that_vanished_with_the_orchestrators_memory_is_submitted_anew()
     let issue = world.ask("Say hello");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.stop().await;
-    world.orchestrator = crate::orchestrator::Orchestrator::start().await;
-    world.set("ORCHESTRATOR_URL", world.orchestrator.url().to_owned());
+    world.orchestrator = Orchestrator::start();
+    world.set("ORCHESTRATOR_URL", world.orchestrator.url());
     world.start();
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world
-        .orchestrator
-        .end(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
+    world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
 }

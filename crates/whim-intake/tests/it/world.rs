@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use whim_core::WorkItemStatus;
+use axum::http::Method;
+use serde_json::Value;
 use whim_core::protocol::work::WorkItem;
 use whim_core::source::parse_comment_marker;
+use whim_core::{WorkItemId, WorkItemStatus};
 use whim_intake::app;
 use whim_intake::config::Config;
 use whim_service::environment::Environment;
 use whim_service::supervisor::{Phase, Supervisor};
 use whim_testkit::anthropic::{Anthropic, RequestKind};
 use whim_testkit::github::{BOT, Comment, GitHub};
+use whim_testkit::orchestrator::{Fault, Orchestrator};
 use whim_testkit::wait::wait_until;
-
-use crate::orchestrator::Orchestrator;
 
 /// The repository of most tests.
 pub(crate) const REPO: &str = "octocat/hello";
@@ -49,13 +50,13 @@ impl World {
         let github = GitHub::start().await;
         github.create_repository(REPO, &[("README.md", "# Hello\n")]);
         let anthropic = Anthropic::start().unwrap();
-        let orchestrator = Orchestrator::start().await;
+        let orchestrator = Orchestrator::start();
         let settings = BTreeMap::from([
             ("GITHUB_TOKEN", github.token().to_owned()),
             ("GITHUB_API_URL", github.api_url()),
             ("REPOS", REPO.to_owned()),
             ("POLL_INTERVAL", "50".to_owned()),
-            ("ORCHESTRATOR_URL", orchestrator.url().to_owned()),
+            ("ORCHESTRATOR_URL", orchestrator.url()),
             ("API_KEY", Orchestrator::API_KEY.to_owned()),
             ("ANTHROPIC_API_KEY", anthropic.api_key().to_owned()),
             ("ANTHROPIC_BASE_URL", anthropic.url()),
@@ -115,6 +116,55 @@ impl World {
         self.github.create_issue(REPO, title, "Please.", &["whim"])
     }
 
+    /// The latest item of an issue.
+    pub(crate) fn item(&self, issue: u64) -> Option<WorkItem> {
+        self.orchestrator.item_with_ref(&issue.to_string())
+    }
+
+    fn item_id(&self, issue: u64) -> WorkItemId {
+        self.item(issue).expect("the issue has an item").id
+    }
+
+    /// Ends the current run of an issue's item, and sets fields of its JSON form.
+    pub(crate) fn end_run(&self, issue: u64, status: WorkItemStatus, fields: Value) {
+        self.orchestrator.end_run(self.item_id(issue), status, &fields);
+    }
+
+    pub(crate) fn set_fields(&self, issue: u64, fields: &Value) {
+        self.orchestrator.set_fields(self.item_id(issue), fields);
+    }
+
+    /// Starts another run of an issue's item, as the dashboard does.
+    pub(crate) fn requeue(&self, issue: u64) {
+        self.orchestrator.requeue(self.item_id(issue));
+    }
+
+    /// Submits an item of another source.
+    pub(crate) fn submit(&self, request: Value) -> WorkItem {
+        self.orchestrator.submit(serde_json::from_value(request).unwrap())
+    }
+
+    pub(crate) fn take_orchestrator_down(&self) {
+        let down = Fault::on_every_request().unavailable().always();
+        self.orchestrator.faults().push(down);
+    }
+
+    pub(crate) fn bring_orchestrator_up(&self) {
+        self.orchestrator.faults().clear();
+    }
+
+    /// The next such request takes effect and gets no response.
+    pub(crate) fn hold_response(&self, method: Method, path: &str) {
+        let hold = Fault::on(method, path).hold_response();
+        self.orchestrator.faults().push(hold);
+    }
+
+    /// Waits until the request of [`Self::hold_response`] has taken effect.
+    pub(crate) async fn until_response_held(&self) {
+        let is_held = |world: &Self| world.orchestrator.faults().pending() == 0;
+        self.until("a request whose response is held", is_held).await;
+    }
+
     pub(crate) fn labels(&self, issue: u64) -> Vec<String> {
         self.github.issue(REPO, issue).labels
     }
@@ -161,12 +211,10 @@ impl World {
 
     /// Waits until the issue's item has the status and gives it.
     pub(crate) async fn until_status(&self, issue: u64, status: WorkItemStatus) -> WorkItem {
-        wait_until("the item's status", PATIENCE, async || {
-            match self.orchestrator.item_of(issue) {
-                Some(item) if item.status == status => Ok(item),
-                Some(item) => Err(format!("{} instead of {status}", item.status)),
-                None => Err("there is no item".to_owned()),
-            }
+        wait_until("the item's status", PATIENCE, async || match self.item(issue) {
+            Some(item) if item.status == status => Ok(item),
+            Some(item) => Err(format!("{} instead of {status}", item.status)),
+            None => Err("there is no item".to_owned()),
         })
         .await
         .unwrap()
@@ -190,7 +238,7 @@ impl World {
     pub(crate) async fn looked_around(&self) {
         let looks = |world: &Self| {
             let path = format!("/repos/{REPO}/issues");
-            world.github.count_requests(&axum::http::Method::GET, &path)
+            world.github.count_requests(&Method::GET, &path)
         };
         let before = looks(self);
         // Two lists a look, and the first may have been asked for already.

@@ -10,13 +10,13 @@ use whim_service::secret::SecretString;
 
 use super::values::{DAY, url_or_default};
 
-/// What every worker is told. The names of the variables are the same for the worker.
+/// What every worker gets. The variables have the same names there.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
     /// `GITHUB_TOKEN`.
     pub github_token: SecretString,
-    /// `CLAUDE_CODE_OAUTH_TOKEN` or `ANTHROPIC_API_KEY`; neither is needed with `RALPH_HARNESS=command`.
-    pub model_credential: Option<ModelCredential>,
+    /// `CLAUDE_CODE_OAUTH_TOKEN`, else `ANTHROPIC_API_KEY`.
+    pub model_credential: ModelCredential,
     /// `GITHUB_API_URL`.
     pub github_api_url: Url,
     /// `GITHUB_GIT_URL`.
@@ -29,18 +29,20 @@ pub struct WorkerSettings {
     pub claude_bin: String,
     /// `CLAUDE_MODEL`.
     pub claude_model: Option<String>,
+    /// `TEST_TIMEOUT_SECONDS`; part of [`Self::passed_on`], and here because the progress deadline depends on it.
+    pub test_timeout: Duration,
     /// `HEARTBEAT_INTERVAL_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
     pub heartbeat: Duration,
-    /// Settings that only the worker understands, and what programs need to find their way on this machine.
+    /// Settings that only workers use, and variables of the machine such as proxies and certificates.
     pub passed_on: BTreeMap<&'static str, String>,
 }
 
-/// What a worker proves itself with to the model API (`DESIGN.md`, decision 17).
+/// A worker's credential for the model API (docs/decisions/0017-model-credentials.md).
 #[derive(Clone, Debug)]
 pub enum ModelCredential {
     /// `ANTHROPIC_API_KEY`.
     ApiKey(SecretString),
-    /// `CLAUDE_CODE_OAUTH_TOKEN`, of the owner of a Claude Max plan.
+    /// `CLAUDE_CODE_OAUTH_TOKEN`, of a Claude Max plan.
     OauthToken(SecretString),
 }
 
@@ -48,16 +50,16 @@ impl WorkerSettings {
     pub(super) fn read(env: &mut Environment) -> Option<Self> {
         let github_token = env.required_secret(
             "GITHUB_TOKEN",
-            "a GitHub personal access token with the permission repo",
+            "a GitHub token with read and write access to contents, issues and pull requests",
         );
         let oauth_token = env.secret("CLAUDE_CODE_OAUTH_TOKEN");
         let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
-        let api_key = if oauth_token.is_some() || ralph_harness == "command" {
+        let api_key = if oauth_token.is_some() {
             env.secret("ANTHROPIC_API_KEY")
         } else {
             env.required_secret(
                 "ANTHROPIC_API_KEY",
-                "a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan",
+                "an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN",
             )
         };
         let github_api_url = url_or_default(env, "GITHUB_API_URL", "https://api.github.com", http_url());
@@ -67,39 +69,46 @@ impl WorkerSettings {
         let claude_bin = env.or_default(
             "CLAUDE_BIN",
             "claude".to_owned(),
-            text("a path or name of Claude Code"),
+            text("the name or path of the Claude Code CLI"),
         );
         let claude_model = env.optional("CLAUDE_MODEL", text("the name of a model"));
-        let (heartbeat, passed_on) = read_passed_on(env);
-        // An OAuth token is only ever given for workers, while the API key may be there for intake alone.
+        let passed_on = read_passed_on(env);
+        // An OAuth token is for workers only. The API key may be for the intake.
         let model_credential = oauth_token
             .map(ModelCredential::OauthToken)
             .or(api_key.map(ModelCredential::ApiKey));
         Some(Self {
             github_token: github_token?,
-            model_credential,
+            model_credential: model_credential?,
             github_api_url: github_api_url?,
             github_git_url: github_git_url?,
             anthropic_base_url: anthropic_base_url?,
             ralph_harness,
             claude_bin,
             claude_model,
-            heartbeat,
-            passed_on,
+            test_timeout: passed_on.test_timeout,
+            heartbeat: passed_on.heartbeat,
+            passed_on: passed_on.settings,
         })
     }
 }
 
+/// `ralph` has more harnesses; a worker cannot configure them.
 fn harness() -> Expected<String> {
-    const HARNESSES: [&str; 4] = ["claude", "codex", "opencode", "command"];
-    text("").only_if(format!("one of: {}", HARNESSES.join(", ")), |name| {
-        HARNESSES.contains(&name.as_str())
+    text("").only_if("claude, the only harness that workers support", |name| {
+        name == "claude"
     })
 }
 
-/// Reads what only the worker understands, with its own defaults, so that a wrong value is told here and not in the
-/// log of each worker. Gives back `HEARTBEAT_INTERVAL_SECONDS` and all of it.
-fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, String>) {
+/// The settings that only workers use.
+struct PassedOn {
+    heartbeat: Duration,
+    test_timeout: Duration,
+    settings: BTreeMap<&'static str, String>,
+}
+
+/// Reads the settings that only workers use, with the same defaults, so that a wrong value is refused at start.
+fn read_passed_on(env: &mut Environment) -> PassedOn {
     const MILLISECOND: Duration = Duration::from_millis(1);
     let mut passed_on = BTreeMap::new();
     let mut duration = |name, default, expected| {
@@ -118,10 +127,15 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
         Duration::from_mins(15),
         any_seconds(),
     );
-    duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
+    let test_timeout = duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
     duration(
         "LOCK_WAIT_TIMEOUT_SECONDS",
         Duration::from_mins(1),
+        seconds(MILLISECOND..=Duration::from_hours(1)),
+    );
+    duration(
+        "GITHUB_RETRY_TIMEOUT_SECONDS",
+        Duration::from_mins(2),
         seconds(MILLISECOND..=Duration::from_hours(1)),
     );
     let mut passed_on: BTreeMap<&'static str, String> = passed_on
@@ -134,6 +148,10 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
     let stuck_threshold: u32 = env.or_default("STUCK_THRESHOLD", 3, whole_number(1..=1000));
     passed_on.insert("EVENT_BATCH_MILLISECONDS", batch.as_millis().to_string());
     passed_on.insert("STUCK_THRESHOLD", stuck_threshold.to_string());
+    // Without a value, the worker computes it from the timeouts of the agent.
+    if let Some(idle) = env.optional("RALPH_IDLE_TIMEOUT_SECONDS", seconds(MILLISECOND..=3 * DAY)) {
+        passed_on.insert("RALPH_IDLE_TIMEOUT_SECONDS", idle.as_secs_f64().to_string());
+    }
     for name in ["LOG_LEVEL", "LOG_FORMAT"] {
         // Checked with the telemetry of this process.
         if env.is_set(name)
@@ -149,7 +167,11 @@ fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, St
             passed_on.insert(name, value);
         }
     }
-    (heartbeat, passed_on)
+    PassedOn {
+        heartbeat,
+        test_timeout,
+        settings: passed_on,
+    }
 }
 
 /// Proxies may have a password.

@@ -1,4 +1,4 @@
-//! The copy of the locks, from which Redis is rebuilt, and the files that two items changed all the same.
+//! The copy of the file locks, from which Redis is restored, and the files that two items changed despite the locks.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -7,28 +7,27 @@ use whim_core::protocol::work::FileConflict;
 use whim_core::protocol::worker::LockConflict;
 use whim_core::{BranchName, LeaseEpoch, RelativePath, RepoName, WorkItemId, WorkerId};
 
-use crate::locks::KnownLock;
+use crate::locks::CopiedLock;
 
-/// So many conflicts of an item are kept as the one that changed the files, and so many are shown.
-const KEPT_CONFLICTS: i64 = 1000;
-const SHOWN_CONFLICTS: i64 = 100;
+/// Conflicts that are stored for an item that changed files, and conflicts in a response.
+const MAX_STORED_CONFLICTS: i64 = 1000;
+const MAX_SHOWN_CONFLICTS: i64 = 100;
 
-/// What became of the copy of a set of locks.
+/// Result of copying a set of locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// The worker does not have its item any more; nothing was written.
+    /// The worker no longer has its item; nothing was written.
     LeaseLost,
-    /// Every one of them is in the copy.
+    /// All of them are in the copy.
     Complete {
-        /// How many were not before.
+        /// How many were not in it before.
         new: u64,
     },
 }
 
 /// Copies locks that a worker was granted, if it still has its item.
 ///
-/// The transaction does not wait for the disk: only a Postgres that crashes within the same moment as Redis is emptied
-/// loses it.
+/// Commits asynchronously: the copy is lost only when Postgres crashes right before Redis loses the locks.
 pub async fn copy(
     db: impl PgExecutor<'_>,
     worker: WorkerId,
@@ -64,7 +63,7 @@ pub async fn copy(
     })
 }
 
-/// Takes locks out of the copy.
+/// Deletes locks from the copy.
 pub async fn remove(db: impl PgExecutor<'_>, worker: WorkerId, files: &[RelativePath]) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from worker_locks where worker_id = $1 and file = any($2)",
@@ -76,7 +75,7 @@ pub async fn remove(db: impl PgExecutor<'_>, worker: WorkerId, files: &[Relative
     Ok(())
 }
 
-/// Takes the locks of workers that ended out of the copy; how many those were.
+/// Deletes the locks of ended workers from the copy; returns how many those were.
 pub async fn remove_of_ended(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     let removed = sqlx::query!(
         "delete from worker_locks l using workers w where w.id = l.worker_id and w.ended_at is not null"
@@ -86,10 +85,10 @@ pub async fn remove_of_ended(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     Ok(removed.rows_affected())
 }
 
-/// The locks of live workers, the oldest last.
-pub async fn of_live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KnownLock>> {
+/// The locks of live workers, oldest last.
+pub async fn of_live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<CopiedLock>> {
     sqlx::query_as!(
-        KnownLock,
+        CopiedLock,
         "select i.repo, l.file, l.worker_id as worker
          from worker_locks l
          join workers w on w.id = l.worker_id
@@ -101,21 +100,18 @@ pub async fn of_live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<KnownLock>> {
     .await
 }
 
-/// A live worker that holds something.
+/// A live worker with its item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The worker.
+pub struct LiveHolder {
     pub worker: WorkerId,
-    /// What it works on.
     pub work_item_id: WorkItemId,
-    /// The branch that it works on.
     pub branch: BranchName,
 }
 
 /// Those of `workers` that have not ended.
-pub async fn live_holders(db: impl PgExecutor<'_>, workers: &[WorkerId]) -> sqlx::Result<Vec<Holder>> {
+pub async fn live_holders(db: impl PgExecutor<'_>, workers: &[WorkerId]) -> sqlx::Result<Vec<LiveHolder>> {
     sqlx::query_as!(
-        Holder,
+        LiveHolder,
         "select w.id as worker, w.work_item_id, i.branch
          from workers w join work_items i on i.id = w.work_item_id
          where w.id = any($1) and w.ended_at is null",
@@ -125,20 +121,18 @@ pub async fn live_holders(db: impl PgExecutor<'_>, workers: &[WorkerId]) -> sqlx
     .await
 }
 
-/// A file that turned out to be changed by two items.
+/// A file that an item changed while another one held its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewConflict {
-    /// The file.
     pub file: RelativePath,
-    /// The worker that holds it.
+    /// The worker that holds the lock.
     pub holder: WorkerId,
-    /// The item that changed it all the same.
     pub changed_by: WorkItemId,
-    /// The branch of that item.
+    /// Branch of the item that changed it.
     pub branch: BranchName,
 }
 
-/// Keeps that a worker changed files which others hold, and gives what was not known before.
+/// Stores that a worker changed files whose locks others hold; returns the conflicts that are new.
 pub async fn record_conflicts(
     db: impl PgExecutor<'_>,
     worker: WorkerId,
@@ -155,31 +149,31 @@ pub async fn record_conflicts(
              select i.id as work_item_id, i.branch
              from workers w join work_items i on i.id = w.work_item_id where w.id = $1
          ),
-         told as (
+         reported as (
              select c.file, h.id as holder, h.work_item_id as holder_item_id
              from unnest($2::text[], $3::uuid[]) as c (file, worker_id)
              join workers h on h.id = c.worker_id
              limit greatest(0, $4 - (select count(*) from lock_conflicts k join caller using (work_item_id)))
          ),
-         kept as (
+         stored as (
              insert into lock_conflicts (work_item_id, holder_item_id, file)
-             select caller.work_item_id, told.holder_item_id, told.file from caller, told
+             select caller.work_item_id, reported.holder_item_id, reported.file from caller, reported
              on conflict do nothing
              returning work_item_id, holder_item_id, file
          )
-         select kept.file as "file!: RelativePath", told.holder as "holder!: WorkerId",
-                kept.work_item_id as "changed_by!: WorkItemId", caller.branch as "branch!: BranchName"
-         from kept join told using (holder_item_id, file) join caller using (work_item_id)"#,
+         select stored.file as "file!: RelativePath", reported.holder as "holder!: WorkerId",
+                stored.work_item_id as "changed_by!: WorkItemId", caller.branch as "branch!: BranchName"
+         from stored join reported using (holder_item_id, file) join caller using (work_item_id)"#,
         worker as WorkerId,
         &files,
         &holders as &[WorkerId],
-        KEPT_CONFLICTS,
+        MAX_STORED_CONFLICTS,
     )
     .fetch_all(db)
     .await
 }
 
-/// The files that an item and another one both changed, the newest first.
+/// Conflicts of an item, as the one that changed the file or as the holder of its lock; newest first.
 pub async fn conflicts_of(db: impl PgExecutor<'_>, item: WorkItemId) -> sqlx::Result<Vec<FileConflict>> {
     sqlx::query_as!(
         FileConflict,
@@ -194,14 +188,13 @@ pub async fn conflicts_of(db: impl PgExecutor<'_>, item: WorkItemId) -> sqlx::Re
          order by c.detected_at desc, c.file
          limit $2"#,
         item as WorkItemId,
-        SHOWN_CONFLICTS,
+        MAX_SHOWN_CONFLICTS,
     )
     .fetch_all(db)
     .await
 }
 
-/// At most `limit` locks of live workers by worker and file, from `after` on; the filter's own limit is the caller's to
-/// bound.
+/// At most `limit` locks of live workers, by worker and file, after `after`. The filter's own limit is ignored.
 pub async fn page(
     db: impl PgExecutor<'_>,
     filter: &LockFilter,

@@ -1,13 +1,16 @@
 //! Work items and their texts.
 //!
-//! Whoever changes an item and its worker in one transaction locks the item first: with one order there is no
-//! deadlock.
+//! A transaction that changes an item and its worker locks the item first: one lock order cannot deadlock.
 
 mod claim;
 mod counts;
 mod insert;
 mod lock;
 mod queue_stats;
+mod requeue;
+mod retries;
+mod specs;
+mod task_counts;
 mod transitions;
 mod view;
 
@@ -16,28 +19,12 @@ pub use self::counts::{by_priority, by_status, compact_counts};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
 pub use self::lock::{Locked, lock, lock_of_worker};
 pub use self::queue_stats::{QueueStats, queue_stats};
+pub use self::requeue::{NextRun, requeue};
+pub use self::retries::spent as retries_spent;
+pub use self::specs::{defer_spec, fail_spec, submit_spec};
+pub use self::task_counts::TaskCounts;
 pub use self::transitions::{
-    NextAttempt, NextRun, cancel, complete, delay_spec, fail, fail_spec, hand_in_spec, mark_in_progress,
-    record_progress, release_due_retries, requeue, requeue_after_failure,
+    NextAttempt, cancel, complete, fail, mark_in_progress, record_progress, release_due_retries,
+    requeue_after_failure,
 };
 pub use self::view::{Task, ahead, find, next_without_spec, page, queue, task};
-
-/// How far a checklist is: what the hot row keeps of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TaskCounts {
-    /// All tasks.
-    pub total: i32,
-    /// Those that are ticked.
-    pub done: i32,
-}
-
-impl TaskCounts {
-    /// Counts the tasks of a checklist.
-    pub fn of(spec: &ralph_contract::SpecDocument) -> Self {
-        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-        Self {
-            total: count(spec.tasks().len()),
-            done: count(spec.done_count()),
-        }
-    }
-}

@@ -61,9 +61,11 @@ impl Failure<'_> {
                     BreakerSubject::Repository
                 })
             }
-            FailureCause::Stuck
+            FailureCause::Killed
+            | FailureCause::Stuck
             | FailureCause::TestsFailed
             | FailureCause::IterationsUsedUp
+            | FailureCause::BranchMoved
             | FailureCause::PushRefused
             | FailureCause::PullRequestRefused
             | FailureCause::WorkspaceUnusable

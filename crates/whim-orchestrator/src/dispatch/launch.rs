@@ -101,15 +101,14 @@ fn credentials(settings: &WorkerSettings, token: &str) -> Vec<Credential> {
         },
     ];
     match &settings.model_credential {
-        Some(ModelCredential::ApiKey(key)) => credentials.push(Credential {
+        ModelCredential::ApiKey(key) => credentials.push(Credential {
             file_name: "anthropic-api-key",
             secret: copy(key),
         }),
-        Some(ModelCredential::OauthToken(token)) => credentials.push(Credential {
+        ModelCredential::OauthToken(token) => credentials.push(Credential {
             file_name: "claude-code-oauth-token",
             secret: copy(token),
         }),
-        None => {}
     }
     credentials
 }

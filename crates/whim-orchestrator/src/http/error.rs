@@ -194,6 +194,10 @@ impl From<Error> for ApiError {
             Error::ItemState { now, .. } => {
                 Self::conflict(ErrorCode::WrongState, text, json!({ "status": now }))
             }
+            Error::OtherRun { current, now, .. } => {
+                let details = json!({ "status": now, "run": current });
+                Self::conflict(ErrorCode::WrongState, text, details)
+            }
             Error::WorkerState { now, .. } => {
                 Self::conflict(ErrorCode::WrongState, text, json!({ "status": now }))
             }

@@ -22,7 +22,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(work::requeue_work))
         .routes(routes!(work::put_spec))
         .routes(routes!(work::fail_spec))
-        .routes(routes!(workers::workers))
+        .routes(routes!(workers::list_workers))
         .routes(routes!(workers::kill_worker))
         .routes(routes!(workers::worker_logs))
         .routes(routes!(events::events))

@@ -100,7 +100,7 @@ pub(super) async fn put_spec(
     Id(id): Id<WorkItemId>,
     Json(body): Json<PutSpec>,
 ) -> Result<axum::Json<WorkItem>, ApiError> {
-    Ok(axum::Json(work::hand_in_spec(&app, id, body).await?))
+    Ok(axum::Json(work::submit_spec(&app, id, body).await?))
 }
 
 /// Reports that no spec could be written.

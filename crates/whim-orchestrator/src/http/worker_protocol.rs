@@ -23,7 +23,7 @@ use super::extract::{Id, Json};
 use super::tokens::LiveTokens;
 use crate::app::App;
 use crate::db::workers;
-use crate::lifecycle::{self, Caller, Reported};
+use crate::lifecycle::{self, Caller, ReviewReport};
 
 /// How long the token of an ended worker is accepted: for a report that is repeated because its response was lost, and
 /// for the response that the item was taken away.
@@ -197,8 +197,8 @@ pub(super) async fn report_review(
     Json(body): Json<ReportReview>,
 ) -> Result<(StatusCode, Answer<Review>), ApiError> {
     Ok(match lifecycle::review(&app, &caller, body).await? {
-        Reported::New(review) => (StatusCode::CREATED, Answer(review)),
-        Reported::Before(review) => (StatusCode::OK, Answer(review)),
+        ReviewReport::New(review) => (StatusCode::CREATED, Answer(review)),
+        ReviewReport::Existing(review) => (StatusCode::OK, Answer(review)),
     })
 }
 

@@ -8,25 +8,27 @@ use axum::response::IntoResponse;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde::Deserialize;
 use whim_core::WorkerId;
-use whim_core::protocol::status::{Worker, Workers};
+use whim_core::protocol::workers::{Worker, WorkerFilter, WorkerPage};
 use whim_service::chain::chain;
 
 use super::error::ApiError;
 use super::extract::{Id, OptionalJson, Query};
+use super::page::Limit;
 use crate::app::App;
 use crate::error::Error;
 use crate::{db, lifecycle};
 use whim_runtime::{LogStream, last_lines};
 
-/// Ended workers in the list.
-const ENDED_WORKERS: i64 = 100;
-
-/// Lists live workers and the latest ended ones.
-#[utoipa::path(get, path = "/api/workers", tag = "workers", responses((status = 200, description = "The workers", body = Workers)))]
-pub(super) async fn workers(State(app): State<App>) -> Result<Json<Workers>, ApiError> {
-    Ok(Json(Workers {
-        workers: db::workers::list(&app.database, ENDED_WORKERS).await?,
-    }))
+/// Lists workers, newest first.
+#[utoipa::path(get, path = "/api/workers", tag = "workers", params(WorkerFilter), responses((status = 200, description = "A page", body = WorkerPage)))]
+pub(super) async fn list_workers(
+    State(app): State<App>,
+    Query(filter): Query<WorkerFilter>,
+) -> Result<Json<WorkerPage>, ApiError> {
+    let limit = Limit::of(filter.limit)?;
+    let items = db::workers::page(&app.database, &filter, limit.fetch()).await?;
+    let (items, next_cursor) = limit.cut(items, |worker| worker.id);
+    Ok(Json(WorkerPage { items, next_cursor }))
 }
 
 /// No fields are expected.

@@ -1,6 +1,6 @@
-//! `POST /api/worker/:id/complete`, `/fail` and `/stuck`: the reports with which a worker ends itself.
+//! `POST /api/worker/:id/complete`, `/fail` and `/stuck`: the final report of a worker.
 //!
-//! The same report again gets the same answer again, also long after (`FAULTS.md`, row 18).
+//! The same report again gets the same response (`FAULTS.md`, row 18).
 
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 
-use super::end_attempt::{AttemptEnd, EndedBy, after_commit, end_locked};
-use super::heartbeat::{bounded, told};
-use super::{Attempt, Caller};
+use super::after_end::worker_ended;
+use super::attempt::{Attempt, Caller};
+use super::end_attempt::end_locked;
+use super::next_attempt::{AttemptEnd, EndedBy};
+use super::usage::{bounded, reported};
 use crate::app::App;
 use crate::db::budget::{self, ToldIterations};
 use crate::db::work_items::{self, TaskCounts};
@@ -25,17 +27,17 @@ use crate::metrics;
 
 const MAX_URL_BYTES: usize = 2048;
 
-/// What a worker used, as it tells with its last report.
+/// Usage that a worker reports at its end.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     iterations: u32,
     stats: WorkerStats,
 }
 
-/// The pull request is open: the item is completed.
+/// Completes the item: its pull request is open.
 ///
 /// # Errors
-/// The item was taken away, the worker ended otherwise before, a field is wrong, or Postgres is away.
+/// The item was taken away, the worker ended in another way before, a field is invalid, or Postgres is unavailable.
 pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<AttemptEnded, Error> {
     let Complete {
         pr_url,
@@ -89,10 +91,10 @@ pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<A
     .await
 }
 
-/// The attempt ended without a pull request.
+/// Ends the attempt without a pull request.
 ///
 /// # Errors
-/// The item was taken away, the worker ended otherwise before, or Postgres is away.
+/// The item was taken away, the worker ended in another way before, or Postgres is unavailable.
 pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEnded, Error> {
     let Fail {
         cause,
@@ -108,7 +110,7 @@ pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEn
         retry_after: retry_after_seconds.map(Duration::from_secs),
         by: EndedBy::Worker(FinalReport::Fail),
     };
-    give_up(
+    end_without_pull_request(
         app,
         caller,
         &end,
@@ -119,10 +121,10 @@ pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEn
     .await
 }
 
-/// The agent makes no progress.
+/// Ends the attempt because the agent makes no progress.
 ///
 /// # Errors
-/// The item was taken away, the worker ended otherwise before, or Postgres is away.
+/// The item was taken away, the worker ended in another way before, or Postgres is unavailable.
 pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<AttemptEnded, Error> {
     let Stuck {
         reason,
@@ -130,14 +132,14 @@ pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<Attempt
         iterations,
         stats,
     } = request;
-    tracing::debug!(worker_id = %caller.id, iterations_without_progress, "stuck");
+    tracing::debug!(worker_id = %caller.id, iterations_without_progress, "the agent is stuck");
     let end = AttemptEnd {
         cause: FailureCause::Stuck,
         reason,
         retry_after: None,
         by: EndedBy::Worker(FinalReport::Stuck),
     };
-    give_up(
+    end_without_pull_request(
         app,
         caller,
         &end,
@@ -148,7 +150,7 @@ pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<Attempt
     .await
 }
 
-async fn give_up(
+async fn end_without_pull_request(
     app: &App,
     caller: &Caller,
     end: &AttemptEnd,
@@ -166,20 +168,20 @@ async fn give_up(
     .await
 }
 
-/// Lets a running worker end itself with `finish`, which runs while its rows are locked. One that ended itself with the
-/// same report before gets the same answer, and nothing happens.
+/// Runs `finish` with the rows of a running worker locked. A worker that ended with the same report before gets the
+/// stored response, and nothing changes.
 async fn once(
     app: &App,
     caller: &Caller,
     report: FinalReport,
     finish: impl AsyncFnOnce(&mut PgConnection, &Attempt) -> Result<AttemptEnded, Error>,
 ) -> Result<AttemptEnded, Error> {
-    let (answer, now) = in_transaction(&app.work_database, async |db| {
+    let (answer, is_new) = in_transaction(&app.work_database, async |db| {
         let attempt = Attempt::lock(db, caller.id)
             .await?
             .ok_or(Error::NoSuchWorker(caller.id))?;
         match &attempt.worker.final_response {
-            Some(told) if told.report == report => Ok((told.answer.clone(), false)),
+            Some(stored) if stored.report == report => Ok((stored.answer.clone(), false)),
             Some(_another) => Err(Error::WorkerState {
                 now: attempt.worker.status,
                 asked: "end in another way",
@@ -191,34 +193,37 @@ async fn once(
         }
     })
     .await?;
-    if now {
+    if is_new {
         metrics::transition(answer.status);
-        after_commit(app, caller.id).await;
+        worker_ended(app, caller.id).await;
     }
     Ok(answer)
 }
 
-/// Counts what the worker used: what is reserved for it beyond that is free again when its row ends.
+/// Records the worker's usage. What was reserved beyond it is released when the worker's row ends.
 async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
     let iterations = bounded(used.iterations, caller.max_iterations);
-    heartbeats::settle(&mut *db, caller.id, iterations, told(&used.stats)).await?;
-    let told = ToldIterations {
+    heartbeats::settle(&mut *db, caller.id, iterations, reported(&used.stats)).await?;
+    let used = ToldIterations {
         worker: caller.id,
         first: 1,
         last: iterations,
     };
-    budget::record_iterations(db, &[told]).await?;
+    budget::record_iterations(db, &[used]).await?;
     Ok(())
 }
 
-/// The address goes into comments and pages: a scheme that a browser would run is no address of a pull request.
+/// The URL becomes a link in comments and pages, where a scheme like `javascript:` would run.
 fn check_pull_request_url(url: &str) -> Result<(), Error> {
-    let right = url.len() <= MAX_URL_BYTES
+    let valid = url.len() <= MAX_URL_BYTES
         && Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if right {
+    if valid {
         Ok(())
     } else {
-        Err(Error::invalid("prUrl", "expected an http or https URL"))
+        Err(Error::invalid(
+            "prUrl",
+            format!("expected an http or https URL of at most {MAX_URL_BYTES} bytes"),
+        ))
     }
 }
 

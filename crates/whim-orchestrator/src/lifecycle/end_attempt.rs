@@ -1,82 +1,44 @@
-//! The one place where a worker stops being one without having delivered.
+//! The one place where an attempt ends without a pull request.
 //!
-//! Its row ends, its item waits for another attempt or has failed, and after the commit its locks are released and
-//! whoever has to look is poked.
+//! The worker's row ends, and its item is deferred to another attempt or has failed.
 
 use std::time::Duration;
 
 use sqlx::PgConnection;
 use whim_core::protocol::events::TestReport;
-use whim_core::protocol::status::Worker;
 use whim_core::protocol::worker::AttemptEnded;
-use whim_core::retry::RetryDecision;
-use whim_core::{FailureCause, RetryRule, WorkItemStatus, WorkerId, WorkerStatus};
-use whim_service::chain::chain;
+use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 
-use super::{Attempt, kept_reason};
+use super::after_end::worker_ended;
+use super::attempt::Attempt;
+use super::next_attempt::{AttemptEnd, EndedBy, History, next_attempt};
 use crate::app::App;
-use crate::config::Config;
-use crate::db::work_items::NextAttempt;
-use crate::db::workers::{End, FinalReport, FinalResponse};
-use crate::db::{in_transaction, work_items, workers};
+use crate::db::workers::{End, FinalResponse};
+use crate::db::{in_transaction, storable, work_items, workers};
 use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
 
-/// Attempts count from registration on; so many workers in a row may end before theirs without spending a retry.
-const FREE_FAILED_STARTS: u32 = 5;
+/// Longest stored reason, in bytes; the rest is cut.
+const MAX_REASON_BYTES: usize = 16 * 1024;
 
-/// What became of a transition that somebody asked for.
+/// Result of a requested transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition<T> {
-    /// It was made.
     Done(T),
-    /// Another one was made before; the item's state by now.
+    /// Another transition came first.
     Late {
-        /// The state that won.
+        /// The item's state.
         now: WorkItemStatus,
     },
     /// There is no such worker.
     Gone,
 }
 
-/// How an attempt ended without a pull request.
-#[derive(Clone, Debug)]
-pub struct AttemptEnd {
-    /// Why, for a program: decides what follows for the item.
-    pub cause: FailureCause,
-    /// Why, for a person.
-    pub reason: String,
-    /// The least time until the next attempt, where it is known.
-    pub retry_after: Option<Duration>,
-    /// Who says so.
-    pub by: EndedBy,
-}
-
-impl AttemptEnd {
-    /// The runtime was away and says so itself: it is back, and there is nothing to wait for (`FAULTS.md`, row 6).
-    fn tells_of_a_return(&self) -> bool {
-        self.by == EndedBy::Exit && self.cause == FailureCause::RuntimeUnavailable
-    }
-}
-
-/// Who says that an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndedBy {
-    /// The worker itself, which exits now.
-    Worker(FinalReport),
-    /// The runtime: nothing of the worker is left.
-    Exit,
-    /// A reconciler or the dispatcher: something of the worker may run and has to be stopped.
-    Reconciler,
-    /// A person: it has to be stopped.
-    Person,
-}
-
-/// Ends an attempt, unless somebody else ended it before.
+/// Ends an attempt, unless it has ended before.
 ///
 /// # Errors
-/// Postgres is away.
+/// Postgres is unavailable.
 pub async fn end_attempt(
     app: &App,
     worker: WorkerId,
@@ -93,38 +55,12 @@ pub async fn end_attempt(
     .await?;
     if let Transition::Done(ended) = &transition {
         metrics::transition(ended.status);
-        after_commit(app, worker).await;
+        worker_ended(app, worker).await;
     }
     Ok(transition)
 }
 
-/// Ends a worker because a person asked for it; its item is tried again like after a crash. One that was killed before
-/// is the answer as it is.
-///
-/// # Errors
-/// There is no such worker, it ended otherwise before, or Postgres is away.
-pub async fn kill(app: &App, id: WorkerId) -> Result<Worker, Error> {
-    let end = AttemptEnd {
-        cause: FailureCause::Crash,
-        reason: "The worker was killed by a person.".to_owned(),
-        retry_after: None,
-        by: EndedBy::Person,
-    };
-    let transition = end_attempt(app, id, &end).await?;
-    let worker = workers::find(&app.database, id)
-        .await?
-        .ok_or(Error::NoSuchWorker(id))?;
-    match transition {
-        Transition::Done(_) => Ok(worker),
-        Transition::Late { .. } | Transition::Gone if worker.status == WorkerStatus::Killed => Ok(worker),
-        Transition::Late { .. } | Transition::Gone => Err(Error::WorkerState {
-            now: worker.status,
-            asked: "be killed",
-        }),
-    }
-}
-
-/// Ends an attempt whose rows are locked; `None` when the item is this worker's no more.
+/// Ends an attempt whose rows are locked; `None` when the worker no longer has the item.
 pub(super) async fn end_locked(
     app: &App,
     db: &mut PgConnection,
@@ -136,13 +72,14 @@ pub(super) async fn end_locked(
         return Ok(None);
     }
     let Attempt { item, worker } = attempt;
-    let reason = kept_reason(&end.reason);
-    let spared = if end.tells_of_a_return() {
+    let reason = stored_reason(&end.reason);
+    let breaker_open_for = if end.is_runtime_restart() {
         None
     } else {
         report(app, &mut *db, attempt, end, &reason).await?
     };
-    let ended = match next_attempt(&app.config, attempt, end, spared) {
+    let history = History::load(&mut *db, attempt, end.cause).await?;
+    let ended = match next_attempt(&app.config, attempt, end, history, breaker_open_for) {
         Some(next) => {
             work_items::requeue_after_failure(&mut *db, item.id, item.lease_epoch, next, end.cause, &reason)
                 .await?
@@ -158,7 +95,7 @@ pub(super) async fn end_locked(
                 next_retry_at: None,
             }),
     };
-    // The rows are locked and were looked at: from here on it cannot be late, and half an end is none.
+    // The rows are locked and were checked, so this cannot be late; if it is, nothing is committed.
     let ended = ended.ok_or_else(|| attempt.lease_lost())?;
     let final_response = match end.by {
         EndedBy::Worker(report) => Some(FinalResponse {
@@ -184,44 +121,7 @@ pub(super) async fn end_locked(
     Ok(Some(ended))
 }
 
-/// Ends the worker that has an item which was just cancelled; answers which one that was.
-pub(crate) async fn kill_worker_of(
-    db: &mut PgConnection,
-    item: &work_items::Locked,
-    note: &str,
-) -> Result<Option<WorkerId>, Error> {
-    let in_hand = matches!(item.status, WorkItemStatus::Assigned | WorkItemStatus::InProgress);
-    let Some(worker) = item.worker_id.filter(|_| in_hand) else {
-        return Ok(None);
-    };
-    let end = End {
-        status: WorkerStatus::Killed,
-        cause: None,
-        error: Some(note),
-        tests: None,
-        final_response: None,
-        stop_requested: true,
-        stopped: false,
-    };
-    let ended = workers::end(db, worker, item.lease_epoch, &end).await?;
-    Ok(ended.then_some(worker))
-}
-
-/// What follows once the end of a worker is committed: its locks are released and others look. None of it can fail
-/// the transition: reconcilers make up for what does not happen here.
-pub(crate) async fn after_commit(app: &App, worker: WorkerId) {
-    if let Err(error) = app.locks.release_all(worker).await {
-        let error = chain(&error);
-        tracing::warn!(worker_id = %worker, %error, "the locks of an ended worker stay for now");
-        app.wakers.locks.activate();
-    }
-    app.wakers.terminate.activate();
-    app.wakers.budget.activate();
-    app.wakers.dispatch.notify_one();
-    app.events.notify_changed();
-}
-
-/// Tells the breakers; answers for how long nothing is started that needs what failed, where that is so.
+/// Reports the failure to the breakers; returns how long the one that it concerns stays open.
 async fn report(
     app: &App,
     db: &mut PgConnection,
@@ -245,51 +145,25 @@ async fn report(
     Ok(breakers::report(db, &app.config.breakers, &failure).await?)
 }
 
-/// What the item carries to its next attempt; `None` when there is none. `spared` is for how long nothing is started
-/// anyhow: the item comes back at any time before that is over, so that those that failed together do not come back
-/// together, and none waits longer than it has to.
-fn next_attempt(
-    config: &Config,
-    attempt: &Attempt,
-    end: &AttemptEnd,
-    spared: Option<Duration>,
-) -> Option<NextAttempt> {
-    let (item, retries) = (&attempt.item, &config.lifecycle.retries);
-    let failed_start =
-        attempt.worker.registered_at.is_none() && end.cause.retry_rule() == RetryRule::UpToLimit;
-    let jitter = rand::random();
-    let decision = if failed_start && item.failed_starts < FREE_FAILED_STARTS {
-        retries.decide(FailureCause::RuntimeUnavailable, item.retries, jitter)
-    } else {
-        retries.decide(end.cause, item.retries, jitter)
-    };
-    match decision {
-        RetryDecision::After { delay, spends_retry } => {
-            let least = end
-                .retry_after
-                .unwrap_or_default()
-                .min(config.breakers.longest_park);
-            let delay = match spared {
-                _ if end.tells_of_a_return() => Duration::ZERO,
-                Some(spared) if !spends_retry => spared.mul_f64(jitter),
-                _ => delay.max(least),
-            };
-            Some(NextAttempt {
-                delay,
-                spends_retry,
-                failed_start,
-            })
-        }
-        RetryDecision::GiveUp => None,
-    }
-}
-
-/// The terminal state of a worker whose attempt ended so.
+/// The terminal state of the worker.
 fn worker_status(now: WorkerStatus, end: &AttemptEnd) -> WorkerStatus {
     match (end.by, end.cause) {
         (EndedBy::Person, _) => WorkerStatus::Killed,
-        // Only what runs can be stuck.
+        // A worker that never registered cannot be stuck.
         (_, FailureCause::Stuck) if now == WorkerStatus::Running => WorkerStatus::Stuck,
         (EndedBy::Worker(_) | EndedBy::Exit | EndedBy::Reconciler, _) => WorkerStatus::Failed,
     }
+}
+
+/// A reason as it is stored. Agents write reasons, so the text may be anything.
+fn stored_reason(reason: &str) -> String {
+    let mut stored = storable(reason.trim()).into_owned();
+    if stored.len() > MAX_REASON_BYTES {
+        stored.truncate(stored.floor_char_boundary(MAX_REASON_BYTES));
+        stored.push('…');
+    }
+    if stored.is_empty() {
+        stored.push_str("No reason was given.");
+    }
+    stored
 }

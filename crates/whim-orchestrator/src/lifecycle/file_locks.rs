@@ -7,48 +7,49 @@ use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 use whim_core::protocol::worker::{LockConflict, LockFiles, LocksGranted, UnlockFiles};
 use whim_core::{RelativePath, WorkerId};
 
-use super::Caller;
+use super::attempt::Caller;
 use crate::app::App;
 use crate::db::events::{self, NewEvent};
 use crate::db::{in_transaction, locks, workers};
 use crate::error::Error;
-use crate::locks::{LockHolder, LockOutcome, LocksFailed, Take};
+use crate::locks::{LockHolder, LockMode, LockOutcome, LocksFailed};
 
 const MAX_FILES: usize = 1000;
-/// The copy has an index over them.
+/// Limit of the index over the copied locks.
 const MAX_FILE_BYTES: usize = 1024;
 
-/// Heartbeats count up from 0.
-const BROUGHT_BY_NO_HEARTBEAT: i64 = -1;
+/// Sequence number of events that no heartbeat carried; those of heartbeats start at 0.
+const NO_HEARTBEAT: i64 = -1;
 
-/// How often a set is asked for again when its holders turn out to have ended, or when Redis lost it meanwhile.
-const ROUNDS: usize = 4;
+/// How often a request is repeated when the holders turn out to have ended, or when Redis loses the locks meanwhile.
+const MAX_ROUNDS: usize = 4;
 
-/// Locks all of the files in the worker's own repository, or none. For files that are changed already, those that are
-/// free; what others hold is kept as a conflict of both items.
+/// Locks all of the files in the worker's own repository, or none. With `after`, the files were changed already: those
+/// that are free are locked, and the others are recorded as conflicts of both items.
 ///
 /// # Errors
-/// Others hold some of them, the item was taken away, there are too many, or Postgres or Redis is away.
+/// Other workers hold some of the files, the item was taken away, there are too many files, or Postgres or Redis is
+/// unavailable.
 pub async fn lock(app: &App, caller: &Caller, request: LockFiles) -> Result<LocksGranted, Error> {
     let LockFiles { files, after } = request;
     if files.is_empty() {
         return Err(Error::invalid(
             "files",
-            format!("expected 1 to {MAX_FILES} files"),
+            format!("is empty; expected 1 to {MAX_FILES} files"),
         ));
     }
     check(&files)?;
-    let take = if after {
-        Take::WhatIsFree
+    let mode = if after {
+        LockMode::FreeOnly
     } else {
-        Take::AllOrNothing
+        LockMode::AllOrNothing
     };
-    for _ in 0..ROUNDS {
-        let held = match app.locks.acquire(caller.id, &caller.repo, &files, take).await? {
+    for _ in 0..MAX_ROUNDS {
+        let held = match app.locks.acquire(caller.id, &caller.repo, &files, mode).await? {
             LockOutcome::Granted => Vec::new(),
             LockOutcome::Held(held) => held,
-            LockOutcome::Unknown => {
-                rebuild(app).await?;
+            LockOutcome::Incomplete => {
+                restore(app).await?;
                 continue;
             }
         };
@@ -62,8 +63,8 @@ pub async fn lock(app: &App, caller: &Caller, request: LockFiles) -> Result<Lock
         }
         let mut granted = files.clone();
         granted.retain(|file| conflicts.iter().all(|conflict| conflict.file != *file));
-        if keep(app, caller, &granted).await? {
-            show(app, caller, &conflicts).await?;
+        if copy(app, caller, &granted).await? {
+            record_conflicts(app, caller, &conflicts).await?;
             return Ok(LocksGranted {
                 files: granted,
                 conflicts,
@@ -76,36 +77,36 @@ pub async fn lock(app: &App, caller: &Caller, request: LockFiles) -> Result<Lock
 /// Releases those of the files that the worker holds.
 ///
 /// # Errors
-/// The item was taken away, there are too many files, or Postgres or Redis is away.
+/// The item was taken away, there are too many files, or Postgres or Redis is unavailable.
 pub async fn unlock(app: &App, caller: &Caller, request: UnlockFiles) -> Result<(), Error> {
     let UnlockFiles { files } = request;
     check(&files)?;
     require_lease(app, caller).await?;
-    // The copy first: whoever gets the lock next is not to find it held by this worker after a rebuild.
+    // The copy first: a restore in between must not return the lock to this worker.
     locks::remove(&app.work_database, caller.id, &files).await?;
     app.locks.release(caller.id, &caller.repo, &files).await?;
     Ok(())
 }
 
-/// Puts the locks of live workers into a Redis that was emptied or restarted; how many those were.
+/// Restores the locks of live workers in a Redis that was emptied or restarted; returns how many those were.
 ///
 /// # Errors
-/// Postgres or Redis is away.
-pub async fn rebuild(app: &App) -> Result<u64, Error> {
-    let known = locks::of_live(&app.work_database).await?;
-    let rebuilt = app.locks.rebuild(&known).await?;
+/// Postgres or Redis is unavailable.
+pub async fn restore(app: &App) -> Result<u64, Error> {
+    let copied = locks::of_live(&app.work_database).await?;
+    let restored = app.locks.restore(&copied).await?;
     tracing::info!(
-        locks = rebuilt,
-        "Redis did not know the locks any more; they were rebuilt"
+        locks = restored,
+        "Redis had lost the file locks; they were restored from Postgres"
     );
-    Ok(rebuilt)
+    Ok(restored)
 }
 
 fn check(files: &[RelativePath]) -> Result<(), Error> {
     if files.len() > MAX_FILES {
         return Err(Error::invalid(
             "files",
-            format!("expected at most {MAX_FILES} files"),
+            format!("has {} files; expected at most {MAX_FILES}", files.len()),
         ));
     }
     if files.iter().any(|file| file.as_str().len() > MAX_FILE_BYTES) {
@@ -117,12 +118,12 @@ fn check(files: &[RelativePath]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Who holds the files, by name. `None` when some of the holders have ended: what they held is free now.
+/// The holders with their items. `None` when some of the holders have ended: their locks are released now.
 async fn conflicts(app: &App, held: Vec<LockHolder>) -> Result<Option<Vec<LockConflict>>, Error> {
     if held.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let mut workers: Vec<_> = held.iter().map(|holding| holding.worker).collect();
+    let mut workers: Vec<_> = held.iter().map(|holder| holder.worker).collect();
     workers.sort_unstable();
     workers.dedup();
     let holders = locks::live_holders(&app.work_database, &workers).await?;
@@ -142,8 +143,8 @@ async fn conflicts(app: &App, held: Vec<LockHolder>) -> Result<Option<Vec<LockCo
     Ok(named.collect())
 }
 
-/// Keeps conflicts where both items show them, and tells the watchers of the holders; the caller tells its own.
-async fn show(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<(), Error> {
+/// Stores conflicts on both items, with a notice for the subscribers of each holder. The caller reports its own.
+async fn record_conflicts(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<(), Error> {
     if conflicts.is_empty() {
         return Ok(());
     }
@@ -158,23 +159,23 @@ async fn show(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<
                 branch,
             } = conflict;
             let message = format!(
-                "{file} was changed by work item {changed_by} on branch {branch}, although this item has it locked: \
-                 the two branches may not merge"
+                "{file} was changed by work item {changed_by} on branch {branch} while this item holds its lock: the two \
+                 branches may conflict"
             );
             notices.entry(holder).or_default().push(WorkerEvent {
                 occurred_at: Utc::now(),
                 body: WorkerEventBody::Notice { message },
             });
         }
-        let told: Vec<NewEvent<'_>> = notices
+        let new_events: Vec<NewEvent<'_>> = notices
             .iter()
             .map(|(worker, events)| NewEvent {
                 worker: *worker,
-                seq: BROUGHT_BY_NO_HEARTBEAT,
+                seq: NO_HEARTBEAT,
                 events,
             })
             .collect();
-        events::insert(db, &told).await?;
+        events::insert(db, &new_events).await?;
         Ok::<(), Error>(())
     })
     .await?;
@@ -182,7 +183,7 @@ async fn show(app: &App, caller: &Caller, conflicts: &[LockConflict]) -> Result<
     Ok(())
 }
 
-/// What a worker waits for, for a person.
+/// What a worker waits for, for people.
 fn sentence(conflicts: &[LockConflict]) -> String {
     let first = conflicts.first().map(|conflict| {
         let LockConflict {
@@ -196,16 +197,15 @@ fn sentence(conflicts: &[LockConflict]) -> String {
     format!("It is running, and waits for {}.", first.unwrap_or_default())
 }
 
-/// Copies what was granted, and sees to it that both have it then; `false` when Redis lost it meanwhile.
-async fn keep(app: &App, caller: &Caller, granted: &[RelativePath]) -> Result<bool, Error> {
+/// Copies granted locks to Postgres; `false` when Redis lost them meanwhile.
+async fn copy(app: &App, caller: &Caller, granted: &[RelativePath]) -> Result<bool, Error> {
     match locks::copy(&app.work_database, caller.id, caller.lease_epoch, granted).await? {
         locks::Copied::LeaseLost => {
-            // A worker that ended in between had its locks released before these were taken: nobody else would
-            // release them.
+            // The locks of a worker that ended in between were released before these were granted.
             app.locks.release_all(caller.id).await?;
             Err(caller.lease_lost())
         }
-        // It was in the copy before it was asked for, so that no rebuild can have left it out.
+        // The copy had all of them before they were granted, so no restore can have left them out.
         locks::Copied::Complete { new: 0 } => Ok(true),
         locks::Copied::Complete { .. } => Ok(app.locks.holds(caller.id, &caller.repo, granted).await?),
     }

@@ -8,8 +8,10 @@ use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
 use whim_service::chain::chain;
 
-use super::heartbeat_batch::{self, PendingHeartbeat};
-use super::{Caller, whole_seconds};
+use super::attempt::{Caller, whole_seconds};
+use super::heartbeat_batch;
+use super::heartbeat_queue::PendingHeartbeat;
+use super::usage::{bounded, reported};
 use crate::app::App;
 use crate::db::heartbeats::{self, Durability, HeartbeatRow};
 use crate::db::work_items::{self, TaskCounts};
@@ -18,11 +20,11 @@ use crate::error::Error;
 
 const MAX_EVENTS: usize = 500;
 
-/// Renews the lease and keeps what is new: the sums, the events, the iterations that count against the day, and the
-/// checklist together with the pushed head that belongs to it. A heartbeat that came before renews the lease only.
+/// Renews the lease and stores what is new: sums, events, iterations that count against the daily budget, and the
+/// checklist together with the pushed head that its ticks belong to. A repeated heartbeat only renews the lease.
 ///
 /// # Errors
-/// The item was taken away, a field is wrong, or Postgres is away.
+/// The item was taken away, a field is invalid, or Postgres is unavailable.
 pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result<LeaseRenewed, Error> {
     let Heartbeat {
         seq,
@@ -35,24 +37,27 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
     } = request;
     let seq = i64::try_from(seq).map_err(|_| Error::invalid("seq", "is too large"))?;
     if events.len() > MAX_EVENTS {
-        return Err(Error::invalid("events", format!("expected at most {MAX_EVENTS}")));
+        return Err(Error::invalid(
+            "events",
+            format!("has {} entries; expected at most {MAX_EVENTS}", events.len()),
+        ));
     }
     let checklist = checklist(spec.as_deref(), head_sha.as_ref())?;
-    let beat = HeartbeatRow {
+    let row = HeartbeatRow {
         worker: caller.id,
         lease_epoch: caller.lease_epoch,
         seq,
         iteration: bounded(iteration, caller.max_iterations),
         stage,
-        stats: told(&stats).copied(),
+        stats: reported(&stats).copied(),
         progress: app.heartbeats.is_progress(caller.id, &events) || checklist.is_some(),
     };
-    let news = Arc::new(PendingHeartbeat { beat, events });
-    // A checklist wants the item's row, for which one may have to wait; it comes once a task.
-    if checklist.is_some() || !app.heartbeats.written_together(&news).await {
-        write_alone(app, caller, &news, checklist.as_ref()).await?;
+    let heartbeat = Arc::new(PendingHeartbeat { row, events });
+    // A checklist locks the item's row, which others may hold. It arrives once per task.
+    if checklist.is_some() || !app.heartbeats.write_in_batch(&heartbeat).await {
+        write_alone(app, caller, &heartbeat, checklist.as_ref()).await?;
     }
-    if app.heartbeats.is_time_for_locks(caller.id) {
+    if app.heartbeats.locks_are_due(caller.id) {
         renew_locks(app, caller).await;
     }
     Ok(LeaseRenewed {
@@ -60,31 +65,31 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
     })
 }
 
-/// Writes one heartbeat in a transaction of its own, and waits for whoever has the worker's row.
+/// Writes one heartbeat in a transaction of its own, which waits for the lock of the worker's row.
 async fn write_alone(
     app: &App,
     caller: &Caller,
-    news: &PendingHeartbeat,
+    heartbeat: &PendingHeartbeat,
     checklist: Option<&Checklist<'_>>,
 ) -> Result<(), Error> {
     let lease = app.config.lifecycle.stale_threshold;
     let new_iterations = in_transaction(&app.work_database, async |db| {
         if checklist.is_some() {
-            // The item before the worker, as everywhere: the beat reads both.
+            // The item before the worker, as everywhere: the statement reads both.
             work_items::lock_of_worker(db, caller.id).await?;
         }
         heartbeats::lock(db, caller.id).await?;
-        let kept = heartbeat_batch::keep(db, lease, &[news], Durability::Whole).await?;
-        let known = kept.renewed.first().ok_or_else(|| caller.lease_lost())?;
+        let outcome = heartbeat_batch::write(db, lease, &[heartbeat], Durability::Whole).await?;
+        let known = outcome.renewed.first().ok_or_else(|| caller.lease_lost())?;
         if let Some((document, head_sha)) = checklist
-            && news.beat.seq > known.seq
+            && heartbeat.row.seq > known.seq
         {
             let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
             if !work_items::record_progress(db, known.work_item_id, caller.lease_epoch, spec).await? {
                 return Err(caller.lease_lost());
             }
         }
-        Ok(kept.new_iterations)
+        Ok(outcome.new_iterations)
     })
     .await?;
     if new_iterations > 0 {
@@ -93,10 +98,9 @@ async fn write_alone(
     Ok(())
 }
 
-/// A checklist and the pushed head that belongs to it.
+/// A checklist and the pushed head that its ticks belong to.
 type Checklist<'a> = (SpecDocument, &'a CommitHash);
 
-/// The checklist and its head, which only count together.
 fn checklist<'a>(
     spec: Option<&str>,
     head_sha: Option<&'a CommitHash>,
@@ -114,20 +118,10 @@ fn checklist<'a>(
     Ok(Some((SpecDocument::parse(storable(spec)), head_sha)))
 }
 
-/// Sums only ever grow, so sums of nothing were left out and do not take back what was told before.
-pub(super) fn told(stats: &WorkerStats) -> Option<&WorkerStats> {
-    (*stats != WorkerStats::default()).then_some(stats)
-}
-
-/// An iteration within what the worker may use: more would be a defect of the worker, and must not cost the day.
-pub(super) fn bounded(iteration: u32, max_iterations: u32) -> i32 {
-    i32::try_from(iteration.min(max_iterations)).unwrap_or(i32::MAX)
-}
-
-/// Locks live as long as the lease. Redis being away costs no worker its work: locks last for an hour.
+/// Failures do not matter while Redis is unavailable for less than an hour: locks last that long.
 async fn renew_locks(app: &App, caller: &Caller) {
     if let Err(error) = app.locks.renew(caller.id).await {
         let error = chain(&error);
-        tracing::debug!(worker_id = %caller.id, %error, "locks were not renewed");
+        tracing::debug!(worker_id = %caller.id, %error, "file locks were not renewed");
     }
 }

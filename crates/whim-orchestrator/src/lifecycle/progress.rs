@@ -1,5 +1,5 @@
-//! What counts as progress: something new. An agent that makes the same calls over and over lives, but does not move
-//! (`FAULTS.md`, row 14).
+//! Detects progress: a step that the worker has not reported before. An agent that repeats the same calls is alive, but
+//! makes no progress (`FAULTS.md`, row 14).
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use whim_core::WorkerId;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 
-/// How many different steps of a worker are remembered; one that makes more makes progress.
-const MOST_STEPS: usize = 2000;
+/// Different steps that are remembered of a worker. Beyond it, only known steps are recognised as repeated.
+const MAX_STEPS: usize = 2000;
 
-/// A worker of which nothing was heard for so long has ended.
-const FORGOTTEN_AFTER: Duration = Duration::from_hours(1);
+/// A worker without events for this long is forgotten.
+const RETENTION: Duration = Duration::from_hours(1);
 
-/// The steps that each live worker made since something last came of them. Only in memory: an orchestrator that starts
-/// anew takes each step for new once more.
+/// Steps of each live worker since its last result. Only in memory: after a restart of the orchestrator each step counts
+/// as new once more.
 #[derive(Debug, Default)]
 pub(super) struct ProgressDetector {
     workers: RwLock<HashMap<WorkerId, Steps>>,
@@ -24,22 +24,22 @@ pub(super) struct ProgressDetector {
 
 #[derive(Debug)]
 struct Steps {
-    made: HashSet<u64>,
+    seen: HashSet<u64>,
     latest: Instant,
 }
 
 impl ProgressDetector {
-    /// Whether there is anything new in what a worker tells.
+    /// Whether any of the events is a result, or a step that is new for the worker.
     pub(super) fn is_progress(&self, worker: WorkerId, events: &[WorkerEvent]) -> bool {
         if events.is_empty() {
             return false;
         }
         let mut workers = self.workers.write().unwrap_or_else(PoisonError::into_inner);
         if !workers.contains_key(&worker) {
-            workers.retain(|_, steps| steps.latest.elapsed() < FORGOTTEN_AFTER);
+            workers.retain(|_, steps| steps.latest.elapsed() < RETENTION);
         }
         let steps = workers.entry(worker).or_insert_with(|| Steps {
-            made: HashSet::new(),
+            seen: HashSet::new(),
             latest: Instant::now(),
         });
         steps.latest = Instant::now();
@@ -47,19 +47,19 @@ impl ProgressDetector {
         for event in events {
             match step(&event.body) {
                 None => {
-                    steps.made.clear();
+                    steps.seen.clear();
                     progress = true;
                 }
-                Some(step) if steps.made.len() < MOST_STEPS => progress |= steps.made.insert(step),
-                Some(step) => progress |= !steps.made.contains(&step),
+                Some(step) if steps.seen.len() < MAX_STEPS => progress |= steps.seen.insert(step),
+                Some(step) => progress |= !steps.seen.contains(&step),
             }
         }
         progress
     }
 }
 
-/// What a step is recognised by; `None` for what is a result and always counts. Which command it is that a tool runs,
-/// and what it writes to a file, is in the digest that `ralph` gives each call.
+/// Hash by which a repeated step is recognised; `None` for a result, which always counts. `ralph` adds a digest of the
+/// command or the file content to each tool call.
 fn step(body: &WorkerEventBody) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     match body {
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    fn told(event: serde_json::Value) -> Vec<WorkerEvent> {
+    fn reported(event: serde_json::Value) -> Vec<WorkerEvent> {
         vec![WorkerEvent {
             occurred_at: chrono::Utc::now(),
             body: WorkerEventBody::Ralph {
@@ -98,34 +98,58 @@ mod tests {
     }
 
     fn read(path: &str) -> Vec<WorkerEvent> {
-        told(json!({ "event": "tool", "type": "read", "path": path }))
+        reported(json!({ "event": "tool", "type": "read", "path": path }))
     }
 
-    fn run(digest: &str) -> Vec<WorkerEvent> {
-        told(json!({ "event": "tool", "type": "bash", "digest": digest }))
+    fn tests_running(elapsed_seconds: u64) -> Vec<WorkerEvent> {
+        let command = "make test".to_owned();
+        vec![WorkerEvent {
+            occurred_at: chrono::Utc::now(),
+            body: WorkerEventBody::TestsRunning {
+                command,
+                elapsed_seconds,
+            },
+        }]
     }
 
     #[test]
-    fn different_commands_are_progress_and_the_same_one_again_is_not() {
-        let (novelty, worker) = (ProgressDetector::default(), WorkerId::new());
+    fn running_tests_are_progress() {
+        let (detector, worker) = (ProgressDetector::default(), WorkerId::new());
+        for minute in 0..24 * 60 {
+            assert!(
+                detector.is_progress(worker, &tests_running(60 * minute)),
+                "minute {minute}"
+            );
+        }
+        // The next step starts at zero.
+        assert!(detector.is_progress(worker, &tests_running(0)));
+    }
+
+    fn run(digest: &str) -> Vec<WorkerEvent> {
+        reported(json!({ "event": "tool", "type": "bash", "digest": digest }))
+    }
+
+    #[test]
+    fn different_commands_are_progress_and_repeated_ones_are_not() {
+        let (detector, worker) = (ProgressDetector::default(), WorkerId::new());
         for hour in 0..24 {
             assert!(
-                novelty.is_progress(worker, &run(&format!("{hour:016x}"))),
+                detector.is_progress(worker, &run(&format!("{hour:016x}"))),
                 "hour {hour}"
             );
         }
         for hour in 0..24 {
             assert!(
-                !novelty.is_progress(worker, &run(&format!("{hour:016x}"))),
+                !detector.is_progress(worker, &run(&format!("{hour:016x}"))),
                 "hour {hour} again"
             );
         }
     }
 
     #[test]
-    fn the_same_step_again_is_no_progress_until_something_comes_of_it() {
-        let (novelty, worker) = (ProgressDetector::default(), WorkerId::new());
-        let commit = told(json!({ "event": "commit", "hash": "1", "message": "x" }));
+    fn a_repeated_step_is_no_progress_until_there_is_a_result() {
+        let (detector, worker) = (ProgressDetector::default(), WorkerId::new());
+        let commit = reported(json!({ "event": "commit", "hash": "1", "message": "x" }));
         let steps = [
             (read("a.rs"), true),
             (read("b.rs"), true),
@@ -137,10 +161,10 @@ mod tests {
             (read("a.rs"), false),
         ];
         for (position, (events, progress)) in steps.into_iter().enumerate() {
-            assert_eq!(novelty.is_progress(worker, &events), progress, "step {position}");
+            assert_eq!(detector.is_progress(worker, &events), progress, "step {position}");
         }
         assert!(
-            novelty.is_progress(WorkerId::new(), &read("a.rs")),
+            detector.is_progress(WorkerId::new(), &read("a.rs")),
             "another worker's"
         );
     }

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use whim_core::WorkItemStatus;
 use whim_core::protocol::worker::{Assignment, Register, Registered};
 
-use super::{Attempt, Caller, whole_seconds};
+use super::attempt::{Attempt, Caller, whole_seconds};
 use crate::app::App;
 use crate::db::{in_transaction, work_items, workers};
 use crate::error::Error;
@@ -14,11 +14,11 @@ use crate::metrics;
 
 const MAX_NONCE_BYTES: usize = 64;
 
-/// A process begins to work as a worker and gets to know all that it has to. The same process again gets the same
-/// answer; another one is refused, so that two processes never are one worker (`FAULTS.md`, row 21).
+/// Registers a process as the worker and returns its assignment. The same process again gets the same response; another
+/// one is refused, so that two processes never act as one worker (`FAULTS.md`, row 21).
 ///
 /// # Errors
-/// Another process registered, the item was taken away, the nonce is wrong, or Postgres is away.
+/// Another process registered, the item was taken away, the nonce is invalid, or Postgres is unavailable.
 pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<Registered, Error> {
     let Register { worker_id, nonce } = request;
     let printable = nonce.bytes().all(|byte| byte.is_ascii_graphic());
@@ -29,15 +29,15 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
         ));
     }
     let lease = app.config.lifecycle.stale_threshold;
-    let (work_item, new) = in_transaction(&app.work_database, async |db| {
+    let (work_item, is_new) = in_transaction(&app.work_database, async |db| {
         let attempt = Attempt::lock(db, worker_id)
             .await?
             .ok_or(Error::NoSuchWorker(worker_id))?;
-        let new = begin(db, &attempt, &nonce, lease).await?;
-        Ok::<_, Error>((assignment(db, &attempt).await?, new))
+        let is_new = start(db, &attempt, &nonce, lease).await?;
+        Ok::<_, Error>((assignment(db, &attempt).await?, is_new))
     })
     .await?;
-    if new {
+    if is_new {
         metrics::transition(WorkItemStatus::InProgress);
         let (work_item_id, attempt) = (work_item.id, work_item.attempt);
         tracing::info!(%worker_id, %work_item_id, attempt, "registered");
@@ -50,8 +50,8 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
     })
 }
 
-/// Makes the worker a running one, unless this process did so before; answers whether it did now.
-async fn begin(
+/// Starts the attempt; `false` when this process had started it before.
+async fn start(
     db: &mut PgConnection,
     attempt: &Attempt,
     nonce: &str,
@@ -62,12 +62,12 @@ async fn begin(
         return Err(attempt.lease_lost());
     }
     match &worker.nonce {
-        Some(known) if known == nonce => Ok(false),
+        Some(registered) if registered == nonce => Ok(false),
         Some(_another) => Err(Error::AlreadyRegistered(worker.id)),
         None => {
-            let begun = workers::register(db, worker.id, worker.lease_epoch, nonce, lease).await?
+            let started = workers::register(db, worker.id, worker.lease_epoch, nonce, lease).await?
                 && work_items::mark_in_progress(db, item.id, worker.lease_epoch).await?;
-            if begun {
+            if started {
                 Ok(true)
             } else {
                 Err(attempt.lease_lost())
@@ -76,7 +76,6 @@ async fn begin(
     }
 }
 
-/// The item, as its worker needs it.
 async fn assignment(db: &mut PgConnection, attempt: &Attempt) -> Result<Assignment, Error> {
     let Attempt { item, worker } = attempt;
     let number = workers::attempt_number(&mut *db, item.id, worker.lease_epoch).await?;

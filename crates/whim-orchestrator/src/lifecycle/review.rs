@@ -6,7 +6,7 @@ use whim_core::protocol::reviews::{
     Review,
 };
 
-use super::{Attempt, Caller};
+use super::attempt::{Attempt, Caller};
 use crate::app::App;
 use crate::db::{in_transaction, reviews, storable};
 use crate::error::Error;
@@ -14,37 +14,36 @@ use crate::metrics;
 
 const MAX_MODEL_BYTES: usize = 200;
 
-/// What became of a report.
+/// Result of a reported review.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Reported {
-    /// The review is new.
+pub enum ReviewReport {
     New(Review),
-    /// The worker reported one of this round before; nothing changed.
-    Before(Review),
+    /// The worker had reported this round before; nothing changed.
+    Existing(Review),
 }
 
-/// Keeps a review of what a running worker's agent wrote, once for each round, with the worker's own item and
-/// repository (`ATTACKS.md`, row 24).
+/// Stores a review of a running worker's changes, one for each round. Item and repository are the worker's own
+/// (`ATTACKS.md`, row 24).
 ///
 /// # Errors
-/// The item was taken away, a field is wrong, or Postgres is away.
-pub async fn review(app: &App, caller: &Caller, request: ReportReview) -> Result<Reported, Error> {
+/// The item was taken away, a field is invalid, or Postgres is unavailable.
+pub async fn review(app: &App, caller: &Caller, request: ReportReview) -> Result<ReviewReport, Error> {
     let round = check(&request)?;
     let reported = in_transaction(&app.work_database, async |db| {
         let attempt = Attempt::lock(db, caller.id)
             .await?
             .ok_or(Error::NoSuchWorker(caller.id))?;
         attempt.require_running("report a review before it registered")?;
-        if let Some(before) = reviews::of_worker(&mut *db, caller.id, round).await? {
-            return Ok(Reported::Before(before));
+        if let Some(existing) = reviews::of_worker(&mut *db, caller.id, round).await? {
+            return Ok(ReviewReport::Existing(existing));
         }
         let review = new(caller, &attempt, request);
         reviews::insert(db, &review).await?;
-        let kept = reviews::find(db, review.id).await?;
-        Ok::<_, Error>(Reported::New(kept.unwrap_or(review)))
+        let stored = reviews::find(db, review.id).await?;
+        Ok::<_, Error>(ReviewReport::New(stored.unwrap_or(review)))
     })
     .await?;
-    if let Reported::New(review) = &reported {
+    if let ReviewReport::New(review) = &reported {
         metrics::reviewed(review.verdict);
         let (work_item_id, verdict) = (review.work_item_id, review.verdict.as_str());
         tracing::info!(worker_id = %caller.id, %work_item_id, verdict, "reviewed");
@@ -52,7 +51,7 @@ pub async fn review(app: &App, caller: &Caller, request: ReportReview) -> Result
     Ok(reported)
 }
 
-/// Checks what the types do not; answers with the round as the database has it.
+/// Validates what the types do not; returns the round as the database stores it.
 fn check(request: &ReportReview) -> Result<i32, Error> {
     let ReportReview {
         round,
@@ -73,9 +72,9 @@ fn check(request: &ReportReview) -> Result<i32, Error> {
         return Err(Error::invalid("findings", problem));
     }
     for (index, finding) in findings.iter().enumerate() {
-        let message = format!("the message of number {}", index + 1);
+        let message = format!("the message of finding {}", index + 1);
         check_length("findings", &message, &finding.message, MAX_FINDING_BYTES)?;
-        let suggestion = format!("the suggestion of number {}", index + 1);
+        let suggestion = format!("the suggestion of finding {}", index + 1);
         let text = finding.suggestion.as_deref().unwrap_or_default();
         check_length("findings", &suggestion, text, MAX_FINDING_BYTES)?;
     }
@@ -98,7 +97,7 @@ fn check_length(field: &'static str, what: &str, text: &str, max_bytes: usize) -
     Ok(())
 }
 
-/// A model wrote the texts, so anything may be in them.
+/// A model wrote the texts, so they may contain anything.
 fn new(caller: &Caller, attempt: &Attempt, request: ReportReview) -> Review {
     let text = |text: String| storable(&text).into_owned();
     let findings: Vec<Finding> = request
@@ -125,7 +124,7 @@ fn new(caller: &Caller, attempt: &Attempt, request: ReportReview) -> Review {
         model: text(request.model),
         tokens: request.tokens,
         cost_usd: request.cost_usd,
-        // The database's is what is kept and shown.
+        // Replaced by the database's time.
         created_at: chrono::Utc::now(),
     }
 }

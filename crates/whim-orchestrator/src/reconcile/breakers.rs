@@ -1,4 +1,4 @@
-//! Breakers whose subject works again.
+//! Circuit breakers that can close.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -8,14 +8,13 @@ use crate::app::App;
 use crate::db::in_transaction;
 use crate::dispatch::breakers::close_what_works;
 
-/// Closes the breakers whose end has come or whose subject is seen to work, which wakes the dispatchers.
+/// Closes breakers that have expired or whose subject was observed to work. Closing one notifies the dispatchers.
 #[derive(Debug)]
 pub struct Breakers(pub App);
 
 /// What was done.
 #[derive(Debug, Serialize)]
 pub struct BreakersReport {
-    /// Breakers that were closed.
     pub closed: usize,
 }
 
@@ -27,7 +26,7 @@ impl Reconciler for Breakers {
         let Self(app) = self;
         let closed = in_transaction(&app.work_database, async |db| close_what_works(db).await)
             .await
-            .context("closing the breakers of what works again")?;
+            .context("closing breakers")?;
         Ok(BreakersReport { closed })
     }
 }

@@ -1,4 +1,4 @@
-//! The copy of the day's budget.
+//! The copy of the daily budget in Redis.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -8,16 +8,16 @@ use crate::app::App;
 use crate::db::budget;
 use crate::limits::BudgetCopy;
 
-/// Counts the day's iterations in Postgres and writes the copy in Redis, which may have been emptied.
+/// Counts the day's iterations in Postgres and writes the copy in Redis, which may have been lost.
 #[derive(Debug)]
 pub struct Budget(pub App);
 
 /// What was counted.
 #[derive(Debug, Serialize)]
 pub struct BudgetReport {
-    /// How many iterations were used today.
+    /// Iterations that were used today.
     pub used: u32,
-    /// How many are reserved for live workers.
+    /// Iterations that are reserved for live workers.
     pub reserved: u32,
 }
 

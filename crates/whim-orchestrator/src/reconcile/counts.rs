@@ -1,4 +1,4 @@
-//! The rows that make up the counts of items.
+//! Compaction of the item counts.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -7,17 +7,17 @@ use whim_service::reconcile::Reconciler;
 use crate::app::App;
 use crate::db::work_items;
 
-/// How many rows are added up at once; the next run goes on.
-const AT_ONCE: i64 = 50_000;
+/// Rows per run; a full batch wakes the next run.
+const BATCH_SIZE: i64 = 50_000;
 
-/// Adds up the rows that every change of items leaves, so that few are left to be summed when somebody asks.
+/// Compacts the rows that every change of an item inserts, so that a query sums few of them.
 #[derive(Debug)]
 pub struct Counts(pub App);
 
 /// What was done.
 #[derive(Debug, Serialize)]
 pub struct CountsReport {
-    /// Rows that were added up.
+    /// Rows that were compacted.
     pub rows: u64,
 }
 
@@ -27,10 +27,10 @@ impl Reconciler for Counts {
 
     async fn reconcile(&self) -> anyhow::Result<CountsReport> {
         let Self(app) = self;
-        let rows = work_items::compact_counts(&app.work_database, AT_ONCE)
+        let rows = work_items::compact_counts(&app.work_database, BATCH_SIZE)
             .await
-            .context("adding up the counts of items")?;
-        if rows == AT_ONCE.unsigned_abs() {
+            .context("compacting the item counts")?;
+        if rows == BATCH_SIZE.unsigned_abs() {
             app.wakers.counts.activate();
         }
         Ok(CountsReport { rows })

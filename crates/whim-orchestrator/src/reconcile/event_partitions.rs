@@ -1,4 +1,4 @@
-//! The days of the history of events.
+//! Daily partitions of the events.
 
 use anyhow::Context as _;
 use chrono::{Days, NaiveDate};
@@ -8,20 +8,19 @@ use whim_service::reconcile::Reconciler;
 use crate::app::App;
 use crate::db::events::partitions::{self, Calendar};
 
-/// How many days ahead of today have their partitions.
+/// Days ahead of today that have partitions.
 const DAYS_AHEAD: u64 = 2;
 
-/// Makes the partitions of days to come, and of days whose events landed in the default partition, and drops those of
-/// days that are older than `EVENT_RETENTION_DAYS`. Several orchestrators may do so at once.
+/// Creates the partitions of coming days and of days whose events are in the default partition, and drops those older
+/// than `EVENT_RETENTION_DAYS`. Several orchestrators may do so at once.
 #[derive(Debug)]
 pub struct EventPartitions(pub App);
 
 /// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct EventPartitionsReport {
-    /// Days whose partitions were made.
-    pub made: Vec<NaiveDate>,
-    /// Days that were dropped.
+    /// Days whose partitions were created.
+    pub created: Vec<NaiveDate>,
     pub dropped: Vec<NaiveDate>,
 }
 
@@ -34,15 +33,15 @@ impl Reconciler for EventPartitions {
         let database = &app.work_database;
         let calendar = partitions::calendar(database)
             .await
-            .context("looking which days of events there are")?;
+            .context("reading the days of the events")?;
         let mut report = EventPartitionsReport::default();
-        for day in to_make(&calendar) {
-            let made = partitions::make(database, day).await;
-            if made.with_context(|| format!("making the partition of {day}"))? {
-                report.made.push(day);
+        for day in to_create(&calendar) {
+            let created = partitions::make(database, day).await;
+            if created.with_context(|| format!("creating the partition of {day}"))? {
+                report.created.push(day);
             }
         }
-        // What was stranded has partitions by now, however old it is.
+        // Days from the default partition have partitions by now, however old they are.
         let kept = calendar.kept.iter().chain(&calendar.stranded);
         for day in to_drop(kept, calendar.today, app.config.lifecycle.event_retention_days) {
             let dropped = partitions::drop_day(database, day).await;
@@ -54,8 +53,8 @@ impl Reconciler for EventPartitions {
     }
 }
 
-/// Today comes first: it is where events land now.
-fn to_make(calendar: &Calendar) -> Vec<NaiveDate> {
+/// Today comes first: new events belong there.
+fn to_create(calendar: &Calendar) -> Vec<NaiveDate> {
     let ahead = (0..=DAYS_AHEAD).map(|days| calendar.today + Days::new(days));
     let mut days: Vec<NaiveDate> = Vec::new();
     for day in ahead.chain(calendar.stranded.iter().copied()) {
@@ -84,14 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn today_and_the_coming_days_get_partitions_and_what_is_older_than_the_retention_goes() {
+    fn today_and_the_coming_days_get_partitions_and_days_beyond_the_retention_are_dropped() {
         let calendar = Calendar {
             today: day("2026-03-01"),
             kept: vec![day("2026-02-14"), day("2026-02-15"), day("2026-03-01")],
             stranded: vec![day("2026-02-28"), day("2026-03-02")],
         };
         assert_eq!(
-            to_make(&calendar),
+            to_create(&calendar),
             [day("2026-03-02"), day("2026-03-03"), day("2026-02-28")]
         );
         assert_eq!(

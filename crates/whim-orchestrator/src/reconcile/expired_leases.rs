@@ -1,23 +1,38 @@
-//! Live workers that are too late: with their registration, their heartbeats, or with getting anything done.
+//! Live workers that missed a deadline: registration, lease or progress.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
 use whim_core::{FailureCause, WorkerId};
+use whim_runtime::AttemptState;
+use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
 
+use super::suspend::SuspendDetector;
 use crate::app::App;
 use crate::db::workers::{self, Expired, Overdue};
 use crate::lifecycle::{AttemptEnd, EndedBy, Transition, end_attempt};
 
-/// Ends workers whose lease ended, that never registered, or that make no progress. Whichever orchestrator comes first
-/// does it; the one that owns the runtime stops what is left of them.
+/// How long the runtime may take to list its workers.
+const LIST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Ends workers that missed a deadline. Any orchestrator may do so; the one that started the worker stops it.
+///
+/// What the machine did is not held against them: after it was suspended, the workers of this instance get a full lease
+/// first, and those of which the runtime observed the end are left to [`super::Reap`], which knows how they ended.
 #[derive(Debug)]
-pub struct ExpiredLeases(pub App);
+pub struct ExpiredLeases {
+    app: App,
+    suspend: SuspendDetector,
+}
 
 /// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct ExpiredLeasesReport {
-    /// Workers that were ended.
+    /// Leases that were renewed because the machine had been suspended.
+    pub renewed: u64,
     pub ended: Vec<WorkerId>,
 }
 
@@ -26,13 +41,20 @@ impl Reconciler for ExpiredLeases {
     type Error = anyhow::Error;
 
     async fn reconcile(&self) -> anyhow::Result<ExpiredLeasesReport> {
-        let Self(app) = self;
-        let deadline = app.config.lifecycle.progress_deadline;
-        let expired = workers::expired(&app.work_database, deadline)
+        let app = &self.app;
+        let mut report = ExpiredLeasesReport {
+            renewed: self.renew_after_suspension().await?,
+            ended: Vec::new(),
+        };
+        let expired = workers::expired(&app.work_database, app.config.lifecycle.progress_deadline)
             .await
-            .context("listing the workers that are too late")?;
-        let mut report = ExpiredLeasesReport::default();
-        for Expired { id, overdue } in expired {
+            .context("listing the workers that missed a deadline")?;
+        let states = self.states_of_own(&expired).await;
+        for Expired { id, overdue, .. } in expired {
+            if let Some(AttemptState::Ended(_)) = states.get(&id) {
+                app.wakers.reap.activate();
+                continue;
+            }
             let (cause, reason) = self.judge(overdue);
             let end = AttemptEnd {
                 cause,
@@ -50,8 +72,54 @@ impl Reconciler for ExpiredLeases {
 }
 
 impl ExpiredLeases {
+    pub fn new(app: &App, suspend: SuspendDetector) -> Self {
+        Self {
+            app: app.clone(),
+            suspend,
+        }
+    }
+
+    /// Workers of this instance were suspended together with it, and could not send heartbeats.
+    async fn renew_after_suspension(&self) -> anyhow::Result<u64> {
+        let Some(suspended) = self.suspend.suspended_for() else {
+            return Ok(0);
+        };
+        let (app, lease) = (&self.app, self.app.config.lifecycle.stale_threshold);
+        let renewed = workers::renew_leases(&app.work_database, app.runtime.instance(), lease)
+            .await
+            .context("renewing leases after the machine was suspended")?;
+        tracing::warn!(
+            suspended_seconds = suspended.as_secs(),
+            leases = renewed,
+            "the machine was suspended; the leases of its workers are renewed"
+        );
+        Ok(renewed)
+    }
+
+    /// What the runtime knows of the expired workers that this instance started; nothing while it is unavailable.
+    async fn states_of_own(&self, expired: &[Expired]) -> BTreeMap<WorkerId, AttemptState> {
+        let runtime = &self.app.runtime;
+        if !expired.iter().any(|worker| worker.instance == runtime.instance()) {
+            return BTreeMap::new();
+        }
+        match tokio::time::timeout(LIST_TIMEOUT, runtime.list()).await {
+            Ok(Ok(attempts)) => attempts
+                .into_iter()
+                .map(|attempt| (attempt.worker_id, attempt.state))
+                .collect(),
+            Ok(Err(error)) => {
+                tracing::debug!(error = %chain(&error), "the runtime cannot list its workers");
+                BTreeMap::new()
+            }
+            Err(_elapsed) => {
+                tracing::debug!("the runtime did not list its workers in time");
+                BTreeMap::new()
+            }
+        }
+    }
+
     fn judge(&self, overdue: Overdue) -> (FailureCause, String) {
-        let config = &self.0.config.lifecycle;
+        let config = &self.app.config.lifecycle;
         match overdue {
             Overdue::Registration => (
                 FailureCause::Lost,
@@ -63,14 +131,14 @@ impl ExpiredLeases {
             Overdue::Lease => (
                 FailureCause::Lost,
                 format!(
-                    "The worker gave no sign of life for {} s.",
+                    "The worker sent no heartbeat for {} s.",
                     config.stale_threshold.as_secs_f64()
                 ),
             ),
             Overdue::Progress => (
                 FailureCause::Stuck,
                 format!(
-                    "The worker lives, but nothing happened for {} s.",
+                    "The worker is alive, but made no progress for {} s.",
                     config.progress_deadline.as_secs_f64()
                 ),
             ),

@@ -1,4 +1,4 @@
-//! What the runtime has that no row asks for, and what is old.
+//! Garbage collection in the runtime: orphaned workers and old attempts.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::db::workers;
 use whim_runtime::AttemptState;
 
-/// Terminate what runs for no live worker (its row is gone, or it ended and was taken for stopped), and removes what is
-/// left of attempts that ended long ago. Only what this instance started.
+/// Stops processes and containers that belong to no live worker (its row was deleted, or it ended and counts as
+/// stopped), and removes the remains of old attempts. Only of what this instance started.
 #[derive(Debug)]
 pub struct Garbage {
     app: App,
@@ -33,13 +33,13 @@ impl Garbage {
 /// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct GarbageReport {
-    /// Attempts that the runtime knows.
+    /// Attempts that the runtime lists.
     pub known: usize,
-    /// Workers that ran for no row.
+    /// Orphans that were stopped.
     pub stopped: Vec<WorkerId>,
-    /// Workers that could not be stopped, and why.
+    /// Orphans that could not be stopped, with the error.
     pub failed: Vec<(WorkerId, String)>,
-    /// Attempts of which nothing is left.
+    /// Attempts whose remains were removed.
     pub removed: u64,
 }
 
@@ -49,7 +49,7 @@ impl Reconciler for Garbage {
 
     async fn reconcile(&self) -> anyhow::Result<GarbageReport> {
         let Self { app, stop } = self;
-        // In this order: a worker has its row before it is started, so one that runs without a live row has ended.
+        // In this order: a worker's row exists before it is started, so one without a live row has ended.
         let attempts = app.runtime.list().await?;
         let live: BTreeSet<WorkerId> = workers::live(&app.work_database)
             .await
@@ -59,8 +59,8 @@ impl Reconciler for Garbage {
             .collect();
         let awaiting = workers::awaiting_stop(&app.work_database, app.runtime.instance())
             .await
-            .context("listing the workers that are to be stopped")?;
-        // Those have a reconciler of their own, which knows how long they may still run.
+            .context("listing the workers to stop")?;
+        // Workers to stop have a reconciler of their own, which knows how long they may still run.
         let expected: BTreeSet<WorkerId> = awaiting.into_iter().map(|worker| worker.id).chain(live).collect();
 
         let mut report = GarbageReport {
@@ -68,9 +68,9 @@ impl Reconciler for Garbage {
             ..GarbageReport::default()
         };
         for attempt in attempts {
-            let stray = attempt.state == AttemptState::Running && !expected.contains(&attempt.worker_id);
-            if stray {
-                tracing::warn!(worker_id = %attempt.worker_id, "a worker runs that no row knows as live");
+            let is_orphan = attempt.state == AttemptState::Running && !expected.contains(&attempt.worker_id);
+            if is_orphan {
+                tracing::warn!(worker_id = %attempt.worker_id, "stopping a worker that is not live in the database");
                 match stop
                     .run_until_cancelled(app.runtime.stop(attempt.worker_id))
                     .await

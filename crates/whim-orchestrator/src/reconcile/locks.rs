@@ -1,4 +1,4 @@
-//! Locks of workers that ended, and locks that Redis lost.
+//! File locks of ended workers, and locks that Redis lost.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::db::{locks, workers};
 use crate::lifecycle;
 
-/// Releases what workers hold that ended while Redis was away, or that were granted locks while they ended. Puts those
-/// of live workers back into a Redis that was emptied or restarted: nothing is granted before, but people look at it.
+/// Releases locks of workers that ended while Redis was unavailable, or that were granted locks while they ended, and
+/// restores the locks of live workers in a Redis that was emptied or restarted.
 #[derive(Debug)]
 pub struct Locks(pub App);
 
@@ -21,12 +21,11 @@ pub struct Locks(pub App);
 pub struct LocksReport {
     /// Workers that hold locks.
     pub holders: usize,
-    /// Locks that were released.
     pub released: u64,
-    /// Locks that Redis had lost.
-    pub rebuilt: u64,
-    /// Copies of locks that mean nothing any more.
-    pub swept: u64,
+    /// Locks that were restored in Redis.
+    pub restored: u64,
+    /// Rows of ended workers that were deleted.
+    pub deleted: u64,
 }
 
 impl Reconciler for Locks {
@@ -35,21 +34,21 @@ impl Reconciler for Locks {
 
     async fn reconcile(&self) -> anyhow::Result<LocksReport> {
         let Self(app) = self;
-        let swept = locks::remove_of_ended(&app.work_database)
+        let deleted = locks::remove_of_ended(&app.work_database)
             .await
-            .context("sweeping the copies of locks")?;
-        let mut rebuilt = 0;
-        if !app.locks.are_known().await? {
-            rebuilt = lifecycle::rebuild_locks(app)
+            .context("deleting the lock rows of ended workers")?;
+        let mut restored = 0;
+        if !app.locks.are_complete().await? {
+            restored = lifecycle::restore_locks(app)
                 .await
-                .context("rebuilding the locks")?;
+                .context("restoring the locks")?;
         }
-        // In this order: who holds a lock was live when it was granted, so a holder that is not live by now has ended.
+        // In this order: a holder was live when its lock was granted, so one that is not live now has ended.
         let holders = app.locks.holders().await?;
         if holders.is_empty() {
             return Ok(LocksReport {
-                rebuilt,
-                swept,
+                restored,
+                deleted,
                 ..LocksReport::default()
             });
         }
@@ -62,8 +61,8 @@ impl Reconciler for Locks {
         let mut report = LocksReport {
             holders: holders.len(),
             released: 0,
-            rebuilt,
-            swept,
+            restored,
+            deleted,
         };
         for worker in holders.into_iter().filter(|holder| !live.contains(holder)) {
             report.released += app.locks.release_all(worker).await?;

@@ -1,4 +1,4 @@
-//! LongTransactions that have been open for too long.
+//! Long transactions in Postgres.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -7,15 +7,15 @@ use whim_service::reconcile::Reconciler;
 use crate::app::App;
 use crate::db::activity::{self, LongTransaction};
 
-/// Warns of a transaction that keeps Postgres from cleaning up. Ends none: it may be a backup, and Whim's own end by
-/// themselves.
+/// Warns of a transaction that keeps Postgres from vacuuming. Terminates none: it may be a backup, and Whim's own
+/// transactions have timeouts.
 #[derive(Debug)]
 pub struct LongTransactions(pub App);
 
-/// What was seen.
+/// What was found.
 #[derive(Debug, Serialize)]
 pub struct LongTransactionsReport {
-    /// The oldest of those that are too old.
+    /// The oldest transaction above the limit.
     pub oldest: Option<LongTransaction>,
 }
 
@@ -27,7 +27,7 @@ impl Reconciler for LongTransactions {
         let Self(app) = self;
         let oldest = activity::long_transaction(&app.work_database, app.config.database.long_transaction)
             .await
-            .context("looking for old transactions")?;
+            .context("querying long transactions")?;
         if let Some(transaction) = &oldest {
             tracing::warn!("{transaction}");
         }

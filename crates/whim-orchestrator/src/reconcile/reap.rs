@@ -1,4 +1,4 @@
-//! Live workers of which the runtime has nothing left.
+//! Live workers whose process or container has exited.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ use crate::db::workers;
 use crate::lifecycle::{AttemptEnd, EndedBy, Transition, end_attempt};
 use whim_runtime::{Attempt, AttemptState};
 
-/// Ends the live workers of this instance whose process or container has ended, or does not exist: the runtime's word
-/// is what makes a dead worker known within a second. A worker that had ended in the rows before is none of these,
-/// however its process ended (`FAULTS.md`, row 12).
+/// Ends the live workers of this instance whose process or container has exited or does not exist: the runtime reports a
+/// dead worker within a second. For a worker that had ended in the database before, the way its process exits does not
+/// matter (`FAULTS.md`, row 12).
 #[derive(Debug)]
 pub struct Reap(pub App);
 
@@ -23,7 +23,6 @@ pub struct Reap(pub App);
 pub struct ReapReport {
     /// Live workers of this instance.
     pub live: usize,
-    /// Those that were ended.
     pub ended: Vec<WorkerId>,
 }
 
@@ -33,8 +32,7 @@ impl Reconciler for Reap {
 
     async fn reconcile(&self) -> anyhow::Result<ReapReport> {
         let Self(app) = self;
-        // In this order: a worker that is in the rows by now and not being started any more was started, so the runtime
-        // knows it.
+        // In this order: a live worker that is not in flight was started, so the runtime knows it.
         let mut mine = workers::live(&app.work_database)
             .await
             .context("listing the live workers")?;
@@ -63,11 +61,11 @@ impl Reconciler for Reap {
                 Some(AttemptState::Running) => continue,
                 Some(AttemptState::Ended(exit)) => (
                     exit.cause(),
-                    format!("The worker ended without a report: {exit}."),
+                    format!("The worker ended without a final report: {exit}."),
                 ),
                 None => (
                     FailureCause::Lost,
-                    "The worker is not there any more, or was never started.".to_owned(),
+                    "The worker's process or container does not exist.".to_owned(),
                 ),
             };
             let end = AttemptEnd {
@@ -78,7 +76,7 @@ impl Reconciler for Reap {
             };
             match end_attempt(app, worker.id, &end).await? {
                 Transition::Done(_) => {
-                    // Some wait for nothing.
+                    // Its item may be due at once.
                     app.wakers.retries.activate();
                     report.ended.push(worker.id);
                 }

@@ -1,4 +1,4 @@
-//! Items whose wait is over.
+//! Items whose backoff is over.
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -7,18 +7,18 @@ use whim_service::reconcile::Reconciler;
 use crate::app::App;
 use crate::db::work_items;
 
-/// How many waits are ended at once; the next run goes on.
-const AT_ONCE: i64 = 1000;
+/// Items per run; a full batch wakes the next run.
+const BATCH_SIZE: i64 = 1000;
 
-/// Ends the waits that are over: queued items become claimable, which notifies the dispatcher, and generating ones may
-/// have their specs tried again.
+/// Releases due items: queued ones become claimable, which notifies the dispatchers, and the specs of generating ones can
+/// be tried again.
 #[derive(Debug)]
 pub struct Retries(pub App);
 
 /// What was done.
 #[derive(Debug, Serialize)]
 pub struct RetriesReport {
-    /// Waits that were ended.
+    /// Items that were released.
     pub due: u64,
 }
 
@@ -28,13 +28,13 @@ impl Reconciler for Retries {
 
     async fn reconcile(&self) -> anyhow::Result<RetriesReport> {
         let Self(app) = self;
-        let due = work_items::release_due_retries(&app.work_database, AT_ONCE)
+        let due = work_items::release_due_retries(&app.work_database, BATCH_SIZE)
             .await
-            .context("ending the waits that are over")?;
+            .context("releasing due retries")?;
         if due > 0 {
             app.events.notify_changed();
         }
-        if due == AT_ONCE.unsigned_abs() {
+        if due == BATCH_SIZE.unsigned_abs() {
             app.wakers.retries.activate();
         }
         Ok(RetriesReport { due })

@@ -1,4 +1,4 @@
-//! Workers that ended in the rows, while something of them may still run.
+//! Workers that ended in the database, while their process or container may still run.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::app::App;
 use crate::db::workers::{self, AwaitingStop};
 use whim_runtime::AttemptState;
 
-/// How many are stopped at once: each may take its whole grace.
-const AT_ONCE: usize = 16;
+/// Workers that are stopped concurrently: each may take its whole grace period.
+const CONCURRENCY: usize = 16;
 
-/// Terminate the workers of this instance that were killed, cancelled or lost, and those that reported their end and do not
-/// exit. The rows came first, so that how a process ends after it was stopped changes nothing any more.
+/// Stops the workers of this instance that were killed, cancelled or lost, and those that sent a final report and do not
+/// exit. They have ended in the database before, so the way their processes exit changes nothing.
 #[derive(Debug)]
 pub struct Terminate {
     app: App,
@@ -29,11 +29,11 @@ pub struct Terminate {
 /// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct TerminateReport {
-    /// Workers of which nothing runs any more.
+    /// Workers of which nothing runs.
     pub stopped: Vec<WorkerId>,
-    /// Workers that have time left to exit by themselves, or are being started just now.
+    /// Workers that still have time to exit by themselves, or are being started.
     pub waiting: usize,
-    /// Workers that could not be stopped, and why.
+    /// Workers that could not be stopped, with the error.
     pub failed: Vec<(WorkerId, String)>,
 }
 
@@ -51,7 +51,7 @@ impl Reconciler for Terminate {
         let app = &self.app;
         let awaiting = workers::awaiting_stop(&app.work_database, app.runtime.instance())
             .await
-            .context("listing the workers that are to be stopped")?;
+            .context("listing the workers to stop")?;
         if awaiting.is_empty() {
             return Ok(TerminateReport::default());
         }
@@ -67,7 +67,7 @@ impl Reconciler for Terminate {
 
         let outcomes: Vec<Outcome> = stream::iter(awaiting)
             .map(|worker| self.stop(worker, &in_flight_starts, &running))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENCY)
             .collect()
             .await;
         let mut report = TerminateReport::default();
@@ -76,7 +76,7 @@ impl Reconciler for Terminate {
                 Outcome::Stopped(worker) => report.stopped.push(worker),
                 Outcome::Waiting => report.waiting += 1,
                 Outcome::Failed(worker, why) => {
-                    tracing::error!(worker_id = %worker, error = why, "a worker that is to be stopped may run still");
+                    tracing::error!(worker_id = %worker, error = why, "a worker could not be stopped and may still run");
                     report.failed.push((worker, why));
                 }
             }
@@ -93,8 +93,8 @@ impl Terminate {
         }
     }
 
-    /// A worker that reported its own end is about to exit, and gets this long for it.
-    fn time_to_exit(&self) -> Duration {
+    /// How long a worker may take to exit after its final report.
+    fn exit_timeout(&self) -> Duration {
         self.app.config.runtime.stop_grace * 3
     }
 
@@ -109,10 +109,10 @@ impl Terminate {
             return Outcome::Waiting;
         }
         if running.contains(&worker.id) {
-            if !worker.stop_requested && worker.ended_ago < self.time_to_exit() {
+            if !worker.stop_requested && worker.ended_ago < self.exit_timeout() {
                 return Outcome::Waiting;
             }
-            // Stopping has begun once it was asked for; whether it is done can be seen later as well.
+            // The stop goes on without this future; a later run sees its result.
             match self.stop.run_until_cancelled(app.runtime.stop(worker.id)).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => return Outcome::Failed(worker.id, chain(&error).to_string()),

@@ -1,7 +1,7 @@
--- Takes the pause between two starts.
--- KEYS: the cooldown, the mark that says that this Redis knows the limits. ARGV: the holder, the length in milliseconds.
--- Returns 0 when it was taken, -1 when Redis was emptied and the limits have to be rebuilt first, else how long the
--- running cooldown still lasts, in milliseconds.
+-- Starts the cooldown between two worker starts.
+-- KEYS: the cooldown, the marker of the limits. ARGV: the holder, the length in milliseconds.
+-- Returns 0 when it was started, -1 when Redis was emptied and the limits have to be restored first, else the remaining
+-- time of the running cooldown in milliseconds.
 if redis.call('EXISTS', KEYS[2]) == 0 then
   return -1
 end

@@ -1,8 +1,8 @@
 -- Locks a set of files for a worker: all of them or none, or those that are free.
--- KEYS: the mark, the worker's index, then one key a file. ARGV: the worker, the time to live in milliseconds, `all` or
--- `free`.
--- Returns pairs (position of the file, holder) of those that others hold; nil when this Redis does not know the locks,
--- because it was emptied or restarted, and they have to be rebuilt first.
+-- KEYS: the marker, the worker's index, then one key per file. ARGV: the worker, the time to live in milliseconds, `all`
+-- or `free`.
+-- Returns pairs (position of the file, holder) of the files that other workers hold; nil when this server was emptied or
+-- restarted, and the locks have to be restored first.
 if redis.call('GET', KEYS[1]) ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
   return nil
 end
@@ -24,6 +24,6 @@ end
 if #free > 0 then
   redis.call('SADD', KEYS[2], unpack(free))
 end
--- What the worker already held lives on as long as what it just got: its index must outlive every lock in it.
+-- The index must outlive every lock in it.
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return held

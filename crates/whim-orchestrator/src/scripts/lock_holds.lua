@@ -1,5 +1,5 @@
--- KEYS: one key a file. ARGV: the worker.
--- Returns how many of the files the worker holds.
+-- KEYS: one key per file. ARGV: the worker.
+-- Returns the number of files that the worker holds.
 if #KEYS == 0 then
   return 0
 end

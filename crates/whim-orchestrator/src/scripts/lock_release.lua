@@ -1,6 +1,6 @@
 -- Releases those of the given files that the worker holds.
--- KEYS: the worker's index, then one key a file. ARGV: the worker.
--- Returns how many were released.
+-- KEYS: the worker's index, then one key per file. ARGV: the worker.
+-- Returns the number of released locks.
 if #KEYS < 2 then
   return 0
 end

@@ -1,7 +1,7 @@
--- Releases everything that a worker holds. The locks' keys come from its index, which no cluster could route: Whim
--- uses a single Redis.
+-- Releases everything that a worker holds. The keys of the locks come from its index, which Redis Cluster does not
+-- allow: Whim uses a single server.
 -- KEYS: the worker's index. ARGV: the worker.
--- Returns how many were released.
+-- Returns the number of released locks.
 local released = 0
 for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do
   if redis.call('GET', key) == ARGV[1] then

@@ -1,9 +1,8 @@
--- Gives everything that a worker holds its full time to live again. It is called with every heartbeat, and does nothing
--- before half of the time is over.
+-- Resets the time to live of everything that a worker holds. Does nothing before half of the time is over.
 -- KEYS: the worker's index. ARGV: the worker, the time to live in milliseconds.
--- Returns how many locks were renewed.
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 or left > tonumber(ARGV[2]) / 2 then
+-- Returns the number of renewed locks.
+local remaining = redis.call('PTTL', KEYS[1])
+if remaining < 0 or remaining > tonumber(ARGV[2]) / 2 then
   return 0
 end
 local renewed = 0

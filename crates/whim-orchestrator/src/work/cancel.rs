@@ -3,26 +3,26 @@
 use whim_core::protocol::work::{CancelWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
+use super::item;
 use crate::app::App;
 use crate::db::{in_transaction, work_items};
 use crate::error::Error;
-use crate::lifecycle::end_attempt;
+use crate::lifecycle::{kill_worker_of, worker_ended};
 use crate::metrics;
 use crate::validate::{self, MAX_NOTE_CHARACTERS};
 
-/// Cancels an item in any live state; its worker is stopped after the rows say so. One that is cancelled already is
-/// the answer as it is.
+/// Cancels an item in any live state; its worker is stopped after the commit. A cancelled item is returned unchanged.
 ///
 /// # Errors
-/// There is no such item, it completed or failed before, a field is wrong, or Postgres is away.
+/// There is no such item, it completed or failed before, a field is invalid, or Postgres is unavailable.
 pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<WorkItem, Error> {
     let note = note(&request)?;
-    let (cancelled, now, killed) = in_transaction(&app.database, async |db| {
+    let (cancelled, is_new, killed) = in_transaction(&app.database, async |db| {
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
-        let (mut now, mut killed) = (false, None);
-        if work_items::cancel(db, id, &note).await? {
-            now = true;
-            killed = end_attempt::kill_worker_of(db, &item, &note).await?;
+        let is_new = work_items::cancel(db, id, &note).await?;
+        let mut killed = None;
+        if is_new {
+            killed = kill_worker_of(db, &item, &note).await?;
             tracing::info!(work_item_id = %id, note, "cancelled");
         } else if item.status != WorkItemStatus::Cancelled {
             return Err(Error::ItemState {
@@ -30,19 +30,19 @@ pub async fn cancel(app: &App, id: WorkItemId, request: CancelWork) -> Result<Wo
                 asked: "cancelled",
             });
         }
-        Ok((super::find(app, db, id).await?, now, killed))
+        Ok((item::find(app, db, id).await?, is_new, killed))
     })
     .await?;
-    if now {
+    if is_new {
         metrics::transition(cancelled.status);
     }
     if let Some(worker) = killed {
-        end_attempt::after_commit(app, worker).await;
+        worker_ended(app, worker).await;
     }
     Ok(cancelled)
 }
 
-/// Who and why, in one sentence that a person reads on the issue.
+/// Person and reason in one sentence, which is shown on the issue.
 fn note(request: &CancelWork) -> Result<String, Error> {
     let CancelWork { reason, cancelled_by } = request;
     for (field, value) in [("reason", reason), ("cancelledBy", cancelled_by)] {

@@ -1,4 +1,4 @@
-//! `PUT /api/work/:id/spec` and `POST /api/work/:id/spec/fail`.
+//! `PUT /api/work/:id/spec` and `POST /api/work/:id/spec/fail`: the results of spec generation.
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use whim_core::protocol::work::{FailSpec, PutSpec, WorkItem};
 use whim_core::retry::{RetryDecision, RetrySchedule};
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
 
+use super::item;
 use crate::app::App;
 use crate::db::in_transaction;
-use crate::db::work_items::{self, TaskCounts};
+use crate::db::work_items::{self, Locked, TaskCounts};
 use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
@@ -19,37 +20,51 @@ use crate::validate::{self, MAX_NOTE_CHARACTERS};
 /// A year: limits of model APIs reset within a month.
 const MAX_RETRY_AFTER_SECONDS: u64 = 365 * 24 * 60 * 60;
 
-/// Gives a `generating` item the spec that was written for it, and queues it. The same text again changes nothing.
+/// Stores the spec of a `generating` item and queues the item. The same text again for the same run changes nothing.
 ///
 /// # Errors
-/// There is no such item, it is past `generating` with another spec, the spec cannot be worked on or breaks a
-/// convention, or Postgres is away.
-pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result<WorkItem, Error> {
-    let document = check(&request.spec)?;
+/// There is no such item, it is in another run, it left `generating` with another spec, the spec is invalid, or
+/// Postgres is unavailable.
+pub async fn submit_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result<WorkItem, Error> {
+    let PutSpec { run, spec } = request;
+    let document = check(&spec)?;
     let (spec, tasks) = (document.as_str(), TaskCounts::of(&document));
-    let (item, new) = in_transaction(&app.database, async |db| {
-        let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
-        let handed_in = work_items::hand_in_spec(db, id, spec, tasks).await?;
-        if handed_in {
+    let (item, is_new) = in_transaction(&app.database, async |db| {
+        let locked = lock(db, id, run).await?;
+        let is_new = work_items::submit_spec(db, id, run, spec, tasks).await?;
+        if is_new {
             breakers::model_answered(db).await?;
         }
-        let now = super::find(app, db, id).await?;
-        if handed_in || now.spec.as_deref() == Some(spec) {
-            return Ok((now, handed_in));
+        let item = item::find(app, db, id).await?;
+        if is_new || item.spec.as_deref() == Some(spec) {
+            return Ok((item, is_new));
         }
         Err(Error::ItemState {
-            now: item.status,
+            now: locked.status,
             asked: "given another spec",
         })
     })
     .await?;
-    if new {
+    if is_new {
         metrics::transition(item.status);
     }
     Ok(item)
 }
 
-/// A spec that a program notify_changed has to keep every convention: nobody has looked at it yet.
+/// Locks an item that has to be in this run. Between the runs its description may have changed.
+async fn lock(db: &mut PgConnection, id: WorkItemId, run: u32) -> Result<Locked, Error> {
+    let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
+    if item.run == run {
+        return Ok(item);
+    }
+    Err(Error::OtherRun {
+        requested: run,
+        current: item.run,
+        now: item.status,
+    })
+}
+
+/// A generated spec has to keep every convention: no person has reviewed it.
 fn check(spec: &str) -> Result<SpecDocument, Error> {
     validate::text("spec", spec, MAX_SPEC_BYTES)?;
     let document = SpecDocument::parse(spec);
@@ -60,7 +75,7 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
     if violations.is_empty() {
         return Ok(document);
     }
-    let problem = format!("breaks {} of the conventions of SPEC.md", violations.len());
+    let problem = format!("violates {} of the conventions of SPEC.md", violations.len());
     Err(Error::Invalid {
         field: "spec",
         problem,
@@ -68,53 +83,35 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
     })
 }
 
-/// Ends a `generating` item for which no spec can be written, or puts it off. NewEvent again of what has ended so, the
-/// item as it is.
+/// Fails a `generating` item for which no spec can be written, or defers it. The same final failure again changes
+/// nothing.
 ///
 /// # Errors
-/// There is no such item, it is not `generating`, a field is wrong, or Postgres is away.
+/// There is no such item, it is in another run or not `generating`, a field is invalid, or Postgres is unavailable.
 pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<WorkItem, Error> {
     check_cause(&request)?;
-    let FailSpec {
-        reason,
-        retryable,
-        cause,
-        retry_after_seconds,
-    } = request;
-    validate::text("reason", &reason, MAX_NOTE_CHARACTERS)?;
-    let delay_after = |delays_before| delay(&app.config.lifecycle.retries, delays_before, rand::random());
+    validate::text("reason", &request.reason, MAX_NOTE_CHARACTERS)?;
     let (item, failed) = in_transaction(&app.database, async |db| {
-        let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
-        let changed = if retryable {
-            let spared = match cause {
-                Some(cause) => {
-                    let retry_after = retry_after_seconds.map(Duration::from_secs);
-                    report(app, db, &item, cause, &reason, retry_after).await?
-                }
-                None => None,
-            };
-            // Like workers that met the same: back at any time before it is over, so that not all come at once.
-            let delay = spared.map_or_else(
-                || delay_after(item.spec_retries),
-                |spared| spared.mul_f64(rand::random()),
-            );
-            let cause = cause.unwrap_or(FailureCause::ModelUnavailable);
-            work_items::delay_spec(db, id, delay, cause, &reason).await?
+        let locked = lock(db, id, request.run).await?;
+        let changed = if request.retryable {
+            defer(app, db, &locked, &request).await?
         } else {
-            work_items::fail_spec(db, id, FailureCause::SpecUnusable, &reason).await?
+            let cause = FailureCause::SpecUnusable;
+            work_items::fail_spec(db, id, request.run, cause, &request.reason).await?
         };
-        let now = super::find(app, db, id).await?;
-        let told_before = !retryable
-            && now.status == WorkItemStatus::Failed
-            && now.failure_cause == Some(FailureCause::SpecUnusable);
-        if !changed && !told_before {
+        let item = item::find(app, db, id).await?;
+        let repeated = !request.retryable
+            && item.status == WorkItemStatus::Failed
+            && item.failure_cause == Some(FailureCause::SpecUnusable);
+        if !changed && !repeated {
             return Err(Error::ItemState {
-                now: item.status,
-                asked: "ended for want of a spec",
+                now: locked.status,
+                asked: "ended without a spec",
             });
         }
+        let (retryable, reason) = (request.retryable, &request.reason);
         tracing::info!(work_item_id = %id, retryable, reason, "no spec was written");
-        Ok((now, changed && !retryable))
+        Ok((item, changed && !request.retryable))
     })
     .await?;
     if failed {
@@ -123,20 +120,32 @@ pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<W
     Ok(item)
 }
 
-/// What the model API said is true for workers too: they must not find out one by one. Answers for how long nothing
-/// asks it.
+async fn defer(app: &App, db: &mut PgConnection, item: &Locked, request: &FailSpec) -> sqlx::Result<bool> {
+    let breaker_open_for = match request.cause {
+        Some(cause) => report(app, &mut *db, item, cause, request).await?,
+        None => None,
+    };
+    // Spread over the time that the breaker is open, so that not all items return at once.
+    let delay = breaker_open_for.map_or_else(
+        || delay(&app.config.lifecycle.retries, item.spec_retries, rand::random()),
+        |open_for| open_for.mul_f64(rand::random()),
+    );
+    let cause = request.cause.unwrap_or(FailureCause::ModelUnavailable);
+    work_items::defer_spec(db, item.id, request.run, delay, cause, &request.reason).await
+}
+
+/// Reports a failure of the model API to its breaker, which workers share. Returns how long the breaker stays open.
 async fn report(
     app: &App,
     db: &mut PgConnection,
-    item: &work_items::Locked,
+    item: &Locked,
     cause: FailureCause,
-    reason: &str,
-    retry_after: Option<Duration>,
+    request: &FailSpec,
 ) -> sqlx::Result<Option<Duration>> {
     let failure = breakers::Failure {
         cause,
-        reason,
-        retry_after,
+        reason: &request.reason,
+        retry_after: request.retry_after_seconds.map(Duration::from_secs),
         before_registration: false,
         item: item.id,
         worker: None,
@@ -167,14 +176,13 @@ fn check_cause(request: &FailSpec) -> Result<(), Error> {
     Err(Error::invalid("cause", format!("is {cause}; {expected}")))
 }
 
-/// How long the writing of a spec is put off after it was put off `before` times: the delays of the retries in order,
-/// and then the last of them for as long as it takes. Nothing is given up: what can be tried again is trouble of the
-/// model API and not of the item.
-fn delay(retries: &RetrySchedule, before: usize, jitter: f64) -> Duration {
-    let step = before.min(retries.max_retries().saturating_sub(1));
+/// Backoff of the spec generation after `deferrals` earlier ones: the delays of the retry schedule in order, then its
+/// last one without limit. A retryable failure is trouble of the model API, not of the item, so it is never final.
+fn delay(retries: &RetrySchedule, deferrals: usize, jitter: f64) -> Duration {
+    let step = deferrals.min(retries.max_retries().saturating_sub(1));
     let decisions = [
         retries.decide(FailureCause::Crash, step, jitter),
-        // A schedule without retries has no delays of its own; this has one all the same.
+        // For a schedule without retries.
         retries.decide(FailureCause::ModelUnavailable, 0, jitter),
     ];
     let mut delays = decisions.into_iter().filter_map(|decision| match decision {
@@ -191,10 +199,10 @@ mod tests {
     const NO_JITTER: f64 = 0.5;
 
     #[test]
-    fn the_writing_of_a_spec_is_put_off_longer_and_longer_but_never_given_up() {
+    fn spec_generation_backs_off_and_is_never_given_up() {
         let schedule = RetrySchedule::default();
         let delays: Vec<u64> = (0..5)
-            .map(|before| delay(&schedule, before, NO_JITTER).as_secs())
+            .map(|deferrals| delay(&schedule, deferrals, NO_JITTER).as_secs())
             .collect();
         assert_eq!(delays, [60, 300, 1800, 1800, 1800]);
         assert_eq!(

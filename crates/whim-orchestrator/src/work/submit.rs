@@ -4,6 +4,7 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
 use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
+use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
 use crate::app::App;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
 use crate::db::{in_transaction, violates};
@@ -11,35 +12,33 @@ use crate::error::Error;
 use crate::metrics;
 use crate::validate;
 
-pub(super) const MAX_DESCRIPTION_CHARACTERS: usize = 256 * 1024;
 const MAX_SOURCE_REF_CHARACTERS: usize = 200;
 const MAX_METADATA_BYTES: usize = 64 * 1024;
-/// What no item may work on even before the repository is known to call it its default.
+/// Refused at submission. The worker also refuses the repository's own default branch.
 const USUAL_DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
 
-/// What became of a submission.
+/// Result of a submission.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Submitted {
-    /// A new item.
     New(WorkItem),
-    /// There was an item of the same repository, source and reference; nothing changed.
+    /// An item of the same repository, source and reference existed, in any state; nothing changed.
     Existing(WorkItem),
 }
 
-/// Makes an item, unless there is one that is called so at its source: then that one is the answer, in whatever state.
+/// Creates an item, unless one with the same repository, source and reference exists.
 ///
 /// # Errors
-/// A field is wrong, another live item works on the branch, or Postgres is away.
+/// A field is invalid, another live item works on the branch, or Postgres is unavailable.
 pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> {
     let (item, warnings) = plan(request)?;
     let submitted = in_transaction(&app.database, async |db| {
         Ok(match work_items::insert(db, &item).await? {
             Inserted::New => {
-                let mut new = super::find(app, db, item.id).await?;
+                let mut new = item::find(app, db, item.id).await?;
                 new.warnings = warnings;
                 Submitted::New(new)
             }
-            Inserted::Existing(id) => Submitted::Existing(super::find(app, db, id).await?),
+            Inserted::Existing(id) => Submitted::Existing(item::find(app, db, id).await?),
         })
     });
     match submitted.await {
@@ -51,13 +50,13 @@ pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> 
             Ok(Submitted::New(item))
         }
         Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
-            Err(super::branch_in_use(app, &item.repo, item.branch).await?)
+            Err(item::branch_in_use(app, &item.repo, item.branch).await?)
         }
         other => other,
     }
 }
 
-/// Checks a request; the item that it asks for, and the conventions that its checklist does not keep.
+/// Validates a request; returns the new item, and a warning for each convention that its checklist violates.
 fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
     let CreateWork {
         repo,
@@ -114,7 +113,7 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         source: source.unwrap_or_else(SourceName::api),
         source_ref,
         requested_by,
-        // The column is signed; a limit beyond it is none.
+        // The column is signed; a larger limit is no limit.
         max_iterations: max_iterations.map(|limit| i32::try_from(limit.get()).unwrap_or(i32::MAX)),
         tasks: document.as_ref().map(TaskCounts::of).unwrap_or_default(),
         spec,
@@ -131,7 +130,7 @@ pub(crate) fn check_source_ref(source_ref: &str) -> Result<(), Error> {
 }
 
 fn parse_spec(spec: &str) -> Result<SpecDocument, Error> {
-    // Before it is parsed: the limit bounds the work.
+    // Before parsing: the limit bounds its cost.
     validate::text("spec", spec, MAX_SPEC_BYTES)?;
     let document = SpecDocument::parse(spec);
     document
@@ -144,13 +143,13 @@ fn check_branch(branch: &BranchName, metadata: &WorkMetadata) -> Result<(), Erro
     if metadata.base.as_ref() == Some(branch) {
         return Err(Error::invalid(
             "branch",
-            "is the base that the pull request goes into",
+            "is the base branch of the pull request; name another branch for the work",
         ));
     }
     if USUAL_DEFAULT_BRANCHES.contains(&branch.as_str()) {
         return Err(Error::invalid(
             "branch",
-            format!("{branch} is a default branch; name a branch for the work"),
+            format!("{branch} is a default branch; name another branch for the work"),
         ));
     }
     Ok(())
@@ -158,15 +157,15 @@ fn check_branch(branch: &BranchName, metadata: &WorkMetadata) -> Result<(), Erro
 
 fn check_metadata(metadata: &WorkMetadata) -> Result<(), Error> {
     let stored = serde_json::to_string(metadata)
-        .map_err(|error| Error::invalid("metadata", format!("cannot be kept: {error}")))?;
+        .map_err(|error| Error::invalid("metadata", format!("cannot be stored: {error}")))?;
     let bytes = stored.len();
     if bytes > MAX_METADATA_BYTES {
         let problem = format!("has {bytes} bytes; at most {MAX_METADATA_BYTES} are accepted");
         return Err(Error::invalid("metadata", problem));
     }
-    // JSON writes the NUL character as an escape, and `jsonb` refuses that.
+    // JSON escapes the NUL character, and `jsonb` refuses the escape.
     if stored.contains("\\u0000") {
-        return Err(Error::invalid("metadata", "holds a NUL character"));
+        return Err(Error::invalid("metadata", "contains a NUL character"));
     }
     Ok(())
 }

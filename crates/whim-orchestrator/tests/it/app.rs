@@ -1,5 +1,5 @@
-//! A whole orchestrator in the test's process: own database, own Redis prefix, ports of the kernel's choice, and a
-//! runtime that starts nothing and remembers everything.
+//! A complete orchestrator in the test's process, with its own database, Redis prefix and ports, and a runtime that
+//! starts nothing and records everything.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,9 +16,10 @@ use whim_core::protocol::PROTOCOL_VERSION_HEADER;
 use whim_core::protocol::work::{CreateWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
 use whim_orchestrator::app::App;
-use whim_orchestrator::app::serve::{self, Addresses, Listeners};
 use whim_orchestrator::config::{Config, RedisConfig};
+use whim_orchestrator::listeners::{Addresses, Listeners};
 use whim_orchestrator::redis_connection::RedisConnection;
+use whim_orchestrator::serve;
 use whim_orchestrator::work::{self, Submitted};
 use whim_service::environment::Environment;
 use whim_service::secret::SecretString;
@@ -30,13 +31,13 @@ use whim_testkit::wait::wait_until;
 pub(crate) use self::fake_runtime::FakeRuntime;
 use crate::document::assert_documented;
 
-/// How long a test waits for what should happen at once: long, because the machine may be busy.
+/// Timeout of everything that should happen at once. Long, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API key of the tests that set one.
 pub(crate) const API_KEY: &str = "the-api-key-of-a-test";
 
-/// What lies outside of an orchestrator; several can share one.
+/// Postgres and Redis; several orchestrators can share them.
 #[derive(Debug)]
 pub(crate) struct Services {
     pub(crate) database: TestDatabase,
@@ -44,7 +45,7 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    /// An empty database, and a Redis without keys of the test's.
+    /// An empty database, and an unused key prefix in Redis.
     pub(crate) async fn new() -> Arc<Self> {
         let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::shared_or_start());
         Arc::new(Self {
@@ -53,7 +54,7 @@ impl Services {
         })
     }
 
-    /// The same with a Redis that can be stopped.
+    /// With a Redis that can be stopped.
     pub(crate) async fn with_own_redis() -> Arc<Self> {
         let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::start());
         Arc::new(Self {
@@ -62,7 +63,7 @@ impl Services {
         })
     }
 
-    /// The same with a Postgres that can be stopped.
+    /// With a Postgres that can be stopped.
     pub(crate) async fn with_own_postgres() -> Arc<Self> {
         let postgres = Postgres::start().await.unwrap();
         Self::on(postgres.create_database().await.unwrap()).await
@@ -76,7 +77,7 @@ impl Services {
         })
     }
 
-    /// The environment of an orchestrator with these services, quick enough for tests; `settings` come on top.
+    /// The environment of an orchestrator with these services and short intervals; `settings` override it.
     pub(crate) fn environment(&self, settings: &[(&str, &str)]) -> Vec<(String, String)> {
         let defaults = [
             ("DATABASE_URL", self.database.url()),
@@ -106,31 +107,30 @@ impl Services {
 pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) addresses: Addresses,
-    /// What the dispatcher talks to.
     pub(crate) runtime: FakeRuntime,
     pub(crate) http: reqwest::Client,
     supervisor: Supervisor,
-    // The last to go.
+    // Dropped last.
     _services: Arc<Services>,
 }
 
 impl TestApp {
-    /// With quick settings and services of its own.
+    /// With its own services.
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// With settings on top of the quick ones, and services of its own.
+    /// With its own services and these settings.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         Self::beside(&Services::new().await, settings).await
     }
 
-    /// On services that may have other orchestrators.
+    /// On services that other orchestrators may share.
     pub(crate) async fn beside(services: &Arc<Services>, settings: &[(&str, &str)]) -> Self {
         Self::on(services, FakeRuntime::new(), settings).await
     }
 
-    /// With a fake runtime that was there before: the same instance, started again.
+    /// With an existing fake runtime: the same instance, started again.
     pub(crate) async fn on(
         services: &Arc<Services>,
         runtime: FakeRuntime,
@@ -154,18 +154,18 @@ impl TestApp {
         }
     }
 
-    /// Terminate in order.
+    /// An orderly stop.
     pub(crate) async fn stop(self) {
         let report = self.supervisor.stop(serve::STOP_DEADLINE).await;
         assert_eq!(report.unfinished, [] as [&str; 0], "tasks had to be aborted");
     }
 
-    /// Ends without any order, as SIGKILL would: nothing that was going on is finished.
+    /// Ends like with SIGKILL: nothing is finished.
     pub(crate) async fn kill(self) {
         let _report = self.supervisor.stop(Duration::ZERO).await;
     }
 
-    /// A request to the API, with the key where the settings have one.
+    /// A request to the API, with the key if one is set.
     pub(crate) fn api(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, self.addresses.api.join(path).unwrap());
         match &self.app.config.api.key {
@@ -174,7 +174,7 @@ impl TestApp {
         }
     }
 
-    /// `GET` of a route that answers with JSON, whatever the status.
+    /// `GET` of a JSON response with any status.
     pub(crate) async fn get(&self, path: &str) -> (reqwest::StatusCode, Value) {
         answer(self.api(reqwest::Method::GET, path)).await
     }
@@ -184,7 +184,7 @@ impl TestApp {
         answer(self.api(reqwest::Method::POST, path).json(body)).await
     }
 
-    /// A call of a worker, with the token that its runtime was given.
+    /// A call of a worker, with its token.
     pub(crate) async fn worker_call(
         &self,
         worker: WorkerId,
@@ -247,7 +247,7 @@ impl TestApp {
         work::find(&self.app, &self.app.database, id).await.unwrap()
     }
 
-    /// Waits until an item is as `expected` says.
+    /// Waits until an item matches `expected`.
     pub(crate) async fn wait_for(
         &self,
         id: WorkItemId,
@@ -274,7 +274,7 @@ impl TestApp {
         .await
     }
 
-    /// Waits until a worker was started for the item, and answers which one.
+    /// Waits until a worker was started for the item, and returns it.
     pub(crate) async fn wait_for_worker(&self, id: WorkItemId) -> WorkerId {
         wait_until("a worker to be started", PATIENCE, async || {
             let spec = self

@@ -11,7 +11,7 @@ use crate::document::assert_event_documented;
 /// One server-sent event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
-    /// `None` when it has none.
+    /// `None` without an identifier.
     pub(crate) id: Option<i64>,
     /// Empty for a block that only states where the stream begins.
     pub(crate) kind: String,
@@ -25,7 +25,7 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Returns when the response has begun: no later event is missed.
+    /// Connects, and returns when the response has started: later events are not missed.
     pub(crate) async fn connect(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -41,7 +41,7 @@ impl Watcher {
         Self::connect(app.api(reqwest::Method::GET, "/api/events")).await
     }
 
-    /// Everything after an event, as a browser requests when it reconnects.
+    /// Everything after an event, like a browser that reconnects.
     pub(crate) async fn after(app: &TestApp, id: i64) -> Self {
         let request = app.api(reqwest::Method::GET, "/api/events");
         Self::connect(request.header("Last-Event-ID", id)).await
@@ -74,7 +74,7 @@ impl Watcher {
         }
     }
 
-    /// All events up to the first for which `last` is true, inclusive.
+    /// All events up to and including the first that matches `last`.
     pub(crate) async fn until(&mut self, last: impl Fn(&Sent) -> bool) -> Vec<Sent> {
         let mut all = Vec::new();
         loop {

@@ -1,5 +1,4 @@
-//! A world without background work: the real routers, Postgres and Redis, and nothing that claims, starts or stops
-//! anything unless the test does.
+//! An orchestrator without background work: the routers with Postgres and Redis. Only the test claims, starts and stops.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -14,22 +13,17 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+use url::Url;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
-use whim_orchestrator::app::{App, Parts};
+use whim_orchestrator::app::App;
 use whim_orchestrator::config::Config;
-use whim_orchestrator::db;
 use whim_orchestrator::db::work_items::{self, NewWorker};
-use whim_orchestrator::events::EventHub;
 use whim_orchestrator::http::{api_router, worker_router};
-use whim_orchestrator::in_flight::InFlightStarts;
-use whim_orchestrator::lifecycle::Heartbeats;
-use whim_orchestrator::limits::Limits;
-use whim_orchestrator::locks::Locks;
-use whim_orchestrator::redis_connection::RedisConnection;
-use whim_orchestrator::wakers::Wakers;
+use whim_orchestrator::listeners::Addresses;
+use whim_orchestrator::migrate::migrate;
+use whim_orchestrator::serve;
 use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
@@ -37,7 +31,7 @@ use whim_testkit::redis::TestRedis;
 
 use crate::document::assert_documented;
 
-/// A checklist that keeps all conventions.
+/// A checklist that satisfies all conventions.
 pub(crate) const SPEC: &str =
     "# Add a greeting\n\n## Tasks\n\n- [ ] Greet the world\n- [ ] Greet a person by name\n";
 /// The same after its first task.
@@ -48,7 +42,6 @@ pub(crate) const SPEC_DONE: &str =
     "# Add a greeting\n\n## Tasks\n\n- [x] Greet the world\n- [x] Greet a person by name\n";
 pub(crate) const HEAD: &str = "1111111111111111111111111111111111111111";
 
-const CONNECTIONS: u32 = 8;
 const MAX_ITERATIONS: u32 = 10;
 
 pub(crate) struct World {
@@ -57,11 +50,11 @@ pub(crate) struct World {
     pub(crate) redis: TestRedis,
     api: Router,
     worker_api: Router,
-    // After the pools, which have to be closed before it can go.
+    // Dropped after the pools, which use it.
     database: TestDatabase,
 }
 
-/// An answer, read whole.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -140,8 +133,8 @@ impl World {
         ];
         let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
         let config = Config::from_environment(environment).unwrap().config;
-        let app = build(config, &database);
-        db::MIGRATOR.run(&app.work_database).await.unwrap();
+        migrate(&config.database).await.unwrap();
+        let app = build(config);
         Self {
             api: api_router(app.clone()),
             worker_api: worker_router(app.clone()),
@@ -154,7 +147,7 @@ impl World {
 
     /// As if the orchestrator had been stopped and started again: what it kept in memory is lost.
     pub(crate) fn restart(&mut self) {
-        self.app = build(self.app.config.clone(), &self.database);
+        self.app = build(self.app.config.clone());
         self.api = api_router(self.app.clone());
         self.worker_api = worker_router(self.app.clone());
         self.pool = self.app.work_database.clone();
@@ -266,24 +259,14 @@ impl World {
     }
 }
 
-fn build(config: Config, database: &TestDatabase) -> App {
-    let connection = RedisConnection::lazy(&config.redis).unwrap();
-    let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
-    App::new(Parts {
-        database: db::api_pool(options.clone(), CONNECTIONS),
-        work_database: db::work_pool(options, CONNECTIONS),
-        locks: Locks::new(connection.clone()),
-        limits: Limits::new(connection.clone(), config.limits.cooldown),
-        redis: connection,
-        runtime: Arc::new(NoRuntime),
-        worker_url: "http://127.0.0.1:1/".parse().unwrap(),
-        in_flight_starts: InFlightStarts::default(),
-        wakers: Wakers::default(),
-        heartbeats: Heartbeats::default(),
-        events: EventHub::default(),
-        closing: CancellationToken::new(),
-        config,
-    })
+/// Like the program, but nothing is started.
+fn build(config: Config) -> App {
+    let nowhere: Url = "http://127.0.0.1:1/".parse().unwrap();
+    let addresses = Addresses {
+        api: nowhere.clone(),
+        worker_api: nowhere,
+    };
+    serve::build(config, Arc::new(NoRuntime), &addresses).unwrap()
 }
 
 /// The body of a `complete` call.

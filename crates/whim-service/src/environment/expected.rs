@@ -1,4 +1,4 @@
-//! What a variable may be: the words for a person, the parser, and how a value is shown.
+//! The allowed values of a variable: description, parser and display.
 
 use std::fmt::{Debug, Display};
 use std::net::SocketAddr;
@@ -11,11 +11,9 @@ use url::Url;
 
 use crate::secret::{redact_malformed_url, redact_url};
 
-/// What a variable may be.
-///
-/// The words complete the sentence `MAX_WORKERS is "abc": expected …`.
+/// The allowed values of a variable. The description completes the message `MAX_WORKERS is "abc": expected …`.
 pub struct Expected<T> {
-    words: String,
+    description: String,
     parse: Parse<T>,
     show: Box<dyn Fn(&T) -> String>,
     show_refused: fn(&str) -> String,
@@ -24,35 +22,35 @@ pub struct Expected<T> {
 type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
 
 impl<T> Expected<T> {
-    /// A rule of one's own. `show` makes the text for the log line at start and must leave out secrets.
+    /// A custom rule. `show` must not reveal secrets.
     pub fn new(
-        words: impl Into<String>,
+        description: impl Into<String>,
         parse: impl Fn(&str) -> Option<T> + 'static,
         show: impl Fn(&T) -> String + 'static,
     ) -> Self {
         Self {
-            words: words.into(),
+            description: description.into(),
             parse: Box::new(parse),
             show: Box::new(show),
             show_refused: quoted,
         }
     }
 
-    /// The same, but only values that `allowed` accepts; `words` replace the former ones.
-    pub fn only_if(self, words: impl Into<String>, allowed: impl Fn(&T) -> bool + 'static) -> Self
+    /// The same, restricted to values that `allowed` accepts, with other `description`.
+    pub fn only_if(self, description: impl Into<String>, allowed: impl Fn(&T) -> bool + 'static) -> Self
     where
         T: 'static,
     {
         let parse = self.parse;
         Self {
-            words: words.into(),
+            description: description.into(),
             parse: Box::new(move |raw| parse(raw).filter(&allowed)),
             ..self
         }
     }
 
-    pub(super) fn words(&self) -> &str {
-        &self.words
+    pub(super) fn description(&self) -> &str {
+        &self.description
     }
 
     pub(super) fn parse(&self, raw: &str) -> Option<T> {
@@ -72,20 +70,19 @@ fn quoted(raw: &str) -> String {
     format!("{raw:?}")
 }
 
-/// Anything that parses; `words` say what that is.
-pub fn parsed<T: FromStr + Display + 'static>(words: impl Into<String>) -> Expected<T> {
-    Expected::new(words, |raw| raw.parse().ok(), T::to_string)
+/// Anything that parses.
+pub fn parsed<T: FromStr + Display + 'static>(description: impl Into<String>) -> Expected<T> {
+    Expected::new(description, |raw| raw.parse().ok(), T::to_string)
 }
 
-/// Any text.
-pub fn text(words: impl Into<String>) -> Expected<String> {
-    parsed(words)
+pub fn text(description: impl Into<String>) -> Expected<String> {
+    parsed(description)
 }
 
-/// A path; whether something is there is found out when it is used.
-pub fn path(words: impl Into<String>) -> Expected<PathBuf> {
+/// A path, which may not exist yet.
+pub fn path(description: impl Into<String>) -> Expected<PathBuf> {
     Expected::new(
-        words,
+        description,
         |raw| Some(PathBuf::from(raw)),
         |path| path.display().to_string(),
     )
@@ -96,13 +93,13 @@ pub fn whole_number<T>(range: RangeInclusive<T>) -> Expected<T>
 where
     T: FromStr + Display + PartialOrd + 'static,
 {
-    let words = format!("a whole number from {} to {}", range.start(), range.end());
-    parsed(words.clone()).only_if(words, move |value| range.contains(value))
+    let description = format!("a whole number from {} to {}", range.start(), range.end());
+    parsed(description.clone()).only_if(description, move |value| range.contains(value))
 }
 
-/// A duration within `range`, written as a number of seconds; fractions are accepted, so that tests can be quick.
+/// A duration within `range`, as a number of seconds, with fractions.
 pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
-    let words = format!(
+    let description = format!(
         "a number of seconds from {} to {}",
         range.start().as_secs_f64(),
         range.end().as_secs_f64()
@@ -113,19 +110,19 @@ pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     };
     let show = |duration: &Duration| duration.as_secs_f64().to_string();
-    Expected::new(words.clone(), parse, show).only_if(words, move |value| range.contains(value))
+    Expected::new(description.clone(), parse, show).only_if(description, move |value| range.contains(value))
 }
 
-/// A duration within `range`, written as a whole number of milliseconds.
+/// A duration within `range`, as a whole number of milliseconds.
 pub fn milliseconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
-    let words = format!(
+    let description = format!(
         "a whole number of milliseconds from {} to {}",
         range.start().as_millis(),
         range.end().as_millis()
     );
     let parse = |raw: &str| raw.parse().ok().map(Duration::from_millis);
     let show = |duration: &Duration| duration.as_millis().to_string();
-    Expected::new(words.clone(), parse, show).only_if(words, move |value| range.contains(value))
+    Expected::new(description.clone(), parse, show).only_if(description, move |value| range.contains(value))
 }
 
 /// `true` or `false` (also `1`/`0`, `yes`/`no`, `on`/`off`).
@@ -161,16 +158,24 @@ pub fn one_of<T: Clone + Debug + PartialEq + 'static>(choices: &'static [(&'stat
     )
 }
 
-/// A URL with one of `schemes`. Passwords are neither logged nor shown in errors.
-pub fn url(words: impl Into<String>, schemes: &'static [&'static str]) -> Expected<Url> {
+/// A URL with one of `schemes`. Passwords are shown neither in logs nor in errors.
+pub fn url(description: impl Into<String>, schemes: &'static [&'static str]) -> Expected<Url> {
     let parse = |raw: &str| {
         Url::parse(raw)
             .ok()
             .filter(|url| schemes.contains(&url.scheme()) && url.has_host())
     };
-    let mut expected = Expected::new(words, parse, redact_url);
+    let show = |url: &Url| {
+        let shown = redact_url(url);
+        // `https://host` parses as `https://host/`.
+        match shown.strip_suffix('/') {
+            Some(without_slash) if url.path() == "/" => without_slash.to_owned(),
+            Some(_) | None => shown,
+        }
+    };
+    let mut expected = Expected::new(description, parse, show);
     expected.show_refused = |raw| {
-        // Without a host it was not understood as it was meant: `user:password@host` parses as the scheme `user`.
+        // `user:password@host` parses as a URL with the scheme `user` and no host.
         let shown = match Url::parse(raw) {
             Ok(url) if url.has_host() => redact_url(&url),
             Ok(_) | Err(_) => redact_malformed_url(raw),

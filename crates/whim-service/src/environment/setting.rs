@@ -1,27 +1,23 @@
-//! What settings there are, and what they came to be.
+//! Descriptions and values of settings.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One variable that a program reads; shows as a line of `--help`.
+/// A variable that a program reads. Displays as a line of `--help`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The variable.
     pub name: &'static str,
-    /// What it may be.
+    /// The allowed values.
     pub expected: String,
-    /// Whether it has to be there.
     pub presence: Presence,
 }
 
-/// Whether a variable has to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Without it the program does not start.
+    /// The program does not start without it.
     Required,
-    /// It may be absent.
     Optional,
-    /// It may be absent, and then has this value.
+    /// The value if it is not set.
     Default(String),
 }
 

@@ -1,4 +1,4 @@
-//! What the reconcilers did last, for people.
+//! The last runs of the reconcilers, for people.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,35 +8,30 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::watch;
 
-/// The last report of each reconciler. Clones share it.
+/// The status of each reconciler. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Statuses {
     by_name: Arc<watch::Sender<BTreeMap<String, TaskStatus>>>,
 }
 
-/// What one reconciler does and did.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskStatus {
-    /// Milliseconds between two runs that nobody asked for.
+    /// Interval between periodic runs, in milliseconds.
     pub period_ms: u64,
     /// Runs since the start of the process, the running one included.
     pub runs: u64,
-    /// Runs in a row that failed, up to the last one.
+    /// Consecutive failed runs, up to the last one.
     pub failures_in_a_row: u64,
-    /// The run that is going on.
     pub running: Option<RunningSince>,
-    /// The last run that ended.
     pub last: Option<LastRun>,
 }
 
-/// A run that is going on.
+/// A run in progress.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningSince {
-    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// Why.
     pub trigger: Trigger,
 }
 
@@ -44,13 +39,9 @@ pub struct RunningSince {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
-    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// Why.
     pub trigger: Trigger,
-    /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// How it ended.
     pub outcome: Outcome,
 }
 
@@ -58,21 +49,17 @@ pub struct LastRun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Trigger {
-    /// It was time.
     Period,
-    /// Somebody poked.
     Activated,
 }
 
-/// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// With this report.
+    /// With its report.
     Done(serde_json::Value),
-    /// It could not be finished.
     Failed {
-        /// The whole chain of causes.
+        /// With all of its causes.
         error: String,
     },
 }
@@ -102,14 +89,14 @@ impl Statuses {
         self.by_name.borrow().clone()
     }
 
-    /// Waits until the reports fulfil `condition`; at once when they do now.
+    /// Waits until `condition` holds.
     pub async fn wait_until(&self, mut condition: impl FnMut(&BTreeMap<String, TaskStatus>) -> bool) {
         let mut changes = self.by_name.subscribe();
-        // Fails only when the sender is gone, and `self` holds it.
-        let _fulfilled = changes.wait_for(|statuses| condition(statuses)).await;
+        // Fails only if the sender was dropped, and `self` holds it.
+        changes.wait_for(|statuses| condition(statuses)).await.ok();
     }
 
-    /// Waits until every reconciler that was started by now has ended a run, well or not.
+    /// Waits until every reconciler that has been started has finished a run, successfully or not.
     pub async fn wait_for_first_runs(&self) {
         self.wait_until(|statuses| statuses.values().all(|status| status.last.is_some()))
             .await;

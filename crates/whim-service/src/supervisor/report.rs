@@ -1,4 +1,4 @@
-//! Why a process stopped, and how.
+//! Why and how a process stopped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,34 +6,28 @@ use std::time::Duration;
 
 use crate::signal::EndSignal;
 
-/// Why a process stops.
 #[derive(Clone, Debug)]
 pub enum StopReason {
-    /// The program itself came to its end.
+    /// By the program itself.
     Requested,
-    /// Somebody sent a signal.
     Signal(EndSignal),
-    /// A critical task ended although nothing had asked it to.
+    /// A critical task ended without a request to stop.
     TaskEnded {
-        /// Name of the task.
         task: &'static str,
     },
     /// A critical task failed.
     TaskFailed {
-        /// Name of the task.
         task: &'static str,
-        /// What it failed with.
         error: Arc<anyhow::Error>,
     },
-    /// A critical task panicked; the panic itself is in the log.
+    /// A critical task panicked. The panic is in the log.
     TaskPanicked {
-        /// Name of the task.
         task: &'static str,
     },
 }
 
 impl StopReason {
-    /// Whether the process was asked to stop, as opposed to being unable to go on.
+    /// Whether the process was asked to stop, and did not stop because of a failure.
     pub fn is_orderly(&self) -> bool {
         match self {
             Self::Requested | Self::Signal(_) => true,
@@ -45,7 +39,7 @@ impl StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Requested => write!(formatter, "the program asked for it"),
+            Self::Requested => write!(formatter, "the program finished"),
             Self::Signal(signal) => write!(formatter, "{signal}"),
             Self::TaskEnded { task } => write!(formatter, "the task {task} ended"),
             Self::TaskFailed { task, error } => write!(formatter, "the task {task} failed: {error:#}"),
@@ -54,27 +48,25 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// How a process stopped.
 #[derive(Clone, Debug)]
 pub struct StopReport {
-    /// Why.
     pub reason: StopReason,
-    /// Names of the tasks that did not end within the deadline and were aborted.
+    /// Names of tasks that did not stop within the deadline and were aborted.
     pub unfinished: Vec<&'static str>,
-    /// How long the stop took.
+    /// Duration of the stop.
     pub elapsed: Duration,
 }
 
 impl StopReport {
-    /// For the exit code of the process.
+    /// Success if the stop was orderly and complete.
     ///
     /// # Errors
-    /// A critical task ended the process, or tasks had to be aborted.
+    /// A critical task failed, or tasks were aborted.
     pub fn into_result(self) -> anyhow::Result<()> {
         anyhow::ensure!(self.reason.is_orderly(), "{}", self.reason);
         anyhow::ensure!(
             self.unfinished.is_empty(),
-            "tasks had to be aborted: {}",
+            "tasks were aborted: {}",
             self.unfinished.join(", ")
         );
         Ok(())

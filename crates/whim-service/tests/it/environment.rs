@@ -7,7 +7,7 @@ use whim_service::environment::{
 };
 use whim_service::secret::ExposeSecret as _;
 
-/// What a person is told when `read` meets these variables.
+/// The error for an operator if `read` reads these variables.
 fn refusal<T>(pairs: &[(&str, &str)], read: impl FnOnce(&mut Environment) -> Option<T>) -> String {
     let environment = Environment::from_pairs(pairs.iter().copied());
     environment.build(read).map(|_| ()).unwrap_err().to_string()
@@ -21,8 +21,8 @@ fn accepted<T>(
 }
 
 #[test]
-fn all_wrong_variables_are_told_at_once_with_name_value_and_what_they_may_be() {
-    let told = refusal(
+fn all_invalid_variables_are_reported_together_with_name_value_and_accepted_values() {
+    let refused = refusal(
         &[
             ("MAX_WORKERS", "abc"),
             ("COOLDOWN_SECONDS", "-1"),
@@ -42,7 +42,7 @@ fn all_wrong_variables_are_told_at_once_with_name_value_and_what_they_may_be() {
     );
 
     assert_eq!(
-        told,
+        refused,
         "MAX_WORKERS is \"abc\": expected a whole number from 1 to 1000\n\
          COOLDOWN_SECONDS is \"-1\": expected a number of seconds from 0 to 3600\n\
          PORT is \"70000\": expected a whole number from 0 to 65535\n\
@@ -93,12 +93,12 @@ fn durations_accept_fractions_of_seconds() {
 #[test]
 fn a_duration_that_is_no_number_is_refused_and_does_not_panic() {
     for value in ["nan", "inf", "1e300", "-0.1", "1s"] {
-        let told = refusal(&[("WAIT", value)], |env| {
+        let refused = refusal(&[("WAIT", value)], |env| {
             env.required("WAIT", seconds(Duration::ZERO..=Duration::from_secs(10)))
         });
         assert!(
-            told.ends_with("expected a number of seconds from 0 to 10"),
-            "{told}"
+            refused.ends_with("expected a number of seconds from 0 to 10"),
+            "{refused}"
         );
     }
 }
@@ -152,19 +152,19 @@ fn a_refused_url_loses_its_password() {
         "postgres://whim:hunter2@db:port/whim",
         "whim:hunter2@db",
     ] {
-        let told = refusal(&[("DATABASE_URL", wrong)], read);
+        let refused = refusal(&[("DATABASE_URL", wrong)], read);
         assert!(
-            told.starts_with("DATABASE_URL is ") && !told.contains("hunter2"),
-            "{told}"
+            refused.starts_with("DATABASE_URL is ") && !refused.contains("hunter2"),
+            "{refused}"
         );
     }
 }
 
 #[test]
 fn secrets_are_neither_in_errors_nor_in_the_dump() {
-    let told = refusal(&[("API_KEY", "hun\tter2")], |env| env.secret("API_KEY"));
+    let refused = refusal(&[("API_KEY", "hun\tter2")], |env| env.secret("API_KEY"));
     assert_eq!(
-        told,
+        refused,
         "API_KEY is (hidden): expected one line without control characters"
     );
 
@@ -213,12 +213,12 @@ fn a_secret_can_come_from_a_file() {
 }
 
 #[test]
-fn a_secret_that_is_missing_ambiguous_or_unreadable_is_told() {
+fn a_secret_that_is_missing_ambiguous_or_unreadable_is_reported() {
     let empty = NamedTempFile::new().unwrap();
     let empty = empty.path().to_str().unwrap();
     let read = |env: &mut Environment| env.required_secret("TOKEN", "a token");
 
-    let told = [
+    let refused = [
         refusal(&[], read),
         refusal(&[("TOKEN", "a"), ("TOKEN_FILE", "/b")], read),
         refusal(&[("TOKEN_FILE", "/does/not/exist")], read),
@@ -226,7 +226,7 @@ fn a_secret_that_is_missing_ambiguous_or_unreadable_is_told() {
     ];
 
     assert_eq!(
-        told,
+        refused,
         [
             "TOKEN is not set: expected a token (or TOKEN_FILE with a file that holds it)",
             "TOKEN and TOKEN_FILE are both set: set one of them",
@@ -239,13 +239,13 @@ fn a_secret_that_is_missing_ambiguous_or_unreadable_is_told() {
 
 #[test]
 fn a_combination_can_be_refused_with_its_value() {
-    let told = refusal(&[("USE_RALPH_SPEC", "true")], |env| {
+    let refused = refusal(&[("USE_RALPH_SPEC", "true")], |env| {
         if env.or_default("USE_RALPH_SPEC", false, flag()) {
             env.refuse("USE_RALPH_SPEC", "not available yet");
         }
         Some(())
     });
-    assert_eq!(told, "USE_RALPH_SPEC is true: not available yet");
+    assert_eq!(refused, "USE_RALPH_SPEC is true: not available yet");
 }
 
 #[test]

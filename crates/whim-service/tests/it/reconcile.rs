@@ -86,7 +86,7 @@ async fn the_first_run_is_at_once_and_the_next_after_the_period() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poke_runs_it_before_its_time() {
+async fn an_activation_starts_a_run_before_the_period_ends() {
     let mut world = start();
     let begin = Instant::now();
     world.gate.add_permits(2);
@@ -104,7 +104,7 @@ async fn a_poke_runs_it_before_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pokes_during_a_run_lead_to_exactly_one_more_and_never_to_two_at_once() {
+async fn activations_during_a_run_lead_to_exactly_one_more_and_never_to_two_at_once() {
     let mut world = start();
     let begin = Instant::now();
     world.begun(1).await;
@@ -122,7 +122,7 @@ async fn pokes_during_a_run_lead_to_exactly_one_more_and_never_to_two_at_once() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poke_before_the_task_exists_is_not_lost() {
+async fn an_activation_before_the_task_exists_is_not_lost() {
     let supervisor = Supervisor::new();
     let reconcilers = Reconcilers::new(supervisor.phase(Phase::Work).clone());
     let (runs, mut observed) = watch::channel(0);
@@ -183,7 +183,7 @@ async fn a_panicking_run_does_not_end_the_reconciler() {
     let mut world = start();
     world.gate.add_permits(10);
     world.begun(3).await;
-    // The counter of running ones is reset before the panic; the fourth run proves that somebody started it.
+    // The counter of running ones is reset before the panic; the fourth run shows that it was restarted.
     world.begun(4).await;
     assert!(!world.supervisor.token().is_cancelled());
 }

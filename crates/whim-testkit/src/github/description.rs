@@ -1,227 +1,110 @@
-//! GitHub's own published description of its REST API, as the judge of every request and every answer.
-//!
-//! The description is data of this crate (`data/README.md` names its source). Its schemas are compiled when an
-//! operation first needs them, and kept for the rest of the process.
+//! GitHub's published description of its REST API (`data/README.md` names its source).
 
 use std::sync::LazyLock;
 
-use axum::http::Method;
-use regex::Regex;
-use serde_json::Value;
+use crate::openapi::{OpenApi, Operation};
 
-mod answer;
-mod document;
-mod request;
+static GITHUB: LazyLock<OpenApi> =
+    LazyLock::new(|| OpenApi::parse(include_str!("../../data/github-openapi.json")));
 
-pub(super) use request::Problem;
-
-use super::template;
-use answer::Answers;
-use request::{Body, Parameters};
-
-static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::load);
-
-/// Every operation that the description knows.
-pub(super) struct Description {
-    operations: Vec<Operation>,
+pub(super) fn description() -> &'static OpenApi {
+    &GITHUB
 }
 
-/// One operation: a method on a path.
-pub(super) struct Operation {
-    /// GitHub's name for it, such as `issues/add-labels`.
-    pub(super) id: String,
-    method: Method,
-    path: Regex,
-    path_parameters: Parameters,
-    query_parameters: Parameters,
-    body: Option<Body>,
-    answers: Answers,
-}
-
-impl Description {
-    /// The one copy of this process.
-    pub(super) fn get() -> &'static Self {
-        &DESCRIPTION
+/// One sentence per problem of a response. Errors that the description does not list are allowed.
+pub(super) fn problems_of_response(operation: &Operation, status: u16, body: &[u8]) -> Vec<String> {
+    if (400..600).contains(&status) && !operation.documents_status(status) {
+        return Vec::new();
     }
-
-    fn load() -> Self {
-        let mut operations = Vec::new();
-        for (template, methods) in document::at("/paths").as_object().into_iter().flatten() {
-            for (name, operation) in methods.as_object().into_iter().flatten() {
-                let Ok(method) = Method::from_bytes(name.to_uppercase().as_bytes()) else {
-                    continue;
-                };
-                let pointer = format!("/paths/{}/{name}", document::escape(template));
-                operations.extend(Operation::load(method, template, operation, &pointer));
-            }
-        }
-        Self { operations }
-    }
-
-    /// The operation that a method and a path mean. Templates do not overlap but for fixed words, which win.
-    pub(super) fn operation(&self, method: &Method, path: &str) -> Option<&Operation> {
-        let fits = |operation: &&Operation| operation.method == *method && operation.path.is_match(path);
-        self.operations
-            .iter()
-            .filter(fits)
-            .min_by_key(|operation| operation.path.captures_len())
-    }
-
-    #[cfg(test)]
-    pub(super) fn operations(&self) -> impl Iterator<Item = &Operation> {
-        self.operations.iter()
-    }
-}
-
-impl Operation {
-    fn load(method: Method, template: &str, operation: &Value, pointer: &str) -> Option<Self> {
-        let id = operation.get("operationId")?.as_str()?.to_owned();
-        let parameters = request::load_parameters(operation, pointer);
-        let spans_segments = |name: &str| parameters.iter().any(|it| it.spans_segments && it.name == name);
-        let group = |name: &str| {
-            let characters = if spans_segments(name) { "." } else { "[^/]" };
-            format!("(?P<{name}>{characters}+)")
-        };
-        Some(Self {
-            id,
-            method,
-            path: template::compile_with(template, group)?,
-            path_parameters: Parameters::load("path", &parameters),
-            query_parameters: Parameters::load("query", &parameters),
-            body: Body::load(operation, pointer),
-            answers: Answers::load(operation, pointer),
-        })
-    }
-
-    /// All that is wrong with a request for this operation.
-    pub(super) fn problems_of_request(&self, path: &str, query: &str, body: &[u8]) -> Vec<Problem> {
-        let mut problems = self.path_parameters.problems(self.path_values(path));
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
-        problems.extend(self.query_parameters.problems(pairs.into_owned().collect()));
-        if let Some(described) = &self.body {
-            problems.extend(described.problems(body));
-        }
-        problems
-    }
-
-    /// All that is wrong with an answer to this operation, in words.
-    pub(super) fn problems_of_answer(&self, status: u16, body: &[u8]) -> Vec<String> {
-        self.answers.problems(status, body)
-    }
-
-    fn path_values(&self, path: &str) -> Vec<(String, String)> {
-        let Some(captures) = self.path.captures(path) else {
-            return Vec::new();
-        };
-        self.path
-            .capture_names()
-            .flatten()
-            .filter_map(|name| Some((name.to_owned(), captures.name(name)?.as_str().to_owned())))
-            .collect()
-    }
+    description().problems_of_response(operation, status, body)
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::Method;
+
     use super::*;
+    use crate::openapi::Problem;
 
     #[test]
     fn every_schema_of_the_description_compiles() {
-        let mut operations = 0;
-        for operation in Description::get().operations() {
-            operations += 1;
-            operation.path_parameters.problems(Vec::new());
-            operation.query_parameters.problems(Vec::new());
-            if let Some(body) = &operation.body {
-                body.problems(b"{}");
-            }
-            operation.answers.compile_all();
-        }
-        assert_eq!(operations, 40);
+        description().compile_all();
+        assert_eq!(description().operations().count(), 40);
     }
 
     #[test]
-    fn a_fixed_word_wins_over_a_parameter() {
-        let description = Description::get();
-        let operation = description.operation(&Method::PATCH, "/repos/o/r/issues/comments/7");
-        assert_eq!(operation.map(|it| it.id.as_str()), Some("issues/update-comment"));
-        let operation = description.operation(&Method::GET, "/repos/o/r/branches/whim/7-a-b");
-        assert_eq!(operation.map(|it| it.id.as_str()), Some("repos/get-branch"));
-        assert!(
-            description
-                .operation(&Method::GET, "/repos/o/r/nonsense")
-                .is_none()
-        );
-        assert!(description.operation(&Method::DELETE, "/repos/o/r").is_none());
-    }
-
-    #[test]
-    fn a_request_is_held_against_parameters_and_body() {
-        let description = Description::get();
-        let list = description.operation(&Method::GET, "/repos/o/r/issues").unwrap();
+    fn a_fixed_segment_wins_over_a_parameter() {
+        let id = |method: Method, path: &str| {
+            let operation = description().operation(&method, path);
+            operation.map(|operation| operation.id.as_str())
+        };
         assert_eq!(
-            list.problems_of_request("/repos/o/r/issues", "labels=a,b&per_page=5", b""),
-            []
+            id(Method::PATCH, "/repos/o/r/issues/comments/7"),
+            Some("issues/update-comment")
         );
-        let problems = list.problems_of_request("/repos/o/r/issues", "state=ajar&label=a", b"");
+        assert_eq!(
+            id(Method::GET, "/repos/o/r/branches/whim/7-a-b"),
+            Some("repos/get-branch")
+        );
+        assert_eq!(id(Method::GET, "/repos/o/r/nonsense"), None);
+        assert_eq!(id(Method::DELETE, "/repos/o/r"), None);
+    }
+
+    #[test]
+    fn a_request_is_checked_against_parameters_and_body() {
+        let api = description();
+        let list = api.operation(&Method::GET, "/repos/o/r/issues").unwrap();
+        assert_eq!(api.problems_of_query(list, "labels=a,b&per_page=5"), []);
+        let problems = api.problems_of_query(list, "state=ajar&label=a");
         assert!(matches!(&problems[..], [Problem::Query(_), Problem::UnknownQuery(name)] if name == "label"));
 
-        let get = description
-            .operation(&Method::GET, "/repos/o/r/issues/x")
-            .unwrap();
-        let problems = get.problems_of_request("/repos/o/r/issues/x", "", b"");
+        let get = api.operation(&Method::GET, "/repos/o/r/issues/x").unwrap();
+        let problems = api.problems_of_path(get, "/repos/o/r/issues/x");
         assert!(matches!(&problems[..], [Problem::Path(_)]));
 
-        let add = description
-            .operation(&Method::POST, "/repos/o/r/issues/1/labels")
-            .unwrap();
         let path = "/repos/o/r/issues/1/labels";
-        assert_eq!(add.problems_of_request(path, "", br#"{"labels":["a"]}"#), []);
-        assert!(matches!(
-            &add.problems_of_request(path, "", b"{")[..],
-            [Problem::NotJson]
-        ));
-        let problems = add.problems_of_request(path, "", br#"{"labels":[]}"#);
+        let add = api.operation(&Method::POST, path).unwrap();
+        assert_eq!(api.problems_of_body(add, br#"{"labels":["a"]}"#), []);
+        assert_eq!(api.problems_of_body(add, b"{"), [Problem::NotJson]);
+        let problems = api.problems_of_body(add, br#"{"labels":[]}"#);
         assert!(matches!(&problems[..], [Problem::Body(_)]));
 
-        let create = description.operation(&Method::POST, "/repos/o/r/pulls").unwrap();
+        let create = api.operation(&Method::POST, "/repos/o/r/pulls").unwrap();
         let body = br#"{"head":"a","base":"b","title":"t","labels":["x"]}"#;
-        let problems = create.problems_of_request("/repos/o/r/pulls", "", body);
-        assert!(matches!(&problems[..], [Problem::UnknownField(name)] if name == "labels"));
+        assert_eq!(
+            api.problems_of_body(create, body),
+            [Problem::UnknownField("labels".to_owned())]
+        );
         assert!(matches!(
-            &create.problems_of_request("/repos/o/r/pulls", "", b"")[..],
+            &api.problems_of_body(create, b"")[..],
             [Problem::Body(_)]
         ));
     }
 
     #[test]
-    fn null_is_allowed_exactly_where_the_description_says_so() {
-        let description = Description::get();
-        let update = description
-            .operation(&Method::PATCH, "/repos/o/r/issues/1")
-            .unwrap();
-        let path = "/repos/o/r/issues/1";
+    fn null_is_allowed_only_where_the_description_says_so() {
+        let api = description();
+        let update = api.operation(&Method::PATCH, "/repos/o/r/issues/1").unwrap();
         assert_eq!(
-            update.problems_of_request(path, "", br#"{"body":null,"state_reason":null}"#),
+            api.problems_of_body(update, br#"{"body":null,"state_reason":null}"#),
             []
         );
-        let problems = update.problems_of_request(path, "", br#"{"state":null}"#);
+        let problems = api.problems_of_body(update, br#"{"state":null}"#);
         assert!(matches!(&problems[..], [Problem::Body(_), ..]));
     }
 
     #[test]
-    fn an_answer_is_held_against_the_schema_of_its_status() {
-        let description = Description::get();
-        let get = description
+    fn a_response_is_checked_against_the_schema_of_its_status() {
+        let get = description()
             .operation(&Method::GET, "/repos/o/r/labels/a")
             .unwrap();
         let label = br#"{"id":1,"node_id":"L","url":"http://h/l","name":"a","description":null,"color":"ededed","default":false}"#;
-        assert_eq!(get.problems_of_answer(200, label), Vec::<String>::new());
-        assert!(!get.problems_of_answer(200, br#"{"id":"one"}"#).is_empty());
+        assert_eq!(problems_of_response(get, 200, label), [] as [String; 0]);
+        assert!(!problems_of_response(get, 200, br#"{"id":"one"}"#).is_empty());
         assert_eq!(
-            get.problems_of_answer(204, b""),
-            ["the operation has no answer 204"]
+            problems_of_response(get, 204, b""),
+            ["the operation has no response 204"]
         );
-        assert_eq!(get.problems_of_answer(502, b"<html>"), Vec::<String>::new());
+        assert_eq!(problems_of_response(get, 502, b"<html>"), [] as [String; 0]);
     }
 }

@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::{Value, json};
 
 use super::refusal::{error_body, rate_limit_message, secondary_limit_message};
-use super::template;
+use crate::path_template;
 
 /// The page that GitHub's front end shows where nothing behind it answers. It is not JSON, and clients meet it.
 const FRONT_END_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head>\n\
@@ -70,12 +70,9 @@ impl Fault {
     #[must_use]
     #[track_caller]
     pub fn on(method: Method, path: &str) -> Self {
-        let Some(pattern) = template::compile(path) else {
-            panic!("`{path}` is no pattern of a path")
-        };
         Self {
             method,
-            path: pattern,
+            path: path_template::compile(path),
             body_text: None,
             skip: 0,
             left: Some(1),

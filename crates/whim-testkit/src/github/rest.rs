@@ -11,12 +11,13 @@ use tower::ServiceExt;
 
 use super::access::{Access, Caller, Need};
 use super::asked::Asked;
-use super::description::{Description, Operation, Problem};
+use super::description::{description, problems_of_response};
 use super::journal::ViolationKind;
 use super::refusal::Refusal;
 use super::routes::{Call, routes};
 use super::shared::Shared;
 use super::tags::{entity_tag, is_held};
+use crate::openapi::{Operation, Problem};
 
 /// The largest answer, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -47,7 +48,7 @@ impl Rest {
         if !asked.headers.contains_key(header::USER_AGENT) {
             violate("there is no User-Agent".to_owned());
         }
-        let Some(operation) = Description::get().operation(&asked.method, &asked.path) else {
+        let Some(operation) = description().operation(&asked.method, &asked.path) else {
             violate("the description knows no such operation".to_owned());
             return None;
         };
@@ -56,12 +57,18 @@ impl Rest {
             refusal: None,
             overlooked: Vec::new(),
         };
-        for problem in operation.problems_of_request(&asked.path, &asked.query, &asked.body) {
+        let api = description();
+        let mut problems = api.problems_of_path(operation, &asked.path);
+        problems.extend(api.problems_of_query(operation, &asked.query));
+        problems.extend(api.problems_of_body(operation, &asked.body));
+        for problem in problems {
             violate(problem.to_string());
             match problem {
                 Problem::Path(_) => described.refuse(Refusal::NotFound),
                 Problem::NotJson => described.refuse(Refusal::NotJson),
-                Problem::Query(what) | Problem::Body(what) => described.refuse(Refusal::Malformed(what)),
+                Problem::Query(what) | Problem::Header(what) | Problem::Body(what) => {
+                    described.refuse(Refusal::Malformed(what))
+                }
                 Problem::UnknownQuery(name) | Problem::UnknownField(name) => described.overlooked.push(name),
             }
         }
@@ -120,7 +127,7 @@ impl Rest {
             overlooked,
         } = described.ok_or(Refusal::NotFound)?;
         let standing = self.shared.standing(caller);
-        if standing.is_exhausted() && operation.counts() {
+        if standing.is_exhausted() && counts(operation) {
             return Err(Refusal::RateLimited);
         }
         let access = if asked.method.is_safe() {
@@ -171,14 +178,14 @@ impl Rest {
         } else if status.is_server_error() {
             self.shared.violate(asked, ViolationKind::Answer, shown());
         }
-        for problem in operation.map_or_else(Vec::new, |it| it.problems_of_answer(status.as_u16(), body)) {
+        for problem in operation.map_or_else(Vec::new, |it| problems_of_response(it, status.as_u16(), body)) {
             self.shared.violate(asked, ViolationKind::Answer, problem);
         }
     }
 
     /// An answer that tells the caller to keep what it has costs nothing; nor does asking what is left.
     fn count(&self, caller: &Caller, operation: Option<&Operation>, status: StatusCode) {
-        let is_free = status == StatusCode::NOT_MODIFIED || operation.is_some_and(|it| !it.counts());
+        let is_free = status == StatusCode::NOT_MODIFIED || operation.is_some_and(|it| !counts(it));
         if !is_free && !caller.is_unknown() {
             self.shared.count(caller);
         }
@@ -197,9 +204,7 @@ impl Described {
     }
 }
 
-impl Operation {
-    /// Whether a request counts against the hourly limit.
-    fn counts(&self) -> bool {
-        self.id != "rate-limit/get"
-    }
+/// Whether a request counts against the hourly limit.
+fn counts(operation: &Operation) -> bool {
+    operation.id != "rate-limit/get"
 }

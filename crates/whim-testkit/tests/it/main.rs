@@ -3,5 +3,6 @@
 mod claude;
 mod github;
 mod messages;
+mod orchestrator;
 mod proxy;
 mod services;

@@ -208,6 +208,9 @@ impl Progress {
                 "the model API rejected the credentials",
             )),
             WarningKind::Other(_)
+            | WarningKind::IterationFailed
+            | WarningKind::LearningsIgnored
+            | WarningKind::TaskDiscarded
             | WarningKind::TaskRestored
             | WarningKind::SpecRestored
             | WarningKind::LeftoverProcesses

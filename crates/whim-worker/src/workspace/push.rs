@@ -34,7 +34,8 @@ impl PushError {
             Self::InvalidToken(_) => FailureCause::GitHubRefused,
             Self::Rejected(_) | Self::ContainsSecret => FailureCause::PushRefused,
             // The next attempt resumes from the changed branch.
-            Self::Diverged | Self::Git(_) => FailureCause::Crash,
+            Self::Diverged => FailureCause::BranchMoved,
+            Self::Git(_) => FailureCause::Crash,
         }
     }
 }

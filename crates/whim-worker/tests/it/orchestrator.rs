@@ -22,9 +22,8 @@ use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION_HEADER};
 use whim_core::{BranchName, RelativePath, WorkItemId, WorkItemStatus, WorkerId};
 
 /// How the fake responds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FakeBehavior {
-    #[default]
     Normal,
     /// With 503.
     Unavailable,
@@ -43,10 +42,10 @@ pub(crate) enum FinalReport {
     Stuck(Stuck),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Book {
     token: String,
-    registered: Option<Registered>,
+    registered: Registered,
     nonce: Option<String>,
     behavior: FakeBehavior,
     last_seq: u64,
@@ -65,8 +64,19 @@ pub(crate) struct Orchestrator {
 }
 
 impl Orchestrator {
-    pub(crate) fn start() -> Self {
-        let book = Arc::new(RwLock::new(Book::default()));
+    pub(crate) async fn start(registered: Registered, token: &str) -> anyhow::Result<Self> {
+        let book = Arc::new(RwLock::new(Book {
+            token: token.to_owned(),
+            registered,
+            nonce: None,
+            behavior: FakeBehavior::Normal,
+            last_seq: 0,
+            heartbeat_count: 0,
+            heartbeats: Vec::new(),
+            final_reports: Vec::new(),
+            held: BTreeMap::new(),
+            lock_requests: Vec::new(),
+        }));
         let router = Router::new()
             .route("/api/worker/register", post(register))
             .route("/api/worker/{id}/heartbeat", post(heartbeat))
@@ -76,21 +86,19 @@ impl Orchestrator {
             .route("/api/worker/{id}/stuck", post(stuck))
             .layer(from_fn_with_state(Arc::clone(&book), guard))
             .with_state(Arc::clone(&book));
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let listener = TcpListener::from_std(listener).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
         let mut server = JoinSet::new();
         server.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 panic!("the fake orchestrator stopped: {error}");
             }
         });
-        Self {
+        Ok(Self {
             url,
             book,
             _server: server,
-        }
+        })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -101,14 +109,14 @@ impl Orchestrator {
     pub(crate) fn assign(&self, registered: Registered, token: &str) {
         let mut book = write(&self.book);
         token.clone_into(&mut book.token);
-        book.registered = Some(registered);
+        book.registered = registered;
         book.nonce = None;
         book.last_seq = 0;
         book.final_reports.clear();
     }
 
     pub(crate) fn assignment(&self) -> Registered {
-        read(&self.book).registered.clone().unwrap()
+        read(&self.book).registered.clone()
     }
 
     pub(crate) fn set_behavior(&self, behavior: FakeBehavior) {
@@ -258,7 +266,7 @@ fn refusal(status: StatusCode, code: ErrorCode) -> Response {
 
 async fn register(State(book): Shared, Json(asked): Json<Register>) -> Response {
     let mut book = write(&book);
-    let registered = book.registered.clone().unwrap();
+    let registered = book.registered.clone();
     if asked.worker_id != registered.worker_id {
         return refusal(StatusCode::FORBIDDEN, ErrorCode::Forbidden);
     }
@@ -282,7 +290,7 @@ async fn heartbeat(
         book.heartbeats.push(heartbeat);
     }
     Json(LeaseRenewed {
-        lease_seconds: book.registered.as_ref().unwrap().lease_seconds,
+        lease_seconds: book.registered.lease_seconds,
     })
     .into_response()
 }

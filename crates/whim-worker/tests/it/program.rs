@@ -32,7 +32,9 @@ fn each_default_is_the_documented_one() -> anyhow::Result<()> {
     let documented = default_settings()?;
     let mut compared = 0;
     for setting in Environment::settings_of(Config::read) {
+        // A default with a password is masked.
         if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
             && let Some(Some(documented)) = documented.get(setting.name)
         {
             assert_eq!(default, documented, "{}", setting.name);

@@ -102,7 +102,7 @@ async fn commits_pushed_by_others_are_not_overwritten() -> anyhow::Result<()> {
     assert_eq!(worker.ended().await?.code, Some(2));
 
     let failure = world.failure()?;
-    assert_eq!(failure.cause, FailureCause::Crash);
+    assert_eq!(failure.cause, FailureCause::BranchMoved);
     assert_eq!(
         failure.reason,
         "the branch was changed on GitHub by someone else during the attempt"

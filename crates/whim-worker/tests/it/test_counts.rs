@@ -106,7 +106,7 @@ fn the_counts_of_every_supported_runner_are_read() {
 fn other_output_has_no_counts() {
     for output in [
         "",
-        "looks fine\n",
+        "greeted\n",
         "it took 3 attempts in 5.0s\n",
         "12 passed the door\n",
     ] {

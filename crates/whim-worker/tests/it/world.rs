@@ -30,7 +30,7 @@ pub(crate) const SPEC: &str =
 /// A project whose tests fail until there is a greeting.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("README.md", "# Shop\n"),
-    ("Makefile", "test:\n\t@cat greeting.txt\n\t@echo 'looks fine'\n"),
+    ("Makefile", "test:\n\t@cat greeting.txt\n\t@echo 'greeted'\n"),
 ];
 
 /// The functions for scripts: events, commits, ticks, and synchronisation with the test.
@@ -117,8 +117,7 @@ impl World {
             lease_seconds: 60,
             max_iterations: 9,
         };
-        let orchestrator = Orchestrator::start();
-        orchestrator.assign(registered, WORKER_TOKEN);
+        let orchestrator = Orchestrator::start(registered, WORKER_TOKEN).await?;
         let world = Self {
             github,
             orchestrator,

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern;
+use super::pattern::pattern;
 
-/// Extensions of files that people refer to by line. A closed list, because `example.com:8080` looks the same.
+/// File extensions. A closed list, because `example.com:8080` has the same form.
 const EXTENSIONS: &str = "tsx?|jsx?|mjs|cjs|mts|cts|rs|py|pyi|go|rb|java|kts?|swift|c|h|cc|cpp|cxx|hpp|hh|cs|php|scala|sh|bash|zsh|\
     sql|md|mdx|json|ya?ml|toml|html?|css|scss|sass|less|vue|svelte|exs?|erl|hs|lua|r|pl|pm|dart|proto|tf|gradle|\
     xml|txt|ini|cfg|zig|nim|clj|mli?|fs|jl|ipynb";

@@ -1,16 +1,16 @@
 //! Steps instead of results: "use the `hash` function in utils.ts to …".
 //!
 //! A result may well name a function ("provide a `parse` function", "add a `limit` option to the `search` method"),
-//! so only those forms count that tell a person at the keyboard what to type where.
+//! so only instructions about what to type where are matched.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern;
+use super::pattern::pattern;
 
-/// A name that only code has: in backticks, in camel or snake case, with a path or with parentheses.
+/// A name that occurs only in code: in backticks, in camel or snake case, with a path or with parentheses.
 const NAME: &str = r"(?: `[^`\n]+` | [a-z]+[a-z0-9]*[A-Z]\w*(?:\(\))? | \w+_\w+(?:\(\))? | \w+(?:(?:\.|::)\w+)*\(\) | \w+::\w+ )";
 
 /// What such a name names.
@@ -19,7 +19,7 @@ const THING: &str = r"(?: function | method | hook | helper | constructor | macr
 /// A file, by path or by name.
 const FILE: &str = r"`? [\w@./\-]* \w \. (?: [cm]?[jt]sx? | rs | py | go | rb | java | kt | swift | cc? | h | cpp | hpp | cs | php | scala | vue | svelte | dart ) \b `?";
 
-/// The beginning of a clause, where a verb is an imperative.
+/// The beginning of a clause, where a verb is imperative.
 const CLAUSE: &str = r"(?: ^ | [.;:,(] \s+ | \b (?i: then | and | must | should | please | to | by ) \s+ )";
 
 static INSTRUCTIONS: LazyLock<Vec<Regex>> = LazyLock::new(|| {

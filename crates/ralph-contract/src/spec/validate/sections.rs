@@ -1,10 +1,10 @@
-//! Sections that are told apart by their name: technical notes (refused) and examples (may hold code).
+//! Sections that are recognised by their name: technical notes (refused) and examples (may contain code).
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern;
+use super::pattern::pattern;
 use crate::spec::blocks::{Block, Role};
 
 static TECHNICAL_NOTES: LazyLock<Regex> = LazyLock::new(|| {
@@ -32,24 +32,24 @@ static EXAMPLE_LABEL: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(?i)(?:\b(?:examples?|samples?|for instance)\b|\be\.g\.)[^.;:]{0,80}:\s*$|^\W*examples?\W*$")
 });
 
-/// Follows the blocks of a document and tells which belong to an example.
+/// Tracks which blocks of a document belong to an example.
 #[derive(Default)]
 pub(super) struct ExampleScope {
-    /// Level of the heading that opened the section, while it lasts.
+    /// Level of the heading that opened the current section of examples.
     section: Option<u8>,
-    /// The text before announces an example.
+    /// Whether the text before announces an example.
     is_announced: bool,
 }
 
 impl ExampleScope {
-    /// Moves on to `block` and says whether it is part of an example.
+    /// Whether `block`, the next one, is part of an example.
     pub(super) fn enter(&mut self, block: &Block) -> bool {
         match block.role {
             Role::Heading { level } => {
                 if self.section.is_some_and(|section| level <= section) {
                     self.section = None;
                 }
-                // A title that speaks of examples does not make all of the document one.
+                // A title that mentions examples does not make the whole document one.
                 if self.section.is_none() && level > 1 && EXAMPLE_HEADING.is_match(&block.plain) {
                     self.section = Some(level);
                 }
@@ -60,7 +60,7 @@ impl ExampleScope {
                 self.is_announced = EXAMPLE_LABEL.is_match(&block.plain);
                 self.section.is_some()
             }
-            // Request and answer may follow each other under one label.
+            // A request and its response may share one label.
             Role::FencedCode | Role::IndentedCode => self.section.is_some() || self.is_announced,
         }
     }

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern;
+use super::pattern::pattern;
 
-/// Programs with what makes a command of them. A program's name alone (`pytest`, `docker`) is a fine thing to
-/// require, and a project's own command line (`mytool init`) is what many a spec is about.
+/// Programs with arguments that make a command of them. The name of a program alone (`pytest`, `docker`) may be a requirement,
+/// and so may a project's own command line (`mytool init`).
 const COMMANDS: &str = r"
     (?:npm|pnpm|yarn|bun) \s+ (?:install|i|ci|add|remove|uninstall|run|test|start|build|exec|create|init|publish|update|upgrade|link|dlx|dev|lint) \b
   | (?:npx|bunx|pnpx) \s+ [\w@\-]
@@ -32,7 +32,7 @@ const COMMANDS: &str = r"
   | sudo \s+ \w | sed \s+ -i | chmod \s+ [+ugoa0-9] | rm \s+ -[rf] | mkdir \s+ -p | cp \s+ -[a-z] | export \s+ [A-Z_]+=
 ";
 
-/// A whole piece of inline code that is a command: with a prompt, settings before it, or chained with another.
+/// Inline code that is a command as a whole, possibly with a prompt, variables before it, or another command after it.
 static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
         r"(?x) ^ \s* (?: \$ \s+ \S
@@ -40,17 +40,17 @@ static COMMAND: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// A command outside inline code: where it begins the text, or where one is told to run it.
+/// A command outside inline code: at the beginning of a text, or after a verb such as "run".
 static COMMAND_IN_PROSE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
         r"(?x)
-        (?P<told> \b (?i: run | re-run | rerun | running | execute | executing | then ) \s+ | (?: ^ | \s ) \$ \s | ^ )
+        (?P<verb> \b (?i: run | re-run | rerun | running | execute | executing | then ) \s+ | (?: ^ | \s ) \$ \s | ^ )
         (?P<command> (?: {COMMANDS} ) )
         (?: \s+ (?P<next> [\w'@./\-]+ ) )?"
     ))
 });
 
-/// After these the words before them name a thing, as in "npm install instructions" or "git commit hooks".
+/// Words that turn the text before them into a name, as in "npm install instructions" or "git commit hooks".
 const MAKES_IT_A_NAME: [&str; 34] = [
     "instructions",
     "instruction",
@@ -98,11 +98,11 @@ pub(super) fn commands_in_prose(text: &str) -> Vec<Range<usize>> {
     COMMAND_IN_PROSE
         .captures_iter(text)
         .filter(|captures| {
-            let is_told = captures.name("told").is_some_and(|told| !told.is_empty());
+            let has_verb = captures.name("verb").is_some_and(|verb| !verb.is_empty());
             let is_name = captures
                 .name("next")
                 .is_some_and(|next| MAKES_IT_A_NAME.contains(&next.as_str()));
-            is_told || !is_name
+            has_verb || !is_name
         })
         .filter_map(|captures| {
             let command = captures.name("command")?;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::pattern;
+use super::pattern::pattern;
 
 static CODE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(

@@ -50,7 +50,7 @@ fn a_run_that_does_a_task_gives_its_tools_and_its_result() {
 }
 
 #[test]
-fn a_provider_that_is_overloaded_is_told_from_a_task_that_fails() {
+fn an_overloaded_provider_is_distinguished_from_a_failed_task() {
     insta::assert_snapshot!(listing(capture!("overloaded")));
     assert_eq!(trouble(capture!("overloaded-midway")).0, TroubleKind::Unavailable);
     assert_eq!(
@@ -67,7 +67,7 @@ fn a_provider_that_limits_us_is_told_with_its_own_words() {
     let expected = Trouble {
         kind: TroubleKind::Limited,
         message: "You've hit your limit · resets 3:52pm (UTC)".to_owned(),
-        // To the second, and on its day: the event before the words tells.
+        // To the second, from the event before the message.
         resets_at: DateTime::from_timestamp(1_795_189_962, 0),
     };
     assert_eq!(usage_limit, expected);

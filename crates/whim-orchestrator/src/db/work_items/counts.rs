@@ -1,12 +1,12 @@
-//! How many items there are: sums of what triggers write down with every change (`work_item_counts`), so that they cost
-//! the same with ten items and with a million.
+//! Number of items per status and priority: sums over `work_item_counts`, to which triggers add a row with every change.
+//! The cost does not depend on the number of items.
 
 use std::collections::BTreeMap;
 
 use sqlx::PgExecutor;
 use whim_core::{Priority, WorkItemStatus};
 
-/// How many items there are in each state; a state without items is there with 0.
+/// Number of items by status, including statuses without items.
 pub async fn by_status(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<WorkItemStatus, u64>> {
     let rows = sqlx::query!(
         r#"select status, sum(delta)::bigint as "count!" from work_item_counts group by status"#
@@ -23,7 +23,7 @@ pub async fn by_status(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<WorkIte
         .collect())
 }
 
-/// How many items are queued, by priority; a priority without items is there with 0.
+/// Number of queued items by priority, including priorities without items.
 pub async fn by_priority(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<Priority, u64>> {
     let rows = sqlx::query!(
         r#"select priority, sum(delta)::bigint as "count!" from work_item_counts
@@ -41,23 +41,23 @@ pub async fn by_priority(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<Prior
         .collect())
 }
 
-/// Replaces at most `most` of the rows that make up the counts by their sums; answers how many those were. Counts stay
-/// what they are, and nobody waits: rows that another one adds up just now are left to that one.
-pub async fn compact_counts(db: impl PgExecutor<'_>, most: i64) -> sqlx::Result<u64> {
-    let gone = sqlx::query_scalar!(
-        r#"with gone as (
+/// Replaces at most `limit` rows of the counts by their sums; returns how many those were. Skips rows that another
+/// orchestrator is compacting.
+pub async fn compact_counts(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
+    let compacted = sqlx::query_scalar!(
+        r#"with compacted as (
              delete from work_item_counts
              where ctid = any(array(select ctid from work_item_counts limit $1 for update skip locked))
              returning status, priority, delta
            ),
            sums as (
              insert into work_item_counts (status, priority, delta)
-             select status, priority, sum(delta) from gone group by status, priority having sum(delta) <> 0
+             select status, priority, sum(delta) from compacted group by status, priority having sum(delta) <> 0
            )
-           select count(*) as "count!" from gone"#,
-        most
+           select count(*) as "count!" from compacted"#,
+        limit
     )
     .fetch_one(db)
     .await?;
-    Ok(gone.cast_unsigned())
+    Ok(compacted.cast_unsigned())
 }

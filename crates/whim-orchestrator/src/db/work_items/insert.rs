@@ -5,59 +5,48 @@ use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::work::WorkMetadata;
 use whim_core::{BranchName, Priority, RepoName, SourceName, UserName, WorkItemId, WorkItemStatus};
 
-use super::TaskCounts;
+use super::task_counts::TaskCounts;
 
-/// The index that lets one live item work on a branch.
+/// Unique index: one live item per branch.
 pub const LIVE_BRANCH_KEY: &str = "work_items_live_branch_key";
 
-/// An item to be.
+/// An item to insert.
 #[derive(Clone, Debug)]
 pub struct NewItem {
-    /// Its identifier.
     pub id: WorkItemId,
-    /// The repository.
     pub repo: RepoName,
-    /// The branch.
     pub branch: BranchName,
     /// `generating` or `queued`.
     pub status: WorkItemStatus,
-    /// Its priority.
     pub priority: Priority,
-    /// Where it comes from.
     pub source: SourceName,
-    /// What it is called there.
+    /// Reference at the source, such as an issue number.
     pub source_ref: Option<String>,
-    /// Who asked for it.
     pub requested_by: Option<UserName>,
-    /// The caller's limit for one attempt.
+    /// The submitter's limit for one attempt.
     pub max_iterations: Option<i32>,
-    /// How far its checklist is.
     pub tasks: TaskCounts,
-    /// The checklist.
     pub spec: Option<String>,
-    /// What is wanted, in prose.
     pub description: Option<String>,
-    /// What else is known of it.
     pub metadata: WorkMetadata,
 }
 
-/// What became of an insert.
+/// Result of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inserted {
-    /// The item is there.
     New,
-    /// There was one of the same repository, source and reference; nothing changed.
+    /// An item of the same repository, source and reference exists; nothing changed.
     Existing(WorkItemId),
 }
 
-/// Inserts an item and its texts, unless there is one that is called so at its source. Of several at once, one wins. That
-/// there is a queued item is the caller's to tell, after the commit.
+/// Inserts an item and its texts, unless one with the same repository, source and reference exists. Of concurrent inserts
+/// one succeeds. The caller notifies the dispatchers after the commit.
 ///
 /// # Errors
-/// A violation of [`LIVE_BRANCH_KEY`] when another live item works on the branch.
+/// A violation of [`LIVE_BRANCH_KEY`] if another live item works on the branch.
 pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inserted> {
     let inserted = sqlx::query!(
-        "with told as materialized (select set_config('whim.suppress_notify', 'on', true)),
+        "with setting as materialized (select set_config('whim.suppress_notify', 'on', true)),
          item as (
              insert into work_items
                 (id, repo, branch, status, priority, source, source_ref, max_iterations, tasks_total, tasks_done,
@@ -67,7 +56,7 @@ pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inser
              returning id
          )
          insert into work_item_texts (work_item_id, spec, description, metadata)
-         select id, $11, $12, $13 from item cross join told",
+         select id, $11, $12, $13 from item cross join setting",
         item.id as WorkItemId,
         item.repo.as_str(),
         item.branch.as_str(),
@@ -99,7 +88,7 @@ pub async fn insert(db: &mut PgConnection, item: &NewItem) -> sqlx::Result<Inser
     Ok(Inserted::Existing(existing))
 }
 
-/// The live item that works on a branch.
+/// The live item of a branch.
 pub async fn live_on_branch(
     db: impl PgExecutor<'_>,
     repo: &RepoName,

@@ -1,39 +1,31 @@
-//! Items that are locked while they are changed.
+//! Row locks of items.
 //!
-//! `for no key update`: one who locks an item or a worker keeps others from changing it, but not from inserting rows
-//! that refer to it. With the stronger lock, a heartbeat that inserts events and the end of the same worker would wait
-//! for each other.
+//! `for no key update` blocks changes of the row, but not inserts of rows that refer to it. With `for update`, a heartbeat
+//! that inserts events and the end of the same worker would deadlock.
 
 use sqlx::PgConnection;
 use whim_core::{LeaseEpoch, RepoName, WorkItemId, WorkItemStatus, WorkerId};
 
-/// An item as it is while its row is locked: until the end of the transaction nobody else changes it.
+/// An item whose row is locked until the end of the transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locked {
-    /// The item.
     pub id: WorkItemId,
-    /// Its repository.
     pub repo: RepoName,
-    /// Its state.
     pub status: WorkItemStatus,
-    /// Its epoch.
     pub lease_epoch: LeaseEpoch,
-    /// The worker that has it, or had it last.
+    /// The current worker, or the latest one.
     pub worker_id: Option<WorkerId>,
-    /// Its run.
     pub run: u32,
-    /// Retries that were spent.
-    pub retries: usize,
-    /// Workers in a row that ended before they registered.
+    /// Consecutive workers that ended before they registered.
     pub failed_starts: u32,
-    /// How often the writing of its spec was put off.
+    /// Deferrals of the spec generation in this run.
     pub spec_retries: usize,
 }
 
 macro_rules! lock {
     ($db:expr, $which:literal, $id:expr) => {{
         let row = sqlx::query!(
-            "select id, repo, status, lease_epoch, worker_id, run, retries, failed_starts, spec_retries
+            "select id, repo, status, lease_epoch, worker_id, run, failed_starts, spec_retries
              from work_items where id = "
                 + $which
                 + " for no key update",
@@ -48,19 +40,18 @@ macro_rules! lock {
             lease_epoch: row.lease_epoch,
             worker_id: row.worker_id,
             run: row.run.cast_unsigned(),
-            retries: usize::try_from(row.retries).unwrap_or_default(),
             failed_starts: row.failed_starts.cast_unsigned(),
             spec_retries: usize::try_from(row.spec_retries).unwrap_or_default(),
         }))
     }};
 }
 
-/// Locks an item; `None` when there is none.
+/// Locks an item.
 pub async fn lock(db: &mut PgConnection, id: WorkItemId) -> sqlx::Result<Option<Locked>> {
     lock!(db, "$1", id as WorkItemId)
 }
 
-/// Locks the item for which a worker was started; `None` when there is no such worker.
+/// Locks the item of a worker.
 pub async fn lock_of_worker(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<Option<Locked>> {
     lock!(
         db,

@@ -1,22 +1,21 @@
-//! What is worth knowing of the queue besides its length (`counts`), cheap enough to be asked for every few seconds.
+//! Statistics of the queue besides its length (`counts`), cheap enough for a scrape every few seconds.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
-/// What is worth knowing of the queue besides its length.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueStats {
     /// Items that wait for a time.
     pub waiting: i64,
-    /// The age of the oldest item that could be claimed now.
+    /// Age of the oldest claimable item.
     pub oldest_age: Option<Duration>,
-    /// When this was so.
+    /// Time of the query.
     pub at: DateTime<Utc>,
 }
 
-/// Looks at indexes only: the oldest item is the first entry of its priority.
+/// Reads indexes only: the oldest item is the first entry of its priority.
 pub async fn queue_stats(db: impl PgExecutor<'_>) -> sqlx::Result<QueueStats> {
     let row = sqlx::query!(
         r#"select
@@ -35,7 +34,7 @@ pub async fn queue_stats(db: impl PgExecutor<'_>) -> sqlx::Result<QueueStats> {
     .await?;
     Ok(QueueStats {
         waiting: row.waiting,
-        // The clock of the database may have been set back since.
+        // The database's clock may have been set back.
         oldest_age: row
             .oldest_seconds
             .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),

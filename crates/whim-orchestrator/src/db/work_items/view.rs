@@ -1,4 +1,4 @@
-//! Items as the interface shows them.
+//! Items as the API shows them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -41,7 +41,7 @@ struct Row {
 }
 
 impl Row {
-    /// `max_retries` is configuration and not in the row.
+    /// `max_retries` is a setting, not a column.
     fn into_item(self, max_retries: u32) -> WorkItem {
         let Self {
             id,
@@ -109,7 +109,7 @@ impl Row {
     }
 }
 
-/// The one list of columns; `$spec` and `$description` are the expressions for the wide texts.
+/// The list of columns, with or without the wide texts.
 macro_rules! select {
     (wide, $rest:literal, $($argument:expr),*) => {
         select!(@ "t.spec, t.description", $rest, $($argument),*)
@@ -146,22 +146,18 @@ pub async fn find(
     Ok(row.map(|row| row.into_item(max_retries)))
 }
 
-/// What a worker has to know of its item.
+/// An item, as its worker needs it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
-    /// The repository.
     pub repo: RepoName,
-    /// The branch.
     pub branch: BranchName,
-    /// The checklist.
     pub spec: Option<String>,
-    /// The pushed head that belongs to its ticks.
+    /// The pushed head that the ticks of the spec belong to.
     pub head_sha: Option<CommitHash>,
-    /// What else is known.
     pub metadata: WorkMetadata,
 }
 
-/// What a worker has to know of its item.
+/// An item, as its worker needs it.
 pub async fn task(db: impl PgExecutor<'_>, id: WorkItemId) -> sqlx::Result<Option<Task>> {
     let row = sqlx::query!(
         "select i.repo, i.branch, t.spec, t.head_sha, t.metadata
@@ -180,8 +176,8 @@ pub async fn task(db: impl PgExecutor<'_>, id: WorkItemId) -> sqlx::Result<Optio
     }))
 }
 
-/// At most `limit` items that fit the filter, the newest first, from the filter's cursor on; its own limit is the
-/// caller's to bound.
+/// At most `limit` items that match the filter, newest first, after the filter's cursor. The filter's own limit is
+/// ignored.
 pub async fn page(
     db: impl PgExecutor<'_>,
     filter: &WorkFilter,
@@ -211,8 +207,8 @@ pub async fn page(
     Ok(rows.into_iter().map(|row| row.into_item(max_retries)).collect())
 }
 
-/// At most `limit` queued items in the order in which they will be taken, those that wait for a time last; `after` is
-/// the last item of the page before.
+/// At most `limit` queued items in the order in which they will be claimed, those in backoff last; `after` is the last
+/// item of the previous page.
 pub async fn queue(
     db: &sqlx::PgPool,
     after: Option<WorkItemId>,
@@ -233,7 +229,7 @@ pub async fn queue(
     .await?;
     let missing = limit - i64::try_from(rows.len()).unwrap_or(limit);
     if missing > 0 {
-        // The anchor is null where the page before ended among those that can be taken now: all waiting ones follow.
+        // The anchor is null when the previous page ended among the claimable items: all items in backoff follow.
         rows.extend(
             select!(
                 narrow,
@@ -252,7 +248,7 @@ pub async fn queue(
     Ok(rows.into_iter().map(|row| row.into_item(max_retries)).collect())
 }
 
-/// The item whose spec is written next: the most urgent and oldest of those that wait for one and for no time.
+/// The item whose spec is generated next: the most urgent and oldest `generating` item that is not in backoff.
 pub async fn next_without_spec(db: impl PgExecutor<'_>) -> sqlx::Result<Option<WorkItemId>> {
     sqlx::query_scalar!(
         "select id from work_items
@@ -264,8 +260,8 @@ pub async fn next_without_spec(db: impl PgExecutor<'_>) -> sqlx::Result<Option<W
     .await
 }
 
-/// How many items will be taken before one that is queued and waits for no time; counts to `most` and no further.
-pub async fn ahead(db: impl PgExecutor<'_>, id: WorkItemId, most: i64) -> sqlx::Result<u64> {
+/// Number of items that will be claimed before a claimable one, counted up to `limit`.
+pub async fn ahead(db: impl PgExecutor<'_>, id: WorkItemId, limit: i64) -> sqlx::Result<u64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from (
              select from work_items
@@ -274,7 +270,7 @@ pub async fn ahead(db: impl PgExecutor<'_>, id: WorkItemId, most: i64) -> sqlx::
              limit $2
            ) before"#,
         id as WorkItemId,
-        most
+        limit
     )
     .fetch_one(db)
     .await?;

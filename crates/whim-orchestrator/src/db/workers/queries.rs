@@ -1,4 +1,4 @@
-//! What others need to know of workers.
+//! Queries about workers that decide what happens next.
 
 use std::time::Duration;
 
@@ -7,18 +7,15 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::{LeaseEpoch, RepoName, WorkItemId, WorkerId, WorkerStatus};
 
-use super::FinalResponse;
+use super::final_response::FinalResponse;
 
-/// Whose token it is.
+/// The worker that a token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenOwner {
-    /// The worker.
     pub id: WorkerId,
-    /// Its epoch.
     pub lease_epoch: LeaseEpoch,
     /// The repository that it works on.
     pub repo: RepoName,
-    /// Its iterations.
     pub max_iterations: u32,
     /// Whether it has not ended.
     pub live: bool,
@@ -48,26 +45,22 @@ pub async fn by_token(
     }))
 }
 
-/// A worker as it is while its row is locked. Whoever locks it has locked its item before.
+/// A worker whose row is locked until the end of the transaction. Its item is locked before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locked {
-    /// The worker.
     pub id: WorkerId,
-    /// Its epoch.
     pub lease_epoch: LeaseEpoch,
-    /// Its state.
     pub status: WorkerStatus,
-    /// The process that registered.
+    /// Nonce of the process that registered.
     pub nonce: Option<String>,
-    /// When it registered.
     pub registered_at: Option<DateTime<Utc>>,
-    /// The orchestrator instance that owns its runtime.
+    /// The orchestrator instance that started it.
     pub instance: String,
-    /// The report that it ended itself with.
+    /// Set when the worker ended with a report of its own.
     pub final_response: Option<FinalResponse>,
 }
 
-/// Locks a worker; `None` when there is none.
+/// Locks a worker.
 pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Locked>> {
     let row = sqlx::query!(
         "select id, lease_epoch, status, nonce, registered_at, instance, final_response
@@ -83,11 +76,11 @@ pub async fn lock(db: &mut PgConnection, id: WorkerId) -> sqlx::Result<Option<Lo
         nonce: row.nonce,
         registered_at: row.registered_at,
         instance: row.instance,
-        final_response: row.final_response.map(|Json(answer)| answer),
+        final_response: row.final_response.map(|Json(response)| response),
     }))
 }
 
-/// The how-manieth attempt at its item a worker is, of those that registered.
+/// Number of the attempt with this epoch among those that registered, from 1.
 pub async fn attempt_number(
     db: impl PgExecutor<'_>,
     item: WorkItemId,
@@ -119,7 +112,41 @@ pub async fn has_lease(db: impl PgExecutor<'_>, id: WorkerId, epoch: LeaseEpoch)
     .await
 }
 
-/// How many workers take a slot.
+/// Whether the attempt before this epoch was taken from its worker: its lease expired, or it was killed or cancelled.
+/// Such a worker does not know yet and may push once more. One that sent a final report pushes nothing after it.
+pub async fn predecessor_was_fenced(
+    db: impl PgExecutor<'_>,
+    item: WorkItemId,
+    epoch: LeaseEpoch,
+) -> sqlx::Result<bool> {
+    let fenced = sqlx::query_scalar!(
+        r#"select final_response is null as "fenced!" from workers
+         where work_item_id = $1 and lease_epoch < $2 and registered_at is not null
+         order by lease_epoch desc limit 1"#,
+        item as WorkItemId,
+        epoch as LeaseEpoch,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(fenced.unwrap_or_default())
+}
+
+/// Gives the running workers of an instance a full lease, counted from now; returns how many those were.
+pub async fn renew_leases(db: impl PgExecutor<'_>, instance: &str, lease: Duration) -> sqlx::Result<u64> {
+    let renewed = sqlx::query!(
+        "update worker_heartbeats b
+         set lease_expires_at = greatest(b.lease_expires_at, now() + make_interval(secs => $2)), progress_at = now()
+         from workers w
+         where w.id = b.worker_id and w.instance = $1 and w.status in ('starting', 'running')",
+        instance,
+        lease.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(renewed.rows_affected())
+}
+
+/// Workers that occupy a slot.
 pub async fn count_live(db: impl PgExecutor<'_>) -> sqlx::Result<u32> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from workers where status in ('starting', 'running')"#
@@ -129,7 +156,7 @@ pub async fn count_live(db: impl PgExecutor<'_>) -> sqlx::Result<u32> {
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// How many workers live, by each state that is not an end.
+/// Live workers by state.
 pub async fn count_live_by_status(db: impl PgExecutor<'_>) -> sqlx::Result<[(WorkerStatus, u32); 2]> {
     let counts = sqlx::query!(
         r#"select count(*) filter (where status = 'starting') as "starting!",
@@ -145,7 +172,7 @@ pub async fn count_live_by_status(db: impl PgExecutor<'_>) -> sqlx::Result<[(Wor
     ])
 }
 
-/// How long ago the latest worker was claimed for; `None` when there never was one.
+/// Time since the latest claim; `None` before the first.
 pub async fn since_last_start(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Duration>> {
     let seconds = sqlx::query_scalar!(
         r#"select extract(epoch from now() - started_at)::float8 as "seconds!" from workers order by id desc limit 1"#
@@ -158,13 +185,12 @@ pub async fn since_last_start(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Du
 /// A worker that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveWorker {
-    /// The worker.
     pub id: WorkerId,
-    /// The orchestrator instance that owns its runtime.
+    /// The orchestrator instance that started it.
     pub instance: String,
 }
 
-/// Every worker that has not ended, the oldest first.
+/// Workers that have not ended, oldest first.
 pub async fn live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<LiveWorker>> {
     sqlx::query_as!(
         LiveWorker,
@@ -174,30 +200,29 @@ pub async fn live(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<LiveWorker>> {
     .await
 }
 
-/// What a live worker is too late with.
+/// The deadline that a live worker missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overdue {
-    /// It was started and did not register.
     Registration,
-    /// It gave no sign of life: its lease ended.
+    /// No heartbeat renewed its lease.
     Lease,
-    /// It gives signs of life, but nothing happens.
+    /// Its heartbeats carry no progress.
     Progress,
 }
 
-/// A live worker that is too late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A live worker that missed a deadline.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {
-    /// The worker.
     pub id: WorkerId,
-    /// What it is late with.
+    /// The orchestrator instance that started it.
+    pub instance: String,
     pub overdue: Overdue,
 }
 
-/// The live workers that are too late with something; `progress_deadline` is how long nothing may happen.
+/// Live workers that missed a deadline; `progress_deadline` is the longest time without progress.
 pub async fn expired(db: impl PgExecutor<'_>, progress_deadline: Duration) -> sqlx::Result<Vec<Expired>> {
     let rows = sqlx::query!(
-        r#"select w.id, w.status, b.lease_expires_at < now() as "lease_ended!"
+        r#"select w.id, w.instance, w.status, b.lease_expires_at < now() as "lease_ended!"
          from workers w join worker_heartbeats b on b.worker_id = w.id
          where w.status in ('starting', 'running')
            and (b.lease_expires_at < now()
@@ -216,23 +241,22 @@ pub async fn expired(db: impl PgExecutor<'_>, progress_deadline: Duration) -> sq
         .into_iter()
         .map(|row| Expired {
             id: row.id,
+            instance: row.instance,
             overdue: overdue(row.status, row.lease_ended),
         })
         .collect())
 }
 
-/// A worker that has ended in the rows, while something of it may still run.
+/// A worker that has ended in the database, while its process or container may still run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwaitingStop {
-    /// The worker.
     pub id: WorkerId,
-    /// Whether it has to be stopped at once; else it reported its end itself and is about to exit.
+    /// Whether to stop it at once. Otherwise it sent a final report and exits by itself.
     pub stop_requested: bool,
-    /// How long ago it ended.
     pub ended_ago: Duration,
 }
 
-/// The ended workers of an instance whose runtime has not been seen to have nothing of them left, the oldest first.
+/// Ended workers of an instance whose stop the runtime has not confirmed, oldest first.
 pub async fn awaiting_stop(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Result<Vec<AwaitingStop>> {
     let rows = sqlx::query!(
         r#"select id, stop_requested,

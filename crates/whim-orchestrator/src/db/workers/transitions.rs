@@ -1,4 +1,4 @@
-//! Every change of a worker's state, guarded like those of items.
+//! Every change of a worker's state, guarded by the states that it may come from and the lease epoch.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::events::TestReport;
 use whim_core::{FailureCause, LeaseEpoch, WorkerId, WorkerStatus};
 
-use super::FinalResponse;
+use super::final_response::FinalResponse;
 use crate::metrics;
 
-/// Keeps what the runtime finds the worker by.
+/// Stores the runtime's own identifier of the worker.
 pub async fn set_handle(db: impl PgExecutor<'_>, id: WorkerId, handle: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update workers set handle = $2 where id = $1",
@@ -22,7 +22,7 @@ pub async fn set_handle(db: impl PgExecutor<'_>, id: WorkerId, handle: &str) -> 
     Ok(())
 }
 
-/// `starting` to `running`, for the process that calls itself `nonce`; `false` when it was late.
+/// `starting` to `running`, for the process with this nonce; `false` when it is late.
 pub async fn register(
     db: &mut PgConnection,
     id: WorkerId,
@@ -58,23 +58,22 @@ pub async fn register(
 /// How a worker ended.
 #[derive(Clone, Debug)]
 pub struct End<'a> {
-    /// One of the terminal states.
+    /// A terminal state.
     pub status: WorkerStatus,
-    /// Why, for a program; `None` when it completed.
+    /// `None` when it completed or its item was cancelled.
     pub cause: Option<FailureCause>,
-    /// Why, for a person.
+    /// The reason, for people.
     pub error: Option<&'a str>,
-    /// What the project's own tests said, where it told.
     pub tests: Option<&'a TestReport>,
-    /// The report that it sent itself, and the answer.
+    /// Set when the worker sent the report itself.
     pub final_response: Option<&'a FinalResponse>,
-    /// Whether its runtime has to stop it.
+    /// Whether the runtime has to stop it.
     pub stop_requested: bool,
-    /// Whether its runtime was seen to have nothing of it left.
+    /// Whether the runtime has confirmed that nothing of it is left.
     pub stopped: bool,
 }
 
-/// To a terminal state; `false` when it was in one already.
+/// To a terminal state; `false` when it had ended before.
 pub async fn end(
     db: &mut PgConnection,
     id: WorkerId,
@@ -101,14 +100,14 @@ pub async fn end(
     .fetch_optional(db)
     .await?;
     if let Some(seconds) = seconds {
-        // The last statement of its transaction: should the commit fail, it is counted once too often.
+        // Last statement of the transaction: if the commit fails, this end is counted twice.
         let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
         metrics::attempt_ended(end.status, end.cause, took);
     }
     Ok(seconds.is_some())
 }
 
-/// The runtime has nothing of this ended worker left. Says nothing of a worker that lives: its end comes first.
+/// Records that nothing of an ended worker is left in the runtime. Does nothing for a live worker.
 pub async fn mark_stopped(db: impl PgExecutor<'_>, id: WorkerId) -> sqlx::Result<()> {
     sqlx::query!(
         "update workers set stopped_at = now() where id = $1 and ended_at is not null and stopped_at is null",

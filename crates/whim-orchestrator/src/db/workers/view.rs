@@ -1,10 +1,10 @@
-//! Workers as the interface shows them.
+//! Workers as the API shows them.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 use whim_core::protocol::stats::WorkerStats;
-use whim_core::protocol::status::Worker;
+use whim_core::protocol::workers::{Worker, WorkerFilter};
 use whim_core::{FailureCause, RepoName, Stage, WorkItemId, WorkerId, WorkerStatus};
 
 struct Row {
@@ -76,7 +76,7 @@ macro_rules! select {
     };
 }
 
-/// A worker.
+/// One worker.
 pub async fn find(db: impl PgExecutor<'_>, id: WorkerId) -> sqlx::Result<Option<Worker>> {
     let row = select!("where w.id = $1", id as WorkerId)
         .fetch_optional(db)
@@ -84,15 +84,17 @@ pub async fn find(db: impl PgExecutor<'_>, id: WorkerId) -> sqlx::Result<Option<
     Ok(row.map(Worker::from))
 }
 
-/// Every worker that lives, and the latest `ended` that have ended; the newest first.
-pub async fn list(db: impl PgExecutor<'_>, ended: i64) -> sqlx::Result<Vec<Worker>> {
+/// At most `limit` workers that match the filter, newest first, after the filter's cursor. The filter's own limit is
+/// ignored.
+pub async fn page(db: impl PgExecutor<'_>, filter: &WorkerFilter, limit: i64) -> sqlx::Result<Vec<Worker>> {
     let rows = select!(
-        "where w.id = any(array(select id from workers where status in ('starting', 'running')))
-            or w.id = any(array(
-                select id from workers where status not in ('starting', 'running') order by id desc limit $1
-            ))
-         order by w.id desc",
-        ended
+        "where ($1::worker_status is null or w.status = $1)
+           and ($2::uuid is null or w.id < $2)
+         order by w.id desc
+         limit $3",
+        filter.status as Option<WorkerStatus>,
+        filter.cursor as Option<WorkerId>,
+        limit
     )
     .fetch_all(db)
     .await?;

@@ -38,21 +38,26 @@ fn is_public(path: &str) -> bool {
 #[tokio::test]
 async fn with_a_key_every_route_of_the_api_refuses_callers_without_it() {
     let world = World::with(&[("API_KEY", "a-long-api-key")]).await;
-    for (method, path, of_workers) in routes() {
+    let unknown = (Method::GET, "/api/there-is-no-such-route".to_owned(), false);
+    for (method, path, of_workers) in routes().into_iter().chain([unknown]) {
         if of_workers || is_public(&path) {
             continue;
         }
         for credential in [
             None,
-            Some("Bearer "),
-            Some("Bearer a-wrong-api-key"),
-            Some("Basic a-long-api-key"),
+            Some(("authorization", "Bearer ")),
+            Some(("authorization", "Bearer a-wrong-api-key")),
+            Some(("authorization", "a-long-api-key")),
+            Some(("authorization", "Basic a-long-api-key")),
+            Some(("x-api-key", "")),
+            Some(("x-api-key", "a-long-api-ke")),
         ] {
             let mut stranger = request(method.clone(), &path);
-            if let Some(credential) = credential {
-                stranger = stranger.header("authorization", credential);
+            if let Some((name, value)) = credential {
+                stranger = stranger.header(name, value);
             }
             let answer = world.send(with_json(stranger, &json!({}))).await;
+            assert_eq!(answer.headers["www-authenticate"], "Bearer", "{method} {path}");
             assert_eq!(
                 answer.expect_error(401),
                 "unauthorized",
@@ -60,6 +65,7 @@ async fn with_a_key_every_route_of_the_api_refuses_callers_without_it() {
             );
         }
     }
+    world.get("/health").await.expect(200);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn cancelling_a_running_item_ends_its_worker_and_releases_what_it_locked()
     );
 
     let workers = world.get("/api/workers").await.expect(200);
-    let shown = &workers["workers"][0];
+    let shown = &workers["items"][0];
     assert_eq!(
         (&shown["status"], &shown["leaseExpiresAt"]),
         (&json!("killed"), &Value::Null)
@@ -58,7 +58,7 @@ async fn cancelling_a_running_item_ends_its_worker_and_releases_what_it_locked()
 }
 
 #[tokio::test]
-async fn what_has_completed_or_failed_cannot_be_cancelled() {
+async fn completed_and_failed_items_cannot_be_cancelled() {
     let world = World::new().await;
     for (route, body, status) in [
         ("complete", complete(), "completed"),
@@ -88,6 +88,15 @@ async fn a_failed_item_is_requeued_once_for_each_run_that_was_seen_to_end() {
         .await
         .expect(200);
     let path = format!("/api/work/{}/requeue", worker.item);
+    for after_run in [0, 2, 9] {
+        let refused = world.post(&path, &json!({ "afterRun": after_run })).await;
+        let body = refused.expect(400);
+        assert_eq!(body["details"]["field"], "afterRun", "{body:#}");
+        assert_eq!(
+            body["error"],
+            format!("afterRun: is {after_run}, but the item is in run 1; expected 1 to 1")
+        );
+    }
 
     let requeued = world.post(&path, &json!({ "afterRun": 1 })).await.expect(200);
 
@@ -120,7 +129,7 @@ async fn a_failed_item_is_requeued_once_for_each_run_that_was_seen_to_end() {
 }
 
 #[tokio::test]
-async fn a_completed_item_that_is_requeued_begins_anew() {
+async fn a_completed_item_that_is_requeued_restarts_with_open_tasks() {
     let world = World::new().await;
     let worker = world.running().await;
     world.call(&worker, "complete", &complete()).await.expect(200);
@@ -171,7 +180,7 @@ async fn an_item_is_not_requeued_onto_a_branch_that_another_one_works_on() {
 }
 
 #[tokio::test]
-async fn an_item_that_is_not_there_is_not_found() {
+async fn an_unknown_item_is_not_found() {
     let world = World::new().await;
     let id = WorkItemId::new();
     assert_eq!(
@@ -193,7 +202,10 @@ async fn an_item_that_is_not_there_is_not_found() {
     }
     assert_eq!(
         world
-            .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+            .put(
+                &format!("/api/work/{id}/spec"),
+                &json!({ "run": 1, "spec": SPEC })
+            )
             .await
             .expect_error(404),
         "not_found"

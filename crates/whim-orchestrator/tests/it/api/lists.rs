@@ -4,10 +4,10 @@ use serde_json::json;
 use whim_core::protocol::work::WorkFilter;
 use whim_orchestrator::db::work_items;
 
-use crate::world::{SPEC, World, fail, id_of};
+use crate::world::{SPEC, World, complete, fail, id_of};
 
 #[tokio::test]
-async fn pages_show_the_newest_first_and_fit_together() {
+async fn items_are_listed_in_pages_newest_first() {
     let world = World::new().await;
     let mut made = Vec::new();
     for _ in 0..5 {
@@ -35,7 +35,56 @@ async fn pages_show_the_newest_first_and_fit_together() {
 }
 
 #[tokio::test]
-async fn items_are_found_by_what_is_known_of_them() {
+async fn workers_are_listed_in_pages_newest_first() {
+    let world = World::with(&[("MAX_WORKERS", "10")]).await;
+    let mut workers = Vec::new();
+    for _ in 0..5 {
+        workers.push(world.running().await);
+    }
+    world.call(&workers[2], "complete", &complete()).await.expect(200);
+    let pages = async |query: &str| {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world
+                .get(&format!("/api/workers?{query}{cursor}"))
+                .await
+                .expect(200);
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= 2, "{page:#}");
+            seen.extend(
+                items
+                    .iter()
+                    .map(|worker| worker["id"].as_str().unwrap().to_owned()),
+            );
+            match page["nextCursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return seen,
+            }
+        }
+    };
+    let newest_first = |positions: &[usize]| -> Vec<String> {
+        let id = |position: &usize| workers[*position].id.to_string();
+        positions.iter().map(id).collect()
+    };
+
+    assert_eq!(pages("limit=2").await, newest_first(&[4, 3, 2, 1, 0]));
+    assert_eq!(pages("limit=2&status=running").await, newest_first(&[4, 3, 1, 0]));
+    assert_eq!(pages("limit=2&status=completed").await, newest_first(&[2]));
+    assert_eq!(pages("limit=2&status=killed").await, newest_first(&[]));
+    for (query, field) in [
+        ("status=idle", "status"),
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("cursor=x", "cursor"),
+        ("repo=octocat/hello", "repo"),
+    ] {
+        let refused = world.get(&format!("/api/workers?{query}")).await;
+        assert_eq!(refused.expect_refused_field(), field, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn items_are_filtered_by_their_fields() {
     let world = World::new().await;
     let body = |repo: &str, reference: &str, priority: &str| json!({ "repo": repo, "spec": SPEC, "source": "github", "sourceRef": reference, "priority": priority });
     let first = id_of(
@@ -119,7 +168,7 @@ async fn a_page_of_a_rare_source_reads_few_rows_however_many_items_there_are() {
 }
 
 #[tokio::test]
-async fn the_queue_is_shown_in_the_order_in_which_it_will_be_taken() {
+async fn the_queue_is_listed_in_the_order_of_claims() {
     let world = World::new().await;
     let submit = async |priority: &str| {
         let body = json!({ "repo": "octocat/hello", "spec": SPEC, "priority": priority });

@@ -201,17 +201,17 @@ fn requests_that_the_api_refuses_are_refused_by_the_document() {
         ("CancelWork", json!({ "reason": "a\u{0}b" }), false),
         (
             "FailSpec",
-            json!({ "reason": "x", "retryable": true, "cause": "model_limited" }),
+            json!({ "run": 1, "reason": "x", "retryable": true, "cause": "model_limited" }),
             true,
         ),
         (
             "FailSpec",
-            json!({ "reason": "x", "retryable": false, "cause": "model_limited" }),
+            json!({ "run": 1, "reason": "x", "retryable": false, "cause": "model_limited" }),
             false,
         ),
         (
             "FailSpec",
-            json!({ "reason": "x", "retryable": true, "cause": "crash" }),
+            json!({ "run": 1, "reason": "x", "retryable": true, "cause": "crash" }),
             false,
         ),
         ("PauseQueue", json!({ "pausedBy": "x".repeat(4097) }), false),

@@ -31,7 +31,7 @@ fn ids(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_review_is_kept_with_its_findings_under_the_item_of_the_worker_that_reports_it() {
+async fn a_review_is_stored_with_its_findings_for_the_item_of_the_reporting_worker() {
     let world = World::new().await;
     let worker = world.running().await;
 
@@ -76,7 +76,7 @@ async fn a_review_that_is_reported_twice_is_one_and_the_first_one_counts() {
 }
 
 #[tokio::test]
-async fn of_reports_that_come_at_the_same_moment_one_is_kept() {
+async fn of_concurrent_reports_of_a_review_one_is_stored() {
     let world = World::new().await;
     let worker = world.running().await;
     let body = review(1);
@@ -91,7 +91,7 @@ async fn of_reports_that_come_at_the_same_moment_one_is_kept() {
 }
 
 #[tokio::test]
-async fn reviews_are_listed_without_findings_in_pages_the_newest_first() {
+async fn reviews_are_listed_without_findings_in_pages_newest_first() {
     let world = World::new().await;
     let worker = world.running().await;
     let mut made = Vec::new();
@@ -139,7 +139,7 @@ async fn reviews_are_listed_without_findings_in_pages_the_newest_first() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_review_is_named_and_nothing_is_kept() {
+async fn an_invalid_field_of_a_review_is_named_and_nothing_is_stored() {
     let world = World::new().await;
     let worker = world.running().await;
     let finding = |field: &str, value: Value| {
@@ -185,7 +185,7 @@ async fn what_is_wrong_with_a_review_is_named_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn what_a_model_wrote_is_kept_as_it_is_but_for_what_postgres_cannot_hold() {
+async fn text_of_a_model_is_stored_unchanged_except_for_nul_characters() {
     let world = World::new().await;
     let worker = world.running().await;
     let mut body = review(1);

@@ -1,4 +1,4 @@
-//! Specifications that are written for items.
+//! Generated specs.
 
 use serde_json::{Value, json};
 use whim_core::WorkItemId;
@@ -11,10 +11,10 @@ async fn generating(world: &World) -> WorkItemId {
 }
 
 #[tokio::test]
-async fn an_item_whose_spec_was_never_written_gets_it_written_in_its_next_run() {
+async fn a_requeued_item_without_a_spec_gets_one_generated() {
     let world = World::new().await;
     let id = generating(&world).await;
-    let failed = json!({ "reason": "It does not say what to greet.", "retryable": false });
+    let failed = json!({ "run": 1, "reason": "It does not say what to greet.", "retryable": false });
     world
         .post(&format!("/api/work/{id}/spec/fail"), &failed)
         .await
@@ -32,12 +32,15 @@ async fn an_item_whose_spec_was_never_written_gets_it_written_in_its_next_run() 
 }
 
 #[tokio::test]
-async fn an_item_whose_description_has_changed_gets_a_new_spec_in_its_next_run() {
+async fn a_requeued_item_with_another_description_gets_a_new_spec() {
     let world = World::new().await;
     let id = generating(&world).await;
     let requeue = format!("/api/work/{id}/requeue");
     world
-        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .put(
+            &format!("/api/work/{id}/spec"),
+            &json!({ "run": 1, "spec": SPEC }),
+        )
         .await
         .expect(200);
     let cancel = format!("/api/work/{id}/cancel");
@@ -68,23 +71,118 @@ async fn an_item_whose_description_has_changed_gets_a_new_spec_in_its_next_run()
     );
 }
 
+/// An item that was cancelled and requeued with another description: run 2 waits for a spec.
+async fn requeued_with_another_description(world: &World) -> WorkItemId {
+    let id = generating(world).await;
+    world
+        .post(&format!("/api/work/{id}/cancel"), &json!({}))
+        .await
+        .expect(200);
+    let requeued = world
+        .post(
+            &format!("/api/work/{id}/requeue"),
+            &json!({ "description": "Say goodbye." }),
+        )
+        .await
+        .expect(200);
+    assert_eq!(
+        (&requeued["status"], &requeued["run"]),
+        (&json!("generating"), &json!(2))
+    );
+    id
+}
+
 #[tokio::test]
-async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
+async fn a_spec_that_was_written_for_an_earlier_run_is_refused() {
+    let world = World::new().await;
+    let id = requeued_with_another_description(&world).await;
+    let path = format!("/api/work/{id}/spec");
+
+    for run in [1, 3] {
+        let refused = world
+            .put(&path, &json!({ "run": run, "spec": SPEC }))
+            .await
+            .expect(409);
+        assert_eq!(
+            (&refused["code"], &refused["details"]),
+            (
+                &json!("wrong_state"),
+                &json!({ "status": "generating", "run": 2 })
+            ),
+            "run {run}"
+        );
+    }
+    let item = world.item(id).await;
+    assert_eq!(
+        (&item["status"], &item["spec"]),
+        (&json!("generating"), &Value::Null)
+    );
+
+    let current = json!({ "run": 2, "spec": SPEC });
+    assert_eq!(world.put(&path, &current).await.expect(200)["status"], "queued");
+    let late = world.put(&path, &json!({ "run": 1, "spec": SPEC })).await;
+    assert_eq!(
+        late.expect_error(409),
+        "wrong_state",
+        "also when the texts happen to be the same"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_generation_of_an_earlier_run_neither_fails_nor_defers_the_current_one() {
+    let world = World::new().await;
+    let id = requeued_with_another_description(&world).await;
+    let before = world.item(id).await;
+
+    for retryable in [false, true] {
+        let late = json!({ "run": 1, "reason": "The model API is overloaded.", "retryable": retryable, "cause": retryable.then_some("model_unavailable") });
+        let refused = world.post(&format!("/api/work/{id}/spec/fail"), &late).await;
+        assert_eq!(refused.expect_error(409), "wrong_state", "{retryable}");
+    }
+
+    assert_eq!(world.item(id).await, before);
+    assert_eq!(world.number("select count(*) from breakers").await, 0);
+}
+
+#[tokio::test]
+async fn a_spec_without_a_run_is_refused() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let spec = world
+        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .await;
+    assert_eq!(spec.expect_refused_field(), "run");
+    let failure = json!({ "reason": "It does not say what to greet.", "retryable": false });
+    let failure = world.post(&format!("/api/work/{id}/spec/fail"), &failure).await;
+    assert_eq!(failure.expect_refused_field(), "run");
+}
+
+#[tokio::test]
+async fn a_submitted_spec_queues_its_item_and_may_be_submitted_again() {
     let world = World::new().await;
     let id = generating(&world).await;
     let path = format!("/api/work/{id}/spec");
 
-    let item = world.put(&path, &json!({ "spec": SPEC })).await.expect(200);
+    let item = world
+        .put(&path, &json!({ "run": 1, "spec": SPEC }))
+        .await
+        .expect(200);
 
     assert_eq!(
         (&item["status"], &item["tasksTotal"], &item["spec"]),
         (&json!("queued"), &json!(2), &json!(SPEC))
     );
-    assert_eq!(world.put(&path, &json!({ "spec": SPEC })).await.expect(200), item);
+    assert_eq!(
+        world
+            .put(&path, &json!({ "run": 1, "spec": SPEC }))
+            .await
+            .expect(200),
+        item
+    );
     let other = SPEC.replace("world", "moon");
     assert_eq!(
         world
-            .put(&path, &json!({ "spec": other }))
+            .put(&path, &json!({ "run": 1, "spec": other }))
             .await
             .expect_error(409),
         "wrong_state"
@@ -94,7 +192,7 @@ async fn a_spec_that_is_handed_in_queues_its_item_and_may_be_handed_in_again() {
 }
 
 #[tokio::test]
-async fn an_item_counts_as_queued_from_when_its_spec_was_handed_in() {
+async fn an_item_counts_as_queued_from_the_submission_of_its_spec() {
     let world = World::new().await;
     let id = generating(&world).await;
     sqlx::query(
@@ -105,7 +203,10 @@ async fn an_item_counts_as_queued_from_when_its_spec_was_handed_in() {
     .unwrap();
 
     world
-        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .put(
+            &format!("/api/work/{id}/spec"),
+            &json!({ "run": 1, "spec": SPEC }),
+        )
         .await
         .expect(200);
 
@@ -119,19 +220,19 @@ async fn an_item_counts_as_queued_from_when_its_spec_was_handed_in() {
 }
 
 #[tokio::test]
-async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_tries_then() {
+async fn a_rate_limit_during_spec_generation_opens_the_breaker_and_one_spec_probes_it() {
     let world = World::new().await;
     let (first, second) = (generating(&world).await, generating(&world).await);
     let third = generating(&world).await;
     let queued = world.submit().await;
-    let because = async |id: WorkItemId| {
-        let told = world.get(&format!("/api/work/{id}/explain")).await.expect(200);
-        told["reasonCode"].as_str().unwrap().to_owned()
+    let reason_code = async |id: WorkItemId| {
+        let explained = world.get(&format!("/api/work/{id}/explain")).await.expect(200);
+        explained["reasonCode"].as_str().unwrap().to_owned()
     };
-    assert_eq!(because(first).await, "spec_missing");
+    assert_eq!(reason_code(first).await, "spec_missing");
 
     let failed = json!({
-        "reason": "The model API limits us (429).", "retryable": true, "cause": "model_limited",
+        "run": 1, "reason": "The model API limits us (429).", "retryable": true, "cause": "model_limited",
         "retryAfterSeconds": 3600,
     });
     let item = world
@@ -154,33 +255,36 @@ async fn a_limit_that_the_writing_of_a_spec_meets_parks_everything_and_one_spec_
     let left = "select extract(epoch from retry_at - now())::bigint from breakers";
     assert!((3590..=3661).contains(&world.number(left).await));
     for id in [second, third, queued] {
-        assert_eq!(because(id).await, "model_unavailable");
+        assert_eq!(reason_code(id).await, "model_unavailable");
     }
 
-    // A spec that was being written all the while says nothing of a limit that was met since.
-    let hand_in = async |id: WorkItemId| {
+    // A spec whose generation started before the limit does not close the breaker.
+    let submit_spec = async |id: WorkItemId| {
         let path = format!("/api/work/{id}/spec");
-        world.put(&path, &json!({ "spec": SPEC })).await.expect(200);
+        world
+            .put(&path, &json!({ "run": 1, "spec": SPEC }))
+            .await
+            .expect(200);
     };
-    hand_in(third).await;
-    assert_eq!(because(second).await, "model_unavailable");
+    submit_spec(third).await;
+    assert_eq!(reason_code(second).await, "model_unavailable");
 
-    // Its time has come, and it is to be tried first: the oldest that waits for a spec does.
+    // The breaker is half-open: the oldest item without a spec probes it.
     sqlx::query("update breakers set retry_at = now(), has_fixed_expiry = false")
         .execute(&world.pool)
         .await
         .unwrap();
     world.release_due_retries().await;
-    assert_eq!(because(first).await, "spec_missing");
-    assert_eq!(because(second).await, "model_unavailable");
-    hand_in(first).await;
-    assert_eq!(because(second).await, "spec_missing");
+    assert_eq!(reason_code(first).await, "spec_missing");
+    assert_eq!(reason_code(second).await, "model_unavailable");
+    submit_spec(first).await;
+    assert_eq!(reason_code(second).await, "spec_missing");
     let status = world.get("/api/status").await.expect(200);
     assert_eq!(status["breakers"], json!([]));
 }
 
 #[tokio::test]
-async fn what_is_not_the_models_trouble_opens_no_breaker_of_the_model() {
+async fn only_failures_of_the_model_api_open_its_breaker() {
     let world = World::new().await;
     let id = generating(&world).await;
     let path = format!("/api/work/{id}/spec/fail");
@@ -189,11 +293,11 @@ async fn what_is_not_the_models_trouble_opens_no_breaker_of_the_model() {
         ("github_refused", true),
         ("model_refused", false),
     ] {
-        let failed = json!({ "reason": "It broke.", "retryable": retryable, "cause": cause });
+        let failed = json!({ "run": 1, "reason": "It broke.", "retryable": retryable, "cause": cause });
         let refused = world.post(&path, &failed).await;
         assert_eq!(refused.expect_refused_field(), "cause", "{cause}");
     }
-    let slow = json!({ "reason": "One answer took too long.", "retryable": true });
+    let slow = json!({ "run": 1, "reason": "One answer took too long.", "retryable": true });
     world.post(&path, &slow).await.expect(200);
     assert_eq!(world.number("select count(*) from breakers").await, 0);
 }
@@ -205,7 +309,10 @@ async fn a_generated_spec_has_to_keep_every_convention() {
     let spec = "# Fix it\n\n- [ ] Change the check at auth.ts:42\n- [ ] Run `npm install left-pad`\n";
 
     let refused = world
-        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": spec }))
+        .put(
+            &format!("/api/work/{id}/spec"),
+            &json!({ "run": 1, "spec": spec }),
+        )
         .await
         .expect(400);
 
@@ -221,10 +328,10 @@ async fn a_generated_spec_has_to_keep_every_convention() {
 }
 
 #[tokio::test]
-async fn a_spec_that_can_be_tried_again_is_put_off_longer_each_time() {
+async fn a_deferred_spec_backs_off_longer_each_time() {
     let world = World::with(&[("RETRY_DELAYS", "100,10000")]).await;
     let id = generating(&world).await;
-    let failed = json!({ "reason": "The model API is overloaded.", "retryable": true });
+    let failed = json!({ "run": 1, "reason": "The model API is overloaded.", "retryable": true });
 
     let mut waits = Vec::new();
     for _ in 0..3 {
@@ -255,10 +362,13 @@ async fn a_spec_that_can_be_tried_again_is_put_off_longer_each_time() {
     assert_ne!(
         page["items"][0]["nextRetryAt"],
         Value::Null,
-        "who writes specs can tell it from due ones"
+        "the intake can distinguish it from due ones"
     );
     let item = world
-        .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+        .put(
+            &format!("/api/work/{id}/spec"),
+            &json!({ "run": 1, "spec": SPEC }),
+        )
         .await
         .expect(200);
     assert_eq!(
@@ -273,7 +383,7 @@ async fn an_item_for_which_no_spec_can_be_written_has_failed() {
     let world = World::new().await;
     let id = generating(&world).await;
     let path = format!("/api/work/{id}/spec/fail");
-    let failed = json!({ "reason": "It does not say what to greet.", "retryable": false });
+    let failed = json!({ "run": 1, "reason": "It does not say what to greet.", "retryable": false });
 
     let item = world.post(&path, &failed).await.expect(200);
 
@@ -285,7 +395,10 @@ async fn an_item_for_which_no_spec_can_be_written_has_failed() {
     assert_eq!(world.post(&path, &failed).await.expect(200), item);
     assert_eq!(
         world
-            .put(&format!("/api/work/{id}/spec"), &json!({ "spec": SPEC }))
+            .put(
+                &format!("/api/work/{id}/spec"),
+                &json!({ "run": 1, "spec": SPEC })
+            )
             .await
             .expect_error(409),
         "wrong_state"

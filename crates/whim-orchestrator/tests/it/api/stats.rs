@@ -10,7 +10,7 @@ use whim_orchestrator::http::api_router;
 use crate::world::{World, complete, fail, request};
 
 #[tokio::test]
-async fn todays_counts_rate_durations_tokens_and_cost_are_told() {
+async fn metrics_have_todays_counts_rate_durations_tokens_and_cost() {
     let world = World::new().await;
     let empty = world.get("/api/metrics").await.expect(200);
     assert_eq!(
@@ -60,7 +60,7 @@ async fn todays_counts_rate_durations_tokens_and_cost_are_told() {
 }
 
 #[tokio::test]
-async fn learnings_are_browsed_in_pages_the_newest_first() {
+async fn learnings_are_listed_in_pages_newest_first() {
     let world = World::new().await;
     let mut made = Vec::new();
     for (repo, kind) in [
@@ -128,7 +128,7 @@ async fn the_last_lines_of_a_worker_are_shown_as_plain_text() {
 
 // ATTACKS.md, row 37.
 #[tokio::test]
-async fn logs_are_asked_for_by_the_identifier_of_a_worker_and_nothing_else() {
+async fn logs_are_served_for_identifiers_of_workers_only() {
     let world = World::new().await;
     let id = world.running().await.id;
     for lines in ["0", "5001", "-1", "x"] {

@@ -43,7 +43,7 @@ async fn an_item_with_a_description_waits_for_its_spec() {
 }
 
 #[tokio::test]
-async fn the_same_reference_gives_the_item_that_is_there_in_whatever_state_it_is() {
+async fn the_same_reference_returns_the_existing_item_in_any_state() {
     let world = World::new().await;
     let body = json!({ "repo": "octocat/hello", "spec": SPEC, "source": "github", "sourceRef": "42" });
     let first = world.post("/api/work", &body).await.expect(201);
@@ -78,7 +78,7 @@ async fn the_same_reference_gives_the_item_that_is_there_in_whatever_state_it_is
 }
 
 #[tokio::test]
-async fn of_many_submissions_of_one_issue_at_once_one_makes_the_item() {
+async fn of_concurrent_submissions_of_one_issue_one_creates_the_item() {
     let world = World::new().await;
     let body = json!({ "repo": "octocat/hello", "spec": SPEC, "source": "github", "sourceRef": "42" });
 
@@ -114,7 +114,7 @@ async fn a_branch_has_one_live_item() {
 }
 
 #[tokio::test]
-async fn a_branch_that_pull_requests_go_into_is_refused() {
+async fn a_base_or_default_branch_is_refused_as_work_branch() {
     let world = World::new().await;
     for (branch, base) in [("main", None), ("master", None), ("develop", Some("develop"))] {
         let body = json!({
@@ -128,7 +128,7 @@ async fn a_branch_that_pull_requests_go_into_is_refused() {
 }
 
 #[tokio::test]
-async fn either_a_spec_or_a_description_has_to_be_there() {
+async fn a_submission_has_either_a_spec_or_a_description() {
     let world = World::new().await;
     for texts in [json!({}), json!({ "spec": SPEC, "description": "x" })] {
         let mut body = json!({ "repo": "octocat/hello" });
@@ -162,7 +162,7 @@ async fn a_spec_without_an_open_task_is_refused() {
 }
 
 #[tokio::test]
-async fn conventions_that_a_submitted_spec_does_not_keep_are_warnings() {
+async fn violated_conventions_of_a_submitted_spec_are_warnings() {
     let world = World::new().await;
     let spec = "# Fix the login\n\n- [ ] Change the check at auth.ts:42\n";
 
@@ -230,7 +230,7 @@ async fn names_that_could_harm_are_refused_at_the_edge_and_the_field_is_named() 
 
 // ATTACKS.md, row 36.
 #[tokio::test]
-async fn text_is_kept_and_searched_as_it_is_and_never_becomes_sql() {
+async fn text_is_stored_and_searched_literally_and_never_becomes_sql() {
     let world = World::new().await;
     let hostile = "'; drop table work_items; -- \" \\ $1 %s {} \u{202e}";
     let body = json!({
@@ -261,7 +261,7 @@ async fn text_is_kept_and_searched_as_it_is_and_never_becomes_sql() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_named() {
+async fn invalid_fields_are_named() {
     let world = World::new().await;
     let cases = [
         (

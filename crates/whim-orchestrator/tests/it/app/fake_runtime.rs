@@ -1,4 +1,4 @@
-//! A runtime that starts nothing, remembers what it was asked, and lets the test decide how workers end.
+//! A runtime that starts nothing, records its calls, and lets the test decide how workers end.
 
 #![expect(
     clippy::expect_used,
@@ -33,7 +33,7 @@ struct Inner {
     state: RwLock<State>,
     exits: broadcast::Sender<WorkerId>,
     returned: watch::Sender<()>,
-    /// Each start takes one.
+    /// Each start takes a permit.
     may_start: Semaphore,
 }
 
@@ -58,7 +58,7 @@ impl FakeRuntime {
         }
     }
 
-    /// What was asked for, in order.
+    /// Started workers, in order.
     pub(crate) fn started(&self) -> Vec<WorkerSpec> {
         self.read(|state| state.started.clone())
     }
@@ -71,17 +71,17 @@ impl FakeRuntime {
         self.read(|state| state.attempts.iter().filter_map(running).collect())
     }
 
-    /// The workers that were told to stop, in order.
+    /// Workers whose stop was requested, in order.
     pub(crate) fn stopped(&self) -> Vec<WorkerId> {
         self.read(|state| state.stopped.clone())
     }
 
-    /// The token that a worker was given.
+    /// The token of a worker.
     pub(crate) fn token(&self, worker: WorkerId) -> String {
         self.credential(worker, "worker-token")
     }
 
-    /// A file that a worker was given.
+    /// A credential file of a worker.
     pub(crate) fn credential(&self, worker: WorkerId, file_name: &str) -> String {
         self.read(|state| {
             let spec = state.started.iter().find(|spec| spec.worker_id == worker);
@@ -99,13 +99,18 @@ impl FakeRuntime {
 
     /// Ends a worker as if its process had exited with `code`.
     pub(crate) fn exit(&self, worker: WorkerId, code: i32) {
-        self.end(
-            worker,
-            Exit {
-                how: ExitKind::Code(code),
-                stopped: false,
-            },
-        );
+        self.exit_with(worker, ExitKind::Code(code));
+    }
+
+    /// Ends a worker in any way.
+    pub(crate) fn exit_with(&self, worker: WorkerId, how: ExitKind) {
+        self.end(worker, Exit { how, stopped: false });
+    }
+
+    /// Ends a worker without reporting the exit, as when the machine is restarted: only the list of workers has it.
+    pub(crate) fn exit_unnoticed(&self, worker: WorkerId, how: ExitKind) {
+        let exit = Exit { how, stopped: false };
+        self.write(|state| state.attempts.insert(worker, AttemptState::Ended(exit)));
     }
 
     /// Starts fail from now on, or work again.
@@ -116,7 +121,7 @@ impl FakeRuntime {
         }
     }
 
-    /// From now on starts wait until they are let through.
+    /// Makes starts wait for [`Self::let_starts_through`].
     pub(crate) fn hold_starts(&self) {
         self.inner.may_start.forget_permits(Semaphore::MAX_PERMITS);
     }
@@ -141,11 +146,11 @@ impl FakeRuntime {
     /// Forgets a worker, as if its container had been removed by hand.
     pub(crate) fn forget(&self, worker: WorkerId) {
         self.write(|state| state.attempts.remove(&worker));
-        // Nobody may be listening.
+        // There may be no subscriber.
         let _listeners = self.inner.exits.send(worker);
     }
 
-    /// Lets a worker run that nobody asked for, as if another orchestrator had died after it was started.
+    /// Adds a running worker without a row, as if another orchestrator had crashed after the start.
     pub(crate) fn plant(&self, worker: WorkerId) {
         self.write(|state| state.attempts.insert(worker, AttemptState::Running));
     }
@@ -155,8 +160,8 @@ impl FakeRuntime {
         let _listeners = self.inner.exits.send(worker);
     }
 
-    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.inner.state.read().expect("no test thread panicked in here"))
+    fn read<T>(&self, query: impl FnOnce(&State) -> T) -> T {
+        query(&self.inner.state.read().expect("no test thread panicked in here"))
     }
 
     fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {

@@ -2,7 +2,8 @@
 
 use chrono::Utc;
 use serde_json::{Value, json};
-use whim_core::{WorkItemId, WorkItemStatus};
+use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
+use whim_orchestrator::dispatch::{self, BlockedReason, ClaimOutcome};
 
 use crate::app::{Services, TestApp};
 use crate::world::{World, fail};
@@ -33,7 +34,8 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
         "{told:#}"
     );
     assert_eq!(explain(&app, item.id).await["reasonCode"], "paused");
-    assert!(app.runtime.started().is_empty());
+    assert_claims_are_refused(&app).await;
+    assert_eq!(app.item(item.id).await.lease_epoch.number(), 0, "never claimed");
 
     let before = Utc::now();
     let (status, answer) = app.post("/api/queue/resume", &json!({})).await;
@@ -43,6 +45,15 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
     assert!(item.started_at.unwrap() >= before, "{item:?}");
     assert_eq!(explain(&app, item.id).await["reasonCode"], "running");
     app.stop().await;
+}
+
+/// A claim, as the dispatcher makes it.
+async fn assert_claims_are_refused(app: &TestApp) {
+    let claimed = dispatch::claim(&app.app, WorkerId::new()).await.unwrap();
+    assert!(
+        matches!(claimed, ClaimOutcome::Refused(BlockedReason::Paused(_))),
+        "{claimed:?}"
+    );
 }
 
 async fn explain(app: &TestApp, id: WorkItemId) -> Value {
@@ -61,6 +72,8 @@ async fn resuming_starts_without_waiting_for_the_tick_and_what_runs_goes_on_in_a
     app.register(worker).await;
     app.wait_for_status(first.id, WorkItemStatus::InProgress).await;
     let second = app.submit().await;
+    assert_claims_are_refused(&app).await;
+    assert_eq!(app.item(second.id).await.lease_epoch.number(), 0, "never claimed");
     app.post("/api/queue/resume", &json!({})).await;
 
     app.wait_for_worker(second.id).await;

@@ -1,9 +1,11 @@
 //! When workers are started, what they are given, and what happens when they cannot be.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus, WorkerStatus};
 use whim_orchestrator::db::workers;
+use whim_orchestrator::work;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
@@ -58,18 +60,23 @@ async fn a_freed_slot_is_used_without_waiting_for_the_tick() {
 }
 
 #[tokio::test]
-async fn the_next_worker_is_started_when_the_cooldown_is_over_without_waiting_for_the_tick() {
-    let app = TestApp::with(&[NO_TICK, ("COOLDOWN_SECONDS", "0.5")]).await;
+async fn the_next_worker_is_started_when_the_cooldown_is_over_and_not_before() {
+    let app = TestApp::with(&[NO_TICK, ("COOLDOWN_SECONDS", "2")]).await;
     let first = app.submit().await;
     let second = app.submit().await;
 
     app.wait_for_worker(first.id).await;
     app.wait_for_worker(second.id).await;
+
+    let started_at = async |id| app.item(id).await.started_at.unwrap();
+    let delay = started_at(second.id).await - started_at(first.id).await;
+    // The cooldown begins a moment before the claim that it belongs to.
+    assert!(delay >= TimeDelta::seconds(1), "{delay}");
     app.stop().await;
 }
 
 #[tokio::test]
-async fn an_item_that_was_queued_while_nobody_listened_is_found_at_the_start() {
+async fn an_item_that_was_queued_while_no_orchestrator_ran_is_found_at_the_start() {
     let services = Services::new().await;
     let settings = [NO_TICK, ("MAX_WORKERS", "0")];
     let before = TestApp::beside(&services, &settings).await;
@@ -249,16 +256,28 @@ async fn an_item_that_is_cancelled_while_its_worker_is_being_started_leaves_noth
 
 #[tokio::test]
 async fn a_stopping_orchestrator_starts_nothing_new_and_leaves_its_workers_alone() {
-    let services = Services::new().await;
-    let app = TestApp::beside(&services, &[("MAX_WORKERS", "1")]).await;
-    let item = app.submit().await;
-    let worker = app.wait_for_worker(item.id).await;
-    app.submit().await;
-    let runtime = app.runtime.clone();
+    let app = TestApp::with(&[("MAX_WORKERS", "5")]).await;
+    let (_, running) = app.running().await;
+    app.runtime.hold_starts();
+    let starting = app.submit().await;
+    app.wait_for_status(starting.id, WorkItemStatus::Assigned).await;
+    // Slots are free: the dispatcher would claim this one next.
+    let queued = app.submit().await;
+    let (shared, runtime) = (app.app.clone(), app.runtime.clone());
 
-    app.stop().await;
+    tokio::join!(app.stop(), async {
+        shared.closing.cancelled().await;
+        runtime.let_starts_through();
+    });
 
-    assert_eq!(runtime.running(), [worker]);
+    let started: Vec<WorkItemId> = runtime.started().iter().map(|spec| spec.work_item_id).collect();
+    assert_eq!(started[1..], [starting.id]);
+    let queued = work::find(&shared, &shared.database, queued.id).await.unwrap();
+    assert_eq!(
+        (queued.status, queued.lease_epoch.number()),
+        (WorkItemStatus::Queued, 0)
+    );
+    assert!(runtime.running().contains(&running));
     assert_eq!(runtime.stopped(), []);
 }
 

@@ -36,7 +36,7 @@ async fn partitions_are_created_ahead_and_events_of_the_default_partition_are_mo
     let report = reconcile(&world).await;
 
     // Today, two days ahead, and the one three days ago.
-    assert_eq!((report.made.len(), report.dropped.len()), (4, 0), "{report:?}");
+    assert_eq!((report.created.len(), report.dropped.len()), (4, 0), "{report:?}");
     assert_eq!(
         (world.number(ALL).await, world.number(WITHOUT_A_DAY).await),
         (2, 0)
@@ -48,7 +48,7 @@ async fn partitions_are_created_ahead_and_events_of_the_default_partition_are_mo
         (4, 0)
     );
     let again = reconcile(&world).await;
-    assert_eq!((again.made, again.dropped), (vec![], vec![]));
+    assert_eq!((again.created, again.dropped), (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn several_orchestrators_create_partitions_while_events_are_written() {
     };
     let (one, other, ()) = tokio::join!(reconcile(&world), reconcile(&world), writer);
 
-    assert_eq!(one.made.len() + other.made.len(), 3, "{one:?} {other:?}");
+    assert_eq!(one.created.len() + other.created.len(), 3, "{one:?} {other:?}");
     assert_eq!(world.number(ALL).await, 50);
     assert_eq!(world.number("select count(distinct id) from events").await, 50);
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use whim_core::WorkerId;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
-use whim_orchestrator::app::serve::Addresses;
+use whim_orchestrator::listeners::Addresses;
 use whim_testkit::invariants::{Invariants, Limits};
 use whim_testkit::wait::wait_until;
 

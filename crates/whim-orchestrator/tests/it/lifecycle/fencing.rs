@@ -1,4 +1,4 @@
-//! Whoever is late changes nothing: workers whose item was taken away, and the losers of races.
+//! Late callers change nothing: workers whose item was taken away, and the losers of races.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -25,7 +25,7 @@ async fn all_rows(world: &World) -> Value {
             'items', (select jsonb_agg(to_jsonb(t) order by id) from work_items t),
             'texts', (select jsonb_agg(to_jsonb(t) order by work_item_id) from work_item_texts t),
             'workers', (select jsonb_agg(to_jsonb(t) order by id) from workers t),
-            'beats', (select jsonb_agg(to_jsonb(t) order by worker_id) from worker_heartbeats t),
+            'heartbeats', (select jsonb_agg(to_jsonb(t) order by worker_id) from worker_heartbeats t),
             'iterations', (select count(*) from worker_iterations),
             'events', (select count(*) from events where kind = 'worker_event'))",
     )
@@ -118,6 +118,71 @@ async fn a_worker_that_was_killed_before_it_registered_cannot_register() {
 }
 
 #[tokio::test]
+async fn a_branch_that_a_fenced_worker_moved_costs_its_successor_no_retry() {
+    let world = World::new().await;
+    let zombie = world.running().await;
+    let lost = end(FailureCause::Lost, EndedBy::Reconciler);
+    end_attempt(&world.app, zombie.id, &lost).await.unwrap();
+    world.release_due_retries().await;
+
+    // The fenced worker pushed once more before it noticed.
+    let next = world.start_worker().await;
+    let ended = world.call(&next, "fail", &fail("branch_moved")).await.expect(200);
+
+    assert_eq!(ended["status"], "queued");
+    let item = world.item(next.item).await;
+    assert_eq!(
+        (&item["retries"], &item["failureCause"]),
+        (&json!(1), &json!("branch_moved")),
+        "only the lost lease"
+    );
+    let wait = "select ceil(extract(epoch from next_retry_at - now()))::bigint from work_items";
+    assert!(world.number(wait).await <= 0, "there is nothing to wait for");
+
+    // That worker sent a final report, so it cannot have moved the branch again.
+    world.release_due_retries().await;
+    let third = world.start_worker().await;
+    world
+        .call(&third, "fail", &fail("branch_moved"))
+        .await
+        .expect(200);
+    assert_eq!(world.item(next.item).await["retries"], 2);
+}
+
+#[tokio::test]
+async fn a_branch_that_was_moved_by_the_worker_of_a_cancelled_run_costs_no_retry_either() {
+    let world = World::new().await;
+    let cancelled = world.running().await;
+    let path = format!("/api/work/{}", cancelled.item);
+    world
+        .post(&format!("{path}/cancel"), &json!({}))
+        .await
+        .expect(200);
+    world
+        .post(&format!("{path}/requeue"), &json!({}))
+        .await
+        .expect(200);
+    let next = world.start_worker().await;
+
+    world.call(&next, "fail", &fail("branch_moved")).await.expect(200);
+
+    assert_eq!(world.item(next.item).await["retries"], 0);
+}
+
+#[tokio::test]
+async fn a_branch_that_someone_else_moved_costs_a_retry() {
+    let world = World::new().await;
+    let worker = world.running().await;
+
+    world
+        .call(&worker, "fail", &fail("branch_moved"))
+        .await
+        .expect(200);
+
+    assert_eq!(world.item(worker.item).await["retries"], 1);
+}
+
+#[tokio::test]
 async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
     let world = World::new().await;
     let worker = world.running().await;
@@ -131,6 +196,10 @@ async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
     );
     let item = world.item(worker.item).await;
     assert_eq!((&item["status"], &item["retries"]), (&json!("queued"), &json!(1)));
+    assert_eq!(
+        (&killed["failureCause"], &item["failureCause"]),
+        (&json!("killed"), &json!("killed"))
+    );
     assert_ne!(item["nextRetryAt"], Value::Null);
     assert_eq!(
         world
@@ -151,10 +220,10 @@ async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
         (&refused["code"], &refused["details"]["status"]),
         (&json!("wrong_state"), &json!("completed"))
     );
-    let nobody = WorkerId::new();
+    let unknown = WorkerId::new();
     assert_eq!(
         world
-            .post(&format!("/api/workers/{nobody}/kill"), &json!({}))
+            .post(&format!("/api/workers/{unknown}/kill"), &json!({}))
             .await
             .expect_error(404),
         "not_found"
@@ -162,7 +231,7 @@ async fn a_killed_worker_is_stopped_and_its_item_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_attempt_ends_once_whoever_sees_it_end() {
+async fn concurrent_ends_of_an_attempt_count_once() {
     let world = World::new().await;
     let worker = world.running().await;
     let crash = end(FailureCause::Crash, EndedBy::Exit);
@@ -189,7 +258,7 @@ async fn an_attempt_ends_once_whoever_sees_it_end() {
 }
 
 #[tokio::test]
-async fn workers_that_end_before_they_register_cost_no_retry_until_there_were_five_in_a_row() {
+async fn five_failed_starts_in_a_row_spend_no_retry() {
     let world = World::new().await;
     let item = world.submit().await;
     let mut retries = Vec::new();
@@ -215,7 +284,7 @@ async fn workers_that_end_before_they_register_cost_no_retry_until_there_were_fi
     assert_eq!(
         world.item(item).await["retries"],
         3,
-        "one that registered begins the count anew"
+        "a registration resets the count"
     );
 }
 
@@ -260,7 +329,7 @@ impl Rival {
 
 // FAULTS.md, rows 19 and 20.
 #[tokio::test]
-async fn of_complete_and_whoever_ends_the_worker_exactly_one_wins_in_a_thousand_races() {
+async fn of_complete_and_any_other_end_exactly_one_wins_in_a_thousand_races() {
     const RACES: i64 = 1000;
     const AT_ONCE: usize = 40;
     let world = World::new().await;
@@ -314,18 +383,18 @@ async fn of_complete_and_whoever_ends_the_worker_exactly_one_wins_in_a_thousand_
 async fn a_heartbeat_and_the_end_of_its_worker_do_not_wait_for_each_other() {
     let world = World::new().await;
     let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
-    let beat = json!({ "seq": 1, "iteration": 1, "events": [event] });
+    let heartbeat = json!({ "seq": 1, "iteration": 1, "events": [event] });
     let done = complete();
 
     for batch in running_workers(&world, 200).await.chunks(20) {
         let races = batch.iter().map(async |worker| {
             tokio::join!(
-                world.call(worker, "heartbeat", &beat),
+                world.call(worker, "heartbeat", &heartbeat),
                 world.call(worker, "complete", &done)
             )
         });
-        for (beat, complete) in futures::future::join_all(races).await {
-            assert!(matches!(beat.status, 200 | 409), "{beat:?}");
+        for (heartbeat, complete) in futures::future::join_all(races).await {
+            assert!(matches!(heartbeat.status, 200 | 409), "{heartbeat:?}");
             assert_eq!(complete.status, 200, "{complete:?}");
         }
     }

@@ -35,7 +35,7 @@ fn event(message: &str) -> Value {
 }
 
 #[tokio::test]
-async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
+async fn heartbeats_that_arrive_during_a_write_are_written_in_one_transaction() {
     const WORKERS: usize = 20;
     let (world, _supervisor, workers) = busy_world(WORKERS).await;
     let mut others = world.pool.begin().await.unwrap();
@@ -44,11 +44,11 @@ async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
         .await
         .unwrap();
 
-    let beat = json!({ "seq": 1, "iteration": 2, "stage": "working", "events": [event("hello")] });
-    let beats = join_all(
+    let heartbeat = json!({ "seq": 1, "iteration": 2, "stage": "working", "events": [event("hello")] });
+    let heartbeats = join_all(
         workers
             .iter()
-            .map(|worker| world.call(worker, "heartbeat", &beat)),
+            .map(|worker| world.call(worker, "heartbeat", &heartbeat)),
     );
     let release = async {
         wait_until("a heartbeat to wait", PATIENCE, async || {
@@ -64,9 +64,12 @@ async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
         .unwrap();
         others.commit().await.unwrap();
     };
-    let (answers, ()) = tokio::join!(beats, release);
+    let (responses, ()) = tokio::join!(heartbeats, release);
 
-    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    assert!(
+        responses.iter().all(|answer| answer.status == 200),
+        "{responses:?}"
+    );
     let transactions = world
         .number("select count(distinct xmin::text) from worker_heartbeats")
         .await;
@@ -83,7 +86,7 @@ async fn heartbeats_that_come_while_one_is_written_become_one_transaction() {
 }
 
 #[tokio::test]
-async fn each_of_them_gets_its_own_answer() {
+async fn each_heartbeat_of_a_batch_gets_its_own_response() {
     let (world, _supervisor, workers) = busy_world(4).await;
     let [lost, repeated, ticking, plain] = workers.as_slice() else {
         panic!("four workers");
@@ -95,20 +98,20 @@ async fn each_of_them_gets_its_own_answer() {
 
     let with_checklist =
         json!({ "seq": 1, "spec": SPEC_HALF_DONE, "headSha": HEAD, "events": [event("ticked")] });
-    let beats = [
+    let heartbeats = [
         (lost, json!({ "seq": 1, "events": [event("late")] })),
         (repeated, first),
         (ticking, with_checklist),
         (plain, json!({ "seq": 1, "events": [event("plain")] })),
     ];
-    let calls = beats
+    let calls = heartbeats
         .iter()
-        .map(|(worker, beat)| world.call(worker, "heartbeat", beat));
-    let answers: Vec<Answer> = join_all(calls).await;
+        .map(|(worker, heartbeat)| world.call(worker, "heartbeat", heartbeat));
+    let responses: Vec<Answer> = join_all(calls).await;
 
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let statuses: Vec<u16> = responses.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [409, 200, 200, 200]);
-    assert_eq!(answers[0].body["code"], "lease_lost");
+    assert_eq!(responses[0].body["code"], "lease_lost");
     let messages: Vec<String> =
         sqlx::query_scalar("select body ->> 'message' from events where kind = 'worker_event' order by 1")
             .fetch_all(&world.pool)
@@ -119,7 +122,7 @@ async fn each_of_them_gets_its_own_answer() {
 }
 
 #[tokio::test]
-async fn one_worker_whose_row_is_held_keeps_no_other_waiting() {
+async fn a_locked_worker_row_delays_no_other_heartbeat() {
     let (world, _supervisor, workers) = busy_world(2).await;
     let [held, free] = workers.as_slice() else {
         panic!("two workers");
@@ -131,8 +134,8 @@ async fn one_worker_whose_row_is_held_keeps_no_other_waiting() {
         .await
         .unwrap();
 
-    let beat = json!({ "seq": 1, "events": [event("hello")] });
-    let waiting = world.call(held, "heartbeat", &beat);
+    let heartbeat = json!({ "seq": 1, "events": [event("hello")] });
+    let waiting = world.call(held, "heartbeat", &heartbeat);
     let meanwhile = async {
         wait_until("the held heartbeat to wait", PATIENCE, async || {
             match world
@@ -145,7 +148,7 @@ async fn one_worker_whose_row_is_held_keeps_no_other_waiting() {
         })
         .await
         .unwrap();
-        world.call(free, "heartbeat", &beat).await.expect(200);
+        world.call(free, "heartbeat", &heartbeat).await.expect(200);
         others.commit().await.unwrap();
     };
     let (answer, ()) = tokio::join!(waiting, meanwhile);
@@ -160,14 +163,17 @@ async fn one_worker_whose_row_is_held_keeps_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn heartbeats_of_one_worker_at_once_are_kept_once_each() {
+async fn concurrent_heartbeats_of_one_worker_are_stored_once() {
     let (world, _supervisor, workers) = busy_world(1).await;
     let worker = &workers[0];
-    let beat = json!({ "seq": 1, "iteration": 1, "events": [event("hello"), event("again")] });
+    let heartbeat = json!({ "seq": 1, "iteration": 1, "events": [event("hello"), event("again")] });
 
-    let answers = join_all((0..12).map(|_| world.call(worker, "heartbeat", &beat))).await;
+    let responses = join_all((0..12).map(|_| world.call(worker, "heartbeat", &heartbeat))).await;
 
-    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    assert!(
+        responses.iter().all(|answer| answer.status == 200),
+        "{responses:?}"
+    );
     assert_eq!(
         world
             .number("select count(*) from events where kind = 'worker_event'")
@@ -178,20 +184,23 @@ async fn heartbeats_of_one_worker_at_once_are_kept_once_each() {
 }
 
 #[tokio::test]
-async fn heartbeats_stay_in_their_page_and_leave_the_index_alone() {
+async fn heartbeats_are_heap_only_updates() {
     const ROUNDS: u64 = 60;
     let (world, _supervisor, workers) = busy_world(10).await;
     let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "costUsd": 0.25,
         "tokens": { "input": 10, "output": 5, "cacheRead": 2, "cacheWrite": 1 } });
     for round in 1..=ROUNDS {
-        let beat = json!({ "seq": round, "iteration": 1, "stage": "working", "stats": stats });
-        let answers = join_all(
+        let heartbeat = json!({ "seq": round, "iteration": 1, "stage": "working", "stats": stats });
+        let responses = join_all(
             workers
                 .iter()
-                .map(|worker| world.call(worker, "heartbeat", &beat)),
+                .map(|worker| world.call(worker, "heartbeat", &heartbeat)),
         )
         .await;
-        assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+        assert!(
+            responses.iter().all(|answer| answer.status == 200),
+            "{responses:?}"
+        );
     }
 
     // Counters reach the view a moment after the transaction.

@@ -19,7 +19,7 @@ async fn watched() -> (World, Invariants) {
 }
 
 #[tokio::test]
-async fn an_ordinary_life_violates_nothing() {
+async fn an_ordinary_item_violates_no_invariant() {
     let (world, invariants) = watched().await;
     let worker = world.running().await;
     world
@@ -89,7 +89,7 @@ async fn every_kind_of_violation_is_found() {
 }
 
 #[tokio::test]
-async fn more_workers_than_slots_are_found_even_when_they_are_gone_again() {
+async fn a_past_excess_of_workers_over_slots_is_found() {
     let (world, invariants) = watched().await;
     for _ in 0..3 {
         world.running().await;
@@ -110,7 +110,7 @@ async fn more_workers_than_slots_are_found_even_when_they_are_gone_again() {
 }
 
 #[tokio::test]
-async fn locks_of_workers_that_are_gone_are_found() {
+async fn locks_of_ended_workers_are_found() {
     let (world, invariants) = watched().await;
     let worker = world.running().await;
     let files = serde_json::json!({ "files": ["src/main.rs"] });

@@ -8,7 +8,7 @@ use crate::world::{HEAD, SPEC_DONE, SPEC_HALF_DONE, World, complete, fail};
 const EVENTS: &str = "select count(*) from events where kind = 'worker_event'";
 
 #[tokio::test]
-async fn registering_tells_a_worker_all_that_it_has_to_know() {
+async fn registration_returns_the_assignment() {
     let world = World::new().await;
     let item = world.submit().await;
     let worker = world.claim().await.expect("an item");
@@ -93,13 +93,14 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
         "tokens": { "input": 10, "output": 5, "cacheRead": 2, "cacheWrite": 1 } });
     let event =
         json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "a NUL \0 of an agent" });
-    let beat = json!({ "seq": 2, "iteration": 2, "stage": "working", "stats": stats, "events": [event] });
-    world.call(&worker, "heartbeat", &beat).await.expect(200);
+    let heartbeat =
+        json!({ "seq": 2, "iteration": 2, "stage": "working", "stats": stats, "events": [event] });
+    world.call(&worker, "heartbeat", &heartbeat).await.expect(200);
     let sparse = json!({ "seq": 3 });
     world.call(&worker, "heartbeat", &sparse).await.expect(200);
 
     assert!(world.number(idle).await < 60, "an event is");
-    let shown = world.get("/api/workers").await.expect(200)["workers"][0].clone();
+    let shown = world.get("/api/workers").await.expect(200)["items"][0].clone();
     assert_eq!(
         (&shown["stage"], &shown["iteration"], &shown["stats"]),
         (&json!("working"), &json!(2), &stats)
@@ -115,7 +116,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
 
 // FAULTS.md, row 14: which command it is that an agent runs is in the digest of its call.
 #[tokio::test]
-async fn a_command_that_was_not_run_before_is_progress_and_the_same_one_again_is_none() {
+async fn a_new_command_is_progress_and_a_repeated_one_is_not() {
     let world = World::new().await;
     let worker = world.running().await;
     let idle = "select extract(epoch from now() - progress_at)::bigint from worker_heartbeats";
@@ -133,14 +134,14 @@ async fn a_command_that_was_not_run_before_is_progress_and_the_same_one_again_is
             .unwrap();
         let tool = json!({ "event": "tool", "type": "bash", "digest": digest });
         let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "ralph", "event": tool });
-        let beat = json!({ "seq": seq, "events": [event] });
-        world.call(&worker, "heartbeat", &beat).await.expect(200);
+        let heartbeat = json!({ "seq": seq, "events": [event] });
+        world.call(&worker, "heartbeat", &heartbeat).await.expect(200);
         assert_eq!(world.number(idle).await < 3500, is_progress, "heartbeat {seq}");
     }
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_comes_again_or_late_changes_nothing_but_the_lease() {
+async fn a_repeated_or_late_heartbeat_only_renews_the_lease() {
     let world = World::new().await;
     let worker = world.running().await;
     let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "hello" });
@@ -176,8 +177,8 @@ async fn iterations_count_once_and_never_more_than_the_worker_may_use() {
     };
     assert_eq!(used().await, (0, 10), "all that it may use is reserved");
     for (seq, iteration) in [(1, 1), (2, 3), (3, 3), (4, 4_000_000_000_u32)] {
-        let beat = json!({ "seq": seq, "iteration": iteration });
-        world.call(&worker, "heartbeat", &beat).await.expect(200);
+        let heartbeat = json!({ "seq": seq, "iteration": iteration });
+        world.call(&worker, "heartbeat", &heartbeat).await.expect(200);
         let expected = u64::from(iteration.min(10));
         assert_eq!(used().await, (expected, 10 - expected));
     }
@@ -186,7 +187,7 @@ async fn iterations_count_once_and_never_more_than_the_worker_may_use() {
 }
 
 #[tokio::test]
-async fn what_an_ended_worker_did_not_use_is_free_again() {
+async fn iterations_that_an_ended_worker_did_not_use_are_released() {
     let world = World::new().await;
     let worker = world.running().await;
     world.call(&worker, "complete", &complete()).await.expect(200);
@@ -229,7 +230,7 @@ async fn the_next_attempt_resumes_from_the_ticks_and_the_head_that_belongs_to_th
 }
 
 #[tokio::test]
-async fn locks_are_granted_whole_or_not_at_all_and_go_with_their_worker() {
+async fn locks_are_granted_all_or_nothing_and_released_with_their_worker() {
     let world = World::new().await;
     let (one, two) = (world.running().await, world.running().await);
     let lock = |files: &[&str]| json!({ "files": files });

@@ -1,15 +1,22 @@
-//! Workers that die, fall silent, are cancelled, or are forgotten; items whose wait is over.
+//! Workers that exit, stop sending heartbeats, are cancelled or orphaned; items whose backoff is over.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use redis::AsyncCommands as _;
 use serde_json::{Value, json};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::workers;
-use whim_orchestrator::locks::Take;
+use whim_orchestrator::locks::LockMode;
+use whim_orchestrator::reconcile::{Clocks, ExpiredLeases, SuspendDetector};
+use whim_runtime::ExitKind;
+use whim_service::reconcile::Reconciler as _;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
+use crate::world::World;
 
 async fn worker_status(app: &TestApp, worker: WorkerId) -> (WorkerStatus, Option<FailureCause>) {
     let worker = workers::find(&app.app.database, worker).await.unwrap().unwrap();
@@ -45,7 +52,7 @@ async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
     assert!(item.next_retry_at.is_some());
     assert_eq!(
         item.error.as_deref(),
-        Some("The worker ended without a report: the worker exited with code 101.")
+        Some("The worker ended without a final report: the worker exited with code 101.")
     );
     assert_eq!(
         worker_status(&app, worker).await,
@@ -55,7 +62,7 @@ async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
+async fn the_exit_of_a_worker_after_its_final_report_changes_nothing() {
     let app = TestApp::with(&[("RETRY_DELAYS", "none")]).await;
     let (item, worker) = app.running().await;
     let report = json!({ "cause": "push_refused", "reason": "The repository refused the push." });
@@ -89,6 +96,74 @@ async fn the_exit_of_a_worker_that_has_reported_its_end_is_nothing() {
     app.stop().await;
 }
 
+// The reconcilers of leases and of exits both find such a worker, in any order.
+#[tokio::test]
+async fn a_restart_of_the_machine_costs_no_retry_although_the_lease_has_expired() {
+    for _ in 0..3 {
+        let app = TestApp::with(&[
+            ("STALE_THRESHOLD", "0.6"),
+            ("HEARTBEAT_INTERVAL_SECONDS", "0.2"),
+            ("RETRY_DELAYS", "60"),
+        ])
+        .await;
+        let (item, worker) = app.running().await;
+
+        app.runtime.exit_unnoticed(worker, ExitKind::RuntimeStopped);
+
+        let item = app
+            .wait_for(item.id, "the next attempt", |item| item.lease_epoch.number() == 2)
+            .await;
+        assert_eq!(item.retries, 0);
+        assert_eq!(
+            worker_status(&app, worker).await,
+            (WorkerStatus::Failed, Some(FailureCause::RuntimeUnavailable))
+        );
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_machine_costs_its_workers_neither_lease_nor_retry() {
+    let world = World::new().await;
+    let (own, other) = (world.running().await, world.running().await);
+    sqlx::query("update workers set instance = 'another machine' where id = $1")
+        .bind(other.id)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let start = Clocks::now();
+    let readings = AtomicU32::new(0);
+    // An hour passes on the wall clock between two runs, and a second on the monotonic one.
+    let reconciler = ExpiredLeases::new(
+        &world.app,
+        SuspendDetector::new(move || {
+            let run = readings.fetch_add(1, Ordering::Relaxed);
+            Clocks {
+                wall: start.wall + Duration::from_hours(1) * run,
+                monotonic: start.monotonic + Duration::from_secs(1) * run,
+            }
+        }),
+    );
+    reconciler.reconcile().await.unwrap();
+    sqlx::query(
+        "update worker_heartbeats
+         set lease_expires_at = now() - interval '1 hour', progress_at = now() - interval '1 hour'",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    let report = reconciler.reconcile().await.unwrap();
+
+    assert_eq!((report.renewed, report.ended), (1, vec![other.id]));
+    world
+        .call(&own, "heartbeat", &json!({ "seq": 1 }))
+        .await
+        .expect(200);
+    assert_eq!(world.item(own.item).await["retries"], 0);
+    assert_eq!(world.item(other.item).await["failureCause"], "lost");
+}
+
 #[tokio::test]
 async fn a_worker_whose_container_was_removed_is_lost() {
     let app = TestApp::with(&[("RETRY_DELAYS", "60")]).await;
@@ -102,7 +177,7 @@ async fn a_worker_whose_container_was_removed_is_lost() {
 }
 
 #[tokio::test]
-async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more() {
+async fn a_worker_without_heartbeats_loses_its_item_and_is_stopped_and_fenced() {
     let app = TestApp::with(&[
         ("STALE_THRESHOLD", "0.6"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.2"),
@@ -116,7 +191,7 @@ async fn a_silent_worker_loses_its_item_is_stopped_and_changes_nothing_any_more(
     assert_eq!((item.retries, item.failure_cause), (1, Some(FailureCause::Lost)));
     assert_eq!(
         item.error.as_deref(),
-        Some("The worker gave no sign of life for 0.6 s.")
+        Some("The worker sent no heartbeat for 0.6 s.")
     );
     wait_until_stopped(&app, worker).await;
     for (route, body) in [
@@ -138,7 +213,7 @@ async fn a_worker_that_never_registers_costs_no_retry_five_times_and_then_counts
     let app = TestApp::with(&[
         ("REGISTER_TIMEOUT_SECONDS", "0.1"),
         ("RETRY_DELAYS", "0.05"),
-        // Else the runtime is spared after some of them, for longer each time.
+        // Otherwise the breaker of the runtime opens.
         ("BREAKER_THRESHOLD", "1000"),
     ])
     .await;
@@ -190,8 +265,8 @@ async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
     app.stop().await;
 }
 
-/// Beats with what `happens` gives, of which the number of the heartbeat is the argument, until the worker loses its item.
-async fn beat_until_it_is_taken_away(
+/// Sends heartbeats with the events of `happens`, which gets the sequence number, until the worker loses its item.
+async fn send_heartbeats_until_the_lease_is_lost(
     app: &TestApp,
     item: &WorkItem,
     worker: WorkerId,
@@ -204,8 +279,8 @@ async fn beat_until_it_is_taken_away(
             .into_iter()
             .map(|event| json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "ralph", "event": event }))
             .collect();
-        let beat = json!({ "seq": seq, "events": events });
-        let (_code, _answer) = app.worker_call(worker, "heartbeat", &beat).await;
+        let heartbeat = json!({ "seq": seq, "events": events });
+        let (_code, _answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
         let item = app.item(item.id).await;
         if item.status == WorkItemStatus::Queued {
             Ok(item)
@@ -217,14 +292,18 @@ async fn beat_until_it_is_taken_away(
     .unwrap()
 }
 
-const IMPATIENT: [(&str, &str); 2] = [("PROGRESS_DEADLINE_SECONDS", "0.6"), ("RETRY_DELAYS", "60")];
+const IMPATIENT: [(&str, &str); 3] = [
+    ("PROGRESS_DEADLINE_SECONDS", "0.6"),
+    ("HEARTBEAT_INTERVAL_SECONDS", "0.05"),
+    ("RETRY_DELAYS", "60"),
+];
 
 #[tokio::test]
-async fn a_worker_that_lives_but_does_nothing_is_stuck() {
+async fn a_worker_with_heartbeats_but_without_progress_is_stuck() {
     let app = TestApp::with(&IMPATIENT).await;
     let (item, worker) = app.running().await;
 
-    let item = beat_until_it_is_taken_away(&app, &item, worker, |_seq| Vec::new()).await;
+    let item = send_heartbeats_until_the_lease_is_lost(&app, &item, worker, |_seq| Vec::new()).await;
 
     assert_eq!(item.failure_cause, Some(FailureCause::Stuck));
     assert_eq!(
@@ -241,8 +320,8 @@ async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
     let app = TestApp::with(&IMPATIENT).await;
     let (item, worker) = app.running().await;
 
-    // It tells of every step, but they are the same ones over and over.
-    let item = beat_until_it_is_taken_away(&app, &item, worker, |seq| {
+    // It reports every step, but the steps repeat.
+    let item = send_heartbeats_until_the_lease_is_lost(&app, &item, worker, |seq| {
         let (path, digest) = (
             ["src/lib.rs", "src/main.rs"][seq % 2],
             ["00aa", "00bb", "00cc"][seq % 3],
@@ -301,7 +380,7 @@ async fn only_the_instance_that_started_a_worker_acts_on_it() {
 }
 
 #[tokio::test]
-async fn a_worker_that_no_row_knows_is_stopped() {
+async fn an_orphaned_worker_is_stopped() {
     let app = TestApp::start().await;
     let (_item, known) = app.running().await;
     let stray = WorkerId::new();
@@ -314,7 +393,7 @@ async fn a_worker_that_no_row_knows_is_stopped() {
 }
 
 #[tokio::test]
-async fn an_item_whose_wait_is_over_is_taken_again() {
+async fn an_item_is_claimed_again_after_its_backoff() {
     let app = TestApp::with(&[("RETRY_DELAYS", "0.3")]).await;
     let (item, worker) = app.running().await;
     app.runtime.exit(worker, 1);
@@ -330,7 +409,7 @@ async fn an_item_whose_wait_is_over_is_taken_again() {
 }
 
 #[tokio::test]
-async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() {
+async fn locks_of_a_worker_that_ended_while_redis_was_unavailable_are_released_later() {
     let app = TestApp::start().await;
     let (item, worker) = app.running().await;
     let (code, answer) = app
@@ -346,7 +425,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
             ended,
             &item.repo,
             &["src/lib.rs".parse().unwrap()],
-            Take::AllOrNothing,
+            LockMode::AllOrNothing,
         )
         .await
         .unwrap();
@@ -366,7 +445,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_away_are_released_later() 
 
 // FAULTS.md, row 33.
 #[tokio::test]
-async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
+async fn the_locks_of_live_workers_are_restored_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
     let (_item, worker) = app.running().await;
@@ -389,7 +468,7 @@ async fn the_locks_of_live_workers_come_back_after_redis_was_emptied() {
 }
 
 #[tokio::test]
-async fn the_copy_of_the_budget_comes_back_after_redis_was_emptied() {
+async fn the_copy_of_the_budget_is_restored_after_redis_was_emptied() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
     let (_item, _worker) = app.running().await;

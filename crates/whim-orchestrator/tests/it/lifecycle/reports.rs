@@ -6,7 +6,7 @@ use crate::world::{SPEC_DONE, World, complete, fail};
 
 // FAULTS.md, row 18.
 #[tokio::test]
-async fn complete_sent_twice_gives_the_same_answer_twice() {
+async fn complete_sent_twice_gets_the_same_response_twice() {
     let world = World::new().await;
     let worker = world.running().await;
 
@@ -39,7 +39,7 @@ async fn complete_sent_twice_gives_the_same_answer_twice() {
 }
 
 #[tokio::test]
-async fn fail_sent_twice_gives_the_same_answer_twice_even_when_the_next_attempt_runs() {
+async fn fail_sent_twice_gets_the_same_response_twice_even_when_the_next_attempt_runs() {
     let world = World::new().await;
     let worker = world.running().await;
     let answer = world.call(&worker, "fail", &fail("crash")).await.expect(200);
@@ -101,7 +101,54 @@ async fn the_cause_decides_how_often_an_item_is_tried_again() {
 }
 
 #[tokio::test]
-async fn trouble_that_is_not_the_items_costs_it_no_retry_and_holds_up_everything_as_long_as_it_takes() {
+async fn each_cause_has_its_own_retries() {
+    let world = World::new().await;
+    let mut worker = world.running().await;
+    for (cause, status, retries) in [
+        ("crash", "queued", 1),
+        ("crash", "queued", 2),
+        // The first failure of each of these, whatever came before.
+        ("tests_failed", "queued", 3),
+        ("stuck", "queued", 4),
+        ("out_of_memory", "queued", 5),
+        ("crash", "queued", 6),
+        ("tests_failed", "failed", 6),
+    ] {
+        let ended = world.call(&worker, "fail", &fail(cause)).await.expect(200);
+        let item = world.item(worker.item).await;
+        assert_eq!(
+            (&ended["status"], &item["retries"]),
+            (&json!(status), &json!(retries)),
+            "{cause}"
+        );
+        if status == "queued" {
+            world.release_due_retries().await;
+            worker = world.start_worker().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_requeued_item_has_all_retries_again() {
+    let world = World::new().await;
+    let mut worker = world.running().await;
+    for run in 1..=2 {
+        for status in ["queued", "failed"] {
+            let report = fail("tests_failed");
+            let ended = world.call(&worker, "fail", &report).await.expect(200);
+            assert_eq!(ended["status"], status, "run {run}");
+            if status == "failed" {
+                let requeue = format!("/api/work/{}/requeue", worker.item);
+                world.post(&requeue, &json!({})).await.expect(200);
+            }
+            world.release_due_retries().await;
+            worker = world.start_worker().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unavailable_model_api_spends_no_retry_and_opens_the_breaker_for_as_long_as_it_says() {
     let world = World::new().await;
     let mut worker = world.running().await;
     for _ in 0..6 {
@@ -139,7 +186,7 @@ async fn a_stuck_worker_keeps_its_reason() {
         (&item["error"], &item["failureCause"]),
         (&json!("The tests need a database."), &json!("stuck"))
     );
-    let shown = world.get("/api/workers").await.expect(200)["workers"][0].clone();
+    let shown = world.get("/api/workers").await.expect(200)["items"][0].clone();
     assert_eq!(
         (&shown["status"], &shown["iteration"]),
         (&json!("stuck"), &json!(4))
@@ -148,7 +195,7 @@ async fn a_stuck_worker_keeps_its_reason() {
 }
 
 #[tokio::test]
-async fn what_an_agent_writes_as_its_reason_never_costs_the_report() {
+async fn no_reason_of_an_agent_makes_its_report_fail() {
     let world = World::new().await;
     for reason in [
         "\0".to_owned(),
@@ -172,7 +219,7 @@ async fn what_an_agent_writes_as_its_reason_never_costs_the_report() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_pull_request_is_one_that_a_browser_only_opens() {
+async fn the_url_of_a_pull_request_must_be_http_or_https() {
     let world = World::new().await;
     let worker = world.running().await;
     for url in [

@@ -32,7 +32,7 @@ enum Step {
     HeartbeatRow {
         worker: Pick,
         iteration: u32,
-        /// It comes again, and tells of another iteration.
+        /// It is repeated with another iteration.
         again: Option<u32>,
     },
     Report {
@@ -105,7 +105,7 @@ fn whatever_happens_in_whatever_order_the_rows_are_what_the_model_says() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     #[expect(
         clippy::disallowed_methods,
-        reason = "proptest's own variable: whether somebody wants more cases"
+        reason = "proptest's own variable: the number of cases, if it is set"
     )]
     let more_cases = std::env::var("PROPTEST_CASES").is_ok();
     let defaults = ProptestConfig::default();

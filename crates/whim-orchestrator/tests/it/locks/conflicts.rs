@@ -1,4 +1,4 @@
-//! Files that two items want: refused, rebuilt after Redis lost the locks, and shown on both when both changed them.
+//! Files that two items change: refused, restored after Redis lost the locks, and shown on both items.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -62,10 +62,10 @@ async fn a_file_that_was_changed_while_another_item_held_it_is_shown_on_both_ite
             json!({ "path": "src/a.rs", "otherWorkItemId": other.item, "otherBranch": others_branch, "isHolder": true })
         ]
     );
-    // Whoever watches the holder is told, once.
-    let told = "select count(*) from events e
+    // Whoever watches the holder is notices, once.
+    let notices = "select count(*) from events e
          where e.kind = 'worker_event' and e.body->>'type' = 'notice' and e.body->>'message' like 'src/a.rs was changed by work item%'";
-    assert_eq!(world.number(told).await, 1);
+    assert_eq!(world.number(notices).await, 1);
     // What was free is locked like anything else.
     world
         .call(&holder, "lock", &lock(&["src/c.rs"]))
@@ -84,7 +84,7 @@ async fn a_file_that_was_changed_while_another_item_held_it_is_shown_on_both_ite
 
 // FAULTS.md, row 33.
 #[tokio::test]
-async fn a_redis_that_was_emptied_while_files_were_locked_gives_them_to_nobody_else() {
+async fn a_redis_that_was_emptied_while_files_were_locked_grants_them_to_no_other_worker() {
     let world = World::with_own_redis().await;
     let (holder, other) = (world.running().await, world.running().await);
     world
@@ -112,7 +112,7 @@ async fn a_redis_that_was_emptied_while_files_were_locked_gives_them_to_nobody_e
 }
 
 #[tokio::test]
-async fn what_an_ended_worker_still_seems_to_hold_is_granted_to_the_next_one() {
+async fn a_stale_lock_of_an_ended_worker_is_granted_to_the_next_one() {
     let world = World::with_own_redis().await;
     let (ended, next) = (world.running().await, world.running().await);
     world.call(&ended, "lock", &lock(&["src/a.rs"])).await.expect(200);
@@ -123,8 +123,8 @@ async fn what_an_ended_worker_still_seems_to_hold_is_granted_to_the_next_one() {
     // As a Redis that was only unreachable would still have it.
     let repo = "octocat/hello".parse().unwrap();
     let files = ["src/a.rs".parse().unwrap()];
-    world.app.locks.rebuild(&[]).await.unwrap();
-    let take = whim_orchestrator::locks::Take::AllOrNothing;
+    world.app.locks.restore(&[]).await.unwrap();
+    let take = whim_orchestrator::locks::LockMode::AllOrNothing;
     world
         .app
         .locks
@@ -221,7 +221,7 @@ async fn a_worker_locks_files_of_its_own_repository_and_nothing_that_leaves_it()
 }
 
 #[tokio::test]
-async fn an_item_whose_agent_waits_for_a_file_says_so() {
+async fn the_explanation_of_an_item_names_the_lock_that_its_agent_waits_for() {
     let world = World::new().await;
     let (holder, waiting) = (world.running().await, world.running().await);
     world

@@ -3,7 +3,7 @@
 
 use redis::AsyncCommands as _;
 use whim_core::{RelativePath, RepoName, WorkerId};
-use whim_orchestrator::locks::{KnownLock, LockHolder, LockOutcome, Locks, Take};
+use whim_orchestrator::locks::{CopiedLock, LockHolder, LockMode, LockOutcome, Locks};
 use whim_orchestrator::redis_connection::RedisConnection;
 use whim_testkit::redis::TestRedis;
 
@@ -19,7 +19,7 @@ async fn world() -> World {
     let redis = TestRedis::shared_or_start().await.unwrap();
     let connection = connect(&redis);
     let locks = Locks::new(connection.clone());
-    locks.rebuild(&[]).await.unwrap();
+    locks.restore(&[]).await.unwrap();
     World {
         locks,
         connection,
@@ -36,7 +36,7 @@ fn files(names: &[&str]) -> Vec<RelativePath> {
 }
 
 #[tokio::test]
-async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder() {
+async fn a_set_is_locked_all_or_nothing_and_the_refusal_names_each_holder() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -44,21 +44,26 @@ async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder()
     let repo = repo("octocat/hello-world");
     assert_eq!(
         locks
-            .acquire(first, &repo, &files(&["a", "b"]), Take::AllOrNothing)
+            .acquire(first, &repo, &files(&["a", "b"]), LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Granted
     );
     assert_eq!(
         locks
-            .acquire(second, &repo, &files(&["c"]), Take::AllOrNothing)
+            .acquire(second, &repo, &files(&["c"]), LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Granted
     );
 
     let refused = locks
-        .acquire(third, &repo, &files(&["d", "b", "c", "e"]), Take::AllOrNothing)
+        .acquire(
+            third,
+            &repo,
+            &files(&["d", "b", "c", "e"]),
+            LockMode::AllOrNothing,
+        )
         .await
         .unwrap();
 
@@ -73,7 +78,7 @@ async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder()
     // Nothing of the refused set stayed behind.
     assert_eq!(
         locks
-            .acquire(first, &repo, &files(&["d", "e"]), Take::AllOrNothing)
+            .acquire(first, &repo, &files(&["d", "e"]), LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Granted
@@ -84,7 +89,7 @@ async fn a_set_is_locked_whole_or_not_at_all_and_the_refusal_names_each_holder()
 }
 
 #[tokio::test]
-async fn what_one_holds_is_granted_again() {
+async fn a_lock_is_granted_again_to_its_holder() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -93,7 +98,7 @@ async fn what_one_holds_is_granted_again() {
 
     for _ in 0..2 {
         let granted = locks
-            .acquire(worker, &repo, &files(&["a", "b", "a"]), Take::AllOrNothing)
+            .acquire(worker, &repo, &files(&["a", "b", "a"]), LockMode::AllOrNothing)
             .await
             .unwrap();
         assert_eq!(granted, LockOutcome::Granted);
@@ -110,7 +115,7 @@ async fn only_the_holder_releases_a_lock() {
     let (holder, stranger) = (WorkerId::new(), WorkerId::new());
     let repo = repo("octocat/hello-world");
     locks
-        .acquire(holder, &repo, &files(&["a", "b"]), Take::AllOrNothing)
+        .acquire(holder, &repo, &files(&["a", "b"]), LockMode::AllOrNothing)
         .await
         .unwrap();
 
@@ -129,14 +134,14 @@ async fn only_the_holder_releases_a_lock() {
 
     assert_eq!(
         locks
-            .acquire(stranger, &repo, &files(&["a"]), Take::AllOrNothing)
+            .acquire(stranger, &repo, &files(&["a"]), LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Granted
     );
     assert!(matches!(
         locks
-            .acquire(stranger, &repo, &files(&["b"]), Take::AllOrNothing)
+            .acquire(stranger, &repo, &files(&["b"]), LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Held(_)
@@ -144,27 +149,27 @@ async fn only_the_holder_releases_a_lock() {
 }
 
 #[tokio::test]
-async fn repositories_have_locks_of_their_own_and_names_that_ignore_case() {
+async fn locks_are_per_repository_regardless_of_case() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
     let (one, other) = (WorkerId::new(), WorkerId::new());
     let file = files(&["a"]);
     locks
-        .acquire(one, &repo("octocat/hello-world"), &file, Take::AllOrNothing)
+        .acquire(one, &repo("octocat/hello-world"), &file, LockMode::AllOrNothing)
         .await
         .unwrap();
 
     assert_eq!(
         locks
-            .acquire(other, &repo("octocat/other"), &file, Take::AllOrNothing)
+            .acquire(other, &repo("octocat/other"), &file, LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Granted
     );
     assert!(matches!(
         locks
-            .acquire(other, &repo("Octocat/Hello-World"), &file, Take::AllOrNothing)
+            .acquire(other, &repo("Octocat/Hello-World"), &file, LockMode::AllOrNothing)
             .await
             .unwrap(),
         LockOutcome::Held(_)
@@ -172,7 +177,7 @@ async fn repositories_have_locks_of_their_own_and_names_that_ignore_case() {
 }
 
 #[tokio::test]
-async fn of_many_that_ask_at_once_one_gets_the_set() {
+async fn of_concurrent_requests_one_gets_the_set() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
@@ -183,7 +188,7 @@ async fn of_many_that_ask_at_once_one_gets_the_set() {
     let asked = workers
         .iter()
         .zip(&wanted)
-        .map(|(worker, files)| locks.acquire(*worker, &repo, files, Take::AllOrNothing));
+        .map(|(worker, files)| locks.acquire(*worker, &repo, files, LockMode::AllOrNothing));
     let outcomes = futures::future::try_join_all(asked).await.unwrap();
 
     let granted = outcomes
@@ -207,7 +212,7 @@ async fn locks_last_an_hour_and_are_renewed_when_half_of_it_is_over() {
             worker,
             &repo("octocat/hello-world"),
             &files(&["src/a.rs"]),
-            Take::AllOrNothing,
+            LockMode::AllOrNothing,
         )
         .await
         .unwrap();
@@ -228,19 +233,19 @@ async fn locks_last_an_hour_and_are_renewed_when_half_of_it_is_over() {
 }
 
 #[tokio::test]
-async fn of_files_that_are_changed_already_those_that_are_free_are_locked() {
+async fn of_files_that_were_changed_already_the_free_ones_are_locked() {
     let World {
         locks, redis: _redis, ..
     } = world().await;
     let (first, second) = (WorkerId::new(), WorkerId::new());
     let repo = repo("octocat/hello-world");
     locks
-        .acquire(first, &repo, &files(&["b"]), Take::AllOrNothing)
+        .acquire(first, &repo, &files(&["b"]), LockMode::AllOrNothing)
         .await
         .unwrap();
 
     let outcome = locks
-        .acquire(second, &repo, &files(&["a", "b", "c"]), Take::WhatIsFree)
+        .acquire(second, &repo, &files(&["a", "b", "c"]), LockMode::FreeOnly)
         .await
         .unwrap();
 
@@ -255,14 +260,14 @@ async fn of_files_that_are_changed_already_those_that_are_free_are_locked() {
 
 // FAULTS.md, row 33: emptied by FLUSHALL, or restarted with what an older snapshot had.
 #[tokio::test]
-async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_rebuilt() {
+async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_restored() {
     let redis = TestRedis::start().await.unwrap();
     let connection = connect(&redis);
     let locks = Locks::new(connection.clone());
     let (first, second) = (WorkerId::new(), WorkerId::new());
     let repo = repo("octocat/hello-world");
     let wanted = files(&["a"]);
-    let known = [KnownLock {
+    let known = [CopiedLock {
         repo: repo.clone(),
         file: wanted[0].clone(),
         worker: first,
@@ -274,7 +279,7 @@ async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_rebuilt() {
             // What is left of an older snapshot, the mark included, says something else.
             raw(&redis)
                 .await
-                .set::<_, _, ()>(format!("{}locks-known", redis.prefix()), "1")
+                .set::<_, _, ()>(format!("{}locks-complete", redis.prefix()), "1")
                 .await
                 .unwrap();
             let lock = format!("{}lock:octocat/hello-world:a", redis.prefix());
@@ -287,35 +292,35 @@ async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_rebuilt() {
             let mut raw = raw(&redis).await;
             redis::cmd("FLUSHALL").exec_async(&mut raw).await.unwrap();
         }
-        assert!(!locks.are_known().await.unwrap());
+        assert!(!locks.are_complete().await.unwrap());
         for worker in [first, second] {
             assert_eq!(
                 locks
-                    .acquire(worker, &repo, &wanted, Take::AllOrNothing)
+                    .acquire(worker, &repo, &wanted, LockMode::AllOrNothing)
                     .await
                     .unwrap(),
-                LockOutcome::Unknown
+                LockOutcome::Incomplete
             );
         }
 
-        assert_eq!(locks.rebuild(&known).await.unwrap(), 1);
+        assert_eq!(locks.restore(&known).await.unwrap(), 1);
         assert_eq!(
-            locks.rebuild(&[]).await.unwrap(),
+            locks.restore(&[]).await.unwrap(),
             0,
-            "whoever comes second changes nothing"
+            "a second restore changes nothing"
         );
 
-        assert!(locks.are_known().await.unwrap());
+        assert!(locks.are_complete().await.unwrap());
         assert!(matches!(
             locks
-                .acquire(second, &repo, &wanted, Take::AllOrNothing)
+                .acquire(second, &repo, &wanted, LockMode::AllOrNothing)
                 .await
                 .unwrap(),
             LockOutcome::Held(_)
         ));
         assert_eq!(
             locks
-                .acquire(first, &repo, &wanted, Take::AllOrNothing)
+                .acquire(first, &repo, &wanted, LockMode::AllOrNothing)
                 .await
                 .unwrap(),
             LockOutcome::Granted

@@ -39,7 +39,9 @@ fn each_default_is_the_documented_one() {
     let documented = default_settings().unwrap();
     let mut compared = 0;
     for setting in Config::settings() {
+        // A default with a password is masked.
         if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
             && let Some(Some(documented)) = documented.get(setting.name)
         {
             assert_eq!(default, documented, "{}", setting.name);
@@ -50,7 +52,7 @@ fn each_default_is_the_documented_one() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn everything_that_is_wrong_is_reported_at_once() {
     let error = Config::from_environment(Environment::from_pairs([
         ("MAX_WORKERS", "many"),
         ("DATABASE_URL", "mysql://me:secret@host/db"),
@@ -66,8 +68,8 @@ DATABASE_URL is "mysql://me:***@host/db": expected a URL such as postgres://user
 MAX_WORKERS is "many": expected a whole number from 0 to 1000
 RETRY_DELAYS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
 WORKER_RUNTIME is "podman": expected one of: auto, docker, process
-GITHUB_TOKEN is not set: expected a GitHub personal access token with the permission repo (or GITHUB_TOKEN_FILE with a file that holds it)
-ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+GITHUB_TOKEN is not set: expected a GitHub token with read and write access to contents, issues and pull requests (or GITHUB_TOKEN_FILE with a file that holds it)
+ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)
 "#);
 }
 
@@ -156,19 +158,56 @@ fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
         config.worker.model_credential,
-        Some(ModelCredential::OauthToken(_))
+        ModelCredential::OauthToken(_)
     ));
 }
 
+/// `command` would need a command that no setting provides, and `ralph` has no other harness.
 #[test]
-fn no_model_credential_is_needed_without_a_model() {
-    let without = |harness| {
-        let pairs = [("GITHUB_TOKEN", "a-token"), ("RALPH_HARNESS", harness)];
+fn a_harness_that_workers_do_not_support_is_refused() {
+    for harness in ["codex", "opencode", "command", "Claude"] {
+        let error = refused(&[("RALPH_HARNESS", harness)]);
+        assert_eq!(
+            error,
+            format!("RALPH_HARNESS is \"{harness}\": expected claude, the only harness that workers support")
+        );
+    }
+}
+
+#[test]
+fn a_progress_deadline_shorter_than_running_tests_report_progress_is_refused() {
+    let with = |deadline, test_timeout, heartbeat| {
+        Config::from_environment(Environment::from_pairs([
+            ("GITHUB_TOKEN", "a-token"),
+            ("ANTHROPIC_API_KEY", "a-key"),
+            ("PROGRESS_DEADLINE_SECONDS", deadline),
+            ("TEST_TIMEOUT_SECONDS", test_timeout),
+            ("HEARTBEAT_INTERVAL_SECONDS", heartbeat),
+        ]))
+    };
+
+    // Tests may run longer than the deadline, because they report progress.
+    assert!(with("3600", "7200", "10").is_ok());
+    assert!(with("120", "1800", "10").is_ok());
+    // Every step reports at its start, and cannot run longer than its timeout.
+    assert!(with("60", "60", "10").is_ok());
+    let error = with("119", "1800", "10").unwrap_err();
+    insta::assert_snapshot!(error, @r#"PROGRESS_DEADLINE_SECONDS is "119": expected at least TEST_TIMEOUT_SECONDS, which is 1800, or 12 times HEARTBEAT_INTERVAL_SECONDS, which is 120: running tests report progress every 6 heartbeats"#);
+    assert!(with("3600", "7200", "90").is_ok());
+    assert!(with("900", "1800", "80").is_err());
+}
+
+#[test]
+fn a_model_credential_is_required() {
+    let without = |more: &[(&'static str, &'static str)]| {
+        let pairs = [("GITHUB_TOKEN", "a-token")]
+            .into_iter()
+            .chain(more.iter().copied());
         Config::from_environment(Environment::from_pairs(pairs))
     };
 
-    assert!(without("command").is_ok());
-    insta::assert_snapshot!(without("claude").unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
+    assert!(without(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).is_ok());
+    insta::assert_snapshot!(without(&[]).unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 use whim_core::WorkItemStatus;
-use whim_orchestrator::app::serve::metric_families;
 use whim_orchestrator::metrics;
 use whim_orchestrator::queue_sampler::QueueSampler;
+use whim_orchestrator::serve::metric_families;
 use whim_service::metrics::{Metrics, Sample};
 
 use crate::api::reviews::review;
@@ -21,7 +21,7 @@ const DOCUMENTED: &str = include_str!("../../../../../docs/metrics.md");
 /// Begins to count in this process.
 fn install() -> Metrics {
     let metrics = Metrics::install("whim-orchestrator", "test", &metric_families());
-    metrics::begin_at_zero();
+    metrics::initialise();
     metrics
 }
 

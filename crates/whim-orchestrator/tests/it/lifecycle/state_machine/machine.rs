@@ -8,7 +8,7 @@ use serde_json::json;
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 use whim_orchestrator::db::budget;
 use whim_orchestrator::dispatch::{self, ClaimOutcome};
-use whim_orchestrator::reconcile::{ExpiredLeases, Retries};
+use whim_orchestrator::reconcile::{Clocks, ExpiredLeases, Retries, SuspendDetector};
 use whim_service::reconcile::Reconciler as _;
 use whim_testkit::invariants::{Invariants, Limits};
 
@@ -127,10 +127,10 @@ impl Machine {
                 let Some(worker) = self.worker(worker, &[WorkerStatus::Running]) else {
                     return Ok(());
                 };
-                self.beat(worker, *iteration, false).await?;
+                self.heartbeat(worker, *iteration, false).await?;
                 if let Some(iteration) = again {
                     self.compare().await?;
-                    self.beat(worker, *iteration, true).await?;
+                    self.heartbeat(worker, *iteration, true).await?;
                 }
             }
             Step::Report {
@@ -195,7 +195,7 @@ impl Machine {
 
     async fn claim(&mut self) -> Result<Claimed, TestCaseError> {
         let expected = self.model.claim();
-        // The model knows nothing of what is spared after failures: that has tests of its own.
+        // Breakers have tests of their own.
         sqlx::query("delete from breakers")
             .execute(&self.world.pool)
             .await
@@ -226,8 +226,8 @@ impl Machine {
         Ok(claimed)
     }
 
-    async fn beat(&mut self, worker: usize, iteration: u32, again: bool) -> Outcome {
-        let expected = self.model.beat(worker, iteration, again);
+    async fn heartbeat(&mut self, worker: usize, iteration: u32, again: bool) -> Outcome {
+        let expected = self.model.heartbeat(worker, iteration, again);
         let body = json!({ "seq": self.model.workers[worker].heartbeats, "iteration": iteration });
         let answer = self.world.call(&self.workers[worker], "heartbeat", &body).await;
         expect(expected, &answer)
@@ -246,7 +246,7 @@ impl Machine {
             Report::Fail => ("fail", json!({ "cause": cause, "reason": "it broke" })),
             Report::Stuck => ("stuck", json!({ "reason": "it does not move" })),
         };
-        // A pull request of its own for each attempt: which of them won is told by the rows.
+        // Each attempt has its own pull request: the rows show which one won.
         body["iterations"] = iterations.into();
         if report == Report::Complete {
             let number = worker + 1;
@@ -259,7 +259,7 @@ impl Machine {
         )
     }
 
-    /// The lease of a worker ends, and somebody looks.
+    /// The lease of a worker expires, and the reconciler runs.
     async fn expire(&self, worker: WorkerId) {
         sqlx::query(
             "update worker_heartbeats set lease_expires_at = now() - interval '1 second' where worker_id = $1",
@@ -268,7 +268,10 @@ impl Machine {
         .execute(&self.world.pool)
         .await
         .unwrap();
-        ExpiredLeases(self.world.app.clone()).reconcile().await.unwrap();
+        ExpiredLeases::new(&self.world.app, SuspendDetector::new(Clocks::now))
+            .reconcile()
+            .await
+            .unwrap();
     }
 
     async fn release_due_retries(&self) {

@@ -1,4 +1,6 @@
-//! The reference model: what the documentation says that a queue of items and their workers does, without a database.
+//! The reference model: a queue of items and their workers as documented, without a database.
+
+use std::collections::BTreeMap;
 
 use whim_core::{FailureCause, Priority, RetryRule, WorkItemStatus, WorkerStatus};
 
@@ -6,10 +8,10 @@ pub(super) const MAX_WORKERS: usize = 2;
 pub(super) const DAILY_BUDGET: u32 = 14;
 pub(super) const MAX_ITERATIONS: u32 = 4;
 pub(super) const RETRIES: usize = 3;
-/// Workers in a row that may end before they register without costing a retry.
+/// Consecutive workers that may end before they register without spending a retry.
 const FREE_FAILED_STARTS: u32 = 5;
 
-/// A report with which a worker ends itself.
+/// A final report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Report {
     Complete,
@@ -22,15 +24,17 @@ pub(super) struct Item {
     pub(super) status: WorkItemStatus,
     pub(super) run: i32,
     pub(super) epoch: i64,
+    /// Of all causes.
     pub(super) retries: i32,
-    /// The worker that has it, or had it last.
+    retries_by_cause: BTreeMap<FailureCause, usize>,
+    /// The current worker, or the latest one.
     pub(super) worker: Option<usize>,
-    /// Whether its next attempt has to wait.
+    /// Whether it is in backoff.
     pub(super) waits: bool,
-    /// Workers in a row that ended before they registered.
+    /// Consecutive workers that ended before they registered.
     pub(super) failed_starts: u32,
     priority: Priority,
-    /// Its place within its priority.
+    /// Position within its priority.
     place: usize,
 }
 
@@ -45,7 +49,7 @@ pub(super) struct Worker {
     reported: Option<Report>,
 }
 
-/// What a claim has to do.
+/// Expected result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claimed {
     Item { item: usize, max_iterations: u32 },
@@ -53,7 +57,7 @@ pub(super) enum Claimed {
     Refused,
 }
 
-/// Who ends a worker from outside.
+/// Who ends a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
     Reconciler,
@@ -67,7 +71,7 @@ pub(super) struct Model {
     places: usize,
 }
 
-/// Every call answers whether it has to be accepted.
+/// Every call returns whether the orchestrator has to accept it.
 impl Model {
     pub(super) fn enqueue(&mut self, priority: Priority) {
         let place = self.next_place();
@@ -76,6 +80,7 @@ impl Model {
             run: 1,
             epoch: 0,
             retries: 0,
+            retries_by_cause: BTreeMap::new(),
             worker: None,
             waits: false,
             failed_starts: 0,
@@ -121,7 +126,7 @@ impl Model {
                 self.items[item].failed_starts = 0;
                 true
             }
-            // It asks again because the answer was lost.
+            // Repeated because the response was lost.
             WorkerStatus::Running => true,
             WorkerStatus::Completed | WorkerStatus::Failed | WorkerStatus::Stuck | WorkerStatus::Killed => {
                 false
@@ -129,8 +134,8 @@ impl Model {
         }
     }
 
-    /// A heartbeat that tells of an iteration; one that comes `again` tells nothing new.
-    pub(super) fn beat(&mut self, worker: usize, iteration: u32, again: bool) -> bool {
+    /// A heartbeat with an iteration; a repeated one (`again`) changes nothing.
+    pub(super) fn heartbeat(&mut self, worker: usize, iteration: u32, again: bool) -> bool {
         let worker = &mut self.workers[worker];
         if worker.status != WorkerStatus::Running {
             return false;
@@ -149,8 +154,8 @@ impl Model {
         cause: FailureCause,
         iterations: u32,
     ) -> bool {
-        if let Some(told) = self.workers[worker].reported {
-            return told == report;
+        if let Some(before) = self.workers[worker].reported {
+            return before == report;
         }
         if self.workers[worker].status != WorkerStatus::Running {
             return false;
@@ -177,7 +182,7 @@ impl Model {
 
     pub(super) fn kill(&mut self, worker: usize) -> bool {
         if self.workers[worker].lives() {
-            self.end(worker, FailureCause::Crash, Some(From::Person));
+            self.end(worker, FailureCause::Killed, Some(From::Person));
         }
         self.workers[worker].status == WorkerStatus::Killed
     }
@@ -205,6 +210,7 @@ impl Model {
         item.status = WorkItemStatus::Queued;
         item.run += 1;
         item.retries = 0;
+        item.retries_by_cause.clear();
         item.failed_starts = 0;
         item.place = place;
         true
@@ -216,7 +222,7 @@ impl Model {
         }
     }
 
-    /// Iterations that were used, by workers that live and by those that ended.
+    /// Iterations that live and ended workers used.
     pub(super) fn used(&self) -> u32 {
         self.workers.iter().map(|worker| worker.used).sum()
     }
@@ -233,7 +239,7 @@ impl Model {
         let rule = cause.retry_rule();
         let failed_start = worker.status == WorkerStatus::Starting && rule == RetryRule::UpToLimit;
         let free = failed_start && item.failed_starts < FREE_FAILED_STARTS;
-        let retries = usize::try_from(item.retries).unwrap_or_default();
+        let retries = item.retries_by_cause.get(&cause).copied().unwrap_or_default();
         let again = match rule {
             RetryRule::WaitWithoutSpending => true,
             _counts if free => true,
@@ -245,7 +251,10 @@ impl Model {
             item.status = WorkItemStatus::Queued;
             item.waits = true;
             item.failed_starts += u32::from(failed_start);
-            item.retries += i32::from(!free && rule != RetryRule::WaitWithoutSpending);
+            if !free && rule != RetryRule::WaitWithoutSpending {
+                item.retries += 1;
+                *item.retries_by_cause.entry(cause).or_default() += 1;
+            }
         } else {
             item.status = WorkItemStatus::Failed;
         }
@@ -263,7 +272,6 @@ impl Model {
 }
 
 impl Worker {
-    /// Whether it has not ended.
     fn lives(&self) -> bool {
         matches!(self.status, WorkerStatus::Starting | WorkerStatus::Running)
     }

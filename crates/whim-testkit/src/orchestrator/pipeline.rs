@@ -1,0 +1,188 @@
+//! The steps of every request: credentials, the document, faults, the handler, the document again.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use tower::ServiceExt as _;
+use whim_core::protocol::ErrorCode;
+
+use super::api_error::ApiError;
+use super::contract::{contract, has_path, operation};
+use super::faults::Effect;
+use super::journal::{RecordedRequest, Violation, ViolationKind};
+use super::routes::router;
+use super::shared::Shared;
+use crate::openapi::Operation;
+
+const WORKER_ROUTES: &str = "/api/worker/";
+const API_KEY_HEADER: &str = "x-api-key";
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    shared: Arc<Shared>,
+    api_key: &'static str,
+    handlers: Router,
+}
+
+impl Pipeline {
+    pub(super) fn new(shared: Arc<Shared>, api_key: &'static str) -> Self {
+        let handlers = router(Arc::clone(&shared));
+        Self {
+            shared,
+            api_key,
+            handlers,
+        }
+    }
+
+    pub(super) async fn serve(&self, request: Request) -> Response {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (parts, body) = request.into_parts();
+        let response = match to_bytes(body, MAX_BODY_BYTES).await {
+            Ok(body) => self.respond(parts, body).await,
+            Err(_) => Some(ApiError::new(ErrorCode::TooLarge, "the body is too large").into_response()),
+        };
+        self.shared.journal.record(RecordedRequest {
+            method,
+            path,
+            status: response.as_ref().map(Response::status),
+        });
+        match response {
+            Some(response) => response,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// `None` if the response is held.
+    async fn respond(&self, mut parts: Parts, body: Bytes) -> Option<Response> {
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let violate = |kind, problem: String| {
+            let (method, path) = (method.clone(), path.clone());
+            self.shared.journal.violate(Violation {
+                kind,
+                method,
+                path,
+                problem,
+            });
+        };
+        let operation = match self.admit(&mut parts, &body) {
+            Ok(operation) => operation,
+            Err(Denied::Nonsense(error)) => {
+                violate(ViolationKind::Request, error.message().to_owned());
+                return Some(error.into_response());
+            }
+            Err(Denied::Credentials(error)) => return Some(error.into_response()),
+        };
+        let fault = self.shared.faults.take(&method, &path);
+        if let Some(fault) = &fault {
+            tokio::time::sleep(fault.delay).await;
+        }
+        let effect = fault.as_ref().map_or(Effect::Pass, |fault| fault.effect.clone());
+        let response = match effect {
+            Effect::Refuse(error) => Some(error.into_response()),
+            Effect::Pass | Effect::LoseResponse | Effect::HoldResponse => {
+                let response = self.handle(parts, body, operation, violate).await;
+                match effect {
+                    Effect::LoseResponse => Some(StatusCode::BAD_GATEWAY.into_response()),
+                    Effect::HoldResponse => None,
+                    Effect::Pass | Effect::Refuse(_) => Some(response),
+                }
+            }
+        };
+        if let Some(fault) = &fault {
+            self.shared.faults.done(fault);
+        }
+        response
+    }
+
+    /// Checks a request in the order of the orchestrator: route, credentials, version, parameters, body.
+    fn admit(&self, parts: &mut Parts, body: &[u8]) -> Result<&'static Operation, Denied> {
+        let nonsense = |code, problem: String| Denied::Nonsense(ApiError::new(code, problem));
+        let path = parts.uri.path();
+        let Some(operation) = operation(&parts.method, path) else {
+            let code = if has_path(path) {
+                ErrorCode::MethodNotAllowed
+            } else {
+                ErrorCode::NotFound
+            };
+            return Err(nonsense(code, "there is no such operation".to_owned()));
+        };
+        if path.starts_with(WORKER_ROUTES) {
+            let worker = bearer(parts).and_then(|token| self.shared.read().worker_of_token(token));
+            let worker = worker.ok_or_else(|| Denied::unauthorized("expected a worker's token"))?;
+            parts.extensions.insert(worker);
+        } else if bearer(parts).or_else(|| header(parts, API_KEY_HEADER)) != Some(self.api_key) {
+            return Err(Denied::unauthorized("expected the API key"));
+        }
+        if let Some(problem) = contract().problems_of_headers(operation, &parts.headers).first() {
+            return Err(nonsense(ErrorCode::UnknownProtocol, problem.to_string()));
+        }
+        if !body.is_empty() && header(parts, CONTENT_TYPE.as_str()) != Some("application/json") {
+            let problem = "the content type is not application/json";
+            return Err(nonsense(ErrorCode::InvalidRequest, problem.to_owned()));
+        }
+        let mut problems = contract().problems_of_path(operation, parts.uri.path());
+        let query = parts.uri.query().unwrap_or_default();
+        problems.extend(contract().problems_of_query(operation, query));
+        if parts.method != Method::GET {
+            problems.extend(contract().problems_of_body(operation, body));
+        }
+        match problems.first() {
+            Some(problem) => Err(nonsense(ErrorCode::InvalidRequest, problem.to_string())),
+            None => Ok(operation),
+        }
+    }
+
+    async fn handle(
+        &self,
+        parts: Parts,
+        body: Bytes,
+        operation: &Operation,
+        violate: impl Fn(ViolationKind, String),
+    ) -> Response {
+        let request = Request::from_parts(parts, Body::from(body));
+        let response = match self.handlers.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let status = parts.status.as_u16();
+        if parts.status.is_server_error() {
+            violate(
+                ViolationKind::Response,
+                String::from_utf8_lossy(&body).into_owned(),
+            );
+        }
+        for problem in contract().problems_of_response(operation, status, &body) {
+            violate(ViolationKind::Response, problem);
+        }
+        Response::from_parts(parts, Body::from(body))
+    }
+}
+
+enum Denied {
+    /// No client of the orchestrator may send this.
+    Nonsense(ApiError),
+    Credentials(ApiError),
+}
+
+impl Denied {
+    fn unauthorized(error: &str) -> Self {
+        Self::Credentials(ApiError::new(ErrorCode::Unauthorized, error))
+    }
+}
+
+fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    parts.headers.get(name)?.to_str().ok()
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    header(parts, AUTHORIZATION.as_str())?.strip_prefix("Bearer ")
+}

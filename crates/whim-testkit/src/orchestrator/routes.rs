@@ -1,0 +1,198 @@
+//! Every route of the fake, once.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post, put};
+use serde::de::DeserializeOwned;
+use whim_core::protocol::ErrorCode;
+use whim_core::protocol::queue::Explanation;
+use whim_core::protocol::work::{
+    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
+};
+use whim_core::protocol::worker::{
+    AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
+    Stuck, UnlockFiles,
+};
+use whim_core::{WorkItemId, WorkerId};
+
+use super::api_error::ApiError;
+use super::shared::Shared;
+use super::workers::FinalReport;
+
+type App = State<Arc<Shared>>;
+type Answer<T> = Result<axum::Json<T>, ApiError>;
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/api/work", post(create_work).get(list_work))
+        .route("/api/work/{id}", get(get_work))
+        .route("/api/work/{id}/cancel", post(cancel_work))
+        .route("/api/work/{id}/explain", get(explain_work))
+        .route("/api/work/{id}/requeue", post(requeue_work))
+        .route("/api/work/{id}/spec", put(put_spec))
+        .route("/api/work/{id}/spec/fail", post(fail_spec))
+        .route("/api/worker/register", post(register))
+        .route("/api/worker/{id}/heartbeat", post(heartbeat))
+        .route("/api/worker/{id}/lock", post(lock))
+        .route("/api/worker/{id}/unlock", post(unlock))
+        .route("/api/worker/{id}/complete", post(complete))
+        .route("/api/worker/{id}/fail", post(fail))
+        .route("/api/worker/{id}/stuck", post(stuck))
+        .fallback(not_implemented)
+        .with_state(shared)
+}
+
+async fn not_implemented() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "the fake has no such route")
+}
+
+/// A body that the document allows; an empty one is the default where `T` has one.
+struct Body<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|error| ApiError::new(ErrorCode::Internal, error.body_text()))?;
+        // Optional bodies are documented as nullable.
+        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
+        let body = serde_json::from_slice(text);
+        body.map(Self).map_err(|error| {
+            let error = format!("openapi.json allows a body that whim-core refuses: {error}");
+            ApiError::new(ErrorCode::Internal, error)
+        })
+    }
+}
+
+/// The worker that the path names, whose token was presented.
+struct Own(WorkerId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Own {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = caller(parts)?;
+        let Path(id) = Path::<WorkerId>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| ApiError::invalid("id", error))?;
+        if id == caller {
+            Ok(Self(id))
+        } else {
+            let error = "the token belongs to another worker";
+            Err(ApiError::new(ErrorCode::Forbidden, error))
+        }
+    }
+}
+
+/// The worker whose token was presented.
+struct Caller(WorkerId);
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        caller(parts).map(Self)
+    }
+}
+
+fn caller(parts: &Parts) -> Result<WorkerId, ApiError> {
+    let caller = parts.extensions.get::<WorkerId>().copied();
+    caller.ok_or_else(|| ApiError::new(ErrorCode::Internal, "a worker route without a worker"))
+}
+
+async fn create_work(State(app): App, Body(body): Body<CreateWork>) -> Result<Response, ApiError> {
+    let (is_new, item) = app.write().create(body)?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, axum::Json(item)).into_response())
+}
+
+async fn list_work(State(app): App, Query(filter): Query<WorkFilter>) -> Answer<WorkPage> {
+    app.read().list(&filter).map(axum::Json)
+}
+
+async fn get_work(State(app): App, Path(id): Path<WorkItemId>) -> Answer<WorkItem> {
+    app.read().item(id).cloned().map(axum::Json)
+}
+
+async fn explain_work(State(app): App, Path(id): Path<WorkItemId>) -> Answer<Explanation> {
+    app.read().explain(id).map(axum::Json)
+}
+
+async fn cancel_work(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<CancelWork>,
+) -> Answer<WorkItem> {
+    app.write().cancel(id, &body).map(axum::Json)
+}
+
+async fn requeue_work(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<RequeueWork>,
+) -> Answer<WorkItem> {
+    app.write().requeue(id, &body).map(axum::Json)
+}
+
+async fn put_spec(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<PutSpec>,
+) -> Answer<WorkItem> {
+    app.write().put_spec(id, &body).map(axum::Json)
+}
+
+async fn fail_spec(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<FailSpec>,
+) -> Answer<WorkItem> {
+    app.write().fail_spec(id, &body).map(axum::Json)
+}
+
+async fn register(State(app): App, Caller(id): Caller, Body(body): Body<Register>) -> Answer<Registered> {
+    app.write().register(id, body).map(axum::Json)
+}
+
+async fn heartbeat(State(app): App, Own(id): Own, Body(body): Body<Heartbeat>) -> Answer<LeaseRenewed> {
+    app.write().heartbeat(id, body).map(axum::Json)
+}
+
+async fn lock(State(app): App, Own(id): Own, Body(body): Body<LockFiles>) -> Answer<LocksGranted> {
+    app.write().lock(id, body).map(axum::Json)
+}
+
+async fn unlock(
+    State(app): App,
+    Own(id): Own,
+    Body(body): Body<UnlockFiles>,
+) -> Result<StatusCode, ApiError> {
+    app.write().unlock(id, &body)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn complete(State(app): App, Own(id): Own, Body(body): Body<Complete>) -> Answer<AttemptEnded> {
+    let report = FinalReport::Complete(body);
+    app.write().end_attempt(id, report).map(axum::Json)
+}
+
+async fn fail(State(app): App, Own(id): Own, Body(body): Body<Fail>) -> Answer<AttemptEnded> {
+    let report = FinalReport::Fail(body);
+    app.write().end_attempt(id, report).map(axum::Json)
+}
+
+async fn stuck(State(app): App, Own(id): Own, Body(body): Body<Stuck>) -> Answer<AttemptEnded> {
+    let report = FinalReport::Stuck(body);
+    app.write().end_attempt(id, report).map(axum::Json)
+}
