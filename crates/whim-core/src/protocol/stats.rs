@@ -48,8 +48,11 @@ impl From<IterationStats> for WorkerStats {
                 cache_read,
                 cache_write,
             },
-            // `max` first: it maps NaN to 0.
-            cost_usd: cost_usd.max(0.0).min(MAX_COST_USD),
+            cost_usd: if cost_usd.is_nan() {
+                0.0
+            } else {
+                cost_usd.clamp(0.0, MAX_COST_USD)
+            },
         }
     }
 }

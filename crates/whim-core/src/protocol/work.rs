@@ -33,7 +33,7 @@ pub struct CreateWork {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*\S[^\x00]*$")
+        schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub description: Option<String>,
     /// How urgent it is.
@@ -47,7 +47,7 @@ pub struct CreateWork {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        schema(min_length = 1, max_length = 200, pattern = r"^[^\x00]*\S[^\x00]*$")
+        schema(min_length = 1, max_length = 200, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub source_ref: Option<String>,
     /// Who asked for it: counts against `DAILY_BUDGET_PER_USER`. An item without one counts against no user.
@@ -198,7 +198,7 @@ pub struct WorkFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        param(min_length = 1, max_length = 200, pattern = r"^[^\x00]*\S[^\x00]*$")
+        param(min_length = 1, max_length = 200, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub source_ref: Option<String>,
     /// Only items of this priority.
@@ -233,14 +233,14 @@ pub struct CancelWork {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*\S[^\x00]*$")
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub reason: Option<String>,
     /// Login or name of the person; shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*\S[^\x00]*$")
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub cancelled_by: Option<String>,
 }
@@ -261,7 +261,7 @@ pub struct RequeueWork {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
-        schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*\S[^\x00]*$")
+        schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub description: Option<String>,
 }
@@ -294,7 +294,7 @@ pub struct FailSpec {
     /// Why, for a person.
     #[cfg_attr(
         feature = "openapi",
-        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*\S[^\x00]*$")
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub reason: String,
     /// Whether to try again later: the item stays `generating` with `nextRetryAt` set; else it has failed.
