@@ -1,5 +1,5 @@
-//! Deserialises a query string. Its values are text; they are read as the types that the fields have, with errors that
-//! quote the value, which `serde_urlencoded` does not.
+//! Deserialises a query string. Its values are text and are read as the types of their fields. Errors quote the value,
+//! unlike those of the usual crates.
 
 use std::borrow::Cow;
 
