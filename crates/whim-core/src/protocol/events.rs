@@ -23,6 +23,8 @@ pub struct WorkerEvent {
 }
 
 /// The content of a [`WorkerEvent`].
+//
+// Fields are renamed one by one: the generator of the OpenAPI document ignores `rename_all_fields`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -34,7 +36,6 @@ pub enum WorkerEventBody {
     /// Commits were pushed.
     Pushed {
         /// New head of the branch.
-        // Renamed here: the generator of the OpenAPI document ignores `rename_all_fields`.
         #[serde(rename = "headSha")]
         head_sha: CommitHash,
     },
@@ -43,6 +44,7 @@ pub enum WorkerEventBody {
         /// The running command: the tests, or a step that prepares them.
         command: String,
         /// How long it has been running.
+        #[serde(rename = "elapsedSeconds")]
         elapsed_seconds: u64,
     },
     /// The project's own tests ran.

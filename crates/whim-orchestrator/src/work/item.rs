@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::db::work_items;
 use crate::error::Error;
 
-/// Longest description, in bytes.
+/// Longest description.
 pub(super) const MAX_DESCRIPTION_CHARACTERS: usize = 256 * 1024;
 
 /// An item with its wide texts.

@@ -85,7 +85,12 @@ async fn a_field_of_a_body_is_named_with_what_it_was_and_what_it_may_be() {
             "\"refs/heads/x\"",
             "a git branch name",
         ),
-        ("source", json!("GitHub"), "\"GitHub\"", "1 to 32 lower-case letters"),
+        (
+            "source",
+            json!("GitHub"),
+            "\"GitHub\"",
+            "1 to 32 lower-case letters",
+        ),
         (
             "requestedBy",
             json!("two words"),

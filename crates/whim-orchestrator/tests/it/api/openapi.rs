@@ -227,6 +227,30 @@ fn requests_that_the_api_refuses_are_refused_by_the_document() {
 }
 
 #[test]
+fn every_property_of_the_document_is_in_camel_case() {
+    fn check(value: &Value, place: &str) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| check(item, place)),
+            Value::Object(fields) => {
+                for name in fields
+                    .get("properties")
+                    .and_then(Value::as_object)
+                    .into_iter()
+                    .flat_map(|it| it.keys())
+                {
+                    assert!(!name.contains(['_', '-']), "{place}: {name}");
+                }
+                for (name, field) in fields {
+                    check(field, &format!("{place}/{name}"));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    check(&openapi::document()["components"]["schemas"], "");
+}
+
+#[test]
 fn bodies_that_may_be_omitted_are_optional_and_not_null_and_limits_have_bounds() {
     let document = openapi::document();
     let mut limits = 0;
