@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use crate::Event;
+use crate::event::Event;
 
 /// A line of `ralph`'s standard output.
 ///
