@@ -10,6 +10,7 @@ pub mod locks;
 pub mod metrics;
 pub mod queue;
 pub mod reviews;
+pub mod stats;
 pub mod status;
 pub mod work;
 pub mod worker;

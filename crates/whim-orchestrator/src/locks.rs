@@ -66,7 +66,10 @@ pub enum LocksFailed {
     Unstable,
     /// The value of a lock is not a worker's identifier.
     #[error("reading the holder of the lock of {file}")]
-    Holder { file: RelativePath, source: uuid::Error },
+    Holder {
+        file: RelativePath,
+        source: whim_core::InvalidId,
+    },
 }
 
 /// The locks of all workers.

@@ -82,12 +82,18 @@ pub async fn start(
     // Runs as long as submissions are accepted.
     work.critical("notifications-of-work", dispatch::tell(app.clone(), work.token()));
     intake.critical("streams", end_streams(app.clone(), intake.token()));
-    intake.critical("live-events", events::run(app.clone(), intake.token()));
+    intake.critical(
+        "live-events",
+        events::run(app.events.clone(), app.work_database.clone(), intake.token()),
+    );
     let (listening, stop) = (app.clone(), intake.token());
     intake.best_effort("event-notices", move || {
-        events::listen(listening.clone(), stop.clone())
+        events::listen(listening.events.clone(), listening.redis.clone(), stop.clone())
     });
-    work.critical("event-announcements", events::announce(app.clone(), work.token()));
+    work.critical(
+        "event-announcements",
+        events::publish(app.events.clone(), app.redis.clone(), work.token()),
+    );
     work.critical(
         "heartbeats",
         lifecycle::write_heartbeats(app.clone(), work.token()),

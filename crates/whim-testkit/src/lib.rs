@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod anthropic;
+pub mod api_document;
 mod background;
 pub mod disk;
 pub mod documents;

@@ -9,6 +9,15 @@ use crate::WorkItemId;
 /// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "ai/add-login",
+        max_length = 200,
+        pattern = "^(?!refs/)(?!HEAD$)(?!.*\\.lock(?:/|$))[A-Za-z0-9][A-Za-z0-9_+#-]*(?:\\.[A-Za-z0-9_+#-]+)*\
+            (?:/[A-Za-z0-9_+#-]+(?:\\.[A-Za-z0-9_+#-]+)*)*$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct BranchName(String);

@@ -8,6 +8,14 @@ use super::{InvalidName, text_name};
 /// repository and control characters are refused (`docs/attacks.md`, row 37).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "src/main.rs",
+        max_length = 4096,
+        pattern = "^(?!/|.:)[^\\\\\\x00-\\x1f\\x7f-\\x9f]+$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct RelativePath(String);

@@ -5,6 +5,10 @@ use super::{InvalidName, text_name};
 /// Where an item came from: `github`, `api`, `interactive`, or what another adapter calls itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(example = "github", pattern = "^[a-z0-9_-]{1,32}$",)
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct SourceName(String);

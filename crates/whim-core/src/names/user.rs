@@ -5,6 +5,13 @@ use super::{InvalidName, text_name};
 /// A requester: a GitHub login, or a user name of another source. Compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "octocat",
+        pattern = "^[A-Za-z0-9_.@+\\[\\]][A-Za-z0-9_.@+\\[\\]-]{0,99}$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);

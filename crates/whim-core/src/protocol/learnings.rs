@@ -18,6 +18,7 @@ pub struct LearningFilter {
     pub kind: Option<LearningKind>,
     /// Page size: 1 to 200, default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::metrics::Tokens;
+use super::stats::Tokens;
 use crate::{CommitHash, LeaseEpoch, RelativePath, RepoName, ReviewId, WorkItemId, WorkerId};
 
 /// Limit of the summary, in bytes.
@@ -23,22 +23,30 @@ pub const MAX_REVIEWS: u32 = 20;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReportReview {
     /// The how-manieth review of this attempt it is: 1 to 20. After findings were fixed comes another.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 20))]
     pub round: u32,
     /// The reviewed head.
     pub head_sha: CommitHash,
     pub verdict: Verdict,
     /// In a few sentences; at most 16 KiB.
+    #[cfg_attr(feature = "openapi", schema(max_length = 16384))]
     pub summary: String,
     /// At most 200.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(max_items = 200))]
     pub findings: Vec<Finding>,
     /// What reviewed, as its maker calls it; at most 200 bytes.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 200, pattern = r"\S")
+    )]
     pub model: String,
     /// The tokens that it took.
     #[serde(default)]
     pub tokens: Tokens,
     /// Cost in US dollars, as the harness reported it.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub cost_usd: f64,
 }
 
@@ -85,9 +93,11 @@ pub struct Finding {
     pub line: Option<std::num::NonZeroU32>,
     pub severity: Severity,
     /// What is wrong; at most 4 KiB.
+    #[cfg_attr(feature = "openapi", schema(max_length = 4096))]
     pub message: String,
     /// What would be right; at most 4 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 4096))]
     pub suggestion: Option<String>,
 }
 
@@ -166,6 +176,7 @@ pub struct ReviewFilter {
     pub work_item_id: Option<WorkItemId>,
     /// Page size: 1 to 200, default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]

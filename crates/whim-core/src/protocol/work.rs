@@ -23,9 +23,17 @@ pub struct CreateWork {
     pub branch: Option<BranchName>,
     /// Checklist in the format of SPEC.md; at most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(max_length = 262144, pattern = r"(?:^|\n) {0,3}[-*+] {1,4}\[ \] \S")
+    )]
     pub spec: Option<String>,
     /// Task in prose, from which a spec is generated; at most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub description: Option<String>,
     #[serde(default)]
     pub priority: Priority,
@@ -35,6 +43,10 @@ pub struct CreateWork {
     /// Reference at the source, such as an issue number. Together with `source` it makes submitting idempotent. 1 to 200
     /// characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 200, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub source_ref: Option<String>,
     /// Requester, for `DAILY_BUDGET_PER_USER`. An item without one counts against no user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,12 +176,17 @@ pub struct WorkFilter {
     pub source: Option<SourceName>,
     /// Only items with this reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        param(min_length = 1, max_length = 200, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub source_ref: Option<String>,
     /// Only items of this priority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// Page size: 1 to 200, default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,9 +211,17 @@ pub struct WorkPage {
 pub struct CancelWork {
     /// Shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub reason: Option<String>,
     /// Login or name of the person; shown on the issue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub cancelled_by: Option<String>,
 }
 
@@ -214,6 +239,10 @@ pub struct RequeueWork {
     /// Task in prose. If it differs from the item's description, a new spec is generated; otherwise the item keeps its
     /// spec. At most 256 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub description: Option<String>,
 }
 
@@ -227,6 +256,10 @@ pub struct PutSpec {
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub run: u32,
     /// The checklist; it has to keep all conventions, or the answer is 400 with `details.violations`.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(max_length = 262144, pattern = r"(?:^|\n) {0,3}[-*+] {1,4}\[ \] \S")
+    )]
     pub spec: String,
 }
 
@@ -239,6 +272,10 @@ pub struct FailSpec {
     #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub run: u32,
     /// Reason for people; shown on the issue.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 4096, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
+    )]
     pub reason: String,
     /// `true`: the item stays `generating` in backoff. `false`: the item fails.
     pub retryable: bool,
@@ -246,7 +283,8 @@ pub struct FailSpec {
     /// the breaker of the model. Only with `retryable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
-    /// When the model API said that it can be asked again, in seconds from now.
+    /// When the model API said that it can be asked again, in seconds from now; at most a year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(maximum = 31536000))]
     pub retry_after_seconds: Option<u64>,
 }

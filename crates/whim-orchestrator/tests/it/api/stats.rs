@@ -21,7 +21,7 @@ async fn metrics_have_todays_counts_rate_durations_tokens_and_cost() {
 
     let first = world.running().await;
     let mut done = complete();
-    done["stats"] = json!({ "tokens": { "in": 100, "out": 20, "cache_read": 7 }, "cost_usd": 0.5 });
+    done["stats"] = json!({ "tokens": { "input": 100, "output": 20, "cacheRead": 7 }, "costUsd": 0.5 });
     world.call(&first, "complete", &done).await.expect(200);
     let second = world.running().await;
     world

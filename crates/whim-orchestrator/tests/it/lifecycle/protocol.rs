@@ -89,8 +89,8 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     assert!(world.number(lease).await > 290);
     assert!(world.number(idle).await > 3500, "a sign of life is no progress");
 
-    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "cost_usd": 0.25,
-        "tokens": { "in": 10, "out": 5, "cache_read": 2, "cache_write": 1 } });
+    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "costUsd": 0.25,
+        "tokens": { "input": 10, "output": 5, "cacheRead": 2, "cacheWrite": 1 } });
     let event =
         json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "a NUL \0 of an agent" });
     let heartbeat =
