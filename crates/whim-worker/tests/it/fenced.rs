@@ -3,8 +3,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::FakeBehavior;
-use crate::world::{BRANCH, FILES, REPO, World, is_running, wait_until_exited};
+use crate::world::{BRANCH, FILES, FakeBehavior, REPO, World, is_running, wait_until_exited};
 
 /// Commits once, then waits with a child in its own session before the second commit.
 const WAITING: &str = "begin; greet; setsid sleep 1000 & \

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::FakeBehavior;
-use crate::world::{FILES, HAPPY, WORKER_TOKEN, World};
+use crate::world::{FILES, FakeBehavior, HAPPY, WORKER_TOKEN, World};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const OTHERS_BRANCH: &str = "whim/9-other";

@@ -10,7 +10,6 @@ mod happy_path;
 mod hostile_repo;
 mod locks;
 mod long_line;
-mod orchestrator;
 mod orchestrator_unavailable;
 mod partition;
 mod program;

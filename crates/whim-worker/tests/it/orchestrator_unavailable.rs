@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::FakeBehavior;
-use crate::world::{FILES, HAPPY, REPO, World};
+use crate::world::{FILES, FakeBehavior, HAPPY, REPO, World};
 
 #[tokio::test]
 async fn events_are_buffered_while_the_orchestrator_is_unavailable() -> anyhow::Result<()> {

@@ -6,8 +6,7 @@ use anyhow::Context as _;
 use url::Url;
 use whim_testkit::proxy::Proxy;
 
-use crate::orchestrator::FakeBehavior;
-use crate::world::{FILES, REPO, World, wait_until_exited};
+use crate::world::{FILES, FakeBehavior, REPO, World, wait_until_exited};
 
 /// In seconds. The worker has a fifth of it to terminate its agent.
 const LEASE: u64 = 15;

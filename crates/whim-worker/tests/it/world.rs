@@ -8,17 +8,18 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use axum::http::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use whim_core::protocol::ErrorCode;
 use whim_core::protocol::work::WorkMetadata;
 use whim_core::protocol::worker::{Assignment, Complete, Fail, LockConflict, Registered, Stuck};
 use whim_core::{BranchName, CommitHash, IssueNumber, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_testkit::github::GitHub;
+use whim_testkit::orchestrator::{Fault, FinalReport, Orchestrator};
 use whim_testkit::wait::wait_until;
-
-use crate::orchestrator::{FakeBehavior, FinalReport, Orchestrator};
 
 pub(crate) const REPO: &str = "acme/shop";
 pub(crate) const BRANCH: &str = "whim/7-say-hello";
@@ -71,6 +72,20 @@ pub(crate) struct World {
     attempts: std::cell::Cell<usize>,
 }
 
+/// How the orchestrator responds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FakeBehavior {
+    Normal,
+    /// With 503.
+    Unavailable,
+    /// With 409 `lease_lost`.
+    LeaseLost,
+    /// With 502 after it did what was requested.
+    LosesResponses,
+    /// The same, but only for the first `complete`.
+    LosesFinalResponse,
+}
+
 /// A worker that has exited.
 #[derive(Debug)]
 pub(crate) struct Ended {
@@ -94,10 +109,6 @@ impl World {
         let github = GitHub::start().await;
         github.create_repository(REPO, files);
         github.create_issue(REPO, "Say hello", "Please.", &[]);
-        Self::around(github, script).await
-    }
-
-    pub(crate) async fn around(github: GitHub, script: &str) -> anyhow::Result<Self> {
         let directory = TempDir::with_prefix("whim-worker-")?;
         let registered = Registered {
             worker_id: WorkerId::new(),
@@ -117,7 +128,8 @@ impl World {
             lease_seconds: 60,
             max_iterations: 9,
         };
-        let orchestrator = Orchestrator::start(registered, WORKER_TOKEN).await?;
+        let orchestrator = Orchestrator::start();
+        orchestrator.assign(registered, WORKER_TOKEN);
         let world = Self {
             github,
             orchestrator,
@@ -153,7 +165,18 @@ impl World {
     }
 
     pub(crate) fn set_orchestrator(&self, behavior: FakeBehavior) {
-        self.orchestrator.set_behavior(behavior);
+        let faults = self.orchestrator.faults();
+        faults.clear();
+        let every_request = Fault::on_every_request;
+        match behavior {
+            FakeBehavior::Normal => {}
+            FakeBehavior::Unavailable => faults.push(every_request().unavailable().always()),
+            FakeBehavior::LeaseLost => faults.push(every_request().conflict(ErrorCode::LeaseLost).always()),
+            FakeBehavior::LosesResponses => faults.push(every_request().lose_response().always()),
+            FakeBehavior::LosesFinalResponse => {
+                faults.push(Fault::on(Method::POST, "/api/worker/{id}/complete").lose_response());
+            }
+        }
     }
 
     /// Locks a file for another work item.
