@@ -18,7 +18,7 @@ pub mod workers;
 pub use error::{ErrorBody, ErrorCode};
 
 /// Version of the worker protocol. Every call of a worker carries it in [`PROTOCOL_VERSION_HEADER`]; an orchestrator
-/// refuses other versions (`FAULTS.md`, row 46).
+/// refuses other versions (`docs/faults.md`, row 46).
 pub const PROTOCOL_VERSION: u32 = 1;
 
 pub const PROTOCOL_VERSION_HEADER: &str = "x-whim-protocol";

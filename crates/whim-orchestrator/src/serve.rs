@@ -28,7 +28,7 @@ use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
 use crate::{PROGRAM, db, http, reconcile};
 
-/// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`FAULTS.md`, row 45).
+/// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`docs/faults.md`, row 45).
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Connections of each of the two pools.

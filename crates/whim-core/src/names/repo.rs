@@ -21,7 +21,7 @@ impl RepoName {
     /// Parses `owner/name`.
     ///
     /// # Errors
-    /// When the text is not a repository name by GitHub's rules.
+    /// The text is not a repository name by GitHub's rules.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let refuse = |problem| Err(InvalidName::new(KIND, text, problem, EXPECTED));
         let Some((owner, name)) = text.split_once('/') else {

@@ -15,7 +15,7 @@ impl SourceName {
     /// Parses 1 to 32 lower-case letters, digits, `-` and `_`.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// The text is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let allowed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
@@ -30,12 +30,12 @@ impl SourceName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The source of items that intake found as GitHub issues.
+    /// Source of items from GitHub issues.
     pub fn github() -> Self {
         Self("github".to_owned())
     }
 
-    /// The source of items that were submitted without naming one.
+    /// Default source.
     pub fn api() -> Self {
         Self("api".to_owned())
     }

@@ -1,6 +1,6 @@
 //! `POST /api/worker/:id/complete`, `/fail` and `/stuck`: the final report of a worker.
 //!
-//! The same report again gets the same response (`FAULTS.md`, row 18).
+//! The same report again gets the same response (`docs/faults.md`, row 18).
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Detects progress: a step that the worker has not reported before. An agent that repeats the same calls is alive, but
-//! makes no progress (`FAULTS.md`, row 14).
+//! makes no progress (`docs/faults.md`, row 14).
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -126,7 +126,7 @@ async fn the_last_lines_of_a_worker_are_shown_as_plain_text() {
     assert_eq!(text, "two\n<three>\n");
 }
 
-// ATTACKS.md, row 37.
+// docs/attacks.md, row 37.
 #[tokio::test]
 async fn logs_are_served_for_identifiers_of_workers_only() {
     let world = World::new().await;
