@@ -281,7 +281,12 @@ fn attributes(item: &Item) -> &[Attribute] {
         Item::Trait(item) => &item.attrs,
         Item::Type(item) => &item.attrs,
         Item::Use(item) => &item.attrs,
-        _ => &[],
+        Item::ExternCrate(_)
+        | Item::ForeignMod(_)
+        | Item::TraitAlias(_)
+        | Item::Union(_)
+        | Item::Verbatim(_)
+        | _ => &[],
     }
 }
 
@@ -296,7 +301,14 @@ fn defined_name(item: &Item) -> Option<String> {
         Item::Trait(item) => &item.ident,
         Item::Type(item) => &item.ident,
         Item::Union(item) => &item.ident,
-        _ => return None,
+        Item::ExternCrate(_)
+        | Item::ForeignMod(_)
+        | Item::Impl(_)
+        | Item::Mod(_)
+        | Item::TraitAlias(_)
+        | Item::Use(_)
+        | Item::Verbatim(_)
+        | _ => return None,
     };
     Some(name_of(identifier))
 }
