@@ -45,7 +45,9 @@ install_system_packages() {
   have cc || need build-essential "Rust needs a linker"
   have python3 || need python3 "the tests of the sample repository run on it, and pip fetches Postgres"
   # Debian packages ensurepip apart from python3.
-  postgres_is_installed || python3 -c "import ensurepip" 2>/dev/null || need python3-venv "pip fetches Postgres"
+  if [ "$with_test_tools" = true ] || ! postgres_is_installed; then
+    python3 -c "import ensurepip" 2>/dev/null || need python3-venv "pip fetches Postgres and schemathesis"
+  fi
   have node || need nodejs "Claude Code is installed with npm"
   have npm || need npm "Claude Code is installed with npm"
   have setpriv || need util-linux "servers end with the script or test that started them"
@@ -96,6 +98,19 @@ install_test_tools() {
   cargo_tool cargo-machete "$cargo_machete" "finds unused dependencies"
 }
 
+# Fuzzes the API. Its dependencies are pinned too, so that every machine generates the same requests.
+install_schemathesis() {
+  local directory=$tools/schemathesis requirements=$root/scripts/lib/schemathesis.txt
+  if cmp -s "$requirements" "$directory/requirements.txt"; then return; fi
+  say "Fetching schemathesis into .tools/schemathesis (compares the API with openapi.json in CI)"
+  rm -rf "$directory"
+  quietly "Creating a Python environment" python3 -m venv "$directory"
+  quietly "Fetching schemathesis with pip" "$directory/bin/pip" install --quiet --disable-pip-version-check \
+    --no-deps --requirement "$requirements"
+  quietly "The installed schemathesis" "$directory/bin/schemathesis" --version
+  cp "$requirements" "$directory/requirements.txt"
+}
+
 mkdir -p "$tools"
 # One run at a time.
 exec 9>"$tools/.lock"
@@ -105,5 +120,8 @@ install_system_packages
 install_postgres
 install_redis
 install_claude
-if [ "$with_test_tools" = true ]; then install_test_tools; fi
+if [ "$with_test_tools" = true ]; then
+  install_test_tools
+  install_schemathesis
+fi
 rm -rf "$tools/stage"

@@ -15,7 +15,7 @@ use crate::bench::Build;
 use crate::command::{self, cargo};
 use crate::services::set_urls;
 use crate::workspace::Workspace;
-use crate::{bench, chaos, sqlx, tidy};
+use crate::{bench, chaos, fuzz_api, sqlx, tidy};
 
 /// A step. They run in this order: quick checks first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,6 +38,8 @@ pub enum Step {
     Build,
     /// All tests, with a Postgres and a Redis of their own
     Test,
+    /// Generated requests to a running orchestrator, compared with openapi.json: about a minute
+    FuzzApi,
     /// Examples in the documentation
     DocTest,
     /// Images, workers in containers and the demo, on a real engine (scripts/ci/docker.sh)
@@ -124,6 +126,7 @@ impl Step {
                 set_urls(&mut tests, &services);
                 passes(tests).await
             }
+            Self::FuzzApi => fuzz_api::passes(workspace).await,
             Self::DocTest => passes(in_root(&["test", "--quiet", "--workspace", "--doc"])).await,
             Self::Chaos => Ok(chaos::storm(workspace, chaos::IN_CI).await? == ExitCode::SUCCESS),
             Self::Bench => {

@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod ci;
 pub mod cli;
 pub mod command;
+pub mod fuzz_api;
 pub mod services;
 pub mod sqlx;
 pub mod tidy;

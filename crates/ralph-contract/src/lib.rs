@@ -14,7 +14,7 @@ pub use event::{
     SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning,
 };
 pub use exit::{ExitCode, UnknownExitCode};
-pub use line::{Line, parse_line, to_line};
+pub use line::{Line, parse_line, parse_line_and_json, to_line};
 pub use spec::{
     MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, Reconciled, SpecDocument, TEMPLATE, Task, TickError,
     Violation, ViolationKind,

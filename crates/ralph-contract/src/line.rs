@@ -1,8 +1,9 @@
 //! Conversion between events and lines of standard output.
 
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
 
-use crate::Event;
+use crate::event::Event;
 
 /// A line of `ralph`'s standard output.
 ///
@@ -32,36 +33,46 @@ pub enum Line {
 
 /// Reads one line, with or without its line ending. Accepts any text.
 pub fn parse_line(line: &str) -> Line {
+    parse_line_and_json(line).0
+}
+
+/// The same with the JSON object of an event, for programs that pass it on unchanged.
+pub fn parse_line_and_json(line: &str) -> (Line, Option<Map<String, Value>>) {
     let raw = line.trim();
-    let value: Value = match serde_json::from_str(raw) {
-        Ok(value) => value,
+    let text = || (Line::Text(line.trim_end_matches(['\r', '\n']).to_owned()), None);
+    let object: Map<String, Value> = match serde_json::from_str(raw) {
+        Ok(Value::Object(object)) => object,
+        Ok(_no_event) => return text(),
         Err(error) if raw.starts_with(r#"{"event""#) => {
             let event = raw.split('"').nth(3).unwrap_or_default();
-            return Line::Misfit {
+            let misfit = Line::Misfit {
                 event: event.to_owned(),
                 error: error.to_string(),
                 raw: raw.to_owned(),
             };
+            return (misfit, None);
         }
-        Err(_) => return Line::Text(line.trim_end_matches(['\r', '\n']).to_owned()),
+        Err(_) => return text(),
     };
-    let Some(event) = value.get("event").and_then(Value::as_str).map(str::to_owned) else {
-        return Line::Text(line.trim_end_matches(['\r', '\n']).to_owned());
+    let Some(event) = object.get("event").and_then(Value::as_str) else {
+        return text();
     };
-    if !Event::NAMES.contains(&event.as_str()) {
-        return Line::Unknown {
-            event,
+    let line = if Event::NAMES.contains(&event) {
+        match Event::deserialize(&object) {
+            Ok(event) => Line::Event(event),
+            Err(error) => Line::Misfit {
+                event: event.to_owned(),
+                error: error.to_string(),
+                raw: raw.to_owned(),
+            },
+        }
+    } else {
+        Line::Unknown {
+            event: event.to_owned(),
             raw: raw.to_owned(),
-        };
-    }
-    match serde_json::from_value(value) {
-        Ok(event) => Line::Event(event),
-        Err(error) => Line::Misfit {
-            event,
-            error: error.to_string(),
-            raw: raw.to_owned(),
-        },
-    }
+        }
+    };
+    (line, Some(object))
 }
 
 /// Writes one event as one line, without the line ending. JSON escapes newlines.

@@ -35,7 +35,6 @@ pub struct IterationStats {
 
 /// Counts of one iteration, or the sum of several.
 #[derive(Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = IterationStats))]
 struct Wire {
     #[serde(default, deserialize_with = "null_as_default")]
     tools: u64,
@@ -53,7 +52,6 @@ struct Wire {
 
 /// Tokens by where they went.
 #[derive(Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = TokenCounts))]
 struct WireTokens {
     #[serde(default, rename = "in", deserialize_with = "null_as_default")]
     input: u64,
@@ -63,21 +61,6 @@ struct WireTokens {
     cache_read: u64,
     #[serde(default, deserialize_with = "null_as_default")]
     cache_write: u64,
-}
-
-/// The schema is that of the representation on the wire.
-#[cfg(feature = "openapi")]
-impl utoipa::PartialSchema for IterationStats {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        <Wire as utoipa::PartialSchema>::schema()
-    }
-}
-
-#[cfg(feature = "openapi")]
-impl utoipa::ToSchema for IterationStats {
-    fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>) {
-        <Wire as utoipa::ToSchema>::schemas(schemas);
-    }
 }
 
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

@@ -1,4 +1,4 @@
-//! Live events, as streams that go on when the connection was lost.
+//! Live events, as streams that reconnect.
 
 use std::time::Duration;
 
@@ -8,29 +8,28 @@ use futures::StreamExt as _;
 use futures::stream::{self, BoxStream, Stream};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use whim_core::WorkerId;
-use whim_core::protocol::events::{EVENT_KINDS, Event};
+use whim_core::protocol::events::SubscriberEvent;
 
 use crate::http::{Call, Http};
 use crate::{Client, ClientError};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The orchestrator sends something every 15 s at the least; a connection that is silent for so long is none.
-const SILENCE: Duration = Duration::from_secs(60);
+/// A connection without data for this long is considered broken: the orchestrator sends something every 15 s.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// An event, with its place in the history.
+/// An event with its position in the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Received {
-    /// What to name to go on after it; of a notice that events were left out, the last one before.
+    /// Resumes the stream after this event; of a [`SubscriberEvent::Lagged`], after the last event before it.
     pub id: i64,
-    /// What happened.
-    pub event: Event,
+    pub event: SubscriberEvent,
 }
 
 impl Client {
-    /// `GET /api/events`: what happens, and before that what happened after the event `after`. The stream connects anew
-    /// as often as it has to and goes on after the last event; kinds of events that this version does not know are
-    /// passed over. It ends after an error that does not pass by itself.
+    /// `GET /api/events`: the events after `after`, then live ones. The stream reconnects after failures and resumes after
+    /// the last event. Kinds of events that this version does not know are skipped. It ends after an error that is not
+    /// temporary.
     pub fn events(
         &self,
         after: Option<i64>,
@@ -42,7 +41,7 @@ impl Client {
         )
     }
 
-    /// `GET /api/workers/:id/events`: the same of one worker.
+    /// `GET /api/workers/:id/events`: the same for one worker.
     pub fn worker_events(
         &self,
         id: WorkerId,
@@ -58,7 +57,7 @@ fn received(
     path: Vec<String>,
     after: Option<i64>,
 ) -> impl Stream<Item = Result<Received, ClientError>> + Send + use<> {
-    let watch = Watch {
+    let subscription = Subscription {
         delays: delays(&http),
         http,
         path,
@@ -66,13 +65,13 @@ fn received(
         connection: None,
         ended: false,
     };
-    stream::unfold(watch, |mut watch| async move {
-        let received = watch.next().await?;
-        Some((received, watch))
+    stream::unfold(subscription, |mut subscription| async move {
+        let received = subscription.next().await?;
+        Some((received, subscription))
     })
 }
 
-/// Without an end: whoever watches wants to see it when the orchestrator is back.
+/// Without a limit: the stream resumes whenever the orchestrator is available again.
 fn delays(http: &Http) -> ExponentialBackoff {
     let timing = http.timing();
     ExponentialBuilder::new()
@@ -84,18 +83,18 @@ fn delays(http: &Http) -> ExponentialBackoff {
         .build()
 }
 
-type Pieces = BoxStream<'static, Result<bytes::Bytes, reqwest::Error>>;
+type Chunks = BoxStream<'static, Result<bytes::Bytes, reqwest::Error>>;
 
-struct Watch {
+struct Subscription {
     http: Http,
     path: Vec<String>,
     after: Option<i64>,
-    connection: Option<EventStream<Pieces>>,
+    connection: Option<EventStream<Chunks>>,
     delays: ExponentialBackoff,
     ended: bool,
 }
 
-impl Watch {
+impl Subscription {
     async fn next(&mut self) -> Option<Result<Received, ClientError>> {
         while !self.ended {
             let Some(connection) = &mut self.connection else {
@@ -109,18 +108,18 @@ impl Watch {
                 }
                 continue;
             };
-            let next = tokio::time::timeout(SILENCE, connection.next()).await;
-            // Also of blocks that are no event: the first says where the stream begins.
+            let next = tokio::time::timeout(IDLE_TIMEOUT, connection.next()).await;
+            // Also from blocks without an event: the first states where the stream begins.
             if let Ok(id) = connection.last_event_id().parse() {
                 self.after = Some(id);
             }
             match next {
                 Ok(Some(Ok(event))) => {
                     self.delays = delays(&self.http);
-                    if EVENT_KINDS.contains(&event.event.as_str()) {
+                    if SubscriberEvent::KINDS.contains(&event.event.as_str()) {
                         return Some(self.read(&event.data));
                     }
-                    tracing::debug!(kind = event.event, "an event of an unknown kind is passed over");
+                    tracing::debug!(kind = event.event, "skipping an event of an unknown kind");
                 }
                 Ok(Some(Err(_)) | None) | Err(_) => {
                     self.connection = None;
@@ -137,7 +136,7 @@ impl Watch {
         }
     }
 
-    async fn connect(&mut self) -> Result<EventStream<Pieces>, ClientError> {
+    async fn connect(&mut self) -> Result<EventStream<Chunks>, ClientError> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(after) = self.after {
@@ -145,14 +144,14 @@ impl Watch {
         }
         let call = Call::get_path(self.path.clone());
         let response = self.http.open(&call, headers).await?;
-        let pieces: Pieces = response.bytes_stream().boxed();
-        Ok(pieces.eventsource())
+        let chunks: Chunks = response.bytes_stream().boxed();
+        Ok(chunks.eventsource())
     }
 
     fn read(&self, data: &str) -> Result<Received, ClientError> {
         let event = serde_json::from_str(data).map_err(|error| ClientError::Unexpected {
             status: 200,
-            snippet: format!("an event is not what it should be: {error}"),
+            snippet: format!("an event cannot be decoded: {error}"),
         })?;
         Ok(Received {
             id: self.after.unwrap_or_default(),

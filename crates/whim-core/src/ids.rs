@@ -1,18 +1,54 @@
 //! Typed identifiers. No bare UUID travels through Whim.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use thiserror::Error;
 use uuid::Uuid;
+
+/// The text is not an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{value:?} is not an identifier; expected a UUID, for example `01930b5e-7d5c-7000-8000-000000000000`"
+)]
+pub struct InvalidId {
+    value: String,
+}
+
+impl InvalidId {
+    fn new(text: &str) -> Self {
+        const MAX_CHARACTERS: usize = 80;
+        Self {
+            value: text.chars().take(MAX_CHARACTERS).collect(),
+        }
+    }
+}
+
+/// Reports errors of [`InvalidId`] instead of those of the `uuid` crate.
+struct IdVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = InvalidId>> Visitor<'_> for IdVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a UUID")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
 
 macro_rules! typed_ids {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
         $(#[$doc])*
         ///
         /// A version 7 UUID: identifiers sort by the time at which they were made.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(format = Uuid))]
         #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
         #[serde(transparent)]
         pub struct $name(Uuid);
@@ -49,10 +85,16 @@ macro_rules! typed_ids {
         }
 
         impl FromStr for $name {
-            type Err = uuid::Error;
+            type Err = InvalidId;
 
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self)
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.parse().map(Self).map_err(|_| InvalidId::new(text))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(IdVisitor(PhantomData))
             }
         }
     )+};

@@ -16,7 +16,7 @@ pub mod work_item;
 pub mod worker;
 
 pub use failure::{FailureCause, RetryRule};
-pub use ids::{LearningId, LeaseEpoch, ReviewId, WorkItemId, WorkerId};
+pub use ids::{InvalidId, LearningId, LeaseEpoch, ReviewId, WorkItemId, WorkerId};
 pub use names::{
     BranchName, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName, UserName,
 };

@@ -10,6 +10,7 @@ pub mod locks;
 pub mod metrics;
 pub mod queue;
 pub mod reviews;
+pub mod stats;
 pub mod status;
 pub mod work;
 pub mod worker;
@@ -18,7 +19,7 @@ pub mod workers;
 pub use error::{ErrorBody, ErrorCode};
 
 /// Version of the worker protocol. Every call of a worker carries it in [`PROTOCOL_VERSION_HEADER`]; an orchestrator
-/// refuses other versions (`FAULTS.md`, row 46).
+/// refuses other versions (`docs/faults.md`, row 46).
 pub const PROTOCOL_VERSION: u32 = 1;
 
 pub const PROTOCOL_VERSION_HEADER: &str = "x-whim-protocol";

@@ -1,7 +1,7 @@
 //! Masks known secrets in text that leaves a process.
 
 /// Replaces known secrets with `***`. Values are matched exactly, because patterns miss new formats: GitHub changed that of
-/// installation tokens in 2026 (`ATTACKS.md`, row 31).
+/// installation tokens in 2026 (`docs/attacks.md`, row 31).
 #[derive(Clone, Default)]
 pub struct Redactor {
     secrets: Vec<String>,

@@ -25,7 +25,7 @@ pub enum RetryDecision {
 }
 
 impl Default for RetrySchedule {
-    /// 1, 5 and 30 minutes (`DESIGN.md`, "State").
+    /// 1, 5 and 30 minutes.
     fn default() -> Self {
         Self::new([60, 300, 1800].map(Duration::from_secs))
     }
@@ -47,7 +47,7 @@ impl RetrySchedule {
     /// Retries of other causes do not count.
     ///
     /// `jitter` from 0 to 1 spreads the delay over half to one and a half times its length, so that items that failed
-    /// together are not tried together (`FAULTS.md`, row 39).
+    /// together are not tried together (`docs/faults.md`, row 39).
     pub fn decide(&self, cause: FailureCause, retries_spent: usize, jitter: f64) -> RetryDecision {
         let jittered = |delay: Duration| delay.mul_f64(0.5 + jitter.clamp(0.0, 1.0));
         match cause.retry_rule() {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// A worker's token: 256 random bits, one per attempt (`ATTACKS.md`, row 23). The database stores only its hash.
+/// A worker's token: 256 random bits, one per attempt (`docs/attacks.md`, row 23). The database stores only its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WorkerToken(String);
 

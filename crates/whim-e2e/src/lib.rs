@@ -1,6 +1,7 @@
 //! All of Whim on one machine: the real programs with real databases, git and Claude Code CLI, against fakes of GitHub and
 //! the model API. Used by the demo, the end-to-end tests and the chaos test.
 
+pub mod api_check;
 pub mod chaos;
 pub mod demo;
 pub mod programs;

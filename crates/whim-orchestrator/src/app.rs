@@ -25,7 +25,7 @@ pub struct App(Arc<Parts>);
 #[derive(Debug)]
 pub struct Parts {
     pub config: Config,
-    /// Pool of the API. Separate, so that slow queries of people do not delay workers (`FAULTS.md`, row 28).
+    /// Pool of the API. Separate, so that slow queries of people do not delay workers (`docs/faults.md`, row 28).
     pub database: PgPool,
     /// Pool of the worker protocol, the dispatcher and the reconcilers.
     pub work_database: PgPool,

@@ -45,11 +45,11 @@ const API_APPLICATION: &str = "whim-orchestrator-api";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connections that were idle for longer are pinged before use. Shorter than any restart of Postgres, so that no request
-/// fails on a connection from before a restart (`FAULTS.md`, row 26).
+/// fails on a connection from before a restart (`docs/faults.md`, row 26).
 const UNCHECKED_IDLE_TIME: Duration = Duration::from_millis(50);
 
 /// Postgres terminates a transaction that waits this long for its next statement: its orchestrator was suspended or
-/// disconnected, and other orchestrators need its locks (`FAULTS.md`, row 37).
+/// disconnected, and other orchestrators need its locks (`docs/faults.md`, row 37).
 const IDLE_TRANSACTION_TIMEOUT: &str = "30s";
 
 /// Timeout of an API statement; below the timeout of a request, so that the statement ends with it.

@@ -6,7 +6,7 @@
 //!
 //! Postgres has a copy ([`crate::db::locks`]). A marker key holds the `run_id` of the Redis server that the locks were
 //! written to: a server that was emptied or restarted grants nothing before the locks are restored from the copy
-//! (`FAULTS.md`, row 33).
+//! (`docs/faults.md`, row 33).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use whim_core::{RelativePath, RepoName, WorkerId};
 
 use crate::redis_connection::{RedisConnection, RedisFailed};
 
-/// Expiry of a lock that is not renewed (`DESIGN.md`, "Rules of the orchestrator").
+/// Expiry of a lock that is not renewed.
 const TIME_TO_LIVE: Duration = Duration::from_hours(1);
 
 /// Expiry of the note that a worker waits for a lock. The worker repeats its request at least every two seconds.
@@ -66,7 +66,10 @@ pub enum LocksFailed {
     Unstable,
     /// The value of a lock is not a worker's identifier.
     #[error("reading the holder of the lock of {file}")]
-    Holder { file: RelativePath, source: uuid::Error },
+    Holder {
+        file: RelativePath,
+        source: whim_core::InvalidId,
+    },
 }
 
 /// The locks of all workers.

@@ -28,7 +28,7 @@ use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
 use crate::{PROGRAM, db, http, reconcile};
 
-/// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`FAULTS.md`, row 45).
+/// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`docs/faults.md`, row 45).
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Connections of each of the two pools.
@@ -82,12 +82,18 @@ pub async fn start(
     // Runs as long as submissions are accepted.
     work.critical("notifications-of-work", dispatch::tell(app.clone(), work.token()));
     intake.critical("streams", end_streams(app.clone(), intake.token()));
-    intake.critical("live-events", events::run(app.clone(), intake.token()));
+    intake.critical(
+        "live-events",
+        events::run(app.events.clone(), app.work_database.clone(), intake.token()),
+    );
     let (listening, stop) = (app.clone(), intake.token());
     intake.best_effort("event-notices", move || {
-        events::listen(listening.clone(), stop.clone())
+        events::listen(listening.events.clone(), listening.redis.clone(), stop.clone())
     });
-    work.critical("event-announcements", events::announce(app.clone(), work.token()));
+    work.critical(
+        "event-announcements",
+        events::publish(app.events.clone(), app.redis.clone(), work.token()),
+    );
     work.critical(
         "heartbeats",
         lifecycle::write_heartbeats(app.clone(), work.token()),

@@ -3,22 +3,27 @@
 use crate::error::Error;
 
 /// Limit for short notes such as the reason of a pause.
-pub(crate) const MAX_NOTE_BYTES: usize = 4 * 1024;
+pub(crate) const MAX_NOTE_CHARACTERS: usize = 4 * 1024;
 
-/// Rejects text that is blank, longer than `max_bytes`, or contains a NUL character, which Postgres cannot store.
-pub(crate) fn text(field: &'static str, text: &str, max_bytes: usize) -> Result<(), Error> {
+/// Rejects text that is blank, longer than `max_characters`, or contains a NUL character, which Postgres cannot store.
+/// The OpenAPI document states the same limits; JSON Schema counts characters.
+pub(crate) fn text(field: &'static str, text: &str, max_characters: usize) -> Result<(), Error> {
     if text.trim().is_empty() {
-        return Err(Error::invalid(field, "is empty"));
+        return Err(Error::invalid(field, "is empty; expected text"));
     }
-    let bytes = text.len();
-    if bytes > max_bytes {
-        return Err(Error::invalid(
-            field,
-            format!("has {bytes} bytes; at most {max_bytes} are accepted"),
-        ));
+    // No text has more characters than bytes.
+    if text.len() > max_characters {
+        let characters = text.chars().count();
+        if characters > max_characters {
+            let problem = format!("has {characters} characters; expected at most {max_characters}");
+            return Err(Error::invalid(field, problem));
+        }
     }
     if text.contains('\0') {
-        return Err(Error::invalid(field, "contains a NUL character"));
+        return Err(Error::invalid(
+            field,
+            "contains a NUL character; expected text without",
+        ));
     }
     Ok(())
 }

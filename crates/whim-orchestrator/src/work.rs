@@ -13,4 +13,5 @@ pub use self::explain::explain;
 pub use self::item::{find, max_retries};
 pub use self::requeue::requeue;
 pub use self::spec::{fail_spec, submit_spec};
+pub(crate) use self::submit::check_source_ref;
 pub use self::submit::{Submitted, submit};

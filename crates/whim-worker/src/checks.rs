@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use whim_core::FailureCause;
-use whim_core::protocol::worker::TestReport;
+use whim_core::protocol::events::TestReport;
 use whim_service::chain::chain;
 
 pub use self::counts::{Counts, counts};

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ralph_contract::IterationStats;
-use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
+use whim_core::protocol::events::TestReport;
+use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{CommitHash, FailureCause, IssueNumber};
 
 /// Reasons are shown on the issue.
@@ -110,6 +111,7 @@ pub enum FinalReport {
 impl FinalReport {
     pub fn new(result: Result<Delivered, Failure>, totals: Totals) -> Self {
         let Totals { iterations, stats } = totals;
+        let stats = stats.into();
         match result {
             Ok(delivered) => Self::Complete(Complete {
                 pr_url: delivered.url,

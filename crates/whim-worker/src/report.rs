@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ralph_contract::{IterationStats, SpecDocument};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use whim_client::WorkerClient;
+use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
-use whim_core::protocol::worker::{Registered, TestReport};
+use whim_core::protocol::worker::Registered;
 use whim_core::redact::Redactor;
 use whim_core::{CommitHash, IssueNumber, Stage};
 
@@ -64,7 +65,8 @@ impl Reporter {
     }
 
     /// An event of `ralph`, with secrets masked and long texts truncated.
-    pub fn ralph_event(&self, mut event: Value) {
+    pub fn ralph_event(&self, event: Map<String, Value>) {
+        let mut event = Value::Object(event);
         self.redactor.redact_json(&mut event);
         self.push(WorkerEventBody::Ralph {
             event: event::bounded(event),

@@ -4,7 +4,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use whim_client::{ClientError, Received};
 use whim_core::WorkerId;
 use whim_core::protocol::ErrorCode;
-use whim_core::protocol::events::Event;
+use whim_core::protocol::events::SubscriberEvent;
 
 use crate::server::{Say, Server, refusal};
 
@@ -16,7 +16,7 @@ fn dropped_count(received: Option<Result<Received, ClientError>>) -> (i64, u64) 
     match received.unwrap().unwrap() {
         Received {
             id,
-            event: Event::Lagged(lagged),
+            event: SubscriberEvent::Lagged(lagged),
         } => (id, lagged.dropped_count.unwrap()),
         other => panic!("{other:?}"),
     }

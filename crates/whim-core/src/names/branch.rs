@@ -3,12 +3,21 @@ use serde::{Deserialize, Serialize};
 use super::{InvalidName, IssueNumber, text_name};
 use crate::WorkItemId;
 
-/// A branch name that git accepts and that no program can take for an option.
+/// A branch name that git accepts and that no program takes for an option.
 ///
-/// The rules are those of `git check-ref-format --branch`, and a few more: ASCII only, none of the characters that a
-/// shell gives a meaning, no leading `-`, at most 200 bytes.
+/// The rules of `git check-ref-format --branch`, and more: ASCII, no shell metacharacters, no leading `-`, at most 200
+/// bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "ai/add-login",
+        max_length = 200,
+        pattern = "^(?!refs/)(?!HEAD$)(?!.*\\.lock(?:/|$))[A-Za-z0-9][A-Za-z0-9_+#-]*(?:\\.[A-Za-z0-9_+#-]+)*\
+            (?:/[A-Za-z0-9_+#-]+(?:\\.[A-Za-z0-9_+#-]+)*)*$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct BranchName(String);
@@ -23,7 +32,7 @@ impl BranchName {
     /// Parses a branch name without `refs/heads/`.
     ///
     /// # Errors
-    /// When git would not accept it, or when it is outside the characters above.
+    /// Git would not accept it, or it has other characters.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let refuse = |problem| Err(InvalidName::new(KIND, text, problem, EXPECTED));
         if text.is_empty() {
@@ -53,7 +62,7 @@ impl BranchName {
         Ok(Self(text.to_owned()))
     }
 
-    /// The branch of an item whose caller named none: `whim/<issue number>-<slug of the title>-<short id>`.
+    /// Default branch of an item: `whim/<issue number>-<slug of the title>-<short id>`.
     pub fn for_item(id: WorkItemId, issue: Option<IssueNumber>, title: &str) -> Self {
         let mut parts: Vec<String> = issue.map(|number| number.to_string()).into_iter().collect();
         let slug = slug(title);
@@ -65,7 +74,7 @@ impl BranchName {
     }
 }
 
-/// Lower-case letters and digits of a title, joined with hyphens, at most 40 bytes, cut at a word.
+/// Lower-case letters and digits of a title, joined with hyphens; at most 40 bytes, cut between words.
 fn slug(title: &str) -> String {
     const MAX_SLUG: usize = 40;
     let mut slug = String::new();

@@ -2,9 +2,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{InvalidName, text_name};
 
-/// The full hash of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits.
+/// Full hash of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(pattern = "^(?:[0-9a-f]{40}|[0-9a-f]{64})$",))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct CommitHash(String);
@@ -15,7 +16,7 @@ impl CommitHash {
     /// Parses a full hash; abbreviations are refused.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// The text is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !digits || !matches!(text.len(), 40 | 64) {

@@ -4,10 +4,18 @@ use super::{InvalidName, text_name};
 
 /// A path inside a repository, relative to its root, with `/` between its parts.
 ///
-/// Canonical: `./a//b` is `a/b`. A path that leaves the repository, is absolute or carries a control character is
-/// refused, so that two spellings of one file are one lock (`FAULTS.md`, invariants; `ATTACKS.md`, row 37).
+/// Canonical: `./a//b` becomes `a/b`, so that two spellings of one file are one lock. Absolute paths, paths that leave the
+/// repository and control characters are refused (`docs/attacks.md`, row 37).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "src/main.rs",
+        max_length = 4096,
+        pattern = "^(?!/|.:)[^\\\\\\x00-\\x1f\\x7f-\\x9f]+$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct RelativePath(String);
@@ -20,10 +28,10 @@ const EXPECTED: &str =
 const MAX_BYTES: usize = 4096;
 
 impl RelativePath {
-    /// Parses and canonicalises a path, without looking at any file system.
+    /// Parses and canonicalises a path, without accessing the file system.
     ///
     /// # Errors
-    /// When the path is empty, absolute, leaves the repository or has a control character.
+    /// The path is empty, absolute, leaves the repository or has a control character.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let refuse = |problem| Err(InvalidName::new(KIND, text, problem, EXPECTED));
         if text.len() > MAX_BYTES {

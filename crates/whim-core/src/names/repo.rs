@@ -8,6 +8,14 @@ use super::{InvalidName, text_name};
 /// digits, `.`, `-` and `_`, at most 100 characters. A name that starts with `-` or is `.` or `..` is refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "octocat/hello-world",
+        pattern = "^(?!.*\\.git$)(?!.*/\\.{1,2}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9_])?/\
+            [A-Za-z0-9._][A-Za-z0-9._-]{0,99}$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoName(String);
@@ -21,7 +29,7 @@ impl RepoName {
     /// Parses `owner/name`.
     ///
     /// # Errors
-    /// When the text is not a repository name by GitHub's rules.
+    /// The text is not a repository name by GitHub's rules.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let refuse = |problem| Err(InvalidName::new(KIND, text, problem, EXPECTED));
         let Some((owner, name)) = text.split_once('/') else {

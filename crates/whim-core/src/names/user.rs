@@ -2,10 +2,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{InvalidName, text_name};
 
-/// A person who asked for work: a login of GitHub's, or what another source calls its people. Compared without regard
-/// to case.
+/// A requester: a GitHub login, or a user name of another source. Compared without regard to case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        example = "octocat",
+        pattern = "^[A-Za-z0-9_.@+\\[\\]][A-Za-z0-9_.@+\\[\\]-]{0,99}$",
+    )
+)]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(try_from = "String", into = "String")]
 pub struct UserName(String);
@@ -13,11 +19,11 @@ pub struct UserName(String);
 text_name!(UserName);
 
 impl UserName {
-    /// Parses 1 to 100 ASCII letters, digits and `- _ . @ + [ ]`, the first not `-`: logins of GitHub's with those of
-    /// its apps (`dependabot[bot]`), and addresses.
+    /// Parses 1 to 100 ASCII letters, digits and `- _ . @ + [ ]`, not starting with `-`: logins of GitHub users and apps
+    /// (`dependabot[bot]`), and e-mail addresses.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// The text is anything else.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let allowed = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@' | b'+' | b'[' | b']')

@@ -1,10 +1,11 @@
-//! What a worker tells on the way, and what those who watch are told.
+//! Events: what a worker sends with its heartbeats, and what a subscriber receives.
+//!
+//! [`WorkerEvent`] is sent by workers, [`SubscriberEvent`] is received by subscribers.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::worker::TestReport;
 use crate::{
     BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, Priority, RepoName, Stage, WorkItemId,
     WorkItemStatus, WorkerId, WorkerStatus,
@@ -15,31 +16,27 @@ use crate::{
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerEvent {
-    /// When it happened, by the worker's clock.
+    /// By the worker's clock.
     pub occurred_at: DateTime<Utc>,
-    /// What happened.
     #[serde(flatten)]
     pub body: WorkerEventBody,
 }
 
-/// What happened.
+/// The content of a [`WorkerEvent`].
+//
+// Fields are renamed one by one: the generator of the OpenAPI document ignores `rename_all_fields`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "type", rename_all = "snake_case")]
 pub enum WorkerEventBody {
-    /// The worker went on to another stage.
-    Stage {
-        /// The stage.
-        stage: Stage,
-    },
-    /// An event of `ralph`, as it came; kinds that this version does not know included.
-    Ralph {
-        /// The JSON object that `ralph` printed.
-        event: Value,
-    },
+    /// The worker entered a stage.
+    Stage { stage: Stage },
+    /// An event of `ralph`.
+    Ralph { event: RalphEvent },
     /// Commits were pushed.
     Pushed {
-        /// The new head of the branch.
+        /// New head of the branch.
+        #[serde(rename = "headSha")]
         head_sha: CommitHash,
     },
     /// The project's tests are running. Counts as progress.
@@ -47,122 +44,159 @@ pub enum WorkerEventBody {
         /// The running command: the tests, or a step that prepares them.
         command: String,
         /// How long it has been running.
+        #[serde(rename = "elapsedSeconds")]
         elapsed_seconds: u64,
     },
     /// The project's own tests ran.
-    Tests {
-        /// What they said.
-        report: TestReport,
-    },
+    Tests { report: TestReport },
     /// The pull request is open.
     PullRequest {
-        /// Its page.
         url: String,
-        /// Its number.
         #[cfg_attr(feature = "openapi", schema(value_type = u64, minimum = 1))]
         number: IssueNumber,
     },
-    /// Something that a person may want to know.
-    Notice {
-        /// The text.
-        message: String,
-    },
+    /// A message for a person.
+    Notice { message: String },
 }
 
-/// What viewers of `GET /api/events` and `GET /api/workers/:id/events` are told: the `data` of a server-sent event,
-/// whose `event` is the kind.
+/// The JSON object that `ralph` printed, unchanged except that secrets are masked and long texts are cut. Kinds that
+/// this version does not know are included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(transparent)]
+pub struct RalphEvent(Map<String, Value>);
+
+impl RalphEvent {
+    /// The name of the event; empty if there is none.
+    pub fn name(&self) -> &str {
+        self.0.get("event").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl From<Map<String, Value>> for RalphEvent {
+    fn from(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+}
+
+/// Result of the project's own tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TestReport {
+    /// The command that was run, for people.
+    pub command: String,
+    pub passed: bool,
+    /// Missing if the test runner does not print it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_passed: Option<u32>,
+    /// Missing if the test runner does not print it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests_failed: Option<u32>,
+    pub duration_ms: u64,
+}
+
+/// The `data` of a server-sent event of `GET /api/events` and `GET /api/workers/:id/events`. The field `event` of the
+/// server-sent event is its `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Event {
-    /// An item was made or changed; not in the events of a worker.
+pub enum SubscriberEvent {
+    /// An item was created or changed. Not part of the events of one worker.
     Item(ItemChanged),
-    /// A worker was made, or its state changed.
+    /// A worker was created, or its state changed.
     Worker(WorkerChanged),
-    /// A worker told something.
+    /// A worker sent an event.
     WorkerEvent(WorkerEventRecord),
-    /// Some events were left out here. Where it is said how many, the viewer was too slow, and whoever asks again with
-    /// the last identifier that came before gets them; else they are older than the history that is kept.
+    /// Events are missing at this place. With `droppedCount` the subscriber read too slowly, and receives them if it
+    /// reconnects with the last identifier before this event. Without it they are older than the retention.
     Lagged(Lagged),
 }
 
-/// The kinds of [`Event`], as they stand in `event`.
-pub const EVENT_KINDS: [&str; 4] = ["item", "worker", "worker_event", "lagged"];
+impl SubscriberEvent {
+    /// Every [`kind`](Self::kind).
+    pub const KINDS: [&'static str; 4] = ["item", "worker", "worker_event", "lagged"];
 
-/// An item as it is since a change of its state, its place in the queue or its checklist.
+    /// The tag on the wire.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Item(_) => "item",
+            Self::Worker(_) => "worker",
+            Self::WorkerEvent(_) => "worker_event",
+            Self::Lagged(_) => "lagged",
+        }
+    }
+
+    /// The worker in whose stream the event appears.
+    pub fn worker_id(&self) -> Option<WorkerId> {
+        match self {
+            Self::Item(_) | Self::Lagged(_) => None,
+            Self::Worker(worker) => Some(worker.worker_id),
+            Self::WorkerEvent(record) => Some(record.worker_id),
+        }
+    }
+}
+
+/// An item after a change of its state, its position in the queue or its checklist.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ItemChanged {
-    /// When.
     pub occurred_at: DateTime<Utc>,
-    /// The item.
     pub work_item_id: WorkItemId,
-    /// Its repository.
     pub repo: RepoName,
-    /// Its branch.
     pub branch: BranchName,
-    /// Its state.
     pub status: WorkItemStatus,
-    /// Its priority.
     pub priority: Priority,
-    /// Its run.
     pub run: u32,
-    /// Retries that were spent in this run.
+    /// Retries spent in this run.
     pub retries: u32,
-    /// When its next attempt is due, while it waits for that.
+    /// When the next attempt is due, while the item is in backoff.
     pub next_retry_at: Option<DateTime<Utc>>,
     /// Why the latest attempt failed.
     pub failure_cause: Option<FailureCause>,
-    /// Tasks of its checklist.
     pub tasks_total: u32,
-    /// Those that are done.
     pub tasks_done: u32,
-    /// The page of its pull request.
+    /// URL of the pull request.
     pub pr_url: Option<String>,
-    /// The worker that has it, or had it last.
+    /// The worker of the current attempt, or of the latest one.
     pub worker_id: Option<WorkerId>,
 }
 
-/// A worker as it is since a change of its state.
+/// A worker after a change of its state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerChanged {
-    /// When.
     pub occurred_at: DateTime<Utc>,
-    /// The worker.
     pub worker_id: WorkerId,
-    /// What it works on.
     pub work_item_id: WorkItemId,
-    /// The epoch of its claim.
     pub lease_epoch: LeaseEpoch,
-    /// Its state.
     pub status: WorkerStatus,
     /// Why it ended, unless it completed or was killed.
     pub failure_cause: Option<FailureCause>,
 }
 
-/// What a worker told.
+/// A [`WorkerEvent`] with its sender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerEventRecord {
-    /// The worker.
     pub worker_id: WorkerId,
-    /// What it works on.
     pub work_item_id: WorkItemId,
-    /// What happened, and when.
     #[serde(flatten)]
     pub event: WorkerEvent,
 }
 
-/// How much a viewer missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Lagged {
-    /// How many events were left out; nobody knows that of those that are older than the history that is kept.
+    /// How many events were dropped; missing if they are older than the retention.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_count: Option<u64>,
 }

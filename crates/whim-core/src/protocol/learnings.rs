@@ -1,11 +1,11 @@
-//! What was learned in earlier tasks.
+//! Learnings from earlier tasks.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{LearningId, RepoName, WorkItemId};
 
-/// `GET /api/learnings?repo=&kind=&limit=&cursor=`: the newest first.
+/// `GET /api/learnings?repo=&kind=&limit=&cursor=`: newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -16,10 +16,11 @@ pub struct LearningFilter {
     /// Only learnings of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<LearningKind>,
-    /// How many at the most: 1 to 200, 50 when nothing is said.
+    /// Page size: 1 to 200, default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
-    /// Where the page before ended (`nextCursor`).
+    /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<LearningId>,
 }
@@ -29,32 +30,24 @@ pub struct LearningFilter {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LearningPage {
-    /// The learnings.
     pub items: Vec<Learning>,
-    /// Where the next page begins; `null` on the last.
+    /// Cursor of the next page; `null` on the last.
     pub next_cursor: Option<LearningId>,
 }
 
-/// Something that was learned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Learning {
-    /// Its identifier.
     pub id: LearningId,
-    /// Where it holds.
     pub repo: RepoName,
-    /// What it is.
     pub kind: LearningKind,
-    /// What was learned.
     pub text: String,
-    /// The item that taught it, unless that was deleted.
+    /// Item that it comes from; `null` if the item was deleted.
     pub work_item_id: Option<WorkItemId>,
-    /// When it was learned.
     pub created_at: DateTime<Utc>,
 }
 
-/// What a learning is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(
     feature = "sqlx",
@@ -64,16 +57,16 @@ pub struct Learning {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LearningKind {
-    /// How things are done here.
+    /// A convention of the repository.
     Pattern,
-    /// What surprises.
+    /// A pitfall.
     Gotcha,
-    /// What worked.
+    /// A solution that worked.
     Approach,
 }
 
 impl LearningKind {
-    /// The name on the wire and in the database.
+    /// Name in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pattern => "pattern",

@@ -15,9 +15,16 @@ pub struct LockFilter {
     pub repo: Option<RepoName>,
     /// Page size: 1 to 200, default 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 200))]
     pub limit: Option<u32>,
     /// `nextCursor` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "openapi",
+        param(
+            pattern = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/(?!/|.:)[^\\\x00-\x1f\x7f-\x9f]+$"
+        )
+    )]
     pub cursor: Option<String>,
 }
 

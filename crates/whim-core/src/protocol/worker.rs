@@ -1,10 +1,10 @@
-//! The worker protocol. Every route takes the worker's own token, for its own identifier.
+//! The worker protocol. Every route requires the worker's own token and its own identifier.
 
-use ralph_contract::IterationStats;
 use serde::{Deserialize, Serialize};
 
-use super::events::WorkerEvent;
-use crate::protocol::work::WorkMetadata;
+use super::events::{TestReport, WorkerEvent};
+use super::stats::WorkerStats;
+use super::work::WorkMetadata;
 use crate::{
     BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, RelativePath, RepoName, Stage, WorkItemId,
     WorkerId,
@@ -22,6 +22,10 @@ pub struct Register {
     pub worker_id: WorkerId,
     /// Made once by the process that calls: the same nonce again gets the same answer, another one 409
     /// (`already_registered`), so that two processes never are one worker (`FAULTS.md`, row 21). 1 to 64 characters.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")
+    )]
     pub nonce: String,
 }
 
@@ -45,11 +49,9 @@ pub struct Registered {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Assignment {
-    /// The item.
     pub id: WorkItemId,
     /// The epoch of this attempt.
     pub lease_epoch: LeaseEpoch,
-    /// The repository.
     pub repo: RepoName,
     /// The branch to make or resume.
     pub branch: BranchName,
@@ -64,29 +66,30 @@ pub struct Assignment {
     pub metadata: WorkMetadata,
 }
 
-/// `POST /api/worker/:id/heartbeat`: one call carries everything on the way (`DESIGN.md`, decision 7).
+/// `POST /api/worker/:id/heartbeat`: renews the lease and carries everything that a worker reports while it runs
+/// (`DESIGN.md`, decision 7).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Heartbeat {
-    /// Rises with every heartbeat that carries something new; a repeated one changes nothing but the lease.
+    /// Increases with every heartbeat that carries something new. A repeated one renews the lease and changes nothing else.
     pub seq: u64,
-    /// The iteration that the agent is in; 0 before the first.
+    /// The current iteration; 0 before the first.
     #[serde(default)]
     pub iteration: u32,
-    /// The sums over the iterations that are done.
+    /// Sums over the finished iterations.
     #[serde(default)]
-    pub stats: IterationStats,
-    /// What happened since the heartbeat before; at most 500.
+    pub stats: WorkerStats,
+    /// Events since the previous heartbeat; at most 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 500))]
     pub events: Vec<WorkerEvent>,
-    /// What the worker is doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// The checklist with its ticks, when it changed; always together with `headSha`.
+    /// The checklist, if it changed; only together with `headSha`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
-    /// The head that was pushed last.
+    /// The head that was pushed last, to which the ticks of `spec` belong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_sha: Option<CommitHash>,
 }
@@ -96,7 +99,7 @@ pub struct Heartbeat {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseRenewed {
-    /// How long the lease lasts from now on, in seconds.
+    /// Duration of the renewed lease.
     pub lease_seconds: u64,
 }
 
@@ -106,6 +109,7 @@ pub struct LeaseRenewed {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LockFiles {
     /// The files, 1 to 1000, each of at most 1024 bytes.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub files: Vec<RelativePath>,
     /// The files are changed already, as by a shell command. Then those that are free are locked, and for the others
     /// nothing is refused any more: the conflict is shown on both items.
@@ -130,7 +134,6 @@ pub struct LocksGranted {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LockConflict {
-    /// The file.
     pub file: RelativePath,
     /// The worker that holds it.
     pub worker_id: WorkerId,
@@ -146,26 +149,8 @@ pub struct LockConflict {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UnlockFiles {
     /// The files; those that the worker does not hold are passed over.
+    #[cfg_attr(feature = "openapi", schema(max_items = 1000))]
     pub files: Vec<RelativePath>,
-}
-
-/// What the project's own tests said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct TestReport {
-    /// The command that ran, for a person.
-    pub command: String,
-    /// Whether they passed.
-    pub passed: bool,
-    /// How many passed, where the runner prints it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests_passed: Option<u32>,
-    /// How many failed, where the runner prints it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests_failed: Option<u32>,
-    /// How long they took, in milliseconds.
-    pub duration_ms: u64,
 }
 
 /// `POST /api/worker/:id/complete`: the pull request is open. Sent twice it gives the same answer twice.
@@ -174,6 +159,7 @@ pub struct TestReport {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Complete {
     /// The pull request's page.
+    #[cfg_attr(feature = "openapi", schema(max_length = 2048, pattern = "^https?://"))]
     pub pr_url: String,
     /// The pull request's number.
     #[cfg_attr(feature = "openapi", schema(value_type = u64, minimum = 1))]
@@ -187,9 +173,9 @@ pub struct Complete {
     pub tests: Option<TestReport>,
     /// The iterations that were used.
     pub iterations: u32,
-    /// The sums over all iterations.
+    /// Sums over all iterations.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
 }
 
 /// `POST /api/worker/:id/fail`: the attempt ended without a pull request. Sent twice, the same answer twice.
@@ -210,9 +196,9 @@ pub struct Fail {
     /// The iterations that were used.
     #[serde(default)]
     pub iterations: u32,
-    /// The sums over all iterations.
+    /// Sums over all iterations.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
 }
 
 /// `POST /api/worker/:id/stuck`: the agent makes no progress. Ends the attempt like a failure.
@@ -228,9 +214,9 @@ pub struct Stuck {
     /// The iterations that were used.
     #[serde(default)]
     pub iterations: u32,
-    /// The sums over all iterations.
+    /// Sums over all iterations.
     #[serde(default)]
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
 }
 
 /// The answer to `complete`, `fail` and `stuck`: what became of the item.

@@ -1,9 +1,9 @@
 //! Workers, as the API lists them.
 
 use chrono::{DateTime, Utc};
-use ralph_contract::IterationStats;
 use serde::{Deserialize, Serialize};
 
+use super::stats::WorkerStats;
 use crate::{FailureCause, RepoName, Stage, WorkItemId, WorkerId, WorkerStatus};
 
 /// `GET /api/workers?status=&limit=&cursor=`: newest first.
@@ -50,7 +50,7 @@ pub struct Worker {
     /// Limit of iterations.
     pub max_iterations: u32,
     /// Sums over the finished iterations.
-    pub stats: IterationStats,
+    pub stats: WorkerStats,
     pub started_at: DateTime<Utc>,
     pub last_heartbeat_at: Option<DateTime<Utc>>,
     /// `null` when it has ended.

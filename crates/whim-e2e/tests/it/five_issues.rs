@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use whim_core::protocol::workers::{Worker, WorkerFilter};
+use whim_e2e::api_check;
 use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
 use whim_testkit::anthropic::Coder;
@@ -89,6 +90,9 @@ async fn five_issues_on_two_repositories_become_five_pull_requests_two_workers_a
     assert_eq!(workers.len(), issues.len(), "expected one attempt per issue");
     assert!(max_concurrent(&workers) <= MAX_WORKERS);
     assert_no_violations(&system);
+    api_check::check(system.api_url(), system.api_key())
+        .await
+        .unwrap();
     system.stop().await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! What else goes on in the database.
+//! Transactions of other clients that slow the database down.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::PgExecutor;
 
-/// A transaction that has been open for long: Postgres keeps every version of a row that it might still read, so that
-/// hot rows become slower to read the longer it lasts (`FAULTS.md`, row 29). Displays as a sentence for the owner.
+/// A long-running transaction. Postgres keeps every row version that it may still read, so that frequently updated rows
+/// become slower to read the longer it is open (`FAULTS.md`, row 29). Displays as a warning for the operator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LongTransaction {
-    /// The server process that it runs in, for `pg_terminate_backend`.
+    /// The server process, for `pg_terminate_backend`.
     pub pid: i32,
-    /// What the client calls itself.
+    /// The client's `application_name`.
     pub application: String,
-    /// How long it has been open, in seconds.
+    /// Age of the transaction.
     pub seconds: f64,
 }
 
@@ -28,13 +28,17 @@ impl fmt::Display for LongTransaction {
         } = self;
         write!(
             formatter,
-            "A transaction of {application:?} has been open in Postgres for {seconds:.0} s and makes everything slower; \
-             end it there, or with: select pg_terminate_backend({pid})."
+            "A transaction of {application:?} has been open in Postgres for {seconds:.0} s and slows every query down; \
+             end it in that program, or with: select pg_terminate_backend({pid})."
         )
     }
 }
 
-/// The oldest transaction of this database that is older than that and holds back the cleaning up, if there is one.
+/// The oldest transaction of this database that is older than `older_than` and prevents old row versions from being
+/// removed.
+///
+/// # Errors
+/// Postgres is unavailable.
 pub async fn long_transaction(
     db: impl PgExecutor<'_>,
     older_than: Duration,

@@ -13,7 +13,7 @@ where (b.has_fixed_expiry and b.retry_at <= now())
          and case b.subject
              when 'model' then
                  w.status = 'completed'
-                 or coalesce((t.stats -> 'tokens' ->> 'out')::bigint, 0) > 0
+                 or coalesce((t.stats -> 'tokens' ->> 'output')::bigint, 0) > 0
                  or exists (
                      select from events e
                      where e.worker_id = w.id and e.kind = 'worker_event'

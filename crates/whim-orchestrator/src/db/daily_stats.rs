@@ -1,13 +1,15 @@
-//! What today has brought.
+//! Statistics of the current UTC day.
 
 use sqlx::PgPool;
-use whim_core::protocol::metrics::{Durations, Metrics, Tokens};
+use whim_core::protocol::metrics::{Durations, Metrics};
+use whim_core::protocol::stats::Tokens;
 
 use super::budget;
 
-/// Counts what today has brought.
+/// # Errors
+/// Postgres is unavailable.
 pub async fn today(db: &PgPool) -> sqlx::Result<Metrics> {
-    let (usage, submitted, ended, spent) = tokio::try_join!(
+    let (usage, submitted, ended, used) = tokio::try_join!(
         budget::today(db),
         sqlx::query_scalar!(
             r#"select count(*) as "count!" from work_items
@@ -28,20 +30,20 @@ pub async fn today(db: &PgPool) -> sqlx::Result<Metrics> {
                      where ended_at >= date_trunc('day', now() at time zone 'utc') at time zone 'utc') ended"#
         )
         .fetch_one(db),
-        // Floating point, because a harness may report any number and no sum must fail.
+        // As floating point: a harness may report any count, and a sum of integers could overflow.
         sqlx::query!(
-            r#"select coalesce(sum((stats -> 'tokens' ->> 'in')::float8), 0) as "input!",
-                      coalesce(sum((stats -> 'tokens' ->> 'out')::float8), 0) as "output!",
-                      coalesce(sum((stats -> 'tokens' ->> 'cache_read')::float8), 0) as "cache_read!",
-                      coalesce(sum((stats -> 'tokens' ->> 'cache_write')::float8), 0) as "cache_write!",
-                      coalesce(sum((stats ->> 'cost_usd')::float8), 0) as "cost_usd!"
+            r#"select coalesce(sum((stats -> 'tokens' ->> 'input')::float8), 0) as "input!",
+                      coalesce(sum((stats -> 'tokens' ->> 'output')::float8), 0) as "output!",
+                      coalesce(sum((stats -> 'tokens' ->> 'cacheRead')::float8), 0) as "cache_read!",
+                      coalesce(sum((stats -> 'tokens' ->> 'cacheWrite')::float8), 0) as "cache_write!",
+                      coalesce(sum((stats ->> 'costUsd')::float8), 0) as "cost_usd!"
                from workers w join worker_heartbeats b on b.worker_id = w.id
                where w.status in ('starting', 'running')
                   or w.ended_at >= date_trunc('day', now() at time zone 'utc') at time zone 'utc'"#
         )
         .fetch_one(db),
     )?;
-    let decided = ended.completed + ended.failed;
+    let ended_by_work = ended.completed + ended.failed;
     Ok(Metrics {
         day: usage.day,
         resets_at: usage.resets_at,
@@ -49,20 +51,20 @@ pub async fn today(db: &PgPool) -> sqlx::Result<Metrics> {
         completed: ended.completed.cast_unsigned(),
         failed: ended.failed.cast_unsigned(),
         cancelled: ended.cancelled.cast_unsigned(),
-        success_rate: (decided > 0).then(|| ended.completed as f64 / decided as f64),
+        success_rate: (ended_by_work > 0).then(|| ended.completed as f64 / ended_by_work as f64),
         durations: Durations {
             average_seconds: ended.average_seconds,
             median_seconds: ended.median_seconds,
             p95_seconds: ended.p95_seconds,
         },
         iterations: usage.used,
-        // Such a conversion saturates.
+        // These conversions saturate.
         tokens: Tokens {
-            input: spent.input as u64,
-            output: spent.output as u64,
-            cache_read: spent.cache_read as u64,
-            cache_write: spent.cache_write as u64,
+            input: used.input as u64,
+            output: used.output as u64,
+            cache_read: used.cache_read as u64,
+            cache_write: used.cache_write as u64,
         },
-        cost_usd: spent.cost_usd,
+        cost_usd: used.cost_usd,
     })
 }

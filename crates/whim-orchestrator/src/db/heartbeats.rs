@@ -1,60 +1,55 @@
-//! Signs of life.
+//! Heartbeats of workers: leases, progress, events and used iterations.
 
 use std::time::Duration;
 
-use ralph_contract::IterationStats;
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use whim_core::protocol::stats::WorkerStats;
 use whim_core::{LeaseEpoch, Stage, WorkItemId, WorkerId};
 
 use super::events::{self, NewEvent};
 
-/// What a heartbeat tells.
+/// One heartbeat, without its events.
 #[derive(Clone, Copy, Debug)]
 pub struct HeartbeatRow {
-    /// The worker.
     pub worker: WorkerId,
-    /// Its epoch.
     pub lease_epoch: LeaseEpoch,
-    /// Its number; what is not newer than the latest changes nothing but the lease.
+    /// A number that is not above the latest one renews the lease and changes nothing else.
     pub seq: i64,
-    /// The iteration.
     pub iteration: i32,
-    /// The stage, when it is told.
+    /// `None` keeps the stored stage.
     pub stage: Option<Stage>,
-    /// The sums so far, when they are told.
-    pub stats: Option<IterationStats>,
-    /// Whether something new happened.
+    /// `None` keeps the stored sums.
+    pub stats: Option<WorkerStats>,
+    /// Whether the heartbeat carries progress, as opposed to a repetition.
     pub progress: bool,
 }
 
-/// A worker whose lease was renewed, as it was known before.
+/// A worker whose lease was renewed, with its state before the heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenewedLease {
-    /// The worker.
     pub worker: WorkerId,
-    /// The latest heartbeat that carried something new.
+    /// `seq` of the latest heartbeat before this one.
     pub seq: i64,
-    /// The worker's item.
     pub work_item_id: WorkItemId,
 }
 
-/// What became of heartbeats.
+/// Result of [`record`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeartbeatOutcome {
-    /// The workers that have their items.
-    pub known: Vec<RenewedLease>,
-    /// How many iterations count against the day that did not before.
+    /// Workers that still hold their items.
+    pub renewed: Vec<RenewedLease>,
+    /// Iterations that count against the day's budget for the first time.
     pub new_iterations: u32,
 }
 
-/// Whether a crash of Postgres may cost what is committed.
+/// Whether a crash of Postgres may lose what was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// It may not.
     Whole,
-    /// It may, as far as the next heartbeat tells it again: everything but events and iterations. The commit does not
-    /// wait for the disk then.
+    /// It may lose what the next heartbeat repeats: everything but events and iterations. The commit of a batch without
+    /// those does not wait for the disk.
     UntilNext,
 }
 
@@ -65,31 +60,31 @@ struct Columns {
     seqs: Vec<i64>,
     iterations: Vec<i32>,
     stages: Vec<Option<Stage>>,
-    stats: Vec<Option<Json<IterationStats>>>,
+    stats: Vec<Option<Json<WorkerStats>>>,
     progress: Vec<bool>,
 }
 
 impl Columns {
-    fn of(beats: &[HeartbeatRow]) -> Self {
+    fn of(rows: &[HeartbeatRow]) -> Self {
         Self {
-            workers: beats.iter().map(|beat| beat.worker).collect(),
-            epochs: beats.iter().map(|beat| beat.lease_epoch).collect(),
-            seqs: beats.iter().map(|beat| beat.seq).collect(),
-            iterations: beats.iter().map(|beat| beat.iteration).collect(),
-            stages: beats.iter().map(|beat| beat.stage).collect(),
-            stats: beats.iter().map(|beat| beat.stats.map(Json)).collect(),
-            progress: beats.iter().map(|beat| beat.progress).collect(),
+            workers: rows.iter().map(|row| row.worker).collect(),
+            epochs: rows.iter().map(|row| row.lease_epoch).collect(),
+            seqs: rows.iter().map(|row| row.seq).collect(),
+            iterations: rows.iter().map(|row| row.iteration).collect(),
+            stages: rows.iter().map(|row| row.stage).collect(),
+            stats: rows.iter().map(|row| row.stats.map(Json)).collect(),
+            progress: rows.iter().map(|row| row.progress).collect(),
         }
     }
 }
 
 macro_rules! record {
-    ($db:expr, $beats:expr, $lease:expr, $may_be_lost:expr, $told:literal $(, $argument:expr)*) => {
-        // The rows are looked up one by one by their keys (`lateral` and `offset 0`), because the planner cannot know how
-        // many there are. `known` is what is in the row that was locked; the update would see what it was before.
+    ($db:expr, $rows:expr, $lease:expr, $may_be_lost:expr, $insert_events:literal $(, $argument:expr)*) => {
+        // `lateral` and `offset 0` force lookups by key, because the planner cannot estimate the number of rows. `current`
+        // holds the values of the locked rows; the update alone would see an older version.
         sqlx::query!(
-            r#"with known as materialized (
-                 select t.*, b.seq as known_seq, b.iteration as known_iteration, w.work_item_id
+            r#"with current as materialized (
+                 select t.*, b.seq as current_seq, b.iteration as current_iteration, w.work_item_id
                  from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::worker_stage[], $6::jsonb[], $7::bool[])
                      as t (worker_id, lease_epoch, seq, iteration, stage, stats, progress)
                  cross join lateral (
@@ -112,21 +107,21 @@ macro_rules! record {
                  update worker_heartbeats b
                  set last_heartbeat_at = now(),
                      lease_expires_at = now() + make_interval(secs => $8),
-                     seq = greatest(k.known_seq, k.seq),
-                     iteration = case when k.seq > k.known_seq then greatest(k.known_iteration, k.iteration)
-                                 else k.known_iteration end,
-                     stage = case when k.seq > k.known_seq then coalesce(k.stage, b.stage) else b.stage end,
-                     stats = case when k.seq > k.known_seq then coalesce(k.stats, b.stats) else b.stats end,
-                     progress_at = case when k.seq > k.known_seq and k.progress then now() else b.progress_at end
-                 from known k
-                 where b.worker_id = k.worker_id
-                 returning b.worker_id, k.work_item_id, k.known_seq, k.seq > k.known_seq as is_new,
-                           k.known_iteration, b.iteration
+                     seq = greatest(c.current_seq, c.seq),
+                     iteration = case when c.seq > c.current_seq then greatest(c.current_iteration, c.iteration)
+                                 else c.current_iteration end,
+                     stage = case when c.seq > c.current_seq then coalesce(c.stage, b.stage) else b.stage end,
+                     stats = case when c.seq > c.current_seq then coalesce(c.stats, b.stats) else b.stats end,
+                     progress_at = case when c.seq > c.current_seq and c.progress then now() else b.progress_at end
+                 from current c
+                 where b.worker_id = c.worker_id
+                 returning b.worker_id, c.work_item_id, c.current_seq, c.seq > c.current_seq as is_new,
+                           c.current_iteration, b.iteration
              ),
              counted as (
                  insert into worker_iterations (worker_id, iteration)
                  select worker_id, n
-                 from renewed, generate_series(renewed.known_iteration + 1, renewed.iteration) as n
+                 from renewed, generate_series(renewed.current_iteration + 1, renewed.iteration) as n
                  on conflict do nothing
                  returning iteration
              ),
@@ -134,17 +129,17 @@ macro_rules! record {
                  select case when $9::bool and not exists (select from counted)
                              then set_config('synchronous_commit', 'off', true) end
              )"#
-                + $told
+                + $insert_events
                 + r#" select r.worker_id as "worker!: WorkerId", r.work_item_id as "work_item_id!: WorkItemId",
-                             r.known_seq as "seq!", (select count(*) from counted) as "new_iterations!"
+                             r.current_seq as "seq!", (select count(*) from counted) as "new_iterations!"
                       from renewed r cross join setting"#,
-            &$beats.workers as &[WorkerId],
-            &$beats.epochs as &[LeaseEpoch],
-            &$beats.seqs,
-            &$beats.iterations,
-            &$beats.stages as &[Option<Stage>],
-            &$beats.stats as &[Option<Json<IterationStats>>],
-            &$beats.progress,
+            &$rows.workers as &[WorkerId],
+            &$rows.epochs as &[LeaseEpoch],
+            &$rows.seqs,
+            &$rows.iterations,
+            &$rows.stages as &[Option<Stage>],
+            &$rows.stats as &[Option<Json<WorkerStats>>],
+            &$rows.progress,
             $lease.as_secs_f64(),
             $may_be_lost
             $(, $argument)*
@@ -155,7 +150,7 @@ macro_rules! record {
             new_iterations: rows
                 .first()
                 .map_or(0, |row| u32::try_from(row.new_iterations).unwrap_or(u32::MAX)),
-            known: rows
+            renewed: rows
                 .into_iter()
                 .map(|row| RenewedLease {
                     worker: row.worker,
@@ -167,37 +162,37 @@ macro_rules! record {
     };
 }
 
-/// Renews the leases of workers that have their items, each at most once in `beats`, and keeps what is new, with what
-/// they told: in one statement, because the answers to all of them wait for it.
+/// Renews the leases of workers that still hold their items and stores what is new, with `events`. `rows` holds each
+/// worker at most once. One statement, because the answers to all of these heartbeats wait for it.
 ///
-/// A worker that is missing in the answer has its item no more, or another transaction holds its row just now: nothing
-/// changed. Nobody is waited for, so that no worker holds up the others.
+/// Nothing changes for a worker that is missing in the result: it lost its item, or another transaction has locked its
+/// row. Locked rows are skipped, so that one worker does not delay the others.
 ///
 /// # Errors
-/// When the database refuses, or an event cannot be written as JSON.
+/// Postgres is unavailable, or an event cannot be written as JSON.
 pub async fn record(
     db: &mut PgConnection,
     lease: Duration,
-    beats: &[HeartbeatRow],
-    told: &[NewEvent<'_>],
+    rows: &[HeartbeatRow],
+    events: &[NewEvent<'_>],
     durability: Durability,
 ) -> sqlx::Result<HeartbeatOutcome> {
-    let beats = Columns::of(beats);
-    let events = events::Columns::of(told)?;
+    let rows = Columns::of(rows);
+    let events = events::Columns::of(events)?;
     if events.workers.is_empty() {
-        return record!(db, beats, lease, durability == Durability::UntilNext, "");
+        return record!(db, rows, lease, durability == Durability::UntilNext, "");
     }
-    // Only where there are events: whoever may insert some has to announce that, even if there are none.
+    // A separate statement: an insert into `events` takes the position lock even if it inserts no rows.
     record!(
         db,
-        beats,
+        rows,
         lease,
         false,
-        ", told as (
+        ", inserted as (
              insert into events (kind, worker_id, work_item_id, seq, ordinal, occurred_at, body)
-             select 'worker_event', r.worker_id, r.work_item_id, e.seq, e.ordinal, e.at, e.body
+             select 'worker_event', r.worker_id, r.work_item_id, e.seq, e.ordinal, e.occurred_at, e.body
              from unnest($10::uuid[], $11::bigint[], $12::int[], $13::timestamptz[], $14::jsonb[])
-                 with ordinality as e (worker_id, seq, ordinal, at, body, place)
+                 with ordinality as e (worker_id, seq, ordinal, occurred_at, body, place)
              join renewed r on r.worker_id = e.worker_id and r.is_new
              order by e.place
          )",
@@ -209,7 +204,10 @@ pub async fn record(
     )
 }
 
-/// Waits until no other transaction holds a worker's row, and keeps it from others until the end of this one.
+/// Locks a worker's row until the end of the transaction.
+///
+/// # Errors
+/// Postgres is unavailable.
 pub async fn lock(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
     sqlx::query!(
         "select from worker_heartbeats where worker_id = $1 for no key update",
@@ -220,18 +218,21 @@ pub async fn lock(db: &mut PgConnection, worker: WorkerId) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Keeps the sums with which a worker ended.
+/// Stores the iterations and sums of a worker's last report.
+///
+/// # Errors
+/// Postgres is unavailable.
 pub async fn settle(
     db: &mut PgConnection,
     worker: WorkerId,
     iteration: i32,
-    stats: Option<&IterationStats>,
+    stats: Option<&WorkerStats>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update worker_heartbeats set iteration = greatest(iteration, $2), stats = coalesce($3, stats) where worker_id = $1",
         worker as WorkerId,
         iteration,
-        stats.map(Json) as Option<Json<&IterationStats>>,
+        stats.map(Json) as Option<Json<&WorkerStats>>,
     )
     .execute(db)
     .await?;

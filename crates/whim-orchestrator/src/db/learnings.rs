@@ -1,11 +1,14 @@
-//! What was learned.
+//! Learnings of earlier tasks.
 
 use sqlx::PgExecutor;
 use whim_core::protocol::learnings::{Learning, LearningFilter, LearningKind};
 use whim_core::{LearningId, RepoName, WorkItemId};
 
-/// At most `limit` learnings that fit the filter, the newest first, from the filter's cursor on; its own limit is the
-/// caller's to bound.
+/// At most `limit` learnings that match `filter`, newest first, after the filter's cursor. The limit of the filter is
+/// not used: the caller validates it.
+///
+/// # Errors
+/// Postgres is unavailable.
 pub async fn page(
     db: impl PgExecutor<'_>,
     filter: &LearningFilter,

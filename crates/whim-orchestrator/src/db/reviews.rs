@@ -2,8 +2,8 @@
 
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
-use whim_core::protocol::metrics::Tokens;
 use whim_core::protocol::reviews::{Finding, FindingCounts, Review, ReviewFilter, Verdict};
+use whim_core::protocol::stats::Tokens;
 use whim_core::{LeaseEpoch, RepoName, ReviewId, WorkItemId, WorkerId};
 
 /// The one list of columns, and what becomes of them.

@@ -1,69 +1,125 @@
-//! The one task that reads what is new and hands it to the viewers.
+//! The task that reads new events and hands them to the subscribers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use sqlx::PgPool;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-use crate::app::App;
 use crate::db::events::{self, StoredEvent};
 
-/// How often is looked at the most: however much workers print, this bounds what it costs (`FAULTS.md`, row 43).
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(20);
+/// Bounds what reading costs, however much workers print (`FAULTS.md`, row 43).
+const MIN_READ_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often is looked without being told.
-const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(1);
+/// Polling interval without a notification.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many events are read at once.
-const PAGE: i64 = 500;
+/// Events in one read.
+const PAGE: u16 = 500;
 
-/// How many events wait for a slow viewer before others are left out.
+/// Events buffered for a slow subscriber before further ones are dropped.
 const BUFFER: usize = 1000;
 
-/// How many viewers may wait for their seats.
-const MOST_WAITING: usize = 1024;
+/// Subscriptions that may wait to be accepted.
+const MAX_PENDING: usize = 1024;
 
-/// A viewer who wants a seat.
+/// Handle to the hub of this orchestrator. Clones share it.
+#[derive(Clone, Debug)]
+pub struct EventHub(Arc<Shared>);
+
 #[derive(Debug)]
-pub(super) struct Join {
-    /// Whose events; `None` for all.
-    pub(super) worker: Option<WorkerId>,
-    /// Dropped without an answer when the history cannot be read.
-    pub(super) seat: oneshot::Sender<Seat>,
+struct Shared {
+    changed: Notify,
+    publish: Notify,
+    /// Empty until [`run`] is called.
+    joins: OnceLock<mpsc::Sender<Join>>,
+    instance: Uuid,
 }
 
-/// What a viewer sees from now on.
+impl Default for EventHub {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            changed: Notify::new(),
+            publish: Notify::new(),
+            joins: OnceLock::new(),
+            instance: Uuid::new_v4(),
+        }))
+    }
+}
+
+impl EventHub {
+    /// Call after a commit that may have written events. An unnecessary call costs one read.
+    pub fn notify_changed(&self) {
+        self.0.changed.notify_one();
+        self.0.publish.notify_one();
+    }
+
+    /// The same for a commit of another orchestrator.
+    pub(super) fn notify_changed_elsewhere(&self) {
+        self.0.changed.notify_one();
+    }
+
+    /// Until this orchestrator may have written events.
+    pub(super) async fn published(&self) {
+        self.0.publish.notified().await;
+    }
+
+    /// Distinguishes this orchestrator from others.
+    pub(super) fn instance(&self) -> Uuid {
+        self.0.instance
+    }
+
+    /// Receives events from now on; `None` if the hub does not run or cannot read the log.
+    pub(super) async fn join(&self, worker: Option<WorkerId>) -> Option<Feed> {
+        let (feed, accepted) = oneshot::channel();
+        let joins = self.0.joins.get()?;
+        joins.send(Join { worker, feed }).await.ok()?;
+        accepted.await.ok()
+    }
+}
+
+/// A request for a [`Feed`].
 #[derive(Debug)]
-pub(super) struct Seat {
-    /// The last event before.
+struct Join {
+    /// `None` for the events of all items and workers.
+    worker: Option<WorkerId>,
+    /// Dropped if the log cannot be read.
+    feed: oneshot::Sender<Feed>,
+}
+
+/// The live events of one subscription.
+#[derive(Debug)]
+pub(super) struct Feed {
+    /// Every event after this one is in `messages`.
     pub(super) position: i64,
-    /// Everything after; closed when the hub stops.
+    /// Closed when the hub stops.
     pub(super) messages: mpsc::Receiver<Message>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Message {
     Event(Arc<StoredEvent>),
-    /// So many events were left out here.
+    /// This number of events was dropped here.
     Dropped(u64),
 }
 
-/// The hub's end of a seat.
+/// The hub's end of a [`Feed`].
 #[derive(Debug)]
-struct Viewer {
+struct Subscriber {
     worker: Option<WorkerId>,
     messages: mpsc::Sender<Message>,
     dropped_count: u64,
 }
 
-impl Viewer {
-    /// Hands over an event, or leaves it out when the viewer is too slow: nobody waits for a viewer.
-    fn show(&mut self, event: &Arc<StoredEvent>) {
-        if self.worker.is_some() && self.worker != event.worker_id {
+impl Subscriber {
+    /// Never waits: if the buffer is full, the event is dropped.
+    fn send(&mut self, event: &Arc<StoredEvent>) {
+        if self.worker.is_some() && self.worker != event.event.worker_id() {
             return;
         }
         self.flush_lag();
@@ -72,89 +128,88 @@ impl Viewer {
         }
     }
 
-    /// Tells what was left out, once there is room for that.
+    /// Reports dropped events once the buffer has room.
     fn flush_lag(&mut self) {
-        if self.dropped_count > 0
-            && self
-                .messages
-                .try_send(Message::Dropped(self.dropped_count))
-                .is_ok()
-        {
+        let report = Message::Dropped(self.dropped_count);
+        if self.dropped_count > 0 && self.messages.try_send(report).is_ok() {
             self.dropped_count = 0;
         }
     }
 }
 
-/// Shows what happens to those who watch, until `stop`; their streams end with it.
+/// Serves subscriptions until `stop`. Their streams end then.
 ///
 /// # Errors
-/// It was called before for this `app`.
-pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let (sender, mut joins) = mpsc::channel(MOST_WAITING);
-    let hub = &app.events.0;
-    hub.joins
+/// It was called before for this hub.
+pub async fn run(hub: EventHub, database: PgPool, stop: CancellationToken) -> anyhow::Result<()> {
+    let (sender, mut joins) = mpsc::channel(MAX_PENDING);
+    let EventHub(shared) = hub;
+    shared
+        .joins
         .set(sender)
-        .map_err(|_| anyhow::anyhow!("viewers come together already"))?;
-    let mut house = House {
-        app: app.clone(),
-        viewers: Vec::new(),
+        .map_err(|_| anyhow::anyhow!("the event hub runs already"))?;
+    let mut reader = Reader {
+        database,
+        subscribers: Vec::new(),
         position: None,
-        in_trouble: false,
+        failing: false,
     };
-    let mut ticks = interval(LOOK_AT_LEAST_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rested_at = Instant::now();
+    let mut poll = interval(POLL_INTERVAL);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next_read = Instant::now();
     loop {
-        let watched = !house.viewers.is_empty();
+        let subscribed = !reader.subscribers.is_empty();
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             Some(join) = joins.recv() => {
-                house.seat(join).await;
-                // A notice may have been taken and not been followed.
-                hub.look.notify_one();
+                reader.accept(join).await;
+                // A notification may have been consumed by a branch that was cancelled.
+                shared.changed.notify_one();
                 continue;
             }
-            () = async { hub.look.notified().await; sleep_until(rested_at).await }, if watched => {}
-            _ = ticks.tick(), if watched => {}
+            () = async { shared.changed.notified().await; sleep_until(next_read).await }, if subscribed => {}
+            _ = poll.tick(), if subscribed => {}
         }
-        house.viewers.retain(|viewer| !viewer.messages.is_closed());
-        house.look().await;
-        rested_at = Instant::now() + LOOK_AT_MOST_EVERY;
+        reader
+            .subscribers
+            .retain(|subscriber| !subscriber.messages.is_closed());
+        reader.read().await;
+        next_read = Instant::now() + MIN_READ_INTERVAL;
     }
 }
 
-struct House {
-    app: App,
-    viewers: Vec<Viewer>,
-    /// Up to where all viewers were shown; `None` while there are none.
+struct Reader {
+    database: PgPool,
+    subscribers: Vec<Subscriber>,
+    /// The last event that was sent to the subscribers; `None` until there is one.
     position: Option<i64>,
-    /// Whether the last look failed: a trouble is logged once.
-    in_trouble: bool,
+    /// Whether the last read failed: an outage is logged once.
+    failing: bool,
 }
 
-impl House {
-    async fn seat(&mut self, join: Join) {
-        if self.viewers.is_empty() {
+impl Reader {
+    async fn accept(&mut self, join: Join) {
+        if self.subscribers.is_empty() {
             self.position = None;
         }
         let position = match self.position {
             Some(position) => position,
-            None => match events::horizon(&self.app.work_database).await {
-                Ok(horizon) => horizon,
+            None => match events::visible_through(&self.database).await {
+                Ok(position) => position,
                 Err(error) => {
-                    tracing::warn!(error = %chain(&error), "the events cannot be read");
+                    tracing::warn!(error = %chain(&error), "the event log cannot be read; refusing a subscription");
                     return;
                 }
             },
         };
         let (messages, receiver) = mpsc::channel(BUFFER);
-        let seat = Seat {
+        let feed = Feed {
             position,
             messages: receiver,
         };
-        if join.seat.send(seat).is_ok() {
+        if join.feed.send(feed).is_ok() {
             self.position = Some(position);
-            self.viewers.push(Viewer {
+            self.subscribers.push(Subscriber {
                 worker: join.worker,
                 messages,
                 dropped_count: 0,
@@ -162,46 +217,41 @@ impl House {
         }
     }
 
-    async fn look(&mut self) {
-        match self.show_news().await {
-            Ok(()) => self.in_trouble = false,
-            Err(error) if self.in_trouble => {
-                tracing::debug!(error = %chain(&error), "the events still cannot be read");
+    async fn read(&mut self) {
+        match self.send_new().await {
+            Ok(()) => self.failing = false,
+            Err(error) if self.failing => {
+                tracing::debug!(error = %chain(&error), "the event log still cannot be read");
             }
             Err(error) => {
-                self.in_trouble = true;
-                tracing::warn!(error = %chain(&error), "the events cannot be read; viewers see them later");
+                self.failing = true;
+                tracing::warn!(error = %chain(&error), "the event log cannot be read; live events are delayed");
             }
         }
     }
 
-    /// Shows everything up to the horizon. Nothing is lost when it fails on the way: the next look goes on.
-    async fn show_news(&mut self) -> sqlx::Result<()> {
+    /// Sends every event that became visible. After a failure the next read continues where this one stopped.
+    async fn send_new(&mut self) -> sqlx::Result<()> {
         let Some(mut position) = self.position else {
             return Ok(());
         };
-        let database = &self.app.work_database;
-        let horizon = events::horizon(database).await?;
-        while position < horizon {
-            let page = events::between(database, position, horizon, None, PAGE).await?;
-            let more = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-            position = match page.last() {
-                Some(event) if more => event.id,
-                Some(_) | None => horizon,
-            };
-            for event in page.into_iter().map(Arc::new) {
-                for viewer in &mut self.viewers {
-                    viewer.show(&event);
+        let visible_through = events::visible_through(&self.database).await?;
+        while position < visible_through {
+            let page = events::page(&self.database, position, visible_through, None, PAGE).await?;
+            for event in page.events.into_iter().map(Arc::new) {
+                for subscriber in &mut self.subscribers {
+                    subscriber.send(&event);
                 }
             }
+            position = page.through;
             self.position = Some(position);
-            if more {
-                // However much there is, it comes no faster than this: a viewer that keeps up misses nothing.
-                sleep(LOOK_AT_MOST_EVERY).await;
+            if page.has_more {
+                // Bounds the rate, so that a subscriber that keeps up misses nothing.
+                sleep(MIN_READ_INTERVAL).await;
             }
         }
-        for viewer in &mut self.viewers {
-            viewer.flush_lag();
+        for subscriber in &mut self.subscribers {
+            subscriber.flush_lag();
         }
         Ok(())
     }
@@ -209,55 +259,66 @@ impl House {
 
 #[cfg(test)]
 mod tests {
+    use whim_core::WorkItemId;
+    use whim_core::protocol::events::{SubscriberEvent, WorkerEvent, WorkerEventBody, WorkerEventRecord};
+
     use super::*;
 
     fn event(id: i64) -> Arc<StoredEvent> {
+        let body = WorkerEventBody::Notice {
+            message: String::new(),
+        };
         Arc::new(StoredEvent {
             id,
-            kind: "item",
-            worker_id: None,
-            data: "{}".to_owned(),
+            event: SubscriberEvent::WorkerEvent(WorkerEventRecord {
+                worker_id: WorkerId::new(),
+                work_item_id: WorkItemId::new(),
+                event: WorkerEvent {
+                    occurred_at: chrono::Utc::now(),
+                    body,
+                },
+            }),
         })
     }
 
     #[test]
-    fn a_slow_viewer_is_told_how_much_was_left_out_at_its_place() {
+    fn a_slow_subscriber_receives_the_number_of_dropped_events_in_their_place() {
         let (messages, mut received) = mpsc::channel(2);
-        let mut viewer = Viewer {
+        let mut subscriber = Subscriber {
             worker: None,
             messages,
             dropped_count: 0,
         };
         for id in 1..=5 {
-            viewer.show(&event(id));
+            subscriber.send(&event(id));
         }
-        let mut shown = Vec::new();
+        let mut seen = Vec::new();
         let mut read = |count: usize| {
             for _ in 0..count {
-                shown.push(match received.try_recv() {
+                seen.push(match received.try_recv() {
                     Ok(Message::Event(event)) => format!("event {}", event.id),
-                    Ok(Message::Dropped(count)) => format!("{count} left out"),
+                    Ok(Message::Dropped(count)) => format!("{count} dropped"),
                     Err(_) => "nothing".to_owned(),
                 });
             }
         };
         read(2);
-        viewer.show(&event(6));
+        subscriber.send(&event(6));
         read(2);
-        viewer.flush_lag();
+        subscriber.flush_lag();
         read(1);
-        assert_eq!(shown, ["event 1", "event 2", "3 left out", "event 6", "nothing"]);
+        assert_eq!(seen, ["event 1", "event 2", "3 dropped", "event 6", "nothing"]);
     }
 
     #[test]
-    fn a_viewer_of_one_worker_sees_nothing_of_others() {
+    fn a_subscriber_of_one_worker_receives_no_events_of_others() {
         let (messages, mut received) = mpsc::channel(2);
-        let mut viewer = Viewer {
+        let mut subscriber = Subscriber {
             worker: Some(WorkerId::new()),
             messages,
             dropped_count: 0,
         };
-        viewer.show(&event(1));
+        subscriber.send(&event(1));
         assert!(received.try_recv().is_err());
     }
 }

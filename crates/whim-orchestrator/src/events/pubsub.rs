@@ -1,4 +1,4 @@
-//! What orchestrators tell each other through Redis: that there is something to see.
+//! Notifications between orchestrators, through Redis: new events may be in the log.
 
 use std::time::Duration;
 
@@ -7,60 +7,56 @@ use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use whim_service::chain::chain;
 
-use crate::app::App;
+use super::hub::EventHub;
+use crate::redis_connection::RedisConnection;
 
-/// The channel, behind the prefix of all names.
+/// The channel, without the key prefix.
 const CHANNEL: &str = "events";
 
-/// How often others are told at the most.
-const TELL_AT_MOST_EVERY: Duration = Duration::from_millis(20);
+const MIN_PUBLISH_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Tells the other orchestrators whenever this one notify_changed something, until `stop`. While Redis is away they look by
-/// themselves.
+/// Notifies the other orchestrators when this one may have written events, until `stop`. While Redis is unavailable they
+/// poll.
 ///
 /// # Errors
-/// None.
-pub async fn announce(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let hub = &app.events.0;
+/// None; the signature is that of a supervised task.
+pub async fn publish(hub: EventHub, redis: RedisConnection, stop: CancellationToken) -> anyhow::Result<()> {
     let mut publish = redis::cmd("PUBLISH");
-    publish.arg(app.redis.key(CHANNEL)).arg(hub.id.to_string());
-    let telling = async {
+    publish.arg(redis.key(CHANNEL)).arg(hub.instance().to_string());
+    let publishing = async {
         loop {
-            hub.announce.notified().await;
-            if let Err(error) = app.redis.command::<()>("announcing events", &publish).await {
-                tracing::debug!(error = %chain(&error), "other orchestrators see events later");
+            hub.published().await;
+            if let Err(error) = redis.command::<()>("announcing events", &publish).await {
+                tracing::debug!(error = %chain(&error), "other orchestrators were not notified of new events");
             }
-            tokio::time::sleep(TELL_AT_MOST_EVERY).await;
+            tokio::time::sleep(MIN_PUBLISH_INTERVAL).await;
         }
     };
     tokio::select! {
         () = stop.cancelled() => Ok(()),
-        () = telling => Ok(()),
+        () = publishing => Ok(()),
     }
 }
 
-/// Looks whenever another orchestrator tells of something, until `stop`.
+/// Reads the log whenever another orchestrator may have written events, until `stop`.
 ///
 /// # Errors
-/// Redis is away; to be called again.
-pub async fn listen(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let hub = &app.events.0;
-    let own = hub.id.to_string();
+/// Redis is unavailable; call it again.
+pub async fn listen(hub: EventHub, redis: RedisConnection, stop: CancellationToken) -> anyhow::Result<()> {
+    let own = hub.instance().to_string();
     let listening = async {
-        let channel = app.redis.key(CHANNEL);
-        let mut notices = app
-            .redis
-            .subscribe(&channel)
+        let mut notifications = redis
+            .subscribe(&redis.key(CHANNEL))
             .await
-            .context("listening for events of other orchestrators")?;
-        // Listen first, then look.
-        hub.look.notify_one();
-        while let Some(notice) = notices.next().await {
-            if notice.get_payload_bytes() != own.as_bytes() {
-                hub.look.notify_one();
+            .context("subscribing to events of other orchestrators")?;
+        // For events that were announced before the subscription.
+        hub.notify_changed_elsewhere();
+        while let Some(notification) = notifications.next().await {
+            if notification.get_payload_bytes() != own.as_bytes() {
+                hub.notify_changed_elsewhere();
             }
         }
-        anyhow::bail!("the connection to Redis that tells of events ended")
+        anyhow::bail!("Redis closed the connection that receives event notifications")
     };
     tokio::select! {
         () = stop.cancelled() => Ok(()),

@@ -1,161 +1,147 @@
-//! What one viewer is shown: first what was missed, then what happens.
+//! One subscription: first the events that were missed, then live ones.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream};
-use tokio::sync::oneshot;
+use sqlx::PgPool;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-use super::hub::{Join, Message, Seat};
-use crate::app::App;
+use super::hub::{EventHub, Feed, Message};
 use crate::db::events::{self, StoredEvent};
 
-/// How many events are read at once.
-const PAGE: i64 = 500;
+/// Events in one read.
+const PAGE: u16 = 500;
 
-/// What a viewer is shown.
 #[derive(Clone, Debug)]
-pub enum Shown {
-    /// Nothing but where the stream begins: who asks again from here misses nothing.
+pub enum StreamItem {
+    /// Where the stream begins: a client that resumes from this identifier misses nothing.
     Position(i64),
-    /// An event.
     Event(Arc<StoredEvent>),
-    /// The viewer was too slow, and so many events were left out.
+    /// The subscriber read too slowly, and this number of events was dropped.
     Dropped(u64),
-    /// Some of what was asked for is older than the history that is kept.
-    Forgotten,
+    /// Some of the requested events are older than the retention.
+    Pruned,
 }
 
-/// Nobody can watch at the moment.
 #[derive(Debug, thiserror::Error)]
-pub enum NotWatched {
-    /// The history cannot be read.
-    #[error("reading the events")]
+pub enum SubscribeError {
+    #[error("reading the event log")]
     Database(#[from] sqlx::Error),
-    /// The program is stopping, or the history cannot be read.
-    #[error("nobody shows events at the moment")]
+    #[error("the event hub is not running or cannot read the event log")]
     Closed,
 }
 
-/// What happened after the event `after`, and then what happens; without `after` only the latter. Of one worker, or
-/// everything. Who waits for this misses nothing that happens afterwards. The stream ends when the program stops or the
-/// history cannot be read: who asks again from the last event goes on without a gap.
+/// The events after the event `after`, followed by live ones; without `after` only live ones. With `worker`, only those
+/// of that worker. Once this has returned, no later event is missed. The stream ends when the program stops or the log
+/// cannot be read; a client that resumes from its last event misses nothing.
 ///
 /// # Errors
-/// See [`NotWatched`].
-pub async fn watch(
-    app: App,
+/// See [`SubscribeError`].
+pub async fn subscribe(
+    hub: EventHub,
+    database: PgPool,
     worker: Option<WorkerId>,
     after: Option<i64>,
-) -> Result<impl Stream<Item = Shown>, NotWatched> {
-    let mut viewer = Viewer {
-        app,
+) -> Result<impl Stream<Item = StreamItem>, SubscribeError> {
+    let mut subscription = Subscription {
+        hub,
+        database,
         worker,
         position: 0,
-        forgotten: 0,
+        pruned_through: 0,
         ready: VecDeque::new(),
-        seat: None,
+        feed: None,
     };
     match after {
         Some(after) => {
-            viewer.position = after;
-            viewer.catch_up().await?;
+            subscription.position = after;
+            subscription.catch_up().await?;
         }
         None => {
-            let seat = viewer.take_seat().await?;
-            viewer.position = seat.position;
-            viewer.ready.push_back(Shown::Position(seat.position));
-            viewer.seat = Some(seat);
+            let feed = subscription.join().await?;
+            subscription.position = feed.position;
+            subscription.ready.push_back(StreamItem::Position(feed.position));
+            subscription.feed = Some(feed);
         }
     }
-    Ok(stream::unfold(viewer, |mut viewer| async move {
-        let shown = viewer.next().await?;
-        Some((shown, viewer))
+    Ok(stream::unfold(subscription, |mut subscription| async move {
+        let item = subscription.next().await?;
+        Some((item, subscription))
     }))
 }
 
-struct Viewer {
-    app: App,
+struct Subscription {
+    hub: EventHub,
+    database: PgPool,
     worker: Option<WorkerId>,
-    /// The last event that is shown or ready.
+    /// The last event that was returned or is ready.
     position: i64,
-    /// Up to where the viewer knows that events are gone.
-    forgotten: i64,
-    ready: VecDeque<Shown>,
-    /// `None` as long as there is much to catch up with: then a page is read whenever the one before was taken.
-    seat: Option<Seat>,
+    /// The highest identifier that was reported as pruned.
+    pruned_through: i64,
+    ready: VecDeque<StreamItem>,
+    /// `None` while there are pages to catch up with: the next one is read once the previous one was consumed.
+    feed: Option<Feed>,
 }
 
-impl Viewer {
-    async fn next(&mut self) -> Option<Shown> {
+impl Subscription {
+    async fn next(&mut self) -> Option<StreamItem> {
         loop {
-            if let Some(shown) = self.ready.pop_front() {
-                return Some(shown);
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
             }
-            let Some(seat) = &mut self.seat else {
+            let Some(feed) = &mut self.feed else {
                 if let Err(error) = self.catch_up().await {
-                    tracing::warn!(error = %chain(&error), "a viewer of events has to come again");
+                    tracing::warn!(error = %chain(&error), "ending a subscription; the client has to reconnect");
                     return None;
                 }
                 continue;
             };
-            match seat.messages.recv().await? {
+            match feed.messages.recv().await? {
                 Message::Event(event) if event.id <= self.position => {}
                 Message::Event(event) => {
                     self.position = event.id;
-                    return Some(Shown::Event(event));
+                    return Some(StreamItem::Event(event));
                 }
-                Message::Dropped(count) => return Some(Shown::Dropped(count)),
+                Message::Dropped(count) => return Some(StreamItem::Dropped(count)),
             }
         }
     }
 
-    /// Reads a page of what was missed. Takes a seat after the last page, and reads what came before that.
-    async fn catch_up(&mut self) -> Result<(), NotWatched> {
-        let horizon = events::horizon(&self.app.database).await?;
-        // An identifier of a database that was restored, say.
-        self.position = self.position.min(horizon);
-        if self.read_page(horizon).await? {
+    /// Reads one page of missed events. After the last page joins the hub, and reads what came in between.
+    async fn catch_up(&mut self) -> Result<(), SubscribeError> {
+        let visible_through = events::visible_through(&self.database).await?;
+        // The identifier may come from another database, for instance from before a restore.
+        self.position = self.position.min(visible_through);
+        if self.read_page(visible_through).await? {
             return Ok(());
         }
-        let seat = self.take_seat().await?;
-        if self.read_page(seat.position).await? {
-            // Much has happened in between: not yet.
-            return Ok(());
+        let feed = self.join().await?;
+        if !self.read_page(feed.position).await? {
+            self.feed = Some(feed);
         }
-        self.seat = Some(seat);
         Ok(())
     }
 
     /// Whether there may be more.
-    async fn read_page(&mut self, up_to: i64) -> Result<bool, NotWatched> {
-        let page = events::between(&self.app.database, self.position, up_to, self.worker, PAGE).await?;
-        let forgotten = events::forgotten(&self.app.database).await?;
-        if forgotten > self.position.max(self.forgotten) {
-            self.forgotten = forgotten;
-            self.ready.push_back(Shown::Forgotten);
+    async fn read_page(&mut self, through: i64) -> Result<bool, SubscribeError> {
+        let page = events::page(&self.database, self.position, through, self.worker, PAGE).await?;
+        let pruned_through = events::pruned_through(&self.database).await?;
+        if pruned_through > self.position.max(self.pruned_through) {
+            self.pruned_through = pruned_through;
+            self.ready.push_back(StreamItem::Pruned);
         }
-        let more = page.len() == usize::try_from(PAGE).unwrap_or(usize::MAX);
-        let last = page.last().map(|event: &StoredEvent| event.id);
-        self.position = match last {
-            Some(last) if more => last,
-            Some(_) | None => self.position.max(up_to),
-        };
-        self.ready
-            .extend(page.into_iter().map(|event| Shown::Event(Arc::new(event))));
-        Ok(more)
+        self.position = page.through;
+        self.ready.extend(
+            page.events
+                .into_iter()
+                .map(|event| StreamItem::Event(Arc::new(event))),
+        );
+        Ok(page.has_more)
     }
 
-    async fn take_seat(&self) -> Result<Seat, NotWatched> {
-        let (seat, given) = oneshot::channel();
-        let join = Join {
-            worker: self.worker,
-            seat,
-        };
-        let joins = self.app.events.0.joins.get().ok_or(NotWatched::Closed)?;
-        joins.send(join).await.map_err(|_| NotWatched::Closed)?;
-        given.await.map_err(|_| NotWatched::Closed)
+    async fn join(&self) -> Result<Feed, SubscribeError> {
+        self.hub.join(self.worker).await.ok_or(SubscribeError::Closed)
     }
 }

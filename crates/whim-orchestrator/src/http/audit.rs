@@ -1,9 +1,8 @@
-//! Who asked for what: a line under the target `audit` for everything that a person changes and for every credential
-//! that is refused, and an end to guessing (`ATTACKS.md`, row 29).
+//! Audit log: a line with the target `audit` for every change that a person requests and for every refused credential.
+//! Peers that keep presenting wrong credentials are throttled (`ATTACKS.md`, row 29).
 //!
-//! The lines say from where, what, on which item or worker, and with which result; never the credential, and never text
-//! that a stranger notify_changed into a path or a header. What a person gave as `by` and `reason` is in the line of the domain
-//! with the same request's id.
+//! The lines state the peer, the route, the item or worker, and the result; never the credential, and never text of the
+//! caller. Reasons and names that a person gave are in the domain's log line with the same request id.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -21,14 +20,13 @@ use super::error::ApiError;
 use super::requests::route_of;
 use crate::metrics::{self, Listener};
 
-/// So many refused credentials of one peer are answered and logged one by one in a [`WINDOW`].
+/// Refused credentials of one peer in a [`WINDOW`] before it is throttled and no longer logged.
 const MAX_REFUSALS: u32 = 20;
-/// After the first of them.
+/// Starts with the first refused credential.
 const WINDOW: Duration = Duration::from_secs(60);
-/// So many peers are told apart; the others share one account.
+/// Peers that are counted separately; further ones share one account.
 const MAX_PEERS: usize = 1024;
 
-/// What the audit of a listener needs to know.
 #[derive(Clone, Debug)]
 pub(super) struct Auditor {
     listener: Listener,
@@ -49,10 +47,9 @@ impl Auditor {
     }
 }
 
-/// Writes down what was changed and who was refused, and answers 429 to a peer that goes on presenting wrong
-/// credentials. The right one is looked at first: whoever has it is never locked out, also not by others behind the same
-/// address.
-pub(super) async fn watch(State(auditor): State<Auditor>, request: Request, next: Next) -> Response {
+/// Logs changes and refused credentials, and answers 429 to a peer that keeps presenting wrong credentials. Valid
+/// credentials are checked first, so that their holder is not locked out by others behind the same address.
+pub(super) async fn record(State(auditor): State<Auditor>, request: Request, next: Next) -> Response {
     let listener = auditor.listener;
     let peer = peer_of(request.extensions());
     let (method, route) = (request.method().clone(), route_of(&request));
@@ -72,24 +69,24 @@ pub(super) async fn watch(State(auditor): State<Auditor>, request: Request, next
                     tracing::warn!(target: "audit", listener, %from, %method, route, id, status, "refused");
                     response
                 }
-                Refused::TheLast { until } => {
-                    let seconds = until.as_secs();
+                Refused::Last { window_left } => {
+                    let seconds = window_left.as_secs();
                     tracing::warn!(target: "audit", listener, %from, %method, route, id, status,
-                        "refused {MAX_REFUSALS} times; what more is refused there within {seconds} s is not logged");
+                        "refused {MAX_REFUSALS} times; further refusals of this peer within {seconds} s are not logged");
                     response
                 }
-                Refused::TooMany { until } => ApiError::too_many_refusals(until).into_response(),
+                Refused::TooMany { window_left } => ApiError::too_many_refusals(window_left).into_response(),
             }
         }
         _answered => {
-            // Workers change things all the time, and their tables say what.
+            // Changes of workers are frequent and recorded in tables.
             if listener == Listener::Api && changes_something(&method) {
                 let new = response
                     .headers()
                     .get(LOCATION)
                     .and_then(|location| location.to_str().ok());
                 let id = id.or_else(|| new.and_then(identifier_in));
-                tracing::info!(target: "audit", %from, %method, route, id, status = status.as_u16(), "asked for a change");
+                tracing::info!(target: "audit", %from, %method, route, id, status = status.as_u16(), "requested a change");
             }
             response
         }
@@ -100,21 +97,21 @@ fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Where a request comes from, as the socket knows it: headers can say anything.
+/// The address of the socket: headers can be forged.
 fn peer_of(extensions: &Extensions) -> Option<SocketAddr> {
     extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| *peer)
 }
 
-/// The item or worker that a path names; nothing else of it.
+/// The identifier of the item or worker in a path; nothing else of it.
 fn identifier_in(path: &str) -> Option<String> {
     path.split('/')
         .find_map(|segment| Uuid::try_parse(segment).ok())
         .map(|id| id.to_string())
 }
 
-/// The refused credentials of the last while, by peer.
+/// Refused credentials in the current windows, by peer.
 #[derive(Debug, Default)]
 struct Refusals {
     by_peer: HashMap<IpAddr, Account>,
@@ -126,12 +123,12 @@ struct Account {
     count: u32,
 }
 
-/// What a refusal is among others of the same peer; `until` is the time to the end of the window.
+/// The position of a refusal in its peer's window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     One,
-    TheLast { until: Duration },
-    TooMany { until: Duration },
+    Last { window_left: Duration },
+    TooMany { window_left: Duration },
 }
 
 impl Refusals {
@@ -150,16 +147,16 @@ impl Refusals {
             *account = new;
         }
         account.count = account.count.saturating_add(1);
-        let until = WINDOW.saturating_sub(now.duration_since(account.since));
+        let window_left = WINDOW.saturating_sub(now.duration_since(account.since));
         match account.count {
             ..MAX_REFUSALS => Refused::One,
-            MAX_REFUSALS => Refused::TheLast { until },
-            _more => Refused::TooMany { until },
+            MAX_REFUSALS => Refused::Last { window_left },
+            _more => Refused::TooMany { window_left },
         }
     }
 }
 
-/// Who has one IPv6 address has all of its network.
+/// The holder of one IPv6 address usually has the whole /64 network.
 fn network_of(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V4(_) => peer,
@@ -184,24 +181,24 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_may_fail_some_times_a_minute_and_others_have_nothing_to_do_with_it() {
+    fn a_peer_is_throttled_after_its_own_failures_only() {
         let (mut refusals, begin) = (Refusals::default(), Instant::now());
         for _ in 1..MAX_REFUSALS {
             assert_eq!(refusals.count(numbered(1), begin), Refused::One);
         }
-        assert!(matches!(
-            refusals.count(numbered(1), begin),
-            Refused::TheLast { .. }
-        ));
+        assert!(matches!(refusals.count(numbered(1), begin), Refused::Last { .. }));
         let later = begin + Duration::from_secs(20);
-        let until = Duration::from_secs(40);
-        assert_eq!(refusals.count(numbered(1), later), Refused::TooMany { until });
+        let window_left = Duration::from_secs(40);
+        assert_eq!(
+            refusals.count(numbered(1), later),
+            Refused::TooMany { window_left }
+        );
         assert_eq!(refusals.count(numbered(2), later), Refused::One);
         assert_eq!(refusals.count(numbered(1), begin + WINDOW), Refused::One);
     }
 
     #[test]
-    fn any_number_of_peers_takes_a_bounded_room() {
+    fn the_number_of_accounts_is_bounded() {
         let (mut refusals, begin) = (Refusals::default(), Instant::now());
         for number in 0..3_000 {
             refusals.count(numbered(number), begin);

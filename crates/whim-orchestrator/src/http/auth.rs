@@ -1,28 +1,27 @@
-//! Who calls: the API key of people and intake, the tokens of workers.
+//! Authentication of people and the intake, with the API key.
 
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use whim_service::secret::ExposeSecret as _;
 
+use super::bearer::bearer;
 use super::docs;
 use super::error::ApiError;
 use crate::app::App;
 
-/// Needs no key: those who look whether Whim is well need no secret for it.
+/// Needs no key, so that health checks need no secret.
 const HEALTH_PATH: &str = "/health";
 const KEY_HEADER: &str = "x-api-key";
 
-/// The hash of the key that callers must present, if there is one. A hash, so that the time of the comparison says
-/// nothing about the key, its length included.
+/// The key that callers must present, if one is configured. It is kept as a hash, so that the duration of the comparison
+/// reveals neither the key nor its length.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequiredKey {
     key_hash: Option<[u8; 32]>,
-    /// Whether the documentation needs no key: only where none but this machine can ask (`DESIGN.md`, decision 21).
+    /// Whether the documentation needs no key: only on a loopback listener (`DESIGN.md`, decision 21).
     docs_are_public: bool,
 }
 
@@ -52,7 +51,7 @@ fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// Answers 401 to who does not present the key.
+/// Answers 401 unless the request presents the key.
 pub(super) async fn require_key(
     State(required): State<RequiredKey>,
     request: Request,
@@ -68,30 +67,23 @@ pub(super) async fn require_key(
     }
 }
 
-/// The credential of an `Authorization: Bearer …` header.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, credential) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let credential = credential.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then_some(credential)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // ATTACKS.md, row 29. Time cannot be asserted; that the one comparison is `subtle`'s, of hashes, can be read.
+    // ATTACKS.md, row 29. The duration cannot be asserted, but the source shows that `subtle` compares hashes.
     #[test]
     fn keys_are_compared_by_their_hashes_and_in_constant_time() {
         let source = include_str!("auth.rs");
         let (code, _tests) = source.split_once("#[cfg(test)]").unwrap();
         assert_eq!(code.matches(".ct_eq(").count(), 1);
         assert_eq!(code.matches("expected.ct_eq(&hash(presented))").count(), 1);
-        // Keys of every length are hashes of one length: nothing is told by how long the comparison takes.
+        // Keys of every length have hashes of one length.
         assert_eq!(hash("").len(), hash(&"x".repeat(1000)).len());
     }
 
     #[test]
-    fn only_the_very_key_is_admitted() {
+    fn only_the_exact_key_is_admitted() {
         let required = RequiredKey {
             key_hash: Some(hash("a-long-api-key")),
             docs_are_public: false,

@@ -1,4 +1,5 @@
-//! The document, and a page of it for people: plain HTML without any script, so that the strictest policy fits.
+//! Serves the OpenAPI document, and as a page of plain HTML without scripts, which the strictest content security policy
+//! allows.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -15,12 +16,12 @@ const DOCUMENT_PATH: &str = "/api/openapi.json";
 const PAGE_PATH: &str = "/docs";
 const STYLE_PATH: &str = "/docs/style.css";
 
-/// The paths that are public where only this machine can ask (`DESIGN.md`, decision 21).
+/// Paths that need no key on a loopback listener (`DESIGN.md`, decision 21).
 pub(super) const PATHS: [&str; 3] = [DOCUMENT_PATH, PAGE_PATH, STYLE_PATH];
 
 const STYLE: &str = include_str!("docs.css");
 
-/// Nothing is loaded but the style, nothing runs, and no other page shows this one in a frame.
+/// Only the style sheet is loaded, nothing is executed, and no page can embed this one.
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -164,7 +165,7 @@ fn put_schema(page: &mut String, schema: &Value) {
         } else {
             "optional"
         };
-        // Of an optional field of a named type, the description stands beside the reference.
+        // The description of an optional field of a named type is beside the reference.
         let description = property
             .get("description")
             .unwrap_or(&property["oneOf"][0]["description"]);
@@ -187,7 +188,7 @@ fn put_schema(page: &mut String, schema: &Value) {
     }
 }
 
-/// A schema in a word; named types are links.
+/// A short form of a schema; named types are links.
 fn type_of(schema: &Value) -> String {
     if let Some(name) = schema["$ref"]
         .as_str()

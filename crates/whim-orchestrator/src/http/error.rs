@@ -1,4 +1,4 @@
-//! Errors as answers, in one envelope.
+//! Error responses, in one envelope.
 
 use std::any::Any;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use whim_service::chain::chain;
 
 use crate::error::Error;
 
-/// How long a caller waits before it asks again for a part that is away, in seconds.
+/// Seconds until a caller should retry while a dependency is unavailable.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
-/// An answer with a status of 400 or more.
+/// A response with a status of 400 or more.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -35,7 +35,7 @@ impl ApiError {
         }
     }
 
-    /// 400, with the name of the field.
+    /// 400. `problem` states what the field was and what it may be.
     pub(super) fn invalid(field: &str, problem: impl std::fmt::Display) -> Self {
         let details = json!({ "field": field });
         Self::new(
@@ -46,7 +46,7 @@ impl ApiError {
         )
     }
 
-    /// 400, for a request that is wrong as a whole.
+    /// 400, if no single field is wrong.
     pub(super) fn malformed(problem: impl Into<String>) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
@@ -76,7 +76,7 @@ impl ApiError {
         )
     }
 
-    /// 414 and 431, before anything looks at the request.
+    /// 414 and 431, before the request is processed.
     pub(super) fn too_long(status: StatusCode, what: &str, max_bytes: usize) -> Self {
         Self::new(
             status,
@@ -86,11 +86,11 @@ impl ApiError {
         )
     }
 
-    /// 429, to who goes on presenting wrong credentials.
-    pub(super) fn too_many_refusals(until: Duration) -> Self {
-        let seconds = until.as_secs() + 1;
+    /// 429, to a peer that keeps presenting wrong credentials.
+    pub(super) fn too_many_refusals(retry_after: Duration) -> Self {
+        let seconds = retry_after.as_secs() + 1;
         let error = format!(
-            "too many wrong credentials from this address; the right one is accepted at any time, another is looked at \
+            "too many wrong credentials from this address; a valid one is accepted at any time, others are checked again \
              in {seconds} seconds"
         );
         Self::new(
@@ -114,13 +114,14 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, error, Value::Null)
     }
 
-    /// 426, with the versions that are spoken here.
-    pub(super) fn unknown_protocol(spoken: Option<&str>) -> Self {
+    /// 426, with the supported versions.
+    pub(super) fn unknown_protocol(found: Option<&str>) -> Self {
+        let problem = found.map_or_else(|| "is missing".to_owned(), |found| format!("was {found:?}"));
         let error = format!(
-            "this orchestrator speaks version {PROTOCOL_VERSION} of the worker protocol, named in the header \
-             {PROTOCOL_VERSION_HEADER}; run a worker of the same release"
+            "header {PROTOCOL_VERSION_HEADER} {problem}; this orchestrator supports version {PROTOCOL_VERSION} of the \
+             worker protocol: run a worker of the same release"
         );
-        let details = json!({ "supported": [PROTOCOL_VERSION], "found": spoken });
+        let details = json!({ "supported": [PROTOCOL_VERSION], "found": found });
         Self::new(
             StatusCode::UPGRADE_REQUIRED,
             ErrorCode::UnknownProtocol,
@@ -133,13 +134,13 @@ impl ApiError {
         Self::new(
             StatusCode::NOT_FOUND,
             ErrorCode::NotFound,
-            "there is no such path",
+            "no route has this path",
             Value::Null,
         )
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let error = "the path exists, but does not take this method";
+        let error = "the route exists, but not with this method";
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             ErrorCode::MethodNotAllowed,
@@ -158,7 +159,7 @@ impl ApiError {
     }
 
     fn internal() -> Self {
-        let error = "a defect of Whim's; the log has the cause under the request's id";
+        let error = "an internal error; the log has the cause under the id of the request";
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::Internal,
@@ -213,8 +214,8 @@ impl From<Error> for ApiError {
             }
             Error::Database(error) => Self::of_database(&error),
             Error::Locks(error) => {
-                tracing::warn!(error = %chain(&error), "file locks cannot be asked for");
-                Self::unavailable("file locks cannot be asked for at the moment; try again")
+                tracing::warn!(error = %chain(&error), "file locks are unavailable");
+                Self::unavailable("file locks are unavailable at the moment; try again")
             }
         }
     }
@@ -229,19 +230,19 @@ impl From<sqlx::Error> for ApiError {
 impl ApiError {
     fn of_database(error: &sqlx::Error) -> Self {
         if is_temporary(error) {
-            tracing::warn!(error = %chain(error), "the database cannot be asked");
-            return Self::unavailable("the database cannot be asked at the moment; try again");
+            tracing::warn!(error = %chain(error), "Postgres is unavailable");
+            return Self::unavailable("the database is unavailable at the moment; try again");
         }
-        tracing::error!(error = %chain(error), "the database refused what Whim asked");
+        tracing::error!(error = %chain(error), "Postgres refused a query");
         Self::internal()
     }
 }
 
-/// Whether the same question may be answered later: the database is away, busy, restarting, or gave up one of two
-/// transactions that were in each other's way.
+/// Whether the same query may succeed later: the database is unavailable, busy or restarting, or it aborted one of two
+/// conflicting transactions.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "what sqlx may add is no trouble that passes by itself"
+    reason = "variants that sqlx may add are not known to be temporary"
 )]
 fn is_temporary(error: &sqlx::Error) -> bool {
     match error {
@@ -279,7 +280,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The answer after a panic, which the panic hook has logged.
+/// The response after a panic, which the panic hook has logged.
 pub(super) fn after_panic(_payload: Box<dyn Any + Send + 'static>) -> Response<axum::body::Body> {
     ApiError::internal().into_response()
 }

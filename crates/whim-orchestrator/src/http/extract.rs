@@ -1,4 +1,7 @@
-//! Bodies, queries and identifiers as types; what does not parse is an answer in our envelope that names the field.
+//! Bodies, queries and identifiers as types. What does not parse is answered with 400 and names the field.
+
+mod problem;
+mod query;
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -9,15 +12,20 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::MAX_BODY_BYTES;
+use self::problem::Problem;
+use self::query::QueryFields;
 use super::error::ApiError;
+
+/// The largest request body. The largest legitimate one is a heartbeat with a full batch of events.
+pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// A JSON body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Json<T>(pub(super) T);
 
-/// A JSON body that may be left out.
+/// A JSON body that may be omitted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OptionalJson<T>(pub(super) T);
 
@@ -33,7 +41,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        // Also a defence: a page of another site can send a form or plain text unasked, but not JSON.
+        // Also a defence: a page of another site can send a form or plain text without asking, but not JSON.
         if !is_json(request.headers()) {
             return Err(ApiError::unsupported_content_type());
         }
@@ -71,68 +79,92 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiE
         if rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
             ApiError::too_large(MAX_BODY_BYTES)
         } else {
-            ApiError::malformed("the body could not be read to its end")
+            ApiError::malformed("the connection ended before the body was complete")
         }
     })
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    // Without this, an array would be taken for the fields in the order in which they stand in our code.
-    if body
-        .trim_ascii_start()
-        .first()
-        .is_some_and(|first| *first != b'{')
-    {
-        return Err(ApiError::malformed("the body is not a JSON object"));
+    // Without this check an array would be read as the fields in the order of their declaration.
+    match body.trim_ascii_start().first() {
+        None => return Err(ApiError::malformed("the body is empty; expected a JSON object")),
+        Some(b'{') => {}
+        Some(_other) => return Err(ApiError::malformed("the body is not a JSON object")),
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        if error.inner().is_data() {
-            name_field(&error.path().to_string(), error.inner())
-        } else {
-            ApiError::malformed(format!("the body is not JSON: {}", error.inner()))
+    let error = match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(value) => {
+            deserializer.end().map_err(|error| malformed(&error))?;
+            return Ok(value);
         }
-    })?;
-    deserializer
-        .end()
-        .map_err(|error| ApiError::malformed(format!("the body is not JSON: {error}")))?;
-    Ok(value)
+        Err(error) => error,
+    };
+    if error.inner().to_string().starts_with("duplicate field") {
+        return Err(invalid(&error.path().to_string(), error.inner()));
+    }
+    // From a value again: a value of a wrong type where a name is expected is a syntax error to the parser of the text,
+    // and in JSON Schema 1.0 is an integer.
+    let mut value = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    write_integers(&mut value);
+    serde_path_to_error::deserialize(value).map_err(|error| invalid(&error.path().to_string(), error.inner()))
+}
+
+/// Replaces integers that are written as floating point numbers.
+fn write_integers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|_| number.is_f64());
+            // Larger ones are not exact, and no field accepts them.
+            if let Some(float) =
+                float.filter(|float| float.fract() == 0.0 && float.abs() <= f64::from(u32::MAX))
+            {
+                *number = (float as i64).into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(write_integers),
+        Value::Object(fields) => fields.values_mut().for_each(write_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    let text = error.to_string();
+    if text.starts_with("recursion limit exceeded") {
+        return ApiError::malformed("the body is nested too deeply; expected at most 127 levels");
+    }
+    ApiError::malformed(format!("the body is not JSON: {text}"))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        let deserializer = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
-        serde_path_to_error::deserialize(deserializer)
+        let query = QueryFields::parse(parts.uri.query().unwrap_or_default());
+        serde_path_to_error::deserialize(query)
             .map(Self)
-            .map_err(|error| name_field(&error.path().to_string(), error.inner()))
+            .map_err(|error| invalid(&error.path().to_string(), error.inner()))
     }
 }
 
-/// `path` is where the value stands that does not fit. Of a field that is unknown or missing only the text tells the
-/// name, between backquotes.
-fn name_field(path: &str, problem: &dyn Display) -> ApiError {
-    let problem = problem.to_string();
-    let in_text = ["unknown field `", "missing field `", "duplicate field `"]
-        .iter()
-        .find_map(|beginning| problem.strip_prefix(beginning)?.split_once('`'))
-        .map(|(name, _)| name);
-    let field = match (path, in_text) {
-        ("." | "", Some(name)) => name.to_owned(),
-        ("." | "", None) => return ApiError::malformed(problem),
+/// `path` is the place of the value that does not fit. The name of a field that is unknown, missing or repeated is only
+/// in the text of the error.
+fn invalid(path: &str, error: &dyn Display) -> ApiError {
+    let Problem { field, text } = Problem::of(&error.to_string());
+    let path = if path == "." { "" } else { path };
+    let field = match (path, field) {
+        ("", None) => return ApiError::malformed(format!("the body {text}")),
+        ("", Some(name)) => name,
         (path, Some(name)) if path != name && !path.ends_with(&format!(".{name}")) => {
             format!("{path}.{name}")
         }
         (path, _) => path.to_owned(),
     };
-    ApiError::invalid(&field, problem)
+    ApiError::invalid(&field, text)
 }
 
 impl<T, S> FromRequestParts<S> for Id<T>
 where
-    T: FromStr,
+    T: FromStr<Err: Display>,
     S: Send + Sync,
 {
     type Rejection = ApiError;
@@ -140,9 +172,9 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let AxumPath(text) = AxumPath::<String>::from_request_parts(parts, state)
             .await
-            .map_err(|_| ApiError::invalid("id", "is not UTF-8"))?;
+            .map_err(|_| ApiError::invalid("id", "is not UTF-8; expected a UUID"))?;
         text.parse()
             .map(Self)
-            .map_err(|_| ApiError::invalid("id", "is not an identifier; expected a UUID"))
+            .map_err(|error| ApiError::invalid("id", error))
     }
 }

@@ -1,5 +1,5 @@
-//! Without a key, only requests that are meant for this machine: a page of another site that a browser shows here must
-//! not command Whim (`ATTACKS.md`, row 27).
+//! Without an API key, only requests addressed to this machine are answered: a page of another site, opened in a browser
+//! on this machine, must not control Whim (`ATTACKS.md`, row 27).
 
 use std::net::IpAddr;
 
@@ -13,12 +13,12 @@ use url::Url;
 use super::error::ApiError;
 use crate::app::App;
 
-/// Which hosts a request may name.
+/// Hosts that a request may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hosts {
-    /// Any: the key tells friends from strangers.
+    /// Any: the key authenticates.
     Any,
-    /// Those that can only mean this machine. Another name that leads here was made to (DNS rebinding).
+    /// Those that can only mean this machine. Another name that resolves to it indicates DNS rebinding.
     Loopback,
 }
 
@@ -32,7 +32,7 @@ impl Hosts {
     }
 }
 
-/// Refuses requests that name a foreign host or come from a foreign page.
+/// Refuses requests that name another host or originate from a page of another host.
 pub(super) async fn refuse_strangers(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     if hosts == Hosts::Loopback {
         if !names_loopback(&request) {
@@ -47,7 +47,7 @@ pub(super) async fn refuse_strangers(State(hosts): State<Hosts>, request: Reques
 }
 
 fn names_loopback(request: &Request) -> bool {
-    // HTTP/2 has the host in the URI.
+    // HTTP/2 carries the host in the URI.
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let authority = header.map_or_else(
         || request.uri().authority().cloned(),
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_that_can_mean_nothing_but_this_machine_are_loopback() {
+    fn only_names_of_this_machine_are_loopback() {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "[::1]", "::1"] {
             assert!(is_loopback(host), "{host} was refused");
         }

@@ -15,13 +15,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
-/// Serves until `stop`, then answers what was asked. Handlers find the address of the peer, for the audit.
+/// Serves until `stop`, then finishes the requests in progress. The address of the peer is in the extensions of each
+/// request.
 ///
-/// A connection that sends no complete head of a request for `head_limit`, the next one included, is closed: nobody
-/// keeps connections open by sending next to nothing. `axum::serve` has no such limit.
+/// A connection that does not send the complete head of its first or next request within `head_limit` is closed, so that
+/// idle clients cannot exhaust connections. `axum::serve` has no such limit.
 ///
 /// # Errors
-/// None: a connection that fails is its peer's trouble.
+/// None; the signature is that of a supervised task.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     routes: Router,
@@ -36,7 +37,7 @@ pub(crate) async fn serve(
         let (stream, peer): (_, SocketAddr) = tokio::select! {
             () = stop.cancelled() => break,
             Some(_ended) = connections.join_next() => continue,
-            // Waits a moment where there are too many open files, instead of failing.
+            // Waits instead of failing while there are too many open files.
             accepted = Listener::accept(&mut listener) => accepted,
         };
         let routes = axum::Extension(ConnectInfo(peer)).layer(routes.clone());

@@ -1,11 +1,14 @@
-//! The OpenAPI document: made from the handlers themselves, with what holds for every route said once, here.
+//! The OpenAPI document. It is generated from the handlers; what applies to every route is added here.
 
+mod constraints;
+
+use super::routes;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{OpenApi, RefOr, Schema};
 use utoipa::{PartialSchema as _, ToSchema};
 use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 
-/// The errors of routes: the status, the name of the reusable answer, and what it means.
+/// Error responses: status, name of the component, and description.
 const ERRORS: [(&str, &str, &str); 13] = [
     (
         "400",
@@ -16,13 +19,13 @@ const ERRORS: [(&str, &str, &str); 13] = [
     (
         "403",
         "Forbidden",
-        "The credential is right but not for this, or a page of another host asks",
+        "The credential does not allow this, or the request comes from a page of another host",
     ),
-    ("404", "NotFound", "There is no such thing"),
+    ("404", "NotFound", "The item, worker or review does not exist"),
     (
         "409",
         "Conflict",
-        "The state of things does not allow it; `code` and `details` say what it is",
+        "The current state does not allow it; `code` and `details` describe it",
     ),
     ("413", "TooLarge", "The body is larger than the limit"),
     ("414", "UriTooLong", "Path and query are longer than the limit"),
@@ -34,42 +37,41 @@ const ERRORS: [(&str, &str, &str); 13] = [
     (
         "426",
         "UnknownProtocol",
-        "The version of the worker protocol is not spoken here",
+        "The version of the worker protocol is not supported",
     ),
     (
         "429",
         "TooManyRefusals",
-        "Too many wrong credentials from this address; the right one is accepted at any time, another is looked at after \
+        "Too many wrong credentials from this address; a valid one is accepted at any time, others are checked again after \
          `Retry-After` seconds",
     ),
     ("431", "HeadersTooLarge", "The headers are longer than the limit"),
     (
         "500",
         "Internal",
-        "A defect of Whim's; the log has the cause under the request's id",
+        "An internal error; the log has the cause under the id of the request",
     ),
     (
         "503",
         "Unavailable",
-        "A part that is needed is away; try again after `Retry-After` seconds",
+        "A dependency is unavailable; try again after `Retry-After` seconds",
     ),
 ];
 
-/// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
-    /// People and intake, with the API key.
+    /// People and the intake, with the API key.
     Owner,
     /// One worker, with its own token.
     Worker,
 }
 
-/// The document, with the routes of both listeners; the same text for the same code.
+/// The document, with the routes of both listeners.
 pub fn document() -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     for (caller, described) in [
-        (Caller::Owner, super::api_routes().into_openapi()),
-        (Caller::Worker, super::worker_routes().into_openapi()),
+        (Caller::Owner, routes::api().into_openapi()),
+        (Caller::Worker, routes::worker().into_openapi()),
     ] {
         let mut described = parts_of(described);
         for (path, item) in &mut described.paths {
@@ -83,26 +85,27 @@ pub fn document() -> Value {
         schemas.extend(described.schemas);
     }
     schemas.extend(error_schemas());
-    json!({
+    constraints::add(&mut schemas);
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Whim",
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "MIT", "identifier": "MIT" },
-            "description": "The orchestrator's API for people and for intake, and the protocol of its workers. Errors are \
-                `{\"error\", \"code\", \"details\"}`: programs decide on `code`. Times are RFC 3339 in UTC; requests with \
-                fields that are not known here are refused.",
+            "description": "The orchestrator's API for people and for the intake, and the worker protocol. Errors are \
+                `{\"error\", \"code\", \"details\"}`: programs decide on `code`. Times are RFC 3339 in UTC. Requests with \
+                unknown fields are refused.",
         },
         "servers": [{ "url": "/", "description": "The API" }],
         "tags": [
             { "name": "work", "description": "Work items" },
-            { "name": "queue", "description": "What waits" },
-            { "name": "workers", "description": "Workers, as people see them" },
-            { "name": "events", "description": "What happens, as server-sent events" },
-            { "name": "learnings", "description": "What was learned" },
-            { "name": "reviews", "description": "Reviews that workers reported" },
-            { "name": "status", "description": "How Whim is" },
-            { "name": "worker protocol", "description": "For workers only, on a listener of its own" },
+            { "name": "queue", "description": "Queued items, and pausing the queue" },
+            { "name": "workers", "description": "Workers and their file locks" },
+            { "name": "events", "description": "Live events, as server-sent events" },
+            { "name": "learnings", "description": "Learnings of earlier tasks" },
+            { "name": "reviews", "description": "Reviews reported by workers" },
+            { "name": "status", "description": "Health, overview and statistics" },
+            { "name": "worker protocol", "description": "For workers only, on a separate listener" },
         ],
         "security": [{ "apiKeyBearer": [] }, { "apiKeyHeader": [] }],
         "paths": paths,
@@ -111,18 +114,20 @@ pub fn document() -> Value {
             "responses": error_answers(),
             "parameters": { "ProtocolVersion": {
                 "name": PROTOCOL_VERSION_HEADER, "in": "header", "required": true,
-                "description": "The version of the worker protocol that the caller speaks",
+                "description": "The version of the worker protocol that the caller uses",
                 "schema": { "type": "integer", "const": PROTOCOL_VERSION },
             } },
             "securitySchemes": {
-                "apiKeyBearer": { "type": "http", "scheme": "bearer", "description": "`API_KEY`, where one is set" },
+                "apiKeyBearer": { "type": "http", "scheme": "bearer", "description": "`API_KEY`, if one is set" },
                 "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-API-Key",
-                    "description": "`API_KEY`, where one is set" },
+                    "description": "`API_KEY`, if one is set" },
                 "workerToken": { "type": "http", "scheme": "bearer",
                     "description": "The worker's own token, for its own identifier" },
             },
         },
-    })
+    });
+    constraints::bound_integers(&mut document);
+    document
 }
 
 /// The document as it is served and checked in.
@@ -135,11 +140,10 @@ struct Described {
     schemas: Map<String, Value>,
 }
 
-/// What the handlers say of themselves.
 fn parts_of(document: OpenApi) -> Described {
     let object = |value: Option<Value>| match value {
         Some(Value::Object(object)) => object,
-        // Types without a serialisation that can fail give an object or nothing at all.
+        // Serialising these types cannot fail.
         Some(_) | None => Map::new(),
     };
     Described {
@@ -152,7 +156,7 @@ fn parts_of(document: OpenApi) -> Described {
     }
 }
 
-/// Adds what its caller and its errors are, which no handler says itself.
+/// Adds what handlers do not declare themselves: credentials, errors, and which inputs may be omitted.
 fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, path: &str) {
     if caller == Caller::Worker {
         operation.insert("tags".to_owned(), json!(["worker protocol"]));
@@ -167,11 +171,11 @@ fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, pa
             parameters.push(json!({ "$ref": "#/components/parameters/ProtocolVersion" }));
         }
     }
+    constraints::omit_null(operation);
+    constraints::omit_null_of_parameters(operation);
     let public = operation.get("security") == Some(&json!([{}]));
     let has_body = operation.contains_key("requestBody");
-    let has_input = has_body || operation.contains_key("parameters");
     let applies = |status: &str| match status {
-        "400" => has_input,
         "401" | "429" => !public,
         "404" => path.contains("{id}"),
         "409" => has_body && method != "get",

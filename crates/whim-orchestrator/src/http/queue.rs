@@ -1,4 +1,4 @@
-//! The queue: what waits, and its pause.
+//! Routes of the queue.
 
 use axum::Json;
 use axum::extract::State;
@@ -9,35 +9,32 @@ use whim_core::protocol::status::Queue;
 
 use super::error::ApiError;
 use super::extract::{OptionalJson, Query};
-use super::work::limit;
+use super::page::Limit;
 use crate::app::App;
 use crate::db::work_items;
 use crate::{dispatch, work};
 
-/// `GET /api/queue?limit=&cursor=`.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct QueueQuery {
-    /// How many at the most: 1 to 200, 50 when nothing is said.
+    /// Length of the page: 1 to 200, default 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// The last item of the page before.
+    /// `nextCursor` of the previous page.
     cursor: Option<WorkItemId>,
 }
 
-/// What waits, in the order in which it will be taken, and counts by status and priority.
+/// Lists queued items in the order in which they are claimed, with counts by status and priority.
 #[utoipa::path(get, path = "/api/queue", tag = "queue", params(QueueQuery), responses((status = 200, description = "A page of the queue", body = Queue)))]
 pub(super) async fn queue(
     State(app): State<App>,
     Query(query): Query<QueueQuery>,
 ) -> Result<Json<Queue>, ApiError> {
-    let limit = limit(query.limit)?;
+    let limit = Limit::of(query.limit)?;
     let (db, max_retries) = (&app.database, work::max_retries(&app));
-    // One more than asked for tells whether there is another page.
-    let mut items = work_items::queue(db, query.cursor, i64::from(limit) + 1, max_retries).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    let items = work_items::queue(db, query.cursor, limit.fetch(), max_retries).await?;
+    let (items, next_cursor) = limit.cut(items, |item| item.id);
     Ok(Json(Queue {
         items,
         by_status: work_items::by_status(db).await?,
@@ -46,9 +43,9 @@ pub(super) async fn queue(
     }))
 }
 
-/// Starts nothing new until the queue is resumed; what runs goes on.
+/// Pauses the queue: no worker is started until it is resumed; running workers continue.
 ///
-/// The pause outlives restarts and holds for every orchestrator. Pausing a paused queue changes nothing.
+/// The pause survives restarts and applies to every orchestrator. Pausing a paused queue changes nothing.
 #[utoipa::path(post, path = "/api/queue/pause", tag = "queue", request_body = Option<PauseQueue>, responses((status = 200, description = "The queue is paused", body = QueueState)))]
 pub(super) async fn pause_queue(
     State(app): State<App>,
@@ -57,12 +54,12 @@ pub(super) async fn pause_queue(
     Ok(Json(dispatch::pause(&app, body).await?))
 }
 
-/// The body of `resume`: nothing, or an empty object.
+/// No fields are expected.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Resume {}
 
-/// Ends the pause of the queue.
+/// Resumes the queue.
 #[utoipa::path(post, path = "/api/queue/resume", tag = "queue", request_body = Option<Resume>, responses((status = 200, description = "The queue is not paused", body = QueueState)))]
 pub(super) async fn resume_queue(
     State(app): State<App>,

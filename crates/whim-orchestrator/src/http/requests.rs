@@ -1,4 +1,4 @@
-//! What every request gets: an identifier, a log line, and an end.
+//! Layers of every request: identifier, log line, limits of size and time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use uuid::Uuid;
 use super::error::ApiError;
 use crate::metrics::{self, Listener};
 
-/// In: the caller's name for the request. Out: the name under which the log has it.
+/// In a request: the caller's identifier. In a response: the identifier under which the request was logged.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
-/// The longest time that a request may take; every one is a few statements.
+/// Longest duration of a request; each executes a few statements.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// The longest path with its query, in bytes.
+/// Path and query.
 const MAX_URI_BYTES: usize = 8 * 1024;
-/// The most bytes of names and values of headers.
+/// Names and values of all headers.
 const MAX_HEADER_BYTES: usize = 32 * 1024;
 
-/// The pattern that a request fits and never its path: what a stranger writes there has no place in logs and metrics.
+/// The pattern of the route, never the path: text of strangers must not reach logs and metrics.
 pub(super) fn route_of(request: &Request) -> String {
     let route = request.extensions().get::<MatchedPath>();
     route.map_or("unknown", MatchedPath::as_str).to_owned()
 }
 
-/// Names the request, in the log and in the answer, logs and counts how it ended, and says in the answer what browsers
-/// may do with it.
+/// Assigns the request an identifier, logs and counts the response, and sets the headers that restrict what browsers do
+/// with it.
 pub(super) async fn identify(State(listener): State<Listener>, request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let method = name_of(request.method());
@@ -49,15 +49,15 @@ pub(super) async fn identify(State(listener): State<Listener>, request: Request,
     span.in_scope(|| tracing::debug!(method, route, status, duration_ms, "answered"));
     metrics::answered(listener, method, &route, status, took);
     response.headers_mut().insert(REQUEST_ID, id);
-    for (name, value) in ANSWERS_ARE_DATA {
+    for (name, value) in SECURITY_HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
     response
 }
 
-/// Answers hold text of issues and agents: to a browser they are never a page, never another type than they say, never
-/// kept, and never part of another site. What is a page says so itself.
-const ANSWERS_ARE_DATA: [(HeaderName, HeaderValue); 5] = [
+/// Responses contain text of issues and agents: a browser must not render, sniff, cache or embed them. The
+/// documentation pages set headers of their own.
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
         CONTENT_SECURITY_POLICY,
@@ -71,7 +71,7 @@ const ANSWERS_ARE_DATA: [(HeaderName, HeaderValue); 5] = [
     ),
 ];
 
-/// A known name, because strangers can make up any number of methods.
+/// A known name, because callers can invent any number of methods.
 fn name_of(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
     KNOWN
@@ -80,7 +80,7 @@ fn name_of(method: &Method) -> &'static str {
         .unwrap_or("other")
 }
 
-/// Refuses what is too long to be a request of ours, before anything looks at it.
+/// Refuses requests with too long a path, query or headers, before they are processed.
 pub(super) async fn limit_head(request: Request, next: Next) -> Response {
     let uri = request
         .uri()
@@ -102,12 +102,12 @@ pub(super) async fn limit_head(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The routes of a document that take no query.
+/// Routes that take no query.
 #[derive(Clone, Debug)]
 pub(super) struct WithoutQuery(Arc<HashSet<(Method, String)>>);
 
 impl WithoutQuery {
-    /// The document is made from the handlers: a parameter that is not in it is read by none.
+    /// The document is generated from the handlers, so a parameter that is not in it is read by none.
     pub(super) fn of(document: &OpenApi) -> Self {
         let mut routes = HashSet::new();
         for (path, item) in &document.paths.paths {
@@ -133,8 +133,8 @@ impl WithoutQuery {
     }
 }
 
-/// Refuses a query where none is read, as handlers refuse parameters that they do not know: a typing error is an
-/// answer and not a silent default.
+/// Refuses a query where none is read, as handlers refuse unknown parameters: a typing error is answered with 400 instead
+/// of being ignored.
 pub(super) async fn refuse_unread_query(
     State(WithoutQuery(routes)): State<WithoutQuery>,
     request: Request,
@@ -147,13 +147,13 @@ pub(super) async fn refuse_unread_query(
             ref method => method.clone(),
         };
         if routes.contains(&(method, route_of(&request))) {
-            return ApiError::invalid(&name, "unknown parameter; this route takes none").into_response();
+            return ApiError::invalid(&name, "is unknown; no parameters are expected").into_response();
         }
     }
     next.run(request).await
 }
 
-/// The caller's identifier where it is harmless in a log line, else a new one.
+/// The caller's identifier if it is harmless in a log line, else a new one.
 fn request_id(request: &Request) -> HeaderValue {
     let harmless = |id: &&HeaderValue| {
         let bytes = id.as_bytes();
@@ -170,7 +170,7 @@ fn request_id(request: &Request) -> HeaderValue {
         })
 }
 
-/// Ends a request that takes too long; a body that never arrives included.
+/// Ends requests that take too long, including those whose body never arrives.
 pub(super) async fn limit_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_defect_is_an_answer_that_tells_nothing_of_it() {
+    async fn a_panic_is_answered_without_details() {
         let broken = get(async || -> StatusCode { panic!("a secret of the inside") });
         let routes = Router::new()
             .route("/", broken)

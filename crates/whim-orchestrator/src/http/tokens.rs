@@ -1,7 +1,7 @@
-//! The tokens of live workers, in memory: heartbeats are too many to ask the database who calls.
+//! A cache of worker tokens: heartbeats are too frequent to look each caller up in the database.
 //!
-//! What is in here only says whose token it is. Whether that worker still has its item is decided by the statements
-//! that change something, each time.
+//! An entry only identifies the worker. Whether it still holds its item is checked by each statement that changes
+//! something.
 
 use std::collections::HashMap;
 use std::sync::RwLock;
@@ -11,8 +11,8 @@ use whim_core::WorkerToken;
 
 use crate::lifecycle::Caller;
 
-/// How long an entry is believed; much shorter than the time for which an ended worker's token is answered.
-const BELIEVED_FOR: Duration = Duration::from_secs(60);
+/// Lifetime of an entry; much shorter than the time for which the token of an ended worker is accepted.
+const TIME_TO_LIVE: Duration = Duration::from_secs(60);
 
 /// By the hash of the token.
 #[derive(Debug, Default)]
@@ -21,23 +21,22 @@ pub(super) struct LiveTokens {
 }
 
 impl LiveTokens {
-    /// Whose token it is, if it was looked up lately.
     pub(super) fn get(&self, token: &WorkerToken) -> Option<Caller> {
         let callers = self
             .callers
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let (caller, since) = callers.get(&token.hash())?;
-        (since.elapsed() < BELIEVED_FOR).then(|| caller.clone())
+        (since.elapsed() < TIME_TO_LIVE).then(|| caller.clone())
     }
 
-    /// Remembers whose token it is, and forgets what is too old: as many entries as workers that live.
+    /// Also removes expired entries, so that the cache holds about as many entries as there are live workers.
     pub(super) fn insert(&self, token: &WorkerToken, caller: &Caller) {
         let mut callers = self
             .callers
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        callers.retain(|_, (_, since)| since.elapsed() < BELIEVED_FOR);
+        callers.retain(|_, (_, since)| since.elapsed() < TIME_TO_LIVE);
         callers.insert(token.hash(), (caller.clone(), Instant::now()));
     }
 }

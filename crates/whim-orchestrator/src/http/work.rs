@@ -1,4 +1,4 @@
-//! Work items.
+//! Routes of work items.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,18 +12,16 @@ use whim_core::protocol::work::{
 
 use super::error::ApiError;
 use super::extract::{Id, Json, OptionalJson, Query};
+use super::page::Limit;
 use crate::app::App;
 use crate::db::{self, work_items};
 use crate::work::{self, Submitted};
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
-
 /// Submits an item.
 ///
-/// With `spec` it is queued at once; with `description` a spec is written first. Submitting what has the same `repo`,
-/// `source` and `sourceRef` again gives the item that there is.
-#[utoipa::path(post, path = "/api/work", tag = "work", request_body = CreateWork, responses((status = 201, description = "The new item", body = WorkItem), (status = 200, description = "The item that has this `source` and `sourceRef` already", body = WorkItem)))]
+/// With `spec` it is queued at once; with `description` a spec is written first. A second submission with the same `repo`,
+/// `source` and `sourceRef` returns the existing item.
+#[utoipa::path(post, path = "/api/work", tag = "work", request_body = CreateWork, responses((status = 201, description = "The new item", body = WorkItem), (status = 200, description = "The existing item with this `source` and `sourceRef`", body = WorkItem)))]
 pub(super) async fn create_work(
     State(app): State<App>,
     Json(body): Json<CreateWork>,
@@ -38,7 +36,7 @@ pub(super) async fn create_work(
 }
 
 /// One item, with its spec.
-#[utoipa::path(get, path = "/api/work/{id}", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The item with its wide texts", body = WorkItem)))]
+#[utoipa::path(get, path = "/api/work/{id}", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The item with spec and description", body = WorkItem)))]
 pub(super) async fn get_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -48,29 +46,24 @@ pub(super) async fn get_work(
     Ok(axum::Json(item))
 }
 
-/// Lists items, the newest first.
+/// Lists items, newest first.
 #[utoipa::path(get, path = "/api/work", tag = "work", params(WorkFilter), responses((status = 200, description = "A page", body = WorkPage)))]
 pub(super) async fn list_work(
     State(app): State<App>,
     Query(filter): Query<WorkFilter>,
 ) -> Result<axum::Json<WorkPage>, ApiError> {
-    let limit = limit(filter.limit)?;
-    // One more than asked for tells whether there is another page.
-    let mut items = work_items::page(
-        &app.database,
-        &filter,
-        i64::from(limit) + 1,
-        work::max_retries(&app),
-    )
-    .await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|item| item.id);
+    let limit = Limit::of(filter.limit)?;
+    if let Some(source_ref) = &filter.source_ref {
+        work::check_source_ref(source_ref)?;
+    }
+    let max_retries = work::max_retries(&app);
+    let items = work_items::page(&app.database, &filter, limit.fetch(), max_retries).await?;
+    let (items, next_cursor) = limit.cut(items, |item| item.id);
     Ok(axum::Json(WorkPage { items, next_cursor }))
 }
 
 /// Why an item is not running, in one sentence.
-#[utoipa::path(get, path = "/api/work/{id}/explain", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "Why", body = Explanation)))]
+#[utoipa::path(get, path = "/api/work/{id}/explain", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The reason", body = Explanation)))]
 pub(super) async fn explain_work(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -80,7 +73,7 @@ pub(super) async fn explain_work(
 
 /// Cancels an item in any live state.
 ///
-/// A running one has its worker stopped.
+/// The worker of a running item is stopped.
 #[utoipa::path(post, path = "/api/work/{id}/cancel", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = Option<CancelWork>, responses((status = 200, description = "The cancelled item", body = WorkItem)))]
 pub(super) async fn cancel_work(
     State(app): State<App>,
@@ -90,7 +83,7 @@ pub(super) async fn cancel_work(
     Ok(axum::Json(work::cancel(&app, id, body).await?))
 }
 
-/// Another run of an item that has ended.
+/// Starts another run of an ended item.
 #[utoipa::path(post, path = "/api/work/{id}/requeue", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = Option<RequeueWork>, responses((status = 200, description = "The item in its next run", body = WorkItem)))]
 pub(super) async fn requeue_work(
     State(app): State<App>,
@@ -100,8 +93,8 @@ pub(super) async fn requeue_work(
     Ok(axum::Json(work::requeue(&app, id, body).await?))
 }
 
-/// Hands in the spec of an item that is `generating`.
-#[utoipa::path(put, path = "/api/work/{id}/spec", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = PutSpec, responses((status = 200, description = "The item, which is queued now", body = WorkItem)))]
+/// Submits the spec of an item that is `generating`.
+#[utoipa::path(put, path = "/api/work/{id}/spec", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = PutSpec, responses((status = 200, description = "The queued item", body = WorkItem)))]
 pub(super) async fn put_spec(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
@@ -110,25 +103,12 @@ pub(super) async fn put_spec(
     Ok(axum::Json(work::submit_spec(&app, id, body).await?))
 }
 
-/// Says that no spec could be written.
-#[utoipa::path(post, path = "/api/work/{id}/spec/fail", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = FailSpec, responses((status = 200, description = "The item, which waits or has failed", body = WorkItem)))]
+/// Reports that no spec could be written.
+#[utoipa::path(post, path = "/api/work/{id}/spec/fail", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = FailSpec, responses((status = 200, description = "The item, which is deferred or has failed", body = WorkItem)))]
 pub(super) async fn fail_spec(
     State(app): State<App>,
     Id(id): Id<WorkItemId>,
     Json(body): Json<FailSpec>,
 ) -> Result<axum::Json<WorkItem>, ApiError> {
     Ok(axum::Json(work::fail_spec(&app, id, body).await?))
-}
-
-/// The length of a page.
-pub(super) fn limit(asked: Option<u32>) -> Result<u32, ApiError> {
-    let limit = asked.unwrap_or(DEFAULT_LIMIT);
-    if (1..=MAX_LIMIT).contains(&limit) {
-        Ok(limit)
-    } else {
-        Err(ApiError::invalid(
-            "limit",
-            format!("{limit} is out of range; expected 1 to {MAX_LIMIT}"),
-        ))
-    }
 }

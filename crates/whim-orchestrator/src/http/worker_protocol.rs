@@ -1,4 +1,4 @@
-//! The worker protocol. Every route takes the worker's own token, for its own identifier.
+//! The worker protocol. Every route requires the worker's own token and its own identifier.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use whim_core::protocol::worker::{
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_core::{WorkerId, WorkerToken};
 
-use super::auth::bearer;
+use super::bearer::bearer;
 use super::error::ApiError;
 use super::extract::{Id, Json};
 use super::tokens::LiveTokens;
@@ -25,9 +25,9 @@ use crate::app::App;
 use crate::db::workers;
 use crate::lifecycle::{self, Caller, ReviewReport};
 
-/// How long after its end a worker still gets answers: a report that is repeated because its answer was lost, and the
-/// news that its item was taken away. Later its token is as good as none.
-const AFTERLIFE: Duration = Duration::from_hours(1);
+/// How long the token of an ended worker is accepted: for a report that is repeated because its response was lost, and
+/// for the response that the item was taken away.
+const TOKEN_GRACE_PERIOD: Duration = Duration::from_hours(1);
 
 /// What the routes of the workers share.
 #[derive(Clone, Debug)]
@@ -51,27 +51,27 @@ impl FromRef<WorkerState> for App {
     }
 }
 
-/// Answers 426 to who speaks another version of the protocol (`FAULTS.md`, row 46).
+/// Answers 426 to callers with another version of the protocol (`FAULTS.md`, row 46).
 pub(super) async fn require_version(request: Request, next: Next) -> Response {
-    let spoken = request
+    let version = request
         .headers()
         .get(PROTOCOL_VERSION_HEADER)
         .and_then(|version| version.to_str().ok());
-    if spoken.and_then(|version| version.parse().ok()) == Some(PROTOCOL_VERSION) {
+    if version.and_then(|version| version.parse().ok()) == Some(PROTOCOL_VERSION) {
         next.run(request).await
     } else {
-        ApiError::unknown_protocol(spoken).into_response()
+        ApiError::unknown_protocol(version).into_response()
     }
 }
 
-/// The worker whose token was presented, whatever its identifier in the path.
+/// The worker whose token was presented.
 pub(super) struct TokenBearer(Caller);
 
-/// The worker that the path names, with its own token; looked up in the database.
+/// The worker in the path, which presented its own token. Looked up in the database.
 pub(super) struct Named(Caller);
 
-/// The same, from memory where it is known.
-pub(super) struct Remembered(Caller);
+/// The same, from the cache if possible.
+pub(super) struct Cached(Caller);
 
 fn presented(parts: &Parts) -> Result<WorkerToken, ApiError> {
     bearer(&parts.headers)
@@ -79,11 +79,13 @@ fn presented(parts: &Parts) -> Result<WorkerToken, ApiError> {
         .ok_or_else(|| ApiError::unauthorized("expected the worker's token as `Authorization: Bearer …`"))
 }
 
-/// Looked up by the token's hash: the time of the lookup says nothing about a token of 256 random bits.
+/// Finds the worker by the hash of its token: the duration reveals nothing about a token of 256 random bits.
 async fn look_up(state: &WorkerState, token: &WorkerToken) -> Result<Caller, ApiError> {
-    let owner = workers::by_token(&state.app.work_database, &token.hash(), AFTERLIFE)
+    let owner = workers::by_token(&state.app.work_database, &token.hash(), TOKEN_GRACE_PERIOD)
         .await?
-        .ok_or_else(|| ApiError::unauthorized("the token is none, or its worker ended long ago"))?;
+        .ok_or_else(|| {
+            ApiError::unauthorized("the token is unknown, or its worker ended more than an hour ago")
+        })?;
     let workers::TokenOwner {
         id,
         lease_epoch,
@@ -107,7 +109,7 @@ fn require_own(caller: Caller, named: WorkerId) -> Result<Caller, ApiError> {
     if caller.id == named {
         Ok(caller)
     } else {
-        Err(ApiError::forbidden("the token is another worker's"))
+        Err(ApiError::forbidden("the token belongs to another worker"))
     }
 }
 
@@ -130,7 +132,7 @@ impl FromRequestParts<WorkerState> for Named {
     }
 }
 
-impl FromRequestParts<WorkerState> for Remembered {
+impl FromRequestParts<WorkerState> for Cached {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &WorkerState) -> Result<Self, ApiError> {
@@ -144,8 +146,8 @@ impl FromRequestParts<WorkerState> for Remembered {
     }
 }
 
-/// Makes a started worker a running one and tells it what to do.
-#[utoipa::path(post, path = "/api/worker/register", request_body = Register, responses((status = 200, description = "All that the worker has to know", body = Registered)))]
+/// Registers a started worker and returns its assignment.
+#[utoipa::path(post, path = "/api/worker/register", request_body = Register, responses((status = 200, description = "The assignment", body = Registered)))]
 pub(super) async fn register(
     State(app): State<App>,
     TokenBearer(caller): TokenBearer,
@@ -155,11 +157,11 @@ pub(super) async fn register(
     Ok(Answer(lifecycle::register(&app, &caller, body).await?))
 }
 
-/// Renews the lease; carries events, stage, the ticked spec and the pushed head.
+/// Renews the lease; carries events, stage, the checklist and the pushed head.
 #[utoipa::path(post, path = "/api/worker/{id}/heartbeat", params(("id" = WorkerId, Path, description = "The worker")), request_body = Heartbeat, responses((status = 200, description = "The lease is renewed", body = LeaseRenewed)))]
 pub(super) async fn heartbeat(
     State(app): State<App>,
-    Remembered(caller): Remembered,
+    Cached(caller): Cached,
     Json(body): Json<Heartbeat>,
 ) -> Result<Answer<LeaseRenewed>, ApiError> {
     Ok(Answer(lifecycle::heartbeat(&app, &caller, body).await?))
@@ -169,8 +171,8 @@ pub(super) async fn heartbeat(
 #[utoipa::path(post, path = "/api/worker/{id}/lock", params(("id" = WorkerId, Path, description = "The worker")), request_body = LockFiles, responses((status = 200, description = "All are locked", body = LocksGranted)))]
 pub(super) async fn lock(
     State(app): State<App>,
-    // Whether it still has its item is asked when the lock is copied.
-    Remembered(caller): Remembered,
+    // Whether it still holds its item is checked when the lock is copied to Postgres.
+    Cached(caller): Cached,
     Json(body): Json<LockFiles>,
 ) -> Result<Answer<LocksGranted>, ApiError> {
     Ok(Answer(lifecycle::lock(&app, &caller, body).await?))
@@ -187,8 +189,8 @@ pub(super) async fn unlock(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Reports a review of what the agent notify_changed.
-#[utoipa::path(post, path = "/api/worker/{id}/review", params(("id" = WorkerId, Path, description = "The worker")), request_body = ReportReview, responses((status = 201, description = "The new review", body = Review), (status = 200, description = "The review of this number that was reported before", body = Review)))]
+/// Reports a review of the agent's work.
+#[utoipa::path(post, path = "/api/worker/{id}/review", params(("id" = WorkerId, Path, description = "The worker")), request_body = ReportReview, responses((status = 201, description = "The new review", body = Review), (status = 200, description = "The review of this round that was reported before", body = Review)))]
 pub(super) async fn report_review(
     State(app): State<App>,
     Named(caller): Named,
@@ -200,8 +202,8 @@ pub(super) async fn report_review(
     })
 }
 
-/// The pull request is open.
-#[utoipa::path(post, path = "/api/worker/{id}/complete", params(("id" = WorkerId, Path, description = "The worker")), request_body = Complete, responses((status = 200, description = "What became of the item", body = AttemptEnded)))]
+/// Reports that the pull request is open.
+#[utoipa::path(post, path = "/api/worker/{id}/complete", params(("id" = WorkerId, Path, description = "The worker")), request_body = Complete, responses((status = 200, description = "The resulting state of the item", body = AttemptEnded)))]
 pub(super) async fn complete(
     State(app): State<App>,
     Named(caller): Named,
@@ -210,8 +212,8 @@ pub(super) async fn complete(
     Ok(Answer(lifecycle::complete(&app, &caller, body).await?))
 }
 
-/// The attempt ended without a pull request.
-#[utoipa::path(post, path = "/api/worker/{id}/fail", params(("id" = WorkerId, Path, description = "The worker")), request_body = Fail, responses((status = 200, description = "What became of the item", body = AttemptEnded)))]
+/// Reports that the attempt ended without a pull request.
+#[utoipa::path(post, path = "/api/worker/{id}/fail", params(("id" = WorkerId, Path, description = "The worker")), request_body = Fail, responses((status = 200, description = "The resulting state of the item", body = AttemptEnded)))]
 pub(super) async fn fail(
     State(app): State<App>,
     Named(caller): Named,
@@ -220,8 +222,8 @@ pub(super) async fn fail(
     Ok(Answer(lifecycle::fail(&app, &caller, body).await?))
 }
 
-/// The agent makes no progress.
-#[utoipa::path(post, path = "/api/worker/{id}/stuck", params(("id" = WorkerId, Path, description = "The worker")), request_body = Stuck, responses((status = 200, description = "What became of the item", body = AttemptEnded)))]
+/// Reports that the agent makes no progress.
+#[utoipa::path(post, path = "/api/worker/{id}/stuck", params(("id" = WorkerId, Path, description = "The worker")), request_body = Stuck, responses((status = 200, description = "The resulting state of the item", body = AttemptEnded)))]
 pub(super) async fn stuck(
     State(app): State<App>,
     Named(caller): Named,

@@ -1,4 +1,4 @@
-//! Workers, as people see them.
+//! Routes of workers for people.
 
 use axum::Json;
 use axum::body::Body;
@@ -13,7 +13,7 @@ use whim_service::chain::chain;
 
 use super::error::ApiError;
 use super::extract::{Id, OptionalJson, Query};
-use super::work::limit;
+use super::page::Limit;
 use crate::app::App;
 use crate::error::Error;
 use crate::{db, lifecycle};
@@ -25,22 +25,19 @@ pub(super) async fn list_workers(
     State(app): State<App>,
     Query(filter): Query<WorkerFilter>,
 ) -> Result<Json<WorkerPage>, ApiError> {
-    let limit = limit(filter.limit)?;
-    // One more than requested shows whether there is another page.
-    let mut items = db::workers::page(&app.database, &filter, i64::from(limit) + 1).await?;
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next_cursor = items.last().filter(|_| more).map(|worker| worker.id);
+    let limit = Limit::of(filter.limit)?;
+    let items = db::workers::page(&app.database, &filter, limit.fetch()).await?;
+    let (items, next_cursor) = limit.cut(items, |worker| worker.id);
     Ok(Json(WorkerPage { items, next_cursor }))
 }
 
-/// The body of `kill`: nothing, or an empty object.
+/// No fields are expected.
 #[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kill {}
 
-/// Ends a worker; its item is tried again.
-#[utoipa::path(post, path = "/api/workers/{id}/kill", tag = "workers", params(("id" = WorkerId, Path, description = "The worker")), request_body = Option<Kill>, responses((status = 200, description = "The worker, which has ended", body = Worker)))]
+/// Kills a worker; its item is retried.
+#[utoipa::path(post, path = "/api/workers/{id}/kill", tag = "workers", params(("id" = WorkerId, Path, description = "The worker")), request_body = Option<Kill>, responses((status = 200, description = "The killed worker", body = Worker)))]
 pub(super) async fn kill_worker(
     State(app): State<App>,
     Id(id): Id<WorkerId>,
@@ -51,25 +48,24 @@ pub(super) async fn kill_worker(
 
 const DEFAULT_LINES: usize = 200;
 const MAX_LINES: usize = 5000;
-/// However long the lines are.
+/// Limit for long lines.
 const MAX_LOG_BYTES: u64 = 1024 * 1024;
 
-/// `GET /api/workers/:id/logs?lines=&follow=`.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogQuery {
-    /// How many lines at the most: 1 to 5000, 200 when nothing is said.
+    /// Most lines to return: 1 to 5000, default 200.
+    #[param(minimum = 1, maximum = 5000)]
     lines: Option<usize>,
-    /// Whether to go on with what the worker prints from now on, until it ends: the answer is sent in pieces as they
-    /// come.
+    /// Whether to continue with new output until the worker ends; the response is chunked.
     #[serde(default)]
     #[param(required = false)]
     follow: bool,
 }
 
-/// The last lines that a worker printed, 1 MiB at the most, and on request what it prints from then on.
-#[utoipa::path(get, path = "/api/workers/{id}/logs", tag = "workers", params(("id" = WorkerId, Path, description = "The worker"), LogQuery), responses((status = 200, description = "The lines; a followed log ends when the worker has ended", body = String, content_type = "text/plain")))]
+/// Returns the last lines of a worker's log, at most 1 MiB, and optionally follows it.
+#[utoipa::path(get, path = "/api/workers/{id}/logs", tag = "workers", params(("id" = WorkerId, Path, description = "The worker"), LogQuery), responses((status = 200, description = "The lines; a followed log ends when the worker ends", body = String, content_type = "text/plain")))]
 pub(super) async fn worker_logs(
     State(app): State<App>,
     Id(id): Id<WorkerId>,
@@ -77,10 +73,10 @@ pub(super) async fn worker_logs(
 ) -> Result<impl IntoResponse, ApiError> {
     let lines = query.lines.unwrap_or(DEFAULT_LINES);
     if !(1..=MAX_LINES).contains(&lines) {
-        let problem = format!("{lines} is out of range; expected 1 to {MAX_LINES}");
+        let problem = format!("was {lines}; expected an integer from 1 to {MAX_LINES}");
         return Err(ApiError::invalid("lines", problem));
     }
-    // Only of workers that the database knows: the identifier becomes part of a path.
+    // Only known workers: the identifier becomes part of a path.
     db::workers::find(&app.database, id)
         .await?
         .ok_or(Error::NoSuchWorker(id))?;
@@ -93,21 +89,21 @@ pub(super) async fn worker_logs(
     };
     let log = log.map_err(|error| {
         tracing::warn!(error = %chain(&error), "a worker's log cannot be read");
-        ApiError::unavailable("the log cannot be read at the moment; try again")
+        ApiError::unavailable("the log is unavailable at the moment; try again")
     })?;
-    let log = log.ok_or_else(|| ApiError::not_found(format!("there is no log of worker {id} any more")))?;
+    let log = log.ok_or_else(|| ApiError::not_found(format!("the log of worker {id} was deleted")))?;
     let headers = [
         (CONTENT_TYPE, "text/plain; charset=utf-8"),
-        // What an agent printed is hostile: never anything but text.
+        // Output of agents is untrusted: browsers must treat it as text.
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     Ok((headers, log))
 }
 
-/// Ends with the program too, which would wait for it otherwise.
+/// Also ends with the program, whose graceful stop would wait for it otherwise.
 fn followed(app: &App, worker_id: WorkerId, log: LogStream) -> LogStream {
     log.inspect_err(move |error| {
-        tracing::warn!(%worker_id, error = %chain(error), "a worker's log cannot be followed any more");
+        tracing::warn!(%worker_id, error = %chain(error), "a worker's log can no longer be followed");
     })
     .take_until(app.closing.clone().cancelled_owned())
     .boxed()

@@ -14,7 +14,7 @@ pub struct Caller {
     pub id: WorkerId,
     /// Everything that it requests is bound to this epoch.
     pub lease_epoch: LeaseEpoch,
-    /// The repository of its item. What a request says about the repository does not count (`ATTACKS.md`, row 24).
+    /// The repository of its item. What a request says about the repository does not count (`docs/attacks.md`, row 24).
     pub repo: RepoName,
     pub max_iterations: u32,
 }

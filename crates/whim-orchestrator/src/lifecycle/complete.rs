@@ -1,13 +1,15 @@
 //! `POST /api/worker/:id/complete`, `/fail` and `/stuck`: the final report of a worker.
 //!
-//! The same report again gets the same response (`FAULTS.md`, row 18).
+//! The same report again gets the same response (`docs/faults.md`, row 18).
 
 use std::time::Duration;
 
-use ralph_contract::{IterationStats, MAX_SPEC_BYTES, SpecDocument};
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use url::Url;
-use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
+use whim_core::protocol::events::TestReport;
+use whim_core::protocol::stats::WorkerStats;
+use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
 
 use super::after_end::worker_ended;
@@ -29,7 +31,7 @@ const MAX_URL_BYTES: usize = 2048;
 #[derive(Clone, Copy, Debug)]
 struct Used {
     iterations: u32,
-    stats: IterationStats,
+    stats: WorkerStats,
 }
 
 /// Completes the item: its pull request is open.

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use whim_core::protocol::worker::{AttemptEnded, TestReport};
+use whim_core::protocol::events::TestReport;
+use whim_core::protocol::worker::AttemptEnded;
 use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 
 use super::after_end::worker_ended;

@@ -79,7 +79,7 @@ async fn write_alone(
         }
         heartbeats::lock(db, caller.id).await?;
         let outcome = heartbeat_batch::write(db, lease, &[heartbeat], Durability::Whole).await?;
-        let known = outcome.known.first().ok_or_else(|| caller.lease_lost())?;
+        let known = outcome.renewed.first().ok_or_else(|| caller.lease_lost())?;
         if let Some((document, head_sha)) = checklist
             && heartbeat.row.seq > known.seq
         {

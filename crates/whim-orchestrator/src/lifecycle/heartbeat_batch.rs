@@ -97,7 +97,7 @@ async fn write_batch(
     };
     match outcome.await {
         Ok(outcome) => {
-            let written: HashSet<WorkerId> = outcome.known.iter().map(|known| known.worker).collect();
+            let written: HashSet<WorkerId> = outcome.renewed.iter().map(|known| known.worker).collect();
             for queued in batch.drain(..) {
                 if written.contains(&queued.heartbeat.row.worker) {
                     // The caller may have disconnected.

@@ -42,7 +42,7 @@ pub enum EndedBy {
 
 impl AttemptEnd {
     /// The container engine or the machine was restarted, and the runtime answers again: there is nothing to wait for
-    /// (`FAULTS.md`, row 6).
+    /// (`docs/faults.md`, row 6).
     pub(super) fn is_runtime_restart(&self) -> bool {
         self.by == EndedBy::Exit && self.cause == FailureCause::RuntimeUnavailable
     }

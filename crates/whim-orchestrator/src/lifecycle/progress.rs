@@ -1,12 +1,11 @@
 //! Detects progress: a step that the worker has not reported before. An agent that repeats the same calls is alive, but
-//! makes no progress (`FAULTS.md`, row 14).
+//! makes no progress (`docs/faults.md`, row 14).
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use whim_core::WorkerId;
 use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 
@@ -62,26 +61,24 @@ impl ProgressDetector {
 /// Hash by which a repeated step is recognised; `None` for a result, which always counts. `ralph` adds a digest of the
 /// command or the file content to each tool call.
 fn step(body: &WorkerEventBody) -> Option<u64> {
-    let description = match body {
+    let mut hasher = DefaultHasher::new();
+    match body {
         WorkerEventBody::Ralph { event } => {
-            let name = event.get("event").and_then(Value::as_str).unwrap_or_default();
             if matches!(
-                name,
+                event.name(),
                 "started" | "iteration" | "commit" | "task_complete" | "iteration_done" | "complete"
             ) {
                 return None;
             }
-            event.to_string()
+            event.fields().hash(&mut hasher);
         }
-        WorkerEventBody::Notice { message } => message.clone(),
+        WorkerEventBody::Notice { message } => message.hash(&mut hasher),
         WorkerEventBody::Stage { .. }
         | WorkerEventBody::Pushed { .. }
         | WorkerEventBody::TestsRunning { .. }
         | WorkerEventBody::Tests { .. }
         | WorkerEventBody::PullRequest { .. } => return None,
-    };
-    let mut hasher = DefaultHasher::new();
-    description.hash(&mut hasher);
+    }
     Some(hasher.finish())
 }
 
@@ -91,10 +88,12 @@ mod tests {
 
     use super::*;
 
-    fn reported(event: Value) -> Vec<WorkerEvent> {
+    fn reported(event: serde_json::Value) -> Vec<WorkerEvent> {
         vec![WorkerEvent {
             occurred_at: chrono::Utc::now(),
-            body: WorkerEventBody::Ralph { event },
+            body: WorkerEventBody::Ralph {
+                event: serde_json::from_value(event).unwrap(),
+            },
         }]
     }
 

@@ -15,7 +15,7 @@ use crate::metrics;
 const MAX_NONCE_BYTES: usize = 64;
 
 /// Registers a process as the worker and returns its assignment. The same process again gets the same response; another
-/// one is refused, so that two processes never act as one worker (`FAULTS.md`, row 21).
+/// one is refused, so that two processes never act as one worker (`docs/faults.md`, row 21).
 ///
 /// # Errors
 /// Another process registered, the item was taken away, the nonce is invalid, or Postgres is unavailable.

@@ -23,7 +23,7 @@ pub enum ReviewReport {
 }
 
 /// Stores a review of a running worker's changes, one for each round. Item and repository are the worker's own
-/// (`ATTACKS.md`, row 24).
+/// (`docs/attacks.md`, row 24).
 ///
 /// # Errors
 /// The item was taken away, a field is invalid, or Postgres is unavailable.

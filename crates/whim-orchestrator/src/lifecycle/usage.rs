@@ -1,6 +1,6 @@
 //! Iterations and token sums that a worker reports.
 
-use ralph_contract::IterationStats;
+use whim_core::protocol::stats::WorkerStats;
 
 /// An iteration, limited to what the worker may use: a larger one is a defect of the worker and must not use up the
 /// day's budget.
@@ -9,6 +9,6 @@ pub(super) fn bounded(iteration: u32, max_iterations: u32) -> i32 {
 }
 
 /// Sums never decrease: empty ones were left out, and do not replace what was reported before.
-pub(super) fn reported(stats: &IterationStats) -> Option<&IterationStats> {
-    (*stats != IterationStats::default()).then_some(stats)
+pub(super) fn reported(stats: &WorkerStats) -> Option<&WorkerStats> {
+    (*stats != WorkerStats::default()).then_some(stats)
 }

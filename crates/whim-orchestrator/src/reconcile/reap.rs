@@ -14,7 +14,7 @@ use whim_runtime::{Attempt, AttemptState};
 
 /// Ends the live workers of this instance whose process or container has exited or does not exist: the runtime reports a
 /// dead worker within a second. For a worker that had ended in the database before, the way its process exits does not
-/// matter (`FAULTS.md`, row 12).
+/// matter (`docs/faults.md`, row 12).
 #[derive(Debug)]
 pub struct Reap(pub App);
 

@@ -8,8 +8,8 @@ use crate::app::App;
 use crate::db::work_items;
 use crate::error::Error;
 
-/// Longest description, in bytes.
-pub(super) const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
+/// Longest description.
+pub(super) const MAX_DESCRIPTION_CHARACTERS: usize = 256 * 1024;
 
 /// An item with its wide texts.
 ///

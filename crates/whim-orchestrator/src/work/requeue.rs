@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
-use super::item::{self, MAX_DESCRIPTION_BYTES};
+use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
 use crate::app::App;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, Locked, NextRun, TaskCounts};
 use crate::db::{in_transaction, violates};
@@ -24,7 +24,7 @@ use crate::validate;
 /// unavailable.
 pub async fn requeue(app: &App, id: WorkItemId, request: RequeueWork) -> Result<WorkItem, Error> {
     if let Some(description) = &request.description {
-        validate::text("description", description, MAX_DESCRIPTION_BYTES)?;
+        validate::text("description", description, MAX_DESCRIPTION_CHARACTERS)?;
     }
     let requeued = in_transaction(&app.database, async |db| start_run(app, db, id, request).await).await;
     match requeued {

@@ -15,7 +15,10 @@ use crate::db::work_items::{self, Locked, TaskCounts};
 use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
-use crate::validate::{self, MAX_NOTE_BYTES};
+use crate::validate::{self, MAX_NOTE_CHARACTERS};
+
+/// A year: limits of model APIs reset within a month.
+const MAX_RETRY_AFTER_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// Stores the spec of a `generating` item and queues the item. The same text again for the same run changes nothing.
 ///
@@ -87,7 +90,7 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
 /// There is no such item, it is in another run or not `generating`, a field is invalid, or Postgres is unavailable.
 pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<WorkItem, Error> {
     check_cause(&request)?;
-    validate::text("reason", &request.reason, MAX_NOTE_BYTES)?;
+    validate::text("reason", &request.reason, MAX_NOTE_CHARACTERS)?;
     let (item, failed) = in_transaction(&app.database, async |db| {
         let locked = lock(db, id, request.run).await?;
         let changed = if request.retryable {
@@ -153,6 +156,12 @@ async fn report(
 }
 
 fn check_cause(request: &FailSpec) -> Result<(), Error> {
+    if let Some(seconds) = request.retry_after_seconds
+        && seconds > MAX_RETRY_AFTER_SECONDS
+    {
+        let problem = format!("was {seconds}; expected at most {MAX_RETRY_AFTER_SECONDS}");
+        return Err(Error::invalid("retryAfterSeconds", problem));
+    }
     let Some(cause) = request.cause else {
         return Ok(());
     };

@@ -4,7 +4,7 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
 use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
 
-use super::item::{self, MAX_DESCRIPTION_BYTES};
+use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
 use crate::app::App;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
 use crate::db::{in_transaction, violates};
@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::metrics;
 use crate::validate;
 
-const MAX_SOURCE_REF_BYTES: usize = 200;
+const MAX_SOURCE_REF_CHARACTERS: usize = 200;
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 /// Refused at submission. The worker also refuses the repository's own default branch.
 const USUAL_DEFAULT_BRANCHES: [&str; 2] = ["main", "master"];
@@ -71,10 +71,10 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         metadata,
     } = request;
     if let Some(description) = &description {
-        validate::text("description", description, MAX_DESCRIPTION_BYTES)?;
+        validate::text("description", description, MAX_DESCRIPTION_CHARACTERS)?;
     }
     if let Some(source_ref) = &source_ref {
-        validate::text("sourceRef", source_ref, MAX_SOURCE_REF_BYTES)?;
+        check_source_ref(source_ref)?;
     }
     check_metadata(&metadata)?;
     if let Some(branch) = &branch {
@@ -121,6 +121,12 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         metadata,
     };
     Ok((item, violations.iter().map(ToString::to_string).collect()))
+}
+
+/// # Errors
+/// It is blank, too long, or contains a NUL character.
+pub(crate) fn check_source_ref(source_ref: &str) -> Result<(), Error> {
+    validate::text("sourceRef", source_ref, MAX_SOURCE_REF_CHARACTERS)
 }
 
 fn parse_spec(spec: &str) -> Result<SpecDocument, Error> {

@@ -2,6 +2,7 @@
 
 mod auth_coverage;
 mod connections;
+mod errors;
 mod items;
 mod lists;
 mod openapi;

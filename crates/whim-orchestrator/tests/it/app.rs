@@ -29,6 +29,7 @@ use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
 
 pub(crate) use self::fake_runtime::FakeRuntime;
+use crate::document::assert_documented;
 
 /// Timeout of everything that should happen at once. Long, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -297,9 +298,20 @@ pub(crate) fn config(services: &Services, settings: &[(&str, &str)]) -> Config {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> (reqwest::StatusCode, Value) {
-    let response = request.send().await.unwrap();
-    let status = response.status();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+    let response = client.execute(request).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
+    let of_workers = path.starts_with("/api/worker/");
+    assert_documented(
+        of_workers,
+        (&method, &path),
+        status.as_u16(),
+        &headers,
+        text.as_bytes(),
+    );
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     (status, body)
 }

@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod attacks;
 mod dispatch;
+mod document;
 mod events;
 mod faults;
 mod lifecycle;

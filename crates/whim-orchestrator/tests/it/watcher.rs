@@ -3,16 +3,17 @@
 
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
-use whim_core::protocol::events::Event;
+use whim_core::protocol::events::SubscriberEvent;
 
 use crate::app::{PATIENCE, TestApp};
+use crate::document::assert_event_documented;
 
 /// One server-sent event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sent {
     /// `None` without an identifier.
     pub(crate) id: Option<i64>,
-    /// Empty for a block that only says where the stream begins.
+    /// Empty for a block that only states where the stream begins.
     pub(crate) kind: String,
     pub(crate) data: Value,
 }
@@ -35,7 +36,7 @@ impl Watcher {
         }
     }
 
-    /// Everything from now on.
+    /// Live events of everything.
     pub(crate) async fn of_all(app: &TestApp) -> Self {
         Self::connect(app.api(reqwest::Method::GET, "/api/events")).await
     }
@@ -101,14 +102,17 @@ fn parse(block: &str) -> Option<Sent> {
             "" => continue,
             "id" => sent.id = Some(value.parse().unwrap()),
             "event" => value.clone_into(&mut sent.kind),
-            "data" => sent.data = serde_json::from_str(value).unwrap(),
+            "data" => {
+                assert_event_documented(value);
+                sent.data = serde_json::from_str(value).unwrap();
+            }
             other => panic!("{other}: {value}"),
         }
         is_comment = false;
     }
     if !sent.kind.is_empty() {
-        // What is sent is what the document describes.
-        let event: Event = serde_json::from_value(sent.data.clone()).unwrap();
+        // Clients read it into the same type.
+        let event: SubscriberEvent = serde_json::from_value(sent.data.clone()).unwrap();
         assert_eq!(serde_json::to_value(event).unwrap()["kind"], sent.kind);
     }
     (!is_comment).then_some(sent)

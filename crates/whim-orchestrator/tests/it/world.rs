@@ -29,6 +29,8 @@ use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 
+use crate::document::assert_documented;
+
 /// A checklist that satisfies all conventions.
 pub(crate) const SPEC: &str =
     "# Add a greeting\n\n## Tasks\n\n- [ ] Greet the world\n- [ ] Greet a person by name\n";
@@ -158,12 +160,12 @@ impl World {
 
     /// Sends any request to the API.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        answer(self.api.clone(), request).await
+        answer(false, self.api.clone(), request).await
     }
 
     /// Sends any request to the listener of the workers.
     pub(crate) async fn send_as_worker(&self, request: Request<Body>) -> Answer {
-        answer(self.worker_api.clone(), request).await
+        answer(true, self.worker_api.clone(), request).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -308,10 +310,13 @@ pub(crate) fn with_json(builder: axum::http::request::Builder, body: &Value) -> 
         .unwrap()
 }
 
-async fn answer(router: Router, request: Request<Body>) -> Answer {
+async fn answer(of_workers: bool, router: Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let status = parts.status.as_u16();
+    assert_documented(of_workers, (&method, &path), status, &parts.headers, &bytes);
     let body = if bytes.is_empty() {
         Value::Null
     } else {

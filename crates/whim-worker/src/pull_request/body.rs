@@ -1,7 +1,8 @@
 //! The title and body of a pull request.
 
 use ralph_contract::SpecDocument;
-use whim_core::protocol::worker::{Assignment, TestReport};
+use whim_core::protocol::events::TestReport;
+use whim_core::protocol::worker::Assignment;
 
 use super::sanitize::{code, one_line, paragraph};
 use crate::text::counted;

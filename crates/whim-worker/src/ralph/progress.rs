@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
-use ralph_contract::{Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line};
-use serde_json::Value;
+use ralph_contract::{
+    Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line_and_json,
+};
 use whim_core::FailureCause;
 
 use crate::cgroup::{ControlGroup, LimitHits};
@@ -105,14 +106,20 @@ impl Progress {
 
     /// Applies and reports a line of standard output.
     pub(super) fn apply_line(&mut self, line: &str, reporter: &Reporter) -> Consequence {
-        match parse_line(line) {
+        let (line, json) = parse_line_and_json(line);
+        let report = |reporter: &Reporter| {
+            if let Some(json) = json {
+                reporter.ralph_event(json);
+            }
+        };
+        match line {
             Line::Event(event) => {
-                report(line, reporter);
+                report(reporter);
                 self.apply(event, reporter)
             }
             Line::Unknown { event, .. } => {
                 tracing::debug!(event, "ralph sent an event of an unknown kind");
-                report(line, reporter);
+                report(reporter);
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
@@ -225,11 +232,5 @@ impl Progress {
                 message,
             });
         }
-    }
-}
-
-fn report(line: &str, reporter: &Reporter) {
-    if let Ok(event) = serde_json::from_str::<Value>(line.trim()) {
-        reporter.ralph_event(event);
     }
 }

@@ -72,7 +72,7 @@ impl Outbox {
         Heartbeat {
             seq,
             iteration: self.totals.iterations,
-            stats: self.totals.stats,
+            stats: self.totals.stats.into(),
             events: self.events.drain(..count).collect(),
             stage: self.stage,
             spec,
@@ -83,7 +83,7 @@ impl Outbox {
 
 fn is_tool_call(event: &WorkerEvent) -> bool {
     match &event.body {
-        WorkerEventBody::Ralph { event } => event.get("event").is_some_and(|name| name == "tool"),
+        WorkerEventBody::Ralph { event } => event.name() == "tool",
         WorkerEventBody::Stage { .. }
         | WorkerEventBody::Pushed { .. }
         | WorkerEventBody::TestsRunning { .. }
@@ -100,9 +100,8 @@ mod tests {
     use super::*;
 
     fn ralph(name: &str) -> WorkerEventBody {
-        WorkerEventBody::Ralph {
-            event: json!({ "event": name }),
-        }
+        let event = serde_json::from_value(json!({ "event": name })).unwrap();
+        WorkerEventBody::Ralph { event }
     }
 
     #[test]

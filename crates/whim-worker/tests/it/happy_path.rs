@@ -1,5 +1,5 @@
+use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
-use whim_core::protocol::worker::TestReport;
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 
@@ -26,7 +26,7 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
     );
     assert_eq!(complete.head_sha.as_str(), pull.head_hash);
     assert_eq!(complete.iterations, 2);
-    assert_eq!(complete.stats.tokens_out, 40);
+    assert_eq!(complete.stats.tokens.output, 40);
     assert!(matches!(complete.tests, Some(TestReport { passed: true, .. })));
     assert_eq!(pull.title, "Say hello");
     insta::with_settings!({filters => vec![

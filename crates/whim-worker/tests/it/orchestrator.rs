@@ -167,10 +167,9 @@ impl Orchestrator {
 
     /// The names of `ralph`'s events, in order.
     pub(crate) fn ralph_events(&self) -> Vec<String> {
-        let name = |event: Value| event["event"].as_str().unwrap_or_default().to_owned();
         let ralph = |event| {
             if let WorkerEventBody::Ralph { event } = event {
-                Some(name(event))
+                Some(event.name().to_owned())
             } else {
                 None
             }

@@ -1,20 +1,21 @@
-//! The days of the history: each has a partition of its own, made ahead and dropped as a whole.
+//! Partitions of the event log, one for each UTC day: created ahead of time, dropped as a whole.
 
 use chrono::NaiveDate;
 use sqlx::{PgExecutor, PgPool};
 
-/// The days that there are, and those that have to be.
+/// The partitions that exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
-    /// Today, by the database.
+    /// By the clock of the database.
     pub today: NaiveDate,
-    /// Days with a partition, the oldest first.
+    /// Days that have a partition, oldest first.
     pub kept: Vec<NaiveDate>,
-    /// Days of what lies in the default partition, the oldest first.
+    /// Days of events in the default partition, oldest first.
     pub stranded: Vec<NaiveDate>,
 }
 
-/// Looks which days there are.
+/// # Errors
+/// Postgres is unavailable.
 pub async fn calendar(db: &PgPool) -> sqlx::Result<Calendar> {
     let today = sqlx::query_scalar!(r#"select (now() at time zone 'utc')::date as "today!""#)
         .fetch_one(db)
@@ -37,21 +38,21 @@ pub async fn calendar(db: &PgPool) -> sqlx::Result<Calendar> {
     })
 }
 
-/// Makes the partition of a day and moves there what landed in the default partition; `false` when another
-/// orchestrator has made it. Whoever reads or writes events waits for a moment.
+/// Creates the partition of a day and moves the day's events there from the default partition; `false` if it exists.
+/// Blocks readers and writers of events for a moment.
 ///
 /// # Errors
-/// Postgres is away, or it was not this one's turn in time.
+/// Postgres is unavailable, or the lock was not granted in time.
 pub async fn make(db: impl PgExecutor<'_>, day: NaiveDate) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select create_event_partition($1) as "made!""#, day)
         .fetch_one(db)
         .await
 }
 
-/// Drops the partition of a day with everything in it; `false` when another orchestrator has.
+/// Drops the partition of a day with its events; `false` if it does not exist.
 ///
 /// # Errors
-/// Postgres is away, or it was not this one's turn in time.
+/// Postgres is unavailable, or the lock was not granted in time.
 pub async fn drop_day(db: impl PgExecutor<'_>, day: NaiveDate) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select drop_event_partition($1) as "dropped!""#, day)
         .fetch_one(db)

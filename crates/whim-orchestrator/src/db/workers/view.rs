@@ -1,9 +1,9 @@
 //! Workers as the API shows them.
 
 use chrono::{DateTime, Utc};
-use ralph_contract::IterationStats;
 use sqlx::PgExecutor;
 use sqlx::types::Json;
+use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::workers::{Worker, WorkerFilter};
 use whim_core::{FailureCause, RepoName, Stage, WorkItemId, WorkerId, WorkerStatus};
 
@@ -15,7 +15,7 @@ struct Row {
     stage: Option<Stage>,
     iteration: i32,
     max_iterations: i32,
-    stats: Json<IterationStats>,
+    stats: Json<WorkerStats>,
     started_at: DateTime<Utc>,
     last_heartbeat_at: Option<DateTime<Utc>>,
     lease_expires_at: DateTime<Utc>,

@@ -1,4 +1,5 @@
-//! Every route of the document refuses a stranger. The document is made from the routers, so a new route is here too.
+//! Every route of the document refuses callers without credentials. The document is generated from the routers, so new
+//! routes are covered.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -11,7 +12,7 @@ use whim_orchestrator::http::openapi;
 
 use crate::world::{World, request, with_json, worker_request};
 
-/// The only route without a credential: those who look whether Whim is well need no secret for it.
+/// Routes that need no credential.
 const PUBLIC: [&str; 1] = ["/health"];
 
 /// Method, path with an identifier in it, and whether it is on the listener of the workers.
@@ -35,7 +36,7 @@ fn is_public(path: &str) -> bool {
 }
 
 #[tokio::test]
-async fn with_a_key_every_route_of_the_api_refuses_who_does_not_have_it() {
+async fn with_a_key_every_route_of_the_api_refuses_callers_without_it() {
     let world = World::with(&[("API_KEY", "a-long-api-key")]).await;
     let unknown = (Method::GET, "/api/there-is-no-such-route".to_owned(), false);
     for (method, path, of_workers) in routes().into_iter().chain([unknown]) {
@@ -96,7 +97,7 @@ async fn without_a_key_every_route_of_the_api_refuses_foreign_hosts_and_pages() 
 }
 
 #[tokio::test]
-async fn every_route_of_the_workers_refuses_who_has_no_token_or_that_of_another() {
+async fn every_route_of_the_workers_refuses_a_missing_token_and_that_of_another_worker() {
     let world = World::new().await;
     let other = world.running().await;
     for (method, path, of_workers) in routes() {
@@ -125,7 +126,7 @@ async fn every_route_of_the_workers_refuses_who_has_no_token_or_that_of_another(
 }
 
 #[tokio::test]
-async fn what_only_workers_may_call_is_not_on_the_listener_of_the_api() {
+async fn routes_of_workers_are_not_on_the_listener_of_the_api() {
     let world = World::new().await;
     for (method, path, of_workers) in routes() {
         let ask = |router_of_workers: bool| {

@@ -1,4 +1,4 @@
-//! Connections that send next to nothing, and servers that never answer.
+//! Idle connections, and servers that never answer.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::process::Stdio;
@@ -11,17 +11,17 @@ use tokio::process::Command;
 use crate::app::{PATIENCE, Services, TestApp};
 use crate::workers::orchestrator_program;
 
-/// What the other side says until it closes the connection.
+/// What the server sends until it closes the connection.
 async fn until_closed(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
-    // Closed while something of ours was not read is closed as well.
+    // A reset, because the server did not read everything, is closed as well.
     let _closed = read.unwrap();
     String::from_utf8(said).unwrap()
 }
 
 #[tokio::test]
-async fn a_connection_that_sends_no_whole_head_in_time_is_closed_and_others_are_answered() {
+async fn a_connection_without_a_complete_head_in_time_is_closed_and_others_are_served() {
     let app = TestApp::with(&[("HTTP_HEADER_TIMEOUT_SECONDS", "0.5")]).await;
     for (url, answer) in [
         (&app.addresses.api, "HTTP/1.1 404 "),
@@ -49,24 +49,24 @@ async fn a_connection_that_sends_no_whole_head_in_time_is_closed_and_others_are_
 }
 
 #[tokio::test]
-async fn a_long_answer_is_not_cut_by_the_limit_of_the_head_and_a_stop_ends_it() {
+async fn a_stream_outlives_the_header_timeout_and_ends_with_the_program() {
     let app = TestApp::with(&[("HTTP_HEADER_TIMEOUT_SECONDS", "0.2")]).await;
-    let mut viewer = app.api(reqwest::Method::GET, "/api/events").send().await.unwrap();
+    let mut stream = app.api(reqwest::Method::GET, "/api/events").send().await.unwrap();
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(1) {
         app.submit().await;
-        let chunk = tokio::time::timeout(PATIENCE, viewer.chunk()).await.unwrap();
+        let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap();
         assert!(chunk.unwrap().is_some(), "the answer goes on");
     }
     app.stop().await;
     let end = tokio::time::timeout(PATIENCE, async {
-        while let Ok(Some(_)) = viewer.chunk().await {}
+        while let Ok(Some(_)) = stream.chunk().await {}
     });
     end.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_postgres_that_takes_connections_and_says_nothing_is_told_of_and_given_up() {
+async fn a_postgres_that_accepts_connections_and_never_answers_is_reported_after_a_timeout() {
     let services = Services::new().await;
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://whim@{}/whim", silent.local_addr().unwrap());
@@ -89,21 +89,24 @@ async fn a_postgres_that_takes_connections_and_says_nothing_is_told_of_and_given
         let output = tokio::time::timeout(PATIENCE, program).await.unwrap().unwrap();
 
         let took = begin.elapsed();
-        let (log, told) = (
+        let (log, stderr) = (
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
         );
         assert!(!output.status.success());
         assert!(
-            told.contains("connecting to DATABASE_URL: nothing answers within 3 s"),
-            "{told}"
+            stderr.contains("connecting to DATABASE_URL: no response within 3 s"),
+            "{stderr}"
         );
-        assert!(told.contains("check the host and port of DATABASE_URL"), "{told}");
         assert!(
-            [&log, &told]
+            stderr.contains("check the host and port of DATABASE_URL"),
+            "{stderr}"
+        );
+        assert!(
+            [&log, &stderr]
                 .iter()
-                .any(|text| text.contains("Postgres does not answer yet")),
-            "{log} {told}"
+                .any(|text| text.contains("Postgres does not respond yet")),
+            "{log} {stderr}"
         );
         assert!(took < Duration::from_secs(20), "{took:?}");
     }

@@ -1,4 +1,4 @@
-//! What holds for every request of either listener: methods, queries, sizes, and what an answer tells a browser.
+//! What applies to every request of either listener: methods, queries, sizes, and headers for browsers.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -43,7 +43,7 @@ async fn ask(world: &World, of_workers: bool, method: Method, path: &str) -> Ans
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_answered_with_those_that_it_takes() {
+async fn an_unsupported_method_is_answered_with_the_supported_ones() {
     let world = World::new().await;
     for (path, of_workers, methods) in paths() {
         for method in [Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE] {
@@ -58,7 +58,7 @@ async fn a_method_that_a_path_does_not_take_is_answered_with_those_that_it_takes
 }
 
 #[tokio::test]
-async fn asking_for_the_head_only_gives_the_head_of_the_same_answer() {
+async fn head_returns_the_headers_of_get() {
     let world = World::new().await;
     for path in [
         "/health",
@@ -81,11 +81,11 @@ async fn asking_for_the_head_only_gives_the_head_of_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_query_parameter_that_no_route_knows_is_refused_by_its_name() {
+async fn an_unknown_query_parameter_is_refused_by_name() {
     let world = World::new().await;
     for (path, of_workers, methods) in paths() {
         for (method, operation) in methods {
-            // Routes of workers look at the credential first, as do bodies at their type.
+            // Routes of workers check the credential first, and bodies their content type.
             if of_workers || operation["requestBody"]["required"] == Value::Bool(true) {
                 continue;
             }
@@ -98,7 +98,7 @@ async fn a_query_parameter_that_no_route_knows_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_to_be_a_request_is_refused_before_it_is_looked_at() {
+async fn too_long_a_path_or_head_is_refused_before_authentication() {
     let world = World::with(&[("API_KEY", "a-long-api-key")]).await;
     let long = format!("/api/work?sourceRef={}", "x".repeat(9 * 1024));
     for of_workers in [false, true] {
@@ -119,7 +119,7 @@ async fn what_is_too_long_to_be_a_request_is_refused_before_it_is_looked_at() {
 }
 
 #[tokio::test]
-async fn to_a_browser_every_answer_is_data_that_is_nobody_elses() {
+async fn every_answer_restricts_what_browsers_do_with_it() {
     let world = World::new().await;
     for (of_workers, path, status) in [
         (false, "/health", 200),
@@ -131,13 +131,13 @@ async fn to_a_browser_every_answer_is_data_that_is_nobody_elses() {
     ] {
         let answer = ask(&world, of_workers, Method::GET, path).await;
         assert_eq!(answer.status, status, "{path}");
-        let told = |name: &str| answer.headers[name].to_str().unwrap();
-        assert_eq!(told("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(told("cache-control"), "no-store", "{path}");
-        assert_eq!(told("referrer-policy"), "no-referrer", "{path}");
-        assert_eq!(told("cross-origin-resource-policy"), "same-origin", "{path}");
+        let header = |name: &str| answer.headers[name].to_str().unwrap();
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("cache-control"), "no-store", "{path}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(header("cross-origin-resource-policy"), "same-origin", "{path}");
         assert_eq!(
-            told("content-security-policy"),
+            header("content-security-policy"),
             "default-src 'none'; frame-ancestors 'none'",
             "{path}"
         );

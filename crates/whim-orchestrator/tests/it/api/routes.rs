@@ -21,7 +21,7 @@ async fn the_key_is_taken_in_either_header_and_from_any_host() {
     }
 }
 
-// ATTACKS.md, row 27.
+// docs/attacks.md, row 27.
 #[tokio::test]
 async fn without_a_key_pages_of_other_sites_cannot_call() {
     let world = World::new().await;
@@ -148,7 +148,7 @@ async fn a_request_has_a_name_in_the_answer_and_strangers_cannot_write_into_the_
     }
 }
 
-// ATTACKS.md, row 23.
+// docs/attacks.md, row 23.
 #[tokio::test]
 async fn a_worker_acts_only_as_itself() {
     let world = World::new().await;

@@ -21,7 +21,7 @@ async fn metrics_have_todays_counts_rate_durations_tokens_and_cost() {
 
     let first = world.running().await;
     let mut done = complete();
-    done["stats"] = json!({ "tokens": { "in": 100, "out": 20, "cache_read": 7 }, "cost_usd": 0.5 });
+    done["stats"] = json!({ "tokens": { "input": 100, "output": 20, "cacheRead": 7 }, "costUsd": 0.5 });
     world.call(&first, "complete", &done).await.expect(200);
     let second = world.running().await;
     world
@@ -126,7 +126,7 @@ async fn the_last_lines_of_a_worker_are_shown_as_plain_text() {
     assert_eq!(text, "two\n<three>\n");
 }
 
-// ATTACKS.md, row 37.
+// docs/attacks.md, row 37.
 #[tokio::test]
 async fn logs_are_served_for_identifiers_of_workers_only() {
     let world = World::new().await;

@@ -182,7 +182,7 @@ async fn violated_conventions_of_a_submitted_spec_are_warnings() {
     assert_eq!(world.item(id_of(&item)).await["warnings"], Value::Null);
 }
 
-// ATTACKS.md, rows 1 and 10.
+// docs/attacks.md, rows 1 and 10.
 #[tokio::test]
 async fn names_that_could_harm_are_refused_at_the_edge_and_the_field_is_named() {
     let world = World::new().await;
@@ -228,7 +228,7 @@ async fn names_that_could_harm_are_refused_at_the_edge_and_the_field_is_named() 
     assert_eq!(world.number("select count(*) from work_items").await, 0);
 }
 
-// ATTACKS.md, row 36.
+// docs/attacks.md, row 36.
 #[tokio::test]
 async fn text_is_stored_and_searched_literally_and_never_becomes_sql() {
     let world = World::new().await;
@@ -312,7 +312,7 @@ async fn invalid_fields_are_named() {
     }
 }
 
-// ATTACKS.md, row 34.
+// docs/attacks.md, row 34.
 #[tokio::test]
 async fn bodies_and_texts_are_bounded() {
     let world = World::new().await;

@@ -38,11 +38,8 @@ async fn play(world: &World, worker: &TestWorker, version: &str, route: &str) ->
 }
 
 #[tokio::test]
-async fn what_a_worker_of_the_first_release_sends_is_understood() {
-    assert_eq!(
-        PROTOCOL_VERSION, 1,
-        "say here which old versions are still spoken"
-    );
+async fn requests_of_workers_of_the_first_release_are_accepted() {
+    assert_eq!(PROTOCOL_VERSION, 1, "add the fixtures of the new version");
     for (end, status) in [("complete", "completed"), ("fail", "queued"), ("stuck", "queued")] {
         let world = World::new().await;
         world.submit().await;
@@ -70,7 +67,7 @@ async fn what_a_worker_of_the_first_release_sends_is_understood() {
 }
 
 #[tokio::test]
-async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_nothing() {
+async fn an_unsupported_version_is_refused_on_every_route_and_changes_nothing() {
     let world = World::new().await;
     let worker = world.running().await;
     const ROWS: &str = "select ('x' || left(md5(string_agg(t::text, ',')), 15))::bit(60)::bigint
@@ -82,10 +79,10 @@ async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_noth
             let refused = play(&world, &worker, version, route).await.expect(426);
             assert_eq!(refused["code"], "unknown_protocol");
             assert_eq!(refused["details"]["supported"], json!([1]), "{route}");
-            let told = refused["error"].as_str().unwrap();
+            let text = refused["error"].as_str().unwrap();
             assert!(
-                told.contains("version 1") && told.contains("same release"),
-                "{told}"
+                text.contains("version 1") && text.contains("same release"),
+                "{text}"
             );
         }
     }
@@ -93,7 +90,7 @@ async fn a_version_that_is_not_spoken_is_refused_on_every_route_and_changes_noth
 }
 
 #[tokio::test]
-async fn an_item_whose_worker_is_not_understood_any_more_goes_on_with_one_of_this_release() {
+async fn an_item_of_a_worker_with_an_unsupported_version_continues_with_another_worker() {
     let app = TestApp::with(&[("STALE_THRESHOLD", "2"), ("HEARTBEAT_INTERVAL_SECONDS", "0.5")]).await;
     let (item, old) = app.running().await;
     let url = app
@@ -102,21 +99,23 @@ async fn an_item_whose_worker_is_not_understood_any_more_goes_on_with_one_of_thi
         .join(&format!("/api/worker/{old}/heartbeat"))
         .unwrap();
 
-    // It goes on asking, as it would for as long as it believes that the orchestrator is away.
+    // It keeps calling, as if the orchestrator were unavailable.
     let new = app.wait_for(item.id, "another worker to have the item", |item| {
         item.worker_id.is_some_and(|worker| worker != old)
     });
     let asks = async {
         for _ in 0..1_000_000 {
-            let beat = app.http.post(url.clone()).bearer_auth(app.runtime.token(old));
-            let refused = beat.header("x-whim-protocol", "0").json(&json!({ "seq": 1 }));
+            let heartbeat = app.http.post(url.clone()).bearer_auth(app.runtime.token(old));
+            let refused = heartbeat
+                .header("x-whim-protocol", "0")
+                .json(&json!({ "seq": 1 }));
             assert_eq!(refused.send().await.unwrap().status(), 426);
             tokio::task::yield_now().await;
         }
     };
     let item = tokio::select! {
         item = new => item,
-        () = asks => panic!("the item stayed with a worker that is not understood"),
+        () = asks => panic!("the item stayed with a worker of an unsupported version"),
     };
 
     assert_eq!(item.lease_epoch.number(), 2);

@@ -1,5 +1,5 @@
-//! `ATTACKS.md`, row 29: guessing a key is slow, leaves traces, and locks nobody out; what a person changes leaves
-//! traces too. That keys are compared in constant time is shown beside the comparison (`http/auth.rs`).
+//! `ATTACKS.md`, row 29: guessing keys is throttled and audited, and does not lock the key holder out. Changes by people
+//! are audited too. The constant-time comparison of keys is tested in `http/auth.rs`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -46,7 +46,7 @@ impl Log {
         String::from_utf8(self.0.read().unwrap().clone()).unwrap()
     }
 
-    /// The lines of the audit.
+    /// The audit lines.
     fn audit(&self) -> Vec<Value> {
         let text = self.text();
         let lines = text
@@ -63,7 +63,7 @@ fn from_peer(mut request: Request<Body>, peer: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn who_goes_on_guessing_is_told_to_wait_and_who_has_the_key_is_not() {
+async fn a_peer_that_guesses_keys_is_throttled_and_the_key_holder_is_not() {
     let app = TestApp::with(&[("API_KEY", API_KEY)]).await;
     let guess = async |number: usize| {
         let url = app.addresses.api.join("/api/status").unwrap();
@@ -85,10 +85,10 @@ async fn who_goes_on_guessing_is_told_to_wait_and_who_has_the_key_is_not() {
     assert!((1..=61).contains(&seconds), "{seconds}");
     let body: Value = refused.json().await.unwrap();
     assert_eq!(body["code"], "rate_limited");
-    // The owner comes from the same address.
+    // The key holder has the same address.
     let (status, _) = app.get("/api/status").await;
     assert_eq!(status, 200);
-    // The listener of the workers keeps its own account.
+    // The listener of the workers counts separately.
     let url = app.addresses.worker_api.join("/api/worker/register").unwrap();
     let worker = app
         .http
@@ -100,7 +100,7 @@ async fn who_goes_on_guessing_is_told_to_wait_and_who_has_the_key_is_not() {
 }
 
 #[tokio::test]
-async fn a_refused_credential_leaves_a_line_that_says_who_asked_what_and_never_the_credential() {
+async fn a_refused_credential_is_audited_without_the_credential() {
     let world = World::with(&[("API_KEY", "the-key-of-the-owner")]).await;
     let id = whim_core::WorkItemId::new();
     let (log, _guard) = Log::begin();
@@ -143,7 +143,7 @@ async fn a_refused_credential_leaves_a_line_that_says_who_asked_what_and_never_t
 }
 
 #[tokio::test]
-async fn a_flood_of_wrong_keys_is_no_flood_of_lines() {
+async fn a_flood_of_wrong_keys_is_logged_up_to_a_limit() {
     let world = World::with(&[("API_KEY", "the-key-of-the-owner")]).await;
     let (log, _guard) = Log::begin();
     for port in 1..200 {
@@ -156,11 +156,11 @@ async fn a_flood_of_wrong_keys_is_no_flood_of_lines() {
     let lines = log.audit();
     assert_eq!(lines.len(), 21, "{}", log.text());
     let last = lines[19]["message"].as_str().unwrap();
-    assert!(last.contains("is not logged"), "{last}");
+    assert!(last.contains("are not logged"), "{last}");
 }
 
 #[tokio::test]
-async fn what_a_person_changes_leaves_a_line_that_says_what_and_from_where() {
+async fn changes_by_people_are_audited_with_route_and_peer() {
     let world = World::new().await;
     let worker = world.running().await;
     let (log, _guard) = Log::begin();
@@ -196,7 +196,7 @@ async fn what_a_person_changes_leaves_a_line_that_says_what_and_from_where() {
     world.get("/api/work").await.expect(200);
 
     let lines = log.audit();
-    let told: Vec<String> = lines
+    let entries: Vec<String> = lines
         .iter()
         .map(|line| {
             assert_eq!(line["from"], "127.0.0.1:4711");
@@ -210,7 +210,7 @@ async fn what_a_person_changes_leaves_a_line_that_says_what_and_from_where() {
         })
         .collect();
     assert_eq!(
-        told,
+        entries,
         [
             "POST /api/work ITEM 201",
             "POST /api/work/{id}/cancel ITEM 200",

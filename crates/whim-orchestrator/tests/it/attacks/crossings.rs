@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, rows 23 and 24: nobody acts as somebody else, and a worker changes nothing but its own item.
+//! `ATTACKS.md`, rows 23 and 24: no caller acts as another, and a worker changes only its own item.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method};
@@ -36,7 +36,7 @@ async fn world_with_a_key_and_a_worker() -> (World, TestWorker) {
 
 // Row 23.
 #[tokio::test]
-async fn a_worker_route_takes_a_workers_token_as_bearer_and_nothing_else() {
+async fn worker_routes_accept_only_a_workers_token_as_bearer() {
     let (world, worker) = world_with_a_key_and_a_worker().await;
     let never_issued = WorkerToken::generate();
     let token = &worker.token;
@@ -63,7 +63,7 @@ async fn a_worker_route_takes_a_workers_token_as_bearer_and_nothing_else() {
             let refused = world.send_as_worker(call).await;
             assert_eq!(refused.expect_error(401), "unauthorized", "{route}: {credential}");
         }
-        // Neither is the header of the owner's key looked at.
+        // The header of the API key is not accepted either.
         let mut call = worker_request(&path, "x", &body);
         call.headers_mut().remove("authorization");
         call.headers_mut().insert("x-api-key", token.parse().unwrap());
@@ -80,7 +80,7 @@ async fn a_worker_route_takes_a_workers_token_as_bearer_and_nothing_else() {
 
 // Row 23.
 #[tokio::test]
-async fn the_token_of_a_worker_opens_no_route_of_the_owner() {
+async fn the_token_of_a_worker_is_refused_by_the_api() {
     let (world, worker) = world_with_a_key_and_a_worker().await;
     for (method, path) in [
         (Method::GET, "/api/status".to_owned()),
@@ -104,7 +104,7 @@ async fn the_token_of_a_worker_opens_no_route_of_the_owner() {
 
 // Row 24.
 #[tokio::test]
-async fn a_worker_cannot_name_another_repository_item_or_worker_in_what_it_sends() {
+async fn requests_of_workers_cannot_name_another_repository_item_or_worker() {
     let world = World::new().await;
     let (one, other) = (world.running().await, world.running().await);
     for (field, value) in [
@@ -126,7 +126,7 @@ async fn a_worker_cannot_name_another_repository_item_or_worker_in_what_it_sends
 
 // Row 24.
 #[tokio::test]
-async fn a_lock_of_a_worker_is_one_in_its_own_repository() {
+async fn locks_of_a_worker_are_in_its_own_repository() {
     let world = World::new().await;
     let one = world.running().await;
     let elsewhere = json!({ "repo": "octocat/other", "spec": SPEC });
@@ -139,7 +139,7 @@ async fn a_lock_of_a_worker_is_one_in_its_own_repository() {
     let files = json!({ "files": ["src/main.rs", "src/lib.rs"] });
     world.call(&two, "lock", &files).await.expect(200);
 
-    // Nobody releases what is another's.
+    // A worker cannot release the locks of another.
     world.call(&two, "unlock", &files).await.expect(204);
     let three = world.running().await;
     let refused = world.call(&three, "lock", &files).await.expect(409);

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::{SPEC, World, complete, id_of};
 
 #[tokio::test]
-async fn no_url_that_a_caller_or_a_worker_names_is_ever_fetched() {
+async fn urls_of_callers_and_workers_are_never_fetched() {
     let world = World::new().await;
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
@@ -34,7 +34,7 @@ async fn no_url_that_a_caller_or_a_worker_names_is_ever_fetched() {
 }
 
 #[tokio::test]
-async fn a_link_that_a_worker_reports_is_one_that_a_browser_only_opens() {
+async fn only_http_links_are_accepted_from_workers() {
     let world = World::new().await;
     let worker = world.running().await;
     for url in [

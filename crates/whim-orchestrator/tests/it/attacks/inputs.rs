@@ -17,8 +17,8 @@ fn post_text(path: &str, body: String) -> axum::http::Request<Body> {
     builder.body(Body::from(body)).unwrap()
 }
 
-fn nested(queue_stats: usize) -> String {
-    format!("{}{}", "[".repeat(queue_stats), "]".repeat(queue_stats))
+fn nested(depth: usize) -> String {
+    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
 }
 
 // Row 34.
@@ -43,20 +43,20 @@ async fn a_body_of_more_than_a_mebibyte_is_refused_on_both_listeners() {
 
 // Row 34.
 #[tokio::test]
-async fn json_of_any_depth_is_an_answer_and_never_the_end() {
+async fn json_of_any_depth_is_answered() {
     let world = World::new().await;
-    for queue_stats in [200, 10_000, 400_000] {
+    for depth in [200, 10_000, 400_000] {
         for body in [
-            nested(queue_stats),
-            format!(r#"{{"repo":{}}}"#, nested(queue_stats)),
+            nested(depth),
+            format!(r#"{{"repo":{}}}"#, nested(depth)),
             format!(
                 r#"{{"repo":"octocat/hello","spec":"x","metadata":{{"a":{}}}}}"#,
-                nested(queue_stats)
+                nested(depth)
             ),
-            format!(r#"{{"a":{}"#, "{\"a\":".repeat(queue_stats / 5)),
+            format!(r#"{{"a":{}"#, "{\"a\":".repeat(depth / 5)),
         ] {
             let refused = world.send(post_text("/api/work", body)).await;
-            assert_eq!(refused.expect_error(400), "invalid_request", "{queue_stats}");
+            assert_eq!(refused.expect_error(400), "invalid_request", "{depth}");
         }
     }
     assert_eq!(world.number("select count(*) from work_items").await, 0);
@@ -64,7 +64,7 @@ async fn json_of_any_depth_is_an_answer_and_never_the_end() {
 
 // Row 34.
 #[tokio::test]
-async fn what_a_worker_sends_too_much_of_is_refused_by_its_name() {
+async fn too_large_a_field_of_a_worker_is_refused_by_name() {
     let world = World::new().await;
     let worker = world.running().await;
     let event = json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "x" });
@@ -95,7 +95,7 @@ async fn what_a_worker_sends_too_much_of_is_refused_by_its_name() {
 
 // Row 34.
 #[tokio::test]
-async fn what_a_person_sends_too_much_of_is_refused_by_its_name() {
+async fn too_large_a_field_of_a_person_is_refused_by_name() {
     let world = World::new().await;
     let item = world.submit().await;
     let long = |bytes: usize| "x".repeat(bytes);
@@ -207,7 +207,7 @@ fn hostile_texts() -> Vec<String> {
 
 // Row 36.
 #[tokio::test]
-async fn text_comes_back_byte_for_byte_and_is_nothing_but_text_to_the_database() {
+async fn text_is_stored_and_returned_unchanged() {
     let world = World::new().await;
     for (number, text) in hostile_texts().into_iter().enumerate() {
         let body = json!({
@@ -245,7 +245,7 @@ async fn text_comes_back_byte_for_byte_and_is_nothing_but_text_to_the_database()
 
 // Row 36.
 #[tokio::test]
-async fn what_filters_a_list_is_compared_and_never_run() {
+async fn filters_of_lists_are_values_and_never_sql() {
     let world = World::new().await;
     world.submit().await;
     for text in hostile_texts() {

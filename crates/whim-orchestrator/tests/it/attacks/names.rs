@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, row 37: what names something is an identifier, or a path that stays inside its repository.
+//! `ATTACKS.md`, row 37: names are identifiers, or paths that stay inside their repository.
 
 use axum::body::Body;
 use axum::http::Method;
@@ -23,7 +23,7 @@ const NO_IDENTIFIERS: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn what_is_no_identifier_names_nothing_wherever_one_is_expected() {
+async fn only_identifiers_are_accepted_where_one_is_expected() {
     let world = World::new().await;
     let worker = world.running().await;
     for name in NO_IDENTIFIERS {
@@ -65,7 +65,7 @@ async fn what_is_no_identifier_names_nothing_wherever_one_is_expected() {
 }
 
 #[tokio::test]
-async fn dots_that_are_not_encoded_lead_to_no_other_route() {
+async fn dot_segments_lead_to_no_other_route() {
     let world = World::new().await;
     let id = world.running().await.id;
     for path in [
@@ -83,7 +83,7 @@ async fn dots_that_are_not_encoded_lead_to_no_other_route() {
 }
 
 #[tokio::test]
-async fn a_file_to_lock_or_to_find_fault_with_stays_inside_the_repository() {
+async fn paths_of_locks_and_findings_stay_inside_the_repository() {
     let world = World::new().await;
     let worker = world.running().await;
     for path in [

@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, row 28: without a key nobody but this machine is served, and the start says so.
+//! `ATTACKS.md`, row 28: without a key only this machine is served.
 
 use std::process::Stdio;
 
@@ -21,7 +21,7 @@ fn started(address: &str, key: Option<&str>) -> Result<(), String> {
 }
 
 #[test]
-fn without_a_key_only_addresses_of_this_machine_are_served() {
+fn without_a_key_only_loopback_addresses_are_allowed() {
     let loopback = ["127.0.0.1", "127.1.2.3", "::1"];
     let open = [
         "0.0.0.0",
@@ -40,24 +40,24 @@ fn without_a_key_only_addresses_of_this_machine_are_served() {
         started(address, Some("a-key-of-some-length")).unwrap();
     }
     for address in open {
-        // What is blank is no key.
+        // A blank key is no key.
         for no_key in [None, Some("")] {
-            let told = started(address, no_key).unwrap_err();
+            let text = started(address, no_key).unwrap_err();
             assert!(
-                told.contains("BIND_ADDRESS") && told.contains("set API_KEY"),
-                "{told}"
+                text.contains("BIND_ADDRESS") && text.contains("set API_KEY"),
+                "{text}"
             );
         }
         started(address, Some("a-key-of-some-length")).unwrap();
     }
-    // A name could mean anything tomorrow.
+    // A host name may resolve to another address later.
     for name in ["localhost", "example.org", "127.0.0.1:3002", "0"] {
         started(name, Some("a-key-of-some-length")).unwrap_err();
     }
 }
 
 #[test]
-fn the_program_does_not_start_open_to_all_and_tells_what_to_set() {
+fn without_a_key_the_program_refuses_a_public_address_and_names_the_setting() {
     let output = std::process::Command::new(orchestrator_program())
         .env_clear()
         .envs(NEEDED)
@@ -67,9 +67,9 @@ fn the_program_does_not_start_open_to_all_and_tells_what_to_set() {
         .unwrap();
 
     assert_eq!(output.status.code(), Some(64));
-    let told = String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stderr);
     assert!(
-        told.contains("BIND_ADDRESS is 0.0.0.0") && told.contains("set API_KEY"),
-        "{told}"
+        text.contains("BIND_ADDRESS is 0.0.0.0") && text.contains("set API_KEY"),
+        "{text}"
     );
 }

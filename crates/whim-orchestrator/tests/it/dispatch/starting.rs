@@ -256,7 +256,8 @@ async fn an_item_that_is_cancelled_while_its_worker_is_being_started_leaves_noth
 
 #[tokio::test]
 async fn a_stopping_orchestrator_starts_nothing_new_and_leaves_its_workers_alone() {
-    let app = TestApp::with(&[("MAX_WORKERS", "5")]).await;
+    let services = Services::new().await;
+    let app = TestApp::beside(&services, &[("MAX_WORKERS", "5")]).await;
     let (_, running) = app.running().await;
     app.runtime.hold_starts();
     let starting = app.submit().await;

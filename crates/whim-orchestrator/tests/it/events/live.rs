@@ -21,7 +21,7 @@ fn is_notice(sent: &Sent, message: &str) -> bool {
     sent.data["message"] == message
 }
 
-async fn beat(app: &TestApp, worker: WorkerId, seq: u64, messages: &[&str]) {
+async fn heartbeat(app: &TestApp, worker: WorkerId, seq: u64, messages: &[&str]) {
     let events: Vec<Value> = messages.iter().map(|message| notice(message)).collect();
     let body = json!({ "seq": seq, "events": events });
     let (status, answer) = app.worker_call(worker, "heartbeat", &body).await;
@@ -29,26 +29,26 @@ async fn beat(app: &TestApp, worker: WorkerId, seq: u64, messages: &[&str]) {
 }
 
 #[tokio::test]
-async fn viewers_see_items_workers_and_what_workers_tell_in_the_order_in_which_it_happens() {
+async fn subscribers_receive_events_of_items_and_workers_in_order() {
     let app = TestApp::start().await;
-    let mut viewer = Watcher::of_all(&app).await;
-    let position = viewer.next().await.unwrap();
+    let mut subscriber = Watcher::of_all(&app).await;
+    let position = subscriber.next().await.unwrap();
     assert_eq!((position.kind.as_str(), position.id.is_some()), ("", true));
 
     let (_item, worker) = app.running().await;
-    beat(&app, worker, 1, &["hello", "again"]).await;
+    heartbeat(&app, worker, 1, &["hello", "again"]).await;
     let (status, _) = app.post(&format!("/api/workers/{worker}/kill"), &json!({})).await;
     assert_eq!(status, 200);
 
-    let seen = viewer.until(|sent| sent.data["status"] == "killed").await;
+    let seen = subscriber.until(|sent| sent.data["status"] == "killed").await;
     let short = |sent: &Sent| {
         let what = sent.data.get("status").or(sent.data.get("message")).unwrap();
         format!("{} {}", sent.kind, what.as_str().unwrap())
     };
-    let mut told: Vec<String> = seen.iter().map(short).collect();
-    told.retain(|told| told != "item queued");
+    let mut received: Vec<String> = seen.iter().map(short).collect();
+    received.retain(|event| event != "item queued");
     assert_eq!(
-        told,
+        received,
         [
             "item assigned",
             "worker starting",
@@ -66,17 +66,17 @@ async fn viewers_see_items_workers_and_what_workers_tell_in_the_order_in_which_i
 }
 
 #[tokio::test]
-async fn who_comes_back_gets_everything_after_the_last_event_once_and_then_what_happens() {
+async fn a_client_that_resumes_receives_every_missed_event_once_and_then_live_ones() {
     let app = TestApp::start().await;
-    let mut viewer = Watcher::of_all(&app).await;
-    let begin = viewer.next().await.unwrap().id.unwrap();
+    let mut subscriber = Watcher::of_all(&app).await;
+    let begin = subscriber.next().await.unwrap().id.unwrap();
     let (_item, worker) = app.running().await;
-    beat(&app, worker, 1, &["one", "two", "three"]).await;
-    let all = viewer.until(|sent| is_notice(sent, "three")).await;
+    heartbeat(&app, worker, 1, &["one", "two", "three"]).await;
+    let all = subscriber.until(|sent| is_notice(sent, "three")).await;
 
     for (index, last) in all.iter().enumerate() {
         let mut again = Watcher::after(&app, last.id.unwrap()).await;
-        beat(&app, worker, 2 + index as u64, &["later"]).await;
+        heartbeat(&app, worker, 2 + index as u64, &["later"]).await;
         let missed = again.until(|sent| is_notice(sent, "later")).await;
         assert_eq!(&missed[..all.len() - index - 1], &all[index + 1..]);
     }
@@ -84,9 +84,9 @@ async fn who_comes_back_gets_everything_after_the_last_event_once_and_then_what_
     let path = format!("/api/events?lastEventId={begin}");
     let mut again = Watcher::connect(app.api(reqwest::Method::GET, &path)).await;
     assert_eq!(again.until(|sent| is_notice(sent, "three")).await, all);
-    // An identifier of another life is no reason to stay silent.
+    // An identifier of another database is clamped.
     let mut again = Watcher::after(&app, i64::MAX).await;
-    beat(&app, worker, 1000, &["from now on"]).await;
+    heartbeat(&app, worker, 1000, &["from now on"]).await;
     assert!(is_notice(&again.next().await.unwrap(), "from now on"));
 
     let request = app
@@ -98,7 +98,7 @@ async fn who_comes_back_gets_everything_after_the_last_event_once_and_then_what_
 }
 
 #[tokio::test]
-async fn who_asks_for_what_is_older_than_the_retention_is_told_that_some_of_it_is_gone() {
+async fn a_client_that_resumes_from_before_the_retention_is_informed_that_events_are_missing() {
     let app = TestApp::with(&[("EVENT_RETENTION_DAYS", "2")]).await;
     let insert = async |days_ago: i32| -> i64 {
         sqlx::query_scalar(
@@ -124,11 +124,11 @@ async fn who_asks_for_what_is_older_than_the_retention_is_told_that_some_of_it_i
     .unwrap();
 
     for after in [0, gone] {
-        let told = Watcher::after(&app, after)
+        let received = Watcher::after(&app, after)
             .await
             .until(|sent| sent.id.is_some())
             .await;
-        let told: Vec<_> = told
+        let received: Vec<_> = received
             .iter()
             .map(|sent| (sent.kind.as_str(), sent.id, &sent.data["droppedCount"]))
             .collect();
@@ -136,7 +136,7 @@ async fn who_asks_for_what_is_older_than_the_retention_is_told_that_some_of_it_i
             ("lagged", None, &Value::Null),
             ("worker_event", Some(kept), &Value::Null),
         ];
-        assert_eq!(told, expected, "after {after}");
+        assert_eq!(received, expected, "after {after}");
     }
     let next = Watcher::after(&app, last_gone).await.next().await.unwrap();
     assert_eq!((next.kind.as_str(), next.id), ("worker_event", Some(kept)));
@@ -144,22 +144,25 @@ async fn who_asks_for_what_is_older_than_the_retention_is_told_that_some_of_it_i
 }
 
 #[tokio::test]
-async fn a_viewer_of_one_worker_sees_that_worker_only() {
+async fn a_subscriber_of_one_worker_receives_only_its_events() {
     let app = TestApp::start().await;
     let ((_, own), (_, other)) = (app.running().await, app.running().await);
     let path = format!("/api/workers/{own}/events");
     let replayed = format!("{path}?lastEventId=0");
     let mut live = Watcher::connect(app.api(reqwest::Method::GET, &path)).await;
 
-    beat(&app, other, 1, &["not mine"]).await;
-    beat(&app, own, 1, &["mine"]).await;
+    heartbeat(&app, other, 1, &["not mine"]).await;
+    heartbeat(&app, own, 1, &["mine"]).await;
 
     assert!(is_notice(&live.next_of("worker_event").await, "mine"));
     let mut replay = Watcher::connect(app.api(reqwest::Method::GET, &replayed)).await;
-    let told = replay.until(|sent| is_notice(sent, "mine")).await;
+    let received = replay.until(|sent| is_notice(sent, "mine")).await;
     let own = json!(own);
-    assert!(told.iter().all(|sent| sent.data["workerId"] == own), "{told:?}");
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        received.iter().all(|sent| sent.data["workerId"] == own),
+        "{received:?}"
+    );
+    assert_eq!(received.len(), 3, "{received:?}");
 
     let unknown = format!("/api/workers/{}/events", WorkerId::new());
     assert_eq!(app.get(&unknown).await.0, 404);
@@ -167,21 +170,21 @@ async fn a_viewer_of_one_worker_sees_that_worker_only() {
 }
 
 #[tokio::test]
-async fn each_orchestrator_shows_what_the_others_do_also_while_redis_is_away() {
+async fn events_of_other_orchestrators_are_received_with_and_without_redis() {
     let services = Services::with_own_redis().await;
     let first = TestApp::beside(&services, &[]).await;
     let second = TestApp::beside(&services, &[("MAX_WORKERS", "0")]).await;
     let (_item, worker) = first.running().await;
-    let mut viewers = [Watcher::of_all(&first).await, Watcher::of_all(&second).await];
+    let mut subscribers = [Watcher::of_all(&first).await, Watcher::of_all(&second).await];
 
-    beat(&first, worker, 1, &["with redis"]).await;
-    for viewer in &mut viewers {
-        assert!(is_notice(&viewer.next_of("worker_event").await, "with redis"));
+    heartbeat(&first, worker, 1, &["with redis"]).await;
+    for subscriber in &mut subscribers {
+        assert!(is_notice(&subscriber.next_of("worker_event").await, "with redis"));
     }
     services.redis.stop().await.unwrap();
-    beat(&first, worker, 2, &["without"]).await;
-    for viewer in &mut viewers {
-        assert!(is_notice(&viewer.next_of("worker_event").await, "without"));
+    heartbeat(&first, worker, 2, &["without"]).await;
+    for subscriber in &mut subscribers {
+        assert!(is_notice(&subscriber.next_of("worker_event").await, "without"));
     }
     let (status, health) = second.get("/health").await;
     assert_eq!(
@@ -211,7 +214,7 @@ async fn write_slowly(app: &TestApp, commits: bool) {
 }
 
 #[tokio::test]
-async fn transactions_that_commit_in_another_order_are_all_seen_once_and_in_one_order() {
+async fn events_of_transactions_that_commit_out_of_order_are_received_once_and_in_order() {
     let app = TestApp::start().await;
     let mut live = Watcher::of_all(&app).await;
     let begin = live.next().await.unwrap().id.unwrap();
@@ -240,10 +243,10 @@ async fn transactions_that_commit_in_another_order_are_all_seen_once_and_in_one_
 }
 
 #[tokio::test]
-async fn only_transactions_that_write_events_hold_others_back() {
+async fn only_open_transactions_that_write_events_delay_others() {
     let app = TestApp::start().await;
     let pool = &app.app.database;
-    let horizon = async || -> i64 {
+    let visible_through = async || -> i64 {
         sqlx::query_scalar("select visible_through_id()")
             .fetch_one(pool)
             .await
@@ -263,15 +266,15 @@ async fn only_transactions_that_write_events_hold_others_back() {
     let late: i64 = sqlx::query_scalar(insert).fetch_one(pool).await.unwrap();
 
     assert!(early < late);
-    assert!(horizon().await < early);
+    assert!(visible_through().await < early);
     slow.commit().await.unwrap();
-    assert!(horizon().await >= late);
+    assert!(visible_through().await >= late);
     unrelated.rollback().await.unwrap();
     app.stop().await;
 }
 
 #[tokio::test]
-async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nobody() {
+async fn a_subscriber_that_does_not_read_receives_the_number_of_dropped_events_and_delays_no_other() {
     const EVENTS: u64 = 20_000;
     let app = TestApp::start().await;
     let mut lazy = tokio::net::TcpStream::connect(app.addresses.api.socket_addrs(|| None).unwrap()[0])
@@ -297,19 +300,19 @@ async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nob
     .unwrap();
     app.app.events.notify_changed();
 
-    let mut told = 0;
-    while told < EVENTS {
+    let mut received = 0;
+    while received < EVENTS {
         let sent = eager.next().await.unwrap();
-        told += match sent.kind.as_str() {
+        received += match sent.kind.as_str() {
             "worker_event" => 1,
-            // A machine that is very busy may leave this viewer behind, too.
+            // On a very busy machine this subscriber may lag, too.
             "lagged" => sent.data["droppedCount"].as_u64().unwrap(),
             _ => 0,
         };
     }
-    assert_eq!(told, EVENTS);
+    assert_eq!(received, EVENTS);
 
-    // It begins to read at last, and gets one more event, before which its loss is told.
+    // It starts to read and receives one more event, before which the dropped ones are reported.
     let item = app.submit().await;
     let mut text = String::new();
     let mut piece = vec![0; 1 << 20];
@@ -335,16 +338,16 @@ async fn a_viewer_that_does_not_read_is_told_how_much_it_missed_and_holds_up_nob
 }
 
 #[tokio::test]
-async fn the_streams_of_viewers_end_when_the_orchestrator_stops() {
+async fn streams_end_when_the_orchestrator_stops() {
     let app = TestApp::start().await;
-    let mut viewers = Vec::new();
+    let mut subscribers = Vec::new();
     for _ in 0..5 {
-        viewers.push(Watcher::of_all(&app).await);
+        subscribers.push(Watcher::of_all(&app).await);
     }
     let begin = std::time::Instant::now();
     app.stop().await;
     assert!(begin.elapsed() < Duration::from_secs(9));
-    for mut viewer in viewers {
-        while viewer.next().await.is_some() {}
+    for mut subscriber in subscribers {
+        while subscriber.next().await.is_some() {}
     }
 }

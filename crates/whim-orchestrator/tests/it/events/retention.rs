@@ -1,4 +1,4 @@
-//! The days of the history of events.
+//! Partitions of the event log.
 #![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
 
 use whim_orchestrator::reconcile::{EventPartitions, EventPartitionsReport};
@@ -27,7 +27,7 @@ async fn reconcile(world: &World) -> EventPartitionsReport {
 }
 
 #[tokio::test]
-async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
+async fn partitions_are_created_ahead_and_events_of_the_default_partition_are_moved_there() {
     let world = World::new().await;
     insert(&world, 0).await;
     insert(&world, 3).await;
@@ -52,7 +52,7 @@ async fn days_are_made_ahead_and_what_landed_without_one_is_moved_there() {
 }
 
 #[tokio::test]
-async fn days_that_are_older_than_the_retention_go_as_a_whole() {
+async fn partitions_older_than_the_retention_are_dropped() {
     let world = World::with(&[("EVENT_RETENTION_DAYS", "2")]).await;
     for days_ago in [0, 2, 3, 40] {
         insert(&world, days_ago).await;
@@ -67,7 +67,7 @@ async fn days_that_are_older_than_the_retention_go_as_a_whole() {
 }
 
 #[tokio::test]
-async fn several_orchestrators_may_make_days_while_others_write() {
+async fn several_orchestrators_create_partitions_while_events_are_written() {
     let world = World::new().await;
     let writer = async {
         for _ in 0..50 {

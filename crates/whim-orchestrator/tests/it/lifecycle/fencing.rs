@@ -64,7 +64,7 @@ async fn expect_fenced(world: &World, zombie: &TestWorker) {
     assert_eq!(all_rows(world).await, before);
 }
 
-// FAULTS.md, row 17.
+// docs/faults.md, row 17.
 #[tokio::test]
 async fn a_worker_that_comes_back_after_its_item_was_given_to_another_changes_nothing() {
     let world = World::new().await;
@@ -85,7 +85,7 @@ async fn a_worker_that_comes_back_after_its_item_was_given_to_another_changes_no
     expect_fenced(&world, &zombie).await;
 }
 
-// FAULTS.md, row 20.
+// docs/faults.md, row 20.
 #[tokio::test]
 async fn a_worker_whose_item_was_cancelled_changes_nothing() {
     let world = World::new().await;
@@ -327,7 +327,7 @@ impl Rival {
     }
 }
 
-// FAULTS.md, rows 19 and 20.
+// docs/faults.md, rows 19 and 20.
 #[tokio::test]
 async fn of_complete_and_any_other_end_exactly_one_wins_in_a_thousand_races() {
     const RACES: i64 = 1000;

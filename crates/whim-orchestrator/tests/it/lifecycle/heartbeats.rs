@@ -187,8 +187,8 @@ async fn concurrent_heartbeats_of_one_worker_are_stored_once() {
 async fn heartbeats_are_heap_only_updates() {
     const ROUNDS: u64 = 60;
     let (world, _supervisor, workers) = busy_world(10).await;
-    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "cost_usd": 0.25,
-        "tokens": { "in": 10, "out": 5, "cache_read": 2, "cache_write": 1 } });
+    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "costUsd": 0.25,
+        "tokens": { "input": 10, "output": 5, "cacheRead": 2, "cacheWrite": 1 } });
     for round in 1..=ROUNDS {
         let heartbeat = json!({ "seq": round, "iteration": 1, "stage": "working", "stats": stats });
         let responses = join_all(

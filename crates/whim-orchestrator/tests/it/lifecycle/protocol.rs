@@ -27,7 +27,7 @@ async fn registration_returns_the_assignment() {
     );
 }
 
-// FAULTS.md, row 21.
+// docs/faults.md, row 21.
 #[tokio::test]
 async fn of_two_processes_that_register_as_one_worker_one_is_refused() {
     let world = World::new().await;
@@ -89,8 +89,8 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     assert!(world.number(lease).await > 290);
     assert!(world.number(idle).await > 3500, "a sign of life is no progress");
 
-    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "cost_usd": 0.25,
-        "tokens": { "in": 10, "out": 5, "cache_read": 2, "cache_write": 1 } });
+    let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "costUsd": 0.25,
+        "tokens": { "input": 10, "output": 5, "cacheRead": 2, "cacheWrite": 1 } });
     let event =
         json!({ "occurredAt": "2026-11-20T12:00:00Z", "type": "notice", "message": "a NUL \0 of an agent" });
     let heartbeat =
@@ -114,7 +114,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     assert_eq!(world.number("select count(*) from worker_iterations").await, 2);
 }
 
-// FAULTS.md, row 14: which command it is that an agent runs is in the digest of its call.
+// docs/faults.md, row 14: which command it is that an agent runs is in the digest of its call.
 #[tokio::test]
 async fn a_new_command_is_progress_and_a_repeated_one_is_not() {
     let world = World::new().await;
@@ -198,7 +198,7 @@ async fn iterations_that_an_ended_worker_did_not_use_are_released() {
     );
 }
 
-// FAULTS.md, row 24, the orchestrator's part.
+// docs/faults.md, row 24, the orchestrator's part.
 #[tokio::test]
 async fn the_next_attempt_resumes_from_the_ticks_and_the_head_that_belongs_to_them() {
     let world = World::new().await;

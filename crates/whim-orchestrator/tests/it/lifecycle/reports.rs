@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::{SPEC_DONE, World, complete, fail};
 
-// FAULTS.md, row 18.
+// docs/faults.md, row 18.
 #[tokio::test]
 async fn complete_sent_twice_gets_the_same_response_twice() {
     let world = World::new().await;

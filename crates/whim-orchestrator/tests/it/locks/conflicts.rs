@@ -82,7 +82,7 @@ async fn a_file_that_was_changed_while_another_item_held_it_is_shown_on_both_ite
     );
 }
 
-// FAULTS.md, row 33.
+// docs/faults.md, row 33.
 #[tokio::test]
 async fn a_redis_that_was_emptied_while_files_were_locked_grants_them_to_no_other_worker() {
     let world = World::with_own_redis().await;
@@ -193,7 +193,7 @@ async fn locked_files_are_listed_with_their_holders_page_by_page() {
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
 }
 
-// ATTACKS.md, rows 24 and 37.
+// docs/attacks.md, rows 24 and 37.
 #[tokio::test]
 async fn a_worker_locks_files_of_its_own_repository_and_nothing_that_leaves_it() {
     let world = World::new().await;

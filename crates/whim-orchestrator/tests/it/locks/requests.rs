@@ -258,7 +258,7 @@ async fn of_files_that_were_changed_already_the_free_ones_are_locked() {
     assert!(!locks.holds(second, &repo, &files(&["a", "b"])).await.unwrap());
 }
 
-// FAULTS.md, row 33: emptied by FLUSHALL, or restarted with what an older snapshot had.
+// docs/faults.md, row 33: emptied by FLUSHALL, or restarted with what an older snapshot had.
 #[tokio::test]
 async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_restored() {
     let redis = TestRedis::start().await.unwrap();

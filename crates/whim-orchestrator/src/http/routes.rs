@@ -1,0 +1,48 @@
+//! Every route, once, together with its description.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::worker_protocol::{self, WorkerState};
+use super::{events, locks, queue, reviews, stats, status, work, workers};
+use crate::app::App;
+
+/// Routes for people and for the intake.
+pub(super) fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(status::health))
+        .routes(routes!(status::status))
+        .routes(routes!(queue::queue))
+        .routes(routes!(queue::pause_queue))
+        .routes(routes!(queue::resume_queue))
+        .routes(routes!(work::list_work, work::create_work))
+        .routes(routes!(work::get_work))
+        .routes(routes!(work::explain_work))
+        .routes(routes!(work::cancel_work))
+        .routes(routes!(work::requeue_work))
+        .routes(routes!(work::put_spec))
+        .routes(routes!(work::fail_spec))
+        .routes(routes!(workers::list_workers))
+        .routes(routes!(workers::kill_worker))
+        .routes(routes!(workers::worker_logs))
+        .routes(routes!(events::events))
+        .routes(routes!(events::worker_events))
+        .routes(routes!(locks::locks))
+        .routes(routes!(stats::metrics))
+        .routes(routes!(stats::learnings))
+        .routes(routes!(reviews::list_reviews))
+        .routes(routes!(reviews::get_review))
+}
+
+/// Routes of the worker protocol.
+pub(super) fn worker() -> OpenApiRouter<WorkerState> {
+    OpenApiRouter::new()
+        .routes(routes!(worker_protocol::register))
+        .routes(routes!(worker_protocol::heartbeat))
+        .routes(routes!(worker_protocol::lock))
+        .routes(routes!(worker_protocol::unlock))
+        .routes(routes!(worker_protocol::report_review))
+        .routes(routes!(worker_protocol::complete))
+        .routes(routes!(worker_protocol::fail))
+        .routes(routes!(worker_protocol::stuck))
+}
