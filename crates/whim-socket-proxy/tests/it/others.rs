@@ -50,7 +50,7 @@ async fn containers_of_other_programs_can_neither_be_inspected_nor_changed() {
             assert_eq!(status, 403, "{line}: {answer}");
         }
     }
-    // It was only looked whose they are.
+    // Only their labels were read.
     let lines = world.lines();
     assert!(
         lines
