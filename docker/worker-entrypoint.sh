@@ -7,7 +7,7 @@
 set -eu
 
 out_of_memory=70
-# Nobody sends them: whoever started the container died in between.
+# They never arrive if the orchestrator dies after the start of the container.
 patience=60
 
 # How often the kernel killed a process of this container for want of memory (cgroup v2, then v1).

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::IterationStats;
+use crate::stats::IterationStats;
 use crate::warning::WarningKind;
 
 /// One event. The tag is the field `event`, in snake case. [`crate::parse_line`] reads it and [`crate::to_line`] writes it.

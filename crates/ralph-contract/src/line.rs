@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Event;
+use crate::event::Event;
 
 /// A line of `ralph`'s standard output.
 ///

@@ -36,12 +36,13 @@ impl Priority {
         }
     }
 
-    /// The most urgent of the `priority:…` labels; without one, the default.
+    /// The most urgent of the `priority:…` labels; without one, the default. Ignores case, as GitHub does.
     pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
         labels
             .into_iter()
-            .filter_map(|label| label.strip_prefix("priority:"))
-            .filter_map(|name| name.trim().parse().ok())
+            .filter_map(|label| label.split_once(':'))
+            .filter(|(prefix, _)| prefix.trim().eq_ignore_ascii_case("priority"))
+            .filter_map(|(_, name)| name.trim().to_ascii_lowercase().parse().ok())
             .min()
             .unwrap_or_default()
     }
@@ -76,6 +77,14 @@ mod tests {
             Priority::from_labels(["bug", "priority:urgent"]),
             Priority::Medium
         );
+    }
+
+    #[test]
+    fn labels_are_read_without_regard_to_case() {
+        for label in ["Priority: High", "PRIORITY:high", "priority : HIGH"] {
+            assert_eq!(Priority::from_labels([label]), Priority::High, "{label}");
+        }
+        assert_eq!(Priority::from_labels(["my priority: high"]), Priority::Medium);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const MAX_TOKENS: u32 = 8192;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_MESSAGE_CHARACTERS: usize = 300;
 
-/// The Messages API with one key and model.
+/// A client with one key and one model.
 #[derive(Debug, Clone)]
 pub(crate) struct Anthropic {
     http: reqwest::Client,
@@ -26,7 +26,6 @@ pub(crate) struct Anthropic {
     model: String,
 }
 
-/// One turn of a conversation.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Message {
     role: Role,
@@ -41,7 +40,6 @@ enum Role {
 }
 
 impl Message {
-    /// What we say.
     pub(crate) fn user(content: String) -> Self {
         Self {
             role: Role::User,
@@ -49,7 +47,6 @@ impl Message {
         }
     }
 
-    /// What the model said.
     pub(crate) fn assistant(content: String) -> Self {
         Self {
             role: Role::Assistant,
@@ -58,63 +55,57 @@ impl Message {
     }
 }
 
-/// The model gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ModelError {
-    /// No answer, or none in time.
+    /// No response, or none before the timeout.
     #[error("reaching the model API")]
     Unreachable(#[source] reqwest::Error),
-    /// Overloaded, limited or broken for now.
-    #[error("the model API is not available ({status}): {message}")]
+    /// Overloaded, rate-limited or failing.
+    #[error("the model API is unavailable ({status}): {message}")]
     Unavailable {
-        /// The HTTP status.
         status: u16,
-        /// Its words.
         message: String,
-        /// When it can be asked again, where it says so.
         retry_after: Option<Duration>,
     },
-    /// The key, the model or the address is wrong: an operator has to look.
+    /// The key, the model or the URL is wrong.
     #[error(
         "the model API refused the request ({status}): {message}; check ANTHROPIC_API_KEY, SPEC_MODEL and ANTHROPIC_BASE_URL"
     )]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Its words.
-        message: String,
-    },
-    /// The request is larger than the API takes.
-    #[error("the request is longer than the model API takes: {0}")]
+    Refused { status: u16, message: String },
+    #[error("the request exceeds the size limit of the model API: {0}")]
     TooLarge(String),
-    /// Something else answers at that address.
-    #[error("the model API's answer was not understood; check ANTHROPIC_BASE_URL")]
-    Misfit(#[source] serde_json::Error),
-    /// The model ended without a usable text.
+    /// Another service responds at that URL.
+    #[error("the response is not one of the model API; check ANTHROPIC_BASE_URL")]
+    UnexpectedResponse(#[source] serde_json::Error),
     #[error("the model gave no usable answer: {0}")]
-    NoAnswer(&'static str),
+    UnusableAnswer(&'static str),
 }
 
 impl ModelError {
-    /// Whether the request itself is the trouble, so that sending it again later changes nothing.
-    pub(crate) fn is_the_requests_fault(&self) -> bool {
+    /// Whether the same request would fail again.
+    pub(crate) fn is_permanent(&self) -> bool {
         match self {
-            Self::NoAnswer(_) | Self::TooLarge(_) => true,
-            Self::Unreachable(_) | Self::Unavailable { .. } | Self::Refused { .. } | Self::Misfit(_) => false,
+            Self::UnusableAnswer(_) | Self::TooLarge(_) => true,
+            Self::Unreachable(_)
+            | Self::Unavailable { .. }
+            | Self::Refused { .. }
+            | Self::UnexpectedResponse(_) => false,
         }
     }
 
-    /// Whether it does not pass by itself: a setting is wrong.
-    pub(crate) fn needs_an_operator(&self) -> bool {
+    /// Whether a setting is wrong.
+    pub(crate) fn operator_action_required(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Misfit(_) => true,
-            Self::NoAnswer(_) | Self::TooLarge(_) | Self::Unreachable(_) | Self::Unavailable { .. } => false,
+            Self::Refused { .. } | Self::UnexpectedResponse(_) => true,
+            Self::UnusableAnswer(_) | Self::TooLarge(_) | Self::Unreachable(_) | Self::Unavailable { .. } => {
+                false
+            }
         }
     }
 
-    /// What is wrong with the model API, where every other caller with this key would fare the same. An answer that did
-    /// not come in time may be this request's fault, and a model or an address that is wrong is this program's setting.
-    pub(crate) fn everybodys_trouble(&self) -> Option<FailureCause> {
+    /// The cause, if every other caller with this key would fail too. A timeout may be due to this request, and a wrong
+    /// model or URL is a setting of this program.
+    pub(crate) fn shared_cause(&self) -> Option<FailureCause> {
         match self {
             Self::Unavailable { status: 429, .. } => Some(FailureCause::ModelLimited),
             Self::Unavailable {
@@ -127,14 +118,14 @@ impl ModelError {
             Self::Unreachable(_)
             | Self::Unavailable { .. }
             | Self::Refused { .. }
-            | Self::Misfit(_)
-            | Self::NoAnswer(_)
+            | Self::UnexpectedResponse(_)
+            | Self::UnusableAnswer(_)
             | Self::TooLarge(_) => None,
         }
     }
 
-    /// When a limit ends, where the model API says so.
-    pub(crate) fn limit_ends_in(&self) -> Option<Duration> {
+    /// The `Retry-After` of a rate limit.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         if let Self::Unavailable {
             status: 429,
             retry_after,
@@ -168,7 +159,7 @@ enum Block {
     Text {
         text: String,
     },
-    // Kinds of later versions are passed over.
+    // Kinds of later versions are ignored.
     #[serde(other)]
     Other,
 }
@@ -184,15 +175,14 @@ struct ErrorDetail {
 }
 
 impl Anthropic {
-    /// A client with the settings of the specs.
     pub(crate) fn new(config: &SpecConfig) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(config.timeout)
-            // A redirect would carry the key to another host.
+            // A redirect would send the key to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .context("making a client for the model API")?;
+            .context("building the client of the model API")?;
         let mut messages_url = config.base_url.clone();
         messages_url
             .path_segments_mut()
@@ -207,7 +197,7 @@ impl Anthropic {
         })
     }
 
-    /// The model's answer to a conversation, as text.
+    /// The text of the model's next message.
     pub(crate) async fn answer(&self, system: &str, messages: &[Message]) -> Result<String, ModelError> {
         let response = self
             .http
@@ -230,16 +220,16 @@ impl Anthropic {
             return Err(refusal(status, retry_after, &body));
         }
         let body = response.text().await.map_err(unreachable)?;
-        text_of(serde_json::from_str(&body).map_err(ModelError::Misfit)?)
+        text_of(serde_json::from_str(&body).map_err(ModelError::UnexpectedResponse)?)
     }
 }
 
 fn unreachable(error: reqwest::Error) -> ModelError {
-    // The base URL may hold a password.
+    // The base URL may contain a password.
     ModelError::Unreachable(error.without_url())
 }
 
-/// The other form of the header, a date, is not used by the model API.
+/// The model API does not use the other form of the header, a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
@@ -271,8 +261,8 @@ fn refusal(status: StatusCode, retry_after: Option<Duration>, body: &str) -> Mod
 
 fn text_of(answer: Answer) -> Result<String, ModelError> {
     match answer.stop_reason.as_deref() {
-        Some("max_tokens") => return Err(ModelError::NoAnswer("it was longer than the limit")),
-        Some("refusal") => return Err(ModelError::NoAnswer("it refused")),
+        Some("max_tokens") => return Err(ModelError::UnusableAnswer("it exceeded the length limit")),
+        Some("refusal") => return Err(ModelError::UnusableAnswer("it refused")),
         Some(_) | None => {}
     }
     let text: Vec<String> = answer
@@ -285,7 +275,7 @@ fn text_of(answer: Answer) -> Result<String, ModelError> {
         .collect();
     let text = text.join("");
     if text.trim().is_empty() {
-        Err(ModelError::NoAnswer("it was empty"))
+        Err(ModelError::UnusableAnswer("it was empty"))
     } else {
         Ok(text)
     }

@@ -1,14 +1,13 @@
-//! Puts the intake together.
+//! Composition root: builds the components and starts their tasks.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 use whim_client::{Client, Timing};
 use whim_service::admin::{self, Admin};
 use whim_service::metrics::Metrics;
@@ -23,14 +22,13 @@ use crate::github::GitHub;
 use crate::poll::Repository;
 use crate::specs::SpecWriter;
 
-/// How long a stop may take: nothing here is worth a longer wait, because every step can be taken up again.
+/// Steps in progress are abandoned when the intake stops; the next start repeats them.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Starts everything under the supervisor, the admin port where there is a listener for it. The ready file, where one is asked for, appears after the first look at
-/// every repository.
+/// Starts all tasks under the supervisor. The ready file is written after the first poll of every repository.
 ///
 /// # Errors
-/// A client cannot be made from the settings.
+/// A client cannot be built from the settings.
 pub fn start(
     config: Config,
     supervisor: &Supervisor,
@@ -47,7 +45,7 @@ pub fn start(
     let spec_wanted = Arc::new(Notify::new());
     let readiness = Readiness::new();
 
-    // Before anything is counted. Nobody counts where nobody can ask.
+    // Before anything is counted. Without an admin port, metrics cannot be read.
     let metrics = admin
         .is_some()
         .then(|| Metrics::install("whim-intake", env!("CARGO_PKG_VERSION"), &[]));
@@ -56,16 +54,15 @@ pub fn start(
     let reconcilers = Reconcilers::new(intake.clone());
     for repo in config.repos {
         let name = repo.to_string();
-        let repository = Repository {
+        let repository = Repository::new(
             repo,
-            intake_label: config.intake_label.clone(),
-            github: Arc::clone(&github),
-            client: client.clone(),
-            spec_wanted: Arc::clone(&spec_wanted),
-            first_look: Mutex::new(Some(readiness.latch("the first look at every repository"))),
-            told_missing: AtomicBool::new(false),
-            stop: intake.token(),
-        };
+            config.intake_label.clone(),
+            Arc::clone(&github),
+            client.clone(),
+            Arc::clone(&spec_wanted),
+            readiness.latch("the first poll of every repository"),
+            intake.token(),
+        );
         reconcilers.start(
             "repository",
             Some(&name),
@@ -95,7 +92,7 @@ pub fn start(
             () = readiness.wait() => {}
             () = stop.cancelled() => return Ok(()),
         }
-        tracing::info!("looked at every repository");
+        tracing::info!("polled every repository once");
         if let Some(path) = ready_file {
             write_ready_file(&path, &json!({})).with_context(|| format!("writing {}", path.display()))?;
         }

@@ -32,7 +32,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Query the readiness of the running intake: exit code 0 if every repository was polled once, else 1
+    /// Exit with 0 if the running intake has polled every repository, else with 1
     Healthcheck,
     /// Work with the settings
     Config {
@@ -43,7 +43,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Validate all settings without starting anything, and print them: exit code 64 if one is wrong
+    /// Validate and print all settings without starting anything; exit with 64 if one is wrong
     Check,
 }
 

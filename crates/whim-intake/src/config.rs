@@ -13,9 +13,9 @@ use whim_service::environment::{
 };
 use whim_service::telemetry::TelemetryConfig;
 
-use crate::labels::OWN;
+use crate::labels::STATE_LABELS;
 
-const LONGEST_SPEC_PERIOD: Duration = Duration::from_secs(5);
+const MAX_SPEC_PERIOD: Duration = Duration::from_secs(5);
 
 /// Every setting, checked.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Config {
             "GITHUB_TOKEN",
             "a token with read and write access to the repositories' issues",
         );
-        let github_token = fit_for_a_header(env, "GITHUB_TOKEN", github_token);
+        let github_token = valid_in_header(env, "GITHUB_TOKEN", github_token);
         let github_api_url = env.or_default(
             "GITHUB_API_URL",
             default_url("https://api.github.com")?,
@@ -84,7 +84,7 @@ impl Config {
             http_url(),
         );
         let api_key = env.secret("API_KEY");
-        let api_key = fit_for_a_header(env, "API_KEY", api_key);
+        let api_key = valid_in_header(env, "API_KEY", api_key);
         if env.or_default("USE_RALPH_SPEC", false, flag()) {
             env.refuse(
                 "USE_RALPH_SPEC",
@@ -121,7 +121,7 @@ impl SpecConfig {
             "ANTHROPIC_API_KEY",
             "an Anthropic API key, which writes the specs",
         );
-        let api_key = fit_for_a_header(env, "ANTHROPIC_API_KEY", api_key);
+        let api_key = valid_in_header(env, "ANTHROPIC_API_KEY", api_key);
         let base_url = env.or_default(
             "ANTHROPIC_BASE_URL",
             default_url("https://api.anthropic.com")?,
@@ -148,7 +148,7 @@ impl SpecConfig {
             model,
             concurrency,
             timeout,
-            period: poll_interval.min(LONGEST_SPEC_PERIOD),
+            period: poll_interval.min(MAX_SPEC_PERIOD),
         })
     }
 }
@@ -175,14 +175,17 @@ fn repos() -> Expected<Vec<RepoName>> {
 
 /// GitHub's issue list takes a comma-separated list of labels.
 fn intake_label() -> Expected<String> {
-    let words = format!("a label without a comma, and none of {}", OWN.join(", "));
-    text(words.clone()).only_if(words, |label| {
-        !label.contains(',') && !OWN.iter().any(|own| own.eq_ignore_ascii_case(label))
+    let expected = format!("a label without a comma, and none of {}", STATE_LABELS.join(", "));
+    text(expected.clone()).only_if(expected, |label| {
+        !label.contains(',')
+            && !STATE_LABELS
+                .iter()
+                .any(|reserved| reserved.eq_ignore_ascii_case(label))
     })
 }
 
 /// A secret for an HTTP header: visible ASCII.
-fn fit_for_a_header(
+fn valid_in_header(
     env: &mut Environment,
     name: &'static str,
     secret: Option<SecretString>,

@@ -1,11 +1,11 @@
-//! The six calls of GitHub's REST interface that the intake needs.
+//! The six calls of GitHub's REST API that the intake needs.
 //!
-//! Reads are conditional (an idle poll costs nothing of the rate limit) and follow pages; writes are sent once: after
-//! an unclear answer the next look at the issue tells whether they took effect.
+//! Reads are conditional, so that an idle poll does not count against the rate limit, and follow pages. Writes are sent
+//! once: after a lost response, the next poll sees whether they took effect.
 
 mod error;
-mod limits;
 mod pages;
+mod rate_limit;
 mod transport;
 
 use serde::Deserialize;
@@ -16,30 +16,28 @@ pub(crate) use self::error::GitHubError;
 use self::pages::PER_PAGE;
 pub(crate) use self::transport::GitHub;
 
-/// An issue; pull requests, which GitHub lists among them, are left out.
+/// An issue that is not a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Issue {
     pub(crate) number: IssueNumber,
     pub(crate) title: String,
     pub(crate) body: String,
     pub(crate) labels: Vec<String>,
-    /// Its page.
+    /// Of its web page.
     pub(crate) url: String,
-    /// Who filed it; GitHub knows no more who that was when the account is gone.
+    /// `None` if the account was deleted.
     pub(crate) author: Option<UserName>,
 }
 
-/// A label that was put on an issue or taken off it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LabelChange {
     pub(crate) label: String,
-    /// Put on; else taken off.
+    /// Or removed.
     pub(crate) added: bool,
-    /// Who did that, as far as GitHub still knows.
+    /// `None` if the account was deleted.
     pub(crate) by: Option<UserName>,
 }
 
-/// Which issues to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IssueState {
     Open,
@@ -57,7 +55,7 @@ struct IssueBody {
     pull_request: Option<serde::de::IgnoredAny>,
 }
 
-/// GitHub's description allows both forms.
+/// GitHub's API description allows both forms.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LabelBody {
@@ -76,7 +74,6 @@ impl UserBody {
     }
 }
 
-/// Of the many kinds of events, those with a label are of interest.
 #[derive(Deserialize)]
 struct EventBody {
     event: String,
@@ -95,7 +92,7 @@ struct CommentBody {
 }
 
 impl GitHub {
-    /// The issues with a label, all pages, the oldest first: who asked first is served first.
+    /// The issues with a label, oldest first.
     pub(crate) async fn issues(
         &self,
         repo: &RepoName,
@@ -122,7 +119,7 @@ impl GitHub {
             .collect())
     }
 
-    /// The texts of an issue's comments, all pages.
+    /// The texts of an issue's comments.
     pub(crate) async fn comments(
         &self,
         repo: &RepoName,
@@ -136,7 +133,7 @@ impl GitHub {
         Ok(bodies.into_iter().filter_map(|comment| comment.body).collect())
     }
 
-    /// Which labels were put on an issue and taken off it, in that order, all pages.
+    /// The additions and removals of labels, oldest first.
     pub(crate) async fn label_changes(
         &self,
         repo: &RepoName,
@@ -151,7 +148,7 @@ impl GitHub {
             let added = match body.event.as_str() {
                 "labeled" => true,
                 "unlabeled" => false,
-                _another_kind => return None,
+                _ => return None,
             };
             Some(LabelChange {
                 label: body.label?.name,
@@ -162,7 +159,6 @@ impl GitHub {
         Ok(bodies.into_iter().filter_map(change).collect())
     }
 
-    /// Comments on an issue.
     pub(crate) async fn comment(
         &self,
         repo: &RepoName,
@@ -175,7 +171,7 @@ impl GitHub {
             .await
     }
 
-    /// Adds a label to an issue; GitHub makes it in the repository where it is missing.
+    /// GitHub creates the label if the repository does not have it.
     pub(crate) async fn add_label(
         &self,
         repo: &RepoName,
@@ -188,7 +184,7 @@ impl GitHub {
             .await
     }
 
-    /// Takes a label off an issue; one that is not there is as good.
+    /// Succeeds if the issue does not have the label.
     pub(crate) async fn remove_label(
         &self,
         repo: &RepoName,

@@ -1,87 +1,82 @@
-//! The labels by which Whim and people talk about an issue.
+//! The labels of an issue, and the state that they express.
 
 use whim_core::{UserName, WorkItemStatus};
 
 use crate::github::LabelChange;
 
-/// Whim works on the issue.
 pub(crate) const PROCESSING: &str = "ai-processing";
-/// The pull request is open.
 pub(crate) const PR_READY: &str = "ai-pr-ready";
-/// Whim gave up, or was told to; the comment says why.
+/// Failed or cancelled.
 pub(crate) const FAILED: &str = "ai-failed";
-/// A person has to say more before Whim looks at the issue again. Set and removed by people.
+/// Set and removed by people: the issue is ignored until then.
 pub(crate) const NEEDS_INFO: &str = "ai-needs-info";
 
-/// The labels that have a meaning of their own; none of them can be the one that asks for Whim.
-pub(crate) const OWN: [&str; 4] = [PROCESSING, PR_READY, FAILED, NEEDS_INFO];
+/// None of them can be the intake label.
+pub(crate) const STATE_LABELS: [&str; 4] = [PROCESSING, PR_READY, FAILED, NEEDS_INFO];
 
-/// What an issue's labels say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It waits to be picked up.
+pub(crate) enum LabelState {
+    /// To be submitted or requeued.
     Candidate,
-    /// It was picked up, and its end is not shown.
+    /// Submitted, and its outcome is not posted.
     Processing,
-    /// Its end is shown.
+    /// Its outcome is posted.
     Finished,
-    /// It is none of Whim's business, or waits for a person.
-    Apart,
+    /// Without the intake label, or waiting for a person.
+    Ignored,
 }
 
-/// Labels compare as GitHub compares them: without regard to case.
+/// Ignores case, as GitHub does.
 pub(crate) fn has(labels: &[String], label: &str) -> bool {
     let label = label.to_lowercase();
     labels.iter().any(|present| present.to_lowercase() == label)
 }
 
-/// Reads the labels of an issue.
-pub(crate) fn standing(labels: &[String], intake_label: &str) -> Standing {
+pub(crate) fn label_state(labels: &[String], intake_label: &str) -> LabelState {
     if has(labels, PROCESSING) {
-        Standing::Processing
+        LabelState::Processing
     } else if !has(labels, intake_label) {
-        Standing::Apart
+        LabelState::Ignored
     } else if has(labels, PR_READY) || has(labels, FAILED) {
-        Standing::Finished
+        LabelState::Finished
     } else if has(labels, NEEDS_INFO) {
-        Standing::Apart
+        LabelState::Ignored
     } else {
-        Standing::Candidate
+        LabelState::Candidate
     }
 }
 
-/// Who asked for Whim last: put the label on that asks for it, or took one off that says how the last run ended. `None`
-/// where GitHub tells nothing of that.
-pub(crate) fn asked_by<'a>(changes: &'a [LabelChange], intake_label: &str) -> Option<&'a UserName> {
+/// The user who last requested a run: by adding the intake label, or by removing an outcome label. `None` if there is no
+/// such change, or GitHub does not know its author any more.
+pub(crate) fn requested_by<'a>(changes: &'a [LabelChange], intake_label: &str) -> Option<&'a UserName> {
     let is_one_of = |change: &LabelChange, labels: &[&str]| {
         labels
             .iter()
             .any(|label| change.label.to_lowercase() == label.to_lowercase())
     };
-    let asks = |change: &&LabelChange| {
+    let is_request = |change: &&LabelChange| {
         if change.added {
             is_one_of(change, &[intake_label])
         } else {
             is_one_of(change, &[PR_READY, FAILED])
         }
     };
-    changes.iter().rfind(asks)?.by.as_ref()
+    changes.iter().rfind(is_request)?.by.as_ref()
 }
 
-/// What has to change so that an issue's labels show the state of its item: first one is added, then others go.
+/// The changes that make an issue's labels match the status of its item.
 ///
-/// In that order an issue never is without a state of ours in between, which would make it a candidate; and
-/// [`PROCESSING`] goes last, so that an issue with a change that was not finished is looked at again.
+/// The label is added before others are removed: an issue without a state label would be a candidate. [`PROCESSING`] is
+/// removed last, so that the next poll finds an issue whose update was interrupted.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Swap {
+pub(crate) struct LabelUpdate {
     pub(crate) add: Option<&'static str>,
     pub(crate) remove: Vec<&'static str>,
 }
 
-impl Swap {
-    /// For an item in `status`.
-    pub(crate) fn to_show(status: WorkItemStatus, labels: &[String]) -> Self {
-        let fitting = match status {
+impl LabelUpdate {
+    pub(crate) fn for_status(status: WorkItemStatus, labels: &[String]) -> Self {
+        let wanted = match status {
             WorkItemStatus::Generating
             | WorkItemStatus::Queued
             | WorkItemStatus::Assigned
@@ -90,16 +85,15 @@ impl Swap {
             WorkItemStatus::Failed | WorkItemStatus::Cancelled => FAILED,
         };
         Self {
-            add: (!has(labels, fitting)).then_some(fitting),
+            add: (!has(labels, wanted)).then_some(wanted),
             remove: [PR_READY, FAILED, PROCESSING]
                 .into_iter()
-                .filter(|&label| label != fitting && has(labels, label))
+                .filter(|&label| label != wanted && has(labels, label))
                 .collect(),
         }
     }
 
-    /// Whether the labels show it already.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.add.is_none() && self.remove.is_empty()
     }
 }
@@ -113,33 +107,33 @@ mod tests {
     }
 
     #[test]
-    fn labels_say_where_an_issue_stands() {
+    fn labels_determine_the_state_of_an_issue() {
         for (labels, expected) in [
-            (&["whim"][..], Standing::Candidate),
-            (&["bug", "Whim", "priority:high"], Standing::Candidate),
-            (&["bug"], Standing::Apart),
-            (&["ai-failed"], Standing::Apart),
-            (&["whim", "ai-needs-info"], Standing::Apart),
-            (&["whim", "ai-pr-ready"], Standing::Finished),
-            (&["whim", "AI-Failed"], Standing::Finished),
-            (&["whim", "ai-failed", "ai-needs-info"], Standing::Finished),
-            (&["ai-processing"], Standing::Processing),
-            (&["whim", "ai-processing", "ai-failed"], Standing::Processing),
+            (&["whim"][..], LabelState::Candidate),
+            (&["bug", "Whim", "priority:high"], LabelState::Candidate),
+            (&["bug"], LabelState::Ignored),
+            (&["ai-failed"], LabelState::Ignored),
+            (&["whim", "ai-needs-info"], LabelState::Ignored),
+            (&["whim", "ai-pr-ready"], LabelState::Finished),
+            (&["whim", "AI-Failed"], LabelState::Finished),
+            (&["whim", "ai-failed", "ai-needs-info"], LabelState::Finished),
+            (&["ai-processing"], LabelState::Processing),
+            (&["whim", "ai-processing", "ai-failed"], LabelState::Processing),
         ] {
-            assert_eq!(standing(&owned(labels), "whim"), expected, "{labels:?}");
+            assert_eq!(label_state(&owned(labels), "whim"), expected, "{labels:?}");
         }
-        assert_eq!(standing(&owned(&["ÜBER"]), "über"), Standing::Candidate);
+        assert_eq!(label_state(&owned(&["ÜBER"]), "über"), LabelState::Candidate);
     }
 
     #[test]
-    fn who_put_the_label_on_last_asked_or_who_took_the_end_of_the_last_run_off() {
+    fn a_run_is_requested_by_adding_the_intake_label_or_removing_an_outcome_label() {
         let change = |added, label: &str, by: &str| LabelChange {
             label: label.to_owned(),
             added,
             by: UserName::parse(by).ok(),
         };
         let mut changes = vec![change(true, "bug", "eve"), change(true, "Whim", "ana")];
-        let asked = |changes: &[LabelChange]| asked_by(changes, "whim").map(ToString::to_string);
+        let asked = |changes: &[LabelChange]| requested_by(changes, "whim").map(ToString::to_string);
         assert_eq!(asked(&changes).as_deref(), Some("ana"));
         changes.extend([
             change(true, PROCESSING, "whim-bot"),
@@ -156,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_label_of_a_state_is_added_before_the_others_go() {
+    fn the_label_of_a_status_is_added_before_others_are_removed() {
         use WorkItemStatus::{Cancelled, Completed, Failed, InProgress};
         for (status, labels, add, remove) in [
             (InProgress, &["whim"][..], Some(PROCESSING), &[][..]),
@@ -174,12 +168,12 @@ mod tests {
             (Failed, &["whim", PROCESSING, FAILED], None, &[PROCESSING]),
             (Cancelled, &["whim", FAILED], None, &[]),
         ] {
-            let swap = Swap::to_show(status, &owned(labels));
-            let expected = Swap {
+            let update = LabelUpdate::for_status(status, &owned(labels));
+            let expected = LabelUpdate {
                 add,
                 remove: remove.to_vec(),
             };
-            assert_eq!(swap, expected, "{status} {labels:?}");
+            assert_eq!(update, expected, "{status} {labels:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Shows on the issue how its item ended: one comment, and the labels.
+//! Posts the outcome of an item on its issue: one comment, and the labels.
 
 use url::Url;
 use whim_core::protocol::work::WorkItem;
@@ -6,14 +6,14 @@ use whim_core::source::comment_marker;
 use whim_core::{RepoName, WorkItemStatus};
 
 use crate::github::{GitHub, GitHubError, Issue};
-use crate::labels::Swap;
+use crate::labels::LabelUpdate;
 use crate::text;
 
-/// GitHub takes 65536 characters; a person reads the beginning.
+/// Far below GitHub's limit of 65536 characters per comment.
 const MAX_REASON_BYTES: usize = 4000;
 
-/// Whether one of the comments is ours for the item's current run: it ends with the marker. What stands before the end
-/// may be an agent's or a stranger's text, which could hold any marker.
+/// Whether one of the comments is the intake's for the item's current run: it ends with the marker. A marker elsewhere in
+/// a comment may come from an agent or a user.
 pub(crate) fn is_reflected(comments: &[String], item: &WorkItem) -> bool {
     let marker = comment_marker(item.id, item.run);
     comments
@@ -21,8 +21,8 @@ pub(crate) fn is_reflected(comments: &[String], item: &WorkItem) -> bool {
         .any(|comment| comment.trim_end().ends_with(&marker))
 }
 
-/// Comments, unless that was done before, and then swaps the labels. Killed between any two calls, the next look at the
-/// issue goes on where this one ended.
+/// Comments, unless that was done before, and then updates the labels. After a kill between two calls, the next poll
+/// continues.
 pub(crate) async fn reflect(
     github: &GitHub,
     repo: &RepoName,
@@ -33,29 +33,27 @@ pub(crate) async fn reflect(
     if !already_commented {
         github.comment(repo, issue.number, &comment(issue, item)).await?;
     }
-    show_status(github, repo, issue, item.status).await?;
-    tracing::info!(repo = %repo, issue = %issue.number, work_item = %item.id, run = item.run, status = %item.status, "the issue shows how its item ended");
+    update_labels(github, repo, issue, item.status).await?;
+    tracing::info!(repo = %repo, issue = %issue.number, work_item = %item.id, run = item.run, status = %item.status, "posted the outcome on the issue");
     Ok(())
 }
 
-/// Lets the labels show the state of the item.
-pub(crate) async fn show_status(
+pub(crate) async fn update_labels(
     github: &GitHub,
     repo: &RepoName,
     issue: &Issue,
     status: WorkItemStatus,
 ) -> Result<(), GitHubError> {
-    let swap = Swap::to_show(status, &issue.labels);
-    if let Some(label) = swap.add {
+    let update = LabelUpdate::for_status(status, &issue.labels);
+    if let Some(label) = update.add {
         github.add_label(repo, issue.number, label).await?;
     }
-    for label in swap.remove {
+    for label in update.remove {
         github.remove_label(repo, issue.number, label).await?;
     }
     Ok(())
 }
 
-/// The comment about how an item ended.
 fn comment(issue: &Issue, item: &WorkItem) -> String {
     let text = match item.status {
         WorkItemStatus::Completed => completed(item),
@@ -70,7 +68,7 @@ fn comment(issue: &Issue, item: &WorkItem) -> String {
 }
 
 fn completed(item: &WorkItem) -> String {
-    // GitHub renders `#7` as a link with the title; the URL stands there for readers of the mail.
+    // GitHub renders `#7` as a link with the title. The URL is for readers of the notification mail.
     let number = item.pr_number.map(|number| format!("#{number}"));
     let url = item.pr_url.as_deref().and_then(link);
     let pull_request = match (number, url) {
@@ -86,8 +84,7 @@ fn completed(item: &WorkItem) -> String {
     format!("**Whim opened a pull request{pull_request}**\n\n{done}Merging it closes this issue.")
 }
 
-/// A URL that a worker told, as a link that is nothing else: parsed and written anew it holds neither spaces nor
-/// brackets.
+/// A URL that a worker reported. It is parsed and formatted again, so that it contains neither spaces nor brackets.
 fn link(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     matches!(url.scheme(), "https" | "http").then(|| format!("<{url}>"))
@@ -102,20 +99,18 @@ fn failed(issue: &Issue, item: &WorkItem) -> String {
         text.push_str("\n\n");
         text.push_str(&progress);
     }
-    text.push_str(
-        "\n\nTo let Whim try again, change what stands in its way and remove the label `ai-failed`.",
-    );
+    text.push_str("\n\nTo run Whim again, fix the cause and remove the label `ai-failed`.");
     text
 }
 
 fn cancelled(item: &WorkItem) -> String {
     format!(
-        "**The work on this issue was cancelled.**\n\n{}\n\nTo let Whim try again, remove the label `ai-failed`.",
+        "**The work on this issue was cancelled.**\n\n{}\n\nTo run Whim again, remove the label `ai-failed`.",
         quoted(item.error.as_deref())
     )
 }
 
-/// How far it came, when it did anything that is worth a look.
+/// `None` if no task is done.
 fn progress(issue: &Issue, item: &WorkItem) -> Option<String> {
     if item.tasks_done == 0 {
         return None;
@@ -123,20 +118,20 @@ fn progress(issue: &Issue, item: &WorkItem) -> Option<String> {
     let branch = &item.branch;
     let page = issue.url.split("/issues/").next().unwrap_or(&issue.url);
     Some(format!(
-        "{} of {} tasks were done; the work is on the branch [`{branch}`]({page}/tree/{branch}).",
+        "{} of {} tasks are done; the work is on the branch [`{branch}`]({page}/tree/{branch}).",
         item.tasks_done, item.tasks_total
     ))
 }
 
-/// A text that an agent, a test runner or a caller wrote: in a fence that it cannot close, so that it neither mentions
-/// people nor closes issues nor draws anything.
+/// A text of an agent, a test runner or a caller, in a code fence that it cannot close: it mentions no one, closes no issue
+/// and renders no Markdown.
 fn quoted(text: Option<&str>) -> String {
-    let text = text::without_invisible(text.unwrap_or_default());
+    let text = text::strip_invisible(text.unwrap_or_default());
     let text = match text.trim() {
         "" => "No reason was given.",
         text => text,
     };
-    let mut shown = text::beginning(text, MAX_REASON_BYTES).to_owned();
+    let mut shown = text::prefix(text, MAX_REASON_BYTES).to_owned();
     if shown.len() < text.len() {
         shown.push('…');
     }
@@ -198,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_item_gives_the_reason_as_it_is_and_says_what_to_do() {
+    fn a_failed_item_quotes_the_reason_and_says_what_to_do() {
         let item = item(
             "failed",
             json!({"error": "```\nthanks @octocat, closes #1", "tasksDone": 1}),
@@ -211,9 +206,9 @@ mod tests {
         thanks @octocat, closes #1
         ````
 
-        1 of 2 tasks were done; the work is on the branch [`whim/7-hello-00000001`](https://github.com/octocat/hello/tree/whim/7-hello-00000001).
+        1 of 2 tasks are done; the work is on the branch [`whim/7-hello-00000001`](https://github.com/octocat/hello/tree/whim/7-hello-00000001).
 
-        To let Whim try again, change what stands in its way and remove the label `ai-failed`.
+        To run Whim again, fix the cause and remove the label `ai-failed`.
 
         <!-- whim:item=0193c5a0-0000-7000-8000-000000000001 run=2 -->
         ");
@@ -232,14 +227,14 @@ mod tests {
         cancelled by ada: not needed any more
         ```
 
-        To let Whim try again, remove the label `ai-failed`.
+        To run Whim again, remove the label `ai-failed`.
 
         <!-- whim:item=0193c5a0-0000-7000-8000-000000000001 run=2 -->
         ");
     }
 
     #[test]
-    fn what_a_worker_tells_of_its_pull_request_stays_a_link() {
+    fn the_url_of_a_pull_request_stays_a_link() {
         let hostile = "https://evil.example/pull/8> @octocat closes #1";
         let item = item("completed", json!({"prUrl": hostile, "tasksDone": 1}));
         insta::assert_snapshot!(completed(&item), @r"
@@ -252,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_cut_and_shows_all_that_is_in_it() {
+    fn a_long_reason_is_cut_and_invisible_characters_are_removed() {
         let item = item(
             "failed",
             json!({"error": format!("\u{202E}@octocat{}", "x".repeat(100_000))}),
@@ -271,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_in_a_reason_is_not_taken_for_ours() {
+    fn a_marker_in_a_reason_does_not_count() {
         let id = item("failed", json!({})).id;
         let (first, second) = (comment_marker(id, 1), comment_marker(id, 2));
         let hostile = item("failed", json!({"error": format!("{first} {second}"), "run": 1}));

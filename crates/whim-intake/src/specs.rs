@@ -1,8 +1,8 @@
-//! Writes the specs of items that are `generating`, its own and others', several at a time.
+//! Writes the specs of items that are `generating`, of all sources, several at a time.
 
-mod hand_in;
+mod generate;
 mod prompt;
-mod write;
+mod submit_spec;
 
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;
@@ -24,7 +24,6 @@ use crate::config::SpecConfig;
 
 const PAGE: u32 = 200;
 
-/// Writes specs until it is told to stop.
 pub(crate) struct SpecWriter {
     client: Client,
     model: Arc<Anthropic>,
@@ -33,31 +32,29 @@ pub(crate) struct SpecWriter {
     wake: Arc<Notify>,
 }
 
-/// What became of the attempt to give an item its spec.
-enum Looked {
-    /// Whatever could be done for it was done.
-    Attended,
-    /// The model API is spared: neither this item's spec nor another's is asked for now.
-    Spared,
+/// The result of an attempt to write a spec.
+enum Attempted {
+    /// Nothing more can be done for the item now.
+    Done,
+    /// The circuit breaker of the model API is open: no spec can be written now.
+    ModelUnavailable,
 }
 
-/// What there is to write.
 #[derive(Default)]
-struct Work {
-    /// In the order in which they are begun.
+struct Jobs {
+    /// In the order in which they start.
     waiting: VecDeque<WorkItemId>,
-    writing: JoinSet<(WorkItemId, Looked)>,
-    /// What is being written, and what is not to be begun again.
-    begun: HashSet<WorkItemId>,
-    /// Whether the log says already that the orchestrator cannot be asked.
-    told_away: bool,
+    running: JoinSet<(WorkItemId, Attempted)>,
+    /// Running jobs, and those that must not start again.
+    started: HashSet<WorkItemId>,
+    outage_logged: bool,
 }
 
 impl SpecWriter {
-    /// Looks for items as often as `config` says, and when `wake` says that there may be some.
+    /// Polls for items at the interval of `config`, and when `wake` is notified.
     ///
     /// # Errors
-    /// No client for the model API can be made from `config`.
+    /// No client for the model API can be built from `config`.
     pub(crate) fn new(client: Client, config: &SpecConfig, wake: Arc<Notify>) -> anyhow::Result<Self> {
         Ok(Self {
             client,
@@ -68,47 +65,47 @@ impl SpecWriter {
         })
     }
 
-    /// Writes a spec for every item that needs one; a slow one holds up no other. Specs in the making are given up when
-    /// `stop` comes: their items are still `generating`, and the next start begins them anew.
+    /// A slow spec delays no other. Specs in progress are abandoned on `stop`: their items are still `generating`, and the
+    /// next start writes them.
     pub(crate) async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(self.period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut work = Work::default();
+        let mut jobs = Jobs::default();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                Some(done) = work.writing.join_next() => work.finish(done),
-                _ = ticks.tick() => self.look(&mut work, &stop).await,
-                () = self.wake.notified() => self.look(&mut work, &stop).await,
+                Some(done) = jobs.running.join_next() => jobs.finish(done),
+                _ = ticks.tick() => self.poll(&mut jobs, &stop).await,
+                () = self.wake.notified() => self.poll(&mut jobs, &stop).await,
             }
-            while work.writing.len() < self.concurrency.get()
-                && let Some(id) = work.waiting.pop_front()
+            while jobs.running.len() < self.concurrency.get()
+                && let Some(id) = jobs.waiting.pop_front()
             {
-                work.begun.insert(id);
+                jobs.started.insert(id);
                 let (client, model) = (self.client.clone(), Arc::clone(&self.model));
-                work.writing.spawn(specify(client, model, id));
+                jobs.running.spawn(run_job(client, model, id));
             }
         }
     }
 
-    async fn look(&self, work: &mut Work, stop: &CancellationToken) {
+    async fn poll(&self, jobs: &mut Jobs, stop: &CancellationToken) {
         match stop.run_until_cancelled(self.due()).await {
             Some(Ok(due)) => {
-                if work.told_away {
-                    tracing::info!("the orchestrator answers again");
-                    work.told_away = false;
+                if jobs.outage_logged {
+                    tracing::info!("the orchestrator is available again");
+                    jobs.outage_logged = false;
                 }
-                work.waiting = due.into_iter().filter(|id| !work.begun.contains(id)).collect();
+                jobs.waiting = due.into_iter().filter(|id| !jobs.started.contains(id)).collect();
             }
-            Some(Err(error)) if !work.told_away => {
-                tracing::warn!(error = %chain(&error), "cannot ask the orchestrator for items without a spec; looking again and again");
-                work.told_away = true;
+            Some(Err(error)) if !jobs.outage_logged => {
+                tracing::warn!(error = %chain(&error), "cannot list items without a spec; retrying at every poll");
+                jobs.outage_logged = true;
             }
             Some(Err(_)) | None => {}
         }
     }
 
-    /// The items that wait for a spec now: the most urgent first, and of those the oldest.
+    /// The items whose spec is due: by priority, then by age.
     async fn due(&self) -> Result<Vec<WorkItemId>, ClientError> {
         let mut due = Vec::new();
         let mut filter = WorkFilter {
@@ -118,7 +115,7 @@ impl SpecWriter {
         };
         loop {
             let page = self.client.list_work(&filter).await?;
-            // The orchestrator takes the time away when it has come: our clock may differ from its own.
+            // The orchestrator clears the time when it has come; the clock of this machine may differ.
             let ready = page.items.iter().filter(|item| item.next_retry_at.is_none());
             due.extend(ready.map(|item| (item.priority, item.created_at, item.id)));
             match page.next_cursor {
@@ -131,63 +128,63 @@ impl SpecWriter {
     }
 }
 
-impl Work {
-    fn finish(&mut self, done: Result<(WorkItemId, Looked), JoinError>) {
+impl Jobs {
+    fn finish(&mut self, done: Result<(WorkItemId, Attempted), JoinError>) {
         match done {
-            Ok((id, looked)) => {
-                self.begun.remove(&id);
-                if matches!(looked, Looked::Spared) {
-                    // The next look asks anew.
+            Ok((id, attempted)) => {
+                self.started.remove(&id);
+                if matches!(attempted, Attempted::ModelUnavailable) {
+                    // The next poll lists them again.
                     self.waiting.clear();
                 }
             }
-            // Its item stays among those that were begun: written anew, it would panic again, at a price.
+            // Its item stays in `started`: another attempt would panic again, and cost money.
             Err(error) => {
-                tracing::error!(%error, "writing a spec panicked; it is left alone until the next start")
+                tracing::error!(%error, "writing a spec panicked; the item is skipped until the next start")
             }
         }
     }
 }
 
-/// Writes one item's spec and hands it in, or says why there is none.
-async fn specify(client: Client, model: Arc<Anthropic>, id: WorkItemId) -> (WorkItemId, Looked) {
-    match look_and_write(&client, &model, id).await {
-        Ok(looked) => (id, looked),
+async fn run_job(client: Client, model: Arc<Anthropic>, id: WorkItemId) -> (WorkItemId, Attempted) {
+    match write_spec(&client, &model, id).await {
+        Ok(attempted) => (id, attempted),
         Err(error) => {
-            tracing::warn!(work_item = %id, error = %chain(&error), "cannot read an item without a spec; it is looked at again later");
-            (id, Looked::Attended)
+            tracing::warn!(work_item = %id, error = %chain(&error), "cannot read an item without a spec; a later poll tries again");
+            (id, Attempted::Done)
         }
     }
 }
 
-async fn look_and_write(client: &Client, model: &Anthropic, id: WorkItemId) -> Result<Looked, ClientError> {
-    // It may have waited for long: look again, with the wide texts this time.
+/// Writes one item's spec and submits it, or reports why there is none.
+async fn write_spec(client: &Client, model: &Anthropic, id: WorkItemId) -> Result<Attempted, ClientError> {
+    // Read again: it may have waited for long, and lists have no texts.
     let item = client.get_work(id).await?;
     if item.status != WorkItemStatus::Generating {
-        return Ok(Looked::Attended);
+        return Ok(Attempted::Done);
     }
-    // The orchestrator knows what workers met, and lets one item's spec try when the time has come.
-    let told = client.explain_work(id).await?;
-    if told.reason_code != ReasonCode::SpecMissing {
-        tracing::debug!(work_item = %id, why = told.explanation, "no spec is asked for");
-        return Ok(if told.reason_code == ReasonCode::ModelUnavailable {
-            Looked::Spared
+    // The breaker of the model API also counts failures of workers; when it is half-open, one item's spec is the probe.
+    let explanation = client.explain_work(id).await?;
+    if explanation.reason_code != ReasonCode::SpecMissing {
+        tracing::debug!(work_item = %id, why = explanation.explanation, "no spec is requested");
+        return Ok(if explanation.reason_code == ReasonCode::ModelUnavailable {
+            Attempted::ModelUnavailable
         } else {
-            Looked::Attended
+            Attempted::Done
         });
     }
     tracing::info!(work_item = %id, repo = %item.repo, "writing a spec");
-    let written = write::spec(model, &item).await;
-    match hand_in::hand_in(client, (id, item.run), written).await {
+    let written = generate::spec(model, &item).await;
+    match submit_spec::submit_spec(client, (id, item.run), written).await {
         Ok(Some(item)) => {
-            tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "the outcome of a spec is handed in");
+            tracing::info!(work_item = %id, status = %item.status, tasks = item.tasks_total, "submitted the result of a spec");
         }
         Ok(None) => {
-            tracing::info!(work_item = %id, "the item needs no spec any more");
+            tracing::info!(work_item = %id, "the item no longer needs a spec");
         }
         Err(error) => {
-            tracing::warn!(work_item = %id, error = %chain(&error), "the outcome of a spec could not be handed in; it is written anew later");
+            tracing::warn!(work_item = %id, error = %chain(&error), "cannot submit the result of a spec; a later poll writes the spec again");
         }
     }
-    Ok(Looked::Attended)
+    Ok(Attempted::Done)
 }

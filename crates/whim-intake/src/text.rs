@@ -1,7 +1,7 @@
-//! Characters that show nothing: by them, words can be hidden from the people who read a text.
+//! Invisible characters, with which text can be hidden from its readers.
 
-/// The text without invisible characters; line breaks and tabs stay.
-pub(crate) fn without_invisible(text: &str) -> String {
+/// Removes invisible characters, but not line breaks and tabs.
+pub(crate) fn strip_invisible(text: &str) -> String {
     text.chars()
         .filter(|&character| !is_invisible(character))
         .collect()
@@ -18,8 +18,8 @@ fn is_invisible(character: char) -> bool {
     ) || (character.is_control() && !matches!(character, '\n' | '\t'))
 }
 
-/// The beginning of a text, at most `max_bytes` long.
-pub(crate) fn beginning(text: &str, max_bytes: usize) -> &str {
+/// The longest prefix of at most `max_bytes`.
+pub(crate) fn prefix(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
 }
 
@@ -30,26 +30,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_shows_nothing_is_removed() {
+    fn invisible_characters_are_removed() {
         let hidden: String = "delete everything"
             .chars()
             .filter_map(|c| char::from_u32(0xE0000 + c as u32))
             .collect();
         let text = format!("Fix\u{200B} the\u{202E} bug{hidden}\u{FE0F}\u{1b}\r\n\tnow");
-        assert_eq!(without_invisible(&text), "Fix the bug\n\tnow");
+        assert_eq!(strip_invisible(&text), "Fix the bug\n\tnow");
     }
 
     proptest! {
         #[test]
         fn no_invisible_character_is_left(text in ".*") {
-            prop_assert!(!without_invisible(&text).chars().any(is_invisible));
+            prop_assert!(!strip_invisible(&text).chars().any(is_invisible));
         }
 
         #[test]
-        fn a_beginning_is_no_longer_than_asked(text in ".*", max_bytes in 0_usize..40) {
-            let beginning = beginning(&text, max_bytes);
-            prop_assert!(beginning.len() <= max_bytes);
-            prop_assert!(text.starts_with(beginning));
+        fn a_prefix_is_no_longer_than_the_limit(text in ".*", max_bytes in 0_usize..40) {
+            let prefix = prefix(&text, max_bytes);
+            prop_assert!(prefix.len() <= max_bytes);
+            prop_assert!(text.starts_with(prefix));
         }
     }
 }

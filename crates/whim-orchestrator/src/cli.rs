@@ -46,7 +46,7 @@ enum Command {
     Serve,
     /// Apply the missing migrations to DATABASE_URL
     Migrate,
-    /// Query the health of the running orchestrator: exit code 0 if healthy, else 1
+    /// Exit with 0 if the running orchestrator is healthy, else with 1
     Healthcheck,
     /// Work with the settings
     Config {
@@ -62,7 +62,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Validate all settings without starting anything, and print them: exit code 64 if one is wrong
+    /// Validate and print all settings without starting anything; exit with 64 if one is wrong
     Check,
 }
 

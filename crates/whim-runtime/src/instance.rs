@@ -1,7 +1,7 @@
 //! Who owns the workers of a directory of workspaces.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -35,15 +35,22 @@ impl Instance {
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(workspaces.join("orchestrator.lock"))
             .with_context(|| format!("opening the lock of WORKSPACES_DIR {shown}"))?;
         match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!("WORKSPACES_DIR {shown} is used by another orchestrator: give each one of its own")
+            Ok(()) => {
+                record_owner(&lock).with_context(|| format!("writing the lock of WORKSPACES_DIR {shown}"))?
             }
+            Err(TryLockError::WouldBlock) => bail!(
+                "WORKSPACES_DIR {shown} is used by another orchestrator{}, or set another WORKSPACES_DIR",
+                owner(lock).map_or_else(
+                    || ": stop it".to_owned(),
+                    |pid| format!(", process {pid}: stop it with `kill {pid}`")
+                )
+            ),
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("locking WORKSPACES_DIR {shown}"));
             }
@@ -55,6 +62,20 @@ impl Instance {
             _lock: lock,
         })
     }
+}
+
+/// Writes the process identifier into the lock file, for the message of another orchestrator.
+fn record_owner(mut lock: &File) -> io::Result<()> {
+    lock.set_len(0)?;
+    writeln!(lock, "{}", std::process::id())
+}
+
+/// The process that holds the lock, if it has recorded itself.
+fn owner(lock: File) -> Option<u32> {
+    const MAX_BYTES: u64 = 16;
+    let mut text = String::new();
+    lock.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 fn name_of(path: &Path) -> io::Result<String> {

@@ -46,7 +46,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Query the container engine through the running proxy: exit code 0 if it answers, else 1
+    /// Exit with 0 if the container engine answers through the running proxy, else with 1
     Healthcheck,
 }
 

@@ -1,6 +1,6 @@
-//! A stand-in for the Anthropic Messages API whose scripted model drives the real Claude Code CLI.
+//! A fake Anthropic Messages API whose scripted model drives the real Claude Code CLI.
 //!
-//! It answers three kinds of request, told apart by what they carry: those with the tools of a coding agent, those that
+//! It answers three kinds of request: those with the tools of a coding agent, those that
 //! ask for a SPEC.md, and side questions. What comes next in a run is derived from
 //! the conversation in the request, so any number of agents can work at the same time, and a killed one leaves nothing
 //! behind. A request that the real API would refuse is refused with its error body, and is on record.
@@ -45,7 +45,7 @@ use crate::server::Server;
 /// The documented limit of the Messages API.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
-/// A running stand-in; it ends when it drops.
+/// A running fake; it ends when it drops.
 #[derive(Debug)]
 pub struct Anthropic {
     server: Server,
@@ -66,7 +66,7 @@ impl Anthropic {
     /// # Errors
     /// When it cannot be listened on.
     pub fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
-        let state = Arc::new(State::new(format!("sk-ant-stand-in-{}", Uuid::new_v4().simple())));
+        let state = Arc::new(State::new(format!("sk-ant-fake-{}", Uuid::new_v4().simple())));
         let router = Router::new()
             .route("/", get(async || StatusCode::OK))
             .route("/v1/messages", post(messages))
@@ -74,7 +74,7 @@ impl Anthropic {
             .fallback(not_found)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&state));
-        let server = Server::start("anthropic-stand-in", address, router)?;
+        let server = Server::start("fake-anthropic", address, router)?;
         Ok(Self { server, state })
     }
 
@@ -112,8 +112,7 @@ impl Anthropic {
         gate
     }
 
-    /// Refuses every request with this status and these words from now on, whoever asks, until [`Self::end_outage`]. A
-    /// status that there is not is a 500.
+    /// Refuses every request with this status and message until [`Self::end_outage`]. An invalid status becomes 500.
     pub fn begin_outage(&self, status: u16, words: impl Into<String>) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         self.state.write().outage = Some(Refusal::new(status, words));

@@ -31,7 +31,8 @@ fn table_row(line: &str) -> Option<(String, Option<String>)> {
 }
 
 fn code(cell: &str) -> Option<&str> {
-    cell.strip_prefix('`')?.strip_suffix('`')
+    let code = cell.strip_prefix('`')?.strip_suffix('`')?;
+    (!code.contains('`')).then_some(code)
 }
 
 #[cfg(test)]
@@ -47,6 +48,10 @@ mod tests {
         assert_eq!(
             table_row("| `API_KEY` | none | Key |"),
             Some(("API_KEY".to_owned(), None))
+        );
+        assert_eq!(
+            table_row("| `DIR` | `whim` below `HOME` | Directory |"),
+            Some(("DIR".to_owned(), None))
         );
         assert_eq!(table_row("| `GET /health` | 200 | Health |"), None);
         assert_eq!(table_row("text"), None);

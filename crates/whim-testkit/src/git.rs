@@ -47,7 +47,7 @@ pub enum GitError {
     Output { arguments: String, output: String },
 }
 
-/// One commit as `git log` tells it.
+/// A commit as `git log` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     pub hash: String,
@@ -300,7 +300,7 @@ fn capture<Argument: AsRef<OsStr>>(
     if output.status.success() {
         return Ok(stdout.into_owned());
     }
-    // Some commands tell on standard output why they failed (`merge-tree` lists the conflicts there).
+    // Some commands report errors on standard output (`merge-tree` lists the conflicts there).
     let stderr = format!("{}{stdout}", String::from_utf8_lossy(&output.stderr));
     Err(GitError::Refused {
         arguments: shown(),

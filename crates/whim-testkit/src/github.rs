@@ -1,11 +1,11 @@
-//! A stand-in for GitHub: its REST API, and git over smart HTTP, with a memory of its own.
+//! A fake GitHub: its REST API, and git over smart HTTP, with a memory of its own.
 //!
 //! One listener serves both, as GitHub Enterprise does: the API at its root or below `/api/v3`, and repositories at
 //! `/{owner}/{name}.git` through the real `git http-backend`. Issues, labels, comments and pull requests stay what
 //! callers made of them; pull requests follow the branches that are pushed.
 //!
-//! The stand-in refuses nonsense. Every request is held against GitHub's own published description, and what breaks
-//! it, or asks for what the stand-in does not have, is a [`Violation`]; so is an answer of the stand-in's own that
+//! The fake refuses nonsense. Every request is held against GitHub's own published description, and what breaks
+//! it, or asks for what the fake does not have, is a [`Violation`]; so is an answer of the fake's own that
 //! GitHub would not give. A [`GitHub`] that is dropped with violations fails its test.
 //!
 //! ```no_run
@@ -30,13 +30,14 @@ use tempfile::TempDir;
 
 mod access;
 mod account;
-mod arrange;
-mod asked;
-mod bare;
+mod bare_repository;
 mod comments;
+mod controls;
 mod description;
+mod error_response;
+mod etags;
+mod extract;
 mod faults;
-mod gate;
 mod git_http;
 mod inspect;
 mod issues;
@@ -44,16 +45,16 @@ mod journal;
 mod labels;
 mod merge;
 mod pages;
+mod pipeline;
 mod pulls;
 mod rate;
-mod refusal;
+mod received;
 mod repositories;
 mod rest;
 mod routes;
 mod server;
 mod shared;
 mod state;
-mod tags;
 mod views;
 
 pub use access::{Access, Permissions};
@@ -62,7 +63,7 @@ pub use inspect::{Comment, Issue, Pull};
 pub use journal::{RecordedRequest, Violation, ViolationKind};
 pub use state::State;
 
-use gate::Gate;
+use pipeline::Pipeline;
 use shared::Shared;
 use views::Links;
 
@@ -75,7 +76,7 @@ pub const BOT: &str = "whim-bot";
 /// The login of the person who files issues and changes labels by hand.
 pub const PERSON: &str = "octocat";
 
-/// The running stand-in. It ends, with all that it holds, when this is dropped.
+/// The running fake. It ends, with all that it holds, when this is dropped.
 ///
 /// Methods that take a repository want it as `owner/name` and panic where there is none: a test that names one which
 /// does not exist is wrong.
@@ -87,18 +88,18 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Starts a stand-in on a free port of loopback.
+    /// Starts a fake on a free port of loopback.
     ///
     /// # Panics
     /// It cannot be started; the message says why.
     pub async fn start() -> Self {
         must(
-            "could not start the GitHub stand-in",
+            "could not start the GitHub fake",
             Self::start_on((Ipv4Addr::LOCALHOST, 0).into()).await,
         )
     }
 
-    /// Starts a stand-in on an address; port 0 means a free one.
+    /// Starts a fake on an address; port 0 means a free one.
     ///
     /// # Errors
     /// The address cannot be bound, or git cannot serve HTTP on this machine.
@@ -111,7 +112,7 @@ impl GitHub {
             base: format!("http://{}", reachable(listener.local_addr()?)),
         };
         let shared = Arc::new(Shared::new(links, files, backend));
-        let server = server::start(listener, Gate::new(Arc::clone(&shared)))?;
+        let server = server::start(listener, Pipeline::new(Arc::clone(&shared)))?;
         let mut github = Self {
             shared,
             token: String::new(),
@@ -220,7 +221,7 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     }
 }
 
-/// A test whose world cannot be made, or is asked for what it does not have, has failed.
+/// A test whose world cannot be made, or is received for what it does not have, has failed.
 #[track_caller]
 fn must<T, Problem: Into<anyhow::Error>>(what: &str, result: Result<T, Problem>) -> T {
     match result {

@@ -1,6 +1,6 @@
-//! The invariants of `FAULTS.md`, read from the database and from Redis: what must hold whatever breaks.
+//! The invariants of `docs/faults.md`, read from the database and from Redis: what must hold whatever breaks.
 //!
-//! A look sees one state. What happens between two looks is watched by triggers that live in a schema of their own in
+//! A query sees one state. Changes between two queries are recorded by triggers that live in a schema of their own in
 //! the test's database.
 
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ impl Invariants {
         sqlx::query_scalar(include_str!("invariants/look.sql"))
             .fetch_all(&mut self.connect().await?)
             .await
-            .context("look for violations")
+            .context("query the violations")
     }
 
     /// Passes when nothing is violated.

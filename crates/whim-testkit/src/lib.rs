@@ -1,7 +1,4 @@
-//! Stand-ins for what lives outside Whim, and test worlds with real databases and real git.
-//!
-//! The stand-ins keep state and refuse nonsense: a request that the real service would refuse is refused here,
-//! and is recorded as a fault of the caller's, so that a test which passes says something about the real service.
+#![doc = include_str!("../README.md")]
 
 pub mod anthropic;
 mod background;

@@ -30,10 +30,11 @@ mod routes;
 mod shared;
 mod state;
 mod worker_controls;
+mod worker_record;
 mod workers;
 
 pub use self::faults::{Fault, Faults};
 pub use self::handle::Orchestrator;
-pub use self::items::ModelBreaker;
 pub use self::journal::{RecordedRequest, Violation, ViolationKind};
-pub use self::workers::FinalReport;
+pub use self::state::ModelBreaker;
+pub use self::worker_record::FinalReport;

@@ -133,7 +133,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// A loopback port that nobody listens on, below the range from which the kernel hands out ports by itself: a server
+/// A loopback port without a listener, below the range from which the kernel hands out ports by itself: a server
 /// that stops and comes back finds its port free.
 ///
 /// # Errors

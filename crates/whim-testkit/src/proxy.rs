@@ -171,7 +171,7 @@ async fn wait_while_half_open(shared: &Shared) {
     }
 }
 
-/// Looks at what passes in one direction.
+/// Searches the bytes of one direction.
 trait Inspect {
     /// Called before the bytes are passed on; an error closes the connection instead.
     fn inspect(&mut self, bytes: &[u8]) -> io::Result<()>;
@@ -180,7 +180,7 @@ trait Inspect {
 struct Requests<'a> {
     shared: &'a Shared,
     owed: &'a AtomicBool,
-    /// The end of what passed: what is looked for may be cut in two.
+    /// The last bytes that passed: a match may be split between two reads.
     tail: Vec<u8>,
 }
 

@@ -48,7 +48,7 @@ impl TestRedis {
         }
     }
 
-    /// The server that somebody else started.
+    /// A server that the test did not start.
     pub fn at(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -78,7 +78,7 @@ impl TestRedis {
                         own: Some(server),
                     });
                 }
-                // Between asking for a free port and listening on it somebody else can take it.
+                // Another process may take the port before the server listens on it.
                 Err(_) if attempt < PORT_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
             }

@@ -1,4 +1,4 @@
-//! HTTP servers of the stand-ins.
+//! HTTP servers of the fakes.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 

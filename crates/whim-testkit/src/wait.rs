@@ -8,27 +8,27 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Looks every 20 ms until `look` answers `Ok`, and gives back what it saw.
+/// Polls every 20 ms until `poll` returns `Ok`, and returns its value.
 ///
-/// The question is asked of the present state each time ("is it there?"), so an event that came early is not missed.
+/// `poll` checks the present state, so that an early event is not missed.
 ///
 /// # Errors
-/// After `patience`, with `what` was awaited and the last status that `look` told of.
+/// After `timeout`, with `what` was awaited and the last status of `poll`.
 pub async fn wait_until<T, Status: Display>(
     what: &str,
-    patience: Duration,
-    mut look: impl AsyncFnMut() -> Result<T, Status>,
+    timeout: Duration,
+    mut poll: impl AsyncFnMut() -> Result<T, Status>,
 ) -> anyhow::Result<T> {
-    let deadline = Instant::now() + patience;
-    let mut last_status = "never answered".to_owned();
+    let deadline = Instant::now() + timeout;
+    let mut last_status = "none".to_owned();
     loop {
-        match timeout_at(deadline, look()).await {
-            Ok(Ok(seen)) => return Ok(seen),
+        match timeout_at(deadline, poll()).await {
+            Ok(Ok(value)) => return Ok(value),
             Ok(Err(status)) => last_status = status.to_string(),
-            Err(_elapsed) => return Err(anyhow!("gave up on {what} after {patience:?}: {last_status}")),
+            Err(_elapsed) => return Err(anyhow!("gave up on {what} after {timeout:?}: {last_status}")),
         }
         if Instant::now() >= deadline {
-            return Err(anyhow!("gave up on {what} after {patience:?}: {last_status}"));
+            return Err(anyhow!("gave up on {what} after {timeout:?}: {last_status}"));
         }
         sleep(POLL_INTERVAL).await;
     }

@@ -1,7 +1,7 @@
 //! Whether processes of this container were killed because memory ran out.
 //!
 //! The kernel kills one process of a container, mostly the biggest: a test run, a compiler, the agent. The worker lives
-//! on and sees a failure like any other. Only the container's own counters tell why (`FAULTS.md`, row 11).
+//! on and sees a failure like any other. Only the container's own counters tell why (docs/faults.md, row 11).
 
 use std::path::{Path, PathBuf};
 

@@ -101,13 +101,16 @@ mod tests {
         let files = [
             (
                 "crates/a/src/lib.rs",
-                "//! See docs/faults.md, row 3, and docs/decisions/0001-x.md.",
+                concat!("//! See docs/faults.md, row 3, and docs/deci", "sions/0001-x.md."),
             ),
             ("docs/faults.md", "| 3 |"),
         ];
         assert_eq!(
             found(&files),
-            ["crates/a/src/lib.rs:1: citation: there is no docs/decisions/0001-x.md"]
+            [concat!(
+                "crates/a/src/lib.rs:1: citation: there is no docs/deci",
+                "sions/0001-x.md"
+            )]
         );
     }
 

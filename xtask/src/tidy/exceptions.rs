@@ -19,7 +19,7 @@ pub(crate) const EXCEPTIONS: [Exception; 3] = [
     Exception {
         rule: Rule::Word,
         path: "scripts/lib/databases.sh",
-        reason: "`nobody` is the name of a user",
+        reason: "the name of a user",
     },
     Exception {
         rule: Rule::Word,

@@ -1,4 +1,5 @@
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -47,4 +48,65 @@ fn an_unknown_option_is_refused_before_anything_is_done() {
             "{name}: {error}"
         );
     }
+}
+
+/// A checkout with the scripts and this one's databases, without Claude Code, and with programs in the place of others.
+fn set_up_with(programs: &[(&str, &str)]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (tools, stubs) = (directory.path().join(".tools"), directory.path().join("stubs"));
+    for path in [&tools, &stubs] {
+        std::fs::create_dir(path).unwrap();
+    }
+    let copied = Command::new("cp")
+        .arg("-R")
+        .args([root.join("scripts"), directory.path().to_owned()])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    for tool in ["postgres", "redis"] {
+        if let Ok(installed) = root.join(".tools").join(tool).canonicalize() {
+            symlink(installed, tools.join(tool)).unwrap();
+        }
+    }
+    for (name, text) in programs {
+        let path = stubs.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = std::env::var("PATH").unwrap();
+    let output = Command::new(directory.path().join("scripts/setup.sh"))
+        .arg("--demo")
+        .env("PATH", format!("{}:{path}", stubs.display()))
+        .env_remove("CI")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    error
+}
+
+#[test]
+fn an_error_of_npm_is_shown_with_the_command() {
+    let error = set_up_with(&[
+        ("node", "echo v22.1.0"),
+        ("npm", "echo 'npm error ENOTFOUND' >&2; exit 3"),
+    ]);
+    for part in [
+        "Installing Claude Code with npm failed (exit code 3)",
+        "npm install",
+        "npm error ENOTFOUND",
+    ] {
+        assert!(error.contains(part), "{part} is missing: {error}");
+    }
+}
+
+#[test]
+fn an_old_node_is_refused_with_its_version_and_what_is_needed() {
+    let error = set_up_with(&[("node", "echo v12.22.9"), ("npm", "exit 9")]);
+    assert!(
+        error.contains("Node.js v12.22.9") && error.contains("version 18 or newer"),
+        "{error}"
+    );
 }

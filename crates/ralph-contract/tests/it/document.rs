@@ -72,6 +72,7 @@ fn paths(value: &Value, prefix: &str) -> BTreeSet<String> {
         .collect()
 }
 
+#[expect(clippy::unwrap_used, reason = "helpers of tests end the test")]
 fn without(value: &Value, path: &str) -> Value {
     let mut value = value.clone();
     let pointer = format!("/{}", path.replace('.', "/"));

@@ -363,7 +363,7 @@ fn each_violation_says_where_why_and_what_to_write_instead() {
     line 4: shell command: `npm install`; name the result ("has the zod dependency", "all tests pass") instead of the command
     line 6: section of technical notes: `Technical notes`; move what is required into tasks and leave out the rest
     line 7: code snippet outside an example: `let x = 1;`; describe the behaviour in words, or put the block under an `Example` heading where it shows input or output
-    line 10: the task has no text; say what is to be true when the box is ticked, or remove the box
+    line 10: the task has no text; write what is true when the box is ticked, or remove the box
     line 11: implementation instruction: `` Call `a()` ``; name the deliverable ("passwords are stored hashed") instead of the step that leads to it
     "#);
 }

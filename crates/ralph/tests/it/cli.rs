@@ -6,15 +6,15 @@ use crate::world::{TWO_TASKS, World, assert_transcript};
 fn help_lists_commands_and_options() {
     let world = World::new(TWO_TASKS);
     assert_transcript!(world.transcript(&mut world.ralph(&["--help"])), @r"
-    Works off a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
+    Does the tasks of a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
 
     Usage: ralph <COMMAND>
 
     Commands:
-      run       Do the open tasks of SPEC.md, one after the other
+      run       Do the open tasks of SPEC.md, one by one
       spec      Write a SPEC.md from a description
       validate  Check a SPEC.md against the conventions
-      init      Write a SPEC.md to fill in
+      init      Write a template of SPEC.md
 
     Options:
       -h, --help     Print help
@@ -24,26 +24,26 @@ fn help_lists_commands_and_options() {
     --- exit code 0
     ");
     assert_transcript!(world.transcript(&mut world.ralph(&["run", "--help"])), @r"
-    Do the open tasks of SPEC.md, one after the other
+    Do the open tasks of SPEC.md, one by one
 
     Usage: ralph run [OPTIONS] [-- <COMMAND>...]
 
     Arguments:
-      [COMMAND]...  Program and arguments of the harness command; the prompt goes to its standard input
+      [COMMAND]...  Program and arguments of the harness `command`, which reads the prompt from standard input
 
     Options:
-          --all                   Go on until every task is done, or the agent is stuck
-      -n <N>                      End after so many iterations [default: 50]
-          --spec <PATH>           The checklist [default: SPEC.md, else .ai/SPEC.md]
-          --stuck-threshold <N>   End after so many iterations in a row without a ticked box or a commit [default: 3]
-          --pre-edit-hook <WORD>  A program that is asked before each edit of the agent and may refuse it with exit code 2; each repetition is one argument of the program
-          --pre-edit-limit <SEC>  How long the hook may take; then the edit goes ahead [default: 60]
-          --headless              Print one JSON object a line, for programs, and end when the parent process dies
-          --harness <NAME>        Which agent to start: claude, or any command [default: claude]
-          --model <NAME>          The model to ask for [default: the harness's own]
-          --claude-bin <PATH>     The program of the harness claude [default: claude]
-          --pass-env <NAME>       A variable of the environment that the agent gets, too; may be repeated
-          --timeout-idle <SEC>    End an agent that prints nothing for so long; must be longer than any of its tool calls may take [default: 900]
+          --all                   Run until every task is done or the agent is stuck, without a limit on iterations
+      -n <N>                      Maximum number of iterations [default: 50]
+          --spec <PATH>           Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
+          --stuck-threshold <N>   Number of iterations in a row without a ticked box or a commit after which the run is stuck [default: 3]
+          --pre-edit-hook <WORD>  Program to run before each edit of the agent; exit code 2 refuses the edit. Repeat the option for each argument of the program
+          --pre-edit-limit <SEC>  Timeout of the hook, after which the edit proceeds [default: 60]
+          --headless              Print one JSON object per line, and exit when the parent process dies
+          --harness <NAME>        The agent to start: claude, or command for any program [default: claude]
+          --model <NAME>          The model [default: that of the harness]
+          --claude-bin <PATH>     The program of the harness `claude` [default: claude]
+          --pass-env <NAME>       Environment variable to pass to the agent in addition; may be repeated
+          --timeout-idle <SEC>    Terminate an agent that prints nothing for this time; must be longer than its longest tool call [default: 900]
       -h, --help                  Print help
     --- exit code 0
     ");
@@ -66,17 +66,17 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
     .concat();
     assert_transcript!(transcripts, @r"
     --- stderr
-    error: invalid value 'codex' for '--harness <NAME>': the harness codex is not available in this build; available are claude and command
+    error: invalid value 'codex' for '--harness <NAME>': the harness codex is not part of this build; available: claude, command
 
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    error: invalid value 'opencode' for '--harness <NAME>': the harness opencode is not available in this build; available are claude and command
+    error: invalid value 'opencode' for '--harness <NAME>': the harness opencode is not part of this build; available: claude, command
 
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    error: invalid value 'other' for '--harness <NAME>': there is no such harness; available are claude and command
+    error: invalid value 'other' for '--harness <NAME>': unknown harness; available: claude, command
 
     For more information, try '--help'.
     --- exit code 3
@@ -93,7 +93,7 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    error: invalid value '0' for '--timeout-idle <SEC>': must be more than 0 seconds, and not for ever
+    error: invalid value '0' for '--timeout-idle <SEC>': must be more than 0 seconds and finite
 
     For more information, try '--help'.
     --- exit code 3
@@ -103,15 +103,15 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    Works off a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
+    Does the tasks of a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
 
     Usage: ralph <COMMAND>
 
     Commands:
-      run       Do the open tasks of SPEC.md, one after the other
+      run       Do the open tasks of SPEC.md, one by one
       spec      Write a SPEC.md from a description
       validate  Check a SPEC.md against the conventions
-      init      Write a SPEC.md to fill in
+      init      Write a template of SPEC.md
 
     Options:
       -h, --help     Print help
@@ -133,11 +133,11 @@ fn a_command_is_accepted_with_its_harness_only() {
     .map(|arguments| world.transcript(&mut world.ralph(arguments)))
     .concat();
     assert_transcript!(transcripts, @r#"
-    {"event":"failed","error":"`--harness command` needs the command after `--`"}
+    {"event":"failed","error":"`--harness command` requires the command after `--`"}
     --- exit code 3
-    {"event":"failed","error":"a command after `--` goes with `--harness command`"}
+    {"event":"failed","error":"a command after `--` requires `--harness command`"}
     --- exit code 3
-    {"event":"spec_generation_failed","error":"`--harness command` needs the command after `--`"}
+    {"event":"spec_generation_failed","error":"`--harness command` requires the command after `--`"}
     --- exit code 3
     "#);
 }
@@ -156,7 +156,7 @@ fn a_pre_edit_hook_is_refused_with_a_harness_that_would_not_run_it() {
         "true",
     ]);
     assert_transcript!(world.transcript(&mut command), @r#"
-    {"event":"failed","error":"`--pre-edit-hook` goes with `--harness claude`: no other harness asks before it edits"}
+    {"event":"failed","error":"`--pre-edit-hook` requires `--harness claude`: no other harness has such a hook"}
     --- exit code 3
     "#);
 }

@@ -34,7 +34,7 @@ fn processes_in_sessions_of_their_own_are_terminated_with_the_iteration() {
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"warning","type":"leftover_processes","message":"7 processes outlived the agent and had to be ended: sh, sleep (6 times)"}
+    {"event":"warning","type":"leftover_processes","message":"7 processes outlived the agent and had to be terminated: sh, sleep (6 times)"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"task_complete","index":1,"text":"Add a goodbye function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
@@ -68,7 +68,7 @@ fn processes_are_terminated_with_an_agent_that_has_to_be_killed() {
     let transcript = world.transcript(&mut command);
     // How many are left running depends on which of them exit with the agent.
     assert!(
-        transcript.contains("outlived the agent and had to be ended"),
+        transcript.contains("outlived the agent and had to be terminated"),
         "{transcript}"
     );
     let pids = pids(&world.outside("pids"));

@@ -27,7 +27,7 @@ fn tools_tokens_and_cost_are_reported() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms],"stats":{"tools":4,"reads":1,"writes":2,"commands":1,"tokens":{"in":10,"out":5,"cache_read":0,"cache_write":0},"cost_usd":0.5}}
-    {"event":"failed","error":"the limit of 1 iteration is reached, and 1 of 2 tasks are open"}
+    {"event":"failed","error":"the limit of 1 iteration is reached with 1 of 2 tasks open"}
     --- exit code 2
     "#);
     let mut human = world.ralph(&["run", "-n", "1", "--claude-bin"]);
@@ -123,8 +123,8 @@ fn an_agent_that_hangs_after_a_tool_result_is_terminated_and_fails() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"iteration_failed","message":"the agent was silent for [seconds]"}
-    {"event":"failed","error":"the limit of 1 iteration is reached, and 2 of 2 tasks are open"}
+    {"event":"warning","type":"iteration_failed","message":"the agent printed nothing for [seconds]"}
+    {"event":"failed","error":"the limit of 1 iteration is reached with 2 of 2 tasks open"}
     --- exit code 2
     "#);
 }
@@ -135,7 +135,7 @@ fn a_result_that_follows_a_signal_does_not_count() {
     let claude = world.fake_claude("trap 'result; exit' INT; init; while :; do sleep 0.05; done");
     let transcript = world.transcript(&mut world.run_claude(&claude, &["--timeout-idle", "0.3", "-n", "1"]));
     assert!(
-        transcript.contains("the agent was silent for 0.3 s"),
+        transcript.contains("the agent printed nothing for 0.3 s"),
         "{transcript}"
     );
     assert!(
@@ -156,7 +156,7 @@ fn an_agent_that_closes_its_output_without_a_result_is_terminated_and_fails() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"warning","type":"iteration_failed","message":"the agent closed its output without a result"}
-    {"event":"failed","error":"the limit of 1 iteration is reached, and 2 of 2 tasks are open"}
+    {"event":"failed","error":"the limit of 1 iteration is reached with 2 of 2 tasks open"}
     --- exit code 2
     "#);
 }
@@ -172,13 +172,13 @@ fn a_descendant_that_holds_the_output_open_does_not_delay_the_run() {
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"warning","type":"leftover_processes","message":"1 process outlived the agent and had to be ended: sleep"}
+    {"event":"warning","type":"leftover_processes","message":"1 process outlived the agent and had to be terminated: sleep"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms],"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":10,"out":5,"cache_read":0,"cache_write":0},"cost_usd":0.5}}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
     {"event":"iteration","n":2,"phase":"finishing"}
-    {"event":"warning","type":"leftover_processes","message":"1 process outlived the agent and had to be ended: sleep"}
+    {"event":"warning","type":"leftover_processes","message":"1 process outlived the agent and had to be terminated: sleep"}
     {"event":"task_complete","index":1,"text":"Add a goodbye function"}
     {"event":"iteration_done","n":2,"duration_ms":[ms],"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":10,"out":5,"cache_read":0,"cache_write":0},"cost_usd":0.5}}
     {"event":"complete","tasks_done":2,"total_duration_ms":[ms]}
@@ -202,8 +202,8 @@ fn an_agent_that_exits_with_0_and_without_a_result_fails() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"iteration_failed","message":"the agent ended without a result (exit code 0): no space left"}
-    {"event":"failed","error":"the limit of 1 iteration is reached, and 2 of 2 tasks are open"}
+    {"event":"warning","type":"iteration_failed","message":"the agent exited without a result (exit code 0): no space left"}
+    {"event":"failed","error":"the limit of 1 iteration is reached with 2 of 2 tasks open"}
     --- exit code 2
     "#);
 }
@@ -229,13 +229,13 @@ fn a_result_without_tokens_is_a_failure_and_one_without_a_cost_is_not() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"iteration_failed","message":"the agent reports that it used no tokens at all"}
+    {"event":"warning","type":"iteration_failed","message":"the agent reported that it used no tokens"}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
     {"event":"iteration","n":2,"phase":"finishing"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"iteration_done","n":2,"duration_ms":[ms],"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":7,"out":1,"cache_read":0,"cache_write":0},"cost_usd":0.0}}
-    {"event":"failed","error":"the limit of 2 iterations is reached, and 1 of 2 tasks are open"}
+    {"event":"failed","error":"the limit of 2 iterations is reached with 1 of 2 tasks open"}
     --- exit code 2
     "#);
 }
@@ -251,7 +251,7 @@ fn work_that_was_done_before_a_failure_counts() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"iteration_failed","message":"the agent ended without a result (exit code 1)"}
+    {"event":"warning","type":"iteration_failed","message":"the agent exited without a result (exit code 1)"}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
     {"event":"iteration","n":2,"phase":"finishing"}
@@ -279,7 +279,7 @@ fn a_problem_of_the_model_provider_ends_the_run_at_once() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"warning","type":"provider_unavailable","message":"API Error: 529 Overloaded."}
-    {"event":"failed","error":"the model provider is away: API Error: 529 Overloaded."}
+    {"event":"failed","error":"the model provider is unavailable: API Error: 529 Overloaded."}
     --- exit code 3
     "#);
     let claude = world.fake_claude(
@@ -297,7 +297,7 @@ fn a_problem_of_the_model_provider_ends_the_run_at_once() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms],"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":120,"out":50,"cache_read":0,"cache_write":0},"cost_usd":0.0}}
     {"event":"warning","type":"provider_limited","message":"You have hit your limit · resets 3:52pm (UTC)","resets_at":"[time]"}
-    {"event":"failed","error":"the model provider limits us: You have hit your limit · resets 3:52pm (UTC)"}
+    {"event":"failed","error":"the model provider limits requests: You have hit your limit · resets 3:52pm (UTC)"}
     --- exit code 3
     "#);
 }
@@ -319,7 +319,7 @@ fn an_agent_that_would_wait_an_hour_for_the_provider_is_terminated() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"warning","type":"provider_limited","message":"the model API answers 429, and would be asked again in 3600 s","resets_at":"[time]"}
-    {"event":"failed","error":"the model provider limits us: the model API answers 429, and would be asked again in 3600 s"}
+    {"event":"failed","error":"the model provider limits requests: the model API answers 429, and would be asked again in 3600 s"}
     --- exit code 3
     "#);
 }
@@ -342,19 +342,19 @@ fn unknown_events_are_reported_once_and_misfits_each_time() {
     {"event":"started","spec":"SPEC.md","tasks":2,"harness":"claude","timestamp":"[time]"}
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
-    {"event":"warning","type":"unknown_harness_event","message":"the harness sent an event of a kind that this build does not know: `telepathy`"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `assistant` in a form that does not fit (invalid type: integer `7`, expected struct Message): {\"type\":\"assistant\",\"message\":7}"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent `line` in a form that does not fit (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"unknown_harness_event","message":"the harness sent an event of an unknown kind: `telepathy`"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `assistant` with an unexpected body (invalid type: integer `7`, expected struct Message): {\"type\":\"assistant\",\"message\":7}"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent an event `line` with an unexpected body (EOF while parsing a value at line 1 column 8): {\"type\":"}
     {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"warning","type":"harness_misfit","message":"the harness sent 3 events more that do not fit"}
+    {"event":"warning","type":"harness_misfit","message":"the harness sent 3 events more with an unexpected body"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"task_complete","index":1,"text":"Add a goodbye function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms],"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":10,"out":5,"cache_read":0,"cache_write":0},"cost_usd":0.5}}

@@ -13,7 +13,7 @@ fn iterations_that_are_used_up_have_an_exit_code_of_their_own() {
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"failed","error":"the limit of 1 iteration is reached, and 1 of 2 tasks are open"}
+    {"event":"failed","error":"the limit of 1 iteration is reached with 1 of 2 tasks open"}
     --- exit code 2
     "#);
     world.write("SPEC.md", TWO_TASKS);
@@ -24,7 +24,7 @@ fn iterations_that_are_used_up_have_an_exit_code_of_their_own() {
       done   Add a hello function
       [seconds]
 
-    Failed: the limit of 1 iteration is reached, and 1 of 2 tasks are open
+    Failed: the limit of 1 iteration is reached with 1 of 2 tasks open
     --- exit code 2
     ");
 }
@@ -43,13 +43,13 @@ fn an_agent_that_reaches_the_idle_timeout_is_terminated() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"iteration_failed","message":"the agent was silent for [seconds]"}
+    {"event":"warning","type":"iteration_failed","message":"the agent printed nothing for [seconds]"}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
     {"event":"iteration","n":2,"phase":"finishing"}
     {"event":"iteration_done","n":2,"duration_ms":[ms]}
-    {"event":"warning","type":"iteration_failed","message":"the agent was silent for [seconds]"}
-    {"event":"failed","error":"the limit of 2 iterations is reached, and 2 of 2 tasks are open"}
+    {"event":"warning","type":"iteration_failed","message":"the agent printed nothing for [seconds]"}
+    {"event":"failed","error":"the limit of 2 iterations is reached with 2 of 2 tasks open"}
     --- exit code 2
     "#);
     let pids = crate::world::pids(&world.outside("pids"));
@@ -91,7 +91,7 @@ fn three_failed_iterations_in_a_row_fail_the_run() {
     {"event":"iteration","n":3,"phase":"running"}
     {"event":"iteration","n":3,"phase":"finishing"}
     {"event":"iteration_done","n":3,"duration_ms":[ms]}
-    {"event":"failed","error":"3 iterations in a row failed; the last one: the agent failed (exit code 137): out of memory"}
+    {"event":"failed","error":"3 iterations in a row failed, the last one with: the agent failed (exit code 137): out of memory"}
     --- exit code 3
     "#);
 }
@@ -106,7 +106,7 @@ fn an_agent_that_fails_without_output_is_not_retried() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"failed","error":"the agent failed (exit code 2): no such option; it printed nothing, and is not tried again"}
+    {"event":"failed","error":"the agent failed (exit code 2): no such option; it printed nothing, so it is not retried"}
     --- exit code 3
     "#);
 }

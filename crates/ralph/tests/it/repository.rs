@@ -35,8 +35,8 @@ fn tasks_that_were_deleted_or_reworded_are_restored_and_added_ones_removed() {
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"warning","type":"task_restored","message":"tasks were deleted or reworded in SPEC.md and are back: Add a hello function; Add a goodbye function"}
-    {"event":"warning","type":"task_discarded","message":"tasks were added to SPEC.md and are gone again: Add a nothing function; Something easier"}
+    {"event":"warning","type":"task_restored","message":"tasks were deleted or reworded in SPEC.md and were restored: Add a hello function; Add a goodbye function"}
+    {"event":"warning","type":"task_discarded","message":"tasks were added to SPEC.md and were removed: Add a nothing function; Something easier"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
@@ -61,7 +61,7 @@ fn a_checklist_that_was_removed_is_restored() {
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"warning","type":"spec_restored","message":"SPEC.md was gone or empty; it is back as it was"}
+    {"event":"warning","type":"spec_restored","message":"SPEC.md was missing or empty and was restored"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
@@ -96,8 +96,8 @@ fn a_ticked_box_stays_ticked_when_the_rest_of_the_file_is_destroyed() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}
-    {"event":"warning","type":"task_restored","message":"tasks were deleted or reworded in SPEC.md and are back: Add a goodbye function"}
-    {"event":"warning","type":"task_discarded","message":"tasks were added to SPEC.md and are gone again: Add a nothing function"}
+    {"event":"warning","type":"task_restored","message":"tasks were deleted or reworded in SPEC.md and were restored: Add a goodbye function"}
+    {"event":"warning","type":"task_discarded","message":"tasks were added to SPEC.md and were removed: Add a nothing function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"iteration","n":2,"phase":"starting"}
     {"event":"iteration","n":2,"phase":"running"}
@@ -115,7 +115,7 @@ fn a_checklist_that_became_a_directory_ends_the_run() {
     let agent = world.script("agent", "rm SPEC.md; mkdir SPEC.md; touch SPEC.md/file");
     let transcript = world.transcript(&mut world.run_command(&agent, &["--headless"]));
     assert!(
-        transcript.contains(r#"{"event":"failed","error":"putting SPEC.md back: cannot write"#),
+        transcript.contains(r#"{"event":"failed","error":"restoring SPEC.md: cannot write"#),
         "{transcript}"
     );
     assert!(transcript.ends_with("--- exit code 3\n"), "{transcript}");
@@ -143,7 +143,7 @@ fn uncommitted_changes_are_listed_when_all_tasks_are_done() {
     {"event":"task_complete","index":0,"text":"Add a hello function"}
     {"event":"task_complete","index":1,"text":"Add a goodbye function"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"uncommitted_changes","message":"every task is done, and there are changes that are not committed","files":["README.md","name with spaces.txt"]}
+    {"event":"warning","type":"uncommitted_changes","message":"every task is done, and there are uncommitted changes","files":["README.md","name with spaces.txt"]}
     {"event":"complete","tasks_done":2,"total_duration_ms":[ms]}
     --- exit code 0
     "#);
@@ -210,15 +210,15 @@ fn missing_prerequisites_are_reported() {
     fs::remove_dir_all(world.path(".git")).unwrap();
     transcripts.push(failed(&mut world.run_command(&agent, &["--headless"])));
     assert_transcript!(transcripts.concat(), @r#"
-    {"event":"failed","error":"there is no other.md; `ralph init` or `ralph spec` make one"}
+    {"event":"failed","error":"other.md does not exist; `ralph init` writes a template, `ralph spec` one from a description"}
     --- exit code 3
-    {"event":"failed","error":"there is no task in SPEC.md; `ralph validate` says what it should look like"}
+    {"event":"failed","error":"SPEC.md has no tasks; `ralph validate` reports what is missing"}
     --- exit code 3
     {"event":"started","spec":"SPEC.md","tasks":2,"harness":"command","timestamp":"[time]"}
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"failed","error":"cannot start `[world]/no-such-program`: No such file or directory (os error 2)"}
     --- exit code 3
-    {"event":"failed","error":"[world]/repository is not in a git working tree, where commits could be told; `git init` makes one"}
+    {"event":"failed","error":"[world]/repository is not in a git working tree, which is needed to recognise commits; `git init` creates one"}
     --- exit code 3
     "#);
 }
@@ -229,7 +229,7 @@ fn a_repository_that_the_agent_removed_ends_the_run() {
     let agent = world.script("agent", "rm -rf .git; tick");
     let transcript = world.transcript(&mut world.run_command(&agent, &["--headless"]));
     assert!(
-        transcript.contains("looking for new commits: git rev-parse failed"),
+        transcript.contains("reading new commits: git rev-parse failed"),
         "{transcript}"
     );
     assert!(transcript.ends_with("--- exit code 3\n"), "{transcript}");

@@ -108,7 +108,7 @@ fn every_new_commit_is_reported_once_and_in_order() {
             git checkout -q -b elsewhere
             work two
         else
-            # What was told before is rewritten and merged: only what is new counts.
+            # Commits that were reported before are rewritten and merged: only new ones are reported.
             git checkout -q main
             work three
             git commit -q --amend -m "Add three, better"

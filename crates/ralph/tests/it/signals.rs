@@ -54,7 +54,7 @@ async fn sigterm_terminates_every_descendant_and_the_last_commit_is_reported() {
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"warning","type":"leftover_processes","message":"1 process outlived the agent and had to be ended: sleep"}
+    {"event":"warning","type":"leftover_processes","message":"1 process outlived the agent and had to be terminated: sleep"}
     {"event":"commit","hash":"[hash]","message":"Add one"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
     {"event":"failed","error":"interrupted by SIGTERM"}
@@ -78,7 +78,7 @@ async fn sigint_is_reported_in_human_output() {
     SPEC.md: 2 tasks, command
 
     Iteration 1: Add a hello function
-      warning: 1 process outlived the agent and had to be ended: sleep
+      warning: 1 process outlived the agent and had to be terminated: sleep
       commit [hash] Add one
       [seconds]
 

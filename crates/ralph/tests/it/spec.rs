@@ -92,11 +92,11 @@ fn violations_are_fed_back_and_the_corrected_answer_is_used() {
     >
     > - [ ] Change the line src/lib.rs:42
 
-    It was refused for these reasons. Mend them and keep the rest:
+    It was refused for these reasons. Fix them and keep the rest:
 
     - line 3: reference to a line of a file: `src/lib.rs:42`; name the behaviour, or the file without a line: lines move while the tasks are done
 
-    Answer with the text of the checklist alone, from its `# ` title to its last bullet, without a fence around it and without a word before or after.
+    Answer with the text of the checklist only, from its `# ` title to its last bullet, without a code fence around it and without other text before or after.
     ");
 }
 
@@ -126,7 +126,7 @@ fn an_answer_that_is_no_checklist_is_not_written() {
     let mut command = world.ralph(&["spec", "--headless", "--harness", "command", "Greet people", "--"]);
     assert_transcript!(world.transcript(command.arg(&agent)), @r#"
     {"event":"spec_generation_started"}
-    {"event":"spec_generation_failed","error":"no answer of 3 was a checklist: the spec has no task: write at least one `- [ ] …` item"}
+    {"event":"spec_generation_failed","error":"none of 3 answers was a checklist: the spec has no task: write at least one `- [ ] …` item"}
     --- exit code 3
     "#);
     assert!(!world.path("SPEC.md").exists());
@@ -139,7 +139,7 @@ fn an_existing_checklist_is_not_overwritten() {
     let mut command = world.ralph(&["spec", "--headless", "--harness", "command", "Greet people", "--"]);
     assert_transcript!(world.transcript(command.arg(&agent)), @r#"
     {"event":"spec_generation_started"}
-    {"event":"spec_generation_failed","error":"SPEC.md is there already: move it away, or name another file with `--spec`"}
+    {"event":"spec_generation_failed","error":"SPEC.md exists already: move it away, or name another file with `--spec`"}
     --- exit code 3
     "#);
     assert_eq!(world.read("SPEC.md"), "mine\n");

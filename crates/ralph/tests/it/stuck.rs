@@ -46,7 +46,7 @@ fn an_agent_that_writes_stuck_md_ends_the_run_at_once() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
-        "mkdir -p .ai; printf 'There is no database.\\n\\nTried: looking for one.\\n' > .ai/stuck.md",
+        "mkdir -p .ai; printf 'There is no database.\\n\\nTried: to start one.\\n' > .ai/stuck.md",
     );
     assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @r#"
     {"event":"started","spec":"SPEC.md","tasks":2,"harness":"command","timestamp":"[time]"}
@@ -54,7 +54,7 @@ fn an_agent_that_writes_stuck_md_ends_the_run_at_once() {
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"stuck","reason":"There is no database.\n\nTried: looking for one.","iterations_without_progress":1}
+    {"event":"stuck","reason":"There is no database.\n\nTried: to start one.","iterations_without_progress":1}
     --- exit code 1
     "#);
     assert_transcript!(world.transcript(&mut world.run_command(&agent, &[])), @r"
@@ -66,7 +66,7 @@ fn an_agent_that_writes_stuck_md_ends_the_run_at_once() {
     Stuck:
       There is no database.
       
-      Tried: looking for one.
+      Tried: to start one.
     --- exit code 1
     ");
 }

@@ -8,7 +8,7 @@ use crate::world::{TWO_TASKS, World, assert_transcript};
 fn a_checklist_that_follows_the_conventions_passes() {
     let world = World::new(TWO_TASKS);
     assert_transcript!(world.transcript(&mut world.ralph(&["validate"])), @r"
-    SPEC.md: 2 tasks, 0 of them done; no violation
+    SPEC.md: 2 tasks, 0 done; no violations
     --- exit code 0
     ");
 }
@@ -28,7 +28,7 @@ fn violations_are_reported_with_line_reason_and_suggestion() {
     "#);
     assert_transcript!(world.transcript(&mut world.ralph(&["validate", "missing.md"])), @r"
     --- stderr
-    ralph: there is no missing.md; `ralph init` makes one
+    ralph: missing.md does not exist; `ralph init` writes a template
     --- exit code 3
     ");
 }
@@ -36,15 +36,34 @@ fn violations_are_reported_with_line_reason_and_suggestion() {
 #[test]
 fn init_writes_a_template_that_is_not_valid_until_it_is_filled_in() {
     let world = World::new(TWO_TASKS);
-    assert_transcript!(world.transcript(&mut world.ralph(&["init"])), @"");
+    assert_transcript!(world.transcript(&mut world.ralph(&["init"])), @r"
+    --- stderr
+    ralph: SPEC.md exists already and is not overwritten
+    --- exit code 3
+    ");
     assert_eq!(world.read("SPEC.md"), TWO_TASKS);
-    assert_transcript!(world.transcript(&mut world.ralph(&["init", "plans/next.md"])), @"");
-    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @"");
+    assert_transcript!(world.transcript(&mut world.ralph(&["init", "plans/next.md"])), @r"
+    wrote plans/next.md: replace its placeholders, check it with `ralph validate`, then start `ralph run`
+    --- exit code 0
+    ");
+    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @r"
+    plans/next.md: line 1: placeholder of the template: `Title: the result of all tasks`; replace it with your own text
+    plans/next.md: line 11: placeholder of the template: `Goal: for whom this is, and why, in one or two sentences.`; replace it with your own text
+    plans/next.md: line 17: placeholder of the template: `First task: a requirement, stated as it will be true when it is met`; replace it with your own text
+    plans/next.md: line 18: placeholder of the template: `First deliverable of the first task, which can be checked`; replace it with your own text
+    plans/next.md: line 19: placeholder of the template: `Second deliverable of the first task`; replace it with your own text
+    plans/next.md: line 20: placeholder of the template: `Second task: another requirement`; replace it with your own text
+    plans/next.md: line 21: placeholder of the template: `First deliverable of the second task`; replace it with your own text
+    --- exit code 3
+    ");
     world.write(
         "plans/next.md",
         "# Greetings\n\n## Goal\n\nFor visitors.\n\n## Tasks\n\n- [ ] Greets visitors\n",
     );
-    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @"");
+    assert_transcript!(world.transcript(&mut world.ralph(&["validate", "plans/next.md"])), @r"
+    plans/next.md: 1 task, 0 done; no violations
+    --- exit code 0
+    ");
 }
 
 #[test]
@@ -53,7 +72,10 @@ fn a_run_with_the_placeholders_of_the_template_is_refused() {
     std::fs::remove_file(world.path("SPEC.md")).unwrap();
     world.transcript(&mut world.ralph(&["init"]));
     let agent = world.script("agent", "touch \"$OUTSIDE/started\"");
-    assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @"");
+    assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @r#"
+    {"event":"failed","error":"SPEC.md is not ready: line 1 of the spec is a placeholder of the template: replace it with your own text"}
+    --- exit code 3
+    "#);
     assert!(!world.outside("started").exists());
 }
 

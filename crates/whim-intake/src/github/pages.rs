@@ -1,4 +1,4 @@
-//! Pages of lists: the links that lead from one to the next, and what is kept of them for conditional requests.
+//! Pages of lists: links between them, and a cache for conditional requests.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -6,15 +6,13 @@ use std::sync::{PoisonError, RwLock};
 use reqwest::header::HeaderValue;
 use url::Url;
 
-/// GitHub's largest page, as a parameter of a list.
+/// GitHub's maximum.
 pub(super) const PER_PAGE: &str = "100";
 const FULL_PAGE: usize = 100;
-/// 100 entries each: more labelled issues than anybody watches.
 pub(super) const MAX_PAGES: usize = 50;
-/// Beyond this the cache starts anew; it only saves calls.
+/// A larger cache is emptied.
 const MAX_CACHED_BYTES: usize = 32 * 1024 * 1024;
 
-/// A page as it was when GitHub gave it its entity tag.
 #[derive(Debug, Clone)]
 pub(super) struct CachedPage {
     pub(super) etag: HeaderValue,
@@ -22,7 +20,7 @@ pub(super) struct CachedPage {
     pub(super) next: Option<Url>,
 }
 
-/// The newest version of each page: where GitHub answers 304 to its tag, a call costs nothing of the rate limit.
+/// The latest version of each page. A request that GitHub answers with 304 does not count against the rate limit.
 #[derive(Debug, Default)]
 pub(super) struct PageCache {
     pages: RwLock<Pages>,
@@ -40,12 +38,11 @@ impl PageCache {
         pages.by_url.get(url).cloned()
     }
 
-    /// Keeps a page with `entries` entries, unless it is full and the last: the tag is that of its entries, so it would
-    /// not tell that another page has come behind it.
+    /// Stores a page with `entries` entries, but not a full last one: its tag stays the same when another page follows.
     pub(super) fn keep(&self, url: Url, page: CachedPage, entries: usize) {
         let mut pages = self.pages.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(former) = pages.by_url.remove(&url) {
-            pages.bytes -= former.body.len();
+        if let Some(previous) = pages.by_url.remove(&url) {
+            pages.bytes -= previous.body.len();
         }
         if page.next.is_none() && entries >= FULL_PAGE {
             return;
@@ -58,7 +55,7 @@ impl PageCache {
     }
 }
 
-/// The next page in a `Link` header. Only its path and query are taken, so that no answer sends the token to another
+/// The next page in a `Link` header. Only its path and query are used, so that no response can send the token to another
 /// host.
 pub(super) fn next_page(base: &Url, link: &HeaderValue) -> Option<Url> {
     let link = link.to_str().ok()?;
@@ -90,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_asked_for_on_our_own_host() {
+    fn the_next_page_is_requested_from_the_configured_host() {
         let base = url("https://github.example/api/v3/");
         let link = "<https://evil.example/api/v3/repos/o/r/issues?page=1>; rel=\"prev\", <https://evil.example/api/v3/repos/o/r/issues?page=3>; rel=\"next\"";
         assert_eq!(
@@ -102,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_last_page_is_not_kept_because_another_may_come_behind_it() {
+    fn a_full_last_page_is_not_cached_because_another_may_follow() {
         let (cache, first, second) = (PageCache::default(), url("http://h/1"), url("http://h/2"));
         cache.keep(first.clone(), page("[]", None), FULL_PAGE - 1);
         assert!(cache.get(&first).is_some());
@@ -113,15 +110,12 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_is_bounded() {
+    fn the_size_of_the_cache_is_limited() {
         let (cache, first, second) = (PageCache::default(), url("http://h/1"), url("http://h/2"));
         let large = "x".repeat(MAX_CACHED_BYTES / 2 + 1);
         cache.keep(first.clone(), page(&large, None), 1);
         cache.keep(first.clone(), page(&large, None), 1);
-        assert!(
-            cache.get(&first).is_some(),
-            "the same page again takes no more room"
-        );
+        assert!(cache.get(&first).is_some(), "the same page counts once");
         cache.keep(second.clone(), page(&large, None), 1);
         assert!(cache.get(&first).is_none());
         assert!(cache.get(&second).is_some());

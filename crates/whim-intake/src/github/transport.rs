@@ -1,4 +1,4 @@
-//! Sends calls to GitHub: credentials, pages, conditional requests, redirects, refusals.
+//! Sends calls to GitHub: credentials, pages, conditional requests, redirects, errors.
 
 use std::time::Duration;
 
@@ -6,35 +6,34 @@ use anyhow::Context as _;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, USER_AGENT,
 };
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::GitHubError;
-use super::limits::{Pause, wait_asked_for};
+use super::error::GitHubError;
 use super::pages::{CachedPage, MAX_PAGES, PageCache, next_page};
+use super::rate_limit::{RateLimit, requested_wait};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For one call with its whole answer.
+/// For one call with its whole response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARACTERS: usize = 300;
-/// The version of the interface that this was written for:
-/// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
+/// /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
 const API_VERSION: &str = "2022-11-28";
-const PROGRAM: &str = concat!("whim-intake/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT_VALUE: &str = concat!("whim-intake/", env!("CARGO_PKG_VERSION"));
 
-/// GitHub, as one token sees it.
+/// A client with one token.
 #[derive(Debug)]
 pub(crate) struct GitHub {
     http: reqwest::Client,
     base_url: Url,
     pages: PageCache,
-    pause: Pause,
+    rate_limit: RateLimit,
 }
 
-/// A call of which `what` says what it is for.
+/// `what` is its purpose, for errors.
 struct Call<'a> {
     what: &'static str,
     method: Method,
@@ -43,16 +42,14 @@ struct Call<'a> {
     body: Option<&'a Value>,
 }
 
-struct Answer {
+struct Response {
     headers: HeaderMap,
     body: String,
 }
 
 impl GitHub {
-    /// For the REST interface at `base_url`.
-    ///
     /// # Errors
-    /// The token cannot stand in a header, or no TLS implementation is installed.
+    /// The token is not valid in a header, or no TLS implementation is installed.
     pub(crate) fn new(base_url: Url, token: &SecretString) -> anyhow::Result<Self> {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
             .context("GITHUB_TOKEN cannot be used")?;
@@ -60,7 +57,7 @@ impl GitHub {
         let headers = HeaderMap::from_iter([
             (AUTHORIZATION, authorization),
             (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
-            (USER_AGENT, HeaderValue::from_static(PROGRAM)),
+            (USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE)),
             (
                 reqwest::header::HeaderName::from_static("x-github-api-version"),
                 HeaderValue::from_static(API_VERSION),
@@ -70,19 +67,19 @@ impl GitHub {
             .default_headers(headers)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            // Followed here, where it is known what may be sent again, and to where.
+            // `redirect` below decides which calls may be sent again, and to which host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .context("making a client for GitHub")?;
+            .context("building the client of GitHub")?;
         Ok(Self {
             http,
             base_url,
             pages: PageCache::default(),
-            pause: Pause::default(),
+            rate_limit: RateLimit::default(),
         })
     }
 
-    /// All entries of a list, page after page.
+    /// The entries of all pages of a list.
     pub(super) async fn get_all<T: DeserializeOwned>(
         &self,
         what: &'static str,
@@ -142,7 +139,8 @@ impl GitHub {
         url: Url,
     ) -> Result<(Vec<T>, Option<Url>), GitHubError> {
         let parse = |body: &str| {
-            serde_json::from_str::<Vec<T>>(body).map_err(|source| GitHubError::Misfit { what, source })
+            serde_json::from_str::<Vec<T>>(body)
+                .map_err(|source| GitHubError::UnexpectedResponse { what, source })
         };
         let cached = self.pages.get(&url);
         let call = Call {
@@ -153,16 +151,16 @@ impl GitHub {
             body: None,
         };
         match (self.call(&call).await?, cached) {
-            (Some(answer), _) => {
-                let entries = parse(&answer.body)?;
-                let next = answer
+            (Some(response), _) => {
+                let entries = parse(&response.body)?;
+                let next = response
                     .headers
                     .get(LINK)
                     .and_then(|link| next_page(&self.base_url, link));
-                if let Some(etag) = answer.headers.get(ETAG).cloned() {
+                if let Some(etag) = response.headers.get(ETAG).cloned() {
                     let page = CachedPage {
                         etag,
-                        body: answer.body,
+                        body: response.body,
                         next: next.clone(),
                     };
                     self.pages.keep(call.url, page, entries.len());
@@ -170,7 +168,7 @@ impl GitHub {
                 Ok((entries, next))
             }
             (None, Some(cached)) => Ok((parse(&cached.body)?, cached.next)),
-            // "Not modified" without a condition.
+            // 304 to an unconditional request.
             (None, None) => Err(GitHubError::Refused {
                 what,
                 status: StatusCode::NOT_MODIFIED.as_u16(),
@@ -179,20 +177,20 @@ impl GitHub {
         }
     }
 
-    /// The answer; `None` when it is that nothing has changed.
-    async fn call(&self, call: &Call<'_>) -> Result<Option<Answer>, GitHubError> {
+    /// `None` for 304.
+    async fn call(&self, call: &Call<'_>) -> Result<Option<Response>, GitHubError> {
         let what = call.what;
-        if let Some(wait) = self.pause.left() {
+        if let Some(wait) = self.rate_limit.blocks() {
             return Err(GitHubError::RateLimited { what, wait });
         }
         let unreachable = |source: reqwest::Error| GitHubError::Unreachable {
             what,
-            // The base URL may hold a password.
+            // The base URL may contain a password.
             source: source.without_url(),
         };
         let mut response = self.send(call, call.url.clone()).await.map_err(unreachable)?;
         if let Some(moved) = self.redirect(&call.method, &response) {
-            tracing::debug!(%moved, "GitHub has it elsewhere: the repository was renamed");
+            tracing::debug!(%moved, "the repository was renamed: following a redirect");
             response = self.send(call, moved).await.map_err(unreachable)?;
         }
         let status = response.status();
@@ -202,12 +200,12 @@ impl GitHub {
         let headers = response.headers().clone();
         let body = response.text().await.map_err(unreachable)?;
         if status.is_success() {
-            return Ok(Some(Answer { headers, body }));
+            return Ok(Some(Response { headers, body }));
         }
-        Err(self.refusal(call, status, &headers, &body))
+        Err(self.error(call, status, &headers, &body))
     }
 
-    async fn send(&self, call: &Call<'_>, url: Url) -> reqwest::Result<Response> {
+    async fn send(&self, call: &Call<'_>, url: Url) -> reqwest::Result<reqwest::Response> {
         let mut request = self.http.request(call.method.clone(), url);
         if let Some(etag) = &call.etag {
             request = request.header(IF_NONE_MATCH, etag);
@@ -218,9 +216,9 @@ impl GitHub {
         request.send().await
     }
 
-    /// Where a renamed repository is now. Only on GitHub itself: another host would get the token. A write is sent
-    /// again only where the answer says that it was not done (RFC 9110, section 15.4).
-    fn redirect(&self, method: &Method, response: &Response) -> Option<Url> {
+    /// The new URL of a renamed repository. Only on the same host: another one must not get the token. A write is sent
+    /// again only for statuses that keep the method (RFC 9110, section 15.4).
+    fn redirect(&self, method: &Method, response: &reqwest::Response) -> Option<Url> {
         let follow = match response.status() {
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
             StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::GET,
@@ -231,10 +229,10 @@ impl GitHub {
         (follow && target.origin() == self.base_url.origin()).then_some(target)
     }
 
-    fn refusal(&self, call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: &str) -> GitHubError {
+    fn error(&self, call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: &str) -> GitHubError {
         let what = call.what;
-        if let Some(wait) = wait_asked_for(status, headers, body) {
-            self.pause.extend(wait);
+        if let Some(wait) = requested_wait(status, headers, body) {
+            self.rate_limit.extend(wait);
             return GitHubError::RateLimited { what, wait };
         }
         match status {
@@ -255,10 +253,10 @@ impl GitHub {
         }
     }
 
-    /// The address of a call; the segments are percent-encoded, because a label may hold any character.
+    /// Percent-encodes the segments, because a label may contain any character.
     fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base_url.clone();
-        // Fails only for URLs without a host, and those are no setting.
+        // Fails only for URLs without a host, which the settings do not accept.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
@@ -285,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_encodes_what_a_label_may_hold() {
+    fn the_characters_of_a_label_are_percent_encoded() {
         let path = ["repos", "o", "r", "labels", "good first/issue?#"];
         for (base_url, expected) in [
             (
@@ -302,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_not_shown() {
+    fn debug_output_does_not_contain_the_token() {
         let shown = format!("{:?}", github("https://api.github.com"));
         assert!(!shown.contains("token"), "{shown}");
     }

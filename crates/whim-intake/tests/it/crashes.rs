@@ -1,7 +1,7 @@
-//! Killed between any two effects, the next start carries on and doubles nothing.
+//! After a kill between any two effects, the next start continues without duplicates.
 //!
-//! A call that did its work and whose answer never came, followed by a stop, is what a kill between two effects leaves
-//! behind; one that was cut before it did anything is a kill before the effect.
+//! A call that took effect and whose response was lost, followed by a stop, is equivalent to a kill after the effect. A
+//! call whose connection was cut first is equivalent to a kill before it.
 
 use axum::http::Method;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::world::{REPO, World};
 
 const ISSUE: &str = "/repos/{owner}/{repo}/issues/{number}";
 
-/// Each effect with the connection cut before and after it, and the intake killed there.
+/// Faults that cut the connection before and after each effect.
 fn faults(effects: &[(Method, &str, &str)]) -> Vec<(String, Fault)> {
     let mut faults = Vec::new();
     for (method, path, about) in effects {
@@ -31,13 +31,13 @@ fn faults(effects: &[(Method, &str, &str)]) -> Vec<(String, Fault)> {
     faults
 }
 
-/// Lets the fault strike and kills the intake there.
+/// Kills the intake when the fault has struck.
 async fn kill_at(world: &mut World) {
-    until_struck(world).await;
+    until_fault_struck(world).await;
     world.restart().await;
 }
 
-async fn until_struck(world: &World) {
+async fn until_fault_struck(world: &World) {
     let struck = |world: &World| world.github.faults().pending() == 0;
     world.until("the fault to strike", struck).await;
 }
@@ -48,37 +48,37 @@ async fn until_marked(world: &World, issue: u64) {
 }
 
 #[tokio::test]
-async fn killed_around_marking_an_issue_it_is_one_item() {
+async fn a_kill_around_marking_an_issue_leads_to_one_item() {
     for (when, fault) in faults(&[(Method::POST, "/labels", "ai-processing")]) {
         let mut world = World::new().await;
         world.github.faults().push(fault);
         world.start();
-        let issue = world.ask("Say hello");
+        let issue = world.create_issue("Say hello");
         kill_at(&mut world).await;
         until_marked(&world, issue).await;
-        world.looked_around().await;
+        world.until_polled_twice().await;
         assert_eq!(world.orchestrator.items().len(), 1, "{when}");
         assert_eq!(world.comments(issue), [], "{when}");
     }
 }
 
 #[tokio::test]
-async fn killed_around_any_effect_of_an_end_it_is_shown_once() {
-    let shows_completed = [
+async fn a_kill_around_any_effect_of_an_outcome_posts_it_once() {
+    let effects_of_completed = [
         (Method::POST, "/comments", "whim:item="),
         (Method::POST, "/labels", "ai-pr-ready"),
         (Method::DELETE, "/labels/ai-processing", ""),
     ];
-    for (when, fault) in faults(&shows_completed) {
+    for (when, fault) in faults(&effects_of_completed) {
         let mut world = World::running().await;
-        let issue = world.ask("Say hello");
+        let issue = world.create_issue("Say hello");
         until_marked(&world, issue).await;
         world.github.faults().push(fault);
         world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
         kill_at(&mut world).await;
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-        world.looked_around().await;
-        assert_eq!(world.runs_shown(issue), [1], "{when}");
+        world.until_polled_twice().await;
+        assert_eq!(world.runs_posted(issue), [1], "{when}");
         let requeues = world
             .orchestrator
             .count_requests(&Method::POST, "/api/work/{id}/requeue");
@@ -86,10 +86,10 @@ async fn killed_around_any_effect_of_an_end_it_is_shown_once() {
     }
 }
 
-/// With an issue whose first run failed, and that says so.
+/// With an issue whose first run failed and whose outcome is posted.
 async fn with_failed_issue() -> (World, u64) {
     let world = World::running().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     until_marked(&world, issue).await;
     world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
@@ -97,7 +97,7 @@ async fn with_failed_issue() -> (World, u64) {
 }
 
 #[tokio::test]
-async fn killed_around_marking_an_issue_again_the_end_is_shown_once() {
+async fn a_kill_around_marking_an_issue_again_posts_the_outcome_once() {
     let marks_again = [
         (Method::POST, "/labels", "ai-processing"),
         (Method::DELETE, "/labels/ai-failed", ""),
@@ -106,10 +106,10 @@ async fn killed_around_marking_an_issue_again_the_end_is_shown_once() {
         for (when, fault) in faults(&marks_again) {
             let (mut world, issue) = with_failed_issue().await;
             world.github.faults().push(fault);
-            // With the dashboard: the label of the first end has to go.
+            // As with the dashboard: the label of the first outcome has to be removed.
             world.requeue(issue);
             if ends_meanwhile {
-                until_struck(&world).await;
+                until_fault_struck(&world).await;
                 world.stop().await;
             } else {
                 kill_at(&mut world).await;
@@ -120,24 +120,24 @@ async fn killed_around_marking_an_issue_again_the_end_is_shown_once() {
                 world.start();
             }
             world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-            world.looked_around().await;
-            assert_eq!(world.runs_shown(issue), [1, 2], "{when}");
+            world.until_polled_twice().await;
+            assert_eq!(world.runs_posted(issue), [1, 2], "{when}");
         }
     }
 }
 
 #[tokio::test]
-async fn killed_around_any_effect_of_a_second_end_it_is_shown_once() {
-    let shows_second_end = [
+async fn a_kill_around_any_effect_of_a_second_outcome_posts_it_once() {
+    let effects_of_second_outcome = [
         (Method::POST, "/comments", "run=2"),
         (Method::POST, "/labels", "ai-pr-ready"),
         (Method::DELETE, "/labels/ai-failed", ""),
         (Method::DELETE, "/labels/ai-processing", ""),
     ];
-    for (when, fault) in faults(&shows_second_end) {
+    for (when, fault) in faults(&effects_of_second_outcome) {
         let (mut world, issue) = with_failed_issue().await;
         world.stop().await;
-        // The label of the first end is still there when the second one comes.
+        // The label of the first outcome is still set when the second run ends.
         world.requeue(issue);
         world.github.add_label(REPO, issue, "ai-processing");
         world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
@@ -145,17 +145,17 @@ async fn killed_around_any_effect_of_a_second_end_it_is_shown_once() {
         world.start();
         kill_at(&mut world).await;
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-        world.looked_around().await;
-        assert_eq!(world.runs_shown(issue), [1, 2], "{when}");
+        world.until_polled_twice().await;
+        assert_eq!(world.runs_posted(issue), [1, 2], "{when}");
     }
 }
 
 #[tokio::test]
-async fn killed_between_submitting_and_marking_it_is_one_item() {
+async fn a_kill_between_submitting_and_marking_leads_to_one_item() {
     let mut world = World::new().await;
     world.hold_response(Method::POST, "/api/work");
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_response_held().await;
     assert_eq!(world.labels(issue), ["whim"]);
     world.restart().await;
@@ -164,7 +164,7 @@ async fn killed_between_submitting_and_marking_it_is_one_item() {
 }
 
 #[tokio::test]
-async fn killed_between_submitting_and_marking_an_end_that_came_meanwhile_is_shown() {
+async fn after_a_kill_between_submitting_and_marking_an_outcome_of_the_meantime_is_posted() {
     for (status, label) in [
         (WorkItemStatus::Completed, "ai-pr-ready"),
         (WorkItemStatus::Failed, "ai-failed"),
@@ -173,21 +173,21 @@ async fn killed_between_submitting_and_marking_an_end_that_came_meanwhile_is_sho
         let mut world = World::new().await;
         world.hold_response(Method::POST, "/api/work");
         world.start();
-        let issue = world.ask("Say hello");
+        let issue = world.create_issue("Say hello");
         world.until_response_held().await;
         world.stop().await;
         world.end_run(issue, status, json!({"error": "It is over"}));
         world.start();
         world.until_labelled(issue, &["whim", label]).await;
-        world.looked_around().await;
+        world.until_polled_twice().await;
         let item = world.item(issue).unwrap();
         assert_eq!((item.status, item.run), (status, 1));
-        assert_eq!(world.runs_shown(issue), [1]);
+        assert_eq!(world.runs_posted(issue), [1]);
     }
 }
 
 #[tokio::test]
-async fn killed_between_asking_for_another_run_and_marking_it_is_one_run() {
+async fn a_kill_between_requeueing_and_marking_leads_to_one_run() {
     for ends_meanwhile in [false, true] {
         let (mut world, issue) = with_failed_issue().await;
         world.hold_response(Method::POST, "/api/work/{id}/requeue");
@@ -201,42 +201,42 @@ async fn killed_between_asking_for_another_run_and_marking_it_is_one_run() {
         world.start();
         if ends_meanwhile {
             world.until_labelled(issue, &["whim", "ai-failed"]).await;
-            assert_eq!(world.runs_shown(issue), [1, 2]);
+            assert_eq!(world.runs_posted(issue), [1, 2]);
         } else {
             until_marked(&world, issue).await;
         }
-        world.looked_around().await;
+        world.until_polled_twice().await;
         assert_eq!(world.item(issue).unwrap().run, 2);
     }
 }
 
 #[tokio::test]
-async fn killed_while_a_spec_is_handed_in_it_is_written_once() {
+async fn a_kill_while_a_spec_is_submitted_does_not_write_it_twice() {
     let mut world = World::new().await;
     world.hold_response(Method::PUT, "/api/work/{id}/spec");
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_response_held().await;
     world.restart().await;
     until_marked(&world, issue).await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     assert_eq!(world.spec_requests(), 1);
 }
 
 #[tokio::test]
-async fn a_comment_on_a_full_page_whose_answer_was_lost_is_found_again() {
+async fn a_comment_on_a_full_page_whose_response_was_lost_is_found() {
     let world = World::running().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     until_marked(&world, issue).await;
     for number in 0..100 {
         world.github.comment(REPO, issue, &format!("Comment {number}"));
     }
-    // The list is asked for and the comment made; that it was made, nobody learns.
+    // The comment is created, and the response is lost.
     world
         .github
         .faults()
         .push(Fault::on(Method::POST, &format!("{ISSUE}/comments")).cut_after());
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    assert_eq!(world.runs_shown(issue), [1]);
+    assert_eq!(world.runs_posted(issue), [1]);
 }

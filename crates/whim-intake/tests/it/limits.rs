@@ -3,15 +3,28 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use serde_json::Value;
 use whim_testkit::github::Fault;
 
 use crate::logs::Logs;
 use crate::world::{REPO, World};
 
 const ISSUES: &str = "/repos/{owner}/{repo}/issues";
+const OTHER_REPO: &str = "octocat/other";
+
+/// The log lines about limits, of all levels but debug.
+fn limit_lines(logs: &Logs) -> Vec<Value> {
+    let mut lines = logs.of_levels(&["INFO", "WARN", "ERROR"]);
+    lines.retain(|line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("limit"))
+    });
+    lines
+}
 
 #[tokio::test]
-async fn while_the_rate_is_limited_nothing_is_sent_and_then_it_goes_on() {
+async fn while_the_rate_is_limited_no_call_is_sent_and_the_log_has_one_line() {
     let limits = [
         Fault::on(Method::GET, ISSUES).rate_limited(Duration::from_secs(2)),
         Fault::on(Method::GET, ISSUES).secondary_limit(Duration::from_secs(1)),
@@ -20,60 +33,58 @@ async fn while_the_rate_is_limited_nothing_is_sent_and_then_it_goes_on() {
             .secondary_limit(Duration::from_secs(1)),
     ];
     for limit in limits {
-        let logs = Logs::keep();
+        let logs = Logs::capture();
         let mut world = World::new().await;
-        let issue = world.ask("Say hello");
+        let issue = world.create_issue("Say hello");
         world.github.faults().push(limit);
         world.start();
         world.until("the limit", |_| !logs.warnings().is_empty()).await;
-        let at_the_limit = world.github.requests().len();
-        // Several looks are due meanwhile, and say that they cannot be made.
+        let (calls, polls) = (world.github.requests().len(), logs.count_polls(REPO));
         world
-            .until("looks that are not made", |_| logs.warnings().len() > 3)
+            .until("polls without calls", |_| logs.count_polls(REPO) > polls + 3)
             .await;
-        assert_eq!(world.github.requests().len(), at_the_limit);
+        assert_eq!(world.github.requests().len(), calls);
+        assert_eq!(logs.warnings().len(), 1, "{:?}", logs.warnings());
         world.until_labelled(issue, &["whim", "ai-processing"]).await;
         assert_eq!(world.orchestrator.items().len(), 1);
-        let first = &logs.warnings()[0];
-        let words = first["error"].as_str().unwrap_or_default();
-        assert!(words.contains("GitHub limits the rate of calls"), "{first}");
+        let lines = limit_lines(&logs);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[1]["blocked_calls"].as_u64() > Some(3), "{lines:?}");
     }
 }
 
 #[tokio::test]
-async fn a_limit_that_one_repository_meets_holds_for_all_because_the_token_is_the_same() {
+async fn a_limit_blocks_all_repositories_and_is_logged_once_for_all() {
+    let logs = Logs::capture();
     let mut world = World::new().await;
     world
         .github
-        .create_repository("octocat/other", &[("README.md", "# Other\n")]);
+        .create_repository(OTHER_REPO, &[("README.md", "# Other\n")]);
     world.github.faults().push(
         Fault::on(Method::GET, "/repos/octocat/other/issues")
             .after(2)
             .too_many_requests(Duration::from_secs(3600)),
     );
-    world.set("REPOS", format!("{REPO},octocat/other"));
+    world.set("REPOS", format!("{REPO},{OTHER_REPO}"));
     world.start();
-    world
-        .until("the limit", |world| world.github.faults().pending() == 0)
-        .await;
-    let logs = Logs::keep();
-    world
-        .until("looks at both that are not made", |_| {
-            let told = |repo: &str| {
-                logs.warnings()
-                    .iter()
-                    .filter(|line| line["task"].as_str().is_some_and(|task| task.ends_with(repo)))
-                    .count()
-            };
-            told(REPO) > 1 && told("octocat/other") > 1
-        })
-        .await;
-    let before = world.github.requests().len();
-    let told = logs.warnings().len();
-    world
-        .until("more looks that are not made", |_| {
-            logs.warnings().len() > told + 4
-        })
-        .await;
-    assert_eq!(world.github.requests().len(), before);
+    world.until("the limit", |_| !logs.warnings().is_empty()).await;
+    let both_polled = async |more: usize| {
+        let polls = || [REPO, OTHER_REPO].map(|repo| logs.count_polls(repo));
+        let before = polls();
+        let done = |_: &World| {
+            polls()
+                .iter()
+                .zip(before)
+                .all(|(now, before)| *now > before + more)
+        };
+        world.until("polls of both repositories", done).await;
+    };
+    // A call that was sent before the limit may be in progress.
+    both_polled(1).await;
+    let calls = world.github.requests().len();
+    both_polled(4).await;
+    assert_eq!(world.github.requests().len(), calls);
+    let warnings = logs.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0]["wait_seconds"].as_u64() > Some(3500), "{warnings:?}");
 }

@@ -1,4 +1,4 @@
-//! What the intake logs, kept in memory.
+//! Captured log lines.
 
 use std::io::{self, Write};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,26 +7,26 @@ use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 use whim_service::telemetry::{Style, subscriber};
 
-/// The log lines of everything that runs on this thread, which with a test's runtime is all of the intake.
+/// The log lines of this thread, which runs the whole intake in a test.
 pub(crate) struct Logs {
     bytes: Arc<RwLock<Vec<u8>>>,
     _guard: DefaultGuard,
 }
 
 impl Logs {
-    /// Of the level that a user sees who asks for nothing else.
-    pub(crate) fn keep() -> Self {
+    pub(crate) fn capture() -> Self {
         let bytes = Arc::new(RwLock::new(Vec::new()));
         let writer = Writer(Arc::clone(&bytes));
         let style = Style::Json { service: "test" };
-        let (subscriber, _levels) = subscriber(style, "info", move || writer.clone()).unwrap();
+        let (subscriber, _levels) =
+            subscriber(style, "info,whim_service=debug", move || writer.clone()).unwrap();
         Self {
             bytes,
             _guard: tracing::subscriber::set_default(subscriber),
         }
     }
 
-    /// The lines of these levels, oldest first.
+    /// The lines of these levels.
     pub(crate) fn of_levels(&self, levels: &[&str]) -> Vec<Value> {
         let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
         let lines = std::str::from_utf8(&bytes).unwrap().lines();
@@ -36,9 +36,15 @@ impl Logs {
             .collect()
     }
 
-    /// What a user has to know of.
     pub(crate) fn warnings(&self) -> Vec<Value> {
         self.of_levels(&["WARN", "ERROR"])
+    }
+
+    /// The number of polls of a repository that ended with or without an error.
+    pub(crate) fn count_polls(&self, repo: &str) -> usize {
+        let task = format!("repository:{repo}");
+        let lines = self.of_levels(&["DEBUG", "WARN"]);
+        lines.iter().filter(|line| line["task"] == task.as_str()).count()
     }
 }
 

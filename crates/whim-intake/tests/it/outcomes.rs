@@ -1,4 +1,4 @@
-//! What an issue shows when its item has ended.
+//! The outcome on an issue after its item has ended.
 
 use serde_json::json;
 use whim_core::WorkItemStatus;
@@ -10,13 +10,13 @@ use crate::world::{REPO, World};
 /// With an issue whose item is queued and whose labels say so.
 async fn with_queued_issue() -> (World, u64) {
     let world = World::running().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.until_status(issue, WorkItemStatus::Queued).await;
     (world, issue)
 }
 
-/// The only comment, with what is different each time replaced.
+/// The only comment, with identifiers and URLs redacted.
 fn comment(world: &World, issue: u64) -> String {
     let comments = world.comments(issue);
     assert_eq!(comments.len(), 1, "{comments:?}");
@@ -31,39 +31,39 @@ fn comment(world: &World, issue: u64) -> String {
 #[tokio::test]
 async fn a_completed_item_is_linked() {
     let (world, issue) = with_queued_issue().await;
-    let story = json!({
+    let fields = json!({
         "prNumber": 7, "prUrl": format!("https://github.com/{REPO}/pull/7"), "tasksDone": 2, "tasksTotal": 2,
     });
-    world.end_run(issue, WorkItemStatus::Completed, story);
+    world.end_run(issue, WorkItemStatus::Completed, fields);
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     insta::assert_snapshot!(comment(&world, issue));
 }
 
 #[tokio::test]
 async fn a_failed_item_gives_the_reason_and_the_branch() {
     let (world, issue) = with_queued_issue().await;
-    let story = json!({"error": "3 tests failed:\n- greets", "tasksDone": 1, "tasksTotal": 2});
-    world.end_run(issue, WorkItemStatus::Failed, story);
+    let fields = json!({"error": "3 tests failed:\n- greets", "tasksDone": 1, "tasksTotal": 2});
+    world.end_run(issue, WorkItemStatus::Failed, fields);
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     insta::assert_snapshot!(comment(&world, issue));
 }
 
 #[tokio::test]
 async fn a_cancelled_item_says_who_and_why() {
     let (world, issue) = with_queued_issue().await;
-    let story = json!({"error": "Cancelled by ada: not needed any more"});
-    world.end_run(issue, WorkItemStatus::Cancelled, story);
+    let fields = json!({"error": "Cancelled by ada: not needed any more"});
+    world.end_run(issue, WorkItemStatus::Cancelled, fields);
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     insta::assert_snapshot!(comment(&world, issue));
 }
 
 #[tokio::test]
-async fn the_end_is_shown_on_an_issue_that_was_closed_or_lost_its_label() {
+async fn the_outcome_is_posted_on_an_issue_that_was_closed_or_lost_its_label() {
     let (world, closed) = with_queued_issue().await;
-    let unlabelled = world.ask("Say goodbye");
+    let unlabelled = world.create_issue("Say goodbye");
     world.until_labelled(unlabelled, &["whim", "ai-processing"]).await;
     world.github.set_state(REPO, closed, State::Closed);
     world.github.remove_label(REPO, unlabelled, "whim");
@@ -73,12 +73,12 @@ async fn the_end_is_shown_on_an_issue_that_was_closed_or_lost_its_label() {
     }
     world.until_labelled(closed, &["whim", "ai-pr-ready"]).await;
     world.until_labelled(unlabelled, &["ai-pr-ready"]).await;
-    assert_eq!(world.runs_shown(closed), [1]);
-    assert_eq!(world.runs_shown(unlabelled), [1]);
+    assert_eq!(world.runs_posted(closed), [1]);
+    assert_eq!(world.runs_posted(unlabelled), [1]);
 }
 
 #[tokio::test]
-async fn what_an_agent_wrote_neither_pings_nor_closes_nor_passes_for_our_mark() {
+async fn text_of_an_agent_mentions_no_one_closes_nothing_and_forges_no_marker() {
     let (world, issue) = with_queued_issue().await;
     let item = world.item(issue).unwrap();
     let error = format!(
@@ -89,7 +89,7 @@ async fn what_an_agent_wrote_neither_pings_nor_closes_nor_passes_for_our_mark() 
     world.end_run(issue, WorkItemStatus::Failed, json!({"error": error}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     insta::assert_snapshot!(comment(&world, issue));
-    // The mark for the second run in it hides nothing of the second run's end.
+    // The forged marker of the second run does not suppress the second outcome.
     world.github.remove_label(REPO, issue, "ai-failed");
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));

@@ -1,4 +1,4 @@
-//! More issues than fit on a page, and looks that change nothing.
+//! Lists of several pages, and polls without changes.
 
 use axum::http::{Method, StatusCode};
 use whim_core::WorkItemStatus;
@@ -6,7 +6,7 @@ use whim_testkit::anthropic::{Fault, SpecScript};
 
 use crate::world::{REPO, World};
 
-/// Without specs: these tests are about GitHub.
+/// Without specs, which these tests do not need.
 async fn without_specs() -> World {
     let world = World::new().await;
     world
@@ -16,10 +16,10 @@ async fn without_specs() -> World {
 }
 
 #[tokio::test]
-async fn issues_on_all_pages_are_picked_up_the_oldest_first() {
+async fn issues_on_all_pages_are_submitted_oldest_first() {
     let mut world = without_specs().await;
     let issues: Vec<u64> = (0..230)
-        .map(|number| world.ask(&format!("Issue {number}")))
+        .map(|number| world.create_issue(&format!("Issue {number}")))
         .collect();
     world.start();
     world
@@ -37,10 +37,10 @@ async fn issues_on_all_pages_are_picked_up_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn an_issue_behind_a_page_that_was_full_and_the_last_is_picked_up() {
+async fn an_issue_after_a_last_page_that_was_full_is_submitted() {
     let mut world = without_specs().await;
     for number in 0..100 {
-        world.ask(&format!("Issue {number}"));
+        world.create_issue(&format!("Issue {number}"));
     }
     world.start();
     world
@@ -48,20 +48,20 @@ async fn an_issue_behind_a_page_that_was_full_and_the_last_is_picked_up() {
             world.orchestrator.items().len() == 100
         })
         .await;
-    world.looked_around().await;
-    let last = world.ask("The hundred and first");
+    world.until_polled_twice().await;
+    let last = world.create_issue("The hundred and first");
     world.until_labelled(last, &["whim", "ai-processing"]).await;
 }
 
 #[tokio::test]
-async fn a_look_that_finds_nothing_new_costs_nothing_of_the_rate_limit() {
+async fn a_poll_without_changes_does_not_count_against_the_rate_limit() {
     let world = World::running().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     let before = world.github.requests().len();
-    world.looked_around().await;
+    world.until_polled_twice().await;
     let since = world.github.requests().split_off(before);
     assert!(!since.is_empty());
     for request in since {
@@ -71,7 +71,7 @@ async fn a_look_that_finds_nothing_new_costs_nothing_of_the_rate_limit() {
             "{request:?}"
         );
     }
-    // And it sees at once what is new.
+    // A change is seen at once.
     world.github.remove_label(REPO, issue, "ai-processing");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
 }

@@ -1,4 +1,4 @@
-//! The program itself: its command line, its signals, its exit codes.
+//! The program: its command line, signals and exit codes.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use whim_testkit::documents::default_settings;
 use whim_testkit::github::Fault;
 use whim_testkit::wait::wait_until;
 
-use crate::world::{PATIENCE, REPO, World};
+use crate::world::{REPO, TIMEOUT, World};
 
 fn command(directory: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_whim-intake"));
@@ -29,8 +29,8 @@ fn command(directory: &TempDir) -> Command {
     command
 }
 
-/// Everything that a run said.
-fn said(output: &Output) -> String {
+/// Exit status and output of a run.
+fn transcript(output: &Output) -> String {
     format!(
         "{}\n--- stdout\n{}--- stderr\n{}",
         output.status,
@@ -39,7 +39,7 @@ fn said(output: &Output) -> String {
     )
 }
 
-/// A running program that looked at every repository once.
+/// Starts the program and waits until it has polled every repository once.
 async fn started(world: &World, directory: &TempDir) -> Child {
     let ready_file = directory.path().join("ready.json");
     let child = command(directory)
@@ -48,7 +48,7 @@ async fn started(world: &World, directory: &TempDir) -> Child {
         .arg(&ready_file)
         .spawn()
         .unwrap();
-    wait_until("the ready file", PATIENCE, async || {
+    wait_until("the ready file", TIMEOUT, async || {
         std::fs::read_to_string(&ready_file).map_err(|error| error.to_string())
     })
     .await
@@ -62,7 +62,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 async fn ended(child: Child) -> Output {
-    tokio::time::timeout(PATIENCE, child.wait_with_output())
+    tokio::time::timeout(TIMEOUT, child.wait_with_output())
         .await
         .expect("the program does not end")
         .unwrap()
@@ -72,7 +72,7 @@ async fn ended(child: Child) -> Output {
 async fn without_settings_all_that_are_needed_are_named() {
     let directory = TempDir::new().unwrap();
     let output = command(&directory).output().await.unwrap();
-    insta::assert_snapshot!(said(&output));
+    insta::assert_snapshot!(transcript(&output));
 }
 
 #[tokio::test]
@@ -96,14 +96,14 @@ async fn wrong_settings_are_all_named_at_once_and_secrets_not_shown() {
         .output()
         .await
         .unwrap();
-    insta::assert_snapshot!(said(&output));
+    insta::assert_snapshot!(transcript(&output));
 }
 
 #[tokio::test]
 async fn help_lists_every_setting() {
     let directory = TempDir::new().unwrap();
     let output = command(&directory).arg("--help").output().await.unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let help = String::from_utf8(output.stdout).unwrap();
     // The settings of logs are the same for all programs.
     let own = |line: &&str| line.starts_with("  ") && line.contains(": ") && !line.contains("LOG");
@@ -141,14 +141,14 @@ async fn settings_are_checked_and_shown_without_starting_anything() {
         command.output().await.unwrap()
     };
     let good = check("octocat/hello").await;
-    assert!(good.status.success(), "{}", said(&good));
+    assert!(good.status.success(), "{}", transcript(&good));
     let shown = String::from_utf8(good.stdout).unwrap();
     for line in ["GITHUB_TOKEN=***", "REPOS=octocat/hello", "INTAKE_LABEL=whim"] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
     }
 
     let bad = check("octocat").await;
-    assert_eq!(bad.status.code(), Some(64), "{}", said(&bad));
+    assert_eq!(bad.status.code(), Some(64), "{}", transcript(&bad));
 }
 
 #[tokio::test]
@@ -161,32 +161,32 @@ async fn a_health_check_needs_only_the_port() {
         .output()
         .await
         .unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
     assert!(
-        said(&output).contains("INTAKE_ADMIN_PORT is 0"),
+        transcript(&output).contains("INTAKE_ADMIN_PORT is 0"),
         "{}",
-        said(&output)
+        transcript(&output)
     );
 }
 
 #[tokio::test]
-async fn a_wrong_argument_is_a_wrong_use() {
+async fn an_unknown_argument_is_a_usage_error() {
     let directory = TempDir::new().unwrap();
     let output = command(&directory).arg("--dry-run").output().await.unwrap();
     assert_eq!(output.status.code(), Some(64));
 }
 
 #[tokio::test]
-async fn it_is_ready_after_the_first_look_and_stops_in_order_when_told() {
+async fn it_is_ready_after_the_first_poll_and_stops_in_order_on_sigterm() {
     let world = World::new().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     let directory = TempDir::new().unwrap();
     let child = started(&world, &directory).await;
     assert_eq!(world.labels(issue), ["whim", "ai-processing"]);
     world.until_status(issue, WorkItemStatus::Queued).await;
     signal(&child, Signal::TERM);
     let output = ended(child).await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let log = String::from_utf8(output.stderr).unwrap();
     for secret in [
         world.github.token(),
@@ -198,7 +198,7 @@ async fn it_is_ready_after_the_first_look_and_stops_in_order_when_told() {
 }
 
 #[tokio::test]
-async fn it_stops_in_time_while_nobody_answers_it() {
+async fn it_stops_in_time_while_a_call_gets_no_response() {
     let world = World::new().await;
     let directory = TempDir::new().unwrap();
     let child = started(&world, &directory).await;
@@ -206,23 +206,23 @@ async fn it_stops_in_time_while_nobody_answers_it() {
     let stuck = Fault::on(Method::GET, path).delay(Duration::from_secs(3600));
     world.github.faults().push(stuck.cut_before());
     world
-        .until("a call that is not answered", |world| {
+        .until("a call without a response", |world| {
             world.github.faults().pending() == 0
         })
         .await;
     signal(&child, Signal::TERM);
     let stopped = tokio::time::timeout(Duration::from_secs(5), child.wait_with_output());
     let output = stopped.await.expect("the program takes too long to end").unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
 }
 
 #[tokio::test]
-async fn killed_without_warning_it_carries_on_where_it_was() {
+async fn it_continues_after_a_kill() {
     let world = World::new().await;
     let directory = TempDir::new().unwrap();
     let child = started(&world, &directory).await;
     world.hold_response(Method::POST, "/api/work");
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_response_held().await;
     signal(&child, Signal::KILL);
     ended(child).await;
@@ -235,7 +235,7 @@ async fn killed_without_warning_it_carries_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn its_health_is_asked_for_by_a_subcommand() {
+async fn a_subcommand_queries_its_readiness() {
     let mut world = World::new().await;
     let port = free_port();
     world.set("INTAKE_ADMIN_PORT", port.to_string());
@@ -246,17 +246,21 @@ async fn its_health_is_asked_for_by_a_subcommand() {
         command.output().await.unwrap()
     };
     let output = healthy().await;
-    assert!(!output.status.success(), "nobody listens: {}", said(&output));
+    assert!(
+        !output.status.success(),
+        "nothing listens: {}",
+        transcript(&output)
+    );
 
     let child = started(&world, &directory).await;
     let output = healthy().await;
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
 
     signal(&child, Signal::TERM);
     ended(child).await;
 }
 
-/// Taken by nobody just now.
+/// Free at the moment.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,4 +1,4 @@
-//! A repository that was renamed: GitHub answers with where it is now.
+//! A renamed repository: GitHub redirects to the new name.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,55 +12,58 @@ use tokio::task::JoinSet;
 
 use crate::world::{REPO, World};
 
-/// What a server was asked.
-type Asked = Arc<RwLock<Vec<(Method, String)>>>;
+/// The requests that a server received.
+type Requests = Arc<RwLock<Vec<(Method, String)>>>;
 
-/// A GitHub in front of the stand-in, which redirects what is asked of an old name.
+/// A server in front of the fake GitHub that redirects requests for the old name.
 struct Renamed {
     url: String,
-    asked: Asked,
+    requests: Requests,
     _server: JoinSet<()>,
 }
 
 #[derive(Clone)]
 struct Front {
-    asked: Asked,
+    requests: Requests,
     redirect: fn(&Method, &str) -> Option<(StatusCode, String)>,
-    behind: String,
+    upstream: String,
     client: reqwest::Client,
 }
 
 impl Renamed {
-    async fn start(behind: String, redirect: fn(&Method, &str) -> Option<(StatusCode, String)>) -> Self {
-        let asked = Asked::default();
+    async fn start(upstream: String, redirect: fn(&Method, &str) -> Option<(StatusCode, String)>) -> Self {
+        let requests = Requests::default();
         let front = Front {
-            asked: Arc::clone(&asked),
+            requests: Arc::clone(&requests),
             redirect,
-            behind,
+            upstream,
             client: reqwest::Client::new(),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(answer).with_state(front);
+        let router = Router::new().fallback(respond).with_state(front);
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
             url,
-            asked,
+            requests,
             _server: server,
         }
     }
 
-    fn asked(&self) -> Vec<(Method, String)> {
-        self.asked.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn requests(&self) -> Vec<(Method, String)> {
+        self.requests
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
-async fn answer(State(front): State<Front>, request: Request) -> Response {
+async fn respond(State(front): State<Front>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().unwrap().to_string();
     front
-        .asked
+        .requests
         .write()
         .unwrap_or_else(PoisonError::into_inner)
         .push((parts.method.clone(), path.clone()));
@@ -72,13 +75,13 @@ async fn answer(State(front): State<Front>, request: Request) -> Response {
     headers.remove(header::HOST);
     let request = front
         .client
-        .request(parts.method, format!("{}{path}", front.behind));
+        .request(parts.method, format!("{}{path}", front.upstream));
     let answer = request.headers(headers).body(body).send().await.unwrap();
     (answer.status(), answer.bytes().await.unwrap()).into_response()
 }
 
 #[tokio::test]
-async fn a_repository_is_watched_under_its_new_name_too() {
+async fn a_renamed_repository_is_polled_under_its_new_name() {
     let mut world = World::new().await;
     let github = Renamed::start(world.github.api_url(), |method, path| {
         let rest = path.strip_prefix("/repos/octocat/old-name")?;
@@ -93,25 +96,25 @@ async fn a_repository_is_watched_under_its_new_name_too() {
     world.set("GITHUB_API_URL", &github.url);
     world.set("REPOS", "octocat/old-name");
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
 }
 
 #[tokio::test]
-async fn a_write_that_was_redirected_is_not_turned_into_a_read() {
+async fn a_redirected_write_is_not_repeated_as_a_read() {
     let mut world = World::new().await;
     let github = Renamed::start(world.github.api_url(), |method, path| {
         (*method == Method::POST).then(|| (StatusCode::MOVED_PERMANENTLY, path.to_owned()))
     })
     .await;
     world.set("GITHUB_API_URL", &github.url);
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.start();
     let labels = format!("/repos/{REPO}/issues/{issue}/labels");
     world
-        .until("another attempt in the next look", |_| {
-            let asked = github.asked();
-            asked
+        .until("another attempt in the next poll", |_| {
+            let requests = github.requests();
+            requests
                 .iter()
                 .filter(|(method, path)| *method == Method::POST && *path == labels)
                 .count()
@@ -120,7 +123,7 @@ async fn a_write_that_was_redirected_is_not_turned_into_a_read() {
         .await;
     assert!(
         github
-            .asked()
+            .requests()
             .iter()
             .all(|(method, path)| *method == Method::POST || *path != labels)
     );
@@ -128,10 +131,10 @@ async fn a_write_that_was_redirected_is_not_turned_into_a_read() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_no_other_host() {
+async fn the_token_is_sent_to_no_other_host() {
     let mut world = World::new().await;
     let github = Renamed::start(world.github.api_url(), |_, path| {
-        // Nobody listens there: a call would not be refused but fail.
+        // Nothing listens on that port: a call would fail instead of being refused.
         Some((
             StatusCode::TEMPORARY_REDIRECT,
             format!("http://localhost:1{path}"),
@@ -139,11 +142,11 @@ async fn the_token_goes_to_no_other_host() {
     })
     .await;
     world.set("GITHUB_API_URL", &github.url);
-    let logs = crate::logs::Logs::keep();
+    let logs = crate::logs::Logs::capture();
     world.start();
     world
-        .until("a look that failed", |_| !logs.warnings().is_empty())
+        .until("a failed poll", |_| !logs.warnings().is_empty())
         .await;
     let error = logs.warnings()[0]["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("GitHub refused (307)"), "{error}");
+    assert!(error.contains("GitHub refused the call (307)"), "{error}");
 }

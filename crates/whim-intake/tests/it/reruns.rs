@@ -1,4 +1,4 @@
-//! Another run, asked for on the issue or elsewhere.
+//! Further runs, requested on the issue or elsewhere.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use whim_core::WorkItemStatus;
 
 use crate::world::{REPO, World};
 
-/// With an issue whose first run failed, and that says so.
+/// With an issue whose first run failed and whose outcome is posted.
 async fn with_failed_issue() -> (World, u64) {
     let world = World::running().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red tests"}));
@@ -20,7 +20,7 @@ async fn with_failed_issue() -> (World, u64) {
 }
 
 #[tokio::test]
-async fn taking_ai_failed_off_asks_for_another_run() {
+async fn removing_ai_failed_requests_another_run() {
     let (world, issue) = with_failed_issue().await;
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
@@ -28,8 +28,8 @@ async fn taking_ai_failed_off_asks_for_another_run() {
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    world.looked_around().await;
-    assert_eq!(world.runs_shown(issue), [1, 2]);
+    world.until_polled_twice().await;
+    assert_eq!(world.runs_posted(issue), [1, 2]);
     assert_eq!(world.orchestrator.items().len(), 1);
     assert_eq!(
         world
@@ -40,7 +40,7 @@ async fn taking_ai_failed_off_asks_for_another_run() {
 }
 
 #[tokio::test]
-async fn taking_ai_pr_ready_off_asks_for_another_run_too() {
+async fn removing_ai_pr_ready_requests_another_run() {
     let (world, issue) = with_failed_issue().await;
     for (label, run) in [("ai-failed", 2), ("ai-pr-ready", 3)] {
         world.github.remove_label(REPO, issue, label);
@@ -50,15 +50,15 @@ async fn taking_ai_pr_ready_off_asks_for_another_run_too() {
         world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     }
-    assert_eq!(world.runs_shown(issue), [1, 2, 3]);
+    assert_eq!(world.runs_posted(issue), [1, 2, 3]);
 }
 
 #[tokio::test]
-async fn a_spec_that_was_never_written_is_begun_at_once_in_the_next_run() {
+async fn a_missing_spec_is_written_at_once_in_the_next_run() {
     let (mut world, issue) = with_failed_issue().await;
     world.spec_period = Some(Duration::from_secs(3600));
     world.restart().await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     world.set_fields(issue, &json!({"spec": null}));
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
@@ -67,12 +67,12 @@ async fn a_spec_that_was_never_written_is_begun_at_once_in_the_next_run() {
 }
 
 #[tokio::test]
-async fn an_issue_that_was_reworded_gets_another_spec_in_the_next_run() {
+async fn an_edited_issue_gets_another_spec_in_the_next_run() {
     let (world, issue) = with_failed_issue().await;
     world
         .github
         .edit_issue(REPO, issue, "In French, please.\n\n- A French greeting\n");
-    world.looked_around().await;
+    world.until_polled_twice().await;
     assert_eq!(world.spec_requests(), 1);
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
@@ -83,44 +83,44 @@ async fn an_issue_that_was_reworded_gets_another_spec_in_the_next_run() {
 }
 
 #[tokio::test]
-async fn an_issue_that_was_not_reworded_keeps_its_spec_in_the_next_run() {
+async fn an_unchanged_issue_keeps_its_spec_in_the_next_run() {
     let (world, issue) = with_failed_issue().await;
     let first = world.item(issue).unwrap().spec;
     world.github.remove_label(REPO, issue, "ai-failed");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!((item.run, item.spec), (2, first));
-    world.looked_around().await;
+    world.until_polled_twice().await;
     assert_eq!(world.spec_requests(), 1);
 }
 
 #[tokio::test]
-async fn an_item_that_was_requeued_elsewhere_is_followed() {
+async fn an_item_that_was_requeued_elsewhere_updates_its_issue() {
     let (world, issue) = with_failed_issue().await;
     world.requeue(issue);
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    assert_eq!(world.runs_shown(issue), [1, 2]);
+    assert_eq!(world.runs_posted(issue), [1, 2]);
 }
 
 #[tokio::test]
-async fn a_run_of_which_no_look_saw_anything_is_shown_all_the_same() {
+async fn the_outcome_of_a_run_between_two_polls_is_posted() {
     let (mut world, issue) = with_failed_issue().await;
     world.stop().await;
     world.requeue(issue);
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.start();
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    assert_eq!(world.runs_shown(issue), [1, 2]);
+    assert_eq!(world.runs_posted(issue), [1, 2]);
 }
 
 #[tokio::test]
-async fn a_finished_issue_that_stays_so_costs_one_question_to_the_orchestrator_and_none_to_github() {
+async fn an_unchanged_finished_issue_needs_no_call_of_github() {
     let (world, issue) = with_failed_issue().await;
     let comments = format!("/repos/{REPO}/issues/{issue}/comments");
     let before = world.github.count_requests(&Method::GET, &comments);
-    world.looked_around().await;
+    world.until_polled_twice().await;
     assert_eq!(world.github.count_requests(&Method::GET, &comments), before);
     assert_eq!(world.labels(issue), ["whim", "ai-failed"]);
-    assert_eq!(world.runs_shown(issue), [1]);
+    assert_eq!(world.runs_posted(issue), [1]);
 }

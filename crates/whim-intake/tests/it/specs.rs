@@ -1,4 +1,4 @@
-//! Specs: asked for, corrected, put off, given up, handed in.
+//! Specs: requested, corrected, deferred, failed, submitted.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::logs::Logs;
 use crate::world::{REPO, World};
 
 const GOOD: &str = "# Say hello\n\n## Tasks\n- [ ] A greeting is shown\n";
-/// Breaks two conventions.
-const BAD: &str = "# Say hello\n\n## Tasks\n- [ ] Run `npm install zod`\n- [ ] Mend auth.ts:42\n";
+/// Violates two conventions.
+const BAD: &str = "# Say hello\n\n## Tasks\n- [ ] Run `npm install zod`\n- [ ] Fix auth.ts:42\n";
 
 async fn with_model(script: SpecScript) -> World {
     let mut world = World::new().await;
@@ -26,7 +26,7 @@ fn texts(texts: &[&str]) -> SpecScript {
     SpecScript::Texts(texts.iter().map(|text| (*text).to_owned()).collect())
 }
 
-/// The texts of each request's turns.
+/// The messages of each request.
 fn conversations(world: &World) -> Vec<Vec<String>> {
     let requests = world.anthropic.requests();
     let turns = |body: &Value| {
@@ -39,9 +39,9 @@ fn conversations(world: &World) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn what_breaks_a_convention_is_fed_back_and_corrected() {
+async fn violations_are_sent_back_to_the_model_and_corrected() {
     let world = with_model(texts(&[BAD, GOOD])).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(item.spec.as_deref(), Some(GOOD));
     let conversations = conversations(&world);
@@ -52,32 +52,32 @@ async fn what_breaks_a_convention_is_fed_back_and_corrected() {
 }
 
 #[tokio::test]
-async fn after_three_rounds_the_issue_says_which_rules_were_broken() {
+async fn after_three_rounds_the_item_fails_with_the_violations() {
     let world = with_model(texts(&[BAD])).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     assert_eq!(world.spec_requests(), 3);
     let item = world.item(issue).unwrap();
     assert_eq!(item.status, WorkItemStatus::Failed);
     insta::assert_snapshot!(item.error.unwrap());
-    assert_eq!(world.runs_shown(issue), [1]);
+    assert_eq!(world.runs_posted(issue), [1]);
 }
 
 #[tokio::test]
-async fn a_reason_of_any_length_is_handed_in() {
+async fn a_reason_of_any_length_is_submitted() {
     let long: String = (0..100)
         .map(|number| format!("- [ ] Run `npm install {}{number}`\n", "x".repeat(300)))
         .collect();
     let world = with_model(texts(&[&format!("# Say hello\n\n{long}")])).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     assert_eq!(world.spec_requests(), 3);
 }
 
 #[tokio::test]
-async fn a_model_that_declines_ends_the_item_at_once() {
+async fn a_refusal_of_the_model_fails_the_item_at_once() {
     let world = with_model(SpecScript::Refuses("I cannot help with that.".to_owned())).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     assert_eq!(world.spec_requests(), 1);
     let comment = world.comments(issue).remove(0).body;
@@ -88,9 +88,9 @@ async fn a_model_that_declines_ends_the_item_at_once() {
 }
 
 #[tokio::test]
-async fn a_checklist_without_a_title_is_named_after_the_issue() {
+async fn a_checklist_without_a_title_gets_the_title_of_the_issue() {
     let world = with_model(texts(&["```markdown\n- [ ] A greeting is shown\n```"])).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(
         item.spec.as_deref(),
@@ -100,7 +100,7 @@ async fn a_checklist_without_a_title_is_named_after_the_issue() {
 }
 
 #[tokio::test]
-async fn while_the_model_is_overloaded_the_spec_is_put_off_and_then_written() {
+async fn a_spec_is_deferred_while_the_model_api_is_overloaded_and_then_written() {
     for status in [429, 500, 529] {
         let world = with_model(SpecScript::Fault(Fault::Error(ApiError {
             status,
@@ -108,14 +108,14 @@ async fn while_the_model_is_overloaded_the_spec_is_put_off_and_then_written() {
             retry_after: Some(Duration::from_secs(60)),
         })))
         .await;
-        let issue = world.ask("Say hello");
+        let issue = world.create_issue("Say hello");
         world
-            .until("the spec to be put off", |world| {
+            .until("the spec to be deferred", |world| {
                 let item = world.item(issue);
                 item.is_some_and(|item| item.next_retry_at.is_some())
             })
             .await;
-        world.looked_around().await;
+        world.until_polled_twice().await;
         assert_eq!(world.spec_requests(), 1, "{status}");
         assert_eq!(world.labels(issue), ["whim", "ai-processing"]);
         world.orchestrator.release_retries();
@@ -125,7 +125,7 @@ async fn while_the_model_is_overloaded_the_spec_is_put_off_and_then_written() {
 }
 
 #[tokio::test]
-async fn what_concerns_everybody_who_asks_the_model_is_told_with_its_end() {
+async fn a_failure_of_the_model_api_is_reported_with_its_cause_and_reset_time() {
     for (status, cause, retry_after_seconds) in [
         (429, Some(FailureCause::ModelLimited), Some(60)),
         (529, Some(FailureCause::ModelUnavailable), None),
@@ -138,15 +138,15 @@ async fn what_concerns_everybody_who_asks_the_model_is_told_with_its_end() {
             retry_after: Some(Duration::from_secs(60)),
         })))
         .await;
-        world.ask("Say hello");
+        world.create_issue("Say hello");
         world
             .until("the failure", |world| {
                 !world.orchestrator.spec_failures().is_empty()
             })
             .await;
-        let told = world.orchestrator.spec_failures().remove(0);
+        let failure = world.orchestrator.spec_failures().remove(0);
         assert_eq!(
-            (told.cause, told.retry_after_seconds, told.retryable),
+            (failure.cause, failure.retry_after_seconds, failure.retryable),
             (cause, retry_after_seconds, true),
             "{status}"
         );
@@ -154,24 +154,26 @@ async fn what_concerns_everybody_who_asks_the_model_is_told_with_its_end() {
 }
 
 #[tokio::test]
-async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries() {
+async fn while_the_breaker_of_the_model_is_open_only_the_probe_is_written() {
     let mut world = World::new().await;
     world.orchestrator.set_model_breaker(ModelBreaker::Open);
     world.start();
     let issues: Vec<u64> = (0..5)
-        .map(|number| world.ask(&format!("Issue {number}")))
+        .map(|number| world.create_issue(&format!("Issue {number}")))
         .collect();
     for issue in &issues {
         world.until_labelled(*issue, &["whim", "ai-processing"]).await;
     }
-    let asked = |world: &World| {
+    let explained = |world: &World| {
         world
             .orchestrator
             .count_requests(&Method::GET, "/api/work/{id}/explain")
     };
-    let before = asked(&world);
+    let before = explained(&world);
     world
-        .until("looks that find it spared", |world| asked(world) > before + 10)
+        .until("polls that find the breaker open", |world| {
+            explained(world) > before + 10
+        })
         .await;
     assert_eq!(world.spec_requests(), 0);
 
@@ -180,9 +182,11 @@ async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries()
         .orchestrator
         .set_model_breaker(ModelBreaker::HalfOpen(first.id));
     world.until_status(issues[0], WorkItemStatus::Queued).await;
-    let before = asked(&world);
+    let before = explained(&world);
     world
-        .until("looks that find it spared", |world| asked(world) > before + 10)
+        .until("polls that find the breaker open", |world| {
+            explained(world) > before + 10
+        })
         .await;
     assert_eq!(world.spec_requests(), 1);
 
@@ -194,16 +198,16 @@ async fn while_the_model_is_spared_no_spec_is_asked_for_but_the_one_that_tries()
 }
 
 #[tokio::test]
-async fn a_model_that_does_not_answer_in_time_is_asked_again_later() {
+async fn a_timeout_of_the_model_api_defers_the_spec() {
     let mut world = World::new().await;
     world.set("SPEC_TIMEOUT_SECONDS", "0.2");
     world
         .anthropic
         .when_spec_request_contains("Say hello", SpecScript::Fault(Fault::NoAnswer));
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world
-        .until("the spec to be put off", |world| {
+        .until("the spec to be deferred", |world| {
             let item = world.item(issue);
             item.is_some_and(|item| item.next_retry_at.is_some())
         })
@@ -212,20 +216,20 @@ async fn a_model_that_does_not_answer_in_time_is_asked_again_later() {
     assert_eq!(item.status, WorkItemStatus::Generating);
     let error = item.error.unwrap();
     assert!(error.contains("reaching the model API"), "{error}");
-    let told = world.orchestrator.spec_failures().remove(0);
-    assert_eq!(told.cause, None, "one slow answer says nothing of the others");
+    let failure = world.orchestrator.spec_failures().remove(0);
+    assert_eq!(failure.cause, None, "a timeout may be due to this request");
     assert!(!error.contains(&world.anthropic.url()), "{error}");
 }
 
 #[tokio::test]
-async fn a_key_that_the_model_api_does_not_accept_is_an_error_that_names_the_settings() {
-    let logs = Logs::keep();
+async fn a_refused_key_is_logged_with_the_settings_to_check() {
+    let logs = Logs::capture();
     let mut world = World::new().await;
     world.set("ANTHROPIC_API_KEY", "sk-ant-wrong");
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world
-        .until("the spec to be put off", |world| {
+        .until("the spec to be deferred", |world| {
             let item = world.item(issue);
             item.is_some_and(|item| item.next_retry_at.is_some())
         })
@@ -238,22 +242,22 @@ async fn a_key_that_the_model_api_does_not_accept_is_an_error_that_names_the_set
         "{error}"
     );
     assert!(!error.contains("sk-ant-wrong"), "{error}");
-    world.looked_around().await;
+    world.until_polled_twice().await;
     assert_eq!(world.anthropic.violations().len(), 1);
 }
 
 #[tokio::test]
-async fn a_spec_is_begun_as_soon_as_its_issue_is_submitted() {
+async fn a_spec_is_started_as_soon_as_its_issue_is_submitted() {
     let mut world = World::new().await;
     world.spec_period = Some(Duration::from_secs(3600));
     world.start();
-    world.looked_around().await;
-    let issue = world.ask("Say hello");
+    world.until_polled_twice().await;
+    let issue = world.create_issue("Say hello");
     world.until_status(issue, WorkItemStatus::Queued).await;
 }
 
 #[tokio::test]
-async fn items_of_other_sources_get_their_specs_too() {
+async fn items_of_other_sources_get_their_specs() {
     let world = World::running().await;
     let submitted = world.submit(json!({
         "repo": REPO, "description": "Say hello\n\n- A greeting", "source": "api",
@@ -267,7 +271,7 @@ async fn items_of_other_sources_get_their_specs_too() {
 }
 
 #[tokio::test]
-async fn of_hundreds_that_wait_the_most_urgent_and_the_oldest_come_first() {
+async fn specs_are_written_by_priority_and_age() {
     let mut world = World::new().await;
     world.set("SPEC_CONCURRENCY", "1");
     world.set("POLL_INTERVAL", "60000");
@@ -293,9 +297,9 @@ async fn of_hundreds_that_wait_the_most_urgent_and_the_oldest_come_first() {
 }
 
 #[tokio::test]
-async fn a_spec_whose_item_was_cancelled_meanwhile_is_dropped() {
+async fn the_spec_of_an_item_that_was_cancelled_meanwhile_is_dropped() {
     let world = with_model(SpecScript::Fault(Fault::Delay(Duration::from_millis(500)))).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world
         .until("the request", |world| world.spec_requests() == 1)
         .await;
@@ -307,30 +311,30 @@ async fn a_spec_whose_item_was_cancelled_meanwhile_is_dropped() {
     );
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     world
-        .until("the spec to be handed in", |world| {
+        .until("the spec to be submitted", |world| {
             world
                 .orchestrator
                 .count_requests(&Method::PUT, "/api/work/{id}/spec")
                 == 1
         })
         .await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     let item = world.item(issue).unwrap();
     assert_eq!((item.status, item.spec), (WorkItemStatus::Cancelled, None));
     assert_eq!(world.spec_requests(), 1);
 }
 
 #[tokio::test]
-async fn a_spec_waits_for_an_orchestrator_that_is_away() {
+async fn a_spec_is_submitted_again_until_the_orchestrator_is_available() {
     let world = with_model(SpecScript::Fault(Fault::Delay(Duration::from_millis(500)))).await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world
         .until("the request", |world| world.spec_requests() == 1)
         .await;
     world.take_orchestrator_down();
     world
-        .until("attempts to hand it in", |world| {
-            // More than one call repeats by itself.
+        .until("attempts to submit it", |world| {
+            // More attempts than the client makes for one call.
             world
                 .orchestrator
                 .count_requests(&Method::PUT, "/api/work/{id}/spec")
@@ -343,11 +347,11 @@ async fn a_spec_waits_for_an_orchestrator_that_is_away() {
 }
 
 #[tokio::test]
-async fn the_model_gets_the_conventions_and_the_settings() {
+async fn a_request_has_the_system_prompt_and_the_configured_model() {
     let mut world = World::new().await;
     world.set("SPEC_MODEL", "claude-test-model");
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_status(issue, WorkItemStatus::Queued).await;
     let request = world.anthropic.requests().remove(0);
     assert_eq!(request.kind, RequestKind::Spec);

@@ -1,4 +1,4 @@
-//! GitHub or the orchestrator refuses, breaks or is away: what is logged, and that the rest goes on.
+//! GitHub or the orchestrator refuses, fails or is unavailable: what is logged, and that other work continues.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -18,21 +18,21 @@ fn errors(logs: &Logs) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_repository_that_github_does_not_know_is_told_of_once_and_stops_no_other() {
-    let logs = Logs::keep();
+async fn a_missing_repository_is_logged_once_and_does_not_affect_others() {
+    let logs = Logs::capture();
     let mut world = World::new().await;
     world.set("REPOS", format!("octocat/gone,{REPO}"));
     world.start();
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
-    world.looked_around().await;
+    world.until_polled_twice().await;
     assert_eq!(
         errors(&logs),
         [
-            "listing issues: GitHub knows no /repos/octocat/gone/issues; check REPOS, that GITHUB_TOKEN may see the repository, and that it has issues"
+            "listing issues: GitHub does not find /repos/octocat/gone/issues; check REPOS, that GITHUB_TOKEN may read the repository, and that its issues are enabled"
         ]
     );
-    // It is found when it is there.
+    // It is polled once it exists.
     world
         .github
         .create_repository("octocat/gone", &[("README.md", "# Back\n")]);
@@ -45,29 +45,29 @@ async fn a_repository_that_github_does_not_know_is_told_of_once_and_stops_no_oth
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_accepted_is_told_of_with_its_setting() {
-    let logs = Logs::keep();
+async fn a_refused_token_is_logged_with_its_setting() {
+    let logs = Logs::capture();
     let mut world = World::new().await;
     world.set("GITHUB_TOKEN", "ghp_wrong");
-    world.ask("Say hello");
+    world.create_issue("Say hello");
     world.start();
     world.until("a warning", |_| !logs.warnings().is_empty()).await;
     assert_eq!(
         errors(&logs)[0],
-        "asking GitHub: listing issues: GitHub does not accept the token; check GITHUB_TOKEN"
+        "calling GitHub: listing issues: GitHub does not accept the token; check GITHUB_TOKEN"
     );
     assert_eq!(world.orchestrator.items(), []);
 }
 
 #[tokio::test]
-async fn a_token_that_may_only_read_is_told_of_once_a_look_and_not_once_an_issue() {
+async fn a_read_only_token_is_logged_once_per_poll_and_not_once_per_issue() {
     let mut world = World::new().await;
     let read_only = world.github.create_token("reader", Permissions::READ);
     world.set("GITHUB_TOKEN", read_only);
     for number in 0..20 {
-        world.ask(&format!("Issue {number}"));
+        world.create_issue(&format!("Issue {number}"));
     }
-    let logs = Logs::keep();
+    let logs = Logs::capture();
     world.set("POLL_INTERVAL", "60000");
     world.start();
     world
@@ -83,10 +83,10 @@ async fn a_token_that_may_only_read_is_told_of_once_a_look_and_not_once_an_issue
 }
 
 #[tokio::test]
-async fn while_github_is_broken_each_look_tries_little_and_warns_once() {
+async fn while_github_fails_a_poll_makes_few_calls_and_warns_once() {
     let mut world = World::new().await;
     for number in 0..20 {
-        world.ask(&format!("Issue {number}"));
+        world.create_issue(&format!("Issue {number}"));
     }
     world.github.faults().push(
         Fault::on(Method::POST, LABELS)
@@ -94,7 +94,7 @@ async fn while_github_is_broken_each_look_tries_little_and_warns_once() {
             .always(),
     );
     world.set("POLL_INTERVAL", "60000");
-    let logs = Logs::keep();
+    let logs = Logs::capture();
     world.start();
     world.until("a warning", |_| !logs.warnings().is_empty()).await;
     assert_eq!(world.github.count_requests(&Method::POST, LABELS), 3);
@@ -109,9 +109,13 @@ async fn while_github_is_broken_each_look_tries_little_and_warns_once() {
 }
 
 #[tokio::test]
-async fn trouble_with_one_issue_is_no_other_issues_trouble() {
+async fn an_error_with_one_issue_does_not_affect_others() {
     let mut world = World::new().await;
-    let (first, second, third) = (world.ask("One"), world.ask("Two"), world.ask("Three"));
+    let (first, second, third) = (
+        world.create_issue("One"),
+        world.create_issue("Two"),
+        world.create_issue("Three"),
+    );
     let path = LABELS.replace("{number}", &second.to_string());
     world.github.faults().push(
         Fault::on(Method::POST, &path)
@@ -127,25 +131,25 @@ async fn trouble_with_one_issue_is_no_other_issues_trouble() {
 }
 
 #[tokio::test]
-async fn while_the_orchestrator_is_away_no_issue_is_touched_and_then_all_are() {
+async fn while_the_orchestrator_is_unavailable_no_issue_changes_and_then_all_do() {
     let mut world = World::new().await;
     let issues: Vec<u64> = (0..10)
-        .map(|number| world.ask(&format!("Issue {number}")))
+        .map(|number| world.create_issue(&format!("Issue {number}")))
         .collect();
     world.take_orchestrator_down();
-    let logs = Logs::keep();
+    let logs = Logs::capture();
     world.start();
-    world.until("two looks", |_| logs.warnings().len() > 2).await;
-    let writers = errors(&logs)
-        .iter()
-        .filter(|error| error.contains("Postgres is unavailable"))
-        .count();
-    let looks = world
+    world.until_polled_twice().await;
+    let polls = world
         .github
         .count_requests(&Method::GET, &format!("/repos/{REPO}/issues"))
         / 2;
-    // One from each look, and one from the writer of specs.
-    assert!(writers <= looks + 1, "{:?}", logs.warnings());
+    let warnings = errors(&logs)
+        .iter()
+        .filter(|error| error.contains("Postgres is unavailable"))
+        .count();
+    // At most one from each poll, and one from the spec writer.
+    assert!((1..=polls + 1).contains(&warnings), "{:?}", logs.warnings());
     assert!(issues.iter().all(|&issue| world.labels(issue) == ["whim"]));
     world.bring_orchestrator_up();
     for issue in issues {
@@ -155,14 +159,14 @@ async fn while_the_orchestrator_is_away_no_issue_is_touched_and_then_all_are() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_orchestrator_does_not_accept_is_told_of_with_its_setting() {
-    let logs = Logs::keep();
+async fn a_refused_api_key_is_logged_with_its_setting() {
+    let logs = Logs::capture();
     let mut world = World::new().await;
     world.set("API_KEY", "another-key");
-    world.ask("Say hello");
+    world.create_issue("Say hello");
     world.start();
     world
-        .until("a look that failed", |_| {
+        .until("a failed poll", |_| {
             errors(&logs)
                 .iter()
                 .any(|error| error.contains("(check API_KEY)"))
@@ -172,9 +176,9 @@ async fn a_key_that_the_orchestrator_does_not_accept_is_told_of_with_its_setting
 }
 
 #[tokio::test]
-async fn an_item_that_vanished_with_the_orchestrators_memory_is_submitted_anew() {
+async fn an_item_that_was_lost_with_the_database_is_submitted_again() {
     let mut world = World::running().await;
-    let issue = world.ask("Say hello");
+    let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.stop().await;
     world.orchestrator = Orchestrator::start();

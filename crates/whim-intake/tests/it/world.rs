@@ -1,4 +1,4 @@
-//! A world of one test: the stand-ins, and an intake that can be stopped and started.
+//! The world of one test: the fakes, and an intake that can be stopped and started.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,24 +17,23 @@ use whim_testkit::github::{BOT, Comment, GitHub};
 use whim_testkit::orchestrator::{Fault, Orchestrator};
 use whim_testkit::wait::wait_until;
 
-/// The repository of most tests.
 pub(crate) const REPO: &str = "octocat/hello";
 
-/// Much longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Much longer than any condition takes.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) github: GitHub,
     pub(crate) anthropic: Anthropic,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) settings: BTreeMap<&'static str, String>,
-    /// Instead of what the settings give.
+    /// Overrides the interval that the settings lead to.
     pub(crate) spec_period: Option<Duration>,
     intake: Option<Supervisor>,
 }
 
 impl Drop for World {
-    /// The next world of the same test must not hear of this one.
+    /// The next world of the same test must not receive calls of this intake.
     fn drop(&mut self) {
         if let Some(intake) = &self.intake {
             intake.phase(Phase::Intake).token().cancel();
@@ -95,7 +94,7 @@ impl World {
         self.intake = Some(supervisor);
     }
 
-    /// Ends the intake where it stands: steps that are under way are not finished.
+    /// Interrupts steps in progress.
     pub(crate) async fn stop(&mut self) {
         let supervisor = self.intake.take().expect("the intake runs");
         let report = supervisor.stop(app::STOP_DEADLINE).await;
@@ -111,8 +110,8 @@ impl World {
         self.start();
     }
 
-    /// Files an issue that asks for Whim.
-    pub(crate) fn ask(&self, title: &str) -> u64 {
+    /// Creates an issue with the intake label.
+    pub(crate) fn create_issue(&self, title: &str) -> u64 {
         self.github.create_issue(REPO, title, "Please.", &["whim"])
     }
 
@@ -178,13 +177,12 @@ impl World {
             .collect()
     }
 
-    /// The runs whose ends the issue shows, in the order of the comments.
-    pub(crate) fn runs_shown(&self, issue: u64) -> Vec<u32> {
+    /// The runs whose outcomes are posted, in the order of the comments.
+    pub(crate) fn runs_posted(&self, issue: u64) -> Vec<u32> {
         let marked = |comment: Comment| parse_comment_marker(&comment.body).map(|(_, run)| run);
         self.comments(issue).into_iter().filter_map(marked).collect()
     }
 
-    /// How often the model was asked for a spec.
     pub(crate) fn spec_requests(&self) -> usize {
         let requests = self.anthropic.requests();
         requests
@@ -196,7 +194,7 @@ impl World {
     pub(crate) async fn until_labelled(&self, issue: u64, labels: &[&str]) {
         let mut expected: Vec<&str> = labels.to_vec();
         expected.sort_unstable();
-        wait_until("the issue's labels", PATIENCE, async || {
+        wait_until("the issue's labels", TIMEOUT, async || {
             let mut labels = self.labels(issue);
             labels.sort_unstable();
             if labels == expected {
@@ -209,9 +207,9 @@ impl World {
         .unwrap();
     }
 
-    /// Waits until the issue's item has the status and gives it.
+    /// Waits until the issue's item has the status, and returns it.
     pub(crate) async fn until_status(&self, issue: u64, status: WorkItemStatus) -> WorkItem {
-        wait_until("the item's status", PATIENCE, async || match self.item(issue) {
+        wait_until("the item's status", TIMEOUT, async || match self.item(issue) {
             Some(item) if item.status == status => Ok(item),
             Some(item) => Err(format!("{} instead of {status}", item.status)),
             None => Err("there is no item".to_owned()),
@@ -220,29 +218,24 @@ impl World {
         .unwrap()
     }
 
-    /// Waits until this is so.
-    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        wait_until(
-            what,
-            PATIENCE,
-            async || {
-                if is_so(self) { Ok(()) } else { Err("not so") }
-            },
-        )
+    pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        wait_until(what, TIMEOUT, async || {
+            if condition(self) { Ok(()) } else { Err("not yet") }
+        })
         .await
         .unwrap();
     }
 
-    /// Waits until the intake has looked at the repository twice, from beginning to end, since now: whatever it was
-    /// going to do for what is there, it has done.
-    pub(crate) async fn looked_around(&self) {
-        let looks = |world: &Self| {
+    /// Waits until two whole polls of the repository have been made since now. Whatever the intake does for the present
+    /// state, it has done then.
+    pub(crate) async fn until_polled_twice(&self) {
+        let lists = |world: &Self| {
             let path = format!("/repos/{REPO}/issues");
             world.github.count_requests(&Method::GET, &path)
         };
-        let before = looks(self);
-        // Two lists a look, and the first may have been asked for already.
-        self.until("two looks at the repository", |world| looks(world) > before + 5)
+        let before = lists(self);
+        // A poll makes two lists, and one may be in progress.
+        self.until("two polls of the repository", |world| lists(world) > before + 5)
             .await;
     }
 }

@@ -390,7 +390,10 @@ async fn a_workspaces_directory_belongs_to_one_orchestrator_at_a_time() {
 
     let refused = ProcessRuntime::open(&config(&fixture, &[]), shim_program()).unwrap_err();
     assert!(
-        refused.to_string().contains("is used by another orchestrator"),
+        refused.to_string().contains(&format!(
+            "is used by another orchestrator, process {pid}: stop it with `kill {pid}`",
+            pid = std::process::id()
+        )),
         "{refused}"
     );
 

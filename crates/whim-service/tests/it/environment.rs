@@ -268,7 +268,7 @@ fn the_settings_of_a_program_can_be_listed_without_any_being_set() {
         [
             "REPOS: a comma-separated list, each owner/name",
             "GITHUB_TOKEN: a GitHub token (or GITHUB_TOKEN_FILE with a file that holds it) [required]",
-            "GITHUB_API_URL: a URL that starts with http:// or https:// [default: https://api.github.com/]",
+            "GITHUB_API_URL: a URL that starts with http:// or https:// [default: https://api.github.com]",
             "CLAUDE_MODEL: a model",
         ]
     );

@@ -52,7 +52,7 @@ async fn a_task_that_does_not_stop_is_aborted_after_the_deadline_and_named() {
     assert_eq!(begin.elapsed(), DEADLINE);
     assert_eq!(report.unfinished, ["stubborn"]);
     let error = report.into_result().unwrap_err();
-    assert_eq!(error.to_string(), "tasks had to be aborted: stubborn");
+    assert_eq!(error.to_string(), "tasks were aborted: stubborn");
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ async fn who_attaches_has_to_ask_for_raw_bytes() {
     assert_eq!(world.lines(), [format!("GET /containers/{ID}/json")]);
 }
 
-/// `FAULTS.md`, row 8.
+/// docs/faults.md, row 8.
 #[tokio::test]
 async fn events_that_are_silent_for_hours_are_not_cut_off() {
     let world = World::new();

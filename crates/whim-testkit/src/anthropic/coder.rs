@@ -84,7 +84,7 @@ impl Coder {
             return Ok(Turn::Say("Every task of the checklist is done.".to_owned()));
         };
         for command in &self.obeyed {
-            replay.attempt(bash(command, "Do as told", Purpose::Work))?;
+            replay.attempt(bash(command, "Run the command of the test", Purpose::Work))?;
         }
         self.solve(task, conversation, &mut replay)?;
         if let Some(command) = &self.test_command {
@@ -150,7 +150,7 @@ fn read_checklist<'a>(
     replay: &mut Replay<'_>,
 ) -> Result<Checklist<'a>, Turn> {
     let Some(path) = conversation.checklist() else {
-        return Err(Turn::Say("I was not told of a checklist.".to_owned()));
+        return Err(Turn::Say("The prompt names no checklist.".to_owned()));
     };
     let listing = replay.require(read(&conversation.absolute(path)))?;
     Ok(Checklist {

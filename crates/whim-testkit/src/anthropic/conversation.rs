@@ -8,13 +8,13 @@ use super::request::{Block, Content, MessagesRequest, Role};
 
 /// The words with which `ralph` names the checklist in its prompt.
 const CHECKLIST: (&str, char) = ("The checklist is the file `", '`');
-/// The words with which Claude Code tells the model where it is.
+/// The text with which Claude Code passes its working directory to the model.
 const DIRECTORY: (&str, char) = ("Primary working directory: ", '\n');
 
 /// One conversation, read from the request that continues it.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    /// Everything that the model was told: instructions, prompt and tool results.
+    /// Everything that the model received: instructions, prompt and tool results.
     pub(super) text: String,
     /// The results of the tool uses so far, in order.
     pub(super) results: Vec<ToolResult>,

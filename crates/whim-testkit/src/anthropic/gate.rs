@@ -34,7 +34,7 @@ impl Gate {
         reached
             .await
             .context("no agent came to the gate in time")?
-            .context("the model stand-in is gone")?;
+            .context("the model fake is gone")?;
         Ok(())
     }
 
@@ -44,7 +44,7 @@ impl Gate {
     }
 }
 
-/// The stand-in's side of a gate.
+/// The fake's side of a gate.
 #[derive(Debug)]
 pub(super) struct Barrier {
     contains: String,
@@ -56,7 +56,7 @@ pub(super) struct Barrier {
     open: watch::Receiver<bool>,
 }
 
-/// What a request tells of the work so far.
+/// The work so far, as a request shows it.
 #[derive(Debug)]
 pub(super) struct Progress<'a> {
     pub(super) text: &'a str,
@@ -103,10 +103,10 @@ impl Barrier {
     }
 }
 
-/// Waits until the gate is open, or nobody is left to open it.
+/// Waits until the gate is opened or dropped.
 pub(super) async fn pass(mut open: watch::Receiver<bool>) {
     // An error means that the test dropped the gate.
     if open.wait_for(|open| *open).await.is_err() {
-        tracing::debug!("a gate of the model stand-in was dropped");
+        tracing::debug!("a gate of the model fake was dropped");
     }
 }

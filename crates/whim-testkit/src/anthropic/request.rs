@@ -1,4 +1,4 @@
-//! A Messages request, as far as the stand-in reads it.
+//! A Messages request, as far as the fake reads it.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! What the stand-in remembers.
+//! The stored requests and scripts.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::script::{AgentScript, Outcome, Rule, SpecScript};
 use super::spec_writer::spec_from;
 
-/// Who asks.
+/// The kind of caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
     /// A coding agent: it offers tools.

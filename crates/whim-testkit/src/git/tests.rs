@@ -49,12 +49,12 @@ fn branches_and_their_logs_are_told_newest_first() {
 
     let log = repository.log("main..topic/one").unwrap();
     let commit = |subject: &str, body: &str| (subject.to_owned(), body.to_owned());
-    let told: Vec<_> = log
+    let shown: Vec<_> = log
         .into_iter()
         .map(|Commit { subject, body, .. }| (subject, body))
         .collect();
     assert_eq!(
-        told,
+        shown,
         [
             commit("Third", ""),
             commit("Second", "With a body\nof two lines.")

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::refusal::Refusal;
+use super::error_response::ErrorResponse;
 
 /// How far a permission of a token reaches. GitHub's fine-grained tokens know the same three steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +14,7 @@ pub enum Access {
     Write,
 }
 
-/// What a token may do, in every repository of the stand-in.
+/// What a token may do, in every repository of the fake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
     /// The code: clone with [`Access::Read`], push with [`Access::Write`].
@@ -99,7 +99,7 @@ pub(super) struct Identity {
 /// Who a request says to come from.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
-    /// Nobody in particular: there is no token.
+    /// Without a token.
     Stranger,
     /// The token, or the header that should hold it, is wrong.
     Unknown,
@@ -108,10 +108,10 @@ pub(super) enum Caller {
 
 impl Caller {
     /// Who it is, where it says so.
-    pub(super) fn identity(&self) -> Result<Option<&Identity>, Refusal> {
+    pub(super) fn identity(&self) -> Result<Option<&Identity>, ErrorResponse> {
         match self {
             Self::Stranger => Ok(None),
-            Self::Unknown => Err(Refusal::BadCredentials),
+            Self::Unknown => Err(ErrorResponse::BadCredentials),
             Self::Known(identity) => Ok(Some(identity)),
         }
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 
-use super::routes::{Answer, Call};
+use super::extract::{Answer, Call};
 use super::shared::Shared;
 use super::views;
 

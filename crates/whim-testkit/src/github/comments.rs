@@ -10,9 +10,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::error_response::ErrorResponse;
+use super::extract::{Answer, Call, Known, KnownBody};
 use super::pages::Page;
-use super::refusal::Refusal;
-use super::routes::{Answer, Call, Known, KnownBody};
 use super::shared::Shared;
 use super::state::Repository;
 use super::views;
@@ -39,7 +39,7 @@ pub(super) async fn list(
     Known(query): Known<ListQuery>,
 ) -> Answer {
     shared.with_repository(&owner, &name, |repository| {
-        let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+        let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
         let comments = issue.comments.iter();
         let comments = comments.filter(|it| query.since.is_none_or(|since| since <= it.updated_at));
         let views = comments.map(|comment| views::comment(&shared.links, repository, issue, comment));
@@ -56,7 +56,9 @@ pub(super) async fn create(
 ) -> Answer {
     let mut world = shared.write();
     let change = world.change_by(call.login()?);
-    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+    let repository = world
+        .repository_mut(&owner, &name)
+        .ok_or(ErrorResponse::NotFound)?;
     let id = repository.comment(number, text.body, &change)?;
     Ok((StatusCode::CREATED, Json(view(&shared, repository, number, id)?)).into_response())
 }
@@ -70,17 +72,19 @@ pub(super) async fn update(
 ) -> Answer {
     let mut world = shared.write();
     let change = world.change_by(call.login()?);
-    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+    let repository = world
+        .repository_mut(&owner, &name)
+        .ok_or(ErrorResponse::NotFound)?;
     let number = repository.edit_comment(id, text.body, &change)?;
     Ok(Json(view(&shared, repository, number, id)?).into_response())
 }
 
-fn view(shared: &Shared, repository: &Repository, number: u64, id: u64) -> Result<Value, Refusal> {
-    let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+fn view(shared: &Shared, repository: &Repository, number: u64, id: u64) -> Result<Value, ErrorResponse> {
+    let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
     let comment = issue
         .comments
         .iter()
         .find(|comment| comment.id == id)
-        .ok_or(Refusal::NotFound)?;
+        .ok_or(ErrorResponse::NotFound)?;
     Ok(views::comment(&shared.links, repository, issue, comment))
 }

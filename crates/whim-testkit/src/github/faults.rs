@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::refusal::{error_body, rate_limit_message, secondary_limit_message};
+use super::error_response::{error_body, rate_limit_message, secondary_limit_message};
 use crate::path_template;
 
 /// The page that GitHub's front end shows where nothing behind it answers. It is not JSON, and clients meet it.
@@ -36,11 +36,11 @@ pub struct Fault {
 pub(super) enum Effect {
     /// Nothing but the delay.
     Pass,
-    /// The request is not looked at; this is the answer.
+    /// The request is not processed; this is the response.
     Answer(Prepared),
     /// The connection is cut before anything is done.
     CutBefore,
-    /// What was asked for is done, and the connection is cut before the answer.
+    /// The request takes effect, and the connection is cut before the response.
     CutAfter,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Prepared {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
-    /// The hourly limit is told to be used up for so long.
+    /// The time for which the hourly limit is reported as exhausted.
     exhausted_for: Option<Duration>,
 }
 
@@ -141,7 +141,7 @@ impl Fault {
         self.answer(status, &body)
     }
 
-    /// The hourly limit is used up, and starts anew after so long: 403, `X-RateLimit-Remaining: 0` and
+    /// The hourly limit is exhausted and resets after this time: 403, `X-RateLimit-Remaining: 0` and
     /// `X-RateLimit-Reset`.
     #[must_use]
     pub fn rate_limited(self, resets_after: Duration) -> Self {
@@ -172,7 +172,7 @@ impl Fault {
         self
     }
 
-    /// Does what was asked for, then cuts the connection before the answer.
+    /// Lets the request take effect, then cuts the connection before the response.
     #[must_use]
     pub fn cut_after(mut self) -> Self {
         self.effect = Effect::CutAfter;

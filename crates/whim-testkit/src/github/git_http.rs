@@ -13,9 +13,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::access::{Access, Area, Caller, Identity, Need};
-use super::asked::Asked;
+use super::extract::blocking;
 use super::journal::ViolationKind;
-use super::routes::blocking;
+use super::received::ReceivedRequest;
 use super::shared::Shared;
 use crate::git;
 
@@ -40,8 +40,8 @@ impl<'a> Target<'a> {
     }
 
     /// What the caller must be allowed to do; nothing for what git does not ask in the smart protocol.
-    fn access(self, asked: &Asked) -> Option<Access> {
-        match (&asked.method, self.service, asked.query.as_str()) {
+    fn access(self, received: &ReceivedRequest) -> Option<Access> {
+        match (&received.method, self.service, received.query.as_str()) {
             (&Method::GET, "info/refs", "service=git-upload-pack") => Some(Access::Read),
             (&Method::GET, "info/refs", "service=git-receive-pack") => Some(Access::Write),
             (&Method::POST, "git-upload-pack", _) => Some(Access::Read),
@@ -70,10 +70,10 @@ pub(super) fn find_backend() -> anyhow::Result<PathBuf> {
 pub(super) async fn answer(
     shared: &Arc<Shared>,
     target: Target<'_>,
-    asked: &Asked,
+    received: &ReceivedRequest,
     caller: &Caller,
 ) -> Response {
-    let Some(access) = target.access(asked) else {
+    let Some(access) = target.access(received) else {
         return plain(StatusCode::NOT_FOUND, "Not Found");
     };
     let Caller::Known(identity) = caller else {
@@ -91,11 +91,11 @@ pub(super) async fn answer(
         let message = format!("Permission to {owner}/{name}.git denied to {}.", identity.login);
         return plain(StatusCode::FORBIDDEN, &message);
     }
-    match run_backend(shared, target, asked, identity).await {
+    match run_backend(shared, target, received, identity).await {
         Ok(response) => response,
         Err(error) => {
             let problem = format!("{error:#}");
-            shared.violate(asked, ViolationKind::Answer, problem.clone());
+            shared.violate(received, ViolationKind::Answer, problem.clone());
             plain(StatusCode::INTERNAL_SERVER_ERROR, &problem)
         }
     }
@@ -104,7 +104,7 @@ pub(super) async fn answer(
 async fn run_backend(
     shared: &Arc<Shared>,
     target: Target<'_>,
-    asked: &Asked,
+    received: &ReceivedRequest,
     identity: &Identity,
 ) -> anyhow::Result<Response> {
     let bare = shared
@@ -114,8 +114,8 @@ async fn run_backend(
     git::isolate(&mut command);
     command.envs([
         ("GIT_HTTP_EXPORT_ALL", "1"),
-        ("REQUEST_METHOD", asked.method.as_str()),
-        ("QUERY_STRING", &asked.query),
+        ("REQUEST_METHOD", received.method.as_str()),
+        ("QUERY_STRING", &received.query),
         ("REMOTE_USER", &identity.login),
         ("REMOTE_ADDR", "127.0.0.1"),
     ]);
@@ -126,7 +126,7 @@ async fn run_backend(
         ("HTTP_CONTENT_ENCODING", header::CONTENT_ENCODING),
         ("GIT_PROTOCOL", HeaderName::from_static("git-protocol")),
     ] {
-        if let Some(value) = asked.headers.get(name).and_then(|value| value.to_str().ok()) {
+        if let Some(value) = received.headers.get(name).and_then(|value| value.to_str().ok()) {
             command.env(variable, value);
         }
     }
@@ -139,14 +139,14 @@ async fn run_backend(
         .spawn()
         .context("could not start git-http-backend")?;
     let input = child.stdin.take().context("git-http-backend has no input")?;
-    let (fed, output) = tokio::join!(feed(input, &asked.body), child.wait_with_output());
+    let (fed, output) = tokio::join!(feed(input, &received.body), child.wait_with_output());
     let output = output.context("could not read what git-http-backend answers")?;
     fed.context("could not pass the request to git-http-backend")?;
-    if asked.method == Method::POST && target.service == "git-receive-pack" {
+    if received.method == Method::POST && target.service == "git-receive-pack" {
         let (shared, login) = (Arc::clone(shared), identity.login.clone());
         let (owner, name) = (target.owner.to_owned(), target.name.to_owned());
         let refreshed = blocking(move || shared.refresh(&owner, &name, &login)).await;
-        refreshed.map_err(|refusal| anyhow::anyhow!("could not look at the branches: {refusal:?}"))?;
+        refreshed.map_err(|refusal| anyhow::anyhow!("could not read the branches: {refusal:?}"))?;
     }
     parse_cgi(&output.stdout).with_context(|| {
         format!(

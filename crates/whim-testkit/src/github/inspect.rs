@@ -1,10 +1,10 @@
-//! The test's own eyes: what is there after all was said and done.
+//! What a test reads.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::arrange::split;
+use super::controls::split;
 use super::state::{self, Repository, State};
 use super::{GitHub, must};
 use crate::git::{self, Commit};

@@ -10,9 +10,9 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
+use super::error_response::ErrorResponse;
+use super::extract::{Answer, Call, Known, KnownBody, RepositoryPath};
 use super::pages::Page;
-use super::refusal::Refusal;
-use super::routes::{Answer, Call, Known, KnownBody, RepositoryPath};
 use super::shared::Shared;
 use super::state::{Issue, Repository, State as IssueState};
 use super::views;
@@ -200,9 +200,11 @@ pub(super) async fn create(
 ) -> Answer {
     let mut world = shared.write();
     let change = world.change_by(call.login()?);
-    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+    let repository = world
+        .repository_mut(&owner, &name)
+        .ok_or(ErrorResponse::NotFound)?;
     let number = repository.create_issue(&new.title, new.body, &new.labels, &change)?;
-    let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+    let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
     Ok((
         StatusCode::CREATED,
         Json(views::issue(&shared.links, repository, issue)),
@@ -216,7 +218,7 @@ pub(super) async fn show(
     Path((owner, name, number)): Path<(String, String, u64)>,
 ) -> Answer {
     shared.with_repository(&owner, &name, |repository| {
-        let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+        let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
         Ok(Json(views::issue(&shared.links, repository, issue)).into_response())
     })
 }
@@ -230,8 +232,10 @@ pub(super) async fn update(
 ) -> Answer {
     let mut world = shared.write();
     let change = world.change_by(call.login()?);
-    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
-    repository.issue(number).ok_or(Refusal::NotFound)?;
+    let repository = world
+        .repository_mut(&owner, &name)
+        .ok_or(ErrorResponse::NotFound)?;
+    repository.issue(number).ok_or(ErrorResponse::NotFound)?;
     repository.edit(number, changes.title.as_deref(), changes.body, &change)?;
     if let Some(labels) = &changes.labels {
         repository.set_labels(number, labels, &change)?;
@@ -239,7 +243,7 @@ pub(super) async fn update(
     if let Some(state) = changes.state {
         repository.set_state(number, state.into(), changes.state_reason, &change)?;
     }
-    let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+    let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
     Ok(Json(views::issue(&shared.links, repository, issue)).into_response())
 }
 
@@ -251,7 +255,7 @@ pub(super) async fn events(
     Known(query): Known<PageQuery>,
 ) -> Answer {
     shared.with_repository(&owner, &name, |repository| {
-        let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+        let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
         let views = issue
             .events
             .iter()

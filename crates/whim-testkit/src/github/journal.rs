@@ -1,11 +1,11 @@
-//! What was asked, and what was wrong with it.
+//! The requests that came, and what was wrong with them.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use axum::http::{Method, StatusCode};
 
-/// One request that the stand-in got, of the REST API or of git.
+/// One request that the fake got, of the REST API or of git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedRequest {
     pub method: Method,
@@ -20,7 +20,7 @@ pub struct RecordedRequest {
     pub cut: bool,
 }
 
-/// Something that must not happen: a request that makes no sense, or an answer of the stand-in that GitHub would
+/// Something that must not happen: a request that makes no sense, or an answer of the fake that GitHub would
 /// not give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -36,7 +36,7 @@ pub struct Violation {
 pub enum ViolationKind {
     /// The caller's.
     Request,
-    /// The stand-in's.
+    /// The fake's.
     Answer,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Violation {
         } = self;
         let kind = match kind {
             ViolationKind::Request => "request",
-            ViolationKind::Answer => "answer of the stand-in",
+            ViolationKind::Answer => "answer of the fake",
         };
         write!(formatter, "{kind} {method} {path}: {problem}")
     }

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde::Deserialize;
 
+use super::error_response::ErrorResponse;
+use super::extract::{Answer, Call, Known, KnownBody, RepositoryPath};
 use super::issues::PageQuery;
-use super::refusal::Refusal;
-use super::routes::{Answer, Call, Known, KnownBody, RepositoryPath};
 use super::shared::Shared;
 use super::state::{Change, LabelFields, Repository};
 use super::views;
@@ -51,7 +51,9 @@ pub(super) async fn create(
     KnownBody(new): KnownBody<NewLabel>,
 ) -> Answer {
     let mut world = shared.write();
-    let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+    let repository = world
+        .repository_mut(&owner, &name)
+        .ok_or(ErrorResponse::NotFound)?;
     let NewLabel {
         name,
         color,
@@ -77,7 +79,7 @@ pub(super) async fn show(
     Path((owner, name, label)): Path<(String, String, String)>,
 ) -> Answer {
     shared.with_repository(&owner, &name, |repository| {
-        let label = repository.label(&label).ok_or(Refusal::NotFound)?;
+        let label = repository.label(&label).ok_or(ErrorResponse::NotFound)?;
         Ok(Json(views::label(&shared.links, repository, label)).into_response())
     })
 }
@@ -90,7 +92,7 @@ pub(super) async fn list_on_issue(
     Known(query): Known<PageQuery>,
 ) -> Answer {
     shared.with_repository(&owner, &name, |repository| {
-        let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+        let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
         let labels = repository.labels_of(issue);
         let views = labels.map(|label| views::label(&shared.links, repository, label));
         Ok(query.page().of(views, &call.url))
@@ -137,12 +139,12 @@ fn change_labels(
     shared: &Shared,
     call: &Call,
     (owner, name, number): (&str, &str, u64),
-    apply: impl FnOnce(&mut Repository, &Change) -> Result<(), Refusal>,
+    apply: impl FnOnce(&mut Repository, &Change) -> Result<(), ErrorResponse>,
 ) -> Answer {
     let mut world = shared.write();
     let change = world.change_by(call.login()?);
-    let repository = world.repository_mut(owner, name).ok_or(Refusal::NotFound)?;
+    let repository = world.repository_mut(owner, name).ok_or(ErrorResponse::NotFound)?;
     apply(repository, &change)?;
-    let issue = repository.issue(number).ok_or(Refusal::NotFound)?;
+    let issue = repository.issue(number).ok_or(ErrorResponse::NotFound)?;
     Ok(Json(views::labels(&shared.links, repository, issue)).into_response())
 }

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::arrange::split;
-use super::refusal::Refusal;
-use super::{GitHub, PERSON, bare, must};
+use super::controls::split;
+use super::error_response::ErrorResponse;
+use super::{GitHub, PERSON, bare_repository, must};
 
 /// `Closes #7`, `fixed acme/shop#7`, `Resolves: #7`
 /// (docs.github.com, "Linking a pull request to an issue using a keyword").
@@ -32,7 +32,7 @@ impl GitHub {
         let (owner, name) = split(repository);
         self.shared.refresh(owner, name, PERSON)?;
         let (pull, title, body, default_branch) = self.shared.with_repository(owner, name, |record| {
-            let (issue, pull) = record.pull(number).ok_or(Refusal::NotFound)?;
+            let (issue, pull) = record.pull(number).ok_or(ErrorResponse::NotFound)?;
             let body = issue.body.clone().unwrap_or_default();
             Ok((
                 pull.clone(),
@@ -51,7 +51,7 @@ impl GitHub {
         for commit in git.log(&format!("{}..{}", pull.base_hash, pull.head_hash))? {
             texts.extend([commit.subject, commit.body]);
         }
-        let merged = bare::merge(&git, &pull.base, &pull.base_hash, &pull.head_hash, &message)?;
+        let merged = bare_repository::merge(&git, &pull.base, &pull.base_hash, &pull.head_hash, &message)?;
         let commit = merged.ok_or_else(|| anyhow::anyhow!("it has conflicts"))?;
         let closes = if pull.base == default_branch {
             closed_by(&texts, repository)
@@ -60,7 +60,7 @@ impl GitHub {
         };
         let mut world = self.shared.write();
         let change = world.change_by(PERSON);
-        let record = world.repository_mut(owner, name).ok_or(Refusal::NotFound)?;
+        let record = world.repository_mut(owner, name).ok_or(ErrorResponse::NotFound)?;
         record.record_merge(number, commit.clone(), &closes, &change)?;
         drop(world);
         self.shared.refresh(owner, name, PERSON)?;

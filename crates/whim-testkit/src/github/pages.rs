@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use url::Url;
 
-/// GitHub's page size where none is asked for, and the largest that it gives.
+/// GitHub's default and maximum page sizes.
 const DEFAULT_SIZE: usize = 30;
 const LARGEST_SIZE: usize = 100;
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     /// Counted from one.
@@ -26,14 +26,14 @@ impl Page {
         }
     }
 
-    /// Cuts this page out of a list, with links to the others; `asked` is the address of the request.
-    pub(super) fn of(self, items: impl IntoIterator<Item = Value>, asked: &Url) -> Response {
+    /// Cuts this page out of a list, with links to the others. `received` is the URL of the request.
+    pub(super) fn of(self, items: impl IntoIterator<Item = Value>, received: &Url) -> Response {
         let items: Vec<Value> = items.into_iter().collect();
         let last = items.len().div_ceil(self.size).max(1);
         let start = self.size.saturating_mul(self.number - 1);
         let page: Vec<Value> = items.into_iter().skip(start).take(self.size).collect();
         let mut response = Json(page).into_response();
-        let links = self.links(last, asked);
+        let links = self.links(last, received);
         if let Some(links) = (!links.is_empty())
             .then(|| HeaderValue::from_str(&links).ok())
             .flatten()
@@ -43,7 +43,7 @@ impl Page {
         response
     }
 
-    fn links(self, last: usize, asked: &Url) -> String {
+    fn links(self, last: usize, received: &Url) -> String {
         let mut links = Vec::new();
         if 1 < self.number {
             links.push((last.min(self.number - 1), "prev"));
@@ -55,14 +55,14 @@ impl Page {
         if 1 < self.number {
             links.push((1, "first"));
         }
-        let link = |(page, relation)| format!("<{}>; rel=\"{relation}\"", with_page(asked, page));
+        let link = |(page, relation)| format!("<{}>; rel=\"{relation}\"", with_page(received, page));
         links.into_iter().map(link).collect::<Vec<_>>().join(", ")
     }
 }
 
-fn with_page(asked: &Url, page: usize) -> Url {
-    let mut url = asked.clone();
-    let others: Vec<(String, String)> = asked
+fn with_page(received: &Url, page: usize) -> Url {
+    let mut url = received.clone();
+    let others: Vec<(String, String)> = received
         .query_pairs()
         .into_owned()
         .filter(|(name, _value)| name != "page")
@@ -79,8 +79,9 @@ mod tests {
     use super::*;
 
     fn link(number: usize, count: usize) -> Option<String> {
-        let asked = Url::parse("http://127.0.0.1:9/repos/o/r/issues?labels=a%2Cb&page=7&per_page=2").unwrap();
-        let response = Page::new(Some(number), Some(2)).of((0..count).map(Value::from), &asked);
+        let received =
+            Url::parse("http://127.0.0.1:9/repos/o/r/issues?labels=a%2Cb&page=7&per_page=2").unwrap();
+        let response = Page::new(Some(number), Some(2)).of((0..count).map(Value::from), &received);
         response
             .headers()
             .get(header::LINK)

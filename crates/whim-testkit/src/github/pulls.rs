@@ -9,11 +9,11 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::bare;
+use super::bare_repository;
+use super::error_response::{ErrorResponse, Invalid};
+use super::extract::{Answer, Call, Known, KnownBody, RepositoryPath, blocking};
 use super::issues::{Direction, NewState, StateFilter};
 use super::pages::Page;
-use super::refusal::{Invalid, Refusal};
-use super::routes::{Answer, Call, Known, KnownBody, RepositoryPath, blocking};
 use super::shared::Shared;
 use super::state::{Issue, NewPull, Pull};
 use super::views;
@@ -112,21 +112,23 @@ pub(super) async fn create(
 ) -> Answer {
     let view = blocking(move || {
         let login = call.login()?;
-        let invalid = |error| Refusal::invalid(error);
+        let invalid = |error| ErrorResponse::invalid(error);
         let title = new
             .title
             .ok_or_else(|| invalid(Invalid::missing("PullRequest", "title")))?;
         let head = match new.head.split_once(':') {
             None => new.head.as_str(),
-            // Forks are beyond the stand-in: the head's owner is the repository's.
+            // Forks are beyond the fake: the head's owner is the repository's.
             Some((user, branch)) if user.eq_ignore_ascii_case(&owner) => branch,
             Some(_) => return Err(invalid(Invalid::field("PullRequest", "head"))),
         };
-        bare::check_comparable(&shared.bare(&owner, &name)?, &new.base, head)?;
+        bare_repository::check_comparable(&shared.bare(&owner, &name)?, &new.base, head)?;
         shared.refresh(&owner, &name, login)?;
         let mut world = shared.write();
         let change = world.change_by(login);
-        let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
+        let repository = world
+            .repository_mut(&owner, &name)
+            .ok_or(ErrorResponse::NotFound)?;
         let new = NewPull {
             title,
             body: new.body,
@@ -161,8 +163,10 @@ pub(super) async fn update(
     let view = blocking(move || {
         let mut world = shared.write();
         let change = world.change_by(call.login()?);
-        let repository = world.repository_mut(&owner, &name).ok_or(Refusal::NotFound)?;
-        repository.pull(number).ok_or(Refusal::NotFound)?;
+        let repository = world
+            .repository_mut(&owner, &name)
+            .ok_or(ErrorResponse::NotFound)?;
+        repository.pull(number).ok_or(ErrorResponse::NotFound)?;
         repository.edit(number, changes.title.as_deref(), changes.body.map(Some), &change)?;
         if let Some(base) = &changes.base {
             repository.set_base(number, base, &change)?;
@@ -177,14 +181,14 @@ pub(super) async fn update(
 }
 
 /// A pull request alone, compared with its base by git.
-fn view(shared: &Shared, owner: &str, name: &str, number: u64) -> Result<Value, Refusal> {
+fn view(shared: &Shared, owner: &str, name: &str, number: u64) -> Result<Value, ErrorResponse> {
     let (base, head) = shared.with_repository(owner, name, |repository| {
-        let (_issue, pull) = repository.pull(number).ok_or(Refusal::NotFound)?;
+        let (_issue, pull) = repository.pull(number).ok_or(ErrorResponse::NotFound)?;
         Ok((pull.base_hash.clone(), pull.head_hash.clone()))
     })?;
-    let comparison = bare::compare(&shared.bare(owner, name)?, &base, &head)?;
+    let comparison = bare_repository::compare(&shared.bare(owner, name)?, &base, &head)?;
     shared.with_repository(owner, name, |repository| {
-        let (issue, pull) = repository.pull(number).ok_or(Refusal::NotFound)?;
+        let (issue, pull) = repository.pull(number).ok_or(ErrorResponse::NotFound)?;
         Ok(views::pull(&shared.links, repository, issue, pull, comparison))
     })
 }

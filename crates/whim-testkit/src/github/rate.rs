@@ -1,4 +1,4 @@
-//! The hourly limit, and the headers that tell of it.
+//! The hourly limit and its headers.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// Changes how many requests a token has in an hour, and starts everybody's hour anew.
+    /// Sets the number of requests per hour and token, and starts a new hour for all tokens.
     pub(super) fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
         self.windows.clear();

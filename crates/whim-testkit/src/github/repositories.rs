@@ -7,9 +7,9 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 
 use super::access::Access;
-use super::bare;
-use super::refusal::Refusal;
-use super::routes::{Answer, Call, RepositoryPath, blocking};
+use super::bare_repository;
+use super::error_response::ErrorResponse;
+use super::extract::{Answer, Call, RepositoryPath, blocking};
 use super::shared::Shared;
 use super::views;
 
@@ -35,8 +35,12 @@ pub(super) async fn branch(
 ) -> Answer {
     let view = blocking(move || {
         let bare = shared.bare(&owner, &name)?;
-        let hash = bare.branches()?.get(&branch).cloned().ok_or(Refusal::NotFound)?;
-        let details = bare::commit_details(&bare, &hash)?;
+        let hash = bare
+            .branches()?
+            .get(&branch)
+            .cloned()
+            .ok_or(ErrorResponse::NotFound)?;
+        let details = bare_repository::commit_details(&bare, &hash)?;
         shared.with_repository(&owner, &name, |repository| {
             Ok(views::branch(&shared.links, repository, &branch, &details))
         })
@@ -44,15 +48,15 @@ pub(super) async fn branch(
     Ok(Json(view.await?).into_response())
 }
 
-/// `GET /repos/{owner}/{repo}/git/ref/{ref}`, of which the stand-in knows `heads/{branch}`
+/// `GET /repos/{owner}/{repo}/git/ref/{ref}`, of which the fake knows `heads/{branch}`
 pub(super) async fn reference(
     State(shared): State<Arc<Shared>>,
     Path((owner, name, reference)): Path<(String, String, String)>,
 ) -> Answer {
     let view = blocking(move || {
-        let branch = reference.strip_prefix("heads/").ok_or(Refusal::NotFound)?;
+        let branch = reference.strip_prefix("heads/").ok_or(ErrorResponse::NotFound)?;
         let branches = shared.bare(&owner, &name)?.branches()?;
-        let hash = branches.get(branch).ok_or(Refusal::NotFound)?;
+        let hash = branches.get(branch).ok_or(ErrorResponse::NotFound)?;
         shared.with_repository(&owner, &name, |repository| {
             Ok(views::reference(&shared.links, repository, branch, hash))
         })

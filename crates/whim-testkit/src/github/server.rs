@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::gate::Gate;
+use super::pipeline::Pipeline;
 use crate::background::Background;
 
 /// Takes an address, before anything is served there.
@@ -19,14 +19,14 @@ pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until the answer is dropped.
-pub(super) fn start(listener: TcpListener, gate: Gate) -> anyhow::Result<Background> {
-    Background::start("github-stand-in", async move {
+pub(super) fn start(listener: TcpListener, gate: Pipeline) -> anyhow::Result<Background> {
+    Background::start("fake-github", async move {
         serve(tokio::net::TcpListener::from_std(listener)?, Arc::new(gate)).await;
         Ok(())
     })
 }
 
-async fn serve(listener: tokio::net::TcpListener, gate: Arc<Gate>) {
+async fn serve(listener: tokio::net::TcpListener, gate: Arc<Pipeline>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -34,7 +34,7 @@ async fn serve(listener: tokio::net::TcpListener, gate: Arc<Gate>) {
                 Ok((stream, _peer)) => {
                     connections.spawn(serve_connection(stream, Arc::clone(&gate)));
                 }
-                Err(error) => tracing::warn!(%error, "the stand-in could not accept a connection"),
+                Err(error) => tracing::warn!(%error, "the fake could not accept a connection"),
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
@@ -46,10 +46,10 @@ async fn serve(listener: tokio::net::TcpListener, gate: Arc<Gate>) {
 }
 
 /// An error of the service makes hyper drop the connection without a word: that is how a cut is done.
-async fn serve_connection(stream: TcpStream, gate: Arc<Gate>) {
+async fn serve_connection(stream: TcpStream, gate: Arc<Pipeline>) {
     let service = service_fn(|request| gate.serve(request));
     let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
-        tracing::debug!(%error, "a connection of the stand-in ended");
+        tracing::debug!(%error, "a connection of the fake ended");
     }
 }

@@ -1,4 +1,4 @@
-//! What the server's handlers and the test's hands share.
+//! What request handlers and the test share.
 
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,11 +7,11 @@ use axum::http::HeaderMap;
 use tempfile::TempDir;
 
 use super::access::{Caller, presented_token};
-use super::asked::Asked;
+use super::error_response::ErrorResponse;
 use super::faults::Faults;
 use super::journal::{Journal, Violation, ViolationKind};
 use super::rate::Standing;
-use super::refusal::Refusal;
+use super::received::ReceivedRequest;
 use super::state::{Repository, World};
 use super::views::Links;
 use crate::git;
@@ -76,8 +76,8 @@ impl Shared {
     }
 
     /// Writes down that something is wrong with a request or its answer.
-    pub(super) fn violate(&self, asked: &Asked, kind: ViolationKind, problem: String) {
-        let (method, path) = (asked.method.clone(), asked.path.clone());
+    pub(super) fn violate(&self, received: &ReceivedRequest, kind: ViolationKind, problem: String) {
+        let (method, path) = (received.method.clone(), received.path.clone());
         self.journal.violate(Violation {
             kind,
             method,
@@ -86,29 +86,32 @@ impl Shared {
         });
     }
 
-    /// Looks at a repository's record.
     pub(super) fn with_repository<T>(
         &self,
         owner: &str,
         name: &str,
-        look: impl FnOnce(&Repository) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        look(self.read().repository(owner, name).ok_or(Refusal::NotFound)?)
+        look: impl FnOnce(&Repository) -> Result<T, ErrorResponse>,
+    ) -> Result<T, ErrorResponse> {
+        look(
+            self.read()
+                .repository(owner, name)
+                .ok_or(ErrorResponse::NotFound)?,
+        )
     }
 
     /// The bare repository behind a name.
-    pub(super) fn bare(&self, owner: &str, name: &str) -> Result<git::Repository, Refusal> {
+    pub(super) fn bare(&self, owner: &str, name: &str) -> Result<git::Repository, ErrorResponse> {
         self.with_repository(owner, name, |repository| {
             Ok(git::Repository::open(&repository.directory))
         })
     }
 
     /// Takes over what the branches of a bare repository are now; `login` is who moved them. The records stay locked
-    /// while git is asked, or an older look could come after a newer one.
-    pub(super) fn refresh(&self, owner: &str, name: &str, login: &str) -> Result<(), Refusal> {
+    /// while git runs, or an older state could overwrite a newer one.
+    pub(super) fn refresh(&self, owner: &str, name: &str, login: &str) -> Result<(), ErrorResponse> {
         let mut world = self.write();
         let change = world.change_by(login);
-        let repository = world.repository_mut(owner, name).ok_or(Refusal::NotFound)?;
+        let repository = world.repository_mut(owner, name).ok_or(ErrorResponse::NotFound)?;
         let branches = git::Repository::open(&repository.directory).branches()?;
         repository.take_branches(branches, &change)
     }

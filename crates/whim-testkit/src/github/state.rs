@@ -1,4 +1,4 @@
-//! What the stand-in remembers.
+//! The stored records.
 //!
 //! Records change only through the methods of [`Repository`] in the files below this one; the REST handlers and
 //! the test's own hands go through the same ones, so that both leave the same traces.
@@ -200,7 +200,7 @@ impl World {
             created_at: now,
             updated_at: now,
             pushed_at: now,
-            // Ids are unique in the whole stand-in, as they are at GitHub.
+            // Ids are unique in the whole fake, as they are at GitHub.
             last_id: id * 1_000_000,
         };
         self.repositories.insert(key, repository);
@@ -211,7 +211,7 @@ impl World {
         self.repositories.values()
     }
 
-    /// Names of owners and repositories do not tell upper from lower case.
+    /// Names of owners and repositories are case-insensitive.
     pub(super) fn repository(&self, owner: &str, name: &str) -> Option<&Repository> {
         self.repositories.get(&repository_key(owner, name))
     }

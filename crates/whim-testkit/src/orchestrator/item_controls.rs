@@ -7,8 +7,8 @@ use whim_core::{WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
 use super::handle::Orchestrator;
-use super::items::{ModelBreaker, set_spec};
-use super::state::{State, set_fields};
+use super::items::set_spec;
+use super::state::{ModelBreaker, State, set_fields};
 
 /// The spec of an item that a test moves past `generating`.
 const SPEC: &str = "# A change\n\n## Tasks\n- [ ] Make the change\n";

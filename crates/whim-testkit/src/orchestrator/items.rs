@@ -11,22 +11,12 @@ use whim_core::protocol::work::{
 use whim_core::{BranchName, LeaseEpoch, SourceName, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
-use super::state::State;
+use super::state::{ModelBreaker, State};
 
 const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 const MAX_NOTE_BYTES: usize = 4 * 1024;
 const MAX_PAGE: u32 = 200;
 const MAX_RETRIES: u32 = 3;
-
-/// The circuit breaker of the model API, as `explain` shows it for items without a spec.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ModelBreaker {
-    #[default]
-    Closed,
-    Open,
-    /// The spec of this item is the probe.
-    HalfOpen(WorkItemId),
-}
 
 impl State {
     /// The item, and whether it is new.

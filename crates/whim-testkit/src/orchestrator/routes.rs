@@ -23,7 +23,7 @@ use whim_core::{WorkItemId, WorkerId};
 
 use super::api_error::ApiError;
 use super::shared::Shared;
-use super::workers::FinalReport;
+use super::worker_record::FinalReport;
 
 type App = State<Arc<Shared>>;
 type Answer<T> = Result<axum::Json<T>, ApiError>;

@@ -3,15 +3,24 @@
 use std::collections::BTreeMap;
 
 use chrono::Utc;
-use serde_json::Value;
+use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::work::{FailSpec, WorkItem};
 use whim_core::protocol::worker::LockConflict;
 use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
-use super::items::ModelBreaker;
-use super::workers::Worker;
+use super::worker_record::Worker;
+
+/// The circuit breaker of the model API, as `explain` shows it for items without a spec.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelBreaker {
+    #[default]
+    Closed,
+    Open,
+    /// The spec of this item is the probe.
+    HalfOpen(WorkItemId),
+}
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -40,10 +49,10 @@ impl State {
     pub(super) fn item_in_run(&self, id: WorkItemId, run: u32) -> Result<&WorkItem, ApiError> {
         let item = self.item(id)?;
         if item.run == run {
-            Ok(item)
-        } else {
-            Err(ApiError::wrong_state(item.status))
+            return Ok(item);
         }
+        let details = json!({ "status": item.status, "run": item.run });
+        Err(ApiError::wrong_state(item.status).with_details(details))
     }
 
     fn item_mut(&mut self, id: WorkItemId) -> Result<&mut WorkItem, ApiError> {

@@ -11,7 +11,7 @@ use super::api_error::ApiError;
 use super::handle::Orchestrator;
 use super::item_controls::allowed;
 use super::state::State;
-use super::workers::{FinalReport, Worker};
+use super::worker_record::{FinalReport, Worker};
 
 impl Orchestrator {
     /// Starts an attempt: the worker with this token gets `registered` when it registers, with the next lease epoch.

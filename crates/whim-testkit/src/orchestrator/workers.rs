@@ -4,61 +4,20 @@ use ralph_contract::SpecDocument;
 use serde_json::json;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::worker::{
-    AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockConflict, LockFiles, LocksGranted, Register,
-    Registered, Stuck, UnlockFiles,
+    AttemptEnded, Heartbeat, LeaseRenewed, LockConflict, LockFiles, LocksGranted, Register, Registered,
+    UnlockFiles,
 };
 use whim_core::{FailureCause, RelativePath, RetryRule, WorkItemId, WorkItemStatus, WorkerId};
 
 use super::api_error::ApiError;
 use super::items::set_spec;
 use super::state::State;
+use super::worker_record::{FinalReport, Worker};
 
 const MAX_NONCE_BYTES: usize = 64;
 const MAX_EVENTS: usize = 500;
 const MAX_FILES: usize = 1000;
 const MAX_FILE_BYTES: usize = 1024;
-
-/// The report with which a worker ends its attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FinalReport {
-    Complete(Complete),
-    Fail(Fail),
-    Stuck(Stuck),
-}
-
-#[derive(Debug)]
-pub(super) struct Worker {
-    pub(super) token: String,
-    /// The response to `register`.
-    pub(super) registered: Registered,
-    nonce: Option<String>,
-    last_seq: Option<u64>,
-    /// Heartbeats that carried something new.
-    pub(super) heartbeats: Vec<Heartbeat>,
-    pub(super) lock_requests: Vec<LockFiles>,
-    /// The final report as often as it was sent.
-    pub(super) final_reports: Vec<FinalReport>,
-    final_response: Option<AttemptEnded>,
-}
-
-impl Worker {
-    pub(super) fn new(registered: Registered, token: &str) -> Self {
-        Self {
-            token: token.to_owned(),
-            registered,
-            nonce: None,
-            last_seq: None,
-            heartbeats: Vec::new(),
-            lock_requests: Vec::new(),
-            final_reports: Vec::new(),
-            final_response: None,
-        }
-    }
-
-    fn item_id(&self) -> WorkItemId {
-        self.registered.work_item.id
-    }
-}
 
 impl State {
     pub(super) fn worker_of_token(&self, token: &str) -> Option<WorkerId> {
@@ -197,7 +156,7 @@ impl State {
         report: FinalReport,
     ) -> Result<AttemptEnded, ApiError> {
         let worker = self.worker_mut(caller)?;
-        let item = worker.item_id();
+        let item = worker.registered.work_item.id;
         let first = worker.final_reports.first();
         if let (Some(first), Some(response)) = (first, worker.final_response.clone()) {
             if std::mem::discriminant(first) != std::mem::discriminant(&report) {

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use url::Url;
 use uuid::Uuid;
 
-use super::Postgres;
+use super::server::Postgres;
+use crate::tools;
 
 const PREFIX: &str = "whim_test_";
 const KEPT_FOR: Duration = Duration::from_hours(24);
@@ -21,7 +22,46 @@ pub struct TestDatabase {
     server: Postgres,
 }
 
+impl Postgres {
+    /// The server that `DATABASE_URL` names, or else one of the test's own.
+    ///
+    /// # Errors
+    /// Postgres is not installed, does not start, or does not respond under `DATABASE_URL`.
+    pub async fn shared_or_start() -> anyhow::Result<Self> {
+        match tools::environment("DATABASE_URL") {
+            Some(url) => Self::at(url).await.context("use the Postgres of DATABASE_URL"),
+            None => Self::start().await,
+        }
+    }
+
+    /// A server that the test did not start. Databases of tests that are older than a day are removed from it.
+    ///
+    /// # Errors
+    /// It does not respond.
+    pub async fn at(url: impl Into<String>) -> anyhow::Result<Self> {
+        let server = Self::external(url.into());
+        sweep(&server).await.context("remove old test databases")?;
+        Ok(server)
+    }
+
+    /// An empty database with a unique name.
+    ///
+    /// # Errors
+    /// The server does not respond, or refuses.
+    pub async fn create_database(&self) -> anyhow::Result<TestDatabase> {
+        TestDatabase::create_on(self.clone()).await
+    }
+}
+
 impl TestDatabase {
+    /// An empty database on the server of `DATABASE_URL`, or else on one of its own.
+    ///
+    /// # Errors
+    /// Those of [`Postgres::shared_or_start`] and [`Postgres::create_database`].
+    pub async fn create() -> anyhow::Result<Self> {
+        Postgres::shared_or_start().await?.create_database().await
+    }
+
     /// What `DATABASE_URL` is to the program under test.
     pub fn url(&self) -> &str {
         &self.url
@@ -60,7 +100,7 @@ impl TestDatabase {
         Ok(terminated == Some(true))
     }
 
-    pub(super) async fn create_on(server: Postgres) -> anyhow::Result<Self> {
+    async fn create_on(server: Postgres) -> anyhow::Result<Self> {
         let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("{PREFIX}{}_{}", age.as_secs(), Uuid::new_v4().simple());
         let mut url = Url::parse(server.url()).context("read the URL of Postgres")?;
@@ -99,11 +139,11 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if self.server.0.own.is_some() {
+        if self.server.is_own() {
             return;
         }
         if thread::panicking() {
-            tracing::warn!(database = self.name, "kept for a look, until tomorrow");
+            tracing::warn!(database = self.name, "kept for inspection for a day");
         } else if let Err(error) = self.drop_on_shared_server() {
             tracing::warn!(database = self.name, "could not be dropped: {error:#}");
         }
@@ -111,7 +151,7 @@ impl Drop for TestDatabase {
 }
 
 /// Drops the databases of tests that panicked or were killed more than a day ago.
-pub(super) async fn sweep(server: &Postgres) -> anyhow::Result<()> {
+async fn sweep(server: &Postgres) -> anyhow::Result<()> {
     let mut connection = server.connect(None).await?;
     let names: Vec<String> =
         sqlx::query_scalar("select datname from pg_database where starts_with(datname, $1)")

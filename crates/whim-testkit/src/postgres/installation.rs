@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use super::checked_version;
+use super::version;
 use crate::process::{EndSignal, User, bound_command};
 use crate::tools;
 
@@ -45,7 +45,7 @@ impl Installation {
         let postgres = bin.join("postgres");
         let metadata = postgres
             .metadata()
-            .with_context(|| format!("look at {}", postgres.display()))?;
+            .with_context(|| format!("read {}", postgres.display()))?;
         let mut hasher = DefaultHasher::new();
         (&bin, metadata.len(), metadata.mtime(), user).hash(&mut hasher);
         let key = format!("{:016x}", hasher.finish());
@@ -67,7 +67,7 @@ impl Installation {
 
     /// A directory with a copy of the template in `data`, removed when it is dropped; below `place` where one is given.
     pub(super) fn new_data_directory(&self, place: Option<&Path>) -> anyhow::Result<TempDir> {
-        // The process id in the name tells whose it is, should it be left behind.
+        // The process id in the name shows the owner of an orphaned directory.
         let directory = tempfile::Builder::new()
             .prefix(&format!("{}-", std::process::id()))
             .permissions(fs::Permissions::from_mode(0o755))
@@ -100,7 +100,7 @@ fn cache_directory() -> anyhow::Result<PathBuf> {
     Ok(directory)
 }
 
-/// The user that distributions make for Postgres, else nobody: `initdb` insists on one that has a name.
+/// The user `postgres` of the distribution, or else an unprivileged one: `initdb` requires a user with a name.
 fn unprivileged_user() -> anyhow::Result<User> {
     let users = fs::read_to_string("/etc/passwd").context("read /etc/passwd")?;
     let find = |wanted: &str| {
@@ -149,7 +149,7 @@ fn initialise(bin: &Path, user: Option<User>, cache: &Path, template: &Path) -> 
         .arg("--version")
         .env_clear()
         .output()?;
-    checked_version(&String::from_utf8_lossy(&version.stdout))?;
+    version::check(&String::from_utf8_lossy(&version.stdout))?;
     let parent = tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(0o755))
         .tempdir_in(cache)?;

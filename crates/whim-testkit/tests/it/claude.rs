@@ -235,7 +235,7 @@ async fn an_agent_that_gives_up_says_why_in_the_file_for_that() {
 async fn a_talked_over_agent_does_as_told_and_then_its_task() {
     let model = Anthropic::start().unwrap();
     let coder = Coder::default()
-        .obeying("echo told; false")
+        .obeying("echo obeyed; false")
         .obeying("echo x > marker");
     model.when_agent_reads("", AgentScript::Coder(coder));
     let workspace = Workspace::new().await;

@@ -1,4 +1,4 @@
-//! The GitHub stand-in, seen through octocrab, plain HTTP and git.
+//! The GitHub fake, seen through octocrab, plain HTTP and git.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use octocrab::Octocrab;
@@ -20,7 +20,7 @@ mod violations;
 /// The repository of every test here.
 const SHOP: &str = "acme/shop";
 
-/// A stand-in with one repository that has a second branch, `feature`, with one commit more.
+/// A fake with one repository that has a second branch, `feature`, with one commit more.
 async fn github_with_shop() -> GitHub {
     let github = GitHub::start().await;
     github.create_repository(SHOP, &[("README.md", "# Shop\n")]);

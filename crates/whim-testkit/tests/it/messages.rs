@@ -1,4 +1,4 @@
-//! The Messages API stand-in, asked directly.
+//! The Messages API fake, asked directly.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
@@ -175,7 +175,7 @@ async fn a_stream_can_fall_silent_or_be_cut() {
     let mut chunks = post(&silent, &agent_request(true)).await.bytes_stream();
     assert!(chunks.next().await.unwrap().is_ok());
     drop(silent);
-    // Only the end of the stand-in ends it.
+    // Only the end of the fake ends it.
     while let Some(chunk) = chunks.next().await {
         assert!(!chunk.is_ok_and(|chunk| String::from_utf8_lossy(&chunk).contains("message_stop")));
     }

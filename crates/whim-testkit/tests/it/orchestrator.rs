@@ -1,7 +1,5 @@
 //! The fake orchestrator against the document and the state table of the real one.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
@@ -107,13 +105,13 @@ async fn every_route_is_one_of_the_document() {
         (
             Method::POST,
             "/spec/fail".to_owned(),
-            Some(json!({"run": 1, "reason": "The model is overloaded", "retryable": true})),
+            Some(json!({"reason": "The model is overloaded", "retryable": true, "run": 1})),
         ),
         (Method::GET, "/explain".to_owned(), None),
         (
             Method::PUT,
             "/spec".to_owned(),
-            Some(json!({"run": 1, "spec": SPEC})),
+            Some(json!({"spec": SPEC, "run": 1})),
         ),
         (Method::GET, "/explain".to_owned(), None),
         (Method::POST, "/cancel".to_owned(), Some(json!({"reason": "no"}))),
@@ -204,12 +202,17 @@ async fn a_violation_that_no_test_expects_fails_it() {
 async fn a_wrong_credential_is_refused_on_every_kind_of_route() {
     let (orchestrator, id) = with_running_worker().await;
     let heartbeat = format!("/api/worker/{id}/heartbeat");
-    let beat = || Some(json!({"seq": 1}));
+    let heartbeat_body = || Some(json!({"seq": 1}));
     for (credential, method, path, body) in [
         ("wrong", Method::GET, "/api/work", None),
         (TOKEN, Method::GET, "/api/work", None),
-        ("wrong", Method::POST, heartbeat.as_str(), beat()),
-        (Orchestrator::API_KEY, Method::POST, heartbeat.as_str(), beat()),
+        ("wrong", Method::POST, heartbeat.as_str(), heartbeat_body()),
+        (
+            Orchestrator::API_KEY,
+            Method::POST,
+            heartbeat.as_str(),
+            heartbeat_body(),
+        ),
     ] {
         let reply = send(&orchestrator, credential, method, path, body).await;
         assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "{credential} {path}");
@@ -237,12 +240,12 @@ async fn transitions_that_the_state_table_does_not_have_are_conflicts() {
         (
             Method::PUT,
             "spec",
-            json!({"spec": format!("{SPEC}- [ ] Another task\n")}),
+            json!({"spec": format!("{SPEC}- [ ] Another task\n"), "run": 1}),
         ),
         (
             Method::POST,
             "spec/fail",
-            json!({"reason": "no", "retryable": false}),
+            json!({"reason": "no", "retryable": false, "run": 1}),
         ),
         (Method::POST, "requeue", json!({})),
     ] {
@@ -290,7 +293,7 @@ async fn a_run_can_end_in_every_way_from_every_live_state() {
             orchestrator.submit(serde_json::from_value(request).unwrap()).id
         };
         let (generating, queued) = (submitted(1), submitted(2));
-        let put = json!({"run": 1, "spec": SPEC});
+        let put = json!({"spec": SPEC, "run": 1});
         api(
             &orchestrator,
             Method::PUT,

@@ -190,7 +190,7 @@ fn children_of(parent: u32) -> Vec<u32> {
 
 fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
-    // A zombie has ended; only nobody has asked how.
+    // A zombie has ended; its parent has not waited for it.
     stat.is_ok_and(|stat| {
         !stat
             .rsplit(')')

@@ -192,7 +192,7 @@ fn a_progress_deadline_shorter_than_running_tests_report_progress_is_refused() {
     // Every step reports at its start, and cannot run longer than its timeout.
     assert!(with("60", "60", "10").is_ok());
     let error = with("119", "1800", "10").unwrap_err();
-    insta::assert_snapshot!(error, @r#"PROGRESS_DEADLINE_SECONDS is "119": expected at least TEST_TIMEOUT_SECONDS, which is 1800, or 12 times HEARTBEAT_INTERVAL_SECONDS, which is 120: running tests report progress every 6 heartbeats"#);
+    insta::assert_snapshot!(error, @r#"PROGRESS_DEADLINE_SECONDS is 119: expected at least TEST_TIMEOUT_SECONDS, which is 1800, or 12 times HEARTBEAT_INTERVAL_SECONDS, which is 120: running tests report progress every 6 heartbeats"#);
     assert!(with("3600", "7200", "90").is_ok());
     assert!(with("900", "1800", "80").is_err());
 }

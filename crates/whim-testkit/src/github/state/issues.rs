@@ -1,6 +1,6 @@
 //! Issues, their comments, and what happened to them.
 
-use super::super::refusal::{Invalid, Refusal};
+use super::super::error_response::{ErrorResponse, Invalid};
 use super::{Change, Comment, Event, EventKind, Issue, Repository, State};
 
 /// GitHub's limits, in characters.
@@ -15,7 +15,7 @@ impl Repository {
         body: Option<String>,
         labels: &[String],
         change: &Change,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, ErrorResponse> {
         check_texts("Issue", Some(title), body.as_deref())?;
         let number = self.append(title, body, change);
         self.add_labels(number, labels, change)?;
@@ -52,9 +52,9 @@ impl Repository {
         title: Option<&str>,
         body: Option<Option<String>>,
         change: &Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         check_texts("Issue", title, body.as_ref().and_then(Option::as_deref))?;
-        let from = self.issue(number).ok_or(Refusal::NotFound)?.title.clone();
+        let from = self.issue(number).ok_or(ErrorResponse::NotFound)?.title.clone();
         if let Some(title) = title.filter(|title| *title != from) {
             let kind = EventKind::Renamed {
                 from,
@@ -63,7 +63,7 @@ impl Repository {
             self.record(number, change, kind, |issue| title.clone_into(&mut issue.title))?;
         }
         if let Some(body) = body {
-            let issue = self.issues.get_mut(&number).ok_or(Refusal::NotFound)?;
+            let issue = self.issues.get_mut(&number).ok_or(ErrorResponse::NotFound)?;
             issue.body = body;
             issue.updated_at = change.at;
         }
@@ -77,10 +77,10 @@ impl Repository {
         state: State,
         reason: Option<String>,
         change: &Change,
-    ) -> Result<(), Refusal> {
-        let issue = self.issue(number).ok_or(Refusal::NotFound)?;
+    ) -> Result<(), ErrorResponse> {
+        let issue = self.issue(number).ok_or(ErrorResponse::NotFound)?;
         if issue.pull.as_ref().is_some_and(|pull| pull.merged.is_some()) && state == State::Open {
-            return Err(Refusal::invalid(Invalid::field("PullRequest", "state")));
+            return Err(ErrorResponse::invalid(Invalid::field("PullRequest", "state")));
         }
         if issue.state == state {
             return Ok(());
@@ -105,10 +105,10 @@ impl Repository {
         number: u64,
         body: String,
         change: &Change,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, ErrorResponse> {
         check_comment(&body)?;
         let id = self.next_id();
-        let issue = self.issues.get_mut(&number).ok_or(Refusal::NotFound)?;
+        let issue = self.issues.get_mut(&number).ok_or(ErrorResponse::NotFound)?;
         let author = change.by.clone();
         issue.comments.push(Comment {
             id,
@@ -127,7 +127,7 @@ impl Repository {
         id: u64,
         body: String,
         change: &Change,
-    ) -> Result<u64, Refusal> {
+    ) -> Result<u64, ErrorResponse> {
         check_comment(&body)?;
         for issue in self.issues.values_mut() {
             if let Some(comment) = issue.comments.iter_mut().find(|comment| comment.id == id) {
@@ -137,7 +137,7 @@ impl Repository {
                 return Ok(issue.number);
             }
         }
-        Err(Refusal::NotFound)
+        Err(ErrorResponse::NotFound)
     }
 
     /// Changes an issue and writes down that it happened.
@@ -147,9 +147,9 @@ impl Repository {
         change: &Change,
         kind: EventKind,
         apply: impl FnOnce(&mut Issue),
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         let id = self.next_id();
-        let issue = self.issues.get_mut(&number).ok_or(Refusal::NotFound)?;
+        let issue = self.issues.get_mut(&number).ok_or(ErrorResponse::NotFound)?;
         apply(issue);
         issue.events.push(Event {
             id,
@@ -167,7 +167,7 @@ pub(super) fn check_texts(
     resource: &'static str,
     title: Option<&str>,
     body: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), ErrorResponse> {
     let mut errors = Vec::new();
     if title.is_some_and(|title| title.trim().is_empty()) {
         errors.push(Invalid::missing(resource, "title"));
@@ -187,13 +187,13 @@ pub(super) fn check_texts(
     if errors.is_empty() {
         Ok(())
     } else {
-        Err(Refusal::Invalid(errors))
+        Err(ErrorResponse::Invalid(errors))
     }
 }
 
-fn check_comment(body: &str) -> Result<(), Refusal> {
+fn check_comment(body: &str) -> Result<(), ErrorResponse> {
     if body.trim().is_empty() {
-        return Err(Refusal::invalid(Invalid::custom(
+        return Err(ErrorResponse::invalid(Invalid::custom(
             "IssueComment",
             "Body can't be blank".to_owned(),
         )));

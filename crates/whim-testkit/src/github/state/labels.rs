@@ -1,6 +1,6 @@
 //! Labels of a repository and of its issues.
 
-use super::super::refusal::{Invalid, Refusal};
+use super::super::error_response::{ErrorResponse, Invalid};
 use super::{Change, EventKind, Label, Repository};
 
 /// The color of a label that came into being by being put on an issue.
@@ -18,14 +18,14 @@ pub(in super::super) struct LabelFields {
 }
 
 impl Repository {
-    /// Names of labels do not tell upper from lower case.
+    /// Names of labels are case-insensitive.
     pub(in super::super) fn label(&self, name: &str) -> Option<&Label> {
         self.labels
             .iter()
             .find(|label| label.name.to_lowercase() == name.to_lowercase())
     }
 
-    pub(in super::super) fn create_label(&mut self, fields: LabelFields) -> Result<&Label, Refusal> {
+    pub(in super::super) fn create_label(&mut self, fields: LabelFields) -> Result<&Label, ErrorResponse> {
         let mut errors = Vec::new();
         if name_is_refused(&fields.name) {
             errors.push(Invalid::field("Label", "name"));
@@ -45,7 +45,7 @@ impl Repository {
             errors.push(Invalid::field("Label", "description"));
         }
         if !errors.is_empty() {
-            return Err(Refusal::Invalid(errors));
+            return Err(ErrorResponse::Invalid(errors));
         }
         let id = self.next_id();
         let label = Label {
@@ -55,7 +55,7 @@ impl Repository {
             description: fields.description,
         };
         self.labels.push(label);
-        self.labels.last().ok_or(Refusal::NotFound)
+        self.labels.last().ok_or(ErrorResponse::NotFound)
     }
 
     /// Puts labels on an issue. A name that the repository does not have yet becomes a label, as at GitHub.
@@ -64,10 +64,10 @@ impl Repository {
         number: u64,
         names: &[String],
         change: &Change,
-    ) -> Result<(), Refusal> {
-        self.issue(number).ok_or(Refusal::NotFound)?;
+    ) -> Result<(), ErrorResponse> {
+        self.issue(number).ok_or(ErrorResponse::NotFound)?;
         if names.iter().any(|name| name_is_refused(name)) {
-            return Err(Refusal::invalid(Invalid::field("Label", "name")));
+            return Err(ErrorResponse::invalid(Invalid::field("Label", "name")));
         }
         for name in names {
             let label = match self.label(name) {
@@ -81,7 +81,7 @@ impl Repository {
                     self.create_label(fields)?.clone()
                 }
             };
-            let issue = self.issues.get(&number).ok_or(Refusal::NotFound)?;
+            let issue = self.issues.get(&number).ok_or(ErrorResponse::NotFound)?;
             if !issue.labels.contains(&label.id) {
                 let kind = EventKind::Labeled {
                     name: label.name,
@@ -99,13 +99,13 @@ impl Repository {
         number: u64,
         name: &str,
         change: &Change,
-    ) -> Result<(), Refusal> {
-        let issue = self.issue(number).ok_or(Refusal::NotFound)?;
+    ) -> Result<(), ErrorResponse> {
+        let issue = self.issue(number).ok_or(ErrorResponse::NotFound)?;
         let label = self
             .label(name)
             .filter(|label| issue.labels.contains(&label.id))
             .cloned();
-        let label = label.ok_or(Refusal::NoSuchLabel)?;
+        let label = label.ok_or(ErrorResponse::NoSuchLabel)?;
         let kind = EventKind::Unlabeled {
             name: label.name,
             color: label.color,
@@ -121,8 +121,8 @@ impl Repository {
         number: u64,
         names: &[String],
         change: &Change,
-    ) -> Result<(), Refusal> {
-        let issue = self.issue(number).ok_or(Refusal::NotFound)?;
+    ) -> Result<(), ErrorResponse> {
+        let issue = self.issue(number).ok_or(ErrorResponse::NotFound)?;
         let unwanted: Vec<String> = self
             .labels_of(issue)
             .filter(|label| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::refusal::{Invalid, Refusal};
+use super::super::error_response::{ErrorResponse, Invalid};
 use super::issues::check_texts;
 use super::{Change, EventKind, Merge, Pull, Repository, State};
 
@@ -17,9 +17,13 @@ pub(in super::super) struct NewPull {
 }
 
 impl Repository {
-    /// Opens a pull request and gives its number. The branches were looked at before; what is checked here is what
+    /// Opens a pull request and returns its number. The branches were read before; what is checked here is what
     /// only the records know.
-    pub(in super::super) fn open_pull(&mut self, new: NewPull, change: &Change) -> Result<u64, Refusal> {
+    pub(in super::super) fn open_pull(
+        &mut self,
+        new: NewPull,
+        change: &Change,
+    ) -> Result<u64, ErrorResponse> {
         check_texts("PullRequest", Some(&new.title), new.body.as_deref())?;
         let head_hash = self.branch_hash(&new.head, "head")?;
         let base_hash = self.branch_hash(&new.base, "base")?;
@@ -29,7 +33,7 @@ impl Repository {
             .any(|(issue, pull)| issue.state == State::Open && same(pull))
         {
             let message = format!("A pull request already exists for {}:{}.", self.owner, new.head);
-            return Err(Refusal::invalid(Invalid::custom("PullRequest", message)));
+            return Err(ErrorResponse::invalid(Invalid::custom("PullRequest", message)));
         }
         let number = self.append(&new.title, new.body, change);
         let pull = Pull {
@@ -48,9 +52,9 @@ impl Repository {
         Ok(number)
     }
 
-    fn branch_hash(&self, branch: &str, field: &'static str) -> Result<String, Refusal> {
+    fn branch_hash(&self, branch: &str, field: &'static str) -> Result<String, ErrorResponse> {
         let hash = self.branches.get(branch).cloned();
-        hash.ok_or_else(|| Refusal::invalid(Invalid::field("PullRequest", field)))
+        hash.ok_or_else(|| ErrorResponse::invalid(Invalid::field("PullRequest", field)))
     }
 
     /// Moves an open pull request to another base branch.
@@ -59,10 +63,10 @@ impl Repository {
         number: u64,
         base: &str,
         change: &Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         let base_hash = self.branch_hash(base, "base")?;
-        let issue = self.issues.get_mut(&number).ok_or(Refusal::NotFound)?;
-        let pull = issue.pull.as_mut().ok_or(Refusal::NotFound)?;
+        let issue = self.issues.get_mut(&number).ok_or(ErrorResponse::NotFound)?;
+        let pull = issue.pull.as_mut().ok_or(ErrorResponse::NotFound)?;
         base.clone_into(&mut pull.base);
         pull.base_hash = base_hash;
         issue.updated_at = change.at;
@@ -75,7 +79,7 @@ impl Repository {
         &mut self,
         branches: BTreeMap<String, String>,
         change: &Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         if branches == self.branches {
             return Ok(());
         }
@@ -113,7 +117,7 @@ impl Repository {
         commit: String,
         closes: &[u64],
         change: &Change,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ErrorResponse> {
         let kind = EventKind::Merged {
             commit: commit.clone(),
         };
@@ -129,7 +133,7 @@ impl Repository {
         for closed in closes.iter().filter(|closed| **closed != number) {
             match self.set_state(*closed, State::Closed, None, change) {
                 // A keyword may name an issue that never was.
-                Ok(()) | Err(Refusal::NotFound) => {}
+                Ok(()) | Err(ErrorResponse::NotFound) => {}
                 Err(refusal) => return Err(refusal),
             }
         }

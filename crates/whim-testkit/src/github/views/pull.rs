@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::bare::Comparison;
+use super::super::bare_repository::Comparison;
 use super::super::state::{Issue, Pull, Repository};
-use super::{Links, association, labels, node, repository, time, user};
+use super::common::{Links, association, labels, node, time, user};
+use super::repository::repository;
 
 /// A pull request as it appears in lists.
 pub(in super::super) fn pull_in_list(

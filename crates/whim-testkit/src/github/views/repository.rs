@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::bare::{CommitDetails, Signature};
+use super::super::bare_repository::{CommitDetails, Signature};
 use super::super::state::{Repository, State};
-use super::{Links, node, time, user};
+use super::common::{Links, node, time, user};
 
 /// Links that hang below a repository's own, as every repository lists them.
 const LINKS: [(&str, &str); 37] = [
@@ -109,7 +109,7 @@ pub(in super::super) fn repository(links: &Links, repository: &Repository) -> Va
     view
 }
 
-/// The answer to `GET /repos/{owner}/{repo}`; `push` tells whether the caller may.
+/// The response of `GET /repos/{owner}/{repo}`. `push`: whether the caller may push.
 pub(in super::super) fn repository_in_full(links: &Links, record: &Repository, push: bool) -> Value {
     let mut view = repository(links, record);
     view["network_count"] = 0.into();
@@ -179,7 +179,7 @@ fn commit(links: &Links, repository: &Repository, details: &CommitDetails) -> Va
                 "payload": null, "signature": null, "verified_at": null,
             },
         },
-        // Nobody's address is known to the stand-in, so commits belong to no account.
+        // The fake knows no mail addresses, so commits belong to no account.
         "author": null,
         "committer": null,
         "parents": parents,

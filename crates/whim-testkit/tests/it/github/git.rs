@@ -1,4 +1,4 @@
-//! Real git over HTTP against the stand-in.
+//! Real git over HTTP against the fake.
 
 use std::path::Path;
 use std::process::Output;

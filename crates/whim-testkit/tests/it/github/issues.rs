@@ -41,7 +41,7 @@ async fn a_list_is_filtered_and_ordered_as_asked() {
     );
     let later = "2999-01-01T00:00:00Z";
     assert!(list(&format!("state=all&since={later}")).await.is_empty());
-    assert!(list("creator=somebody").await.is_empty());
+    assert!(list("creator=someone").await.is_empty());
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn events_tell_who_put_a_label_on_and_took_it_off() {
         .await
         .json();
 
-    let told: Vec<String> = events
+    let shown: Vec<String> = events
         .as_array()
         .unwrap()
         .iter()
@@ -164,7 +164,7 @@ async fn events_tell_who_put_a_label_on_and_took_it_off() {
             )
         })
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(shown.join("\n"), @"
     octocat labeled whim
     whim-bot unlabeled whim
     whim-bot labeled ai-failed

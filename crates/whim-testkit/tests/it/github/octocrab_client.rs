@@ -1,4 +1,4 @@
-//! The client that Whim uses finds in the stand-in what it finds at GitHub.
+//! The client that Whim uses finds in the fake what it finds at GitHub.
 
 use octocrab::models::{self, IssueState};
 use octocrab::params;

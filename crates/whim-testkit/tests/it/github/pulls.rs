@@ -19,7 +19,7 @@ async fn a_pull_request_that_cannot_be_is_refused_as_github_refuses_it() {
     orphan.run(["branch", "same", "main"]).unwrap();
     let caller = Caller::of(&github);
 
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     for (head, base, title) in [
         ("missing", "main", Some("Tea")),
         ("feature", "missing", Some("Tea")),
@@ -34,14 +34,14 @@ async fn a_pull_request_that_cannot_be_is_refused_as_github_refuses_it() {
             body["title"] = title.into();
         }
         let reply = caller.send(Method::POST, PULLS, &body).await;
-        told.push(format!(
+        shown.push(format!(
             "{head} to {base}: {} {}",
             reply.status.as_u16(),
             reply.json()["errors"][0]
         ));
     }
 
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(shown.join("\n"), @r#"
     missing to main: 422 {"code":"invalid","field":"head","resource":"PullRequest"}
     feature to missing: 422 {"code":"invalid","field":"base","resource":"PullRequest"}
     other:feature to main: 422 {"code":"invalid","field":"head","resource":"PullRequest"}

@@ -46,8 +46,8 @@ async fn what_the_description_does_not_allow_is_refused_and_recorded() {
             .iter()
             .all(|violation| violation.kind == ViolationKind::Request)
     );
-    let told: Vec<String> = violations.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    let shown: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(shown.join("\n"), @r#"
     request GET /repos/acme/shop/nonsense: the description knows no such operation
     request GET /repos/acme/shop/issues/one: path parameter: value is not of type "integer" at `/issue_number`
     request GET /repos/acme/shop/issues: query parameter: value is not one of "open", "closed" or "all" at `/state`
@@ -69,8 +69,8 @@ async fn what_github_would_overlook_is_done_and_recorded() {
 
     assert_eq!(reply.status, 201);
     assert!(github.issue(SHOP, 1).labels.is_empty());
-    let told: Vec<String> = github.take_violations().iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(told.join("\n"), @"
+    let shown: Vec<String> = github.take_violations().iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(shown.join("\n"), @"
     request GET /repos/acme/shop/issues: the operation has no query parameter `label`
     request POST /repos/acme/shop/pulls: the operation has no body field `labels`
     ");
@@ -102,11 +102,11 @@ async fn what_the_stand_in_lacks_is_recorded() {
     );
 
     let violations = github.take_violations();
-    let told: Vec<String> = violations
+    let shown: Vec<String> = violations
         .iter()
         .map(|it| format!("{} {}", it.method, it.path))
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(shown.join("\n"), @"
     GET /repos/acme/shop/actions/runs
     GET /repos/acme/shop/issues
     ");

@@ -1,11 +1,11 @@
-//! The bare repositories behind the stand-in, and the questions that pull requests ask of them.
+//! The bare repositories behind the fake, and the questions that pull requests ask of them.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::refusal::{Invalid, Refusal};
+use super::error_response::{ErrorResponse, Invalid};
 use crate::git::{GitError, Repository, absent_when};
 
 /// The hook that refuses every push, and the file beside it with the words that it says.
@@ -51,9 +51,9 @@ pub(super) fn refuse_pushes(directory: &Path, refusal: Option<&str>) -> io::Resu
 }
 
 /// Checks that two branches can become a pull request, as GitHub does before it opens one.
-pub(super) fn check_comparable(bare: &Repository, base: &str, head: &str) -> Result<(), Refusal> {
-    let invalid = |field| Refusal::invalid(Invalid::field("PullRequest", field));
-    let custom = |message| Refusal::invalid(Invalid::custom("PullRequest", message));
+pub(super) fn check_comparable(bare: &Repository, base: &str, head: &str) -> Result<(), ErrorResponse> {
+    let invalid = |field| ErrorResponse::invalid(Invalid::field("PullRequest", field));
+    let custom = |message| ErrorResponse::invalid(Invalid::custom("PullRequest", message));
     let branches = bare.branches()?;
     let base_hash = branches.get(base).ok_or_else(|| invalid("base"))?;
     let head_hash = branches.get(head).ok_or_else(|| invalid("head"))?;
@@ -132,7 +132,7 @@ pub(super) fn merge(
     Ok(Some(commit))
 }
 
-/// One commit with all that GitHub tells of it.
+/// A commit with everything that GitHub shows of it.
 pub(super) struct CommitDetails {
     pub(super) hash: String,
     pub(super) tree: String,
@@ -183,7 +183,7 @@ pub(super) fn commit_details(bare: &Repository, hash: &str) -> Result<CommitDeta
     })
 }
 
-impl From<GitError> for Refusal {
+impl From<GitError> for ErrorResponse {
     fn from(error: GitError) -> Self {
         Self::Internal(format!("git failed: {error}"))
     }

@@ -1,4 +1,4 @@
-//! One spec: asked for, checked, corrected.
+//! Generates one spec: requests it from the model, checks it, and has it corrected.
 
 use std::time::Duration;
 
@@ -11,26 +11,24 @@ use super::prompt;
 use crate::anthropic::{Anthropic, Message, ModelError};
 use crate::text;
 
-/// How often the model is asked at the most: each round costs the owner money.
-const ROUNDS: usize = 3;
+/// Model requests per spec.
+const MAX_ROUNDS: usize = 3;
 const MAX_VIOLATIONS_SHOWN: usize = 20;
 
-/// Why there is no spec.
 #[derive(Debug)]
 pub(super) struct SpecFailure {
-    /// For a person; shown on the issue when it is final.
+    /// For a person. Posted on the issue if it is permanent.
     pub(super) reason: String,
-    /// Whether asking again later may help.
     pub(super) retryable: bool,
-    /// Where the model API is to blame, and every other caller would fare the same.
+    /// Set if the model API would fail for every other caller too.
     pub(super) cause: Option<FailureCause>,
-    /// When the model API can be asked again, where it says so.
+    /// From the model API's `Retry-After`.
     pub(super) retry_after: Option<Duration>,
 }
 
 impl SpecFailure {
-    /// Asking again changes nothing.
-    pub(super) fn is_final(reason: String) -> Self {
+    /// A failure that a retry would repeat.
+    pub(super) fn permanent(reason: String) -> Self {
         Self {
             reason,
             retryable: false,
@@ -40,21 +38,21 @@ impl SpecFailure {
     }
 }
 
-/// A spec for the item that keeps every convention.
+/// A spec without violations of the conventions.
 pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, SpecFailure> {
     let mut conversation = vec![Message::user(prompt::request(item))];
     let mut violations = Vec::new();
-    for round in 1..=ROUNDS {
+    for round in 1..=MAX_ROUNDS {
         let answer = model
             .answer(prompt::SYSTEM, &conversation)
             .await
             .map_err(failure)?;
-        let spec = titled(checklist(&answer), item);
+        let spec = with_title(checklist(&answer), item);
         violations = violations_of(&spec);
         if violations.is_empty() {
             return Ok(spec);
         }
-        tracing::info!(work_item = %item.id, round, violations = violations.len(), "the spec breaks conventions");
+        tracing::info!(work_item = %item.id, round, violations = violations.len(), "the spec violates conventions");
         conversation.push(Message::assistant(answer));
         conversation.push(Message::user(prompt::correction(&violations)));
     }
@@ -62,33 +60,33 @@ pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, S
         .iter()
         .map(|violation| format!("- {violation}"))
         .collect();
-    Err(SpecFailure::is_final(format!(
-        "No usable checklist could be written from this text in {ROUNDS} rounds. The last one broke these rules:\n\n{}\n\n\
-         Saying more precisely what is wanted usually helps.",
+    Err(SpecFailure::permanent(format!(
+        "No valid checklist could be written from this text in {MAX_ROUNDS} rounds. The last one breaks these rules:\n\n{}\n\n\
+         A more precise description of the change usually helps.",
         violations.join("\n")
     )))
 }
 
 fn failure(error: ModelError) -> SpecFailure {
-    if error.needs_an_operator() {
-        tracing::error!(error = %chain(&error), "no spec can be written until this is put right");
+    if error.operator_action_required() {
+        tracing::error!(error = %chain(&error), "no spec can be written until an operator fixes this");
     }
     SpecFailure {
         reason: format!("The specification could not be written: {}.", chain(&error)),
-        retryable: !error.is_the_requests_fault(),
-        cause: error.everybodys_trouble(),
-        retry_after: error.limit_ends_in(),
+        retryable: !error.is_permanent(),
+        cause: error.shared_cause(),
+        retry_after: error.retry_after(),
     }
 }
 
-/// The checklist with the issue's title, where the model gave it none: the pull request is named after it.
-fn titled(spec: String, item: &WorkItem) -> String {
+/// Adds the issue's title if the checklist has none: it becomes the title of the pull request.
+fn with_title(spec: String, item: &WorkItem) -> String {
     if SpecDocument::parse(spec.as_str()).title().is_some() {
         return spec;
     }
     let description = || item.description.as_deref()?.lines().next();
     let title = item.metadata.issue_title.as_deref().or_else(description);
-    let title = text::without_invisible(title.unwrap_or_default());
+    let title = text::strip_invisible(title.unwrap_or_default());
     let words: Vec<&str> = title.trim_start_matches('#').split_whitespace().collect();
     if words.is_empty() {
         return spec;
@@ -108,7 +106,7 @@ fn violations_of(spec: &str) -> Vec<String> {
     violations
 }
 
-/// The checklist in an answer: models like to put a fence around it, and a sentence before that.
+/// Extracts the checklist from an answer: models tend to put it in a code fence, after a sentence.
 fn checklist(answer: &str) -> String {
     let answer = answer.replace("\r\n", "\n");
     let lines: Vec<&str> = answer.trim().lines().collect();
@@ -137,12 +135,12 @@ mod tests {
         "# Greeting\n\n## Goal\nA greeting.\n\n## Tasks\n- [ ] Add a greeting\n  - It says hello\n";
 
     #[test]
-    fn a_fence_around_the_checklist_is_taken_off() {
+    fn a_fence_around_the_checklist_is_removed() {
         for answer in [
             SPEC.to_owned(),
             format!("```markdown\n{SPEC}```"),
             format!("```\n{SPEC}```\n"),
-            format!("Here is the checklist:\n\n```md\n{SPEC}```\nTell me if it fits."),
+            format!("Here is the checklist:\n\n```md\n{SPEC}```\nLet me know if it fits."),
             SPEC.replace('\n', "\r\n"),
         ] {
             assert_eq!(checklist(&answer), SPEC, "{answer:?}");
@@ -175,10 +173,10 @@ mod tests {
             ("x", Some("# Say\n\u{200B}hello"), "# Say hello\n\n"),
             ("", None, ""),
         ] {
-            let spec = titled(untitled.to_owned(), &item(description, title));
+            let spec = with_title(untitled.to_owned(), &item(description, title));
             assert_eq!(spec, format!("{expected}{untitled}"));
         }
-        assert_eq!(titled(SPEC.to_owned(), &item("x", Some("y"))), SPEC);
+        assert_eq!(with_title(SPEC.to_owned(), &item("x", Some("y"))), SPEC);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum ErrorResponse {
     /// The token is not known, or was not readable.
     BadCredentials,
     /// The operation wants a token, and there was none.
@@ -32,9 +32,9 @@ pub(super) enum Refusal {
     Malformed(String),
     /// The request has the right form, but asks for what cannot be.
     Invalid(Vec<Invalid>),
-    /// The description knows the operation, or a field of it, and the stand-in does not.
+    /// The description knows the operation, or a field of it, and the fake does not.
     NotImplemented(String),
-    /// The stand-in itself is broken.
+    /// The fake itself is broken.
     Internal(String),
 }
 
@@ -100,7 +100,7 @@ impl Invalid {
     }
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// A 422 with one entry.
     pub(super) fn invalid(error: Invalid) -> Self {
         Self::Invalid(vec![error])
@@ -127,19 +127,19 @@ impl Refusal {
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed".to_owned()),
             Self::NotImplemented(what) => {
-                (StatusCode::NOT_IMPLEMENTED, format!("the stand-in does not implement {what}"))
+                (StatusCode::NOT_IMPLEMENTED, format!("the fake does not implement {what}"))
             }
             Self::Internal(what) => (StatusCode::INTERNAL_SERVER_ERROR, what.clone()),
         }
     }
 }
 
-/// What GitHub says where the hourly limit is used up; clients look for these words.
+/// GitHub's message for an exhausted hourly limit, which clients search for.
 pub(super) const fn rate_limit_message() -> &'static str {
     "API rate limit exceeded for user ID 1. If you reach out to GitHub Support for help, please include the request ID."
 }
 
-/// What GitHub says where requests come too fast; clients look for these words.
+/// GitHub's message for the secondary limit, which clients search for.
 pub(super) const fn secondary_limit_message() -> &'static str {
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 }
@@ -149,7 +149,7 @@ pub(super) fn error_body(status: StatusCode, message: &str) -> Value {
     json!({ "message": message, "documentation_url": DOCUMENTATION, "status": status.as_str() })
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ErrorResponse {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (status, message) = self.parts();
         write!(formatter, "{status}: {message}")?;
@@ -170,9 +170,9 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ErrorResponse {}
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let (status, message) = self.parts();
         let mut body = error_body(status, &message);

@@ -1,4 +1,4 @@
-//! An issue as a submission.
+//! Turns an issue into a `POST /api/work` body.
 
 use serde_json::Map;
 use whim_core::protocol::work::{CreateWork, WorkMetadata};
@@ -7,11 +7,10 @@ use whim_core::{Priority, RepoName, SourceName, UserName};
 use crate::github::Issue;
 use crate::text;
 
-/// The orchestrator takes 256 KiB, which a text of GitHub's greatest length can pass with its title.
+/// The orchestrator's limit. The longest body that GitHub allows exceeds it together with the title.
 const MAX_DESCRIPTION_BYTES: usize = 256 * 1024;
 
-/// What is submitted for an issue: its text as the description. With the source and the issue's number it is
-/// idempotent, however often it is sent.
+/// The source and the issue's number make the submission idempotent.
 pub(crate) fn submission(repo: &RepoName, issue: &Issue, requested_by: Option<UserName>) -> CreateWork {
     CreateWork {
         repo: repo.clone(),
@@ -40,9 +39,9 @@ pub(crate) fn description(issue: &Issue) -> String {
         description.push_str("\n\n");
         description.push_str(body);
     }
-    // No column can hold this character.
+    // Postgres cannot store this character.
     description.retain(|character| character != '\0');
-    text::beginning(&description, MAX_DESCRIPTION_BYTES).to_owned()
+    text::prefix(&description, MAX_DESCRIPTION_BYTES).to_owned()
 }
 
 #[cfg(test)]
@@ -54,7 +53,7 @@ mod tests {
             number: whim_core::IssueNumber::new(42).unwrap(),
             title: "Add a greeting".to_owned(),
             body: body.to_owned(),
-            labels: vec!["whim".to_owned(), "priority:high".to_owned()],
+            labels: vec!["whim".to_owned(), "Priority: High".to_owned()],
             url: "https://github.com/octocat/hello/issues/42".to_owned(),
             author: None,
         }
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issue_becomes_a_submission_that_names_it() {
+    fn a_submission_names_its_issue_and_takes_the_priority_from_the_labels() {
         let issue = issue("Say hello; `$(touch x)`\0\n");
         let submission = submission(
             &RepoName::parse("octocat/hello").unwrap(),

@@ -1,66 +1,65 @@
-//! What to do next about an issue: a pure decision over what is there.
+//! The next action for an issue: a pure function of its labels, its comments and its item.
 
 use whim_core::protocol::work::WorkItem;
 
-use crate::labels::{self, Standing, Swap};
+use crate::labels::{self, LabelState, LabelUpdate};
 
-/// What to do about an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Nothing: it is being worked on, or all is said.
+    /// Its item is in progress, or its outcome is posted.
     Nothing,
-    /// Let the labels say that its item lives.
+    /// Set the labels of a live item.
     MarkProcessing,
-    /// A person asked for another run after this one.
+    /// A person requested another run.
     Requeue {
-        /// The run that has ended and is known on the issue.
+        /// The run that has ended and whose outcome is posted.
         after_run: u32,
     },
-    /// Say on the issue how the item ended, where that is missing, and let the labels say it.
+    /// Post the outcome, if that was not done, and set the labels.
     Reflect,
-    /// The label promises work that nobody does: take it off, so that the issue is picked up again.
+    /// Remove `ai-processing`, because there is no item: the issue becomes a candidate again.
     UnmarkProcessing,
 }
 
-/// Decides about an issue. `reflected` tells whether it has our comment for the item's current run.
+/// `reflected`: the issue has the intake's comment for the item's current run.
 ///
-/// A candidate without an item is submitted before it is decided about. When its item has finished and the issue shows
-/// that, the label was taken off by a person, who thereby asks for another run; without the comment we were killed
-/// between submitting and reflecting, and finish that. A finished issue needs us again when its item was requeued
-/// elsewhere, with the dashboard for example.
-pub(crate) fn next(
-    standing: Standing,
+/// A candidate without an item is submitted before this is called. A candidate whose item has ended and has its comment
+/// lost its outcome label to a person, who thereby requests another run; without the comment, the intake was killed
+/// between submitting and reflecting. A finished issue needs an action when its item was requeued elsewhere, for
+/// example with the dashboard.
+pub(crate) fn next_action(
+    state: LabelState,
     issue_labels: &[String],
     intake_label: &str,
     item: Option<&WorkItem>,
     reflected: bool,
 ) -> Action {
     let Some(item) = item else {
-        // Without the label that asks for Whim it is not ours to touch: another tool may use the same names.
-        let promised = standing == Standing::Processing && labels::has(issue_labels, intake_label);
-        return if promised {
+        // Without the intake label, another tool may have set `ai-processing`.
+        let is_marked = state == LabelState::Processing && labels::has(issue_labels, intake_label);
+        return if is_marked {
             Action::UnmarkProcessing
         } else {
             Action::Nothing
         };
     };
-    let labelled = Swap::to_show(item.status, issue_labels).is_done();
-    match (standing, item.status.is_terminal()) {
-        (Standing::Apart, _) => Action::Nothing,
+    let labelled = LabelUpdate::for_status(item.status, issue_labels).is_empty();
+    match (state, item.status.is_terminal()) {
+        (LabelState::Ignored, _) => Action::Nothing,
         (_, false) if labelled => Action::Nothing,
         (_, false) => Action::MarkProcessing,
-        (Standing::Candidate, true) if reflected => Action::Requeue { after_run: item.run },
-        (Standing::Finished, true) if !depends_on_comments(standing, item) || (reflected && labelled) => {
+        (LabelState::Candidate, true) if reflected => Action::Requeue { after_run: item.run },
+        (LabelState::Finished, true) if !depends_on_comments(state, item) || (reflected && labelled) => {
             Action::Nothing
         }
-        (Standing::Candidate | Standing::Processing | Standing::Finished, true) => Action::Reflect,
+        (LabelState::Candidate | LabelState::Processing | LabelState::Finished, true) => Action::Reflect,
     }
 }
 
-/// Whether the decision depends on the issue's comments. A first run's end is shown by the label alone: only our own
-/// label makes an issue finished, and the comment comes before it.
-pub(crate) fn depends_on_comments(standing: Standing, item: &WorkItem) -> bool {
-    item.status.is_terminal() && (standing != Standing::Finished || item.run > 1)
+/// Whether [`next_action`] reads `reflected`. It does not for the end of a first run: the outcome label is set after the
+/// comment, so the label proves the comment.
+pub(crate) fn depends_on_comments(state: LabelState, item: &WorkItem) -> bool {
+    item.status.is_terminal() && (state != LabelState::Finished || item.run > 1)
 }
 
 #[cfg(test)]
@@ -83,8 +82,8 @@ mod tests {
 
     fn decide(labels: &[&str], item: Option<&WorkItem>, reflected: bool) -> Action {
         let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
-        next(
-            labels::standing(&labels, "whim"),
+        next_action(
+            labels::label_state(&labels, "whim"),
             &labels,
             "whim",
             item,
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_is_marked_while_its_item_lives_and_reflected_or_run_again_when_not() {
+    fn a_candidate_is_marked_while_its_item_is_live_and_reflected_or_requeued_afterwards() {
         for status in WorkItemStatus::ALL {
             for (run, reflected) in [(1, false), (1, true), (2, false), (2, true)] {
                 let expected = match (status.is_terminal(), reflected) {
@@ -108,11 +107,11 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_issue_waits_for_the_end_of_its_item() {
+    fn a_marked_issue_is_reflected_when_its_item_ends() {
         for status in WorkItemStatus::ALL {
             for (run, reflected) in [(1, false), (1, true), (2, false), (2, true)] {
                 let item = item(status, run);
-                let (marked, swap_was_cut) = if status.is_terminal() {
+                let (marked, interrupted_update) = if status.is_terminal() {
                     (Action::Reflect, Action::Reflect)
                 } else {
                     (Action::Nothing, Action::MarkProcessing)
@@ -123,11 +122,11 @@ mod tests {
                     marked,
                     "{what}"
                 );
-                // The label that asks for Whim may be gone: what was begun is brought to its end.
+                // Without the intake label too: a started run is finished.
                 assert_eq!(decide(&[PROCESSING], Some(&item), reflected), marked, "{what}");
                 assert_eq!(
                     decide(&["whim", PROCESSING, FAILED], Some(&item), reflected),
-                    swap_was_cut,
+                    interrupted_update,
                     "{what}"
                 );
             }
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_item_only_our_own_promise_is_taken_back() {
+    fn without_an_item_only_the_label_of_the_intake_itself_is_removed() {
         assert_eq!(
             decide(&["whim", PROCESSING], None, false),
             Action::UnmarkProcessing
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issue_that_waits_for_a_person_is_left_alone() {
+    fn an_issue_that_needs_information_is_ignored() {
         for status in WorkItemStatus::ALL {
             let decided = decide(&["whim", "ai-needs-info"], Some(&item(status, 2)), true);
             assert_eq!(decided, Action::Nothing, "{status}");

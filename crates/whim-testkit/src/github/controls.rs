@@ -1,4 +1,4 @@
-//! The test's own hands: what people and owners of repositories do.
+//! What a test does as a user or an owner of repositories.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::access::{Identity, Permissions};
-use super::refusal::Refusal;
+use super::error_response::ErrorResponse;
 use super::state::{Change, Repository, State};
-use super::{GitHub, PERSON, bare, must};
+use super::{GitHub, PERSON, bare_repository, must};
 use crate::git::{self, GitError};
 
-/// What a push that is refused hears, where the test does not say otherwise.
+/// The error of a refused push.
 const REFUSAL: &str = "error: GH006: Protected branch update failed.";
 
 impl GitHub {
@@ -61,7 +61,7 @@ impl GitHub {
         let directory = self.shared.files.path().join(owner).join(format!("{name}.git"));
         must(
             "could not make the bare repository",
-            bare::create(&directory, &tree),
+            bare_repository::create(&directory, &tree),
         );
         let is_new = self.shared.write().add_repository(owner, name, directory);
         assert!(is_new, "there is a repository {repository} already");
@@ -224,7 +224,7 @@ impl GitHub {
         let directory = self.bare(repository);
         must(
             "could not write the hook",
-            bare::refuse_pushes(directory.directory(), Some(REFUSAL)),
+            bare_repository::refuse_pushes(directory.directory(), Some(REFUSAL)),
         );
     }
 
@@ -237,16 +237,16 @@ impl GitHub {
         let directory = self.bare(repository);
         must(
             "could not remove the hook",
-            bare::refuse_pushes(directory.directory(), None),
+            bare_repository::refuse_pushes(directory.directory(), None),
         );
     }
 
-    /// Changes how many requests each token has in an hour; the hour starts anew for all.
+    /// Sets the number of requests per hour and token, and starts a new hour for all tokens.
     pub fn set_rate_limit(&self, requests: u32) {
         self.shared.write().limits.set_limit(requests);
     }
 
-    /// Moves the stand-in's clock forward: GitHub's times have whole seconds, and its limits whole hours.
+    /// Moves the fake's clock forward: GitHub's times have whole seconds, and its limits whole hours.
     pub fn advance_clock(&self, by: Duration) {
         self.shared
             .write()
@@ -266,14 +266,14 @@ impl GitHub {
     fn by_person<T>(
         &self,
         repository: &str,
-        apply: impl FnOnce(&mut Repository, &Change) -> Result<T, Refusal>,
+        apply: impl FnOnce(&mut Repository, &Change) -> Result<T, ErrorResponse>,
     ) -> T {
         let (owner, name) = split(repository);
         let mut world = self.shared.write();
         let change = world.change_by(PERSON);
         let done = match world.repository_mut(owner, name) {
             Some(record) => apply(record, &change),
-            None => Err(Refusal::NotFound),
+            None => Err(ErrorResponse::NotFound),
         };
         // The lock is given back first, so that a panic here poisons nothing.
         drop(world);

@@ -13,7 +13,7 @@ const LARGEST_REQUEST: usize = 256 * 1024 * 1024;
 /// Where GitHub Enterprise has its REST API.
 const ENTERPRISE_PREFIX: &str = "/api/v3";
 
-pub(super) struct Asked {
+pub(super) struct ReceivedRequest {
     pub(super) method: Method,
     /// Without GitHub Enterprise's prefix.
     pub(super) path: String,
@@ -24,7 +24,7 @@ pub(super) struct Asked {
     pub(super) url: Url,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// Reads a request; nothing where it breaks off.
     pub(super) async fn read(request: Request<Incoming>) -> Option<Self> {
         let (parts, body) = request.into_parts();

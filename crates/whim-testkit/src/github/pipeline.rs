@@ -1,4 +1,4 @@
-//! The way of every request: faults first, then git or the REST API, and a line in the journal.
+//! The steps of every request: faults first, then git or the REST API, and an entry in the journal.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use hyper::body::Incoming;
 use tokio::task::JoinError;
 
 use super::access::Caller;
-use super::asked::Asked;
 use super::faults::{Effect, Prepared};
 use super::git_http;
 use super::journal::{RecordedRequest, Violation, ViolationKind};
+use super::received::ReceivedRequest;
 use super::rest::Rest;
 use super::shared::Shared;
 
-pub(super) struct Gate {
+pub(super) struct Pipeline {
     shared: Arc<Shared>,
     rest: Rest,
 }
@@ -25,21 +25,21 @@ pub(super) struct Gate {
 #[error("the connection is cut on purpose")]
 pub(super) struct Cut;
 
-impl Gate {
+impl Pipeline {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let rest = Rest::new(Arc::clone(&shared));
         Self { shared, rest }
     }
 
-    /// Answers one request and writes it down.
+    /// Responds to one request and records it.
     pub(super) async fn serve(&self, request: Request<Incoming>) -> Result<Response, Cut> {
-        let asked = Asked::read(request).await.ok_or(Cut)?;
-        let caller = self.shared.identify(&asked.headers);
-        let (answer, cut) = self.strike_or_answer(&asked, &caller).await;
+        let received = ReceivedRequest::read(request).await.ok_or(Cut)?;
+        let caller = self.shared.identify(&received.headers);
+        let (answer, cut) = self.strike_or_answer(&received, &caller).await;
         self.shared.journal.record(RecordedRequest {
-            method: asked.method,
-            path: asked.path,
-            query: asked.query,
+            method: received.method,
+            path: received.path,
+            query: received.query,
             login: caller.into_login(),
             status: answer.as_ref().map(Response::status),
             cut,
@@ -48,15 +48,23 @@ impl Gate {
     }
 
     /// The answer, where there is one, and whether the connection is cut instead of giving it.
-    async fn strike_or_answer(&self, asked: &Asked, caller: &Caller) -> (Option<Response>, bool) {
-        let git = git_http::Target::of(&asked.path);
+    async fn strike_or_answer(
+        &self,
+        received: &ReceivedRequest,
+        caller: &Caller,
+    ) -> (Option<Response>, bool) {
+        let git = git_http::Target::of(&received.path);
         // A request is held against the description also where a fault answers it.
         let described = if git.is_none() {
-            self.rest.examine(asked)
+            self.rest.examine(received)
         } else {
             None
         };
-        let effect = match self.shared.faults.strike(&asked.method, &asked.path, &asked.body) {
+        let effect = match self
+            .shared
+            .faults
+            .strike(&received.method, &received.path, &received.body)
+        {
             Some(strike) => {
                 tokio::time::sleep(strike.delay).await;
                 strike.effect
@@ -70,8 +78,8 @@ impl Gate {
             Effect::CutAfter => true,
         };
         let answer = match git {
-            Some(target) => git_http::answer(&self.shared, target, asked, caller).await,
-            None => self.rest.answer(asked, caller, described).await,
+            Some(target) => git_http::answer(&self.shared, target, received, caller).await,
+            None => self.rest.answer(received, caller, described).await,
         };
         (Some(answer), cut)
     }
@@ -87,7 +95,7 @@ impl Gate {
     /// A panic in a handler takes its connection with it, and must not pass for a cut one.
     pub(super) fn record_panic(&self, error: &JoinError) {
         let (method, path) = (Method::GET, "unknown".to_owned());
-        let problem = format!("the stand-in is broken: {error}");
+        let problem = format!("the fake is broken: {error}");
         self.shared.journal.violate(Violation {
             kind: ViolationKind::Answer,
             method,
