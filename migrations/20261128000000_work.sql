@@ -10,7 +10,7 @@ create type work_item_status as enum (
 -- Values are ordered as items are claimed.
 create type priority as enum ('critical', 'high', 'medium', 'low');
 create type failure_cause as enum (
-    'crash', 'lost', 'killed', 'out_of_memory', 'stuck', 'tests_failed', 'iterations_used_up', 'branch_moved',
+    'crash', 'lost', 'killed', 'resources', 'stuck', 'tests_failed', 'iterations_used_up', 'branch_moved',
     'push_refused', 'pull_request_refused', 'workspace_unusable', 'spec_unusable', 'runtime_unavailable', 'github_unavailable',
     'model_unavailable', 'model_limited', 'model_refused', 'github_refused', 'disk_full'
 );

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Builds stand-ins for the public base images, under the same tags, where no image can be pulled: from the system's
+# Builds substitutes of the public base images, under the same tags, if no image can be pulled: from the system's
 # package mirror and the toolchains of this machine. The same Dockerfiles and compose file then run on them.
 #
 #   ./scripts/ci/engine.sh ./scripts/ci/base-images.sh
 #
-# They are honest (the same distribution, paths, users and entry points, as far as they are used here) and not
-# complete. This machine's extra certificates go in, because its package mirror may sit behind a proxy. Needs root.
+# They have the same distribution, paths, users and entry points, as far as these are used here, and are not complete. This machine's extra certificates go in, because its package mirror may sit behind a proxy. Needs root.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
@@ -18,9 +17,9 @@ trap 'rm -rf "$stage"' EXIT
 
 present() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# build TAG: the Dockerfile comes on standard input, the directory of its own is the context.
+# build TAG: reads the Dockerfile from standard input; the context is empty.
 build() {
-  say "Building a stand-in for $1"
+  say "Building a substitute for $1"
   local context=$stage/context
   mkdir -p "$context"
   cat >"$context/Dockerfile"
@@ -29,7 +28,7 @@ build() {
 }
 
 debian() {
-  say "Building a stand-in for debian:bookworm-slim"
+  say "Building a substitute for debian:bookworm-slim"
   local tree=$stage/bookworm certificate
   debootstrap --variant=minbase --include=ca-certificates bookworm "$tree" "$(debian_mirror)" >/dev/null
   for certificate in /usr/local/share/ca-certificates/*.crt; do

@@ -3,9 +3,9 @@
 #
 #   ./scripts/ci/docker.sh [TEST-FILTER...]
 #
-# Images and the compose project have names of their own, so that a Whim that runs on the same engine keeps its data.
-# Uses the engine that answers, else starts one and stops it after (root, Debian; see engine.sh). Where no image can be
-# pulled, stand-ins of the base images are built first (base-images.sh).
+# Images and the compose project have their own names, so that the data of a Whim on the same engine is kept.
+# Uses a running engine, else starts one and stops it afterwards (root, Debian; see engine.sh). If images cannot be
+# pulled, substitutes of the base images are built first (base-images.sh).
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
@@ -19,10 +19,10 @@ export PULL_POLICY=never CARGO_PROFILE=${CARGO_PROFILE:-dev}
 export COMPOSE_PROJECT_NAME=whim-ci WHIM_VERSION=ci WORKER_IMAGE=whim-worker:ci
 if [[ ${DOCKER_HOST:-} == unix://* ]]; then export DOCKER_SOCKET=${DOCKER_HOST#unix://}; fi
 
-# The public images where they can be pulled, else stand-ins.
+# The public images if they can be pulled, else substitutes.
 docker pull --quiet debian:bookworm-slim >/dev/null 2>&1 || ./scripts/ci/base-images.sh
 
-# The same packages as everywhere in CI: others would have other features, and everything would be built again.
+# The same packages as everywhere in CI: others would change features and rebuild everything.
 tests() { cargo nextest run --workspace --run-ignored only "$@"; }
 
 say "Testing the container runtime, through the socket proxy"
@@ -30,17 +30,17 @@ cargo build --quiet --bins --workspace
 export WHIM_TEST_SOCKET_PROXY=${CARGO_TARGET_DIR:-$root/target}/debug/whim-socket-proxy
 docker buildx build --quiet --load --file scripts/ci/test-worker/Dockerfile --tag whim-worker-test:ci . >/dev/null
 filter='(package(whim-runtime) & test(/^docker::/)) | (package(whim-orchestrator) & test(/^runtime::/))'
-# Some tests restart an engine of their own, or fill its disk.
+# Some tests start their own engine, which takes root.
 if [ "$(id -u)" != 0 ] || ! have dockerd; then filter="($filter) & not test(/^runtime::own_engine/)"; fi
 tests -E "$filter" "$@"
-# With a filter, a person is after a single test.
+# With a filter, only matching tests are wanted.
 [ $# = 0 ] || exit 0
 
 say "Building the images"
 demo() { docker compose --profile demo "$@"; }
 docker compose --profile demo --profile build build --quiet
-say "Testing the whole of Whim with workers in containers"
-# Only an engine of our own may be restarted.
+say "Testing Whim end to end with workers in containers"
+# Only an engine that engine.sh started may be restarted.
 filter='package(whim-e2e) & test(/^containers::/)'
 if [ -z "${WHIM_ENGINE_PID_FILE:-}" ]; then filter="$filter & not test(engine_was_restarted)"; fi
 tests -E "$filter"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command with a container engine, compose and buildx: the ones that are there, else some of its own.
+# Runs a command with a container engine, compose and buildx: installed ones, else its own.
 #
 #   ./scripts/ci/engine.sh COMMAND [ARGUMENT...]
 #

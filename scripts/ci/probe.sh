@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tries from inside a worker container what a hostile agent would try (ATTACKS: engine, databases, host, metadata), with
-# the services of the compose file up. Everything must be refused but the orchestrator's worker port.
+# Connects from a worker container to what a hostile agent would try (engine, databases, host, metadata service), with the
+# services of the compose file running. Everything except the orchestrator's worker port must be refused.
 #
 #   ./scripts/ci/engine.sh ./scripts/ci/probe.sh
 set -euo pipefail
@@ -11,7 +11,7 @@ network=whim-workers
 image=${WORKER_IMAGE:-whim-worker:0.1.0}
 failures=0
 
-# A listener of this machine that any process of its owner could have, on every address.
+# A listener on every address of this machine.
 python3 -m http.server --bind 0.0.0.0 0 >/dev/null 2>"$root/target/probe-listener" &
 listener=$!
 trap 'kill "$listener" 2>/dev/null || true' EXIT
@@ -28,7 +28,7 @@ container() { docker compose --project-directory "$root" ps --quiet "$1"; }
 gateway=$(docker network inspect --format '{{(index .IPAM.Config 0).Gateway}}' "$network")
 [ -n "$gateway" ] || gateway=172.31.250.1
 
-# attempt ADDRESS PORT: whether a worker's container can connect.
+# attempt ADDRESS PORT: succeeds if a worker container can connect.
 attempt() {
   docker run --rm --network "$network" --cap-drop ALL --security-opt no-new-privileges --user 1000:1000 \
     --entrypoint timeout "$image" 2 bash -c "exec 3<>/dev/tcp/$1/$2" >/dev/null 2>&1
@@ -72,5 +72,5 @@ if docker run --rm --network "$network" --user 1000:1000 --entrypoint test "$ima
   failures=$((failures + 1))
 fi
 
-[ "$failures" = 0 ] || fail "$failures probes went wrong"
-say "All probes are as they should be"
+[ "$failures" = 0 ] || fail "$failures probes failed"
+say "All probes succeeded"

@@ -1,13 +1,13 @@
-//! How a worker's container, its volume and its network have to be.
+//! The specification of a worker's container, volume and network, as pure functions of settings and worker.
 //!
-//! The orchestrator makes them, and the socket proxy between it and the container engine lets through nothing else: both
-//! read the same settings and go by the same pure functions.
+//! The `docker` runtime creates what these functions return. The socket proxy in front of the container engine computes
+//! the same and forwards nothing else.
 
 mod settings;
 mod worker;
 
-pub use settings::{Bytes, Cpus, DockerConfig, EngineHost, RepositoryImages};
+pub use settings::{Bytes, Cpus, DockerConfig, EngineHost, RepositoryImages, bytes};
 pub use worker::{
-    INSTANCE_LABEL, Labelled, USER_ID, Worker, container, firewall_of, labelled, name, network, of_instance,
-    of_worker, volume, worker_of,
+    INSTANCE_LABEL, Labels, USER_ID, Worker, container, firewall_filter, instance_filter, name, network,
+    volume, worker_filter, worker_of,
 };

@@ -1,10 +1,16 @@
-//! Settings of worker containers.
+//! Settings of the `docker` runtime: engine, images, and resource limits of a worker.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use whim_core::RepoName;
 use whim_service::environment::{Environment, Expected, flag, parsed, text};
+
+/// A parallel build with `cargo test`, jest or gradle starts several hundred threads on a machine with many cores.
+const DEFAULT_PIDS: u32 = 2048;
+
+/// The engine refuses less.
+const ENGINE_MIN_MEMORY_MIB: u64 = 6;
 
 #[derive(Clone, Debug)]
 pub struct DockerConfig {
@@ -22,10 +28,10 @@ pub struct DockerConfig {
     pub memory: Bytes,
     /// `WORKER_CPUS`.
     pub cpus: Cpus,
-    /// `WORKER_PIDS`: processes and threads.
+    /// `WORKER_PIDS`: the most processes and threads at once.
     pub pids: NonZeroU32,
-    /// `REQUIRE_PATCHED_RUNC`: start no worker if the engine's `runc` has known container escapes.
-    pub require_fixed_runc: bool,
+    /// `REQUIRE_PATCHED_RUNC`: refuse to start workers with a `runc` that has known container escapes.
+    pub require_patched_runc: bool,
 }
 
 impl DockerConfig {
@@ -43,11 +49,11 @@ impl DockerConfig {
         self.image == image || images.values().any(|own| own == image)
     }
 
-    /// Reads every setting of containers; `env` records what is wrong.
+    /// Reads every setting of containers. Wrong values are collected by `env`.
     pub fn read(env: &mut Environment) -> Self {
-        // The version of the programs inside has to be this program's.
+        // The programs in the image have to be of the same version as this program.
         let image = concat!("whim-worker:", env!("CARGO_PKG_VERSION")).to_owned();
-        let pids = NonZeroU32::new(256).unwrap_or(NonZeroU32::MIN);
+        let pids = NonZeroU32::new(DEFAULT_PIDS).unwrap_or(NonZeroU32::MIN);
         Self {
             host: env.or_default("DOCKER_HOST", EngineHost::default(), engine_host()),
             image: env.or_default("WORKER_IMAGE", image, text("the name of a container image")),
@@ -61,15 +67,19 @@ impl DockerConfig {
                 "WORKER_OCI_RUNTIME",
                 text("the name of an OCI runtime that the engine knows, such as runsc"),
             ),
-            memory: env.or_default("WORKER_MEMORY", Bytes(4 << 30), bytes()),
+            memory: env.or_default(
+                "WORKER_MEMORY",
+                Bytes(4 << 30),
+                bytes("memory", ENGINE_MIN_MEMORY_MIB),
+            ),
             cpus: env.or_default("WORKER_CPUS", Cpus { thousandths: 2000 }, cpus()),
             pids: env.or_default("WORKER_PIDS", pids, process_limit()),
-            require_fixed_runc: env.or_default("REQUIRE_PATCHED_RUNC", false, flag()),
+            require_patched_runc: env.or_default("REQUIRE_PATCHED_RUNC", false, flag()),
         }
     }
 }
 
-/// Where the engine is: `unix:///path` or `tcp://host:port`.
+/// Address of the engine: `unix:///path` or `tcp://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineHost(pub String);
 
@@ -128,13 +138,12 @@ fn repository_images() -> Expected<RepositoryImages> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bytes(pub u64);
 
-fn bytes() -> Expected<Bytes> {
-    /// The engine refuses less.
-    const LEAST: u64 = 6 << 20;
+/// Accepts an amount such as `4g` or `512m` of what `noun` names. `minimum` is in MiB.
+pub fn bytes(noun: &str, minimum: u64) -> Expected<Bytes> {
     const UNITS: [(char, u32); 3] = [('k', 10), ('m', 20), ('g', 30)];
     Expected::new(
-        "an amount of memory such as 4g or 512m, at least 6m",
-        |raw| {
+        format!("an amount of {noun} such as 4g or 512m, at least {minimum}m"),
+        move |raw| {
             let lower = raw.to_ascii_lowercase();
             let (digits, shift) = UNITS
                 .iter()
@@ -142,8 +151,8 @@ fn bytes() -> Expected<Bytes> {
                 .unwrap_or((&lower, 0));
             let amount: u64 = digits.parse().ok()?;
             let bytes = amount.checked_mul(1 << shift)?;
-            // What the engine takes is signed.
-            (bytes >= LEAST && i64::try_from(bytes).is_ok()).then_some(Bytes(bytes))
+            // The engine's API takes signed numbers.
+            (bytes >= minimum << 20 && i64::try_from(bytes).is_ok()).then_some(Bytes(bytes))
         },
         |Bytes(bytes)| {
             UNITS
@@ -158,7 +167,6 @@ fn bytes() -> Expected<Bytes> {
     )
 }
 
-/// An amount of processor time a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpus {
     /// In thousandths of a processor.
@@ -206,11 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_four_gigabytes_two_processors_and_256_processes_unless_they_are_set() {
+    fn limits_default_to_four_gigabytes_two_processors_and_2048_processes() {
         let config = read(&[]).unwrap();
         assert_eq!(config.memory, Bytes(4 * 1024 * 1024 * 1024));
         assert_eq!(config.cpus, Cpus { thousandths: 2000 });
-        assert_eq!(config.pids.get(), 256);
+        assert_eq!(config.pids.get(), 2048);
 
         let config = read(&[
             ("WORKER_MEMORY", "512m"),
@@ -224,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_may_have_an_image_of_its_own() {
+    fn the_image_of_a_repository_is_found_regardless_of_case() {
         let config = read(&[
             ("WORKER_IMAGE", "whim-worker:1"),
             ("WORKER_IMAGES", "Acme/Shop=shop-worker:2, acme/api=api:3"),

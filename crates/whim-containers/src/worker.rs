@@ -1,4 +1,4 @@
-//! The settings of a worker's container, volume and network: pure functions, so that a test can show them whole.
+//! What a worker's container, volume and network look like.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -12,41 +12,38 @@ use whim_service::machine;
 
 use crate::settings::{Bytes, Cpus, DockerConfig};
 
-/// By which all that belongs to one orchestrator is found, and nothing of anyone else's.
+/// On everything that an orchestrator creates; its value is the instance.
 pub const INSTANCE_LABEL: &str = "whim.instance";
-/// Of the container that keeps the rules of the network of the workers, with the network's name.
+/// On the container of the firewall; its value is the network.
 const FIREWALL_LABEL: &str = "whim.firewall";
 const WORKER_LABEL: &str = "whim.worker-id";
 const ITEM_LABEL: &str = "whim.work-item-id";
 const EPOCH_LABEL: &str = "whim.epoch";
 
-/// The user of the worker image; given by number, so that an image of one's own cannot make it root.
+/// The user of workers. Numeric, so that no image can map it to root.
 pub const USER_ID: u32 = 1000;
 
-/// A tmpfs: what the worker is entrusted with never reaches a disk.
+/// A tmpfs, so that credentials are never written to a disk.
 const CREDENTIALS: &str = "/run/whim/credentials";
 /// The volume of the attempt.
 const WORKSPACE: &str = "/workspace";
 
-/// Waits for the credentials on its standard input and then runs the worker; part of the worker image.
+/// Part of the worker image: reads the credentials from its standard input, then runs the worker.
 const ENTRYPOINT: &str = "whim-worker-entrypoint";
 
-/// In what the container of one worker differs from that of another.
+/// Everything in which the containers of two workers may differ.
 #[derive(Clone, Debug)]
 pub struct Worker<'a> {
-    /// The worker.
     pub id: WorkerId,
-    /// What it works on.
     pub item: WorkItemId,
-    /// The epoch under which it was claimed.
+    /// The lease epoch of the claim.
     pub epoch: LeaseEpoch,
-    /// Whose it is.
+    /// The orchestrator that owns it.
     pub instance: &'a str,
-    /// What it runs in.
     pub image: &'a str,
-    /// What it is told. Nothing in here is secret.
+    /// Not secret: everyone with access to the engine can read it.
     pub environment: &'a BTreeMap<String, String>,
-    /// How long it may take to end; full seconds, rounded up.
+    /// Time between SIGTERM and SIGKILL; rounded up to full seconds.
     pub stop_grace: Duration,
 }
 
@@ -57,12 +54,11 @@ impl Worker<'_> {
     }
 }
 
-/// A name that says whose attempt it is and is never used twice.
+/// The name of an attempt's container; never reused.
 pub fn name(item: WorkItemId, epoch: LeaseEpoch) -> String {
     format!("whim-{item}-{epoch}")
 }
 
-/// The settings of a worker's container.
 pub fn container(worker: &Worker<'_>, config: &DockerConfig) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(worker.image.to_owned()),
@@ -73,7 +69,7 @@ pub fn container(worker: &Worker<'_>, config: &DockerConfig) -> ContainerCreateB
         user: Some(format!("{USER_ID}:{USER_ID}")),
         hostname: Some("whim-worker".to_owned()),
         working_dir: Some(WORKSPACE.to_owned()),
-        // For the credentials, once.
+        // For the credentials.
         open_stdin: Some(true),
         stdin_once: Some(true),
         attach_stdin: Some(true),
@@ -99,11 +95,11 @@ fn host_config(worker: &Worker<'_>, config: &DockerConfig) -> HostConfig {
     ];
     HostConfig {
         memory: Some(memory),
-        // The same as the memory: no swap, which would only make running out of memory slow.
+        // Equal to the memory: no swap, which would only delay the out-of-memory kill.
         memory_swap: Some(memory),
         nano_cpus: Some(i64::from(thousandths) * 1_000_000),
         pids_limit: Some(i64::from(config.pids.get())),
-        // No core dumps: they hold what the process held.
+        // No core dumps: they contain the memory of the process.
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("core".to_owned()),
             soft: Some(0),
@@ -122,7 +118,7 @@ fn host_config(worker: &Worker<'_>, config: &DockerConfig) -> HostConfig {
         init: Some(true),
         ipc_mode: Some("private".to_owned()),
         network_mode: Some(config.network.clone()),
-        // Where this program runs on the host itself, that is how workers find it.
+        // For an orchestrator that runs on the host itself.
         extra_hosts: Some(vec!["host.docker.internal:host-gateway".to_owned()]),
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
@@ -136,7 +132,6 @@ fn host_config(worker: &Worker<'_>, config: &DockerConfig) -> HostConfig {
     }
 }
 
-/// What the worker is told. Nothing in here is secret: anybody who may ask the engine can read it.
 fn environment(worker: &Worker<'_>) -> Vec<String> {
     let mut environment: BTreeMap<&str, &str> = worker
         .environment
@@ -155,7 +150,7 @@ fn environment(worker: &Worker<'_>) -> Vec<String> {
         .collect()
 }
 
-/// The volume of an attempt; it has the name of its container.
+/// The volume of an attempt, named like its container.
 pub fn volume(worker: &Worker<'_>) -> VolumeCreateRequest {
     VolumeCreateRequest {
         name: Some(worker.name()),
@@ -164,7 +159,7 @@ pub fn volume(worker: &Worker<'_>) -> VolumeCreateRequest {
     }
 }
 
-/// The network of the workers, where nobody made one before: they do not reach each other.
+/// The network of the workers. They cannot reach each other in it.
 pub fn network(name: &str, instance: &str) -> NetworkCreateRequest {
     NetworkCreateRequest {
         name: name.to_owned(),
@@ -187,13 +182,13 @@ fn labels(worker: &Worker<'_>) -> HashMap<String, String> {
     ])
 }
 
-/// Finds what belongs to an orchestrator.
-pub fn of_instance(instance: &str) -> HashMap<String, Vec<String>> {
+/// Matches everything of one orchestrator.
+pub fn instance_filter(instance: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{INSTANCE_LABEL}={instance}")])])
 }
 
-/// Finds what belongs to a worker of an orchestrator.
-pub fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec<String>> {
+/// Matches the container and volume of one worker.
+pub fn worker_filter(instance: &str, worker: WorkerId) -> HashMap<String, Vec<String>> {
     let labels = vec![
         format!("{INSTANCE_LABEL}={instance}"),
         format!("{WORKER_LABEL}={worker}"),
@@ -201,35 +196,35 @@ pub fn of_worker(instance: &str, worker: WorkerId) -> HashMap<String, Vec<String
     HashMap::from([("label".to_owned(), labels)])
 }
 
-/// Finds the container that keeps the rules of a network of workers.
-pub fn firewall_of(network: &str) -> HashMap<String, Vec<String>> {
+/// Matches the firewall of a network.
+pub fn firewall_filter(network: &str) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{FIREWALL_LABEL}={network}")])])
 }
 
-/// What the labels of a container or a volume say; `None` for one that is no worker's.
-pub fn labelled(labels: &HashMap<String, String>) -> Option<Labelled<'_>> {
-    Some(Labelled {
-        id: worker_of(labels)?,
-        item: labels.get(ITEM_LABEL)?.parse().ok()?,
-        epoch: LeaseEpoch::from_number(labels.get(EPOCH_LABEL)?.parse().ok()?),
-        instance: labels.get(INSTANCE_LABEL)?,
-    })
-}
-
-/// Whose a container or a volume is, by its labels.
+/// The labels of a worker's container or volume.
 #[derive(Clone, Copy, Debug)]
-pub struct Labelled<'a> {
-    /// The worker.
-    pub id: WorkerId,
-    /// What it works on.
+pub struct Labels<'a> {
+    pub worker: WorkerId,
     pub item: WorkItemId,
-    /// The epoch under which it was claimed.
+    /// The lease epoch of the claim.
     pub epoch: LeaseEpoch,
-    /// The orchestrator.
+    /// The orchestrator that owns it.
     pub instance: &'a str,
 }
 
-/// The worker that a container is labelled with.
+impl<'a> Labels<'a> {
+    /// `None` when a label is missing or invalid.
+    pub fn parse(labels: &'a HashMap<String, String>) -> Option<Self> {
+        Some(Self {
+            worker: worker_of(labels)?,
+            item: labels.get(ITEM_LABEL)?.parse().ok()?,
+            epoch: LeaseEpoch::from_number(labels.get(EPOCH_LABEL)?.parse().ok()?),
+            instance: labels.get(INSTANCE_LABEL)?,
+        })
+    }
+}
+
+/// The worker of a container, by its labels.
 pub fn worker_of(labels: &HashMap<String, String>) -> Option<WorkerId> {
     labels.get(WORKER_LABEL)?.parse().ok()
 }
@@ -270,8 +265,8 @@ mod tests {
     }
 
     #[test]
-    fn a_container_has_limits_and_no_rights_and_nothing_of_this_machine() {
-        // Through a value: maps are sorted then.
+    fn a_container_has_limits_no_capabilities_and_nothing_of_the_host() {
+        // As a JSON value, whose keys are sorted.
         let body = serde_json::to_value(body(&config(&[]))).unwrap();
         insta::assert_json_snapshot!(body);
     }

@@ -18,8 +18,8 @@ pub enum FailureCause {
     Lost,
     /// A person killed the worker.
     Killed,
-    /// The worker ran out of memory.
-    OutOfMemory,
+    /// The worker ran into a limit of its container: memory, or the number of processes.
+    Resources,
     /// The agent makes no progress, or said that it cannot go on.
     Stuck,
     /// The project's own tests are red after the agent was done.
@@ -75,7 +75,7 @@ impl FailureCause {
         Self::Crash,
         Self::Lost,
         Self::Killed,
-        Self::OutOfMemory,
+        Self::Resources,
         Self::Stuck,
         Self::TestsFailed,
         Self::IterationsUsedUp,
@@ -99,7 +99,7 @@ impl FailureCause {
             Self::Crash => "crash",
             Self::Lost => "lost",
             Self::Killed => "killed",
-            Self::OutOfMemory => "out_of_memory",
+            Self::Resources => "resources",
             Self::Stuck => "stuck",
             Self::TestsFailed => "tests_failed",
             Self::IterationsUsedUp => "iterations_used_up",
@@ -136,7 +136,7 @@ impl FailureCause {
             Self::Crash
             | Self::Lost
             | Self::Killed
-            | Self::OutOfMemory
+            | Self::Resources
             | Self::Stuck
             | Self::TestsFailed
             | Self::IterationsUsedUp
@@ -156,7 +156,7 @@ impl FailureCause {
     /// What follows after an attempt that failed for this cause.
     pub fn retry_rule(self) -> RetryRule {
         match self {
-            Self::Crash | Self::Lost | Self::Killed | Self::OutOfMemory | Self::BranchMoved => {
+            Self::Crash | Self::Lost | Self::Killed | Self::Resources | Self::BranchMoved => {
                 RetryRule::UpToLimit
             }
             Self::Stuck | Self::TestsFailed => RetryRule::Once,

@@ -62,6 +62,10 @@ impl Config {
         let runtime = RuntimeConfig::read(env);
         let worker = WorkerSettings::read(env);
         let (database, redis, worker) = (database?, redis?, worker?);
+        let runtime = RuntimeConfig {
+            agent_program: worker.agent_program(),
+            ..runtime
+        };
         refuse_early_staleness(env, lifecycle.stale_threshold, worker.heartbeat);
         refuse_early_progress_deadline(env, lifecycle.progress_deadline, &worker);
         Some(Self {

@@ -44,9 +44,8 @@ impl DockerRuntime {
     /// The directory cannot be used, or another orchestrator uses it.
     pub fn open(config: &RuntimeConfig) -> anyhow::Result<Self> {
         let instance = Instance::take(&config.workspaces)?;
-        let inner = Inner::new(instance, config.docker.clone(), config.stop_grace);
         Ok(Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner::new(instance, config)),
         })
     }
 

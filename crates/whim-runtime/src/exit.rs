@@ -11,7 +11,7 @@ use whim_core::FailureCause;
 pub struct Exit {
     /// How the worker's own process ended.
     pub how: ExitKind,
-    /// Whether the runtime had requested the stop. Then `how` says nothing about the worker (`FAULTS.md`, row 12).
+    /// Whether the runtime had requested the stop. Then `how` says nothing about the worker (`docs/faults.md`, row 12).
     pub stopped: bool,
 }
 
@@ -35,7 +35,7 @@ impl Exit {
     /// The failure cause of an attempt that reported none itself.
     pub fn cause(self) -> FailureCause {
         match self.how {
-            ExitKind::OutOfMemory if !self.stopped => FailureCause::OutOfMemory,
+            ExitKind::OutOfMemory if !self.stopped => FailureCause::Resources,
             ExitKind::RuntimeStopped => FailureCause::RuntimeUnavailable,
             ExitKind::OutOfMemory | ExitKind::Code(_) | ExitKind::Signal(_) | ExitKind::Unknown => {
                 FailureCause::Crash

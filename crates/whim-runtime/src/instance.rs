@@ -1,4 +1,4 @@
-//! Who owns the workers of a directory of workspaces.
+//! The name of this orchestrator, and its lock on `WORKSPACES_DIR`.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -8,22 +8,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use uuid::Uuid;
 
-/// The directory of workspaces, owned by this process as long as it lives.
+/// `WORKSPACES_DIR`, locked for the lifetime of this process.
 #[derive(Debug)]
 pub(crate) struct Instance {
-    /// The same after every restart.
+    /// Stable across restarts.
     pub(crate) name: String,
-    /// Absolute: workers run in directories of their own.
+    /// Absolute, because workers have other working directories.
     pub(crate) workspaces: PathBuf,
-    /// Held for its lock, which the kernel releases with the process.
+    /// The kernel releases the lock with the process.
     _lock: File,
 }
 
 impl Instance {
-    /// Takes the directory, and makes it when it is missing.
+    /// Locks the directory, and creates it if it is missing.
     pub(crate) fn take(workspaces: &Path) -> anyhow::Result<Self> {
         let shown = workspaces.display();
-        // Other users pass through on the way to what is theirs.
+        // Workers may run as other users and need to reach their subdirectories.
         DirBuilder::new()
             .recursive(true)
             .mode(0o711)
@@ -55,7 +55,8 @@ impl Instance {
                 return Err(error).with_context(|| format!("locking WORKSPACES_DIR {shown}"));
             }
         }
-        let name = name_of(&workspaces.join("instance")).context("reading the name of this orchestrator")?;
+        let name = read_or_create_name(&workspaces.join("instance"))
+            .context("reading the name of this orchestrator")?;
         Ok(Self {
             name,
             workspaces,
@@ -78,18 +79,18 @@ fn owner(lock: File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-fn name_of(path: &Path) -> io::Result<String> {
-    const MOST: u64 = 64;
-    let known = match File::open(path) {
+fn read_or_create_name(path: &Path) -> io::Result<String> {
+    const MAX_BYTES: u64 = 64;
+    let stored = match File::open(path) {
         Ok(file) => {
             let mut text = String::new();
-            file.take(MOST).read_to_string(&mut text)?;
+            file.take(MAX_BYTES).read_to_string(&mut text)?;
             text.trim().parse::<Uuid>().ok()
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    if let Some(name) = known {
+    if let Some(name) = stored {
         return Ok(name.to_string());
     }
     let name = Uuid::now_v7().to_string();

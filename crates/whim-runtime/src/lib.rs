@@ -5,6 +5,7 @@
 //! here, a [`RuntimeKind`] and an arm in `open`.
 
 mod config;
+mod disk;
 pub mod docker;
 mod exit;
 mod instance;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::bail;
+use whim_service::chain::chain;
 
 use crate::config::{RuntimeConfig, RuntimeKind};
 use crate::docker::DockerRuntime;
@@ -23,12 +24,18 @@ pub enum WorkerListener {
 /// # Errors
 /// The runtime cannot be used on this machine as it is configured.
 pub async fn open(config: &RuntimeConfig, listener: WorkerListener) -> anyhow::Result<Arc<dyn Runtime>> {
-    match config.kind {
+    let runtime = match config.kind {
         RuntimeKind::Process => process(config),
         RuntimeKind::Docker => docker(config, listener).await,
         RuntimeKind::Auto if DockerRuntime::ping(&config.docker).await.is_err() => process(config),
         RuntimeKind::Auto => docker(config, listener).await,
+    }?;
+    // What is missing may be installed later.
+    if let Err(error) = runtime.health().await {
+        let error = chain(&error).to_string();
+        tracing::error!(error, "no worker can be started");
     }
+    Ok(runtime)
 }
 
 fn process(config: &RuntimeConfig) -> anyhow::Result<Arc<dyn Runtime>> {

@@ -6,9 +6,12 @@
 mod attempts;
 mod directory;
 mod follow;
+mod garbage;
+mod host;
 mod inner;
 mod log;
-mod program;
+mod programs;
+mod removal;
 mod shim;
 mod start;
 mod user;
@@ -24,6 +27,7 @@ use whim_core::WorkerId;
 use whim_service::machine;
 
 use self::inner::{Inner, POLL_INTERVAL};
+use self::programs::Programs;
 use self::user::WorkerUser;
 use crate::config::RuntimeConfig;
 use crate::instance::Instance;
@@ -46,15 +50,14 @@ impl ProcessRuntime {
     pub fn open(config: &RuntimeConfig, shim_program: PathBuf) -> anyhow::Result<Self> {
         let instance = Instance::take(&config.workspaces)?;
         let user = WorkerUser::look_up(config.worker_user.as_deref(), &instance.workspaces)?;
-        let path = config.path.clone();
         let inner = Inner {
             user,
             shim_program,
-            worker_program: program::find(config.worker_bin.as_deref(), "whim-worker", &path),
-            ralph_program: program::find(config.ralph_bin.as_deref(), "ralph", &path),
-            path,
+            programs: Programs::find(config),
+            path: config.path.clone(),
             toolchains: toolchains(config.home.as_deref()),
             stop_grace: config.stop_grace,
+            min_free_bytes: config.min_free_bytes,
             cache: RwLock::default(),
             instance,
         };
@@ -79,6 +82,13 @@ fn toolchains(home: Option<&Path>) -> Vec<(&'static str, PathBuf)> {
         .collect()
 }
 
+/// The git checkout that contains a directory.
+fn checkout_of(directory: &Path) -> Option<&Path> {
+    directory
+        .ancestors()
+        .find(|ancestor| ancestor.join(".git").exists())
+}
+
 impl Inner {
     fn log_isolation(&self) {
         let workspaces = self.instance.workspaces.display();
@@ -87,6 +97,14 @@ impl Inner {
             "WORKER_RUNTIME=process isolates nothing: agents run as processes of this machine, and can read and do \
              whatever their user can; use it for repositories and issues that you trust"
         );
+        if let Some(checkout) = checkout_of(&self.instance.workspaces) {
+            tracing::warn!(
+                %workspaces,
+                checkout = %checkout.display(),
+                "WORKSPACES_DIR is inside a git checkout: git and build tools in workspaces find its configuration; set \
+                 it to a directory outside any checkout"
+            );
+        }
         match &self.user {
             WorkerUser::Own => {}
             WorkerUser::Root => tracing::warn!(
@@ -179,13 +197,31 @@ impl Runtime for ProcessRuntime {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
-        let checked = match self.inner.checked_worker_program() {
-            Ok(_program) => Ok("processes of this machine, without isolation".to_owned()),
+        let checked = match self.inner.programs.check() {
+            Ok(()) => Ok("processes of this machine, without isolation".to_owned()),
             Err(error) => Err(RuntimeError::new(
                 error.to_string(),
                 anyhow!("no worker can be started"),
             )),
         };
         std::future::ready(checked).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_inside_a_checkout_is_recognised() {
+        let root = tempfile::tempdir().unwrap();
+        let (checkout, outside) = (root.path().join("whim"), root.path().join("state"));
+        let inside = checkout.join(".whim/workspaces");
+        for directory in [&checkout.join(".git"), &inside, &outside] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+
+        assert_eq!(checkout_of(&inside), Some(checkout.as_path()));
+        assert_eq!(checkout_of(&outside), None);
     }
 }

@@ -54,10 +54,14 @@ impl RuntimeError {
 pub type LogStream = BoxStream<'static, Result<Bytes, RuntimeError>>;
 
 /// What [`Runtime::clean`] removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Cleaned {
-    /// Attempts removed with everything that belonged to them.
+    /// Attempts removed because they ended long ago.
     pub attempts: u64,
+    /// Attempts removed earlier because the disk was low on space.
+    pub removed_for_space: u64,
+    /// Attempts that could not be removed, and why.
+    pub failed: Vec<(WorkerId, String)>,
 }
 
 /// Starts and stops workers.
@@ -68,7 +72,7 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     fn kind(&self) -> &'static str;
 
     /// The owner of this runtime's workers, stable across restarts and stored in their rows. Only the orchestrator with
-    /// this name acts on them (`DESIGN.md`, decision 13).
+    /// this name acts on them.
     fn instance(&self) -> &str;
 
     /// # Errors
@@ -115,10 +119,12 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
         Box::pin(futures::stream::pending())
     }
 
-    /// Removes workers of this instance that ended longer than `retention` ago.
+    /// Removes workers of this instance that ended longer than `retention` ago, and the oldest of the others while the
+    /// disk is low on space. The workspaces of all ended workers are removed as far as the runtime can do so without
+    /// their logs.
     ///
     /// # Errors
-    /// Something could not be removed.
+    /// The runtime is unavailable.
     fn clean(&self, retention: Duration) -> BoxFuture<'_, Result<Cleaned, RuntimeError>>;
 
     /// Whether workers can be started. Returns a short description of the runtime.

@@ -29,7 +29,7 @@ pub struct Credential {
 
 impl WorkerSpec {
     /// Derived from item and epoch, so it is never reused: a start whose answer was lost finds the first container by
-    /// its name instead of creating a second one (`FAULTS.md`, row 4).
+    /// its name instead of creating a second one (`docs/faults.md`, row 4).
     pub fn name(&self) -> String {
         whim_containers::name(self.work_item_id, self.epoch)
     }

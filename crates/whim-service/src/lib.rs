@@ -12,6 +12,7 @@ pub mod process;
 pub mod program;
 pub mod readiness;
 pub mod reconcile;
+pub mod repeated_failure;
 pub mod secret;
 pub mod signal;
 pub mod supervisor;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::status::{LastRun, Outcome, RunningSince, Statuses, TaskStatus, Trigger};
 use crate::metrics::task_ran;
+use crate::repeated_failure::RepeatedFailure;
 use crate::supervisor::Tasks;
 
 /// One reconciler.
@@ -120,6 +121,7 @@ async fn drive<R: Reconciler>(
     let mut ticks = tokio::time::interval(period);
     // A late run must not be followed by a burst of others.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failures = RepeatedFailure::default();
     loop {
         let trigger = tokio::select! {
             biased;
@@ -132,11 +134,22 @@ async fn drive<R: Reconciler>(
         let outcome = match reconciler.reconcile().await {
             Ok(report) => {
                 tracing::debug!(task = name, ?trigger, ?report, "reconciled {name}");
+                if let Some(failures) = failures.succeeded() {
+                    tracing::info!(task = name, failures, "reconciling {name} succeeds again");
+                }
                 Outcome::done(&report)
             }
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::warn!(task = name, ?trigger, error, "reconciling {name} failed");
+                if let Some(failures) = failures.failed(&error) {
+                    tracing::warn!(
+                        task = name,
+                        ?trigger,
+                        error,
+                        failures,
+                        "reconciling {name} failed"
+                    );
+                }
                 Outcome::Failed { error }
             }
         };

@@ -1,37 +1,42 @@
-//! What may be asked of the engine: the calls that the orchestrator's runtime makes.
+//! The calls that are forwarded: those that the orchestrator's runtime makes.
 
 use hyper::Method;
 use whim_containers::DockerConfig;
 
-use crate::query::{May, Query};
+use crate::query::{Allowed, Query};
 use crate::refusal::Refusal;
 
-/// A request, understood.
+/// A parsed request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// Answered by the engine as it is: `_ping`, `version`, the network of the workers, one of their images.
-    Look { path: String },
+    /// Forwarded as it is: `_ping`, `version`, the network of the workers, one of their images.
+    Read {
+        path: String,
+    },
     /// Lists of containers, volumes and networks, and events: filtered.
-    List { path: &'static str, query: Query },
-    /// A container of Whim's.
+    List {
+        path: &'static str,
+        query: Query,
+    },
+    /// An action on a container of Whim.
     Container {
         reference: String,
         action: Action,
         query: Query,
     },
-    /// A new container, with the name.
-    CreateContainer { name: String },
-    /// A new volume.
+    CreateContainer {
+        name: String,
+    },
     CreateVolume,
-    /// The end of a volume of Whim's.
-    RemoveVolume { name: String },
-    /// The network of the workers, where nobody made it before.
+    RemoveVolume {
+        name: String,
+    },
     CreateNetwork,
-    /// The end of a network that Whim made.
-    RemoveNetwork { reference: String },
+    RemoveNetwork {
+        reference: String,
+    },
 }
 
-/// What is done with a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Inspect,
@@ -51,7 +56,7 @@ impl Action {
         }
     }
 
-    /// Below the container.
+    /// Relative to the container.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Inspect => "/json",
@@ -63,37 +68,36 @@ impl Action {
         }
     }
 
-    fn parameters(self) -> &'static [(&'static str, May)] {
+    fn parameters(self) -> &'static [(&'static str, Allowed)] {
         match self {
             Self::Inspect | Self::Start => &[],
             Self::Attach => &[
-                ("logs", May::BeFlag),
-                ("stream", May::BeFlag),
-                ("stdin", May::BeFlag),
-                ("stdout", May::BeFlag),
-                ("stderr", May::BeFlag),
+                ("logs", Allowed::Flag),
+                ("stream", Allowed::Flag),
+                ("stdin", Allowed::Flag),
+                ("stdout", Allowed::Flag),
+                ("stderr", Allowed::Flag),
             ],
-            Self::Stop => &[("t", May::BeNumber)],
+            Self::Stop => &[("t", Allowed::Number)],
             Self::Logs => &[
-                ("follow", May::BeFlag),
-                ("stdout", May::BeFlag),
-                ("stderr", May::BeFlag),
-                ("since", May::BeNumber),
-                ("until", May::BeNumber),
-                ("timestamps", May::BeFlag),
-                ("tail", May::BeLines),
+                ("follow", Allowed::Flag),
+                ("stdout", Allowed::Flag),
+                ("stderr", Allowed::Flag),
+                ("since", Allowed::Number),
+                ("until", Allowed::Number),
+                ("timestamps", Allowed::Flag),
+                ("tail", Allowed::LineCount),
             ],
             Self::Remove => &[
-                ("v", May::BeFlag),
-                ("force", May::BeFlag),
-                ("link", May::Be("false")),
+                ("v", Allowed::Flag),
+                ("force", Allowed::Flag),
+                ("link", Allowed::Exactly("false")),
             ],
         }
     }
 }
 
 impl Call {
-    /// Understands method, path and query.
     pub(crate) fn parse(
         method: &Method,
         path: &str,
@@ -102,16 +106,16 @@ impl Call {
     ) -> Result<Self, Refusal> {
         let path = without_version(plain(path)?);
         let segments: Vec<&str> = path.split('/').skip(1).collect();
-        let parsed = |known: &[(&'static str, May)]| Query::parse(query, known);
-        let nothing_more = |call: Self| parsed(&[]).map(|_empty| call);
-        let filters = ("filters", May::BeAnything);
+        let parsed = |known: &[(&'static str, Allowed)]| Query::parse(query, known);
+        let without_query = |call: Self| parsed(&[]).map(|_empty| call);
+        let filters = ("filters", Allowed::Anything);
         match (method.as_str(), segments.as_slice()) {
-            ("GET", ["_ping" | "version"]) => nothing_more(Self::Look {
+            ("GET", ["_ping" | "version"]) => without_query(Self::Read {
                 path: path.to_owned(),
             }),
             ("GET", ["events"]) => {
-                let mut query = parsed(&[("since", May::BeNumber), ("until", May::BeNumber), filters])?;
-                query.keep_to_our_ends()?;
+                let mut query = parsed(&[("since", Allowed::Number), ("until", Allowed::Number), filters])?;
+                query.restrict_to_exits()?;
                 Ok(Self::List {
                     path: "/events",
                     query,
@@ -119,20 +123,20 @@ impl Call {
             }
             ("GET", ["containers", "json"]) => {
                 let mut query = parsed(&[
-                    ("all", May::BeFlag),
-                    ("limit", May::BeNumber),
-                    // To add up sizes takes the engine minutes of work on the disk.
-                    ("size", May::Be("false")),
+                    ("all", Allowed::Flag),
+                    ("limit", Allowed::Number),
+                    // Sizes take the engine minutes to compute.
+                    ("size", Allowed::Exactly("false")),
                     filters,
                 ])?;
-                query.keep_to_ours(Some(&whim_containers::firewall_of(&config.network)))?;
+                query.restrict_to_own(Some(&whim_containers::firewall_filter(&config.network)))?;
                 Ok(Self::List {
                     path: "/containers/json",
                     query,
                 })
             }
             ("POST", ["containers", "create"]) => {
-                let query = parsed(&[("name", May::BeAnything), ("platform", May::Be(""))])?;
+                let query = parsed(&[("name", Allowed::Anything), ("platform", Allowed::Exactly(""))])?;
                 let name = query.get("name").unwrap_or_default().to_owned();
                 Ok(Self::CreateContainer { name })
             }
@@ -143,43 +147,41 @@ impl Call {
             ("POST", ["containers", reference, "stop"]) => of_container(reference, Action::Stop, query),
             ("DELETE", ["containers", reference]) => of_container(reference, Action::Remove, query),
             ("GET", ["images", image @ .., "json"]) if config.has_image(&image.join("/")) => {
-                nothing_more(Self::Look {
+                without_query(Self::Read {
                     path: path.to_owned(),
                 })
             }
-            ("GET", ["networks", network]) if *network == config.network => nothing_more(Self::Look {
+            ("GET", ["networks", network]) if *network == config.network => without_query(Self::Read {
                 path: path.to_owned(),
             }),
-            ("POST", ["networks", "create"]) => nothing_more(Self::CreateNetwork),
+            ("POST", ["networks", "create"]) => without_query(Self::CreateNetwork),
             ("DELETE", ["networks", reference]) => {
-                is_word(reference)?;
-                nothing_more(Self::RemoveNetwork {
+                check_name(reference)?;
+                without_query(Self::RemoveNetwork {
                     reference: (*reference).to_owned(),
                 })
             }
             ("GET", ["volumes"]) => list("/volumes", parsed(&[filters])?),
             ("GET", ["networks"]) => list("/networks", parsed(&[filters])?),
-            ("POST", ["volumes", "create"]) => nothing_more(Self::CreateVolume),
+            ("POST", ["volumes", "create"]) => without_query(Self::CreateVolume),
             ("DELETE", ["volumes", name]) => {
-                is_word(name)?;
-                nothing_more(Self::RemoveVolume {
+                check_name(name)?;
+                without_query(Self::RemoveVolume {
                     name: (*name).to_owned(),
                 })
             }
-            (method, _) => Err(Refusal::forbidden(format!(
-                "{method} {path} is no call that Whim makes"
-            ))),
+            (method, _) => Err(Refusal::forbidden(format!("Whim does not call {method} {path}"))),
         }
     }
 }
 
 fn list(path: &'static str, mut query: Query) -> Result<Call, Refusal> {
-    query.keep_to_ours(None)?;
+    query.restrict_to_own(None)?;
     Ok(Call::List { path, query })
 }
 
 fn of_container(reference: &str, action: Action, query: &str) -> Result<Call, Refusal> {
-    is_word(reference)?;
+    check_name(reference)?;
     Ok(Call::Container {
         reference: reference.to_owned(),
         action,
@@ -187,7 +189,7 @@ fn of_container(reference: &str, action: Action, query: &str) -> Result<Call, Re
     })
 }
 
-/// A path that every reader takes for the same: nothing in it is encoded, repeated, empty or relative.
+/// Accepts only paths that all parsers read alike: without encoded, empty or relative segments.
 fn plain(path: &str) -> Result<&str, Refusal> {
     let plain_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"/._:@-".contains(&byte);
     let odd = |segment: &str| matches!(segment, "" | "." | "..");
@@ -198,13 +200,12 @@ fn plain(path: &str) -> Result<&str, Refusal> {
         Ok(path)
     } else {
         Err(Refusal::forbidden(format!(
-            "the path {path:?} is not a plain one"
+            "the path {path:?} is encoded, relative or has empty segments"
         )))
     }
 }
 
-/// The engine has its calls below each version of its interface too. What it does is asked of the newest, as it is
-/// without a version: what a body means would depend on it.
+/// Removes the API version. Requests are forwarded without one, as the meaning of a body may depend on it.
 fn without_version(path: &str) -> &str {
     let rest = path.strip_prefix("/v1.").unwrap_or_default();
     match rest.find('/') {
@@ -213,15 +214,17 @@ fn without_version(path: &str) -> &str {
     }
 }
 
-/// A name or an identifier.
-fn is_word(text: &str) -> Result<(), Refusal> {
-    let is_word = text.len() <= 128
+/// Accepts a name or an identifier.
+fn check_name(text: &str) -> Result<(), Refusal> {
+    let is_name = text.len() <= 128
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if is_word {
+    if is_name {
         Ok(())
     } else {
-        Err(Refusal::forbidden(format!("{text:?} is no name of Whim's")))
+        Err(Refusal::forbidden(format!(
+            "{text:?} is not a name that Whim uses"
+        )))
     }
 }

@@ -70,8 +70,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without a standard error, the exit code says it all the same.
-            let _told = writeln!(io::stderr(), "{PROGRAM}: {error:#}");
+            // The exit code reports the failure even if standard error is closed.
+            let _ignored = writeln!(io::stderr(), "{PROGRAM}: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -93,8 +93,8 @@ async fn run(configured: Configured<Config>, socket: &Path, ready_file: Option<&
     supervisor.run(signals, STOP_DEADLINE).await.into_result()
 }
 
-/// Whoever reaches the directory may connect: the proxy and the orchestrator run as different users, and nobody else
-/// has the directory. One that an earlier run left is replaced in one step.
+/// Everyone with access to the directory may connect, as proxy and orchestrator run as different users. A socket of an
+/// earlier run is replaced atomically.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
@@ -112,5 +112,5 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
 async fn healthcheck(socket: &Path) -> anyhow::Result<()> {
     ask("/_ping", UnixStream::connect(socket))
         .await
-        .with_context(|| format!("asking at {}", socket.display()))
+        .with_context(|| format!("checking {}", socket.display()))
 }

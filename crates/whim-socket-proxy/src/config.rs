@@ -6,7 +6,6 @@ use whim_containers::{DockerConfig, EngineHost};
 use whim_service::environment::Environment;
 use whim_service::telemetry::TelemetryConfig;
 
-/// Every setting, checked.
 #[derive(Debug)]
 pub struct Config {
     pub proxy: ProxyConfig,

@@ -1,4 +1,4 @@
-//! The container engine, behind its socket.
+//! Requests to the container engine.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,33 +17,33 @@ use tokio::time::timeout;
 
 use crate::refusal::Refusal;
 
-/// Until an answer begins. Creating a container on a busy disk takes long; whoever asked may give up earlier.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// The description of a container or a volume is a few kilobytes.
-const MOST_BYTES: usize = 4 << 20;
+/// Time until the answer begins. Creating a container on a busy disk takes long.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// The description of a container or volume has a few kilobytes.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
 
-/// Calls the engine. A connection serves one call.
+/// Each request uses a new connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     socket: PathBuf,
     client: Client<UnixConnector, Full<Bytes>>,
 }
 
-/// A call as it is handed on.
+/// A request as it is forwarded.
 #[derive(Clone, Debug)]
-pub(crate) struct Handed {
+pub(crate) struct EngineRequest {
     pub(crate) method: Method,
-    /// With the query.
+    /// Includes the query.
     pub(crate) path: String,
     /// JSON.
     pub(crate) body: Option<Vec<u8>>,
-    /// Whether the connection becomes one of raw bytes.
+    /// Whether to upgrade the connection to raw bytes.
     pub(crate) upgrade: bool,
-    /// How long the engine has on top of what every call has.
-    pub(crate) more_time: Duration,
+    /// Added to the usual timeout.
+    pub(crate) extra_time: Duration,
 }
 
-impl Handed {
+impl EngineRequest {
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::plain(Method::GET, path)
     }
@@ -54,17 +54,17 @@ impl Handed {
             path: path.into(),
             body: None,
             upgrade: false,
-            more_time: Duration::ZERO,
+            extra_time: Duration::ZERO,
         }
     }
 }
 
-/// What the engine says of something.
+/// The engine's answer to an inspect request.
 #[derive(Debug)]
-pub(crate) enum Known<T> {
-    Is(T),
-    /// There is none, or the engine cannot tell: its answer is the answer.
-    Not(Response<Full<Bytes>>),
+pub(crate) enum Inspected<T> {
+    Found(T),
+    /// Not found, or an error: the answer to forward.
+    Other(Response<Full<Bytes>>),
 }
 
 impl Engine {
@@ -75,54 +75,55 @@ impl Engine {
         Self { socket, client }
     }
 
-    pub(crate) async fn send(&self, call: Handed) -> Result<Response<Incoming>, Refusal> {
-        let patience = PATIENCE + call.more_time;
+    pub(crate) async fn send(&self, request: EngineRequest) -> Result<Response<Incoming>, Refusal> {
+        let answer_timeout = ANSWER_TIMEOUT + request.extra_time;
         let sent = async {
-            let request = self.request(call)?;
-            timeout(patience, self.client.request(request))
+            let request = self.build(request)?;
+            timeout(answer_timeout, self.client.request(request))
                 .await
                 .context("waiting for the engine's answer")?
-                .context("asking the engine")
+                .context("calling the engine")
         };
-        sent.await.map_err(|source| self.away(source))
+        sent.await.map_err(|source| self.unavailable(source))
     }
 
-    /// What the engine says of something of its own.
-    pub(crate) async fn look<T: DeserializeOwned>(&self, path: String) -> Result<Known<T>, Refusal> {
-        let answer = self.send(Handed::get(path)).await?;
+    pub(crate) async fn inspect<T: DeserializeOwned>(&self, path: String) -> Result<Inspected<T>, Refusal> {
+        let answer = self.send(EngineRequest::get(path)).await?;
         let (head, body) = answer.into_parts();
-        let body = timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect());
+        let body = timeout(ANSWER_TIMEOUT, Limited::new(body, MAX_ANSWER_BYTES).collect());
         let body = match body.await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) => return Err(self.away(anyhow::Error::from_boxed(error))),
-            Err(elapsed) => return Err(self.away(elapsed.into())),
+            Ok(Err(error)) => return Err(self.unavailable(anyhow::Error::from_boxed(error))),
+            Err(elapsed) => return Err(self.unavailable(elapsed.into())),
         };
         if head.status != StatusCode::OK {
-            return Ok(Known::Not(Response::from_parts(head, Full::new(body))));
+            return Ok(Inspected::Other(Response::from_parts(head, Full::new(body))));
         }
-        let parsed = serde_json::from_slice(&body).context("reading the engine's answer");
-        parsed.map(Known::Is).map_err(|source| self.away(source))
+        let parsed = serde_json::from_slice(&body).context("parsing the engine's answer");
+        parsed
+            .map(Inspected::Found)
+            .map_err(|source| self.unavailable(source))
     }
 
-    fn request(&self, call: Handed) -> anyhow::Result<Request<Full<Bytes>>> {
-        let uri: hyper::Uri = hyperlocal::Uri::new(&self.socket, &call.path).into();
-        let mut request = Request::builder()
-            .method(call.method)
+    fn build(&self, request: EngineRequest) -> anyhow::Result<Request<Full<Bytes>>> {
+        let uri: hyper::Uri = hyperlocal::Uri::new(&self.socket, &request.path).into();
+        let mut builder = Request::builder()
+            .method(request.method)
             .uri(uri)
             .header(HOST, "docker");
-        if call.upgrade {
-            request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
+        if request.upgrade {
+            builder = builder.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
         }
-        if call.body.is_some() {
-            request = request.header(CONTENT_TYPE, "application/json");
+        if request.body.is_some() {
+            builder = builder.header(CONTENT_TYPE, "application/json");
         }
-        request
-            .body(Full::from(call.body.unwrap_or_default()))
-            .context("putting a request together")
+        builder
+            .body(Full::from(request.body.unwrap_or_default()))
+            .context("building a request")
     }
 
-    fn away(&self, source: anyhow::Error) -> Refusal {
-        Refusal::Away {
+    fn unavailable(&self, source: anyhow::Error) -> Refusal {
+        Refusal::Unavailable {
             engine: self.socket.clone(),
             source,
         }

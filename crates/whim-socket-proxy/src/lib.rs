@@ -1,13 +1,12 @@
 //! The socket proxy between the orchestrator and the container engine.
 //!
-//! Whoever may call the engine is root of its machine. With this proxy in between, a hostile orchestrator can do with the
-//! engine what Whim does with it, and no more: run workers, in containers that are exactly as the settings say.
+//! Access to the engine's API is equivalent to root on its machine. Behind this proxy, a compromised orchestrator can only
+//! run workers, in containers that match the settings exactly.
 //!
-//! What is let through is a short list of calls ([`call`]). Nothing of a request is handed on as it came: path and query
-//! are put together anew from what was understood of them, and the body of a container, a volume or a network is the one
-//! that [`policy`] makes by itself, from the same settings and by the same functions as the orchestrator. So it does not
-//! matter how the engine reads what it gets from others: it gets nothing from others. Containers, volumes and networks
-//! that are not of Whim's can neither be seen nor touched.
+//! The proxy forwards a short list of calls ([`call`]), and nothing of a request unchanged: path and query are rebuilt
+//! from the parsed values, and [`policy`] computes the body of a container, volume or network from the same settings and
+//! with the same functions as the orchestrator. So differences between the parsers of proxy and engine cannot be
+//! exploited. Containers, volumes and networks without Whim's labels can neither be listed nor changed.
 
 mod call;
 pub mod cli;

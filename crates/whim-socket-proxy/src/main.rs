@@ -1,4 +1,4 @@
-//! The program of the socket proxy.
+//! The socket proxy.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! The bodies of what is created. Each is made here, from the few things that may differ between workers, and what was
-//! sent has to be the same to the last field.
+//! Bodies of create requests. The proxy computes each from the few fields that may differ between workers, and refuses a
+//! request whose body differs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -9,19 +9,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
-use whim_containers::{DockerConfig, INSTANCE_LABEL, Labelled, Worker, labelled};
+use whim_containers::{DockerConfig, INSTANCE_LABEL, Labels, Worker};
 
 use crate::refusal::Refusal;
 
-/// No orchestrator gives its workers longer to end: `STOP_GRACE_SECONDS` may not be more.
-const LONGEST_GRACE_SECONDS: u64 = 600;
+/// The most that `STOP_GRACE_SECONDS` may be.
+const MAX_GRACE_SECONDS: u64 = 600;
 
 /// A container that may be created.
 #[derive(Debug)]
 pub(crate) struct CheckedContainer {
-    /// Its body.
     pub(crate) body: Vec<u8>,
-    /// The labels that its volume has to have.
+    /// The labels that its volume must have.
     pub(crate) labels: HashMap<String, String>,
 }
 
@@ -29,12 +28,12 @@ pub(crate) struct CheckedContainer {
 pub(crate) fn container(name: &str, sent: &[u8], config: &DockerConfig) -> Result<CheckedContainer, Refusal> {
     let container: ContainerCreateBody = read(sent)?;
     let labels = container.labels.unwrap_or_default();
-    let Labelled {
-        id,
+    let Labels {
+        worker: id,
         item,
         epoch,
         instance,
-    } = of_a_worker(&labels)?;
+    } = worker_labels(&labels)?;
     let image = container.image.unwrap_or_default();
     if !config.has_image(&image) {
         return Err(Refusal::forbidden(format!(
@@ -50,9 +49,9 @@ pub(crate) fn container(name: &str, sent: &[u8], config: &DockerConfig) -> Resul
     let seconds = container
         .stop_timeout
         .and_then(|seconds| u64::try_from(seconds).ok());
-    let Some(seconds) = seconds.filter(|seconds| *seconds <= LONGEST_GRACE_SECONDS) else {
+    let Some(seconds) = seconds.filter(|seconds| *seconds <= MAX_GRACE_SECONDS) else {
         return Err(Refusal::forbidden(format!(
-            "StopTimeout is no number of seconds up to {LONGEST_GRACE_SECONDS}"
+            "StopTimeout is not a number of seconds up to {MAX_GRACE_SECONDS}"
         )));
     };
     let worker = Worker {
@@ -69,7 +68,7 @@ pub(crate) fn container(name: &str, sent: &[u8], config: &DockerConfig) -> Resul
             "the name of this worker's container is not {name:?}"
         )));
     }
-    let body = same(sent, &whim_containers::container(&worker, config))?;
+    let body = require_equal(sent, &whim_containers::container(&worker, config))?;
     Ok(CheckedContainer { body, labels })
 }
 
@@ -77,23 +76,23 @@ pub(crate) fn container(name: &str, sent: &[u8], config: &DockerConfig) -> Resul
 pub(crate) fn volume(sent: &[u8]) -> Result<Vec<u8>, Refusal> {
     let volume: VolumeCreateRequest = read(sent)?;
     let labels = volume.labels.unwrap_or_default();
-    let Labelled {
-        id,
+    let Labels {
+        worker: id,
         item,
         epoch,
         instance,
-    } = of_a_worker(&labels)?;
+    } = worker_labels(&labels)?;
     let worker = Worker {
         id,
         item,
         epoch,
         instance,
-        // These two are nothing of a volume's.
+        // Not part of a volume.
         image: "",
         environment: &BTreeMap::new(),
         stop_grace: Duration::ZERO,
     };
-    same(sent, &whim_containers::volume(&worker))
+    require_equal(sent, &whim_containers::volume(&worker))
 }
 
 /// The body of the network of the workers.
@@ -104,44 +103,43 @@ pub(crate) fn network(sent: &[u8], config: &DockerConfig) -> Result<Vec<u8>, Ref
         .get(INSTANCE_LABEL)
         .filter(|instance| is_instance(instance));
     let Some(instance) = instance else {
-        return Err(no_worker_of_ours());
+        return Err(wrong_labels());
     };
-    same(sent, &whim_containers::network(&config.network, instance))
+    require_equal(sent, &whim_containers::network(&config.network, instance))
 }
 
-fn of_a_worker(labels: &HashMap<String, String>) -> Result<Labelled<'_>, Refusal> {
-    labelled(labels)
-        .filter(|labelled| is_instance(labelled.instance))
-        .ok_or_else(no_worker_of_ours)
+fn worker_labels(labels: &HashMap<String, String>) -> Result<Labels<'_>, Refusal> {
+    Labels::parse(labels)
+        .filter(|labels| is_instance(labels.instance))
+        .ok_or_else(wrong_labels)
 }
 
-fn no_worker_of_ours() -> Refusal {
+fn wrong_labels() -> Refusal {
     Refusal::forbidden("the labels are not those of Whim")
 }
 
-/// The name of an orchestrator.
 fn is_instance(name: &str) -> bool {
     name.parse::<Uuid>().is_ok()
 }
 
-/// Fields that are there twice are refused, at every depth that has a type.
+/// Refuses duplicate fields in every typed object.
 fn read<Body: DeserializeOwned>(sent: &[u8]) -> Result<Body, Refusal> {
     serde_json::from_slice(sent)
         .map_err(|error| Refusal::forbidden(format!("the body cannot be read: {error}")))
 }
 
-/// What is handed on: our own body, if the one that was sent is the same.
-fn same(sent: &[u8], ours: &impl Serialize) -> Result<Vec<u8>, Refusal> {
+/// The computed body, if the body that was sent is equal to it.
+fn require_equal(sent: &[u8], ours: &impl Serialize) -> Result<Vec<u8>, Refusal> {
     let sent: Value = read(sent)?;
     let ours = serde_json::to_value(ours)
-        .map_err(|error| Refusal::forbidden(format!("the settings make no body: {error}")))?;
+        .map_err(|error| Refusal::forbidden(format!("the settings cannot be serialized: {error}")))?;
     match difference("", &sent, &ours) {
         Some(difference) => Err(Refusal::forbidden(difference)),
         None => Ok(ours.to_string().into_bytes()),
     }
 }
 
-/// The first difference, in words. What was sent is not repeated: it is in the hands of somebody else.
+/// Describes the first difference. The value that was sent is not repeated, because it is not trusted.
 fn difference(place: &str, sent: &Value, ours: &Value) -> Option<String> {
     match (sent, ours) {
         (Value::Object(sent), Value::Object(ours)) => {
@@ -154,7 +152,7 @@ fn difference(place: &str, sent: &Value, ours: &Value) -> Option<String> {
             };
             let added = sent.keys().find(|name| !ours.contains_key(*name));
             if let Some(name) = added {
-                return Some(format!("nothing of Whim's has a {}", below(name)));
+                return Some(format!("Whim sends no field {}", below(name)));
             }
             ours.iter().find_map(|(name, ours)| {
                 let sent = sent.get(name).unwrap_or(&Value::Null);
@@ -163,7 +161,7 @@ fn difference(place: &str, sent: &Value, ours: &Value) -> Option<String> {
         }
         (sent, ours) if sent == ours => None,
         (_, ours) => Some(format!(
-            "{place} has to be {ours} (by the settings of the socket proxy, which are those of the orchestrator)"
+            "{place} must be {ours} (the settings of the socket proxy and of the orchestrator have to be the same)"
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Serves the orchestrator: one request a connection.
+//! The server: one request per connection.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,24 +27,24 @@ use whim_service::chain::chain;
 
 use crate::call::{Action, Call};
 use crate::config::ProxyConfig;
-use crate::engine::{Engine, Handed, Known};
+use crate::engine::{Engine, EngineRequest, Inspected};
 use crate::policy;
 use crate::refusal::Refusal;
 use crate::tunnel::Tunnel;
 
-/// The events, who reads a log, and a handful of calls for each worker that starts or ends. Each takes two descriptors,
-/// of which a process has a thousand.
-const MOST_CONNECTIONS: usize = 256;
-/// The head of a request: its longest part is a filter.
-const MOST_HEAD_BYTES: usize = 16 << 10;
-const MOST_HEADERS: usize = 32;
-/// The settings of a container are some two kilobytes, and its environment is short.
-const MOST_BODY_BYTES: usize = 128 << 10;
-/// Until a request is there as a whole: it comes from this machine.
-const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
+/// Enough for the event stream, log readers and a few calls for each worker. Each takes two of a process's usual 1024
+/// file descriptors.
+const MAX_CONNECTIONS: usize = 256;
+/// The longest part of a request's head is a filter.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+const MAX_HEADERS: usize = 32;
+/// The settings of a container have about two kilobytes, and its environment is short.
+const MAX_BODY_BYTES: usize = 128 << 10;
+/// Time to receive a request, which comes from this machine.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the engine's answers may be headed with; the rest is between the engine and this proxy.
-const HEADERS: [HeaderName; 3] = [
+/// The headers of the engine's answers that are forwarded.
+const FORWARDED_HEADERS: [HeaderName; 3] = [
     CONTENT_TYPE,
     HeaderName::from_static("api-version"),
     HeaderName::from_static("ostype"),
@@ -52,10 +52,10 @@ const HEADERS: [HeaderName; 3] = [
 
 type Body = Either<Incoming, Full<Bytes>>;
 
-/// Serves until `stop`; what goes on then breaks off.
+/// Serves until `stop`, which aborts open requests.
 ///
 /// # Errors
-/// The listener cannot be used any more.
+/// The listener failed.
 pub async fn serve(
     listener: UnixListener,
     config: ProxyConfig,
@@ -65,12 +65,12 @@ pub async fn serve(
         engine: Engine::new(config.engine),
         containers: config.containers,
     });
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned();
-        let place = tokio::select! {
-            place = place => place.context("waiting for a place")?,
+        let permit = Arc::clone(&permits).acquire_owned();
+        let permit = tokio::select! {
+            permit = permit => permit.context("waiting for a free connection")?,
             () = stop.cancelled() => return Ok(()),
         };
         let accepted = tokio::select! {
@@ -81,7 +81,7 @@ pub async fn serve(
         let proxy = Arc::clone(&proxy);
         connections.spawn(async move {
             proxy.connection(stream).await;
-            drop(place);
+            drop(permit);
         });
         while connections.try_join_next().is_some() {}
     }
@@ -93,10 +93,9 @@ struct Proxy {
     containers: DockerConfig,
 }
 
-/// What has to be known of a container to tell whose it is.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct ContainerLook {
+struct InspectedContainer {
     id: String,
     config: ContainerLabels,
 }
@@ -109,14 +108,14 @@ struct ContainerLabels {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct NetworkLook {
+struct InspectedNetwork {
     id: String,
     labels: Option<HashMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct VolumeLook {
+struct InspectedVolume {
     driver: String,
     labels: Option<HashMap<String, String>>,
     options: Option<HashMap<String, String>>,
@@ -131,29 +130,32 @@ impl Proxy {
         });
         let connection = http1::Builder::new()
             .keep_alive(false)
-            .max_buf_size(MOST_HEAD_BYTES)
-            .max_headers(MOST_HEADERS)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .max_headers(MAX_HEADERS)
             .timer(TokioTimer::new())
-            .header_read_timeout(REQUEST_PATIENCE)
+            .header_read_timeout(REQUEST_TIMEOUT)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         if let Err(error) = connection.await {
-            tracing::debug!(error = %chain(&error), "a connection of the orchestrator broke off");
+            tracing::debug!(error = %chain(&error), "a connection of the orchestrator failed");
         }
         let Ok(tunnel) = tunnel.try_recv() else { return };
         let tunnel: Tunnel = tunnel;
         if let Err(error) = tunnel.run().await {
-            tracing::debug!(error = format!("{error:#}"), "the input of a container broke off");
+            tracing::debug!(
+                error = format!("{error:#}"),
+                "the connection to a container's input failed"
+            );
         }
     }
 
     async fn answer(&self, request: Request<Incoming>, tunnels: &mpsc::Sender<Tunnel>) -> Response<Body> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        match self.hand_on(request, tunnels).await {
+        match self.forward(request, tunnels).await {
             Ok(answer) => answer,
             Err(refusal) => {
                 let error = chain(&refusal).to_string();
-                tracing::warn!(%method, path, error, "a request was not handed on");
+                tracing::warn!(%method, path, error, "a request was not forwarded");
                 let mut answer = Response::new(Either::Right(Full::from(
                     json!({ "message": refusal.to_string() }).to_string(),
                 )));
@@ -165,7 +167,7 @@ impl Proxy {
         }
     }
 
-    async fn hand_on(
+    async fn forward(
         &self,
         request: Request<Incoming>,
         tunnels: &mpsc::Sender<Tunnel>,
@@ -173,22 +175,22 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let uri = &head.uri;
         if uri.authority().is_some() || uri.scheme().is_some() {
-            return Err(Refusal::forbidden("this is no proxy for other addresses"));
+            return Err(Refusal::forbidden("requests to other hosts are not forwarded"));
         }
         let query = uri.query().unwrap_or_default();
         let call = Call::parse(&head.method, uri.path(), query, &self.containers)?;
         let body = read_body(&call, body).await?;
-        let handed = match call {
-            Call::Look { path } => Handed::get(path),
-            Call::List { path, query } => Handed::get(format!("{path}?{}", query.text())),
+        let request = match call {
+            Call::Read { path } => EngineRequest::get(path),
+            Call::List { path, query } => EngineRequest::get(format!("{path}?{}", query.text())),
             Call::Container {
                 reference,
                 action: Action::Attach,
                 query,
             } => {
                 let id = match self.container(&reference).await? {
-                    Known::Is(id) => id,
-                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
+                    Inspected::Found(id) => id,
+                    Inspected::Other(answer) => return Ok(filtered(answer).map(Either::Right)),
                 };
                 return self.attach(&id, &query.text(), head, tunnels).await;
             }
@@ -198,20 +200,20 @@ impl Proxy {
                 query,
             } => {
                 let id = match self.container(&reference).await? {
-                    Known::Is(id) => id,
-                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
+                    Inspected::Found(id) => id,
+                    Inspected::Other(answer) => return Ok(filtered(answer).map(Either::Right)),
                 };
                 let grace = query.get("t").and_then(|seconds| seconds.parse().ok());
                 let path = format!("/containers/{id}{}?{}", action.path(), query.text());
-                Handed {
-                    more_time: Duration::from_secs(grace.unwrap_or_default()),
-                    ..Handed::plain(action.method(), path)
+                EngineRequest {
+                    extra_time: Duration::from_secs(grace.unwrap_or_default()),
+                    ..EngineRequest::plain(action.method(), path)
                 }
             }
             Call::CreateContainer { name } => {
                 let checked = policy::container(&name, &body, &self.containers)?;
                 if let Some(answer) = self.check_volume(&name, &checked.labels).await? {
-                    return Ok(passed(answer).map(Either::Right));
+                    return Ok(filtered(answer).map(Either::Right));
                 }
                 created(format!("/containers/create?name={name}"), checked.body)
             }
@@ -219,56 +221,59 @@ impl Proxy {
             Call::CreateNetwork => created("/networks/create", policy::network(&body, &self.containers)?),
             Call::RemoveVolume { name } => {
                 let path = format!("/volumes/{name}");
-                let volume: VolumeLook = match self.engine.look(path.clone()).await? {
-                    Known::Is(volume) => volume,
-                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
+                let volume: InspectedVolume = match self.engine.inspect(path.clone()).await? {
+                    Inspected::Found(volume) => volume,
+                    Inspected::Other(answer) => return Ok(filtered(answer).map(Either::Right)),
                 };
-                if !is_ours(volume.labels.as_ref()) {
-                    return Err(not_ours("volume", &name));
+                if !has_own_label(volume.labels.as_ref()) {
+                    return Err(foreign("volume", &name));
                 }
-                Handed::plain(Method::DELETE, path)
+                EngineRequest::plain(Method::DELETE, path)
             }
             Call::RemoveNetwork { reference } => {
-                let network: NetworkLook = match self.engine.look(format!("/networks/{reference}")).await? {
-                    Known::Is(network) => network,
-                    Known::Not(answer) => return Ok(passed(answer).map(Either::Right)),
-                };
-                if !is_ours(network.labels.as_ref()) {
-                    return Err(not_ours("network", &reference));
+                let network: InspectedNetwork =
+                    match self.engine.inspect(format!("/networks/{reference}")).await? {
+                        Inspected::Found(network) => network,
+                        Inspected::Other(answer) => return Ok(filtered(answer).map(Either::Right)),
+                    };
+                if !has_own_label(network.labels.as_ref()) {
+                    return Err(foreign("network", &reference));
                 }
-                // Several networks may have one name.
-                Handed::plain(Method::DELETE, format!("/networks/{}", network.id))
+                // Names of networks are not unique.
+                EngineRequest::plain(Method::DELETE, format!("/networks/{}", network.id))
             }
         };
-        Ok(passed(self.engine.send(handed).await?).map(Either::Left))
+        Ok(filtered(self.engine.send(request).await?).map(Either::Left))
     }
 
-    /// The identifier of a container of Whim's. What is done is done to that, and not to whoever has the name by then.
-    async fn container(&self, reference: &str) -> Result<Known<String>, Refusal> {
+    /// The identifier of a container of Whim. The action uses it instead of the name, which may be reused meanwhile.
+    async fn container(&self, reference: &str) -> Result<Inspected<String>, Refusal> {
         let path = format!("/containers/{reference}/json");
-        Ok(match self.engine.look::<ContainerLook>(path).await? {
-            Known::Is(container) if is_ours(container.config.labels.as_ref()) => Known::Is(container.id),
-            Known::Is(_) => return Err(not_ours("container", reference)),
-            Known::Not(answer) => Known::Not(answer),
+        Ok(match self.engine.inspect::<InspectedContainer>(path).await? {
+            Inspected::Found(container) if has_own_label(container.config.labels.as_ref()) => {
+                Inspected::Found(container.id)
+            }
+            Inspected::Found(_) => return Err(foreign("container", reference)),
+            Inspected::Other(answer) => Inspected::Other(answer),
         })
     }
 
-    /// A volume is not made anew when there is one with its name, and one with options can be any directory of the
-    /// machine. Gives back the engine's answer when it knows no such volume.
+    /// The engine reuses an existing volume, and one with options may be any directory of the machine. Returns the engine's
+    /// answer if there is no such volume.
     async fn check_volume(
         &self,
         name: &str,
         labels: &HashMap<String, String>,
     ) -> Result<Option<Response<Full<Bytes>>>, Refusal> {
-        let volume: VolumeLook = match self.engine.look(format!("/volumes/{name}")).await? {
-            Known::Is(volume) => volume,
-            Known::Not(answer) => return Ok(Some(answer)),
+        let volume: InspectedVolume = match self.engine.inspect(format!("/volumes/{name}")).await? {
+            Inspected::Found(volume) => volume,
+            Inspected::Other(answer) => return Ok(Some(answer)),
         };
         let has_options = volume.options.is_some_and(|options| !options.is_empty());
         if volume.labels.as_ref() == Some(labels) && volume.driver == "local" && !has_options {
             Ok(None)
         } else {
-            Err(not_ours("volume", name))
+            Err(foreign("volume", name))
         }
     }
 
@@ -279,29 +284,29 @@ impl Proxy {
         head: request::Parts,
         tunnels: &mpsc::Sender<Tunnel>,
     ) -> Result<Response<Body>, Refusal> {
-        if !asks_for_raw_bytes(&head.headers) {
+        if !is_upgrade(&head.headers) {
             return Err(Refusal::forbidden(
-                "who attaches to a container has to ask for `Upgrade: tcp`",
+                "attaching to a container requires `Upgrade: tcp`",
             ));
         }
-        let mut handed = Handed::plain(
+        let mut request = EngineRequest::plain(
             Action::Attach.method(),
             format!("/containers/{id}{}?{query}", Action::Attach.path()),
         );
-        handed.upgrade = true;
-        let mut answer = self.engine.send(handed).await?;
+        request.upgrade = true;
+        let mut answer = self.engine.send(request).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(passed(answer).map(Either::Left));
+            return Ok(filtered(answer).map(Either::Left));
         }
         let tunnel = Tunnel {
             client: hyper::upgrade::on(Request::from_parts(head, ())),
             engine: hyper::upgrade::on(&mut answer),
         };
-        // A connection serves one request, so there is one place.
+        // The channel has one slot, as a connection serves one request.
         if tunnels.try_send(tunnel).is_err() {
             return Err(Refusal::forbidden("a connection serves one request"));
         }
-        let mut switched = passed(answer).map(|_nothing| Either::Right(Full::default()));
+        let mut switched = filtered(answer).map(|_body| Either::Right(Full::default()));
         let headers = switched.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("tcp"));
@@ -309,12 +314,12 @@ impl Proxy {
     }
 }
 
-/// The body of a call that has one; every other call has none: old versions of the engine took settings of a container
-/// with its start.
+/// The body of a create request. Other requests must have none: old engines accepted container settings in a start
+/// request.
 async fn read_body(call: &Call, body: Incoming) -> Result<Bytes, Refusal> {
     match call {
         Call::CreateContainer { .. } | Call::CreateVolume | Call::CreateNetwork => {}
-        Call::Look { .. }
+        Call::Read { .. }
         | Call::List { .. }
         | Call::Container { .. }
         | Call::RemoveVolume { .. }
@@ -326,22 +331,22 @@ async fn read_body(call: &Call, body: Incoming) -> Result<Bytes, Refusal> {
             };
         }
     }
-    let body = timeout(REQUEST_PATIENCE, Limited::new(body, MOST_BODY_BYTES).collect());
+    let body = timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect());
     match body.await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) => Err(Refusal::forbidden(format!("the body cannot be read: {error}"))),
-        Err(_elapsed) => Err(Refusal::forbidden("the body does not come")),
+        Err(_elapsed) => Err(Refusal::forbidden("the body was not sent in time")),
     }
 }
 
-fn created(path: impl Into<String>, body: Vec<u8>) -> Handed {
-    Handed {
+fn created(path: impl Into<String>, body: Vec<u8>) -> EngineRequest {
+    EngineRequest {
         body: Some(body),
-        ..Handed::plain(Method::POST, path)
+        ..EngineRequest::plain(Method::POST, path)
     }
 }
 
-fn asks_for_raw_bytes(headers: &HeaderMap) -> bool {
+fn is_upgrade(headers: &HeaderMap) -> bool {
     let is = |name, expected: &str| {
         headers
             .get(name)
@@ -350,25 +355,25 @@ fn asks_for_raw_bytes(headers: &HeaderMap) -> bool {
     is(CONNECTION, "Upgrade") && is(UPGRADE, "tcp")
 }
 
-/// The engine's answer, as it is passed on.
-fn passed<Content>(answer: Response<Content>) -> Response<Content> {
+/// The engine's answer, without the headers that are not forwarded.
+fn filtered<Content>(answer: Response<Content>) -> Response<Content> {
     let (mut head, body) = answer.into_parts();
     let mut headers = HeaderMap::new();
-    for name in HEADERS {
+    for name in FORWARDED_HEADERS {
         if let Some(value) = head.headers.remove(&name) {
             headers.insert(name, value);
         }
     }
-    let mut passed = Response::new(body);
-    *passed.status_mut() = head.status;
-    *passed.headers_mut() = headers;
-    passed
+    let mut filtered = Response::new(body);
+    *filtered.status_mut() = head.status;
+    *filtered.headers_mut() = headers;
+    filtered
 }
 
-fn is_ours(labels: Option<&HashMap<String, String>>) -> bool {
+fn has_own_label(labels: Option<&HashMap<String, String>>) -> bool {
     labels.is_some_and(|labels| labels.contains_key(INSTANCE_LABEL))
 }
 
-fn not_ours(kind: &str, name: &str) -> Refusal {
-    Refusal::forbidden(format!("the {kind} {name} is not of Whim's"))
+fn foreign(kind: &str, name: &str) -> Refusal {
+    Refusal::forbidden(format!("the {kind} {name} does not belong to Whim"))
 }

@@ -1,4 +1,4 @@
-//! Queries: what of them is understood is put together anew, and the rest is refused.
+//! Query strings: rebuilt from known parameters; others are refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,31 +7,30 @@ use whim_containers::INSTANCE_LABEL;
 
 use crate::refusal::Refusal;
 
-/// What a parameter may be.
+/// The allowed values of a parameter.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum May {
+pub(crate) enum Allowed {
     /// `true` or `false`.
-    BeFlag,
-    /// Digits, as many as a time in seconds has.
-    BeNumber,
+    Flag,
+    /// Up to ten digits.
+    Number,
     /// Digits, or `all`.
-    BeLines,
-    /// This and nothing else.
-    Be(&'static str),
-    /// Anything: whoever asks for the parameter checks it.
-    BeAnything,
+    LineCount,
+    Exactly(&'static str),
+    /// Checked by the caller.
+    Anything,
 }
 
-impl May {
-    fn allow(self, value: &str) -> bool {
+impl Allowed {
+    fn allows(self, value: &str) -> bool {
         let digits =
             |value: &str| (1..=10).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
         match self {
-            Self::BeFlag => matches!(value, "true" | "false"),
-            Self::BeNumber => digits(value),
-            Self::BeLines => value == "all" || digits(value),
-            Self::Be(expected) => value == expected,
-            Self::BeAnything => true,
+            Self::Flag => matches!(value, "true" | "false"),
+            Self::Number => digits(value),
+            Self::LineCount => value == "all" || digits(value),
+            Self::Exactly(expected) => value == expected,
+            Self::Anything => true,
         }
     }
 }
@@ -41,24 +40,20 @@ impl May {
 pub(crate) struct Query(BTreeMap<&'static str, String>);
 
 impl Query {
-    /// Reads a query that has none but these parameters.
-    pub(crate) fn parse(raw: &str, known: &[(&'static str, May)]) -> Result<Self, Refusal> {
+    /// Parses a query with no parameters but these.
+    pub(crate) fn parse(raw: &str, known: &[(&'static str, Allowed)]) -> Result<Self, Refusal> {
         let mut parameters = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(raw.as_bytes()) {
-            let Some((name, may)) = known.iter().find(|(known, _)| *known == name) else {
-                return Err(Refusal::forbidden(format!(
-                    "the parameter {name:?} is none of this call's"
-                )));
+            let Some((name, allowed)) = known.iter().find(|(known, _)| *known == name) else {
+                return Err(Refusal::forbidden(format!("this call has no parameter {name:?}")));
             };
-            if !may.allow(&value) {
+            if !allowed.allows(&value) {
                 return Err(Refusal::forbidden(format!(
                     "the parameter {name:?} may not be {value:?}"
                 )));
             }
             if parameters.insert(*name, value.into_owned()).is_some() {
-                return Err(Refusal::forbidden(format!(
-                    "the parameter {name:?} is there twice"
-                )));
+                return Err(Refusal::forbidden(format!("the parameter {name:?} is repeated")));
             }
         }
         Ok(Self(parameters))
@@ -68,37 +63,39 @@ impl Query {
         self.0.get(name).map(String::as_str)
     }
 
-    /// The query as it is handed on.
+    /// The query as it is forwarded.
     pub(crate) fn text(&self) -> String {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&self.0)
             .finish()
     }
 
-    /// Leaves nothing to be found but what is of Whim's; `firewall` is the one filter that finds something else.
-    pub(crate) fn keep_to_ours(
+    /// Restricts a list to resources with Whim's label. `firewall` is the one other filter that is allowed.
+    pub(crate) fn restrict_to_own(
         &mut self,
         firewall: Option<&HashMap<String, Vec<String>>>,
     ) -> Result<(), Refusal> {
         let mut filters = self.filters(&["label"])?;
         if firewall.is_none_or(|firewall| filters != *firewall) {
-            only_ours(&mut filters);
+            require_own_label(&mut filters);
         }
         self.set_filters(&filters);
         Ok(())
     }
 
-    /// Leaves no events but those of containers of Whim's that end.
-    pub(crate) fn keep_to_our_ends(&mut self) -> Result<(), Refusal> {
-        const ENDS: [&str; 2] = ["die", "oom"];
+    /// Restricts events to exits of Whim's containers.
+    pub(crate) fn restrict_to_exits(&mut self) -> Result<(), Refusal> {
+        const EXIT_EVENTS: [&str; 2] = ["die", "oom"];
         let mut filters = self.filters(&["label", "type", "event"])?;
-        only_ours(&mut filters);
+        require_own_label(&mut filters);
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
         let events = filters
             .entry("event".to_owned())
-            .or_insert_with(|| ENDS.map(str::to_owned).into());
-        if events.is_empty() || events.iter().any(|event| !ENDS.contains(&event.as_str())) {
-            return Err(Refusal::forbidden("only the events \"die\" and \"oom\" are told"));
+            .or_insert_with(|| EXIT_EVENTS.map(str::to_owned).into());
+        if events.is_empty() || events.iter().any(|event| !EXIT_EVENTS.contains(&event.as_str())) {
+            return Err(Refusal::forbidden(
+                "only the events \"die\" and \"oom\" are allowed",
+            ));
         }
         self.set_filters(&filters);
         Ok(())
@@ -110,19 +107,17 @@ impl Query {
         };
         let filters: HashMap<String, Vec<String>> = serde_json::from_str(raw).map_err(|error| {
             Refusal::forbidden(format!(
-                "the parameter \"filters\" is no object of lists of texts: {error}"
+                "the parameter \"filters\" is not an object of lists of strings: {error}"
             ))
         })?;
         match filters.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(Refusal::forbidden(format!(
-                "the filter {name:?} is none of this call's"
-            ))),
+            Some(name) => Err(Refusal::forbidden(format!("this call has no filter {name:?}"))),
             None => Ok(filters),
         }
     }
 
     fn set_filters(&mut self, filters: &HashMap<String, Vec<String>>) {
-        // Sorted, so that the same is always asked in the same words.
+        // Sorted, so that equal filters have equal texts.
         let sorted: BTreeMap<&String, BTreeSet<&String>> = filters
             .iter()
             .map(|(name, values)| (name, values.iter().collect()))
@@ -132,8 +127,8 @@ impl Query {
     }
 }
 
-/// The engine finds what has all the labels that are asked for; one without a value only has to be there.
-fn only_ours(filters: &mut HashMap<String, Vec<String>>) {
+/// The engine lists what has all the labels of a filter, and a label without a value matches every value.
+fn require_own_label(filters: &mut HashMap<String, Vec<String>>) {
     filters
         .entry("label".to_owned())
         .or_default()

@@ -1,11 +1,11 @@
-//! A connection that became one of raw bytes: what is written to a container's standard input.
+//! An upgraded connection: the standard input of a container.
 
 use anyhow::Context as _;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
-/// Both ends, as soon as they are there.
+/// Both ends, once they are upgraded.
 #[derive(Debug)]
 pub(crate) struct Tunnel {
     pub(crate) client: OnUpgrade,
@@ -13,16 +13,19 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Passes bytes in both directions. When one side has said all, the other is told and may go on.
+    /// Copies bytes in both directions. When one side closes its half, the other half stays open.
     ///
     /// # Errors
-    /// A side broke off.
+    /// A connection failed.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let client = self.client.await.context("taking over the caller's connection")?;
-        let engine = self.engine.await.context("taking over the engine's connection")?;
+        let client = self
+            .client
+            .await
+            .context("upgrading the orchestrator's connection")?;
+        let engine = self.engine.await.context("upgrading the engine's connection")?;
         copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(engine))
             .await
-            .context("passing on what is said")?;
+            .context("copying between orchestrator and engine")?;
         Ok(())
     }
 }

@@ -89,6 +89,8 @@ impl WorkerFixture {
         vec![
             ("WORKSPACES_DIR".to_owned(), text(self.workspaces())),
             ("WORKER_BIN".to_owned(), text(self.worker())),
+            ("RALPH_BIN".to_owned(), text(self.worker())),
+            ("CLAUDE_BIN".to_owned(), text(self.worker())),
             ("STOP_GRACE_SECONDS".to_owned(), "0.5".to_owned()),
             ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ]

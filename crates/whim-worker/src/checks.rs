@@ -17,8 +17,8 @@ use whim_service::chain::chain;
 pub use self::counts::{Counts, counts};
 pub use self::detect::{Plan, Step, detect};
 use self::run::{Limits, StepEnd, StepResult};
+use crate::cgroup::{ControlGroup, LimitHits};
 use crate::child_env::ChildEnvironment;
-use crate::memory::{self, Memory};
 use crate::outcome::Failure;
 use crate::text::tail;
 
@@ -59,14 +59,14 @@ impl Checks<'_> {
             tracing::info!("the project has no tests that Whim can run");
             return Ok(None);
         };
-        let memory = Memory::of_this_container();
-        let kills_before = memory.kills();
+        let group = ControlGroup::of_this_container();
+        let hits_before = group.limit_hits();
         for step in &plan.preparation {
             let result = self.run_step(step, &mut report_progress).await?;
             if !result.is_success() {
                 let message = format!("preparing the tests with `{step}` failed");
-                let kills = memory.kills().saturating_sub(kills_before);
-                return Err(failure(&message, &result, None, kills));
+                let hits = group.limit_hits().since(hits_before);
+                return Err(failure(&message, &result, None, hits));
             }
         }
         let result = self.run_step(&plan.test, &mut report_progress).await?;
@@ -79,8 +79,8 @@ impl Checks<'_> {
             _ => String::new(),
         };
         let message = format!("the project's tests failed: `{}`{counts}", plan.test);
-        let kills = memory.kills().saturating_sub(kills_before);
-        Err(failure(&message, &result, Some(report), kills))
+        let hits = group.limit_hits().since(hits_before);
+        Err(failure(&message, &result, Some(report), hits))
     }
 
     async fn run_step(
@@ -144,9 +144,9 @@ fn report(plan: &Plan, result: &StepResult) -> TestReport {
     }
 }
 
-/// `kills` is the number of processes killed by the OOM killer meanwhile. If there are any, the result says nothing about
-/// the agent's changes.
-fn failure(message: &str, result: &StepResult, tests: Option<TestReport>, kills: u64) -> Failure {
+/// `hits` are the limits of the container that were reached meanwhile. If there are any, the result says nothing about the
+/// agent's changes.
+fn failure(message: &str, result: &StepResult, tests: Option<TestReport>, hits: LimitHits) -> Failure {
     let end = match result.end {
         StepEnd::Exited(Some(code)) => format!("exit code {code}"),
         StepEnd::Exited(None) => "killed by a signal".to_owned(),
@@ -156,10 +156,9 @@ fn failure(message: &str, result: &StepResult, tests: Option<TestReport>, kills:
         }
     };
     let output = tail(result.output.trim(), MAX_OUTPUT_CHARACTERS);
-    let (cause, details) = if kills > 0 {
-        (FailureCause::OutOfMemory, format!("; {}", memory::told(kills)))
-    } else {
-        (FailureCause::TestsFailed, String::new())
+    let (cause, details) = match hits.describe() {
+        Some(limit) => (FailureCause::Resources, format!("; {limit}")),
+        None => (FailureCause::TestsFailed, String::new()),
     };
     Failure::Failed {
         cause,

@@ -6,6 +6,7 @@
 //! The repository, the agent and their output are untrusted. Once the agent has run, the worker never runs git in the
 //! workspace's repository ([`workspace`]), and no process in the workspace receives the GitHub token or the worker token.
 
+pub mod cgroup;
 pub mod checks;
 pub mod child_env;
 pub mod cli;
@@ -13,7 +14,6 @@ pub mod config;
 pub mod credentials;
 pub mod git;
 pub mod locks;
-pub mod memory;
 pub mod outcome;
 pub mod pull_request;
 pub mod ralph;

@@ -15,8 +15,8 @@ use whim_service::chain::chain;
 pub use self::command::AgentRun;
 use self::progress::Progress;
 use self::publish::{Publisher, PushTarget};
+use crate::cgroup::ControlGroup;
 use crate::locks::HookServer;
-use crate::memory::Memory;
 use crate::outcome::Failure;
 use crate::report::Reporter;
 use crate::workspace::Workspace;
@@ -50,7 +50,7 @@ pub async fn work(
     let (directory, checklist) = (workspace.directory().to_owned(), workspace.spec_path());
     let target = watch::Sender::new(PushTarget::new(spec.clone()));
     let give_up = CancellationToken::new();
-    let mut progress = Progress::new(spec.clone(), Memory::of_this_container());
+    let mut progress = Progress::new(spec.clone(), ControlGroup::of_this_container());
     let idle_timeout = run.agent.ralph_idle_timeout;
     let targets = target.subscribe();
     let mut publisher = Publisher::new(workspace, reporter, lock_client, run.retry_timeout);

@@ -295,7 +295,7 @@ async fn tests_that_run_out_of_memory_do_not_count_as_failed() {
         .unwrap();
 
     let item = item_of(&system, sample::REPOSITORY, issue).await;
-    assert_eq!(item.failure_cause, Some(FailureCause::OutOfMemory), "{item:#?}");
+    assert_eq!(item.failure_cause, Some(FailureCause::Resources), "{item:#?}");
     let error = item.error.unwrap();
     assert!(
         error.contains("the container's memory ran out (WORKER_MEMORY)"),

@@ -54,6 +54,7 @@ impl World {
             ("WORKSPACES_DIR", &workspaces),
             ("WORKER_BIN", &worker),
             ("RALPH_BIN", &worker),
+            ("CLAUDE_BIN", &worker),
             ("PORT", "0"),
             ("WORKER_PORT", "0"),
             ("ADMIN_PORT", "0"),

@@ -47,6 +47,11 @@ pub enum ModelCredential {
 }
 
 impl WorkerSettings {
+    /// The program that the harness runs, as a path or a name on `PATH`.
+    pub(super) fn agent_program(&self) -> Option<String> {
+        (self.ralph_harness == "claude").then(|| self.claude_bin.clone())
+    }
+
     pub(super) fn read(env: &mut Environment) -> Option<Self> {
         let github_token = env.required_secret(
             "GITHUB_TOKEN",

@@ -54,7 +54,7 @@ impl Failure<'_> {
             }
             FailureCause::GitHubUnavailable | FailureCause::GitHubRefused => Some(BreakerSubject::GitHub),
             FailureCause::RuntimeUnavailable | FailureCause::DiskFull => Some(BreakerSubject::Runtime),
-            FailureCause::Crash | FailureCause::Lost | FailureCause::OutOfMemory => {
+            FailureCause::Crash | FailureCause::Lost | FailureCause::Resources => {
                 Some(if self.before_registration {
                     BreakerSubject::Runtime
                 } else {

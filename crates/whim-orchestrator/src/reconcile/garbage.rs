@@ -11,7 +11,7 @@ use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
 use crate::db::workers;
-use whim_runtime::AttemptState;
+use whim_runtime::{AttemptState, Cleaned};
 
 /// Stops processes and containers that belong to no live worker (its row was deleted, or it ended and counts as
 /// stopped), and removes the remains of old attempts. Only of what this instance started.
@@ -39,8 +39,8 @@ pub struct GarbageReport {
     pub stopped: Vec<WorkerId>,
     /// Orphans that could not be stopped, with the error.
     pub failed: Vec<(WorkerId, String)>,
-    /// Attempts whose remains were removed.
-    pub removed: u64,
+    /// Ended attempts that were removed.
+    pub cleaned: Cleaned,
 }
 
 impl Reconciler for Garbage {
@@ -81,11 +81,14 @@ impl Reconciler for Garbage {
                 }
             }
         }
-        report.removed = app
-            .runtime
-            .clean(app.config.lifecycle.log_retention)
-            .await?
-            .attempts;
+        report.cleaned = app.runtime.clean(app.config.lifecycle.log_retention).await?;
+        let attempts = report.cleaned.removed_for_space;
+        if attempts > 0 {
+            tracing::warn!(
+                attempts,
+                "removed ended attempts early, because less disk space than WORKSPACES_MIN_FREE is free"
+            );
+        }
         Ok(report)
     }
 }

@@ -23,7 +23,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) name: String,
-    worker: WorkerId,
+    pub(super) worker: WorkerId,
     state: ContainerSummaryStateEnum,
 }
 
@@ -42,7 +42,7 @@ impl Container {
 pub(super) enum ContainerStatus {
     /// Running, or about to be started.
     Live,
-    /// Created by a start that was never completed (`FAULTS.md`, row 2).
+    /// Created by a start that was never completed (`docs/faults.md`, row 2).
     Abandoned,
     Ended(Ended),
 }
@@ -74,8 +74,8 @@ impl Inner {
     ) -> anyhow::Result<Vec<Container>> {
         let instance = &self.instance.name;
         let filters = worker.map_or_else(
-            || whim_containers::of_instance(instance),
-            |worker| whim_containers::of_worker(instance, worker),
+            || whim_containers::instance_filter(instance),
+            |worker| whim_containers::worker_filter(instance, worker),
         );
         let options = ListContainersOptionsBuilder::new()
             .all(true)
@@ -84,7 +84,7 @@ impl Inner {
         let listed = docker.list_containers(Some(options)).await;
         // The event stream may outlive the engine until the engine is available again, so it may not show the outage.
         match &listed {
-            Err(error) if refusal(error).is_none() => self.cache(|cache| cache.outage.refused(Utc::now())),
+            Err(error) if refusal(error).is_none() => self.cache(|cache| cache.outage.confirm(Utc::now())),
             Ok(_) | Err(_) => self.record_answer(),
         }
         let containers = listed.context("listing the containers of this orchestrator")?;
@@ -129,7 +129,7 @@ impl Inner {
         };
         if !self.engine.accepts_connections().await {
             // Whether the engine ended it is known once the engine is available again, and only then it can be replaced.
-            self.cache(|cache| cache.outage.refused(Utc::now()));
+            self.cache(|cache| cache.outage.confirm(Utc::now()));
             bail!("the container engine is being stopped");
         }
         self.record_answer();

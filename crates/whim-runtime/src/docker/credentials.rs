@@ -1,8 +1,6 @@
-//! How a worker gets what it is entrusted with.
-//!
-//! As a tar archive on its standard input, which its entry point unpacks into a tmpfs. So no secret is in the
-//! environment, in the settings that the engine shows, in an image layer or on a disk; an upload into the container
-//! would be on one, because the engine writes below the tmpfs.
+//! Credentials are sent as a tar archive to the standard input of the container; its entry point unpacks them into a
+//! tmpfs. So no secret is in the environment, in `docker inspect`, in an image layer or on a disk. An upload with the
+//! engine's API would be written to the disk, below the tmpfs.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +11,7 @@ use whim_service::secret::ExposeSecret as _;
 
 use crate::worker_spec::Credential;
 
-/// Writes the credentials and ends the input.
+/// Writes the credentials and closes the input.
 pub(super) async fn send(
     mut input: Pin<Box<dyn AsyncWrite + Send>>,
     credentials: &[Credential],

@@ -8,10 +8,10 @@ use bollard::errors::Error;
 use tokio::sync::OnceCell;
 use whim_containers::EngineHost;
 
-/// An answer that takes longer is none: what the engine does for one worker is a matter of seconds, even on a busy disk.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Everything that the engine does for one worker takes seconds, even on a busy disk.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The container engine, whether it answers at the moment or not.
+/// The container engine, which may be unavailable.
 #[derive(Debug)]
 pub(super) struct Engine {
     host: String,
@@ -26,23 +26,21 @@ impl Engine {
         }
     }
 
-    /// Whether one answers now.
-    pub(super) async fn answers(&self) -> bool {
+    async fn answers(&self) -> bool {
         self.ping().await.is_ok()
     }
 
-    /// Whether somebody new is let in. One that is being stopped goes on to answer those who are connected while it
-    /// ends its containers.
+    /// Whether the engine accepts new connections. While it is being stopped and ends its containers, it still answers on
+    /// existing ones.
     pub(super) async fn accepts_connections(&self) -> bool {
-        let again = Self::new(&EngineHost(self.host.clone()));
-        again.answers().await
+        let new = Self::new(&EngineHost(self.host.clone()));
+        new.answers().await
     }
 
-    /// The engine, in the newest version of its interface that both sides know. An engine that goes away and comes back
-    /// is found again by the next call.
+    /// A client with the newest version of the API that both sides support. It reconnects by itself after an outage.
     pub(super) async fn connected(&self) -> anyhow::Result<&Docker> {
         let connect = || async {
-            let docker = Docker::connect_with_host(&self.host)?.with_timeout(PATIENCE);
+            let docker = Docker::connect_with_host(&self.host)?.with_timeout(REQUEST_TIMEOUT);
             docker.negotiate_version().await
         };
         self.connected
@@ -51,7 +49,7 @@ impl Engine {
             .with_context(|| self.silent())
     }
 
-    /// What the engine is, in a few words.
+    /// The name and version of the engine.
     pub(super) async fn ping(&self) -> anyhow::Result<String> {
         let docker = self.connected().await?;
         let version = docker.version().await.with_context(|| self.silent())?;
@@ -63,9 +61,9 @@ impl Engine {
     }
 }
 
-/// The status with which the engine refused; `None` when it did not answer.
+/// The HTTP status of an error answer; `None` when the engine did not answer.
 pub(super) fn refusal(error: &Error) -> Option<u16> {
-    // The enum is not exhaustive outside its crate's features.
+    // The other variants depend on the features of bollard.
     if let Error::DockerResponseServerError { status_code, .. } = error {
         Some(*status_code)
     } else {
@@ -73,7 +71,7 @@ pub(super) fn refusal(error: &Error) -> Option<u16> {
     }
 }
 
-/// A success as well when what it was about is not there, or is just being removed.
+/// Treats a resource that does not exist, or is being removed, as a success.
 pub(super) fn unless_gone(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(error) if matches!(refusal(&error), Some(404 | 409)) => Ok(()),

@@ -1,4 +1,4 @@
-//! The events of the engine, as a stream of workers that ended.
+//! The exits of workers, from the events of the engine.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,26 +12,29 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::time::sleep;
 use whim_core::WorkerId;
 use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
+use whim_service::repeated_failure::RepeatedFailure;
 
 use super::inner::Inner;
 use crate::runtime::AttemptState;
 
-/// Between tries to listen again: the items of the workers that an engine took down wait for it.
-const AGAIN: ExponentialBuilder = backoff::exponential(Duration::from_millis(200), Duration::from_secs(2));
+/// Delays between attempts to subscribe. Short, because the workers that the engine ended are replaced only then.
+const RECONNECT: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(200), Duration::from_secs(2));
 
-/// Events are asked for from so long before the last one that was seen: the engine's clock has full seconds.
+/// Events are requested from this long before the last one: the engine's timestamps have full seconds.
 const OVERLAP_SECONDS: i64 = 2;
 
-/// Tells of workers whose container ended. A connection that ends, for whatever reason, is made again from where it
-/// ended, and what happened in between is looked for in the list (`FAULTS.md`, rows 7 and 8).
+/// Yields workers whose container has ended. A subscription that ends is renewed from the last event on, and the list of
+/// containers shows what ended in between (`docs/faults.md`, rows 7 and 8).
 pub(super) fn exits(inner: Arc<Inner>) -> BoxStream<'static, WorkerId> {
     let state = Watch {
         inner,
         events: None,
         since: Utc::now().timestamp(),
-        delays: Box::new(AGAIN.build()),
+        delays: Box::new(RECONNECT.build()),
         found: VecDeque::new(),
-        told: BTreeSet::new(),
+        reported: BTreeSet::new(),
+        failures: RepeatedFailure::default(),
     };
     stream::unfold(state, |mut watch| async move {
         let worker = watch.next().await;
@@ -43,13 +46,15 @@ pub(super) fn exits(inner: Arc<Inner>) -> BoxStream<'static, WorkerId> {
 struct Watch {
     inner: Arc<Inner>,
     events: Option<BoxStream<'static, Result<EventMessage, Error>>>,
-    /// The time of the last event, by the engine's clock.
+    /// The time of the last event, by the engine's clock, in seconds.
     since: i64,
     delays: Box<dyn Iterator<Item = Duration> + Send + Sync>,
-    /// Workers that were found in the list.
+    /// Exits found in the list of containers.
     found: VecDeque<WorkerId>,
-    /// Those that were told of and are still listed.
-    told: BTreeSet<WorkerId>,
+    /// Reported exits whose containers are still listed.
+    reported: BTreeSet<WorkerId>,
+    /// Failed attempts to subscribe.
+    failures: RepeatedFailure,
 }
 
 impl Watch {
@@ -59,52 +64,56 @@ impl Watch {
                 return worker;
             }
             let Some(events) = &mut self.events else {
-                if let Err(error) = self.listen().await {
-                    self.inner.cache(|cache| cache.outage.refused(Utc::now()));
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "the container engine tells nothing at the moment"
-                    );
+                if let Err(error) = self.subscribe().await {
+                    self.inner.cache(|cache| cache.outage.confirm(Utc::now()));
+                    self.log_failure(&error);
                     self.pause().await;
                 }
                 continue;
             };
             match events.next().await {
                 Some(Ok(event)) => {
-                    self.delays = Box::new(AGAIN.build());
+                    self.delays = Box::new(RECONNECT.build());
                     if let Some(worker) = self.read(event) {
                         return worker;
                     }
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(%error, "the events of the container engine broke off");
-                    self.broke_off().await;
+                    tracing::warn!(%error, "the event stream of the container engine failed");
+                    self.unsubscribe().await;
                 }
                 None => {
-                    // Proxies end what is silent for some minutes.
-                    tracing::debug!("the events of the container engine ended; listening again");
-                    self.broke_off().await;
+                    // Proxies close idle connections after some minutes.
+                    tracing::debug!("the event stream of the container engine ended; subscribing again");
+                    self.unsubscribe().await;
                 }
             }
         }
     }
 
-    async fn broke_off(&mut self) {
+    async fn unsubscribe(&mut self) {
         self.events = None;
-        self.inner.cache(|cache| cache.outage.begin(Utc::now()));
+        self.inner.cache(|cache| cache.outage.suspect(Utc::now()));
         self.pause().await;
     }
 
     async fn pause(&mut self) {
-        // The series is endless.
+        // The sequence is infinite.
         sleep(self.delays.next().unwrap_or_default()).await;
     }
 
-    /// Listens from the last event on, and looks at what there is.
-    async fn listen(&mut self) -> anyhow::Result<()> {
+    fn log_failure(&mut self, error: &anyhow::Error) {
+        let error = format!("{error:#}");
+        if let Some(failures) = self.failures.failed(&error) {
+            tracing::warn!(error, failures, "no events from the container engine");
+        }
+    }
+
+    /// Subscribes from the last event on, and lists the containers that have ended.
+    async fn subscribe(&mut self) -> anyhow::Result<()> {
         let docker = self.inner.engine.connected().await?;
         let mut filters: HashMap<String, Vec<String>> =
-            whim_containers::of_instance(&self.inner.instance.name);
+            whim_containers::instance_filter(&self.inner.instance.name);
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
         filters.insert("event".to_owned(), vec!["die".to_owned(), "oom".to_owned()]);
         let options = EventsOptionsBuilder::new()
@@ -119,8 +128,11 @@ impl Watch {
             }
         }
         self.inner.record_answer();
-        self.found.extend(ended.difference(&self.told));
-        self.told = ended;
+        if let Some(failures) = self.failures.succeeded() {
+            tracing::info!(failures, "the container engine is available again");
+        }
+        self.found.extend(ended.difference(&self.reported));
+        self.reported = ended;
         self.events = Some(events);
         Ok(())
     }
@@ -133,10 +145,10 @@ impl Watch {
             if let Some(id) = actor.id {
                 self.inner.cache(|cache| cache.out_of_memory.insert(id));
             }
-            tracing::warn!(worker_id = %worker, "something in the worker's container ran out of memory");
+            tracing::warn!(worker_id = %worker, "a process in the worker's container ran out of memory");
             return None;
         }
-        self.told.insert(worker);
+        self.reported.insert(worker);
         Some(worker)
     }
 }

@@ -37,7 +37,7 @@ impl Inner {
             ));
         }
         let docker = self.engine.connected().await?;
-        if !self.config.require_fixed_runc {
+        if !self.config.require_patched_runc {
             warnings.extend(self.runc_warning(docker).await?);
         }
         Ok(warnings)
@@ -45,7 +45,7 @@ impl Inner {
 
     async fn has_firewall(&self) -> anyhow::Result<bool> {
         let docker = self.engine.connected().await?;
-        let filters = whim_containers::firewall_of(&self.config.network);
+        let filters = whim_containers::firewall_filter(&self.config.network);
         let options = ListContainersOptionsBuilder::new().filters(&filters).build();
         Ok(!docker.list_containers(Some(options)).await?.is_empty())
     }

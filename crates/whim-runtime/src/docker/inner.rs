@@ -12,6 +12,7 @@ use whim_core::WorkerId;
 use super::engine::Engine;
 use super::exit::Ended;
 use super::outage::Outage;
+use crate::config::RuntimeConfig;
 use crate::instance::Instance;
 
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(super) struct Inner {
     pub(super) instance: Instance,
     pub(super) config: DockerConfig,
     pub(super) stop_grace: Duration,
+    pub(super) min_free_bytes: u64,
     pub(super) engine: Engine,
     cache: RwLock<RuntimeCache>,
     /// Changes when the engine is available again.
@@ -37,22 +39,32 @@ pub(super) struct RuntimeCache {
     pub(super) out_of_memory: BTreeSet<String>,
     /// Containers that have ended, by identifier. A container ends once, so it is inspected once.
     pub(super) ended: BTreeMap<String, Ended>,
+    /// The identifiers of containers whose failed removal has been logged.
+    pub(super) failed_removals: BTreeSet<String>,
 }
 
 impl Inner {
-    pub(super) fn new(instance: Instance, config: DockerConfig, stop_grace: Duration) -> Self {
+    pub(super) fn new(instance: Instance, config: &RuntimeConfig) -> Self {
+        let RuntimeConfig {
+            stop_grace,
+            min_free_bytes,
+            docker,
+            ..
+        } = config;
         let cache = RuntimeCache {
             outage: Outage::new(Utc::now()),
             starting: BTreeSet::new(),
             stopped: BTreeSet::new(),
             out_of_memory: BTreeSet::new(),
             ended: BTreeMap::new(),
+            failed_removals: BTreeSet::new(),
         };
         Self {
             instance,
-            stop_grace,
-            engine: Engine::new(&config.host),
-            config,
+            stop_grace: *stop_grace,
+            min_free_bytes: *min_free_bytes,
+            engine: Engine::new(&docker.host),
+            config: docker.clone(),
             cache: RwLock::new(cache),
             returned: watch::Sender::new(()),
         }

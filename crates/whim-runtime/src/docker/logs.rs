@@ -1,4 +1,4 @@
-//! What workers printed. The engine keeps it, capped, as long as the container is there.
+//! The output of workers. The engine keeps it, bounded, as long as the container exists.
 
 use anyhow::Context as _;
 use bollard::query_parameters::LogsOptionsBuilder;
@@ -9,18 +9,18 @@ use super::engine::refusal;
 use super::inner::Inner;
 use crate::runtime::{LogStream, RuntimeError};
 
-/// The engine counts lines; a line of a log is rarely shorter than this.
-const BYTES_A_LINE: u64 = 64;
+/// The engine counts lines, which are rarely shorter than this on average.
+const BYTES_PER_LINE: u64 = 64;
 const FEWEST_LINES: u64 = 100;
 
 impl Inner {
-    /// The last `bytes` bytes; `None` when there is no such container, or no more.
+    /// The last `bytes` bytes; `None` when there is no such container, or it is being removed.
     pub(super) async fn logs(&self, worker: WorkerId, bytes: u64) -> anyhow::Result<Option<String>> {
         let docker = self.engine.connected().await?;
         let Some(id) = self.container_of(docker, worker).await? else {
             return Ok(None);
         };
-        let lines = (bytes / BYTES_A_LINE).max(FEWEST_LINES);
+        let lines = (bytes / BYTES_PER_LINE).max(FEWEST_LINES);
         let options = LogsOptionsBuilder::new()
             .stdout(true)
             .stderr(true)
@@ -32,10 +32,11 @@ impl Inner {
         while let Some(line) = output.next().await {
             match line {
                 Ok(line) => log.extend_from_slice(&line.into_bytes()),
-                Err(error) if refusal(&error) == Some(404) => return Ok(None),
-                Err(error) => return Err(error).context("reading what the engine kept"),
+                // "Dead or marked for removal" is a conflict.
+                Err(error) if matches!(refusal(&error), Some(404 | 409)) => return Ok(None),
+                Err(error) => return Err(error).context("reading the log from the engine"),
             }
-            // Lines may be long: what is too old goes before it is too much, and not with every line.
+            // Lines may be long: drop the oldest bytes, but not with every line.
             if log.len() / 2 > most {
                 log.drain(..log.len() - most);
             }
@@ -44,7 +45,7 @@ impl Inner {
         Ok(Some(String::from_utf8_lossy(tail).into_owned()))
     }
 
-    /// The last `lines` lines, and what comes after them until the container ends; `None` as above.
+    /// The last `lines` lines, then new output until the container ends; `None` as above.
     pub(super) async fn follow(&self, worker: WorkerId, lines: usize) -> anyhow::Result<Option<LogStream>> {
         let docker = self.engine.connected().await?;
         let Some(id) = self.container_of(docker, worker).await? else {

@@ -1,35 +1,35 @@
-//! When the engine was away, and which workers ended because of it.
+//! When the engine was unavailable, and which workers ended because of it.
 //!
-//! An engine that is stopped, restarted or updated takes its containers down, and a machine that is switched off takes
-//! all of them. That is nobody's fault who works in one (`FAULTS.md`, row 6).
+//! An engine that is stopped, restarted or updated ends its containers, and so does a machine that is switched off. These
+//! exits say nothing about the workers (`docs/faults.md`, row 6).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The engine's clock and this program's may differ so much.
+/// Largest difference between the engine's clock and this program's.
 const TOLERANCE: TimeDelta = TimeDelta::seconds(2);
-/// An engine that is stopped ends its containers first, which may take so long.
+/// An engine that is stopped ends its containers first, which may take this long.
 const STOPPING: TimeDelta = TimeDelta::seconds(20);
 
-/// One that was only cut off answers sooner than one that was started again.
-const STARTING: TimeDelta = TimeDelta::seconds(1);
+/// A lost connection is restored sooner than an engine is restarted.
+const SHORTEST_RESTART: TimeDelta = TimeDelta::seconds(1);
 
-/// With what `whim-worker` ends when somebody interrupts it.
+/// Exit code of `whim-worker` after SIGINT or SIGTERM.
 const INTERRUPTED: i64 = 5;
-/// With what somebody ends whom the engine sends SIGTERM, and then SIGKILL.
+/// Exit codes of a container that the engine sends SIGTERM, then SIGKILL.
 const STOPPED: [i64; 3] = [INTERRUPTED, 143, 137];
-/// With what the engine notes a container of which it did not see the end: the machine stood still.
+/// Exit code that the engine records for a container whose exit it did not observe, as after a power failure.
 const UNSEEN: i64 = 255;
 
-/// When the engine was away, as far as this program saw it.
+/// The outages of the engine that this program observed.
 #[derive(Debug)]
 pub(super) struct Outage {
-    /// When this program began to look.
+    /// When this program began to observe.
     opened_at: DateTime<Utc>,
-    /// The connection broke then, and nothing answered after.
+    /// The connection failed then, and there was no answer since.
     since: Option<DateTime<Utc>>,
-    /// Nobody was let in since then.
-    refused: bool,
-    /// The last time that it was away and came back.
+    /// A new connection failed as well since then.
+    confirmed: bool,
+    /// The last outage that has ended.
     last: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
@@ -38,27 +38,27 @@ impl Outage {
         Self {
             opened_at,
             since: None,
-            refused: false,
+            confirmed: false,
             last: None,
         }
     }
 
-    /// The connection broke at this time: the engine may be away.
-    pub(super) fn begin(&mut self, since: DateTime<Utc>) {
+    /// A connection failed: the engine may be unavailable.
+    pub(super) fn suspect(&mut self, since: DateTime<Utc>) {
         self.since.get_or_insert(since);
     }
 
-    /// The engine was asked and did not answer.
-    pub(super) fn refused(&mut self, now: DateTime<Utc>) {
-        self.begin(now);
-        self.refused = true;
+    /// A new connection or a request failed: the engine is unavailable.
+    pub(super) fn confirm(&mut self, now: DateTime<Utc>) {
+        self.suspect(now);
+        self.confirmed = true;
     }
 
-    /// It answers; says whether it was away until now.
+    /// The engine answered. Returns whether this ends an outage.
     pub(super) fn end(&mut self, now: DateTime<Utc>) -> bool {
-        let refused = std::mem::take(&mut self.refused);
+        let confirmed = std::mem::take(&mut self.confirmed);
         match self.since.take() {
-            Some(since) if refused || now - since >= STARTING => {
+            Some(since) if confirmed || now - since >= SHORTEST_RESTART => {
                 self.last = Some((since, now));
                 true
             }
@@ -66,14 +66,14 @@ impl Outage {
         }
     }
 
-    /// Whether a container that ended with this code at this time did so because the engine was stopped.
+    /// Whether a container that ended with this code at this time was ended by the engine.
     ///
-    /// What ended before this program began to look is told by the code alone: an orchestrator in a container of the
-    /// same engine goes down with it.
+    /// For exits before this program started, only the code decides: an orchestrator in a container of the same engine
+    /// is stopped with it.
     pub(super) fn explains(&self, code: i64, at: DateTime<Utc>) -> bool {
-        let seen = self.since.map(|since| (since, DateTime::<Utc>::MAX_UTC));
+        let current = self.since.map(|since| (since, DateTime::<Utc>::MAX_UTC));
         let within = |(from, to): (DateTime<Utc>, DateTime<Utc>)| {
-            // Before, it can have been stopped with the engine, or have crashed by itself.
+            // A container may be stopped with the engine, before the connection fails, or have crashed before.
             let from = if STOPPED.contains(&code) {
                 from - STOPPING
             } else {
@@ -81,7 +81,7 @@ impl Outage {
             };
             at >= from && at <= to.checked_add_signed(TOLERANCE).unwrap_or(to)
         };
-        seen.into_iter().chain(self.last).any(within)
+        current.into_iter().chain(self.last).any(within)
             || (at < self.opened_at && matches!(code, INTERRUPTED | UNSEEN))
     }
 }
@@ -95,45 +95,42 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_while_the_engine_is_away_is_explained_by_that_and_nothing_else_is() {
-        let mut away = Outage::new(at(0));
-        assert!(!away.explains(137, at(100)));
+    fn exits_during_an_outage_are_explained_by_it_and_others_are_not() {
+        let mut outage = Outage::new(at(0));
+        assert!(!outage.explains(137, at(100)));
 
-        away.begin(at(100));
-        away.begin(at(105));
-        assert!(
-            away.explains(137, at(100)),
-            "while nobody knows when it comes back"
-        );
-        assert!(away.explains(143, at(90)), "it was stopped with its engine");
-        assert!(!away.explains(139, at(90)), "it crashed before");
-        assert!(!away.explains(137, at(70)));
+        outage.suspect(at(100));
+        outage.suspect(at(105));
+        assert!(outage.explains(137, at(100)), "the outage has not ended yet");
+        assert!(outage.explains(143, at(90)), "it was stopped with its engine");
+        assert!(!outage.explains(139, at(90)), "it crashed before");
+        assert!(!outage.explains(137, at(70)));
 
-        assert!(away.end(at(110)));
-        assert!(!away.end(at(111)), "it was back already");
-        assert!(away.explains(5, at(104)));
-        assert!(!away.explains(5, at(120)), "an agent may send signals too");
-        assert!(!away.explains(137, at(70)));
+        assert!(outage.end(at(110)));
+        assert!(!outage.end(at(111)), "the outage had ended already");
+        assert!(outage.explains(5, at(104)));
+        assert!(!outage.explains(5, at(120)), "an agent may send signals too");
+        assert!(!outage.explains(137, at(70)));
     }
 
     #[test]
-    fn a_connection_that_is_cut_and_made_again_explains_nothing() {
-        let mut away = Outage::new(at(0));
-        away.begin(at(100));
-        assert!(!away.end(at(100) + TimeDelta::milliseconds(300)));
-        assert!(!away.explains(137, at(100)));
+    fn a_short_loss_of_the_connection_explains_nothing() {
+        let mut outage = Outage::new(at(0));
+        outage.suspect(at(100));
+        assert!(!outage.end(at(100) + TimeDelta::milliseconds(300)));
+        assert!(!outage.explains(137, at(100)));
 
-        away.refused(at(200));
-        assert!(away.end(at(200) + TimeDelta::milliseconds(300)));
-        assert!(away.explains(137, at(200)));
+        outage.confirm(at(200));
+        assert!(outage.end(at(200) + TimeDelta::milliseconds(300)));
+        assert!(outage.explains(137, at(200)));
     }
 
     #[test]
-    fn before_this_program_looked_the_code_tells() {
-        let away = Outage::new(at(100));
-        assert!(away.explains(5, at(50)));
-        assert!(away.explains(255, at(50)));
-        assert!(!away.explains(137, at(50)), "somebody killed it");
-        assert!(!away.explains(5, at(150)));
+    fn exits_before_this_program_started_are_explained_by_their_code() {
+        let outage = Outage::new(at(100));
+        assert!(outage.explains(5, at(50)));
+        assert!(outage.explains(255, at(50)));
+        assert!(!outage.explains(137, at(50)), "it was killed");
+        assert!(!outage.explains(5, at(150)));
     }
 }

@@ -1,4 +1,4 @@
-//! The program of the engine that makes containers: old versions of it let their containers out.
+//! The version of runc, of which old ones allow container escapes.
 
 use anyhow::bail;
 use bollard::Docker;
@@ -7,12 +7,12 @@ use semver::Version;
 
 use super::inner::Inner;
 
-/// Of each series, the first version without a way out that is known: CVE-2024-21626, CVE-2025-31133, CVE-2025-52565
-/// and CVE-2025-52881 (`ATTACKS.md`, row 4). Later series have none of them, earlier ones were not mended.
-const MENDED: [&str; 3] = ["1.2.8", "1.3.3", "1.4.0-rc.3"];
+/// The first version of each series without known escapes: CVE-2024-21626, CVE-2025-31133, CVE-2025-52565 and
+/// CVE-2025-52881 (`docs/attacks.md`, row 4). Later series are not affected, earlier ones were not fixed.
+const FIXED: [&str; 3] = ["1.2.8", "1.3.3", "1.4.0-rc.3"];
 
 impl Inner {
-    /// A warning when the engine's `runc` is too old; `None` too when workers do not run with it.
+    /// A warning if workers run with a `runc` that is too old.
     pub(super) async fn runc_warning(&self, docker: &Docker) -> anyhow::Result<Option<String>> {
         if self
             .config
@@ -26,13 +26,14 @@ impl Inner {
         Ok(warning(&components))
     }
 
-    /// Nothing, unless the owner insists on a mended `runc` and this one is not.
+    /// # Errors
+    /// `REQUIRE_PATCHED_RUNC` is set and this `runc` is too old.
     pub(super) async fn require_patched_runc(&self, docker: &Docker) -> anyhow::Result<()> {
-        if !self.config.require_fixed_runc {
+        if !self.config.require_patched_runc {
             return Ok(());
         }
         match self.runc_warning(docker).await? {
-            Some(warning) => bail!("{warning} No worker is started, as REQUIRE_PATCHED_RUNC asks."),
+            Some(warning) => bail!("{warning} No worker is started, because REQUIRE_PATCHED_RUNC is set."),
             None => Ok(()),
         }
     }
@@ -45,23 +46,23 @@ fn warning(components: &[SystemVersionComponents]) -> Option<String> {
         return None;
     }
     Some(format!(
-        "The container engine's runc {version} has known ways out of a container: update it to {} or newer. \
-         (Distributions mend older versions too; then this can be ignored.)",
-        MENDED.join(", ")
+        "The container engine's runc {version} has known container escapes: update it to {} or newer. \
+         (Distributions patch older versions too; then this can be ignored.)",
+        FIXED.join(", ")
     ))
 }
 
-/// A version that cannot be read is none that is known to be mended.
+/// `false` for a version that cannot be parsed.
 fn is_patched(version: &str) -> bool {
     // Debian writes `~rc3`.
     let Ok(version) = Version::parse(&version.trim_start_matches('v').replace('~', "-")) else {
         return false;
     };
-    let mut mended = MENDED.iter().filter_map(|mended| Version::parse(mended).ok());
-    let same_series = |mended: &Version| (mended.major, mended.minor) == (version.major, version.minor);
-    match mended.clone().find(same_series) {
-        Some(mended) => version.cmp_precedence(&mended).is_ge(),
-        None => mended.all(|mended| version.cmp_precedence(&mended).is_gt()),
+    let mut fixed = FIXED.iter().filter_map(|fixed| Version::parse(fixed).ok());
+    let same_series = |fixed: &Version| (fixed.major, fixed.minor) == (version.major, version.minor);
+    match fixed.clone().find(same_series) {
+        Some(fixed) => version.cmp_precedence(&fixed).is_ge(),
+        None => fixed.all(|fixed| version.cmp_precedence(&fixed).is_gt()),
     }
 }
 
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_from_before_the_mends_of_their_series_are_too_old() {
+    fn versions_before_the_fix_of_their_series_are_too_old() {
         for version in [
             "1.2.8",
             "1.2.9",
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_names_the_version_and_those_that_will_do() {
+    fn a_warning_names_the_version_and_the_fixed_ones() {
         let component = |name: &str, version: &str| SystemVersionComponents {
             name: name.to_owned(),
             version: version.to_owned(),
@@ -116,7 +117,7 @@ mod tests {
             "{warned}"
         );
         assert_eq!(warning(&[engine.clone(), component("runc", "1.3.3")]), None);
-        // Another engine may have another program for it.
+        // Another engine may use another OCI runtime.
         assert_eq!(warning(&[engine]), None);
     }
 }

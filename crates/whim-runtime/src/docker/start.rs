@@ -78,7 +78,7 @@ impl Inner {
         )))
     }
 
-    /// Creates the container, or finds the one that was created when the answer was lost (`FAULTS.md`, row 4).
+    /// Creates the container, or adopts the one that an earlier request created whose answer was lost (`docs/faults.md`, row 4).
     async fn create(
         &self,
         docker: &Docker,

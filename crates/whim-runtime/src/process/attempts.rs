@@ -1,39 +1,40 @@
-//! Looking after attempts: what lives of them, how they ended, ending them, and removing what is old.
+//! Listing and ending attempts.
 
 use std::fs::TryLockError;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::time::{Instant, sleep};
 use whim_core::WorkerId;
-use whim_service::process::{Deadlines, Signal, terminate_marked};
+use whim_service::process::{Deadlines, ProcessIdentity, Signal, terminate_marked};
 
 use super::directory::AttemptDirectory;
+use super::host;
 use super::inner::{Inner, MARKER, POLL_INTERVAL};
 use crate::exit::{Exit, ExitKind};
-use crate::runtime::{Attempt, AttemptState, Cleaned};
+use crate::runtime::{Attempt, AttemptState};
 
-/// What a shim needs beyond the grace of the worker: to kill, to drain the output, to write the end down.
+/// How long a shim may take beyond the grace of the worker: to kill, to drain the output, to record the exit.
 const SHIM_TIMEOUT: Duration = Duration::from_secs(8);
 
 impl Inner {
-    /// Ends whatever lives of an attempt, and writes its end down.
+    /// Ends all processes of an attempt, and records the exit.
     pub(super) async fn end(&self, worker: WorkerId, directory: &AttemptDirectory) -> anyhow::Result<()> {
         if directory.exit()?.is_some() {
             return Ok(());
         }
-        directory
-            .request_stop()
-            .context("recording that the worker is to stop")?;
-        if let Some(shim) = directory.shim()? {
+        directory.request_stop().context("recording the stop request")?;
+        if let Some(shim) = shim_of(directory)? {
             shim.signal(Signal::TERM)?;
-            // One that was stopped would never see the signal.
+            // A suspended process would never handle the signal.
             shim.signal(Signal::CONT)?;
             let deadline = Instant::now() + self.stop_grace + SHIM_TIMEOUT;
-            while shim.is_alive()? && Instant::now() < deadline {
+            while directory.exit()?.is_none() && shim.is_alive()? && Instant::now() < deadline {
                 sleep(POLL_INTERVAL / 4).await;
             }
-            shim.signal(Signal::KILL)?;
+            if directory.exit()?.is_none() {
+                shim.signal(Signal::KILL)?;
+            }
         }
         self.settle(worker, directory).await?;
         if directory.exit()?.is_none() {
@@ -42,8 +43,8 @@ impl Inner {
         Ok(())
     }
 
-    /// What is to be said of an attempt. One whose shim is gone without having written down how it ended (it was
-    /// killed, or the machine was restarted) is cleared of what the shim left, and its end written down.
+    /// The state of an attempt. If its shim is gone without having recorded an exit (it was killed, or the machine was
+    /// restarted), the remaining processes are ended and the exit is recorded.
     async fn settle(&self, worker: WorkerId, directory: &AttemptDirectory) -> anyhow::Result<AttemptState> {
         if let Some(exit) = directory.exit()? {
             directory.remove_credentials()?;
@@ -55,21 +56,24 @@ impl Inner {
             Err(TryLockError::WouldBlock) => return Ok(AttemptState::Running),
             Err(TryLockError::Error(error)) => return Err(error).context("locking the attempt"),
         }
-        // From here on no shim can begin: it would find the lock taken, and later the end written down.
+        // From here on no shim can start: it would find the lock taken, and later the recorded exit.
         if let Some(exit) = directory.exit()? {
             return Ok(AttemptState::Ended(exit));
         }
         let survivors = terminate_marked(MARKER, &worker.to_string(), Deadlines::IMMEDIATE).await?;
         if !survivors.is_empty() {
-            bail!("{} processes of it live in spite of SIGKILL", survivors.len());
+            bail!("{} of its processes are alive after SIGKILL", survivors.len());
         }
+        let how = if began_before_restart(directory)? {
+            ExitKind::RuntimeStopped
+        } else {
+            ExitKind::Unknown
+        };
         let exit = Exit {
-            how: ExitKind::Unknown,
+            how,
             stopped: directory.stop_requested(),
         };
-        directory
-            .write_exit(exit)
-            .context("writing down that the worker ended")?;
+        directory.write_exit(exit).context("recording the exit")?;
         Ok(AttemptState::Ended(exit))
     }
 
@@ -83,7 +87,7 @@ impl Inner {
                 let directory = self.directory(worker_id);
                 self.settle(worker_id, &directory).await.unwrap_or_else(|error| {
                     // One attempt that cannot be settled must not hide the others.
-                    tracing::error!(%worker_id, error = format!("{error:#}"), "a worker may run still");
+                    tracing::error!(%worker_id, error = format!("{error:#}"), "a worker may still be running");
                     AttemptState::Running
                 })
             };
@@ -96,8 +100,8 @@ impl Inner {
         Ok(attempts)
     }
 
-    /// The attempts of which there is a directory that is really one of ours.
-    fn directories(&self) -> anyhow::Result<Vec<WorkerId>> {
+    /// The attempts of this instance that have a directory.
+    pub(super) fn directories(&self) -> anyhow::Result<Vec<WorkerId>> {
         let workspaces = &self.instance.workspaces;
         let entries = std::fs::read_dir(workspaces).context("listing WORKSPACES_DIR")?;
         let mut workers = Vec::new();
@@ -123,45 +127,34 @@ impl Inner {
         record.is_some_and(|record| record.worker_id == worker) || starting()
     }
 
-    /// Those of the running that have ended, as far as a cheap look tells.
+    /// The running attempts that have ended, by a check without side effects.
     pub(super) fn take_ended(&self) -> Vec<WorkerId> {
         let running = self.cache(|cache| cache.running.clone());
         let ended: Vec<WorkerId> = running
             .into_iter()
             .filter(|worker| {
                 let directory = self.directory(*worker);
-                let lives = || directory.shim().ok()??.is_alive().ok();
-                directory.exit().ok().flatten().is_some() || lives() == Some(false)
+                let is_alive = || shim_of(&directory).ok()??.is_alive().ok();
+                directory.exit().ok().flatten().is_some() || is_alive() == Some(false)
             })
             .collect();
         self.cache(|cache| cache.running.retain(|worker| !ended.contains(worker)));
         ended
     }
+}
 
-    pub(super) async fn clean(&self, retention: Duration) -> anyhow::Result<Cleaned> {
-        let mut cleaned = Cleaned::default();
-        for worker_id in self.directories()? {
-            match self.clean_attempt(worker_id, retention).await {
-                Ok(removed) => cleaned.attempts += u64::from(removed),
-                Err(error) => {
-                    tracing::warn!(%worker_id, error = format!("{error:#}"), "an old attempt cannot be removed");
-                }
-            }
-        }
-        Ok(cleaned)
+/// The shim, if it can still be alive: after a restart its process identifier may belong to another process.
+fn shim_of(directory: &AttemptDirectory) -> anyhow::Result<Option<ProcessIdentity>> {
+    if began_before_restart(directory)? {
+        return Ok(None);
     }
+    Ok(directory.shim()?)
+}
 
-    /// Removes an attempt that ended longer than `retention` ago; whether it did.
-    async fn clean_attempt(&self, worker: WorkerId, retention: Duration) -> anyhow::Result<bool> {
-        let directory = self.directory(worker);
-        if directory.exit()?.is_none() {
-            return Ok(false);
-        }
-        let age = SystemTime::now().duration_since(directory.ended_at()?);
-        if age.is_ok_and(|age| age >= retention) {
-            tokio::task::spawn_blocking(move || directory.remove()).await??;
-            return Ok(true);
-        }
-        Ok(false)
-    }
+/// Whether the machine was restarted since the attempt began.
+fn began_before_restart(directory: &AttemptDirectory) -> anyhow::Result<bool> {
+    let Some(record) = directory.record()? else {
+        return Ok(false);
+    };
+    Ok(record.uptime_id != host::uptime_id().context("reading the uptime of the machine")?)
 }

@@ -1,16 +1,15 @@
-//! The directory of one attempt: everything that the `process` runtime knows of it, so that a restarted orchestrator
-//! knows as much.
+//! What the `process` runtime stores of an attempt, so that it survives a restart of the orchestrator.
 //!
 //! ```text
-//! <worker id>/          only this program writes here
-//!   attempt.json        whose attempt it is
-//!   shim.lock         locked while its shim lives
-//!   shim.json         which process the shim is
-//!   stop                exists once it was told to stop
-//!   exit.json           how it ended: exists once nothing of it lives
-//!   worker.log          what the worker printed
-//!   home/ workspace/    the worker's
-//!   credentials/        the worker's; gone when it has ended
+//! <worker id>/          written only by this program
+//!   attempt.json        worker, item, epoch, and the uptime of the machine in which it began
+//!   shim.lock           locked while the shim is alive
+//!   shim.json           the process of the shim
+//!   stop                exists once a stop was requested
+//!   exit.json           how it ended; exists once none of its processes is alive
+//!   worker.log          output of the worker
+//!   home/ workspace/    of the worker; removed after it has ended
+//!   credentials/        of the worker; removed when it has ended
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -25,13 +24,15 @@ use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
 use whim_service::process::ProcessIdentity;
 use whim_service::secret::ExposeSecret as _;
 
+use super::host;
+use super::removal::remove_tree;
 use crate::exit::Exit;
 use crate::worker_spec::{Credential, WorkerSpec};
 
-/// Our own files are small; a worker that runs as the same user could have put anything in their place.
+/// Records are small; a worker that runs as the same user may have replaced them.
 const MAX_RECORD_BYTES: u64 = 64 * 1024;
 
-/// Whose attempt it is.
+/// Identifies an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
@@ -39,18 +40,18 @@ pub(super) struct Record {
     pub(super) work_item_id: WorkItemId,
     pub(super) epoch: LeaseEpoch,
     pub(super) name: String,
+    /// The uptime of the machine in which it began.
+    pub(super) uptime_id: String,
 }
 
-/// A user and its group.
+/// A user and its primary group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
-    /// The user's number.
     pub(super) user_id: u32,
-    /// The number of its group.
     pub(super) group_id: u32,
 }
 
-/// Where everything of one attempt is.
+/// The directory of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AttemptDirectory {
     root: PathBuf,
@@ -69,7 +70,7 @@ impl AttemptDirectory {
         &self.root
     }
 
-    /// Whether somebody removed it. What cannot be looked at is not gone.
+    /// Whether it was removed. `false` when it cannot be read.
     pub(super) fn is_gone(&self) -> bool {
         self.root
             .metadata()
@@ -92,12 +93,12 @@ impl AttemptDirectory {
         self.root.join("worker.log")
     }
 
-    /// Makes the directory of a new attempt.
+    /// Creates the directory of a new attempt.
     ///
     /// # Errors
-    /// It exists: no attempt is started twice. Or it cannot be made; then what there is of it is the caller's to remove.
+    /// It exists (no attempt is started twice), or it cannot be created; the caller removes what was created.
     pub(super) fn create(&self, spec: &WorkerSpec, owner: Option<Owner>) -> io::Result<()> {
-        // Other users pass through on the way to what is theirs, and see nothing else.
+        // Other users need to reach their subdirectories, and nothing else.
         DirBuilder::new().mode(0o711).create(&self.root)?;
         self.write_record(
             "attempt.json",
@@ -106,6 +107,7 @@ impl AttemptDirectory {
                 work_item_id: spec.work_item_id,
                 epoch: spec.epoch,
                 name: spec.name(),
+                uptime_id: host::uptime_id()?,
             },
         )?;
         let own = |path: &Path| match owner {
@@ -129,12 +131,12 @@ impl AttemptDirectory {
         Ok(())
     }
 
-    /// Whose attempt it is; `None` when this is not the directory of one.
+    /// `None` when this is not the directory of an attempt.
     pub(super) fn record(&self) -> io::Result<Option<Record>> {
         self.read_record("attempt.json")
     }
 
-    /// The lock that a shim holds as long as it lives.
+    /// Locked by the shim while it is alive.
     pub(super) fn lock_file(&self) -> io::Result<File> {
         let path = self.root.join("shim.lock");
         OpenOptions::new()
@@ -153,7 +155,7 @@ impl AttemptDirectory {
         self.write_record("shim.json", &identity)
     }
 
-    /// Records that it is to stop, before anything is done about it: this decides how its end is told.
+    /// Recorded before the stop: it decides how the exit is reported.
     pub(super) fn request_stop(&self) -> io::Result<()> {
         File::create(self.root.join("stop")).map(drop)
     }
@@ -166,30 +168,32 @@ impl AttemptDirectory {
         self.read_record("exit.json")
     }
 
-    /// Writes down that nothing of it lives, after its credentials were removed.
+    /// Records that none of its processes is alive, after removing its credentials.
     pub(super) fn write_exit(&self, exit: Exit) -> io::Result<()> {
         self.remove_credentials()?;
         self.write_record("exit.json", &exit)
     }
 
     pub(super) fn remove_credentials(&self) -> io::Result<()> {
-        match fs::remove_dir_all(self.credentials()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        }
+        remove_tree(&self.credentials())
     }
 
-    /// When its end was written down.
+    /// When the exit was recorded.
     pub(super) fn ended_at(&self) -> io::Result<SystemTime> {
         self.root.join("exit.json").metadata()?.modified()
     }
 
-    pub(super) fn remove(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.root)
+    /// Removes the directories of the worker, which may be large. Log and records stay.
+    pub(super) fn remove_workspace(&self) -> io::Result<()> {
+        remove_tree(&self.workspace())?;
+        remove_tree(&self.home())
     }
 
-    /// `None` when the file is missing or is not what this program writes: half a file cannot be, because files appear
-    /// by renaming, but the worker may have touched it.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        remove_tree(&self.root)
+    }
+
+    /// `None` when the file is missing or invalid. Records are written atomically, but the worker may have changed them.
     fn read_record<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
         let path = self.root.join(name);
         let file = match File::open(&path) {
@@ -202,7 +206,7 @@ impl AttemptDirectory {
         match serde_json::from_slice(&content) {
             Ok(record) => Ok(Some(record)),
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a record of an attempt is unreadable and passed over");
+                tracing::warn!(path = %path.display(), %error, "ignored an unreadable record of an attempt");
                 Ok(None)
             }
         }
@@ -217,7 +221,7 @@ impl AttemptDirectory {
             .mode(0o600)
             .open(&unfinished)?;
         file.write_all(&serde_json::to_vec(record)?)?;
-        // What is written here decides after a crash.
+        // Has to survive a crash of the machine.
         file.sync_all()?;
         fs::rename(&unfinished, self.root.join(name))
     }

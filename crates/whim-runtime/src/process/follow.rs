@@ -1,8 +1,9 @@
-//! A log that is read while it is written.
+//! Reading a log while it is written.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use futures::future::ready;
@@ -11,18 +12,17 @@ use tokio_util::bytes::Bytes;
 use whim_core::WorkerId;
 
 use super::directory::AttemptDirectory;
-use super::log::{self, full_file, open_regular};
+use super::log::{self, open_regular, rotated_file};
 use crate::lines::last_lines;
 use crate::runtime::{LogStream, RuntimeError};
 
-/// How often is looked whether there is more.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The largest piece.
-const PIECE_BYTES: u64 = 64 * 1024;
+/// The largest chunk.
+const CHUNK_BYTES: u64 = 64 * 1024;
 
-/// The last `lines` lines within the last `bytes` bytes, and what comes after them until the worker has ended; `None`
-/// when there is no such worker.
+/// The last `lines` lines within the last `bytes` bytes, then new output until the worker has ended; `None` when there is
+/// no such worker.
 pub(super) async fn follow(
     worker: WorkerId,
     directory: AttemptDirectory,
@@ -61,10 +61,10 @@ async fn blocking<T: Send + 'static>(
 #[derive(Debug)]
 struct Follower {
     directory: AttemptDirectory,
-    /// The file that is read; `None` before there is one.
+    /// The file being read; `None` before it exists.
     file: Option<File>,
-    /// Whether that file was seen to be full: nobody writes to it any more.
-    turned_over: bool,
+    /// Whether that file was found to be full and renamed, so that nothing is written to it any more.
+    rotated: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ enum Found {
 }
 
 impl Follower {
-    /// The last `bytes` bytes, and what follows them.
+    /// The last `bytes` bytes, and a follower that continues after them.
     fn begin(directory: AttemptDirectory, bytes: u64) -> io::Result<(String, Self)> {
         let (tail, file) = match log::tail_and_file(&directory.log(), bytes)? {
             Some((tail, file)) => (tail, Some(file)),
@@ -84,38 +84,38 @@ impl Follower {
         let follower = Self {
             directory,
             file,
-            turned_over: false,
+            rotated: false,
         };
         Ok((tail, follower))
     }
 
     fn read(&mut self) -> io::Result<Found> {
         loop {
-            // Looked at before the log is, so that what was printed before the end is read after it.
+            // Checked before the log is read, so that all output before the end is read.
             let ended = !self.directory.path().exists() || self.directory.exit()?.is_some();
             let path = self.directory.log();
             if let Some(file) = &mut self.file {
-                let mut piece = Vec::new();
-                file.take(PIECE_BYTES).read_to_end(&mut piece)?;
-                if !piece.is_empty() {
-                    return Ok(Found::Bytes(piece.into()));
+                let mut chunk = Vec::new();
+                file.take(CHUNK_BYTES).read_to_end(&mut chunk)?;
+                if !chunk.is_empty() {
+                    return Ok(Found::Bytes(chunk.into()));
                 }
                 let own = file.metadata()?.ino();
                 let current = inode(&path)?;
                 if current == Some(own) || (current.is_none() && !ended) {
                     return Ok(if ended { Found::End } else { Found::NothingYet });
                 }
-                if !self.turned_over {
-                    // What was written between the last look and the turn is read first.
-                    self.turned_over = true;
+                if !self.rotated {
+                    // Read first what was written between the last read and the rotation.
+                    self.rotated = true;
                     continue;
                 }
-                self.turned_over = false;
+                self.rotated = false;
                 self.file = None;
-                if current.is_some() && inode(&full_file(&path))? != Some(own) {
+                if current.is_some() && inode(&rotated_file(&path))? != Some(own) {
                     self.file = Some(open_regular(&path)?);
                     return Ok(Found::Bytes(Bytes::from_static(
-                        b"\n[some output is missing here: it came faster than it was read]\n",
+                        b"\n[some output is missing here: it was written faster than it was read]\n",
                     )));
                 }
             }
@@ -130,7 +130,7 @@ impl Follower {
     }
 }
 
-fn inode(path: &std::path::Path) -> io::Result<Option<u64>> {
+fn inode(path: &Path) -> io::Result<Option<u64>> {
     match fs::symlink_metadata(path) {
         Ok(metadata) => Ok(Some(metadata.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_followed_over_full_files_and_what_was_overwritten_is_said_to_be_missing() {
+    fn a_log_is_followed_across_rotations_and_lost_output_is_marked() {
         let root = tempfile::tempdir().unwrap();
         let directory = AttemptDirectory::at(root.path().to_owned());
         let (tail, mut follower) =

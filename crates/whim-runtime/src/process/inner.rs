@@ -8,6 +8,7 @@ use std::time::Duration;
 use whim_core::WorkerId;
 
 use super::directory::AttemptDirectory;
+use super::programs::Programs;
 use super::user::WorkerUser;
 use crate::instance::Instance;
 
@@ -22,12 +23,12 @@ pub(super) struct Inner {
     pub(super) instance: Instance,
     pub(super) user: WorkerUser,
     pub(super) shim_program: PathBuf,
-    pub(super) worker_program: Option<PathBuf>,
-    pub(super) ralph_program: Option<PathBuf>,
+    pub(super) programs: Programs,
     pub(super) path: String,
     /// Environment variables of toolchain managers, with their directories below this program's home.
     pub(super) toolchains: Vec<(&'static str, PathBuf)>,
     pub(super) stop_grace: Duration,
+    pub(super) min_free_bytes: u64,
     pub(super) cache: RwLock<RuntimeCache>,
 }
 
@@ -38,6 +39,8 @@ pub(super) struct RuntimeCache {
     pub(super) starting: BTreeSet<WorkerId>,
     /// Not known to have ended.
     pub(super) running: BTreeSet<WorkerId>,
+    /// Those whose failed removal has been logged.
+    pub(super) failed_removals: BTreeSet<WorkerId>,
 }
 
 impl Inner {

@@ -1,4 +1,4 @@
-//! The log of one worker: bounded, however much the worker prints (`FAULTS.md`, row 43).
+//! The log of one worker, bounded in size (`docs/faults.md`, row 43).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-/// Of the file that is written to; one full file is kept beside it.
+/// Size at which the file is rotated; one rotated file is kept.
 const MAX_FILE_BYTES: u64 = 10 * 1024 * 1024;
 
-/// Appends to a file and turns it over when it is full.
+/// Appends to a file and rotates it when it is full.
 #[derive(Debug)]
 pub(super) struct BoundedLog {
     path: PathBuf,
@@ -37,7 +37,7 @@ impl BoundedLog {
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.written > 0 && self.written + bytes.len() as u64 > self.limit {
-            fs::rename(&self.path, full_file(&self.path))?;
+            fs::rename(&self.path, rotated_file(&self.path))?;
             self.file = append_to(&self.path)?;
             self.written = 0;
         }
@@ -47,18 +47,18 @@ impl BoundedLog {
     }
 }
 
-/// The last `bytes` bytes of a log; `None` when there is none.
+/// The last `bytes` bytes of a log; `None` when it does not exist.
 pub(super) fn tail(path: &Path, bytes: u64) -> io::Result<Option<String>> {
     Ok(tail_and_file(path, bytes)?.map(|(tail, _file)| tail))
 }
 
-/// The same, with the file that is written to at the place where they end.
+/// The same, with the current file positioned at their end.
 pub(super) fn tail_and_file(path: &Path, bytes: u64) -> io::Result<Option<(String, File)>> {
     let Some((newer, file)) = tail_of_file(path, bytes)? else {
         return Ok(None);
     };
     let missing = bytes - newer.len() as u64;
-    let older = tail_of_file(&full_file(path), missing)?;
+    let older = tail_of_file(&rotated_file(path), missing)?;
     let mut text = older.map(|(older, _file)| older).unwrap_or_default();
     text.extend(newer);
     Ok(Some((String::from_utf8_lossy(&text).into_owned(), file)))
@@ -77,8 +77,8 @@ fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Option<(Vec<u8>, File)>> 
     Ok(Some((content, file)))
 }
 
-/// Opens a log for reading. A worker that runs as the same user can put anything in the place of its log or of its
-/// directory: a link to a file that only we can read, or a pipe that never answers (`ATTACKS.md`, row 37).
+/// Opens a log for reading. A worker that runs as the same user can replace its log or its directory: by a link to a
+/// file that only this program can read, or by a pipe that blocks (`docs/attacks.md`, row 37).
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -88,7 +88,10 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
     let file = rustix::fs::openat(directory, name, flags | OFlags::NONBLOCK, Mode::empty())?;
     let file = File::from(file);
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the log is no file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the log is not a regular file",
+        ));
     }
     Ok(file)
 }
@@ -102,7 +105,7 @@ fn append_to(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-pub(super) fn full_file(path: &Path) -> PathBuf {
+pub(super) fn rotated_file(path: &Path) -> PathBuf {
     path.with_extension("log.1")
 }
 
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_fills_two_files_and_no_more() {
+    fn unlimited_output_fills_two_files() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("worker.log");
         let mut log = BoundedLog::with_limit(path, 100).unwrap();
@@ -130,9 +133,9 @@ mod tests {
         assert_eq!(sizes, [60, 90]);
     }
 
-    // ATTACKS.md, row 37.
+    // docs/attacks.md, row 37.
     #[test]
-    fn what_was_put_in_the_place_of_a_log_is_neither_followed_nor_waited_for() {
+    fn links_and_pipes_in_place_of_a_log_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::create_dir(at("attempt")).unwrap();
@@ -164,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_reaches_over_to_the_full_file() {
+    fn the_tail_includes_the_rotated_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("worker.log");
         let mut log = BoundedLog::with_limit(path.clone(), 8).unwrap();

@@ -1,4 +1,4 @@
-//! Starting a worker: its directory, its shim, and the shim's answer.
+//! Starting a worker: its directory, its shim, and the shim's report.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,26 +13,26 @@ use tokio::time::timeout;
 
 use super::directory::AttemptDirectory;
 use super::inner::{Inner, MARKER};
-use super::program;
 use super::shim::ShimReport;
 use super::user::WorkerUser;
 use crate::runtime::RuntimeHandle;
 use crate::worker_spec::WorkerSpec;
 
-/// How long a shim may take to start a worker.
+/// How long a shim may take to start the worker.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Inner {
     pub(super) async fn start(&self, spec: WorkerSpec) -> anyhow::Result<RuntimeHandle> {
         let worker = spec.worker_id;
-        let program = self.checked_worker_program()?;
+        self.programs.check()?;
+        let program = self.programs.worker.check()?;
         self.cache(|cache| cache.starting.insert(worker));
         let directory = self.directory(worker);
         let started = self.start_shim(&spec, &directory, program).await;
         if started.is_err() && directory.path().exists() {
-            // The directory stays for its log, but nothing of the worker.
+            // The directory stays for its log.
             if let Err(error) = self.end(worker, &directory).await {
-                tracing::error!(%worker, error = format!("{error:#}"), "a worker that was not started cannot be ended");
+                tracing::error!(%worker, error = format!("{error:#}"), "the processes of a worker that was not started cannot be ended");
             }
         }
         self.cache(|cache| {
@@ -76,28 +76,28 @@ impl Inner {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        // Dropped without being waited for, it runs on and is reaped by tokio.
+        // Dropping it does not end it; tokio reaps it.
         let mut shim = command.spawn().context("starting the shim")?;
-        let mut answer = Vec::new();
+        let mut report = Vec::new();
         if let Some(stdout) = shim.stdout.take() {
             const MOST: u64 = 16 * 1024;
             let mut stdout = stdout.take(MOST);
             let line = async {
-                while !answer.ends_with(b"\n") && stdout.read_buf(&mut answer).await? > 0 {}
+                while !report.ends_with(b"\n") && stdout.read_buf(&mut report).await? > 0 {}
                 anyhow::Ok(())
             };
             timeout(START_TIMEOUT, line)
                 .await
-                .context("waiting for the shim's answer")?
-                .context("reading the shim's answer")?;
+                .context("waiting for the shim's report")?
+                .context("reading the shim's report")?;
         }
-        match serde_json::from_slice(&answer) {
+        match serde_json::from_slice(&report) {
             Ok(ShimReport::Started(identity)) => Ok(RuntimeHandle(format!(
                 "pid {} started at tick {}",
                 identity.pid, identity.start_ticks
             ))),
             Ok(ShimReport::Failed(why)) => bail!(why),
-            Err(error) => Err(error).context("understanding the shim's answer"),
+            Err(error) => Err(error).context("parsing the shim's report"),
         }
     }
 
@@ -116,7 +116,7 @@ impl Inner {
         set("HOME", directory.home().into());
         set("WORKSPACE_DIR", directory.workspace().into());
         set("CREDENTIALS_DIR", directory.credentials().into());
-        if let Some(ralph) = &self.ralph_program {
+        if let Some(ralph) = self.programs.ralph.path() {
             set("RALPH_BIN", ralph.into());
         }
         match &self.user {
@@ -130,15 +130,5 @@ impl Inner {
             }
         }
         environment
-    }
-
-    pub(super) fn checked_worker_program(&self) -> anyhow::Result<&Path> {
-        let Some(program) = &self.worker_program else {
-            bail!("whim-worker is neither beside this program nor on PATH: set WORKER_BIN");
-        };
-        if !program::is_executable(program) {
-            bail!("there is no program {}: set WORKER_BIN", program.display());
-        }
-        Ok(program)
     }
 }

@@ -8,25 +8,19 @@ use rustix::process::geteuid;
 
 use super::directory::Owner;
 
-/// Who workers run as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WorkerUser {
-    /// The orchestrator's own, unprivileged user.
+    /// The orchestrator's user, which is unprivileged.
     Own,
-    /// Root, because the orchestrator is and nobody named another user. Claude Code then wants to be told that this is
-    /// a sandbox.
+    /// Root, because the orchestrator runs as root and `WORKER_USER` is not set. Claude Code requires `IS_SANDBOX` then.
     Root,
-    /// Another user.
     Other {
-        /// Its name.
         name: String,
-        /// Its numbers.
         owner: Owner,
     },
 }
 
 impl WorkerUser {
-    /// Looks up `WORKER_USER`.
     pub(super) fn look_up(name: Option<&str>, workspaces: &Path) -> anyhow::Result<Self> {
         let Some(name) = name else {
             return Ok(if geteuid().is_root() {
@@ -52,7 +46,7 @@ impl WorkerUser {
         for directory in workspaces.ancestors() {
             let metadata = directory
                 .metadata()
-                .with_context(|| format!("looking at {}", directory.display()))?;
+                .with_context(|| format!("reading the permissions of {}", directory.display()))?;
             let passable = match (metadata.uid() == owner.user_id, metadata.gid() == owner.group_id) {
                 (true, _) => 0o100,
                 (false, true) => 0o010,
@@ -60,7 +54,9 @@ impl WorkerUser {
             };
             if metadata.mode() & passable == 0 {
                 let (directory, workspaces) = (directory.display(), workspaces.display());
-                bail!("WORKER_USER {name:?} cannot pass through {directory} to WORKSPACES_DIR {workspaces}");
+                bail!(
+                    "WORKER_USER {name:?} has no execute permission on {directory}, which contains WORKSPACES_DIR {workspaces}"
+                );
             }
         }
         Ok(Self::Other {
@@ -92,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_found_by_its_whole_name() {
+    fn a_user_is_found_by_its_full_name() {
         let users =
             "root:x:0:0:root:/root:/bin/bash\nwhim-worker:x:990:991::/nonexistent:/usr/sbin/nologin\n";
 

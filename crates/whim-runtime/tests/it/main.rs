@@ -2,4 +2,5 @@
 
 mod docker;
 mod process;
+mod selection;
 mod worker;

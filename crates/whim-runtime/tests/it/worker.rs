@@ -1,6 +1,7 @@
 //! Workers that tests start.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,11 +42,16 @@ pub(crate) fn spec(environment: (&str, &str), credentials: [(&'static str, &str)
 
 /// Settings, of which the later ones replace the earlier ones.
 pub(crate) fn config<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> RuntimeConfig {
-    let last: std::collections::BTreeMap<&str, &str> = settings.into_iter().collect();
-    Environment::from_pairs(last)
+    let last: BTreeMap<&str, &str> = settings.into_iter().collect();
+    let agent_program = last.get("CLAUDE_BIN").map(|agent| (*agent).to_owned());
+    let config = Environment::from_pairs(last)
         .build(|env| Some(RuntimeConfig::read(env)))
         .unwrap()
-        .config
+        .config;
+    RuntimeConfig {
+        agent_program,
+        ..config
+    }
 }
 
 /// The process whose identifier the worker wrote under this name.

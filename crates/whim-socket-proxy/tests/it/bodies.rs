@@ -15,7 +15,7 @@ fn create() -> String {
 }
 
 #[tokio::test]
-async fn a_container_that_differs_from_a_workers_is_refused_and_the_engine_is_not_asked() {
+async fn a_container_that_differs_from_a_workers_is_refused_without_a_call_to_the_engine() {
     let world = World::new();
     world.has_workspace();
     let cases: Vec<(&[&str], Value)> = vec![
@@ -166,7 +166,7 @@ async fn a_container_that_differs_from_a_workers_is_refused_and_the_engine_is_no
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_field_and_what_it_has_to_be() {
+async fn a_refusal_names_the_field_and_its_expected_value() {
     let world = World::new();
     let message = async |path: &[&str], value: Value| {
         let mut body = container_body();
@@ -176,16 +176,16 @@ async fn a_refusal_names_the_field_and_what_it_has_to_be() {
 
     assert_eq!(
         message(&["HostConfig", "Privileged"], json!(true)).await,
-        r#"{"message":"the socket proxy refuses this: nothing of Whim's has a HostConfig.Privileged"}"#
+        r#"{"message":"the socket proxy refuses this: Whim sends no field HostConfig.Privileged"}"#
     );
     assert_eq!(
         message(&["HostConfig", "PidsLimit"], json!(-1)).await,
-        r#"{"message":"the socket proxy refuses this: HostConfig.PidsLimit has to be 256 (by the settings of the socket proxy, which are those of the orchestrator)"}"#
+        r#"{"message":"the socket proxy refuses this: HostConfig.PidsLimit must be 2048 (the settings of the socket proxy and of the orchestrator have to be the same)"}"#
     );
 }
 
 #[tokio::test]
-async fn a_body_that_two_readers_could_read_differently_is_refused_or_replaced() {
+async fn an_ambiguous_body_is_refused_or_replaced() {
     let world = World::new();
     world.has_workspace();
     let good = container_body().to_string();
@@ -236,7 +236,7 @@ async fn a_container_has_the_name_of_its_worker() {
 }
 
 #[tokio::test]
-async fn a_volume_that_is_not_as_the_orchestrator_made_it_is_not_mounted() {
+async fn a_volume_that_the_orchestrator_did_not_create_is_not_mounted() {
     let cases = [
         json!({ "Name": NAME, "Driver": "local", "Options": {}, "Labels": null }),
         json!({ "Name": NAME, "Driver": "local", "Options": {}, "Labels": { "whim.instance": INSTANCE } }),

@@ -25,7 +25,7 @@ fn filters(world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn containers_of_others_can_neither_be_seen_nor_touched() {
+async fn containers_of_other_programs_can_neither_be_inspected_nor_changed() {
     let world = World::new();
     let other = "b".repeat(64);
     world.has_container(
@@ -61,7 +61,7 @@ async fn containers_of_others_can_neither_be_seen_nor_touched() {
 }
 
 #[tokio::test]
-async fn what_is_done_is_done_to_the_container_that_was_looked_at() {
+async fn an_action_applies_to_the_container_that_was_inspected() {
     let world = World::new();
     world.has_worker();
 
@@ -82,23 +82,23 @@ async fn what_is_done_is_done_to_the_container_that_was_looked_at() {
         let (method, path) = line.split_once(' ').unwrap();
         let (status, answer) = world.call(method, path).await;
         assert!(matches!(status, 200 | 204), "{line}: {status} {answer}");
-        // The name may be somebody else's by now.
+        // The name may be reused meanwhile.
         assert_eq!(world.lines().pop().unwrap(), handed.replace("ID", ID));
     }
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said_in_the_engines_own_words() {
+async fn a_missing_resource_is_answered_with_the_engines_own_error() {
     let world = World::new();
-    let (status, answer) = world.call("POST", "/containers/nobody/start").await;
+    let (status, answer) = world.call("POST", "/containers/missing/start").await;
     assert_eq!(
         (status, answer.as_str()),
-        (404, r#"{"message":"No such object: nobody"}"#)
+        (404, r#"{"message":"No such object: missing"}"#)
     );
 }
 
 #[tokio::test]
-async fn only_volumes_of_whims_can_be_removed() {
+async fn only_volumes_of_whim_can_be_removed() {
     let world = World::new();
     let volume = |labels: Value| json!({ "Driver": "local", "Options": null, "Labels": labels });
     world.has_volume(
@@ -122,7 +122,7 @@ async fn only_volumes_of_whims_can_be_removed() {
 }
 
 #[tokio::test]
-async fn only_networks_that_whim_made_can_be_removed() {
+async fn only_networks_of_whim_can_be_removed() {
     let world = World::new();
     world.has_network("whim_data", "a", &json!({ "com.docker.compose.project": "whim" }));
     world.has_network("bare", "b", &Value::Null);
@@ -138,12 +138,12 @@ async fn only_networks_that_whim_made_can_be_removed() {
         .into_iter()
         .filter(|line| line.starts_with("DELETE"))
         .collect();
-    // The name may be somebody else's by now.
+    // The name may be reused meanwhile.
     assert_eq!(removed, ["DELETE /networks/c"]);
 }
 
 #[tokio::test]
-async fn lists_have_nothing_of_others() {
+async fn lists_contain_only_resources_of_whim() {
     let world = World::new();
     let docker = world.docker();
 
@@ -153,7 +153,7 @@ async fn lists_have_nothing_of_others() {
         .unwrap();
     assert_eq!(filters(&world), json!({ "label": ["whim.instance"] }));
 
-    let own = whim_containers::of_instance(INSTANCE);
+    let own = whim_containers::instance_filter(INSTANCE);
     let options = ListContainersOptionsBuilder::new()
         .all(true)
         .filters(&own)
@@ -183,9 +183,9 @@ async fn lists_have_nothing_of_others() {
 }
 
 #[tokio::test]
-async fn whether_there_is_a_firewall_can_be_asked() {
+async fn the_firewall_can_be_listed() {
     let world = World::new();
-    let firewall = whim_containers::firewall_of("whim-workers");
+    let firewall = whim_containers::firewall_filter("whim-workers");
     let options = ListContainersOptionsBuilder::new().filters(&firewall).build();
     world.docker().list_containers(Some(options)).await.unwrap();
     assert_eq!(
@@ -193,7 +193,7 @@ async fn whether_there_is_a_firewall_can_be_asked() {
         json!({ "label": ["whim.firewall=whim-workers"] })
     );
 
-    let other = whim_containers::firewall_of("others");
+    let other = whim_containers::firewall_filter("others");
     let options = ListContainersOptionsBuilder::new().filters(&other).build();
     world.docker().list_containers(Some(options)).await.unwrap();
     assert_eq!(
@@ -203,8 +203,8 @@ async fn whether_there_is_a_firewall_can_be_asked() {
 }
 
 #[tokio::test]
-async fn events_tell_nothing_of_others() {
-    let mut asked = whim_containers::of_instance(INSTANCE);
+async fn events_contain_only_exits_of_whims_containers() {
+    let mut asked = whim_containers::instance_filter(INSTANCE);
     asked.insert("type".to_owned(), vec!["image".to_owned()]);
     for (filters_asked, expected) in [
         (

@@ -78,7 +78,7 @@ fn exists(path: &Path) -> Result<(), &'static str> {
 }
 
 #[tokio::test]
-async fn its_health_is_that_of_the_engine_and_a_socket_that_was_left_is_replaced() {
+async fn its_health_is_that_of_the_engine_and_a_stale_socket_is_replaced() {
     // A proxy before the proxy: it answers `_ping` too.
     let mut engine = World::new();
     let directory = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 use crate::world::{ID, NAME, World, container_body};
 
 #[tokio::test]
-async fn whatever_is_not_on_the_list_is_refused_and_the_engine_is_not_asked() {
+async fn unknown_calls_are_refused_without_a_call_to_the_engine() {
     let world = World::new();
     world.has_worker();
     let lines = [
@@ -86,7 +86,7 @@ async fn whatever_is_not_on_the_list_is_refused_and_the_engine_is_not_asked() {
 }
 
 #[tokio::test]
-async fn a_query_has_nothing_but_what_is_known_and_each_once() {
+async fn unknown_and_repeated_parameters_are_refused() {
     let world = World::new();
     world.has_worker();
     let lines = [
@@ -128,7 +128,7 @@ async fn a_query_has_nothing_but_what_is_known_and_each_once() {
 }
 
 #[tokio::test]
-async fn what_is_looked_at_is_let_through() {
+async fn read_only_calls_of_whim_are_forwarded() {
     let world = World::new();
     for (asked, handed) in [
         ("/_ping", "/_ping"),
@@ -150,7 +150,7 @@ async fn what_is_looked_at_is_let_through() {
 }
 
 #[tokio::test]
-async fn a_connection_serves_one_request_and_none_that_could_be_two() {
+async fn a_connection_serves_one_unambiguous_request() {
     let world = World::new();
     world.has_worker();
     let hidden = "GET /containers/json HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -209,7 +209,7 @@ async fn sizes_are_bounded() {
 }
 
 #[tokio::test]
-async fn headers_of_the_caller_do_not_reach_the_engine() {
+async fn headers_of_the_orchestrator_are_not_forwarded() {
     let world = World::new();
     world.has_worker();
     let (status, answer) = world

@@ -1,4 +1,4 @@
-//! What takes long: a worker's input, events, an engine that is away.
+//! Long-lived connections: a worker's input, events, an unavailable engine.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::world::{ID, INSTANCE, NAME, PATIENCE, World, config, with_worker};
 
 /// The calls of `whim-orchestrator`'s runtime, in its order and with its client.
 #[tokio::test]
-async fn a_worker_is_started_fed_stopped_and_removed_as_the_orchestrator_does_it() {
+async fn the_calls_of_a_workers_whole_life_are_forwarded() {
     let world = World::new();
     let docker = world.docker();
     world.has_workspace();
@@ -65,7 +65,7 @@ async fn a_worker_is_started_fed_stopped_and_removed_as_the_orchestrator_does_it
 }
 
 #[tokio::test]
-async fn the_input_of_a_container_is_passed_on_and_its_end_too() {
+async fn the_input_of_a_container_is_forwarded_with_its_end() {
     let world = World::new();
     world.has_worker();
     let mut stream = UnixStream::connect(&world.socket).await.unwrap();
@@ -97,7 +97,7 @@ async fn the_input_of_a_container_is_passed_on_and_its_end_too() {
 }
 
 #[tokio::test]
-async fn who_attaches_has_to_ask_for_raw_bytes() {
+async fn attaching_requires_an_upgrade() {
     let world = World::new();
     world.has_worker();
     let (status, answer) = world
@@ -107,9 +107,9 @@ async fn who_attaches_has_to_ask_for_raw_bytes() {
     assert_eq!(world.lines(), [format!("GET /containers/{ID}/json")]);
 }
 
-/// docs/faults.md, row 8.
+/// `docs/faults.md`, row 8.
 #[tokio::test]
-async fn events_that_are_silent_for_hours_are_not_cut_off() {
+async fn an_idle_event_stream_is_not_closed() {
     let world = World::new();
     let docker = world.docker();
     let mut events = docker.events(None::<EventsOptions>).boxed();
@@ -129,7 +129,7 @@ async fn events_that_are_silent_for_hours_are_not_cut_off() {
 }
 
 #[tokio::test]
-async fn an_engine_that_is_away_is_said_to_be() {
+async fn an_unavailable_engine_is_reported() {
     let mut world = World::new();
     assert_eq!(world.call("GET", "/_ping").await, (200, "OK".to_owned()));
 

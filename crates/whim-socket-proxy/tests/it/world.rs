@@ -95,7 +95,7 @@ struct Engine {
     containers: RwLock<HashMap<String, Value>>,
     volumes: RwLock<HashMap<String, Value>>,
     networks: RwLock<HashMap<String, Value>>,
-    /// Where events are told.
+    /// The event channel.
     events: RwLock<Option<mpsc::UnboundedSender<Result<Bytes, Infallible>>>>,
     attached: RwLock<JoinSet<()>>,
 }
@@ -190,8 +190,8 @@ impl World {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }
 
-    /// Tells everybody who listens to events; `false` when nobody does.
-    fn tell(&self, event: &Value) -> bool {
+    /// Sends an event to all subscribers; `false` without a subscriber.
+    fn send_event(&self, event: &Value) -> bool {
         change(&self.engine.events, |events| {
             let bytes = Bytes::from(format!("{event}\n"));
             events
@@ -200,10 +200,14 @@ impl World {
         })
     }
 
-    /// Tells it once somebody listens.
+    /// Sends an event once there is a subscriber.
     pub(crate) async fn tell_whoever_listens(&self, event: &Value) {
-        wait_until("somebody who listens", PATIENCE, async || {
-            if self.tell(event) { Ok(()) } else { Err("nobody") }
+        wait_until("a subscriber", PATIENCE, async || {
+            if self.send_event(event) {
+                Ok(())
+            } else {
+                Err("no subscriber")
+            }
         })
         .await
         .unwrap();

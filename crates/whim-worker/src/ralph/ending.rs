@@ -10,7 +10,6 @@ use whim_service::chain::chain;
 
 use super::progress::Progress;
 use super::supervise::RunEnd;
-use crate::memory;
 use crate::outcome::Failure;
 use crate::text::counted;
 use crate::workspace::Workspace;
@@ -114,17 +113,18 @@ fn with_details(progress: &Progress, message: &str) -> String {
     reason
 }
 
-/// A failure that the agent did not cause: the model API failed, or processes were killed by the OOM killer.
+/// A failure that the agent did not cause: the model API failed, or a limit of the container was reached.
 fn external_cause(progress: &Progress) -> Option<Failure> {
-    model_unavailable(progress).or_else(|| out_of_memory(progress))
+    model_unavailable(progress).or_else(|| limit_reached(progress))
 }
 
-fn out_of_memory(progress: &Progress) -> Option<Failure> {
-    let kills = progress.kills();
-    (kills > 0).then(|| {
-        let message = format!("in the last iteration {}", memory::told(kills));
-        Failure::new(FailureCause::OutOfMemory, with_details(progress, &message))
-    })
+fn limit_reached(progress: &Progress) -> Option<Failure> {
+    let limit = progress.limit_hits().describe()?;
+    let message = format!("in the last iteration {limit}");
+    Some(Failure::new(
+        FailureCause::Resources,
+        with_details(progress, &message),
+    ))
 }
 
 fn model_unavailable(progress: &Progress) -> Option<Failure> {

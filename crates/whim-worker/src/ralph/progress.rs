@@ -7,7 +7,7 @@ use ralph_contract::{Event, Line, SpecDocument, Stuck, TaskComplete, Warning, Wa
 use serde_json::Value;
 use whim_core::FailureCause;
 
-use crate::memory::{self, Memory};
+use crate::cgroup::{ControlGroup, LimitHits};
 use crate::report::Reporter;
 use crate::text::shorten;
 
@@ -40,23 +40,23 @@ pub(super) struct Progress {
     error: Option<String>,
     model_api_error: Option<ModelApiError>,
     iterations: u32,
-    memory: Memory,
-    /// Number of processes killed by the OOM killer when the iteration started.
-    kills_before: u64,
+    group: ControlGroup,
+    /// Read when the iteration started.
+    hits_before: LimitHits,
     last_lines: VecDeque<String>,
 }
 
 impl Progress {
-    pub(super) fn new(spec: SpecDocument, memory: Memory) -> Self {
-        let kills_before = memory.kills();
+    pub(super) fn new(spec: SpecDocument, group: ControlGroup) -> Self {
+        let hits_before = group.limit_hits();
         Self {
             spec,
             stuck: None,
             error: None,
             model_api_error: None,
             iterations: 0,
-            memory,
-            kills_before,
+            group,
+            hits_before,
             last_lines: VecDeque::new(),
         }
     }
@@ -81,9 +81,9 @@ impl Progress {
         self.iterations
     }
 
-    /// Number of processes killed by the OOM killer since the last iteration started.
-    pub(super) fn kills(&self) -> u64 {
-        self.memory.kills().saturating_sub(self.kills_before)
+    /// The limits of the container that were reached since the last iteration started.
+    pub(super) fn limit_hits(&self) -> LimitHits {
+        self.group.limit_hits().since(self.hits_before)
     }
 
     /// The last lines that were no events, such as a panic message.
@@ -130,16 +130,15 @@ impl Progress {
         match event {
             Event::Iteration(iteration) => {
                 if iteration.n > self.iterations {
-                    self.kills_before = self.memory.kills();
+                    self.hits_before = self.group.limit_hits();
                 }
                 self.iterations = self.iterations.max(iteration.n);
                 reporter.iteration(iteration.n);
             }
             Event::IterationDone(done) => {
                 reporter.iteration_done(done.stats);
-                let kills = self.kills();
-                if kills > 0 {
-                    reporter.notice(&format!("In iteration {} {}", done.n, memory::told(kills)));
+                if let Some(limit) = self.limit_hits().describe() {
+                    reporter.notice(&format!("In iteration {} {limit}", done.n));
                 }
             }
             // A tool call proves that the model API answered.

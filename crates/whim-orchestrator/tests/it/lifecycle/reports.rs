@@ -64,7 +64,7 @@ async fn the_cause_decides_how_often_an_item_is_tried_again() {
     let world = World::new().await;
     for (cause, attempts, retries) in [
         ("crash", 4, 3),
-        ("out_of_memory", 4, 3),
+        ("resources", 4, 3),
         ("tests_failed", 2, 1),
         ("stuck", 2, 1),
         ("push_refused", 1, 0),
@@ -110,7 +110,7 @@ async fn each_cause_has_its_own_retries() {
         // The first failure of each of these, whatever came before.
         ("tests_failed", "queued", 3),
         ("stuck", "queued", 4),
-        ("out_of_memory", "queued", 5),
+        ("resources", "queued", 5),
         ("crash", "queued", 6),
         ("tests_failed", "failed", 6),
     ] {

@@ -66,7 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
     // Those that spend a retry more often: it takes several of one item to see all that comes of them.
     let spending = vec![
         FailureCause::Crash,
-        FailureCause::OutOfMemory,
+        FailureCause::Resources,
         FailureCause::TestsFailed,
     ];
     let causes = prop_oneof![select(spending), select(FailureCause::ALL.to_vec())];

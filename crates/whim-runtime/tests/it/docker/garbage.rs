@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_hours(1);
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn what_ended_longer_ago_than_the_retention_is_removed_and_nothing_else() {
+async fn attempts_that_ended_longer_ago_than_the_retention_are_removed_and_no_others() {
     let (world, neighbour) = (World::new(), World::new());
     let (ended, running) = (world.start("exit 0").await, world.start("sleep 1000").await);
     let others = neighbour.start("exit 0").await;
@@ -34,7 +34,7 @@ async fn what_ended_longer_ago_than_the_retention_is_removed_and_nothing_else() 
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_container_that_was_created_and_never_started_is_no_worker_and_is_removed() {
+async fn a_container_that_was_never_started_is_not_listed_and_is_removed() {
     let world = World::new();
     let worker = WorkerId::new();
     // As an orchestrator leaves it that was killed between the two.
@@ -70,7 +70,7 @@ async fn a_container_that_was_created_and_never_started_is_no_worker_and_is_remo
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_volume_whose_container_is_gone_is_removed() {
+async fn a_volume_without_a_container_is_removed() {
     let world = World::new();
     let worker = world.start("sleep 1000").await;
     let name = world.container(worker);
@@ -101,7 +101,7 @@ async fn a_restarted_orchestrator_finds_its_workers_and_no_others() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn of_many_leftovers_exactly_those_of_this_orchestrator_are_removed() {
+async fn only_resources_of_this_orchestrator_are_removed() {
     const MANY: usize = 100;
     let world = World::new();
     let neighbour = World::new();

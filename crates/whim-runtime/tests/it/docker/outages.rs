@@ -1,4 +1,4 @@
-//! An engine that is away, or that lacks something.
+//! An engine that is unavailable, or that lacks something.
 
 use futures::StreamExt as _;
 use whim_runtime::{ExitKind, Runtime as _};
@@ -12,7 +12,7 @@ use crate::worker::PATIENCE;
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_exit_is_told_although_the_events_broke_off_when_it_happened() {
+async fn an_exit_during_a_lost_subscription_is_reported() {
     let relay = EngineRelay::open();
     let world = World::with(&[("DOCKER_HOST", &relay.host())]);
     let first = world.start("exit 0").await;
@@ -21,26 +21,26 @@ async fn an_exit_is_told_although_the_events_broke_off_when_it_happened() {
     let mut exits = world.runtime.exits();
     assert_eq!(exits.next().await, Some(first), "the events are listened to");
 
-    // Nobody polls the stream, so nobody listens, while this happens.
+    // Without a poll of the stream, there is no subscription while this happens.
     relay.cut();
     docker(&["kill", &world.container(second)]);
 
-    let told = tokio::time::timeout(PATIENCE, async {
+    let reported = tokio::time::timeout(PATIENCE, async {
         loop {
-            // The first may be told again: events are hints.
+            // The first may be reported again: events are hints.
             match exits.next().await {
                 Some(worker) if worker == first => {}
                 other => return other,
             }
         }
     });
-    assert_eq!(told.await.unwrap(), Some(second));
+    assert_eq!(reported.await.unwrap(), Some(second));
     assert_eq!(world.wait_for_end(second).await.how, ExitKind::Signal(9));
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_missing_image_is_named_and_leaves_nothing_behind() {
+async fn a_missing_image_is_named_and_nothing_is_created() {
     let world = World::with(&[("WORKER_IMAGE", "no-such-image:1")]);
 
     let error = world.runtime.start(spec("true")).await.unwrap_err();
@@ -59,7 +59,7 @@ async fn a_missing_image_is_named_and_leaves_nothing_behind() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_engine_that_is_away_is_said_to_be_and_is_found_when_it_is_there() {
+async fn an_unavailable_engine_is_reported_and_used_once_it_is_available() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
     let host = format!("unix://{}", socket.display());
@@ -83,7 +83,7 @@ async fn an_engine_that_is_away_is_said_to_be_and_is_found_when_it_is_there() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn that_no_firewall_runs_is_a_warning() {
+async fn a_missing_firewall_is_a_warning() {
     let world = World::new();
     let network = world.network();
     // The engine of these tests may have an old runc, which is another warning.
@@ -117,7 +117,7 @@ async fn that_no_firewall_runs_is_a_warning() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_container_whose_creation_was_not_confirmed_is_found_and_not_doubled() {
+async fn a_container_whose_creation_was_not_confirmed_is_adopted_and_not_created_twice() {
     let relay = EngineRelay::with(Rule {
         method: "POST",
         path: "/containers/create",

@@ -12,7 +12,7 @@ use super::world::{World, next_exit, spec};
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_has_no_rights_and_writes_nowhere_but_to_its_workspace() {
+async fn a_worker_has_no_capabilities_and_can_write_only_to_its_workspace() {
     let world = World::new();
     let worker = world
         .start(
@@ -80,19 +80,19 @@ async fn secrets_are_files_of_the_worker_and_nowhere_else() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn the_end_of_a_worker_is_told_with_its_code() {
+async fn the_exit_of_a_worker_is_reported_with_its_code() {
     let world = World::new();
     let worker = world.start("read line < /dev/null; sleep 0.5; exit 3").await;
 
-    let told = next_exit(&world.runtime, async {}).await;
+    let reported = next_exit(&world.runtime, async {}).await;
 
-    assert_eq!(told, Some(worker));
+    assert_eq!(reported, Some(worker));
     assert_eq!(world.wait_for_end(worker).await.how, ExitKind::Code(3));
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_that_somebody_kills_crashed_and_did_not_run_out_of_memory() {
+async fn a_killed_worker_crashed_and_did_not_run_out_of_memory() {
     let world = World::new();
     let worker = world.start("echo up; sleep 1000").await;
     world.wait_for_line(worker, "up").await;
@@ -106,19 +106,19 @@ async fn a_worker_that_somebody_kills_crashed_and_did_not_run_out_of_memory() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_that_runs_out_of_memory_is_told_from_one_that_was_killed() {
+async fn running_out_of_memory_is_distinguished_from_being_killed() {
     let world = World::with(&[("WORKER_MEMORY", "24m")]);
     let worker = world.start("exec tail /dev/zero").await;
 
     let exit = world.wait_for_end(worker).await;
 
     assert_eq!(exit.how, ExitKind::OutOfMemory);
-    assert_eq!(exit.cause(), FailureCause::OutOfMemory);
+    assert_eq!(exit.cause(), FailureCause::Resources);
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn that_a_child_ran_out_of_memory_is_in_the_log_although_the_worker_lived_on() {
+async fn a_child_that_runs_out_of_memory_is_logged_if_the_worker_survives() {
     let world = World::with(&[("WORKER_MEMORY", "24m")]);
     let worker = world
         .start("tail /dev/zero; echo \"the worker lives\"; exit 2")
@@ -129,7 +129,7 @@ async fn that_a_child_ran_out_of_memory_is_in_the_log_although_the_worker_lived_
     assert_eq!(exit.how, ExitKind::Code(2));
     let log = world.log(worker).await;
     assert!(log.contains("the worker lives"), "{log}");
-    assert!(log.contains("killed for want of memory"), "{log}");
+    assert!(log.contains("killed because it was out of memory"), "{log}");
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_paused_worker_can_be_stopped() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn limits_of_processes_hold() {
+async fn the_process_limit_is_enforced() {
     let world = World::with(&[("WORKER_PIDS", "64")]);
     let worker = world
         .start("i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done; echo unlimited")
@@ -184,7 +184,7 @@ async fn limits_of_processes_hold() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_start_that_is_repeated_finds_the_container_of_the_first() {
+async fn a_repeated_start_adopts_the_first_container() {
     let world = World::new();
     let spec = spec("echo up; sleep 1000");
     let first = world.runtime.start(spec.clone()).await.unwrap();
@@ -197,10 +197,10 @@ async fn a_start_that_is_repeated_finds_the_container_of_the_first() {
     assert_eq!(world.container(spec.worker_id), spec.name());
 }
 
-// ATTACKS.md, row 38.
+// docs/attacks.md, row 38.
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_image_that_is_pinned_by_its_digest_is_that_image_or_none() {
+async fn an_image_pinned_by_digest_is_exactly_that_image() {
     let digest = docker(&["inspect", "--format", "{{.Id}}", WORKER_TEST_IMAGE]);
     let pinned = World::with(&[("WORKER_IMAGE", &digest)]);
     let worker = pinned.start("echo the very image").await;
@@ -222,7 +222,7 @@ async fn an_image_that_is_pinned_by_its_digest_is_that_image_or_none() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn the_log_can_be_read_while_the_worker_runs_and_after_it_ended() {
+async fn the_log_can_be_read_while_the_worker_runs_and_afterwards() {
     let world = World::new();
     let worker = world
         // As the real worker does: a shell says in the log by which signal its child ended.
@@ -258,13 +258,13 @@ async fn a_log_is_followed_from_its_last_lines_to_the_end_of_the_worker() {
 
     let rest: Vec<Bytes> = log.try_collect().await.unwrap();
     assert_eq!(rest.concat(), b"third\n");
-    let nobody = world.runtime.follow(WorkerId::new(), 1, 1000).await.unwrap();
-    assert!(nobody.is_none());
+    let missing = world.runtime.follow(WorkerId::new(), 1, 1000).await.unwrap();
+    assert!(missing.is_none());
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_flood_of_output_fills_no_disk_and_no_memory() {
+async fn unlimited_output_is_bounded_on_disk_and_in_memory() {
     /// What the engine may keep: three files of 10 MB, and a little more in the one that is written.
     const MEGABYTES: u64 = 32;
     let world = World::new();

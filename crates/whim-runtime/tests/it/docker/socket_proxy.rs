@@ -72,7 +72,7 @@ impl Drop for SocketProxy {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_that_the_settings_of_the_proxy_do_not_allow_is_refused_and_nothing_is_left() {
+async fn a_worker_that_the_proxy_does_not_allow_is_refused_and_nothing_is_left() {
     let directory = tempfile::tempdir().unwrap();
     let Some(proxy) = SocketProxy::start(directory.path(), "whim-test-other", &[]) else {
         return;
@@ -91,7 +91,7 @@ async fn a_worker_that_the_settings_of_the_proxy_do_not_allow_is_refused_and_not
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_old_runc_is_a_warning_and_starts_no_worker_where_the_owner_insists() {
+async fn an_old_runc_is_a_warning_and_prevents_starts_if_a_patched_one_is_required() {
     let world = World::new();
     let warnings = world.runtime.warnings().await;
     let is_old = warnings.iter().any(|warning| warning.contains("engine's runc"));
