@@ -1,7 +1,5 @@
 //! The fake orchestrator against the document and the state table of the real one.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
