@@ -1,7 +1,7 @@
 //! GitHub's limits on the rate of calls:
 //! <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::StatusCode;
@@ -21,7 +21,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(600);
 /// when it has ended.
 #[derive(Debug, Default)]
 pub(super) struct RateLimit {
-    block: Mutex<Option<Block>>,
+    block: RwLock<Option<Block>>,
 }
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct Block {
 impl RateLimit {
     /// The remaining time if calls are blocked now. Counts the call that asks.
     pub(super) fn blocks(&self) -> Option<Duration> {
-        let mut current = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.block.write().unwrap_or_else(PoisonError::into_inner);
         let block = current.as_mut()?;
         let now = Instant::now();
         let remaining = block.until.saturating_duration_since(now);
@@ -59,7 +59,7 @@ impl RateLimit {
     pub(super) fn extend(&self, wait: Duration) {
         let now = Instant::now();
         let until = now + wait;
-        let mut current = self.block.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.block.write().unwrap_or_else(PoisonError::into_inner);
         match current.as_mut() {
             Some(block) => block.until = block.until.max(until),
             None => {
