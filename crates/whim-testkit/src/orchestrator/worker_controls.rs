@@ -1,7 +1,6 @@
 //! What a test sees and does of workers.
 
 use axum::http::Method;
-use serde_json::Value;
 use whim_core::protocol::events::WorkerEventBody;
 use whim_core::protocol::work::CreateWork;
 use whim_core::protocol::worker::{Heartbeat, LockConflict, LockFiles, Registered};
@@ -70,10 +69,9 @@ impl Orchestrator {
     /// The names of `ralph`'s events.
     #[must_use]
     pub fn ralph_events(&self) -> Vec<String> {
-        let name = |event: Value| event["event"].as_str().unwrap_or_default().to_owned();
         let name_of = |event| {
             if let WorkerEventBody::Ralph { event } = event {
-                Some(name(event))
+                Some(event.name().to_owned())
             } else {
                 None
             }
