@@ -12,6 +12,7 @@ use url::Url;
 use crate::config::Config;
 use crate::events::EventHub;
 use crate::in_flight::InFlightStarts;
+use crate::intake_activity::IntakeActivity;
 use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
 use crate::locks::Locks;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub in_flight_starts: InFlightStarts,
     /// Asks the background work to look.
     pub wakers: Wakers,
+    /// When the intake called last.
+    pub intake_activity: IntakeActivity,
     /// Heartbeats on their way to the database.
     pub heartbeats: Heartbeats,
     /// Who watches what happens.

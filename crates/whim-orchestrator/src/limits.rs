@@ -21,10 +21,7 @@ pub enum Cooldown {
     /// A worker may be started now, and the next one when it is over.
     Taken,
     /// A worker was started too recently.
-    Running {
-        /// How long it still lasts.
-        left: Duration,
-    },
+    Running { remaining: Duration },
     /// Redis was emptied: what it should know has to be rebuilt from Postgres first ([`Limits::rebuild`]).
     Unknown,
 }
@@ -88,8 +85,8 @@ impl Limits {
         let answer: i64 = self.redis.script("taking the cooldown", &call).await?;
         Ok(match u64::try_from(answer) {
             Ok(0) => Cooldown::Taken,
-            Ok(left) => Cooldown::Running {
-                left: Duration::from_millis(left),
+            Ok(remaining) => Cooldown::Running {
+                remaining: Duration::from_millis(remaining),
             },
             Err(_negative) => Cooldown::Unknown,
         })

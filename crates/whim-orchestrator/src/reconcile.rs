@@ -32,7 +32,7 @@ pub use self::reap::Reap;
 pub use self::retries::Retries;
 pub use self::terminate::Terminate;
 use crate::app::App;
-use crate::dispatch::breakers::try_runtime;
+use crate::breakers::probe_runtime;
 
 /// Starts all reconcilers. `stop` says that the program is stopping: what takes long is left to the next one then.
 pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
@@ -94,7 +94,9 @@ pub async fn watch_runtime(app: App, stop: CancellationToken) -> anyhow::Result<
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             Some(()) = returns.next() => {
-                try_runtime(&app).await.context("letting a runtime be tried that is back")?;
+                probe_runtime(&app.work_database, &app.config, app.runtime.instance())
+                    .await
+                    .context("probing the runtime, which is available again")?;
             }
             exit = exits.next() => match exit {
                 Some(worker_id) => {

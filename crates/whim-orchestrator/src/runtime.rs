@@ -140,7 +140,17 @@ pub struct RuntimeError {
     source: anyhow::Error,
 }
 
+/// The image of a worker is not on the container engine; the worker's repository may have an image of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct MissingImage(pub String);
+
 impl RuntimeError {
+    /// Whether [`MissingImage`] is the cause: then workers of other repositories may start.
+    pub fn is_missing_image(&self) -> bool {
+        self.source.is::<MissingImage>()
+    }
+
     /// `doing` says what the runtime was doing; `source` why it failed.
     pub fn new(doing: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
         Self {

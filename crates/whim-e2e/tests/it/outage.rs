@@ -30,12 +30,12 @@ async fn breaker(system: &System, what: &str, expected: impl Fn(&Breaker) -> boo
     .unwrap()
 }
 
-/// Every item that does not run is said to wait for the model, in the words of `/api/status`.
+/// Every item that is not running is explained by the model API, like `/api/status`.
 async fn assert_all_know_why(system: &System, items: &[WorkItem], words: &str) {
     let client = system.client().unwrap();
     let status = client.status().await.unwrap();
     assert!(
-        status.blocked_reasons.iter().any(|why| why.starts_with(words)),
+        status.blocked_reasons.iter().any(|why| why.message.starts_with(words)),
         "{:#?}",
         status.blocked_reasons
     );
@@ -96,7 +96,7 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
     })
     .await;
     assert!(!outage.has_fixed_expiry, "{outage:#?}");
-    assert_all_know_why(&system, &items, "The model API is not available").await;
+    assert_all_know_why(&system, &items, "The model API is unavailable").await;
 
     let end = Utc::now() + LIMIT;
     let words = format!(
@@ -114,7 +114,7 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
         until.abs() <= TimeDelta::seconds(5),
         "{until} after its end: {limit:#?}"
     );
-    assert_all_know_why(&system, &items, "The model API limits Whim").await;
+    assert_all_know_why(&system, &items, "The model API rate-limits Whim").await;
     system.anthropic.end_outage();
 
     for issue in &issues {

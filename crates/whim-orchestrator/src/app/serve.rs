@@ -26,6 +26,7 @@ use crate::config::{ApiConfig, Config, RuntimeKind};
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
+use crate::intake_activity::IntakeActivity;
 use crate::lifecycle::{self, Heartbeats};
 use crate::limits::Limits;
 use crate::locks::Locks;
@@ -36,7 +37,7 @@ use crate::runtime::Runtime;
 use crate::runtime::docker::DockerRuntime;
 use crate::runtime::process::ProcessRuntime;
 use crate::wakers::Wakers;
-use crate::{db, http, reconcile};
+use crate::{breakers, db, http, reconcile};
 
 /// What it is called where it tells its name.
 const PROGRAM: &str = "whim-orchestrator";
@@ -252,7 +253,7 @@ pub async fn start(
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
     migrate(&config).await?;
     let app = build(config, runtime, &addresses)?;
-    dispatch::try_refused_credentials(&app).await;
+    breakers::probe_refused_credentials(&app.work_database, &app.config).await;
 
     let readiness = Readiness::new();
     let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
@@ -267,7 +268,10 @@ pub async fn start(
         dispatch::listen(listening.clone(), stop.clone())
     });
     // As long as submissions are answered.
-    work.critical("notifications-of-work", dispatch::tell(app.clone(), work.token()));
+    work.critical(
+        "notifications-of-work",
+        dispatch::announce(app.clone(), work.token()),
+    );
     intake.critical("long-answers", end_long_answers(app.clone(), intake.token()));
     intake.critical("live-events", events::run(app.clone(), intake.token()));
     let (listening, stop) = (app.clone(), intake.token());
@@ -335,6 +339,7 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         work_database: db::work_pool(options, CONNECTIONS),
         locks: Locks::new(redis.clone()),
         limits: Limits::new(redis.clone(), config.limits.cooldown),
+        intake_activity: IntakeActivity::new(redis.clone()),
         redis,
         runtime,
         worker_url,

@@ -1,4 +1,4 @@
-//! How much is done, and when something that does not move is given up.
+//! Settings of limits, breakers, deadlines and intervals.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -10,37 +10,36 @@ use whim_service::environment::{Environment, Expected, seconds, whole_number};
 
 use super::DAY;
 
-/// The shortest period or deadline; tests run at a twentieth of real time.
+/// The shortest interval or deadline.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// How much is done at once and in a day.
+/// Limits of concurrent workers and of the day's iterations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LimitsConfig {
-    /// `MAX_WORKERS`: how many workers live at once, over all orchestrators of a database.
+    /// `MAX_WORKERS`: concurrent workers of all orchestrators of a database.
     pub max_workers: u32,
-    /// How many of those may work on one repository.
+    /// Concurrent workers of one repository.
     pub repositories: PerRepository,
-    /// `DAILY_BUDGET`: how many iterations are used in a UTC day.
+    /// `DAILY_BUDGET`: iterations of a UTC day.
     pub daily_budget: u32,
-    /// How many of those one repository may use.
+    /// Iterations of a UTC day for one repository.
     pub repository_budgets: PerRepository,
-    /// `DAILY_BUDGET_PER_USER`: how many of those may be used for what one person asked for; unset, as many as there
-    /// are.
+    /// `DAILY_BUDGET_PER_USER`: iterations of a UTC day for requests by one user.
     pub user_budget: Option<u32>,
-    /// `COOLDOWN_SECONDS`: the shortest time between two starts.
+    /// `COOLDOWN_SECONDS`: shortest time between two starts.
     pub cooldown: Duration,
-    /// `MAX_ITERATIONS`: how many iterations one attempt may use.
+    /// `MAX_ITERATIONS`: iterations of one attempt.
     pub max_iterations: NonZeroU32,
 }
 
 impl LimitsConfig {
-    /// Whether repositories or people have budgets of their own.
+    /// Whether repositories or users have budgets of their own.
     pub fn has_shares(&self) -> bool {
         !self.repository_budgets.is_empty() || self.user_budget.is_some()
     }
 
     pub(super) fn read(env: &mut Environment) -> Self {
-        // The upper bound is that of the column.
+        // The limit of the column.
         let most_iterations = NonZeroU32::MIN.saturating_add(i32::MAX.unsigned_abs() - 1);
         Self {
             max_workers: env.or_default("MAX_WORKERS", 2, whole_number(0..=MOST_WORKERS)),
@@ -70,13 +69,13 @@ impl LimitsConfig {
     }
 }
 
-/// A limit of single repositories: of their workers at once (`MAX_WORKERS_PER_REPO`, `MAX_WORKERS_REPO_OVERRIDES`) or of their
-/// iterations a day (`DAILY_BUDGET_PER_REPO`, `DAILY_BUDGET_REPO_OVERRIDES`). Without one, only that of all repositories holds.
+/// A limit of single repositories: of concurrent workers (`MAX_WORKERS_PER_REPO`, `MAX_WORKERS_REPO_OVERRIDES`) or of
+/// iterations a day (`DAILY_BUDGET_PER_REPO`, `DAILY_BUDGET_REPO_OVERRIDES`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PerRepository {
-    /// For each that has no limit of its own.
+    /// For repositories without an override.
     pub each: Option<u32>,
-    /// By the repository in lower case; 0 starts nothing there.
+    /// Overrides by repository in lower case; 0 disables it.
     pub by_name: BTreeMap<String, u32>,
 }
 
@@ -88,16 +87,9 @@ impl PerRepository {
         }
     }
 
-    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         let Self { each, by_name } = self;
         each.is_none() && by_name.is_empty()
-    }
-
-    /// The repositories where nothing is started, in lower case.
-    pub fn closed(&self) -> impl Iterator<Item = String> + '_ {
-        let closed = self.by_name.iter().filter(|(_, limit)| **limit == 0);
-        closed.map(|(repo, _)| repo.clone())
     }
 
     /// The limit of a repository, given in lower case.
@@ -106,19 +98,19 @@ impl PerRepository {
     }
 }
 
-/// When what fails is spared, and when it is tried again.
+/// When circuit breakers open, and when they are probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakersConfig {
-    /// `BREAKER_THRESHOLD`: failures in a row, where a single one proves nothing.
+    /// `BREAKER_THRESHOLD`: consecutive failures before a breaker opens.
     pub threshold: u32,
-    /// `BREAKER_PROBE_DELAY_SECONDS`: about when it is first tried again; twice as long after each failure.
-    pub first_probe: Duration,
-    /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: how long that becomes at the most, and how often refused credentials are tried.
-    pub longest_probe: Duration,
-    /// `RATE_LIMIT_MAX_WAIT_HOURS`: how long is waited at the most for the end of a limit that is told.
-    pub longest_park: Duration,
-    /// `RATE_LIMIT_JITTER_SECONDS`: how long after such an end work goes on at the latest.
-    pub park_jitter: Duration,
+    /// `BREAKER_PROBE_DELAY_SECONDS`: initial delay before a probe. Doubles after each failed probe.
+    pub probe_delay: Duration,
+    /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: longest delay before a probe, and the delay for rejected credentials.
+    pub max_probe_delay: Duration,
+    /// `RATE_LIMIT_MAX_WAIT_HOURS`: longest reset time of a rate limit that is honoured.
+    pub max_wait: Duration,
+    /// `RATE_LIMIT_JITTER_SECONDS`: work resumes within this time after a reset, and deferred items come back within it.
+    pub jitter: Duration,
 }
 
 impl BreakersConfig {
@@ -126,14 +118,14 @@ impl BreakersConfig {
         let probe = || seconds(SHORTEST..=DAY);
         Self {
             threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
-            first_probe: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
-            longest_probe: env.or_default(
+            probe_delay: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
+            max_probe_delay: env.or_default(
                 "BREAKER_MAX_PROBE_DELAY_SECONDS",
                 Duration::from_mins(30),
                 probe(),
             ),
-            longest_park: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
-            park_jitter: env.or_default(
+            max_wait: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
+            jitter: env.or_default(
                 "RATE_LIMIT_JITTER_SECONDS",
                 Duration::from_mins(1),
                 seconds(Duration::ZERO..=DAY),
@@ -142,20 +134,20 @@ impl BreakersConfig {
     }
 }
 
-/// When a worker counts as dead or stuck, and what follows for its item.
+/// When a worker counts as lost or stuck, and what follows for its item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LifecycleConfig {
-    /// `STALE_THRESHOLD`: how long a lease lasts after each heartbeat.
+    /// `STALE_THRESHOLD`: length of a lease, from each heartbeat.
     pub stale_threshold: Duration,
-    /// `REGISTER_TIMEOUT_SECONDS`: how long a worker may take from its claim to its registration.
+    /// `REGISTER_TIMEOUT_SECONDS`: from the claim to the registration of a worker.
     pub register_timeout: Duration,
-    /// `PROGRESS_DEADLINE_SECONDS`: how long a worker may live without telling of anything new that it did.
+    /// `PROGRESS_DEADLINE_SECONDS`: longest time without progress of a worker.
     pub progress_deadline: Duration,
     /// `RETRY_DELAYS`.
     pub retries: RetrySchedule,
-    /// `LOG_RETENTION_HOURS`: how long logs and directories of attempts that ended are kept.
+    /// `LOG_RETENTION_HOURS`: for logs and directories of ended attempts.
     pub log_retention: Duration,
-    /// `EVENT_RETENTION_DAYS`: how many days of events are kept besides today (UTC).
+    /// `EVENT_RETENTION_DAYS`: days of events that are kept besides today (UTC).
     pub event_retention_days: u32,
 }
 
@@ -181,12 +173,12 @@ impl LifecycleConfig {
     }
 }
 
-/// How often is looked without being told.
+/// Polling intervals, in case notifications are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Periods {
-    /// `DISPATCH_INTERVAL_SECONDS`: the queue, due retries, leases and workers that are to be stopped.
+    /// `DISPATCH_INTERVAL_SECONDS`: for the queue, due retries, leases and workers to be stopped.
     pub dispatch: Duration,
-    /// `RECONCILE_INTERVAL_SECONDS`: everything that can wait: leftovers of the runtime, the copy of the budget, old logs.
+    /// `RECONCILE_INTERVAL_SECONDS`: for everything less urgent: garbage of the runtime, the copy of the budget, old logs.
     pub reconcile: Duration,
 }
 

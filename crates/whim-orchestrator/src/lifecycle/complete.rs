@@ -14,7 +14,7 @@ use super::end_attempt::{AttemptEnd, EndedBy, after_commit, end_locked};
 use super::heartbeat::{bounded, told};
 use super::{Attempt, Caller};
 use crate::app::App;
-use crate::db::budget::{self, ToldIterations};
+use crate::db::budget::{self, ReportedIterations};
 use crate::db::work_items::{self, TaskCounts};
 use crate::db::workers::{self, End, FinalReport, FinalResponse};
 use crate::db::{heartbeats, in_transaction, storable};
@@ -200,7 +200,7 @@ async fn once(
 async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
     let iterations = bounded(used.iterations, caller.max_iterations);
     heartbeats::settle(&mut *db, caller.id, iterations, told(&used.stats)).await?;
-    let told = ToldIterations {
+    let told = ReportedIterations {
         worker: caller.id,
         first: 1,
         last: iterations,

@@ -14,11 +14,11 @@ use whim_service::chain::chain;
 
 use super::{Attempt, kept_reason};
 use crate::app::App;
+use crate::breakers;
 use crate::config::Config;
 use crate::db::work_items::NextAttempt;
 use crate::db::workers::{End, FinalReport, FinalResponse};
-use crate::db::{in_transaction, work_items, workers};
-use crate::dispatch::breakers;
+use crate::db::{budget, in_transaction, work_items, workers};
 use crate::error::Error;
 use crate::metrics;
 
@@ -141,7 +141,23 @@ pub(super) async fn end_locked(
     } else {
         report(app, &mut *db, attempt, end, &reason).await?
     };
-    let ended = match next_attempt(&app.config, attempt, end, spared) {
+    let budget_reset = match end.cause {
+        FailureCause::IterationsUsedUp => {
+            let max_iterations = app.config.limits.max_iterations.get();
+            budget::reset_of_shortened_allowance(&mut *db, worker.id, max_iterations).await?
+        }
+        _ => None,
+    };
+    let next = match budget_reset {
+        // The daily budget was too small for the attempt, and not the attempt for the item.
+        Some(delay) => Some(NextAttempt {
+            delay,
+            spends_retry: false,
+            failed_start: false,
+        }),
+        None => next_attempt(&app.config, attempt, end, spared),
+    };
+    let ended = match next {
         Some(next) => {
             work_items::requeue_after_failure(&mut *db, item.id, item.lease_epoch, next, end.cause, &reason)
                 .await?
@@ -240,6 +256,7 @@ async fn report(
         worker: Some(attempt.worker.id),
         repo: &attempt.item.repo,
         instance: &attempt.worker.instance,
+        credential: breakers::worker_credential(&app.config),
     };
     Ok(breakers::report(db, &app.config.breakers, &failure).await?)
 }
@@ -264,10 +281,7 @@ fn next_attempt(
     };
     match decision {
         RetryDecision::After { delay, spends_retry } => {
-            let least = end
-                .retry_after
-                .unwrap_or_default()
-                .min(config.breakers.longest_park);
+            let least = end.retry_after.unwrap_or_default().min(config.breakers.max_wait);
             let delay = match spared {
                 _ if end.tells_of_a_return() => Duration::ZERO,
                 Some(spared) if !spends_retry => spared.mul_f64(jitter),

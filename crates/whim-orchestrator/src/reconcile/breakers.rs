@@ -1,18 +1,16 @@
-//! Breakers whose subject works again.
+//! Closing of circuit breakers.
 
 use anyhow::Context as _;
 use serde::Serialize;
 use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
-use crate::db::in_transaction;
-use crate::dispatch::breakers::close_what_works;
+use crate::breakers::close_recovered;
 
-/// Closes the breakers whose end has come or whose subject is seen to work, which wakes the dispatchers.
+/// Closes the breakers that have expired or whose subject works again, and releases the items that they deferred.
 #[derive(Debug)]
 pub struct Breakers(pub App);
 
-/// What was done.
 #[derive(Debug, Serialize)]
 pub struct BreakersReport {
     /// Breakers that were closed.
@@ -25,9 +23,12 @@ impl Reconciler for Breakers {
 
     async fn reconcile(&self) -> anyhow::Result<BreakersReport> {
         let Self(app) = self;
-        let closed = in_transaction(&app.work_database, async |db| close_what_works(db).await)
+        let closed = close_recovered(&app.work_database, &app.config)
             .await
-            .context("closing the breakers of what works again")?;
+            .context("closing circuit breakers")?;
+        if closed > 0 {
+            app.events.notify_changed();
+        }
         Ok(BreakersReport { closed })
     }
 }

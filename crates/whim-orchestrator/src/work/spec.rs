@@ -9,9 +9,9 @@ use whim_core::retry::{RetryDecision, RetrySchedule};
 use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
 
 use crate::app::App;
+use crate::breakers;
 use crate::db::in_transaction;
 use crate::db::work_items::{self, TaskCounts};
-use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
 use crate::validate::{self, MAX_NOTE_BYTES};
@@ -28,7 +28,7 @@ pub async fn hand_in_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result
         let item = work_items::lock(db, id).await?.ok_or(Error::NoSuchItem(id))?;
         let handed_in = work_items::hand_in_spec(db, id, spec, tasks).await?;
         if handed_in {
-            breakers::model_answered(db).await?;
+            breakers::spec_generated(db, &app.config).await?;
         }
         let now = super::find(app, db, id).await?;
         if handed_in || now.spec.as_deref() == Some(spec) {
@@ -139,6 +139,7 @@ async fn report(
         worker: None,
         repo: &item.repo,
         instance: app.runtime.instance(),
+        credential: breakers::SPEC_CREDENTIAL,
     };
     breakers::report(db, &app.config.breakers, &failure).await
 }

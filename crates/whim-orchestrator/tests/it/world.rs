@@ -25,6 +25,7 @@ use whim_orchestrator::db::work_items::{self, NewWorker};
 use whim_orchestrator::events::EventHub;
 use whim_orchestrator::http::{api_router, worker_router};
 use whim_orchestrator::in_flight::InFlightStarts;
+use whim_orchestrator::intake_activity::IntakeActivity;
 use whim_orchestrator::lifecycle::Heartbeats;
 use whim_orchestrator::limits::Limits;
 use whim_orchestrator::locks::Locks;
@@ -274,6 +275,7 @@ fn build(config: Config, database: &TestDatabase) -> App {
         work_database: db::work_pool(options, CONNECTIONS),
         locks: Locks::new(connection.clone()),
         limits: Limits::new(connection.clone(), config.limits.cooldown),
+        intake_activity: IntakeActivity::new(connection.clone()),
         redis: connection,
         runtime: Arc::new(NoRuntime),
         worker_url: "http://127.0.0.1:1/".parse().unwrap(),

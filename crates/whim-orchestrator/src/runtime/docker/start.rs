@@ -11,7 +11,7 @@ use whim_containers::Worker;
 
 use super::engine::{refusal, unless_gone};
 use super::{Inner, credentials};
-use crate::runtime::{RuntimeHandle, WorkerSpec};
+use crate::runtime::{MissingImage, RuntimeHandle, WorkerSpec};
 
 /// As many characters of an identifier as the engine's own tools show.
 const SHOWN: usize = 12;
@@ -94,7 +94,7 @@ impl Inner {
                 Err(error) => error,
             };
             match refusal(&error) {
-                Some(404) => return Err(error).with_context(|| missing(&image)),
+                Some(404) => return Err(error).context(MissingImage(missing(&image))),
                 Some(409) => return self.adopt(docker, spec).await,
                 None if !repeated => repeated = true,
                 Some(_) | None => return Err(error).context("creating the container"),

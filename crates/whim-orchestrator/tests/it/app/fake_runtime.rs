@@ -16,8 +16,8 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use whim_core::WorkerId;
 use whim_orchestrator::runtime::{
-    Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, Runtime, RuntimeError, RuntimeHandle,
-    WorkerSpec,
+    Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, MissingImage, Runtime, RuntimeError,
+    RuntimeHandle, WorkerSpec,
 };
 use whim_service::secret::ExposeSecret as _;
 
@@ -43,6 +43,7 @@ struct State {
     attempts: BTreeMap<WorkerId, AttemptState>,
     stopped: Vec<WorkerId>,
     away: bool,
+    missing_images: Vec<String>,
 }
 
 impl FakeRuntime {
@@ -116,6 +117,20 @@ impl FakeRuntime {
         }
     }
 
+    /// The same without the notification that it is available again.
+    pub(crate) fn set_away_silently(&self, away: bool) {
+        self.write(|state| state.away = away);
+    }
+
+    /// Starts in this repository fail for want of its image from now on.
+    pub(crate) fn remove_image(&self, repo: &str) {
+        self.write(|state| state.missing_images.push(repo.to_owned()));
+    }
+
+    pub(crate) fn add_image(&self, repo: &str) {
+        self.write(|state| state.missing_images.retain(|missing| missing != repo));
+    }
+
     /// From now on starts wait until they are let through.
     pub(crate) fn hold_starts(&self) {
         self.inner.may_start.forget_permits(Semaphore::MAX_PERMITS);
@@ -183,6 +198,10 @@ impl Runtime for FakeRuntime {
                         "starting a worker",
                         anyhow!("the engine is away"),
                     ));
+                }
+                if state.missing_images.iter().any(|repo| repo == spec.repo.as_str()) {
+                    let missing = MissingImage("there is no image for it".to_owned());
+                    return Err(RuntimeError::new("starting a worker", missing));
                 }
                 let handle = RuntimeHandle(format!("fake {}", spec.name()));
                 state.attempts.insert(spec.worker_id, AttemptState::Running);

@@ -173,9 +173,7 @@ async fn without_redis_nothing_new_starts_running_work_goes_on_and_health_says_s
     let waiting = app.submit().await;
     wait_until("the status to say why", PATIENCE, async || {
         let (_, status) = app.get("/api/status").await;
-        let told = status["blockedReasons"]
-            .to_string()
-            .contains("Redis does not answer");
+        let told = status["blockedReasons"].to_string().contains("redis_unavailable");
         if told { Ok(()) } else { Err(status.to_string()) }
     })
     .await

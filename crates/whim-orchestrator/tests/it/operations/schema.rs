@@ -169,13 +169,13 @@ async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
     };
 
     let stop = CancellationToken::new();
-    let telling = dispatch::tell(world.app.clone(), stop.clone());
+    let announcing = dispatch::announce(world.app.clone(), stop.clone());
     let submitting = async {
         world.submit().await;
         assert_eq!(told().await, WORK_CHANNEL);
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(telling, submitting);
+    let (ended, ()) = tokio::join!(announcing, submitting);
     ended.unwrap();
     let worker = world.start_worker().await;
     world.call(&worker, "fail", &fail("crash")).await.expect(200);
