@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows the main job: a labelled issue becomes a pull request, on this machine, without any key.
+# Demonstrates the main job on this machine, without any key: a labelled issue becomes a pull request.
 #
 #   ./scripts/demo.sh [--keep] [--yes]
 #
@@ -9,7 +9,7 @@
 # Real: Postgres, Redis, git, the services, Ralph and the Claude Code CLI. Stand-ins: GitHub, and the model (scripted).
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+source "$(dirname "$(readlink -f "$0")")/lib/common.sh"
 
 setup_arguments=(--demo)
 demo_arguments=()
@@ -17,15 +17,15 @@ for argument in "$@"; do
   case $argument in
     --yes) setup_arguments+=(--yes) ;;
     --keep) demo_arguments+=(--keep) ;;
-    --help | -h) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --help | -h) usage; exit 0 ;;
     *) fail "unknown argument $argument (see ./scripts/demo.sh --help)" ;;
   esac
 done
 
 "$root/scripts/setup.sh" "${setup_arguments[@]}"
 cd "$root"
-say "Building (the first time takes some minutes)"
+say "Building; the first build takes several minutes"
 cargo build --bins --package whim-orchestrator --package whim-intake --package whim-worker --package ralph \
   --package whim-e2e
-# Replaces this shell, so that Ctrl-C reaches the program that has to clean up, and its exit code is this script's.
+# Replaces this shell: Ctrl-C reaches the program, which cleans up, and its exit code is the script's.
 exec target/debug/whim-demo "${demo_arguments[@]}"

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Runs Whim against the real GitHub and Anthropic, with the settings of .env, until Ctrl-C.
+# Runs Whim against GitHub and the Anthropic API, with the settings of .env, until Ctrl-C.
 #
 #   ./scripts/dev.sh [--yes]
 #
 #   --yes    do not ask before using sudo for a missing package
 #
-# Postgres and Redis are started here unless something answers at DATABASE_URL and REDIS_URL already.
+# Starts Postgres and Redis unless they already run at DATABASE_URL and REDIS_URL. What the script started ends with it,
+# also when its terminal is closed; running workers continue and are adopted at the next start.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+source "$(dirname "$(readlink -f "$0")")/lib/common.sh"
 # shellcheck source=scripts/lib/dotenv.sh
 source "$root/scripts/lib/dotenv.sh"
 # shellcheck source=scripts/lib/databases.sh
@@ -18,36 +19,67 @@ setup_arguments=(--demo)
 for argument in "$@"; do
   case $argument in
     --yes) setup_arguments+=(--yes) ;;
-    --dashboard) fail "the dashboard is not there yet; run ./scripts/dev.sh without --dashboard, and look with curl http://localhost:3002/api/status" ;;
-    --help | -h) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --dashboard) fail "the dashboard is not implemented yet: run ./scripts/dev.sh without --dashboard, and use the API, for example: curl http://localhost:3002/api/status" ;;
+    --help | -h) usage; exit 0 ;;
     *) fail "unknown argument $argument (see ./scripts/dev.sh --help)" ;;
   esac
 done
 
 load_dotenv
-require_setting GITHUB_TOKEN "A personal access token that may read and write the repositories' contents, issues and pull requests."
+require_setting GITHUB_TOKEN "A personal access token with read and write access to contents, issues and pull requests of the repositories."
 require_setting REPOS "The repositories to watch, for example octocat/hello-world,octocat/spoon-knife."
-require_setting ANTHROPIC_API_KEY "A key from the Anthropic console; it writes the specs, and runs the agent unless CLAUDE_CODE_OAUTH_TOKEN is set."
+require_setting ANTHROPIC_API_KEY "A key from the Anthropic console. It writes the specs, and runs the agent unless CLAUDE_CODE_OAUTH_TOKEN is set."
+
+# One run per user: the lock is released when this process ends, however it ends.
+mkdir -p "$state/run"
+exec 8>>"$state/run/dev.lock"
+if ! flock --nonblock 8; then
+  pid=$(cat "$state/run/dev.pid")
+  fail "Whim is running already: process $pid ($(ps -o args= -p "$pid" 2>/dev/null || true)). Stop it with: kill $pid"
+fi
+printf '%s\n' "$$" >"$state/run/dev.pid"
 
 "$root/scripts/setup.sh" "${setup_arguments[@]}"
-say "Building"
 cd "$root"
-cargo build --release --bins --package whim-orchestrator --package whim-intake --package whim-worker --package ralph
+programs=${CARGO_TARGET_DIR:-target}/release
+
+# Workers run on this machine here, even if a container engine is available.
+export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
+export WORKSPACES_DIR=${WORKSPACES_DIR:-$state/workspaces}
+export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
+
+say "Building the services (1/2); the first build takes several minutes"
+cargo build --release --package whim-orchestrator --package whim-intake
+check_settings() {
+  local output
+  output=$("$programs/$1" config check 2>&1) || fail "$output
+       Correct the settings in $root/.env or in the environment. README.md and docs/settings.md describe them."
+}
+check_settings whim-orchestrator
+check_settings whim-intake
+say "Building the worker and ralph (2/2)"
+cargo build --release --package whim-worker --package ralph
 
 started=()
+postgres_pid=
 stop() {
-  trap - EXIT INT TERM
-  say "Stopping; workers that are running go on and are taken up again at the next start"
-  local index
+  trap - EXIT INT TERM HUP
+  set +e
+  say "Stopping; running workers continue and are adopted at the next start"
+  local index signal
   for ((index = ${#started[@]} - 1; index >= 0; index--)); do
-    # INT is what ends Postgres without waiting for its clients; the others take it like TERM.
-    kill -INT "${started[index]}" 2>/dev/null || continue
-    wait "${started[index]}" 2>/dev/null || true
+    signal=TERM
+    # Ends Postgres without waiting for its clients.
+    if [ "${started[index]}" = "$postgres_pid" ]; then signal=INT; fi
+    kill -s "$signal" "${started[index]}" 2>/dev/null || continue
+    wait "${started[index]}" 2>/dev/null
   done
 }
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# The terminal is gone: a message would fail.
+trap 'exec >/dev/null 2>&1; exit 129' HUP
 
 # host_and_port URL DEFAULT_PORT
 host_and_port() {
@@ -57,29 +89,51 @@ host_and_port() {
   printf '%s %s' "${rest%%:*}" "$([[ $rest == *:* ]] && printf '%s' "${rest##*:}" || printf '%s' "$2")"
 }
 
+is_local() { [[ $1 == localhost || $1 == 127.0.0.1 ]]; }
+
 read -r host port < <(host_and_port "${DATABASE_URL:-postgres://factory:factory@127.0.0.1:5432/factory}" 5432) || true
 if ! answers "$host" "$port"; then
-  case $host in localhost | 127.0.0.1) ;; *) fail "no Postgres answers at $host:$port (DATABASE_URL)" ;; esac
+  is_local "$host" || fail "no Postgres answers at $host:$port (DATABASE_URL)"
   start_postgres "$port"
   started+=("$postgres_pid")
 fi
+timeout 60 "$programs/whim-orchestrator" migrate \
+  || fail "the server at $host:$port cannot be used with DATABASE_URL; the reason is above. If it is not Whim's Postgres, stop it
+       or set DATABASE_URL to another port: one that is free gets a Postgres of Whim's own."
 read -r host port < <(host_and_port "${REDIS_URL:-redis://127.0.0.1:6379}" 6379) || true
 if ! answers "$host" "$port"; then
-  case $host in localhost | 127.0.0.1) ;; *) fail "no Redis answers at $host:$port (REDIS_URL)" ;; esac
+  is_local "$host" || fail "no Redis answers at $host:$port (REDIS_URL)"
   start_redis "$port"
   started+=("$redis_pid")
 fi
+is_redis "$host" "$port" \
+  || fail "the server at $host:$port is not a Redis. Stop it, or set REDIS_URL to another port: one that is free gets a Redis of
+       Whim's own."
 
-# The services run on this machine here, and so do the workers, also where an engine answers.
-export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
-export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
-# In sessions of their own, so that Ctrl-C reaches this script alone, which stops them in order.
-setsid target/release/whim-orchestrator &
-started+=($!)
-wait_for "The orchestrator" 127.0.0.1 "${PORT:-3002}" "$!"
-setsid target/release/whim-intake &
-started+=($!)
-say "Whim runs: http://localhost:${PORT:-3002}/api/status. Label an issue ${INTAKE_LABEL:-whim}. Ctrl-C stops it."
-# When one of the two ends, the other is of no use.
+# start_service PROGRAM SECONDS: waits at most so long for the ready file.
+start_service() {
+  local ready=$state/run/$1.json attempt
+  rm -f "$ready"
+  in_background TERM "$programs/$1" --ready-file "$ready" &
+  started+=("$!")
+  for attempt in $(seq "$(($2 * 10))"); do
+    if [ -e "$ready" ]; then return; fi
+    kill -0 "${started[-1]}" 2>/dev/null || fail "$1 ended while starting; the reason is above"
+    sleep 0.1
+  done
+  return 1
+}
+
+start_service whim-orchestrator 60 || fail "whim-orchestrator is not ready after 60 seconds; the reason is above"
+start_service whim-intake 15 || say "The intake has not polled every repository yet; its log is above"
+
+api=http://localhost:${PORT:-3002}
+say "Whim is running; Ctrl-C stops it
+      API         $api/api/status$([ -z "${API_KEY:-}" ] || printf ' (with the header "Authorization: Bearer <API_KEY>")')
+      API docs    $api/docs
+      Metrics     http://127.0.0.1:${ADMIN_PORT:-3005}/metrics
+      Workers     $WORKSPACES_DIR
+      Next step   label an issue \"${INTAKE_LABEL:-whim}\" in one of: $REPOS"
+# If one of the two services ends, the other is of no use.
 wait -n "${started[@]: -2}" || true
-fail "a service ended; its last lines are above"
+fail "a service ended; its last log lines are above"

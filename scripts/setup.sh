@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Installs what the tests and the demo need and is missing, and says what and why. A second run does nothing.
+# Installs what the tests and the demo need and is missing. A second run does nothing.
 #
 #   ./scripts/setup.sh [--yes] [--demo]
 #
 #   --yes    do not ask before using sudo (CI=true means the same)
-#   --demo   only what ./scripts/demo.sh needs: without the test runner
+#   --demo   only what ./scripts/demo.sh needs: without the tools of the tests
 #
-# Everything that the project brings itself goes to .tools; only compilers and interpreters come from the system.
+# What the project installs goes to .tools; only compilers and interpreters come from the system.
 set -euo pipefail
 umask 022
 # shellcheck source=scripts/lib/common.sh
-source "$(dirname "$0")/lib/common.sh"
+source "$(dirname "$(readlink -f "$0")")/lib/common.sh"
 # shellcheck source=scripts/lib/apt.sh
 source "$root/scripts/lib/apt.sh"
 # shellcheck source=scripts/lib/install-postgres.sh
@@ -18,34 +18,51 @@ source "$root/scripts/lib/install-postgres.sh"
 # shellcheck source=scripts/lib/install-redis.sh
 source "$root/scripts/lib/install-redis.sh"
 
-# The version whose output Ralph's parser was tested with.
+# The version whose output Ralph's parser is tested with.
 claude_code=2.1.329
 
+# The oldest Node.js that installs Claude Code.
+min_node=18
+
+# Tools of the tests, built by cargo: about 6 minutes on two cores, once.
+nextest=0.9.143
+cargo_deny=0.20.2
+cargo_machete=0.9.2
+
 assume_yes=false
-with_test_runner=true
+with_test_tools=true
 for argument in "$@"; do
   case $argument in
     --yes) assume_yes=true ;;
-    --demo) with_test_runner=false ;;
-    --help | -h) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --demo) with_test_tools=false ;;
+    --help | -h) usage; exit 0 ;;
     *) fail "unknown argument $argument (see ./scripts/setup.sh --help)" ;;
   esac
 done
 
 install_system_packages() {
-  have git || need git "the stand-in for GitHub serves real repositories"
+  have git || need git "the GitHub stand-in serves real repositories"
   have cc || need build-essential "Rust needs a linker"
   have python3 || need python3 "the tests of the sample repository run on it, and pip fetches Postgres"
-  # Debian splits ensurepip from python3, and without it a venv fails half-way.
+  # Debian packages ensurepip apart from python3.
   postgres_is_installed || python3 -c "import ensurepip" 2>/dev/null || need python3-venv "pip fetches Postgres"
   have node || need nodejs "Claude Code is installed with npm"
   have npm || need npm "Claude Code is installed with npm"
-  have setpriv || need util-linux "servers of the tests end with the test"
-  if [ "$with_test_runner" = true ]; then
-    have faketime || need faketime "tests set the clock of a worker wrong"
+  have setpriv || need util-linux "servers end with the script or test that started them"
+  if [ "$with_test_tools" = true ]; then
+    have faketime || need faketime "tests change the clock of a worker"
   fi
   install_needed
   have cargo || fail "Rust is missing. Install it from https://rustup.rs and run ./scripts/setup.sh again."
+}
+
+check_node() {
+  local version
+  version=$(node --version 2>/dev/null) || version="(node does not run)"
+  [[ $version =~ ^v([0-9]+)\. ]] && [ "${BASH_REMATCH[1]}" -ge "$min_node" ] && return
+  fail "Node.js $version at $(command -v node) is too old: Claude Code needs version $min_node or newer.
+       Install a current one from https://nodejs.org, or from https://github.com/nodesource/distributions, and run
+       ./scripts/setup.sh again."
 }
 
 install_claude() {
@@ -55,24 +72,32 @@ install_claude() {
   local stage=$tools/stage/claude
   rm -rf "$stage"
   mkdir -p "$stage/home"
-  npm install --silent --no-audit --no-fund --no-update-notifier --prefix "$stage" \
-    "@anthropic-ai/claude-code@$claude_code" >/dev/null
-  # An npm that skips install scripts leaves a wrapper in the place of the program.
-  (cd "$stage/node_modules/@anthropic-ai/claude-code" && node install.cjs >/dev/null)
-  HOME=$stage/home "$stage/$binary" --version >/dev/null || fail "the installed Claude Code does not run here"
+  check_node
+  quietly "Installing Claude Code with npm" npm install --loglevel=error --no-audit --no-fund --no-update-notifier \
+    --prefix "$stage" "@anthropic-ai/claude-code@$claude_code"
+  # Without install scripts (a setting of npm) there is only a wrapper instead of the program.
+  (cd "$stage/node_modules/@anthropic-ai/claude-code" && quietly "Claude Code's install script" node install.cjs)
+  quietly "The installed Claude Code" env "HOME=$stage/home" "$stage/$binary" --version
   rm -rf "$stage/home" "$directory"
   printf '%s\n' "$claude_code" >"$stage/version"
   mv "$stage" "$directory"
 }
 
-install_test_runner() {
-  if have cargo-nextest; then return; fi
-  say "Building cargo-nextest into .tools/cargo (the test runner: each test in a process of its own; some minutes)"
-  cargo install --quiet --locked --root "$tools/cargo" cargo-nextest
+# cargo_tool PROGRAM VERSION WHAT_FOR: builds a program of cargo into .tools/cargo, unless a version is installed.
+cargo_tool() {
+  if have "$1"; then return; fi
+  say "Building $1 $2 into .tools/cargo ($3; some minutes)"
+  cargo install --locked --root "$tools/cargo" "$1@$2"
+}
+
+install_test_tools() {
+  cargo_tool cargo-nextest "$nextest" "runs each test in a process of its own"
+  cargo_tool cargo-deny "$cargo_deny" "checks licences, sources and duplicates of dependencies"
+  cargo_tool cargo-machete "$cargo_machete" "finds unused dependencies"
 }
 
 mkdir -p "$tools"
-# Two runs at once would unpack over each other.
+# One run at a time.
 exec 9>"$tools/.lock"
 if have flock; then flock 9; fi
 
@@ -80,5 +105,5 @@ install_system_packages
 install_postgres
 install_redis
 install_claude
-if [ "$with_test_runner" = true ]; then install_test_runner; fi
+if [ "$with_test_tools" = true ]; then install_test_tools; fi
 rm -rf "$tools/stage"

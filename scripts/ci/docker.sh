@@ -29,9 +29,9 @@ say "Testing the container runtime, through the socket proxy"
 cargo build --quiet --bins --workspace
 export WHIM_TEST_SOCKET_PROXY=${CARGO_TARGET_DIR:-$root/target}/debug/whim-socket-proxy
 docker buildx build --quiet --load --file scripts/ci/test-worker/Dockerfile --tag whim-worker-test:ci . >/dev/null
-filter='package(whim-orchestrator) & test(/^runtime::docker::/)'
+filter='(package(whim-runtime) & test(/^docker::/)) | (package(whim-orchestrator) & test(/^runtime::/))'
 # Some tests restart an engine of their own, or fill its disk.
-if [ "$(id -u)" != 0 ] || ! have dockerd; then filter="$filter & not test(/^runtime::docker::own_engine/)"; fi
+if [ "$(id -u)" != 0 ] || ! have dockerd; then filter="($filter) & not test(/^runtime::own_engine/)"; fi
 tests -E "$filter" "$@"
 # With a filter, a person is after a single test.
 [ $# = 0 ] || exit 0

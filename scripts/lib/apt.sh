@@ -21,11 +21,11 @@ $reasons"
   reasons=""
 }
 
-# as_root COMMAND: directly, or with sudo after asking; fails with what to do by hand. The commands are our own words.
+# as_root COMMAND: runs it directly, or with sudo after a confirmation. Otherwise fails with what to run by hand.
 as_root() {
   local command="export DEBIAN_FRONTEND=noninteractive; $1"
   if [ "$(id -u)" = 0 ]; then
-    bash -euc "$command" >/dev/null
+    quietly "Installing packages" bash -euc "$command"
   elif have sudo && confirm "Run this with sudo: $1?"; then
     sudo bash -euc "$command" >/dev/null
   else

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Shared by the scripts: `source "$(dirname "$0")/lib/common.sh"`. Sets `root` (the checkout) and `tools` (its .tools),
-# and puts the project's own tools on PATH.
+# Shared by the scripts: `source "$(dirname "$(readlink -f "$0")")/lib/common.sh"`, which works through a symlink too.
+# Sets `root` (the checkout) and `tools` (its .tools), and puts the project's own tools on PATH.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools=$root/.tools
@@ -10,7 +10,19 @@ say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 fail() { printf '\033[1;31merror:\033[0m %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Whether a person agrees; yes without asking in CI and with --yes, no where nobody can be asked.
+# The comment at the top of the script: what --help prints.
+usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$(readlink -f "$0")"; }
+
+# quietly WHAT COMMAND...: runs a command whose output is of interest only if it fails; then it is shown.
+quietly() {
+  local what=$1 output status=0
+  shift
+  output=$("$@" 2>&1) || status=$?
+  [ "$status" = 0 ] || fail "$what failed (exit code $status): $*
+$output"
+}
+
+# Asks for a confirmation. CI and --yes confirm; without a terminal nothing is confirmed.
 confirm() {
   if [ "${assume_yes:-false}" = true ] || [ "${CI:-}" = true ]; then return 0; fi
   [ -t 0 ] || return 1

@@ -1,41 +1,55 @@
 # shellcheck shell=bash
-# An embedded Postgres and Redis that keep their data between runs. Needs common.sh and what setup.sh installed.
+# A Postgres and a Redis of Whim's own, which keep their data between runs. Needs common.sh and what setup.sh installed.
 
-# Postgres refuses to run as root: then another user has to own its data.
+# Data, logs and workspaces. Not in root's home, which the user of Postgres and of workers cannot enter.
+if [ "$(id -u)" = 0 ]; then state=/var/lib/whim; else state=${XDG_STATE_HOME:-$HOME/.local/state}/whim; fi
+
+# Postgres refuses to run as root.
 postgres_user=nobody
-data=${XDG_STATE_HOME:-$HOME/.local/state}/whim
 
 as_postgres=()
 if [ "$(id -u)" = 0 ]; then
   as_postgres=(setpriv --reuid "$postgres_user" --regid nogroup --clear-groups env HOME=/nonexistent)
 fi
 
-# Whether something answers at HOST:PORT.
+# Whether something listens at HOST:PORT.
 answers() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
 
-# start_postgres PORT: a server for this user, on loopback only, under $data. Sets postgres_pid.
+# Whether a Redis listens at HOST:PORT, with or without a password.
+is_redis() {
+  local reply
+  reply=$(timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1"; printf "PING\r\n" >&3; head -c 5 <&3' "$1" "$2" 2>/dev/null) || return 1
+  [[ $reply == +PONG || $reply == -NOAU ]]
+}
+
+# in_background SIGNAL COMMAND...: replaces a subshell. A session of its own, so that Ctrl-C reaches the script only, which
+# stops everything in order; SIGNAL if the script is killed; without the script's lock.
+in_background() {
+  local signal=$1
+  shift
+  exec setsid setpriv --pdeathsig "$signal" "$@" 8>&-
+}
+
+# start_postgres PORT: a server for this user, on loopback only, under $state. Sets postgres_pid.
 start_postgres() {
-  local port=$1 directory=$data/postgres binaries=$tools/postgres/bin
-  if [ "$(id -u)" = 0 ]; then
-    # The home of root and a checkout below it cannot be entered by the user that Postgres runs as.
-    directory=/var/lib/whim/postgres
-    if ! "${as_postgres[@]}" test -x "$binaries/postgres"; then
-      mkdir -p /var/lib/whim
-      rm -rf /var/lib/whim/postgres-binaries
-      # With its links: the programs find their libraries from where they really are.
-      cp -R "$tools/postgres" /var/lib/whim/postgres-binaries
-      binaries=/var/lib/whim/postgres-binaries/bin
-    fi
+  local port=$1 directory=$state/postgres binaries=$tools/postgres/bin
+  mkdir -p "$state"
+  if [ "$(id -u)" = 0 ] && ! "${as_postgres[@]}" test -x "$binaries/postgres"; then
+    # A checkout in root's home cannot be entered by the user of Postgres.
+    rm -rf "$state/postgres-binaries"
+    # Links are kept: the programs find their libraries relative to their real path.
+    cp -R "$tools/postgres" "$state/postgres-binaries"
+    binaries=$state/postgres-binaries/bin
   fi
   if [ ! -f "$directory/PG_VERSION" ]; then
-    say "Making a database under $directory"
+    say "Creating a database in $directory"
     mkdir -p "$directory"
     chmod 700 "$directory"
     if [ "$(id -u)" = 0 ]; then chown "$postgres_user" "$directory"; fi
     "${as_postgres[@]}" "$binaries/initdb" -D "$directory" -U factory -A trust -E UTF8 >/dev/null
   fi
-  # Sessions of their own: Ctrl-C is for the script, which stops them.
-  setsid "${as_postgres[@]}" "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
+  # INT ends it without waiting for its clients. Set after the user: a change of the user clears it.
+  in_background INT "${as_postgres[@]}" setpriv --pdeathsig INT "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
     >>"$(log_file postgres)" 2>&1 &
   postgres_pid=$!
   wait_for "Postgres" 127.0.0.1 "$port" "$postgres_pid"
@@ -47,34 +61,34 @@ start_postgres() {
   done
 }
 
-# The database that the default DATABASE_URL names.
+# Creates the database of the default DATABASE_URL.
 psql_is_ready() {
   "$1/psql" -h 127.0.0.1 -p "$2" -U factory -d postgres -tAc "select 1 from pg_database where datname = 'factory'" 2>/dev/null \
     | grep -q 1 || "$1/createdb" -h 127.0.0.1 -p "$2" -U factory factory 2>/dev/null
 }
 
-# start_redis PORT: on loopback only, under $data. Sets redis_pid.
+# start_redis PORT: on loopback only, under $state. Sets redis_pid.
 start_redis() {
   local binary=$tools/redis/bin/redis-server
   [ -x "$binary" ] || binary=redis-server
-  mkdir -p "$data/redis"
-  setsid "$binary" --port "$1" --bind 127.0.0.1 --dir "$data/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
+  mkdir -p "$state/redis"
+  in_background TERM "$binary" --port "$1" --bind 127.0.0.1 --dir "$state/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
   redis_pid=$!
   wait_for "Redis" 127.0.0.1 "$1" "$redis_pid"
 }
 
 log_file() {
-  mkdir -p "$data/logs"
-  printf '%s' "$data/logs/$1.log"
+  mkdir -p "$state/logs"
+  printf '%s' "$state/logs/$1.log"
 }
 
-# wait_for NAME HOST PORT PID: until it answers; fails when the process ends first.
+# wait_for NAME HOST PORT PID: until it listens; fails if the process ends first.
 wait_for() {
   local attempt
   for attempt in $(seq 150); do
     if answers "$2" "$3"; then return; fi
-    kill -0 "$4" 2>/dev/null || fail "$1 ended while starting; the reason is above or in $data/logs"
+    kill -0 "$4" 2>/dev/null || fail "$1 ended while starting; the reason is above or in $state/logs"
     sleep 0.1
   done
-  fail "$1 does not answer on port $3; the reason is above or in $data/logs"
+  fail "$1 does not answer on port $3; the reason is above or in $state/logs"
 }

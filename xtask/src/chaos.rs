@@ -1,4 +1,4 @@
-//! Whim under random faults: builds the programs and lets `whim-chaos` run them.
+//! Whim under random faults: builds the programs and runs `whim-chaos`.
 
 use std::process::ExitCode;
 
@@ -9,8 +9,8 @@ use tokio::process::Command;
 use crate::command::{cargo, exit_code, run};
 use crate::workspace::Workspace;
 
-/// What CI runs. One seed, the same each time: a change is held against what the change before it passed, and a new
-/// schedule each time would fail changes for what they did not break. New seeds are drawn by hand.
+/// The run of CI. With the same seed each time, a failure comes from the change under test and not from a new schedule.
+/// Other seeds are for runs by hand.
 pub const IN_CI: Storm = Storm {
     seed: Some(1),
     minutes: 2.0,
@@ -19,15 +19,15 @@ pub const IN_CI: Storm = Storm {
 /// A run of `whim-chaos`.
 #[derive(Clone, Copy, Debug, PartialEq, clap::Args)]
 pub struct Storm {
-    /// What the schedule of faults follows from; any number when not given
+    /// Seed of the schedule of faults [default: random]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// For how long things break
+    /// Duration of the faults
     #[arg(long, default_value_t = 2.0)]
     pub minutes: f64,
 }
 
-/// Builds the programs and runs the storm; succeeds when nothing was lost, doubled or forgotten.
+/// Builds the programs and runs the storm; succeeds if no item was lost, run twice or forgotten.
 ///
 /// # Errors
 /// A program could not be built or started.
@@ -44,7 +44,7 @@ pub async fn storm(workspace: &Workspace, storm: Storm) -> anyhow::Result<ExitCo
         .current_dir(workspace.root())
         .no_deps()
         .exec()
-        .context("asking cargo where it builds")?;
+        .context("running cargo metadata")?;
     let mut command = Command::new(metadata.target_directory.join("debug/whim-chaos"));
     command.args(["--minutes", &storm.minutes.to_string()]);
     if let Some(seed) = storm.seed {

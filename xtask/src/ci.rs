@@ -1,11 +1,11 @@
-//! Everything that CI runs, one step after the other.
+//! The steps of CI.
 
 use std::fmt;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use tokio::process::Command;
@@ -17,42 +17,44 @@ use crate::services::set_urls;
 use crate::workspace::Workspace;
 use crate::{bench, chaos, sqlx, tidy};
 
-/// One step. They are in the order in which they run: each needs a working workspace less than the one after it.
+/// A step. They run in this order: quick checks first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Step {
-    /// Whether the code is formatted
+    /// Format of the code
     Fmt,
-    /// The rules that no compiler checks
+    /// Rules of the project that no compiler checks
     Tidy,
-    /// Clippy, without a warning
+    /// Licences, sources, bans and duplicates of dependencies (deny.toml)
+    Deny,
+    /// Known vulnerabilities of dependencies. Fetches a database from GitHub, so it only runs if it is named
+    Advisories,
+    /// Unused dependencies
+    Machete,
+    /// Clippy without warnings
     Clippy,
-    /// Whether the offline query data is what the queries and the migrations give
+    /// Whether the offline query data is up to date
     Sqlx,
-    /// The programs, which end-to-end tests run
+    /// The programs, which the end-to-end tests run
     Build,
     /// All tests, with a Postgres and a Redis of their own
     Test,
-    /// The examples in the documentation
+    /// Examples in the documentation
     DocTest,
     /// Images, workers in containers and the demo, on a real engine (scripts/ci/docker.sh)
     Docker,
     /// Two minutes under random faults
     Chaos,
-    /// The benchmark, small: whether it works, never how fast
+    /// A small benchmark run: whether it works, not how fast
     Bench,
 }
 
-/// Runs the steps (all of them when `only` is empty) up to the first that fails.
+/// Runs the steps, up to the first that fails. If `only` is empty, all that need no network.
 ///
 /// # Errors
-/// A step could not be carried out at all.
+/// A step could not be run.
 pub async fn run(workspace: &Workspace, only: &[Step]) -> anyhow::Result<ExitCode> {
     let begin = Instant::now();
-    let steps: Vec<Step> = Step::value_variants()
-        .iter()
-        .copied()
-        .filter(|step| only.is_empty() || only.contains(step))
-        .collect();
+    let steps = selected(only);
     for (index, step) in steps.iter().enumerate() {
         println!("==> {} of {}: {step}", index + 1, steps.len());
         let step_begin = Instant::now();
@@ -71,6 +73,18 @@ pub async fn run(workspace: &Workspace, only: &[Step]) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
+fn selected(only: &[Step]) -> Vec<Step> {
+    let is_selected = |step: &Step| {
+        if only.is_empty() {
+            *step != Step::Advisories
+        } else {
+            only.contains(step)
+        }
+    };
+    let steps = Step::value_variants().iter().copied();
+    steps.filter(is_selected).collect()
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.to_possible_value();
@@ -84,6 +98,12 @@ impl Step {
         match self {
             Self::Fmt => passes(in_root(&["fmt", "--all", "--check"])).await,
             Self::Tidy => Ok(tidy::run(workspace, false)? == ExitCode::SUCCESS),
+            Self::Deny => {
+                let checks = ["deny", "check", "bans", "licenses", "sources"];
+                tool_passes(in_root(&checks), "cargo-deny").await
+            }
+            Self::Advisories => tool_passes(in_root(&["deny", "check", "advisories"]), "cargo-deny").await,
+            Self::Machete => tool_passes(in_root(&["machete"]), "cargo-machete").await,
             Self::Clippy => {
                 let arguments = [
                     "clippy",
@@ -124,7 +144,7 @@ impl Step {
     }
 }
 
-/// Nobody is to take this for a step that passed.
+/// Not to be overlooked: the step did not test anything.
 const DOCKER_IS_NOT_POSSIBLE: &str = "
     ########################################################################################
     #  NOT TESTED: images, workers in containers, and the demo in containers.              #
@@ -132,7 +152,7 @@ const DOCKER_IS_NOT_POSSIBLE: &str = "
     ########################################################################################
 ";
 
-/// Whether an engine answers, or can be installed and started: then the script does that.
+/// Whether a container engine answers, or the script can install and start one.
 async fn docker_is_possible() -> bool {
     if rustix::process::geteuid().is_root() && Path::new("/usr/bin/apt-get").exists() {
         return true;
@@ -146,6 +166,36 @@ async fn docker_is_possible() -> bool {
     version.status().await.is_ok_and(|status| status.success())
 }
 
+/// Runs a subcommand of cargo that is a program of its own.
+async fn tool_passes(command: Command, program: &str) -> anyhow::Result<bool> {
+    let on_path = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|directory| directory.join(program).is_file()));
+    ensure!(
+        on_path,
+        "{program} is not installed: run ./scripts/setup.sh, then ./scripts/test.sh"
+    );
+    passes(command).await
+}
+
 async fn passes(command: Command) -> anyhow::Result<bool> {
     Ok(command::run(command).await?.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_names_needs_no_network_and_keeps_the_order() {
+        let steps = selected(&[]);
+        assert!(!steps.contains(&Step::Advisories), "{steps:?}");
+        assert_eq!(steps.len(), Step::value_variants().len() - 1);
+        assert_eq!(steps[..3], [Step::Fmt, Step::Tidy, Step::Deny]);
+    }
+
+    #[test]
+    fn named_steps_run_in_their_usual_order() {
+        let steps = selected(&[Step::Test, Step::Advisories]);
+        assert_eq!(steps, [Step::Advisories, Step::Test]);
+    }
 }

@@ -10,7 +10,7 @@ use crate::ci::Step;
 use crate::workspace::Workspace;
 use crate::{bench, chaos, ci, services, sqlx, tidy};
 
-/// Rules that run, and what CI runs.
+/// Checks, tests and benchmarks of the project
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 pub struct Cli {
@@ -20,36 +20,36 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Checks the rules that no compiler checks: file length, crate arrows, lints, open ends
+    /// Check the rules of the project that no compiler checks
     Tidy {
-        /// Also lists what is allowed but not aimed at
+        /// Also list each word of a summary, and files above the aim for their length
         #[arg(long)]
         verbose: bool,
     },
-    /// Offline data of the checked queries (`.sqlx/`)
+    /// Offline data of the checked queries (.sqlx/)
     Sqlx {
         #[command(subcommand)]
         command: SqlxCommand,
     },
-    /// Runs a command with a Postgres and a Redis of its own, under DATABASE_URL and REDIS_URL
+    /// Run a command with a Postgres and a Redis of its own, in DATABASE_URL and REDIS_URL
     WithServices {
         /// The command and its arguments
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-    /// Runs Whim under random faults, and checks that nothing was lost, doubled or forgotten
+    /// Run Whim under random faults, and check that no item was lost, run twice or forgotten
     Chaos {
         #[command(flatten)]
         storm: chaos::Storm,
     },
-    /// Measures how fast Whim is
+    /// Run benchmarks
     Bench {
         #[command(subcommand)]
         command: BenchCommand,
     },
-    /// Everything that CI runs, up to the first step that fails
+    /// Run the steps of CI, up to the first that fails
     Ci {
-        /// Only these steps, in their usual order
+        /// Only these steps, in their usual order [default: all but advisories]
         #[arg(value_enum)]
         steps: Vec<Step>,
     },
@@ -57,16 +57,16 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum SqlxCommand {
-    /// Writes the data anew from the queries and the migrations
+    /// Regenerate the data from the queries and the migrations
     Prepare,
-    /// Says whether the data is what the queries and the migrations give
+    /// Check that the data is up to date
     Check,
 }
 
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
-    /// The orchestrator, with a Postgres and a Redis of its own; prints a table
-    // Its options are those of the program that measures: `--help` is answered there.
+    /// Benchmark the orchestrator, with a Postgres and a Redis of its own; prints a table
+    // All options, `--help` too, are those of the benchmark.
     #[command(disable_help_flag = true)]
     Orchestrator {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -77,7 +77,7 @@ enum BenchCommand {
 /// Runs one command.
 ///
 /// # Errors
-/// The command could not be carried out; a rule that is broken is a failing exit code instead.
+/// The command could not be run; a failed check is a failing exit code instead.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match cli.command {

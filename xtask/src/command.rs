@@ -1,4 +1,4 @@
-//! Running other programs for a person who watches.
+//! Running other programs in the foreground.
 
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Cargo, as it called this program, in the given directory.
+/// The cargo that called this program, in the given directory.
 pub fn cargo<Argument: AsRef<OsStr>>(
     directory: &std::path::Path,
     arguments: impl IntoIterator<Item = Argument>,
@@ -20,17 +20,16 @@ pub fn cargo<Argument: AsRef<OsStr>>(
     command
 }
 
-/// Runs a command to its end; INT and TERM are passed on to it and everything in its group, and this program lives on to
-/// clean up behind it.
+/// Runs a command to its end. INT and TERM are passed on to its process group; this program then cleans up.
 ///
 /// # Errors
 /// The program could not be started.
 pub async fn run(mut command: Command) -> anyhow::Result<ExitStatus> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    forget_the_outer_cargo(&mut command);
-    // A group of its own: a Ctrl-C then reaches it once, through here, and not once more from the terminal. A program
-    // in the background must not read from the terminal.
+    remove_package_variables(&mut command);
+    // A group of its own, so that Ctrl-C reaches it only once, through this program. A background program must not read
+    // from the terminal.
     command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
     let program = command.as_std().get_program().to_owned();
     let mut child = command
@@ -46,10 +45,9 @@ pub async fn run(mut command: Command) -> anyhow::Result<ExitStatus> {
     Ok(status)
 }
 
-/// Cargo tells the programs that it runs about their package. Build scripts of dependencies look at the same variables,
-/// so that a cargo below this program would build those again that a person's own cargo has built, and everything above
-/// them, and the other way round the next time.
-fn forget_the_outer_cargo(command: &mut Command) {
+/// Removes the variables that cargo sets for the programs it runs. Build scripts of dependencies read the same variables,
+/// so an inner cargo would rebuild what the outer one has built, and the other way round.
+fn remove_package_variables(command: &mut Command) {
     let of_the_package = |name: &str| {
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
             .iter()
@@ -74,7 +72,7 @@ fn pass_on(child: &Child, signal: Signal) {
     }
 }
 
-/// What a shell would report for a command that ended so: its code, or 128 and the signal's number.
+/// The exit code as in a shell: 128 plus the number of the signal, for a program that a signal ended.
 pub fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status
         .code()

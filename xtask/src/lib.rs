@@ -1,4 +1,4 @@
-//! Rules that run: what the project asks of its own code, offline query data, and what CI does.
+//! `cargo xtask`: the rules of the project, offline query data, and the steps of CI.
 
 #![expect(
     clippy::print_stdout,

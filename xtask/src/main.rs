@@ -1,4 +1,4 @@
-//! `cargo xtask`: rules that run.
+//! The program behind `cargo xtask`.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! One Postgres and one Redis for the time of a command.
+//! A Postgres and a Redis for the duration of a command.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -10,13 +10,12 @@ use whim_testkit::services::Services;
 use crate::command::{exit_code, run};
 use crate::workspace::Workspace;
 
-/// Runs `command` with `DATABASE_URL` and `REDIS_URL` set to servers that live as long as it does, and gives its exit
-/// code.
+/// Runs `command` with `DATABASE_URL` and `REDIS_URL` of temporary servers, and returns its exit code.
 ///
 /// # Errors
 /// A server or the command could not be started.
 pub async fn run_with_services(workspace: &Workspace, command: &[OsString]) -> anyhow::Result<ExitCode> {
-    let (program, arguments) = command.split_first().context("no command was given")?;
+    let (program, arguments) = command.split_first().context("expected a command")?;
     let services = Services::start().await.context("starting Postgres and Redis")?;
     let mut command = Command::new(program);
     command.args(arguments).current_dir(workspace.root());
@@ -25,7 +24,7 @@ pub async fn run_with_services(workspace: &Workspace, command: &[OsString]) -> a
     Ok(exit_code(status))
 }
 
-/// Points a command to the servers.
+/// Sets `DATABASE_URL` and `REDIS_URL`.
 pub fn set_urls(command: &mut Command, services: &Services) {
     command
         .env("DATABASE_URL", services.database_url())

@@ -1,5 +1,4 @@
-//! Offline data of the checked queries: what `cargo sqlx prepare` does, without a tool to install and with a database
-//! that is always there.
+//! Offline data of the checked queries: like `cargo sqlx prepare`, with a temporary database and no tool to install.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -15,7 +14,7 @@ use whim_testkit::postgres::Postgres;
 use crate::command::{cargo, run};
 use crate::workspace::Workspace;
 
-/// The only crate with queries (`tidy` sees to that).
+/// The only crate with queries (`tidy` checks it).
 const CRATE: &str = "whim-orchestrator";
 
 const DATA_DIRECTORY: &str = ".sqlx";
@@ -23,10 +22,10 @@ const DATA_DIRECTORY: &str = ".sqlx";
 /// File name to content.
 type QueryData = BTreeMap<String, String>;
 
-/// Writes `.sqlx/` anew; files of queries that are gone go too.
+/// Regenerates `.sqlx/`; removes files of queries that no longer exist.
 ///
 /// # Errors
-/// The database, a migration or a query is wrong; `.sqlx/` then stays as it was.
+/// A migration or a query is wrong; `.sqlx/` is unchanged.
 pub async fn prepare(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let fresh = generate(workspace).await?;
     let directory = workspace.root().join(DATA_DIRECTORY);
@@ -52,7 +51,7 @@ pub async fn prepare(workspace: &Workspace) -> anyhow::Result<ExitCode> {
 /// Compares `.sqlx/` with what `prepare` would write.
 ///
 /// # Errors
-/// The database, a migration or a query is wrong.
+/// A migration or a query is wrong.
 pub async fn check(workspace: &Workspace) -> anyhow::Result<ExitCode> {
     let fresh = generate(workspace).await?;
     let committed = read_data(&workspace.root().join(DATA_DIRECTORY))?;
@@ -72,7 +71,7 @@ pub async fn check(workspace: &Workspace) -> anyhow::Result<ExitCode> {
 
 async fn generate(workspace: &Workspace) -> anyhow::Result<QueryData> {
     let postgres = Postgres::shared_or_start().await.context("starting Postgres")?;
-    let database = postgres.create_database().await.context("making a database")?;
+    let database = postgres.create_database().await.context("creating a database")?;
     let pool = database.connect().await.context("connecting to the database")?;
     let migrations = workspace.root().join("migrations");
     let migrator = Migrator::new(migrations.as_path())
@@ -92,13 +91,16 @@ async fn generate(workspace: &Workspace) -> anyhow::Result<QueryData> {
         .env("SQLX_OFFLINE_DIR", data.path())
         .env("DATABASE_URL", database.url());
     let status = run(cargo).await?;
-    // Otherwise the next build would take the run above for its own.
+    // Otherwise the next build would reuse the run above.
     touch_crate_roots(workspace)?;
-    ensure!(status.success(), "the queries do not fit the database: see above");
+    ensure!(
+        status.success(),
+        "the queries do not match the database: see above"
+    );
     read_data(data.path())
 }
 
-/// The macros run again only when cargo believes that the crate changed.
+/// The macros run again only if cargo considers the crate changed.
 fn touch_crate_roots(workspace: &Workspace) -> anyhow::Result<()> {
     let root = workspace.root().join("crates").join(CRATE);
     for file in ["src/lib.rs", "src/main.rs", "tests/it/main.rs"] {
@@ -137,7 +139,7 @@ fn differences(committed: &QueryData, fresh: &QueryData) -> Vec<String> {
             (Some(committed), Some(fresh)) if committed == fresh => None,
             (Some(_), Some(_)) => Some(format!("{name}: differs")),
             (None, Some(_)) => Some(format!("{name}: missing")),
-            (Some(_), None) => Some(format!("{name}: of a query that is gone")),
+            (Some(_), None) => Some(format!("{name}: its query no longer exists")),
             (None, None) => None,
         })
         .collect()
@@ -161,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_changed_and_stale_data_is_told() {
+    fn missing_changed_and_stale_data_is_reported() {
         let committed = data(&[("query-1.json", "old"), ("query-2.json", "{}")]);
         let fresh = data(&[("query-1.json", "new"), ("query-3.json", "{}")]);
         assert_eq!(
             differences(&committed, &fresh),
             [
                 "query-1.json: differs",
-                "query-2.json: of a query that is gone",
+                "query-2.json: its query no longer exists",
                 "query-3.json: missing"
             ]
         );

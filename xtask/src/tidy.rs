@@ -1,16 +1,20 @@
 //! Rules of the project that no compiler checks.
 //!
-//! Each rule is a function from texts or manifests to findings. What is excepted stands in [`exceptions`], each with a
-//! reason; an exception that nothing needs any more is a finding itself.
+//! Each rule is a function from texts or manifests to findings. [`exceptions`] lists exceptions with their reasons; an
+//! unused exception is a finding too.
 
 mod arrows;
 mod circles;
+mod citations;
 mod exceptions;
 mod finding;
 mod length;
 mod manifests;
+mod prose;
+mod settings;
 mod text;
 mod tree;
+mod words;
 
 use std::process::ExitCode;
 
@@ -20,9 +24,9 @@ use self::exceptions::EXCEPTIONS;
 use self::finding::Rule;
 
 /// Rules whose findings are printed and do not fail. A rule leaves this list once it has no findings.
-const WARNINGS: &[Rule] = &[Rule::Circle];
+const WARNINGS: &[Rule] = &[Rule::Circle, Rule::Citation, Rule::Word];
 
-/// Checks all rules and prints what breaks them, one `path:line: rule: what to do` a line.
+/// Checks all rules and prints the findings, one `path:line: rule: what to do` per line.
 ///
 /// # Errors
 /// The workspace cannot be read.
@@ -35,6 +39,9 @@ pub fn run(workspace: &Workspace, verbose: bool) -> anyhow::Result<ExitCode> {
     findings.extend(text::findings(&sources, workspace.root())?);
     findings.extend(manifests::findings(&members, &root_manifest, &sources));
     findings.extend(arrows::findings(&members));
+    findings.extend(words::findings(&sources)?);
+    findings.extend(settings::findings(&sources)?);
+    findings.extend(citations::findings(&sources)?);
     findings.extend(circles::findings(&members, &sources)?);
     findings.extend(tree::findings(workspace)?);
     let mut findings = exceptions::apply(findings, &EXCEPTIONS);
@@ -43,8 +50,14 @@ pub fn run(workspace: &Workspace, verbose: bool) -> anyhow::Result<ExitCode> {
         .into_iter()
         .partition(|finding| WARNINGS.contains(&finding.rule));
 
-    for warning in &warnings {
+    let (words, other_warnings): (Vec<_>, Vec<_>) = warnings
+        .iter()
+        .partition(|warning| warning.rule == Rule::Word && !verbose);
+    for warning in other_warnings {
         println!("warning: {warning}");
+    }
+    for line in words::summary(&words) {
+        println!("warning: {line}");
     }
     for finding in &findings {
         println!("{finding}");

@@ -1,4 +1,4 @@
-//! Where the workspace is and which files belong to it.
+//! The workspace and its files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,6 @@ pub struct Workspace {
 pub struct SourceFile {
     /// Relative to the root, with slashes.
     pub path: String,
-    /// Its content.
     pub text: String,
 }
 
@@ -25,14 +24,14 @@ impl Workspace {
     /// The workspace that this program was built in.
     ///
     /// # Errors
-    /// The program was moved away from it.
+    /// It has been moved.
     pub fn find() -> anyhow::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .context("looking for the workspace's root")?;
+            .context("finding the root of the workspace")?;
         ensure!(
             root.join("Cargo.lock").exists(),
-            "{} is no cargo workspace any more",
+            "{} is not a cargo workspace",
             root.display()
         );
         Ok(Self {
@@ -40,12 +39,11 @@ impl Workspace {
         })
     }
 
-    /// The root directory.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Every text file that is tracked by git, or would be.
+    /// Every text file that is tracked by git or not ignored.
     ///
     /// # Errors
     /// Git is missing, or a file cannot be read.
@@ -64,12 +62,12 @@ impl Workspace {
         let mut files = Vec::new();
         for path in listed.split('\0').filter(|path| !path.is_empty()) {
             let absolute = self.root.join(path);
-            // Tracked, but removed or replaced by a directory: git will say so itself.
+            // Tracked, but removed or replaced by a directory.
             if !absolute.is_file() {
                 continue;
             }
             let bytes = fs::read(&absolute).with_context(|| format!("reading {path}"))?;
-            // Anything else is an image or the like.
+            // Other files are binary.
             if let Ok(text) = String::from_utf8(bytes) {
                 files.push(SourceFile {
                     path: path.to_owned(),

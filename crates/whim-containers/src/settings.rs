@@ -1,4 +1,4 @@
-//! Containers: the engine, the image, and what a worker may use.
+//! Settings of worker containers.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -6,18 +6,17 @@ use std::num::NonZeroU32;
 use whim_core::RepoName;
 use whim_service::environment::{Environment, Expected, flag, parsed, text};
 
-/// How the `docker` runtime runs workers.
 #[derive(Clone, Debug)]
 pub struct DockerConfig {
-    /// `DOCKER_HOST`: where the engine is.
+    /// `DOCKER_HOST`.
     pub host: EngineHost,
-    /// `WORKER_IMAGE`: what workers run in, unless their repository has an image of its own.
+    /// `WORKER_IMAGE`, for repositories that are not in `images`.
     pub image: String,
-    /// `WORKER_IMAGES`: repositories with images of their own.
+    /// `WORKER_IMAGES`: images of single repositories.
     pub images: RepositoryImages,
-    /// `WORKER_NETWORK`: the network that workers are in.
+    /// `WORKER_NETWORK`.
     pub network: String,
-    /// `WORKER_OCI_RUNTIME`: another runtime of the engine's than its default.
+    /// `WORKER_OCI_RUNTIME`; `None` is the engine's default.
     pub oci_runtime: Option<String>,
     /// `WORKER_MEMORY`, in bytes.
     pub memory: Bytes,
@@ -25,24 +24,26 @@ pub struct DockerConfig {
     pub cpus: Cpus,
     /// `WORKER_PIDS`: processes and threads.
     pub pids: NonZeroU32,
-    /// `REQUIRE_PATCHED_RUNC`: whether no worker is started where the engine's `runc` has known ways out of a container.
+    /// `REQUIRE_PATCHED_RUNC`: start no worker if the engine's `runc` has known container escapes.
     pub require_fixed_runc: bool,
 }
 
 impl DockerConfig {
-    /// What the workers of a repository run in.
+    /// The image for the workers of a repository.
     pub fn image_of(&self, repository: &RepoName) -> &str {
         let RepositoryImages(images) = &self.images;
-        images.get(repository).unwrap_or(&self.image)
+        images
+            .get(&repository.as_str().to_ascii_lowercase())
+            .unwrap_or(&self.image)
     }
 
-    /// Whether workers may run in an image: only those that are named by the settings.
+    /// Whether the settings name the image.
     pub fn has_image(&self, image: &str) -> bool {
         let RepositoryImages(images) = &self.images;
         self.image == image || images.values().any(|own| own == image)
     }
 
-    /// Reads every setting of containers; what is wrong is remembered by the environment.
+    /// Reads every setting of containers; `env` records what is wrong.
     pub fn read(env: &mut Environment) -> Self {
         // The version of the programs inside has to be this program's.
         let image = concat!("whim-worker:", env!("CARGO_PKG_VERSION")).to_owned();
@@ -91,23 +92,27 @@ fn engine_host() -> Expected<EngineHost> {
     )
 }
 
-/// Repositories with images of their own.
+/// Images by repository, in lower case: GitHub compares names without regard to case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RepositoryImages(pub BTreeMap<RepoName, String>);
+pub struct RepositoryImages(pub BTreeMap<String, String>);
 
 fn repository_images() -> Expected<RepositoryImages> {
     Expected::new(
-        "a list such as owner/repo=image:tag,owner/other=image:tag",
+        "a list such as owner/repo=image:tag,owner/other=image:tag, each repository once",
         |raw| {
-            raw.split(',')
-                .map(|pair| {
-                    let (repository, image) = pair.split_once('=')?;
-                    let repository = RepoName::parse(repository.trim()).ok()?;
-                    let image = image.trim();
-                    (!image.is_empty()).then(|| (repository, image.to_owned()))
-                })
-                .collect::<Option<_>>()
-                .map(RepositoryImages)
+            let mut images = BTreeMap::new();
+            for pair in raw.split(',') {
+                let (repository, image) = pair.split_once('=')?;
+                let repository = RepoName::parse(repository.trim())
+                    .ok()?
+                    .as_str()
+                    .to_ascii_lowercase();
+                let image = image.trim();
+                if image.is_empty() || images.insert(repository, image.to_owned()).is_some() {
+                    return None;
+                }
+            }
+            Some(RepositoryImages(images))
         },
         |RepositoryImages(images)| {
             let pairs: Vec<String> = images
@@ -222,13 +227,24 @@ mod tests {
     fn a_repository_may_have_an_image_of_its_own() {
         let config = read(&[
             ("WORKER_IMAGE", "whim-worker:1"),
-            ("WORKER_IMAGES", "acme/shop=shop-worker:2, acme/api=api:3"),
+            ("WORKER_IMAGES", "Acme/Shop=shop-worker:2, acme/api=api:3"),
         ])
         .unwrap();
         let image = |name: &str| config.image_of(&RepoName::parse(name).unwrap()).to_owned();
         assert_eq!(image("acme/shop"), "shop-worker:2");
         assert_eq!(image("acme/api"), "api:3");
+        assert_eq!(image("Acme/API"), "api:3");
         assert_eq!(image("acme/other"), "whim-worker:1");
+    }
+
+    #[test]
+    fn two_images_of_one_repository_are_refused() {
+        let error = read(&[("WORKER_IMAGES", "acme/shop=one:1,Acme/shop=two:2")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "WORKER_IMAGES is \"acme/shop=one:1,Acme/shop=two:2\": expected a list such as \
+             owner/repo=image:tag,owner/other=image:tag, each repository once"
+        );
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn environment(worker: &Worker<'_>) -> Vec<String> {
         .environment
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
-        .filter(|(name, _)| !machine::PLACES.contains(name))
+        .filter(|(name, _)| !machine::PATH_VARIABLES.contains(name))
         .collect();
     let id = worker.id.to_string();
     environment.insert("WHIM_ATTEMPT", &id);

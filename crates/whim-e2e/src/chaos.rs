@@ -1,11 +1,12 @@
-//! Whim under random faults: two orchestrators and real workers, whose processes, databases and lines are killed,
-//! paused and cut by a schedule that follows from a seed, while items are submitted, cancelled and requeued.
+//! The chaos test: two orchestrators and real workers under random faults. Processes and databases are killed, processes
+//! suspended and connections cut by a schedule derived from a seed, while work items are submitted, cancelled and requeued.
 //!
-//! At the end the faults stop, and everything has to settle: every item ends, nothing is left running, the invariants
-//! of `FAULTS.md` held all the time, and each completed item has exactly one pull request.
+//! After the faults, everything must settle: every work item ends, no process remains, the invariants held at all times,
+//! and each completed work item has exactly one pull request.
 
 mod faults;
 mod nodes;
+mod repair;
 mod rig;
 mod schedule;
 mod verdict;
@@ -23,101 +24,100 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use whim_service::signal::EndSignals;
 
 use self::rig::Rig;
-use self::schedule::Schedule;
+use self::schedule::{Event, Schedule};
+use self::verdict::REPORT_INTERVAL;
 
-/// Between two looks at what is due.
-const STEP: Duration = Duration::from_millis(100);
-/// Between two lines of the report.
-const TOLD_EVERY: Duration = Duration::from_secs(5);
-/// What a shell reports for a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+/// How often the schedule is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The exit code of a program interrupted by Ctrl-C, as in a shell.
+const EXIT_INTERRUPTED: u8 = 130;
 
-/// Runs Whim under random faults, and checks that nothing was lost, doubled or forgotten.
+/// Runs Whim under random faults, and checks that no work is lost or duplicated
 #[derive(Debug, Parser)]
 #[command(name = "whim-chaos", version)]
 struct Arguments {
-    /// What the schedule of faults follows from; any number when not given.
+    /// Seed of the schedule of faults [default: random]
     #[arg(long)]
     seed: Option<u64>,
-    /// For how long things break.
+    /// How long faults are injected
     #[arg(long, default_value_t = 2.0)]
     minutes: f64,
 }
 
-/// Runs the program: 0 when all went well, 1 with what was violated, 130 after Ctrl-C.
+/// Runs the program. Exit codes: 0 success, 1 violations or errors, 130 after Ctrl-C.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    match storm(&arguments) {
+    match run_chaos(&arguments) {
         Ok(Some(violations)) if violations.is_empty() => ExitCode::SUCCESS,
-        Ok(Some(_violated)) => ExitCode::FAILURE,
-        Ok(None) => ExitCode::from(INTERRUPTED),
+        Ok(Some(_violations)) => ExitCode::FAILURE,
+        Ok(None) => ExitCode::from(EXIT_INTERRUPTED),
         Err(error) => {
-            // Without a standard error there is nobody to tell; the exit code says it all the same.
-            drop(writeln!(
-                io::stderr(),
-                "\nThe run could not be carried out: {error:#}"
-            ));
+            // If standard error is closed, the exit code remains.
+            writeln!(io::stderr(), "\nThe chaos test failed to run: {error:#}").ok();
             ExitCode::FAILURE
         }
     }
 }
 
-/// `None` after Ctrl-C.
+/// Returns the violations, or `None` after Ctrl-C.
 #[tokio::main]
-async fn storm(arguments: &Arguments) -> anyhow::Result<Option<Vec<String>>> {
+async fn run_chaos(arguments: &Arguments) -> anyhow::Result<Option<Vec<String>>> {
     let seed = arguments.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let minutes = arguments.minutes;
-    say(&format!(
-        "seed {seed}, {minutes} minutes; again with: cargo xtask chaos --seed {seed} --minutes {minutes}"
+    print(&format!(
+        "seed {seed}, {minutes} minutes; to repeat: cargo xtask chaos --seed {seed} --minutes {minutes}"
     ))?;
-    let length = Duration::try_from_secs_f64(minutes * 60.0).context("reading --minutes")?;
+    let length = Duration::try_from_secs_f64(minutes * 60.0).context("parsing --minutes")?;
     let mut signals = EndSignals::listen().context("listening for Ctrl-C")?;
     tokio::select! {
-        violations = weather(seed, length) => violations.map(Some),
+        violations = inject_and_check(seed, length) => violations.map(Some),
         _ = signals.next() => Ok(None),
     }
 }
 
-async fn weather(seed: u64, length: Duration) -> anyhow::Result<Vec<String>> {
-    let mut rig = Rig::start().await.context("setting up")?;
+async fn inject_and_check(seed: u64, length: Duration) -> anyhow::Result<Vec<String>> {
+    let mut rig = Rig::start().await.context("starting the system")?;
     let mut schedule = Schedule::new(StdRng::seed_from_u64(seed));
-    let begin = Instant::now();
-    let mut steps = interval(STEP);
-    steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = begin;
-    while begin.elapsed() < length {
-        steps.tick().await;
-        rig.mend_what_is_due().await?;
-        for event in schedule.due(begin.elapsed()) {
-            rig.suffer(event).await?;
+    let start = Instant::now();
+    let mut polls = interval(POLL_INTERVAL);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reported_at = start;
+    while start.elapsed() < length {
+        polls.tick().await;
+        rig.repair_due().await?;
+        for event in schedule.due(start.elapsed()) {
+            match event {
+                Event::Fault(fault, repair_after) => rig.inject(fault, repair_after).await?,
+                Event::Action(action) => rig.perform(action).await?,
+            }
         }
-        if told.elapsed() >= TOLD_EVERY {
-            told = Instant::now();
-            say(&format!(
+        if reported_at.elapsed() >= REPORT_INTERVAL {
+            reported_at = Instant::now();
+            print(&format!(
                 "{:>4.0} s  {}",
-                begin.elapsed().as_secs_f64(),
+                start.elapsed().as_secs_f64(),
                 rig.summary().await
             ))?;
         }
     }
-    say("faults are over; waiting until everything has settled")?;
-    rig.mend_everything().await?;
+    print("no more faults; waiting until all work has ended")?;
+    rig.repair_all().await?;
     let mut violations = rig
-        .settle(|line| say(&format!("{:>4.0} s  {line}", begin.elapsed().as_secs_f64())))
+        .settle(|line| print(&format!("{:>4.0} s  {line}", start.elapsed().as_secs_f64())))
         .await?;
     violations.extend(rig.stop().await?);
-    say(&rig.report())?;
+    print(&rig.report())?;
     for violation in &violations {
-        say(&format!("VIOLATED: {violation}"))?;
+        print(&format!("VIOLATION: {violation}"))?;
     }
     if violations.is_empty() {
-        say(&format!("seed {seed}: nothing was lost, doubled or forgotten"))?;
+        print(&format!("seed {seed}: no violations"))?;
     } else {
-        say(&format!("logs are kept in {}", rig.keep_logs()?.display()))?;
+        print(&format!("logs are kept in {}", rig.keep_directory()?.display()))?;
     }
     Ok(violations)
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}").context("writing to standard output")
 }

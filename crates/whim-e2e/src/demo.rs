@@ -1,4 +1,4 @@
-//! The main job, for a person to watch: a labelled issue becomes a pull request on this machine.
+//! The demo: shows how a labelled issue becomes a pull request on this machine.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -13,44 +13,44 @@ use whim_service::signal::EndSignals;
 use crate::sample;
 use crate::system::{Options, System};
 
-const PATIENCE: Duration = Duration::from_secs(180);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// What a shell reports for a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+const TIMEOUT: Duration = Duration::from_secs(180);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The exit code of a program interrupted by Ctrl-C, as in a shell.
+const EXIT_INTERRUPTED: u8 = 130;
 
-/// Shows how a labelled issue becomes a pull request, without any key.
+/// Shows how a labelled issue becomes a pull request. Needs no API keys
 #[derive(Debug, Parser)]
 #[command(name = "whim-demo", version)]
 struct Arguments {
-    /// Leave the services running afterwards, until Ctrl-C.
+    /// Keep the services running afterwards, until Ctrl-C
     #[arg(long)]
     keep: bool,
 }
 
-/// Runs the demo: 0 with a pull request, 1 without one, 130 after Ctrl-C.
+/// Runs the demo. Exit codes: 0 with a pull request, 1 without one, 130 after Ctrl-C.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match demonstrate(&arguments) {
-        Ok(Ending::Shown) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Outcome::Completed) => ExitCode::SUCCESS,
+        Ok(Outcome::Interrupted) => ExitCode::from(EXIT_INTERRUPTED),
         Err(error) => {
-            // Without a standard error there is nobody to tell; the exit code says it all the same.
-            drop(writeln!(io::stderr(), "\nThe demo failed: {error:#}"));
+            // If standard error is closed, the exit code remains.
+            writeln!(io::stderr(), "\nThe demo failed: {error:#}").ok();
             ExitCode::FAILURE
         }
     }
 }
 
-enum Ending {
-    Shown,
+enum Outcome {
+    Completed,
     Interrupted,
 }
 
 #[tokio::main]
-async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Ending> {
+async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut signals = EndSignals::listen().context("listening for Ctrl-C")?;
     let mut screen = Screen {
-        begin: Instant::now(),
+        start: Instant::now(),
         output: io::stdout(),
     };
     let work = async {
@@ -61,20 +61,17 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Ending> {
         }
         system.stop().await
     };
-    // Dropping the unfinished work ends every process that it started.
+    // Dropping the unfinished future kills all processes of the system.
     tokio::select! {
-        shown = work => shown.map(|()| Ending::Shown),
-        _ = signals.next() => Ok(Ending::Interrupted),
+        shown = work => shown.map(|()| Outcome::Completed),
+        _ = signals.next() => Ok(Outcome::Interrupted),
     }
 }
 
 async fn show(screen: &mut Screen) -> anyhow::Result<System> {
     screen.introduce()?;
     let mut system = System::prepare(Options::watching([sample::REPOSITORY])).await?;
-    screen.stage(
-        "databases",
-        "Postgres and Redis of the demo's own, in a temporary directory",
-    )?;
+    screen.stage("databases", "Postgres and Redis in a temporary directory")?;
     system
         .github
         .create_repository_from(sample::REPOSITORY, &sample::directory());
@@ -103,13 +100,13 @@ async fn show(screen: &mut Screen) -> anyhow::Result<System> {
     Ok(system)
 }
 
-/// Shows each stage once, as it passes.
+/// Prints each status and stage once.
 async fn follow(screen: &mut Screen, system: &System, issue: u64) -> anyhow::Result<()> {
     let mut shown = Shown::default();
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    let deadline = Instant::now() + PATIENCE;
+    let mut polls = tokio::time::interval(POLL_INTERVAL);
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        looks.tick().await;
+        polls.tick().await;
         if let Some(item) = system.item_of(sample::REPOSITORY, issue).await? {
             shown.update(screen, &item)?;
             if matches!(item.status, WorkItemStatus::Failed | WorkItemStatus::Cancelled) {
@@ -128,16 +125,12 @@ async fn follow(screen: &mut Screen, system: &System, issue: u64) -> anyhow::Res
             return screen.stage("reflected", "the issue has a comment and the label ai-pr-ready");
         }
         if Instant::now() >= deadline {
-            bail!(
-                "no pull request after {} s\n{}",
-                PATIENCE.as_secs(),
-                system.logs()
-            );
+            bail!("no pull request after {} s\n{}", TIMEOUT.as_secs(), system.logs());
         }
     }
 }
 
-/// What was shown of an item so far.
+/// What has been printed of a work item.
 #[derive(Default)]
 struct Shown {
     status: Option<WorkItemStatus>,
@@ -150,7 +143,9 @@ impl Shown {
         if self.status != Some(item.status) {
             self.status = Some(item.status);
             let details = match item.status {
-                WorkItemStatus::Generating => "picked up; the model writes SPEC.md from the issue".to_owned(),
+                WorkItemStatus::Generating => {
+                    "the intake found the issue; the model writes SPEC.md".to_owned()
+                }
                 WorkItemStatus::Queued => {
                     format!("SPEC.md has {} tasks; waiting for a worker", item.tasks_total)
                 }
@@ -166,7 +161,7 @@ impl Shown {
             screen.stage(
                 "task done",
                 &format!(
-                    "{} of {} boxes are ticked, and pushed",
+                    "{} of {} tasks are done and pushed",
                     item.tasks_done, item.tasks_total
                 ),
             )?;
@@ -184,36 +179,34 @@ impl Shown {
 
 fn explain(stage: whim_core::Stage) -> &'static str {
     match stage {
-        whim_core::Stage::Preparing => "clones the repository, makes the branch, checks that it may push",
-        whim_core::Stage::Working => "ralph runs the Claude Code CLI afresh for each task",
-        whim_core::Stage::Testing => "runs the project's own tests",
+        whim_core::Stage::Preparing => "clones the repository, creates the branch, checks that it can push",
+        whim_core::Stage::Working => "ralph runs a new Claude Code session for each task",
+        whim_core::Stage::Testing => "runs the project's tests",
         whim_core::Stage::Reviewing => "compares the change with the checklist",
         whim_core::Stage::Delivering => "opens the pull request",
     }
 }
 
-/// Plain lines, so that a pipe gets the same as a terminal.
+/// Prints plain lines, so that the output is the same in a pipe and in a terminal.
 struct Screen {
-    begin: Instant,
+    start: Instant,
     output: io::Stdout,
 }
 
 impl Screen {
-    fn say(&mut self, line: &str) -> anyhow::Result<()> {
+    fn print(&mut self, line: &str) -> anyhow::Result<()> {
         writeln!(self.output, "{line}").context("writing to standard output")
     }
 
     fn stage(&mut self, name: &str, details: &str) -> anyhow::Result<()> {
-        let seconds = self.begin.elapsed().as_secs_f64();
-        self.say(&format!("{seconds:6.1} s  {name:<12} {details}"))
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.print(&format!("{seconds:6.1} s  {name:<12} {details}"))
     }
 
     fn introduce(&mut self) -> anyhow::Result<()> {
-        self.say("Whim turns a labelled issue into a pull request. Here it does so on this machine alone:")?;
-        self.say("Postgres, Redis, git, Whim's services, Ralph and the Claude Code CLI are real.")?;
-        self.say(
-            "GitHub is a stand-in, and the model is SCRIPTED: it knows the solution of this one issue.\n",
-        )
+        self.print("Whim turns a labelled issue into a pull request. This demo runs on this machine only:")?;
+        self.print("Postgres, Redis, git, Whim's services, Ralph and the Claude Code CLI are real.")?;
+        self.print("GitHub is a fake, and the model is SCRIPTED: it knows the solution of this one issue.\n")
     }
 
     fn result(&mut self, system: &System, issue: u64) -> anyhow::Result<()> {
@@ -223,7 +216,7 @@ impl Screen {
         };
         let issue = system.github.issue(sample::REPOSITORY, issue);
         self.heading(&format!("Pull request #{}: {}", pull.number, pull.title))?;
-        self.say(&format!(
+        self.print(&format!(
             "{} wants to merge {} into {}\n\n{}",
             sample::REPOSITORY,
             pull.head,
@@ -237,22 +230,22 @@ impl Screen {
             format!("{}...{}", pull.base, pull.head),
             "--".to_owned(),
         ])?;
-        self.say(&diff)?;
+        self.print(&diff)?;
         self.heading(&format!("The issue's labels: {}", issue.labels.join(", ")))?;
         self.heading("The issue's comment")?;
         for comment in &issue.comments {
-            self.say(&comment.body)?;
+            self.print(&comment.body)?;
         }
-        self.say("")
+        self.print("")
     }
 
     fn heading(&mut self, text: &str) -> anyhow::Result<()> {
-        self.say(&format!("\n── {text} ──"))
+        self.print(&format!("\n── {text} ──"))
     }
 
     fn keep(&mut self, system: &System) -> anyhow::Result<()> {
-        self.say("The services stay up until Ctrl-C. Look around, for example:")?;
-        self.say(&format!(
+        self.print("The services run until Ctrl-C. For example:")?;
+        self.print(&format!(
             "  curl -H 'Authorization: Bearer {}' {}api/status\n  logs and workspaces: {}",
             system.api_key(),
             system.api_url(),

@@ -1,5 +1,5 @@
-//! The whole of Whim on one machine: the real programs, with real databases, git and Claude Code CLI, against
-//! stand-ins for GitHub and the model API. The demo and the end-to-end tests are built on it.
+//! All of Whim on one machine: the real programs with real databases, git and Claude Code CLI, against fakes of GitHub and
+//! the model API. Used by the demo, the end-to-end tests and the chaos test.
 
 pub mod chaos;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! Starts Whim's programs as a user would, each with a cleared environment and a log file of its own.
+//! Starts Whim's programs, each with a cleared environment and its own log file.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,21 +12,21 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use whim_testkit::wait::wait_until;
 
-const START_PATIENCE: Duration = Duration::from_secs(60);
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const LOG_LINES_SHOWN: usize = 30;
 
-/// The path of one of Whim's programs, which are built beside this one.
+/// The path of a program, which must have been built to the same target directory.
 ///
 /// # Errors
-/// When it is not there.
+/// The program does not exist.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("finding this program")?;
-    let beside = own
+    let directories = own
         .parent()
         .into_iter()
         .chain(own.parent().and_then(Path::parent));
-    for directory in beside {
+    for directory in directories {
         let candidate = directory.join(name);
         if candidate.is_file() {
             return Ok(candidate);
@@ -45,10 +45,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program and waits until its ready file says that it is.
+    /// Starts a program and waits for its ready file, whose content is returned.
     ///
     /// # Errors
-    /// When it cannot be started, ends early, or does not get ready; with the last lines of its log.
+    /// The program cannot be started, exits, or does not become ready. The error contains the last lines of its log.
     pub async fn start(
         name: &'static str,
         directory: &Path,
@@ -73,7 +73,7 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(output.try_clone().context("sharing a log file")?)
             .stderr(output)
-            // Ctrl-C goes to the demo, which stops its programs in order.
+            // Ctrl-C must only interrupt the demo, which stops its programs in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -81,16 +81,15 @@ impl Program {
         let pid = child
             .id()
             .and_then(|pid| Pid::from_raw(pid.cast_signed()))
-            .context("a program without a pid")?;
+            .context("the program has no pid")?;
         let mut program = Self {
             name,
             child,
             pid,
             log,
         };
-        let ready = wait_until(&format!("{name} to get ready"), START_PATIENCE, async || {
+        let ready = wait_until(&format!("{name} to become ready"), START_TIMEOUT, async || {
             if let Ok(Some(status)) = program.child.try_wait() {
-                // There is nothing more to wait for.
                 return Ok(Err(status));
             }
             let content = std::fs::read(&ready_file).map_err(|_| "no ready file yet".to_owned())?;
@@ -101,15 +100,18 @@ impl Program {
         .await;
         match ready {
             Ok(Ok(ready)) => Ok((program, ready)),
-            Ok(Err(status)) => bail!("{name} ended at once ({status}):\n{}", program.log_tail()),
+            Ok(Err(status)) => bail!(
+                "{name} exited during its start ({status}):\n{}",
+                program.log_tail()
+            ),
             Err(error) => Err(error.context(program.log_tail())),
         }
     }
 
-    /// Kills it without a chance to clean up.
+    /// Sends SIGKILL.
     ///
     /// # Errors
-    /// When it cannot be waited for.
+    /// Waiting for it failed.
     pub async fn kill(mut self) -> anyhow::Result<()> {
         self.child
             .kill()
@@ -117,27 +119,24 @@ impl Program {
             .with_context(|| format!("killing {}", self.name))
     }
 
-    /// Asks it to stop and waits for that.
+    /// Sends SIGTERM and waits until it exits.
     ///
     /// # Errors
-    /// When it does not stop in time.
+    /// It does not exit in time.
     pub async fn stop(mut self) -> anyhow::Result<ExitStatus> {
         self.signal(Signal::TERM)?;
-        tokio::time::timeout(STOP_PATIENCE, self.child.wait())
+        tokio::time::timeout(STOP_TIMEOUT, self.child.wait())
             .await
-            .with_context(|| format!("{} does not stop:\n{}", self.name, self.log_tail()))?
+            .with_context(|| format!("{} does not exit:\n{}", self.name, self.log_tail()))?
             .with_context(|| format!("waiting for {}", self.name))
     }
 
-    /// Sends it a signal.
-    ///
     /// # Errors
-    /// When it is gone.
+    /// It has exited.
     pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         kill_process(self.pid, signal).with_context(|| format!("sending {signal:?} to {}", self.name))
     }
 
-    /// The last lines of its log.
     pub fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| format!("(no log: {error})"));
         let lines: Vec<&str> = log.lines().collect();

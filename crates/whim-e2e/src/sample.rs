@@ -5,13 +5,11 @@ use std::path::PathBuf;
 
 use whim_testkit::anthropic::{Coder, Solution};
 
-/// The repository's name.
 pub const REPOSITORY: &str = "acme/wordsmith";
 
-/// The issue's title.
 pub const ISSUE_TITLE: &str = "Count the words of a text";
 
-/// The issue's text: two tasks.
+/// Has two tasks.
 pub const ISSUE_BODY: &str = "\
 When I write an article I would like to see how long it is, and which words I use too often.
 
@@ -19,12 +17,12 @@ When I write an article I would like to see how long it is, and which words I us
 - Add a function that lists the most frequent words of a text
 ";
 
-/// Where the repository's files are in this checkout.
+/// The files of the repository in this checkout.
 pub fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sample")
 }
 
-/// A model that solves the issue, task by task, and runs the tests before each commit.
+/// A scripted model that solves the issue task by task, and runs the tests before each commit.
 pub fn coder() -> Coder {
     Coder::default()
         .test_command("npm test")

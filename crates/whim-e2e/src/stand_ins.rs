@@ -1,6 +1,6 @@
-//! GitHub and the model API for the demo in containers: at fixed ports, with the sample repository and its issue.
+//! The fakes of GitHub and the model API for the container demo: at fixed ports, with the sample repository and its issue.
 //!
-//! Whoever wants to talk to them finds the token and the key as files in a directory that is shared.
+//! The GitHub token and the API key are written to files in a shared directory.
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,16 +17,12 @@ use whim_testkit::github::GitHub;
 
 use crate::sample;
 
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// A task takes seconds; the rest is for machines that are busy.
-const PATIENCE: Duration = Duration::from_mins(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// A task takes seconds; the rest is for slow machines.
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "whim-stand-ins",
-    version,
-    about = "Stand-ins for GitHub and the model API"
-)]
+#[command(name = "whim-stand-ins", version, about = "Fakes of GitHub and the model API")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,9 +30,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves, and shows the pull request as soon as there is one.
+    /// Serve, and print the pull request once it is opened
     Serve(Serve),
-    /// Succeeds when the stand-ins serve on this machine.
+    /// Succeed if the fakes are serving on this machine
     Healthcheck {
         #[command(flatten)]
         ports: Ports,
@@ -45,10 +41,10 @@ enum Command {
 
 #[derive(Clone, Copy, Debug, Args)]
 struct Ports {
-    /// The port of GitHub: REST interface and git.
+    /// Port of GitHub: REST API and git
     #[arg(long, default_value_t = 4010)]
     github_port: u16,
-    /// The port of the model API.
+    /// Port of the model API
     #[arg(long, default_value_t = 4020)]
     anthropic_port: u16,
 }
@@ -57,13 +53,13 @@ struct Ports {
 struct Serve {
     #[command(flatten)]
     ports: Ports,
-    /// The address to serve on.
+    /// Address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     address: IpAddr,
-    /// The files of the sample repository.
+    /// Directory with the files of the sample repository
     #[arg(long)]
     sample: PathBuf,
-    /// Where the token and the key are written.
+    /// Directory to write the token and the key to
     #[arg(long)]
     credentials: PathBuf,
 }
@@ -78,8 +74,8 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Without a standard error there is nobody to tell; the exit code says it all the same.
-            drop(writeln!(io::stderr(), "whim-stand-ins: {error:#}"));
+            // If standard error is closed, the exit code remains.
+            writeln!(io::stderr(), "whim-stand-ins: {error:#}").ok();
             ExitCode::FAILURE
         }
     }
@@ -89,7 +85,7 @@ fn healthcheck(ports: Ports) -> anyhow::Result<()> {
     for port in [ports.github_port, ports.anthropic_port] {
         let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         TcpStream::connect_timeout(&address, Duration::from_secs(2))
-            .with_context(|| format!("calling {address}"))?;
+            .with_context(|| format!("connecting to {address}"))?;
     }
     Ok(())
 }
@@ -113,14 +109,14 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         sample::ISSUE_BODY,
         &["whim"],
     );
-    say(&format!(
+    print(&format!(
         "The issue {}#{issue} “{}” is labelled whim",
         sample::REPOSITORY,
         sample::ISSUE_TITLE
     ))?;
     let work = async {
         wait_for_pull(&github, issue).await?;
-        say(&result(&github)?)?;
+        print(&result(&github)?)?;
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
@@ -129,7 +125,7 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
     }
 }
 
-/// Only the owner of the directory reads it: whoever shares the directory runs as the same user.
+/// Written atomically. Protected by the mode of the directory.
 fn write_secret(directory: &Path, name: &str, secret: &str) -> anyhow::Result<()> {
     let path = directory.join(name);
     let unfinished = directory.join(format!(".{name}"));
@@ -139,10 +135,10 @@ fn write_secret(directory: &Path, name: &str, secret: &str) -> anyhow::Result<()
 }
 
 async fn wait_for_pull(github: &GitHub, issue: u64) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let deadline = Instant::now() + TIMEOUT;
+    let mut polls = tokio::time::interval(POLL_INTERVAL);
     loop {
-        looks.tick().await;
+        polls.tick().await;
         let issue = github.issue(sample::REPOSITORY, issue);
         let has = |label: &str| issue.labels.iter().any(|present| present == label);
         if has("ai-pr-ready") && !has("ai-processing") {
@@ -182,6 +178,6 @@ fn result(github: &GitHub) -> anyhow::Result<String> {
     ))
 }
 
-fn say(text: &str) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     writeln!(io::stdout(), "{text}").context("writing to standard output")
 }

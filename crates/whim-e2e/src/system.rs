@@ -1,4 +1,4 @@
-//! Whim, running: databases, stand-ins, orchestrator and intake.
+//! A running system: databases, fakes, orchestrator and intake.
 
 mod environment;
 mod options;
@@ -22,46 +22,37 @@ use whim_testkit::postgres::TestDatabase;
 use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
 
+use self::environment::{API_KEY, Ports, Services};
 pub use self::options::Options;
 use crate::programs::Program;
 
-const API_KEY: &str = "a-key-of-this-system-only";
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
-/// The variable by which a worker and everything that it started can be told from other processes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// The environment variable that marks all processes of an attempt.
 const ATTEMPT_MARKER: &str = "WHIM_ATTEMPT";
 
-/// Where the orchestrator listens; 0 for any free port.
-#[derive(Debug, Clone, Copy, Default)]
-struct Ports {
-    api: u16,
-    worker_api: u16,
-}
-
-/// A running system. Dropping it ends everything that it started, workers included.
+/// Dropping it kills all of its processes, including workers.
 pub struct System {
-    /// The GitHub stand-in.
     pub github: GitHub,
-    /// The stand-in for the model API.
+    /// The fake model API.
     pub anthropic: Anthropic,
-    /// The database, for a look at the rows.
+    /// For queries of the tests.
     pub database: TestDatabase,
     redis: TestRedis,
     options: Options,
     orchestrator: Option<Program>,
     intake: Option<Program>,
     api_url: Url,
-    /// Drawn at the first start and kept: workers and intake know them across a restart.
+    /// Kept from the first start, so that workers and the intake reach the orchestrator after a restart.
     ports: Option<Ports>,
-    // Dropped last: the logs of the others are in there.
+    // Dropped last, because it contains the logs of the others.
     directory: TempDir,
 }
 
 impl System {
-    /// Starts databases and stand-ins; the programs follow with [`Self::start_programs`], after the repositories and
-    /// scripts are there.
+    /// Starts the databases and fakes. The programs are started by [`Self::start_programs`].
     ///
     /// # Errors
-    /// When a tool is missing or a server does not start.
+    /// A tool is missing, or a server does not start.
     pub async fn prepare(options: Options) -> anyhow::Result<Self> {
         whim_service::telemetry::install_crypto();
         let (database, redis) = tokio::try_join!(TestDatabase::create(), TestRedis::shared_or_start())?;
@@ -74,40 +65,42 @@ impl System {
             orchestrator: None,
             intake: None,
             ports: None,
-            api_url: Url::parse("http://127.0.0.1:1")
-                .context("a placeholder until the orchestrator listens")?,
+            api_url: Url::parse("http://127.0.0.1:1").context("parsing a placeholder URL")?,
             directory: tempfile::Builder::new()
                 .prefix("whim-")
                 .tempdir()
-                .context("making a directory")?,
+                .context("creating a directory")?,
         })
     }
 
     /// Starts the orchestrator and the intake.
     ///
     /// # Errors
-    /// When one of them does not get ready.
+    /// One of them does not become ready.
     pub async fn start_programs(&mut self) -> anyhow::Result<()> {
         self.start_orchestrator().await?;
         self.start_intake().await
     }
 
-    /// Starts the orchestrator, again if it was stopped or killed.
+    /// Also restarts it after it was stopped or killed.
     ///
     /// # Errors
-    /// When it does not get ready.
+    /// It does not become ready.
     pub async fn start_orchestrator(&mut self) -> anyhow::Result<()> {
-        let environment = self.orchestrator_environment()?;
+        let workspaces = self.workspaces();
+        let environment = self
+            .services(&workspaces)
+            .orchestrator(self.ports.unwrap_or_default())?;
         let (program, ready) =
             Program::start("whim-orchestrator", self.directory.path(), &environment).await?;
         let address = |name: &str| {
             let text = ready[name]
                 .as_str()
-                .with_context(|| format!("the ready file names no `{name}`"))?;
-            Url::parse(text).context("reading the orchestrator's address")
+                .with_context(|| format!("the ready file has no `{name}`"))?;
+            Url::parse(text).context("parsing the orchestrator's URL")
         };
         self.api_url = address("api")?;
-        let port = |url: &Url| url.port().context("an address without a port");
+        let port = |url: &Url| url.port().context("a URL without a port");
         self.ports = Some(Ports {
             api: port(&self.api_url)?,
             worker_api: port(&address("workerApi")?)?,
@@ -116,42 +109,45 @@ impl System {
         Ok(())
     }
 
-    /// Changes a setting; whoever is started from now on has it.
+    /// Changes a setting of programs that are started from now on.
     pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.options.settings.insert(name, value.into());
     }
 
-    /// Starts the intake, again if it was stopped or killed.
+    /// Also restarts it after it was stopped or killed.
     ///
     /// # Errors
-    /// When it does not get ready.
+    /// It does not become ready.
     pub async fn start_intake(&mut self) -> anyhow::Result<()> {
-        let environment = self.intake_environment();
+        let workspaces = self.workspaces();
+        let environment = self.services(&workspaces).intake(&self.api_url);
         let (program, _) = Program::start("whim-intake", self.directory.path(), &environment).await?;
         self.intake = Some(program);
         Ok(())
     }
 
-    /// Takes the orchestrator out, to be killed or stopped.
+    /// To kill or stop it.
     ///
     /// # Errors
-    /// When it does not run.
+    /// It is not running.
     pub fn take_orchestrator(&mut self) -> anyhow::Result<Program> {
-        self.orchestrator.take().context("the orchestrator does not run")
+        self.orchestrator
+            .take()
+            .context("the orchestrator is not running")
     }
 
-    /// Takes the intake out, to be killed or stopped.
+    /// To kill or stop it.
     ///
     /// # Errors
-    /// When it does not run.
+    /// It is not running.
     pub fn take_intake(&mut self) -> anyhow::Result<Program> {
-        self.intake.take().context("the intake does not run")
+        self.intake.take().context("the intake is not running")
     }
 
-    /// Calls of the orchestrator's API.
+    /// A client of the orchestrator's API.
     ///
     /// # Errors
-    /// When no client can be made.
+    /// The client cannot be created.
     pub fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(
             self.api_url.clone(),
@@ -160,25 +156,23 @@ impl System {
         )?)
     }
 
-    /// The address of the orchestrator's API.
     pub fn api_url(&self) -> &Url {
         &self.api_url
     }
 
-    /// The key of the orchestrator's API.
     pub fn api_key(&self) -> &'static str {
         API_KEY
     }
 
-    /// Where logs and workspaces are.
+    /// Contains the logs and workspaces.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The item of an issue, when there is one.
+    /// The work item of an issue, if there is one.
     ///
     /// # Errors
-    /// When the orchestrator does not answer.
+    /// The request to the orchestrator failed.
     pub async fn item_of(&self, repository: &str, issue: u64) -> anyhow::Result<Option<WorkItem>> {
         let filter = WorkFilter {
             repo: Some(RepoName::parse(repository)?),
@@ -189,19 +183,19 @@ impl System {
         Ok(self.client()?.list_work(&filter).await?.items.into_iter().next())
     }
 
-    /// Waits until an issue carries a label.
+    /// Waits until an issue has a label.
     ///
     /// # Errors
-    /// When it does not in time; with the state of its item and the ends of the logs.
+    /// Timeout. The error contains the work item and the last lines of the logs.
     pub async fn wait_for_label(
         &self,
         repository: &str,
         issue: u64,
         label: &str,
-        patience: Duration,
+        timeout: Duration,
     ) -> anyhow::Result<()> {
         let what = format!("{repository}#{issue} to be labelled {label}");
-        wait_until(&what, patience, async || {
+        wait_until(&what, timeout, async || {
             let labels = self.github.issue(repository, issue).labels;
             if labels.iter().any(|present| present == label) {
                 return Ok(());
@@ -216,7 +210,7 @@ impl System {
         .with_context(|| self.logs())
     }
 
-    /// The ends of all logs, for the message of a failed test.
+    /// The last lines of all logs.
     pub fn logs(&self) -> String {
         let programs = [&self.orchestrator, &self.intake];
         let mut logs: Vec<String> = programs.into_iter().flatten().map(Program::log_tail).collect();
@@ -232,32 +226,44 @@ impl System {
         logs.join("\n----\n")
     }
 
-    /// Where the workers have their directories.
+    /// The directory of the attempts' directories.
     pub fn workspaces(&self) -> PathBuf {
         self.directory.path().join("workspaces")
     }
 
-    /// Ends the workers, then the programs.
+    /// Cancels all work, then stops the programs.
     ///
     /// # Errors
-    /// When something does not stop in time.
+    /// A worker or program does not stop in time.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(intake) = self.intake.take() {
             intake.stop().await?;
         }
         if self.orchestrator.is_some() {
-            self.cancel_everything().await?;
+            self.cancel_all_work().await?;
         }
         if let Some(orchestrator) = self.orchestrator.take() {
             let status = orchestrator.stop().await?;
-            ensure!(status.success(), "the orchestrator ended with {status}");
+            ensure!(status.success(), "the orchestrator exited with {status}");
         }
         Ok(())
     }
 
-    async fn cancel_everything(&self) -> anyhow::Result<()> {
+    fn services<'s>(&'s self, workspaces: &'s Path) -> Services<'s> {
+        Services {
+            github: &self.github,
+            anthropic: &self.anthropic,
+            database: &self.database,
+            redis: &self.redis,
+            options: &self.options,
+            directory: self.directory.path(),
+            workspaces,
+        }
+    }
+
+    async fn cancel_all_work(&self) -> anyhow::Result<()> {
         let client = self.client()?;
-        wait_until("the workers to end", STOP_PATIENCE, async || {
+        wait_until("the workers to exit", STOP_TIMEOUT, async || {
             for status in WorkItemStatus::live() {
                 let filter = WorkFilter {
                     status: Some(status),
@@ -270,7 +276,7 @@ impl System {
                 for item in page.items {
                     match client.cancel_work(item.id, &CancelWork::default()).await {
                         Ok(_) => {}
-                        // It ended meanwhile, which is as good.
+                        // It ended meanwhile.
                         Err(error) if error.code() == Some(ErrorCode::WrongState) => {}
                         Err(error) => return Err(error.to_string()),
                     }
@@ -280,7 +286,7 @@ impl System {
             if processes == 0 {
                 Ok(())
             } else {
-                Err(format!("{processes} processes of workers are left"))
+                Err(format!("{processes} processes of workers are running"))
             }
         })
         .await
@@ -292,7 +298,7 @@ impl System {
         self.attempts().iter().map(of).sum()
     }
 
-    /// The directories of the attempts so far, named like their workers.
+    /// The identifiers of all workers so far, which are the names of their directories.
     fn attempts(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.workspaces()) else {
             return Vec::new();
@@ -306,11 +312,11 @@ impl System {
 
 impl Drop for System {
     fn drop(&mut self) {
-        // The orchestrator leaves running workers alone when it ends; a system does not.
+        // The orchestrator leaves workers running when it exits.
         for attempt in self.attempts() {
             for process in find_by_environment(ATTEMPT_MARKER, &attempt).unwrap_or_default() {
-                // One that ended meanwhile needs no signal.
-                drop(process.signal(Signal::KILL));
+                // It may have exited meanwhile.
+                process.signal(Signal::KILL).ok();
             }
         }
     }

@@ -19,21 +19,32 @@ use crate::config::Config;
 
 const NAME: &str = "whim-intake";
 
-/// Finds issues that are labelled for Whim, has their specs written, submits them, and shows on the issues how it ended.
+/// Submits labelled GitHub issues with their specs to the orchestrator, and reports the results on the issues
 #[derive(Debug, Parser)]
 #[command(name = NAME, version)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Written as JSON after the first look at every repository.
+    /// Write a JSON file to this path once every repository was polled
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Ask the running intake whether it looked at every repository, and say so with the exit code
+    /// Query the readiness of the running intake: exit code 0 if every repository was polled once, else 1
     Healthcheck,
+    /// Work with the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Validate all settings without starting anything, and print them: exit code 64 if one is wrong
+    Check,
 }
 
 /// Runs the program: 0 after an orderly stop, 64 for a wrong setting or argument, 1 for everything else.
@@ -42,32 +53,45 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    let configured = match Environment::from_process().build(Config::read) {
+    match arguments.command {
+        None => configured(Config::read, |configured| {
+            serve(configured, arguments.ready_file.as_deref())
+        }),
+        Some(Command::Config {
+            command: ConfigCommand::Check,
+        }) => configured(Config::read, |configured| {
+            program::print_settings(&configured.effective).context("printing the settings")
+        }),
+        Some(Command::Healthcheck) => {
+            let admin_address = |env: &mut Environment| Some(Config::read_admin_address(env));
+            configured(admin_address, |configured| healthcheck(configured.config))
+        }
+    }
+}
+
+/// Runs with the settings that `read` takes from the environment of this process.
+fn configured<Settings>(
+    read: impl FnOnce(&mut Environment) -> Option<Settings>,
+    run: impl FnOnce(Configured<Settings>) -> anyhow::Result<()>,
+) -> ExitCode {
+    let configured = match Environment::from_process().build(read) {
         Ok(configured) => configured,
         Err(error) => return program::refuse(NAME, &error),
     };
-    match arguments.command {
-        None => match serve(configured, arguments.ready_file.as_deref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "{NAME} ends");
-                ExitCode::FAILURE
-            }
-        },
-        Some(Command::Healthcheck) => match healthcheck(configured.config.admin_address) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Without a standard error, the exit code says it all the same.
-                let _told = writeln!(io::stderr(), "{NAME}: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
+    match run(configured) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "{NAME} ends");
+            // Without a standard error, the exit code says it all the same.
+            let _unwritable = writeln!(io::stderr(), "{NAME}: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn healthcheck(address: Option<SocketAddr>) -> anyhow::Result<()> {
-    let address = address.context("INTAKE_ADMIN_PORT is 0: without it there is nobody to ask")?;
+    let address = address.context("INTAKE_ADMIN_PORT is 0: the health check needs the admin port")?;
     ask("/ready", TcpStream::connect(address))
         .await
         .with_context(|| format!("asking {address}"))
@@ -77,7 +101,8 @@ async fn healthcheck(address: Option<SocketAddr>) -> anyhow::Result<()> {
 async fn serve(configured: Configured<Config>, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let Configured { config, effective } = configured;
     let telemetry = telemetry::init(NAME, &config.telemetry)?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), settings = %effective, "{NAME} starts");
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, "starting {NAME} {version}; set: {effective}");
     let signals = EndSignals::listen().context("listening for signals")?;
     let supervisor = Supervisor::new();
     let admin = match config.admin_address {

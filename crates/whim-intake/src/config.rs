@@ -1,4 +1,4 @@
-//! The settings of the intake: a pure function of the environment.
+//! The settings: a pure function of the environment.
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,25 +20,23 @@ const LONGEST_SPEC_PERIOD: Duration = Duration::from_secs(5);
 /// Every setting, checked.
 #[derive(Debug)]
 pub struct Config {
-    /// `GITHUB_TOKEN`: may read and write the issues of `REPOS`.
+    /// `GITHUB_TOKEN`, with read and write access to the issues of `REPOS`.
     pub github_token: SecretString,
-    /// `GITHUB_API_URL`: GitHub's REST interface; another one for GitHub Enterprise.
+    /// `GITHUB_API_URL`.
     pub github_api_url: Url,
-    /// `REPOS`: the repositories to watch.
+    /// `REPOS`.
     pub repos: Vec<RepoName>,
-    /// `INTAKE_LABEL`: the label that asks for Whim.
+    /// `INTAKE_LABEL`.
     pub intake_label: String,
-    /// `POLL_INTERVAL`, in milliseconds: the time between two looks at a repository.
+    /// `POLL_INTERVAL`, in milliseconds: between two polls of a repository.
     pub poll_interval: Duration,
     /// `ORCHESTRATOR_URL`.
     pub orchestrator_url: Url,
     /// `API_KEY`: the orchestrator's.
     pub api_key: Option<SecretString>,
-    /// How specs are written.
     pub specs: SpecConfig,
-    /// `INTAKE_ADMIN_PORT` on loopback; `None` (0) serves no admin port.
+    /// `INTAKE_ADMIN_PORT` on loopback; `None` (0) disables the admin port.
     pub admin_address: Option<SocketAddr>,
-    /// How it logs.
     pub telemetry: TelemetryConfig,
 }
 
@@ -47,25 +45,25 @@ pub struct Config {
 pub struct SpecConfig {
     /// `ANTHROPIC_API_KEY`.
     pub api_key: SecretString,
-    /// `ANTHROPIC_BASE_URL`: the Messages API, or a gateway in front of it.
+    /// `ANTHROPIC_BASE_URL`.
     pub base_url: Url,
     /// `SPEC_MODEL`.
     pub model: String,
-    /// `SPEC_CONCURRENCY`: how many are written at once.
+    /// `SPEC_CONCURRENCY`.
     pub concurrency: NonZeroUsize,
-    /// `SPEC_TIMEOUT_SECONDS`: for one answer of the model.
+    /// `SPEC_TIMEOUT_SECONDS`, per model request.
     pub timeout: Duration,
-    /// `POLL_INTERVAL`, but a few seconds at the most: how often to look for items that others submitted. Its own are
-    /// begun at once.
+    /// Interval of the poll for items that others submitted: `POLL_INTERVAL`, at most a few seconds. The intake's own
+    /// items start at once.
     pub period: Duration,
 }
 
 impl Config {
-    /// Reads every setting; `None` when one is wrong, which the environment remembers.
+    /// Reads every setting; `None` if one is wrong, which `env` records.
     pub fn read(env: &mut Environment) -> Option<Self> {
         let github_token = env.required_secret(
             "GITHUB_TOKEN",
-            "a token that may read and write the repositories' issues",
+            "a token with read and write access to the repositories' issues",
         );
         let github_token = fit_for_a_header(env, "GITHUB_TOKEN", github_token);
         let github_api_url = env.or_default(
@@ -90,11 +88,11 @@ impl Config {
         if env.or_default("USE_RALPH_SPEC", false, flag()) {
             env.refuse(
                 "USE_RALPH_SPEC",
-                "this is not available yet; it comes with the interactive spec creation. Set it to false: specs are then written through the Anthropic Messages API",
+                "not implemented yet: expected false, with which specs are written through the Anthropic Messages API",
             );
         }
         let specs = SpecConfig::read(env, poll_interval);
-        let admin_port: u16 = env.or_default("INTAKE_ADMIN_PORT", 3006, whole_number(0..=u16::MAX));
+        let admin_address = Self::read_admin_address(env);
         let telemetry = TelemetryConfig::read(env);
         Some(Self {
             github_token: github_token?,
@@ -105,9 +103,15 @@ impl Config {
             orchestrator_url,
             api_key,
             specs: specs?,
-            admin_address: (admin_port != 0).then(|| (Ipv4Addr::LOCALHOST, admin_port).into()),
+            admin_address,
             telemetry,
         })
+    }
+
+    /// `INTAKE_ADMIN_PORT`, all that the health check needs.
+    pub fn read_admin_address(env: &mut Environment) -> Option<SocketAddr> {
+        let port: u16 = env.or_default("INTAKE_ADMIN_PORT", 3006, whole_number(0..=u16::MAX));
+        (port != 0).then(|| (Ipv4Addr::LOCALHOST, port).into())
     }
 }
 
@@ -115,7 +119,7 @@ impl SpecConfig {
     fn read(env: &mut Environment, poll_interval: Duration) -> Option<Self> {
         let api_key = env.required_secret(
             "ANTHROPIC_API_KEY",
-            "a key of the Anthropic API, with which specs are written",
+            "an Anthropic API key, which writes the specs",
         );
         let api_key = fit_for_a_header(env, "ANTHROPIC_API_KEY", api_key);
         let base_url = env.or_default(
@@ -149,7 +153,7 @@ impl SpecConfig {
     }
 }
 
-/// Two entries of the same repository would be two watchers that comment over each other.
+/// Two entries of one repository would poll and comment twice.
 fn repos() -> Expected<Vec<RepoName>> {
     Expected::new(
         "a comma-separated list of repositories, each once and as `owner/name`, for example octocat/hello-world,octocat/spoon-knife",
@@ -169,18 +173,15 @@ fn repos() -> Expected<Vec<RepoName>> {
     )
 }
 
-/// GitHub takes a comma for the end of a label's name when it lists issues.
+/// GitHub's issue list takes a comma-separated list of labels.
 fn intake_label() -> Expected<String> {
-    let words = format!(
-        "the label that asks for Whim: without a comma, and none of {}",
-        OWN.join(", ")
-    );
+    let words = format!("a label without a comma, and none of {}", OWN.join(", "));
     text(words.clone()).only_if(words, |label| {
         !label.contains(',') && !OWN.iter().any(|own| own.eq_ignore_ascii_case(label))
     })
 }
 
-/// A secret that is sent in a header; one with other characters was copied wrongly.
+/// A secret for an HTTP header: visible ASCII.
 fn fit_for_a_header(
     env: &mut Environment,
     name: &'static str,
@@ -192,7 +193,7 @@ fn fit_for_a_header(
     }
     env.refuse(
         name,
-        "has characters that no key has: expected visible ASCII without spaces",
+        "contains characters that are not allowed: expected visible ASCII without spaces",
     );
     None
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use whim_runtime::Runtime;
 
 use crate::config::Config;
 use crate::events::EventHub;
@@ -17,7 +18,6 @@ use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
-use crate::runtime::Runtime;
 use crate::wakers::Wakers;
 
 /// What handlers, transitions, the dispatcher and the reconcilers share. Clones are the same.

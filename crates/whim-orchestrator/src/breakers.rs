@@ -20,8 +20,7 @@ pub(crate) use self::failure::Failure;
 use self::failure::{Target, probe_delay};
 pub(crate) use self::messages::{credential_advice, describe};
 pub(crate) use self::open::OpenBreakers;
-use crate::config::runtime::ModelCredential;
-use crate::config::{BreakersConfig, Config};
+use crate::config::{BreakersConfig, Config, ModelCredential};
 use crate::db::breakers::{self as rows, CredentialUse, Key, ProbeNow};
 use crate::db::in_transaction;
 
@@ -33,7 +32,7 @@ pub(crate) const SPEC_CREDENTIAL: &str = "ANTHROPIC_API_KEY";
 
 /// The credential with which workers call the model API, by the name of its setting; empty if they have none.
 pub(crate) fn worker_credential(config: &Config) -> &'static str {
-    match &config.runtime.worker.model_credential {
+    match &config.worker.model_credential {
         Some(ModelCredential::ApiKey(_)) => SPEC_CREDENTIAL,
         Some(ModelCredential::OauthToken(_)) => "CLAUDE_CODE_OAUTH_TOKEN",
         None => "",

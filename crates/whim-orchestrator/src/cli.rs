@@ -1,27 +1,28 @@
 //! The command line.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tokio::net::TcpStream;
-use whim_service::environment::{Configured, Environment};
+use whim_runtime::process::{ShimArguments, keep};
+use whim_service::environment::{ConfigError, Configured, Environment};
 use whim_service::healthcheck::ask;
-use whim_service::program::{parse_arguments, refuse, write_ready_file};
+use whim_service::program::{parse_arguments, print_settings, refuse, write_ready_file};
 use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
 use whim_service::telemetry;
 
 use crate::app::serve::{self, Listeners, STOP_DEADLINE, callable};
-use crate::config::{ApiConfig, Config};
+use crate::config::{Config, healthcheck_address, read_for_migrations};
 use crate::http::openapi;
-use crate::runtime::process::{ShimArguments, keep};
 
 const PROGRAM: &str = "whim-orchestrator";
 
-/// Whim's orchestrator: the queue, the workers, the limits and the HTTP interface.
+/// Whim's orchestrator: queue, workers, limits and HTTP API
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version)]
 struct CommandLine {
@@ -33,7 +34,7 @@ struct CommandLine {
 
 #[derive(Debug, Args)]
 struct ServeArguments {
-    /// Write the addresses as JSON to this file once everything is served
+    /// Write the addresses as JSON to this file once all listeners are ready
     #[arg(long, value_name = "PATH", global = true)]
     ready_file: Option<PathBuf>,
 }
@@ -42,15 +43,26 @@ struct ServeArguments {
 enum Command {
     /// Run the orchestrator (the default)
     Serve,
-    /// Apply the migrations that are missing, and end
+    /// Apply the missing migrations to DATABASE_URL
     Migrate,
-    /// Ask the running orchestrator whether it is healthy, and say so with the exit code
+    /// Query the health of the running orchestrator: exit code 0 if healthy, else 1
     Healthcheck,
+    /// Work with the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print the OpenAPI document of this version
     Openapi,
-    /// Keep one worker process: used by the orchestrator itself
+    /// Supervise one worker process: used by the orchestrator itself
     #[command(hide = true)]
     KeepAttempt(ShimArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Validate all settings without starting anything, and print them: exit code 64 if one is wrong
+    Check,
 }
 
 /// Runs the program with the arguments and the environment of this process.
@@ -60,13 +72,21 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     match command {
-        // The keeper has the environment of its worker, and no configuration.
+        // The shim has the environment of its worker, and no configuration.
         Some(Command::KeepAttempt(arguments)) => finish(block_on_small(keep(arguments, std::env::vars_os()))),
-        Some(Command::Serve) | None => configured(|config| block_on(run(config, serve))),
-        Some(Command::Migrate) => configured(|Configured { config, .. }| {
+        Some(Command::Serve) | None => {
+            configured(Config::from_environment, |config| block_on(run(config, serve)))
+        }
+        Some(Command::Config {
+            command: ConfigCommand::Check,
+        }) => configured(Config::from_environment, |configured| {
+            print_settings(&configured.effective).context("printing the settings")
+        }),
+        Some(Command::Migrate) => configured(read_for_migrations, |Configured { config, .. }| {
+            let (telemetry, database) = config;
             block_on_small(async move {
-                telemetry::init(PROGRAM, &config.telemetry)?;
-                serve::migrate(&config).await?;
+                telemetry::init(PROGRAM, &telemetry)?;
+                serve::migrate(&database).await?;
                 tracing::info!("the database has all migrations");
                 Ok(())
             })
@@ -75,14 +95,18 @@ pub fn main() -> ExitCode {
             let written = std::io::stdout().write_all(openapi::text().as_bytes());
             finish(written.context("printing the document"))
         }
-        Some(Command::Healthcheck) => {
-            configured(|Configured { config, .. }| block_on_small(healthcheck(config.api)))
-        }
+        Some(Command::Healthcheck) => configured(healthcheck_address, |Configured { config, .. }| {
+            block_on_small(healthcheck(config))
+        }),
     }
 }
 
-fn configured(run: impl FnOnce(Configured<Config>) -> anyhow::Result<()>) -> ExitCode {
-    match Config::from_environment(Environment::from_process()) {
+/// Runs with the settings that `read` takes from the environment of this process.
+fn configured<Settings>(
+    read: impl FnOnce(Environment) -> Result<Configured<Settings>, ConfigError>,
+    run: impl FnOnce(Configured<Settings>) -> anyhow::Result<()>,
+) -> ExitCode {
+    match read(Environment::from_process()) {
         Ok(configured) => finish(run(configured)),
         Err(error) => refuse(PROGRAM, &error),
     }
@@ -103,7 +127,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     runtime.context("starting the threads")?.block_on(work)
 }
 
-/// For what needs one thread: a keeper lives as long as its worker and should cost next to nothing.
+/// For what needs one thread: a shim lives as long as its worker and should use little memory.
 fn block_on_small(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("starting the thread")?.block_on(work)
@@ -113,10 +137,10 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     let Configured { config, effective } = configured;
     let telemetry = telemetry::init(PROGRAM, &config.telemetry)?;
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, settings = %effective, "starting {PROGRAM} {version}");
+    tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
     // From here on a signal stops in order instead of ending at once.
     let signals = EndSignals::listen().context("listening for signals")?;
-    let runtime = serve::runtime(&config).await?;
+    let runtime = serve::open_runtime(&config).await?;
     let listeners = Listeners::bind(&config.api).await?;
     let addresses = listeners.addresses()?;
 
@@ -132,8 +156,8 @@ async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyho
     report.into_result()
 }
 
-async fn healthcheck(config: ApiConfig) -> anyhow::Result<()> {
-    let address = callable(config.address);
+async fn healthcheck(address: SocketAddr) -> anyhow::Result<()> {
+    let address = callable(address);
     ask("/health", TcpStream::connect(address))
         .await
         .with_context(|| format!("asking {address}"))

@@ -1,45 +1,41 @@
-//! The configuration: a pure function of the environment, one struct a concern.
+//! The settings: a pure function of the environment, one struct per concern.
 
 pub mod api;
 pub mod limits;
-pub mod runtime;
 pub mod storage;
+mod values;
+pub mod worker;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use whim_runtime::RuntimeConfig;
 use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
 pub use self::limits::{BreakersConfig, LifecycleConfig, LimitsConfig, PerRepository, Periods};
-pub use self::runtime::{RuntimeConfig, RuntimeKind};
 pub use self::storage::{DatabaseConfig, RedisConfig};
+pub use self::worker::{ModelCredential, WorkerSettings};
 
-/// Everything that can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What is logged, and how.
     pub telemetry: TelemetryConfig,
-    /// Where the routes are served.
     pub api: ApiConfig,
-    /// Postgres.
     pub database: DatabaseConfig,
-    /// Redis.
     pub redis: RedisConfig,
-    /// How much is done at once and in a day.
     pub limits: LimitsConfig,
-    /// When what fails is spared.
     pub breakers: BreakersConfig,
-    /// When a worker counts as dead or stuck, and what follows.
     pub lifecycle: LifecycleConfig,
-    /// How often is looked without being told.
     pub periods: Periods,
-    /// What starts workers, and what they are told.
+    /// How workers are started.
     pub runtime: RuntimeConfig,
+    /// What is passed to workers.
+    pub worker: WorkerSettings,
 }
 
 impl Config {
-    /// Reads the whole configuration and checks settings against each other.
+    /// Reads all settings and checks them against each other.
     ///
     /// # Errors
     /// Everything that is wrong, one line each.
@@ -47,13 +43,13 @@ impl Config {
         environment.build(Self::read)
     }
 
-    /// Every setting with what it may be and its default, for `--help`.
+    /// Every setting with its allowed values and its default, for `--help`.
     pub fn settings() -> Vec<Setting> {
         Environment::settings_of(Self::read)
     }
 
     fn read(env: &mut Environment) -> Option<Self> {
-        // Everything is read before the first `?`, so that every problem is told at once.
+        // Everything is read before the first `?`, so that every problem is reported at once.
         let telemetry = TelemetryConfig::read(env);
         let api = ApiConfig::read(env);
         let database = DatabaseConfig::read(env);
@@ -63,8 +59,9 @@ impl Config {
         let lifecycle = LifecycleConfig::read(env);
         let periods = Periods::read(env);
         let runtime = RuntimeConfig::read(env);
-        let (database, redis, runtime) = (database?, redis?, runtime?);
-        refuse_early_staleness(env, lifecycle.stale_threshold, runtime.worker.heartbeat);
+        let worker = WorkerSettings::read(env);
+        let (database, redis, worker) = (database?, redis?, worker?);
+        refuse_early_staleness(env, lifecycle.stale_threshold, worker.heartbeat);
         Some(Self {
             telemetry,
             api,
@@ -75,20 +72,36 @@ impl Config {
             lifecycle,
             periods,
             runtime,
+            worker,
         })
     }
 }
 
-/// One lost heartbeat must not cost a worker its lease (`FAULTS.md`, row 15).
+/// The settings of `migrate`.
+///
+/// # Errors
+/// Everything that is wrong, one line each.
+pub fn read_for_migrations(
+    environment: Environment,
+) -> Result<Configured<(TelemetryConfig, DatabaseConfig)>, ConfigError> {
+    environment.build(|env| Some((TelemetryConfig::read(env), DatabaseConfig::read(env)?)))
+}
+
+/// The address of the API, for `healthcheck`.
+///
+/// # Errors
+/// `BIND_ADDRESS` or `PORT` is wrong.
+pub fn healthcheck_address(environment: Environment) -> Result<Configured<SocketAddr>, ConfigError> {
+    environment.build(|env| Some(api::read_address(env)))
+}
+
+/// One lost heartbeat must not cost a worker its lease (docs/faults.md, row 15).
 fn refuse_early_staleness(env: &mut Environment, stale_threshold: Duration, heartbeat: Duration) {
     if stale_threshold < heartbeat * 3 {
-        let least = (heartbeat * 3).as_secs_f64();
+        let min = (heartbeat * 3).as_secs_f64();
         env.refuse(
             "STALE_THRESHOLD",
-            &format!("expected at least three times HEARTBEAT_INTERVAL_SECONDS, which is {least} seconds"),
+            &format!("expected at least three times HEARTBEAT_INTERVAL_SECONDS, which is {min} seconds"),
         );
     }
 }
-
-/// The longest duration that any setting takes.
-pub(crate) const DAY: Duration = Duration::from_hours(24);

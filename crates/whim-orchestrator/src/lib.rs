@@ -19,7 +19,6 @@ pub mod metrics;
 pub mod queue_sampler;
 pub mod reconcile;
 pub mod redis_connection;
-pub mod runtime;
 pub mod status;
 pub(crate) mod validate;
 pub mod wakers;

@@ -1,7 +1,7 @@
-//! Configuration as a pure function of the environment.
+//! Settings as a pure function of the environment.
 //!
-//! A program reads every variable through one [`Environment`], which remembers all that is wrong instead of stopping
-//! at the first, and what every setting came to be, so that one log line at start shows it:
+//! A program reads every variable through one [`Environment`], which records all problems instead of stopping at the
+//! first, and the value of every setting, for the log line at start and for `config check`:
 //!
 //! ```
 //! use whim_service::environment::{Environment, whole_number};
@@ -9,7 +9,7 @@
 //! struct Config { max_workers: u32, repos: Vec<String> }
 //!
 //! fn read(env: &mut Environment) -> Option<Config> {
-//!     // Read everything first; `?` comes after, so that every problem is found in one go.
+//!     // Read everything before the first `?`, so that every problem is reported.
 //!     let max_workers = env.or_default("MAX_WORKERS", 5, whole_number(1..=1000));
 //!     let repos = env.required("REPOS", whim_service::environment::text("a comma-separated list"));
 //!     Some(Config { max_workers, repos: repos?.split(',').map(str::to_owned).collect() })
@@ -40,23 +40,23 @@ pub use self::expected::{
     whole_number,
 };
 pub use self::problem::{ConfigError, Problem};
+use self::setting::EffectiveValue;
 pub use self::setting::{Configured, Effective, Presence, Setting};
 use crate::secret::REDACTED;
 
-/// No secret of ours is larger; a wrong file (a log, a device) must not be read whole.
+/// Larger than any secret: a wrong file (a log, a device) is not read as a whole.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 const NOT_SET: &str = "(not set)";
 
 const SECRET_WORDS: &str = "one line without control characters";
 
-/// The variables of a process, the settings read from them so far, and what was wrong with those.
+/// The variables of a process, the settings read so far, and their problems.
 ///
-/// A variable that is empty or only white space counts as not set, because compose files and `.env` templates
-/// cannot unset one.
+/// A variable that is empty or white space counts as not set: compose files and `.env` templates cannot unset one.
 pub struct Environment {
     values: BTreeMap<String, Raw>,
-    effective: BTreeMap<&'static str, String>,
+    effective: BTreeMap<&'static str, EffectiveValue>,
     settings: Vec<Setting>,
     problems: Vec<Problem>,
 }
@@ -67,7 +67,7 @@ enum Raw {
 }
 
 impl Environment {
-    /// The environment of this process. `main` calls this once; everything else gets values as arguments.
+    /// The environment of this process. Only the command line calls this; everything else gets values as arguments.
     pub fn from_process() -> Self {
         let values = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -79,7 +79,6 @@ impl Environment {
         Self::of(values)
     }
 
-    /// An environment of exactly these variables.
     pub fn from_pairs<Name: Into<String>, Value: Into<String>>(
         pairs: impl IntoIterator<Item = (Name, Value)>,
     ) -> Self {
@@ -99,20 +98,18 @@ impl Environment {
         }
     }
 
-    /// Every setting that `read` reads, with what it may be and its default; for `--help`.
+    /// Every setting that `read` reads, with its allowed values and its default; for `--help`.
     pub fn settings_of<T>(read: impl FnOnce(&mut Self) -> Option<T>) -> Vec<Setting> {
         let mut environment = Self::of(BTreeMap::new());
-        // Nothing is set, so there is no configuration; what matters is what was asked for.
+        // Required settings are missing, so there may be no result.
         let _config = read(&mut environment);
         environment.settings
     }
 
-    /// Reads a whole configuration.
-    ///
-    /// `read` should read every variable before it gives up (`?`) on a missing one, so that all problems are told at once.
+    /// Reads all settings. `read` should read every variable before its first `?`, so that all problems are reported.
     ///
     /// # Errors
-    /// Everything that was wrong, if anything was.
+    /// All problems, one per line.
     pub fn build<T>(
         mut self,
         read: impl FnOnce(&mut Self) -> Option<T>,
@@ -127,7 +124,7 @@ impl Environment {
         }
     }
 
-    /// A setting without a default. `None` means that a problem was recorded.
+    /// A setting without a default. `None` if a problem was recorded.
     pub fn required<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
         self.ask(name, expected.words(), Presence::Required);
         match self.read(name, &expected) {
@@ -140,38 +137,39 @@ impl Environment {
         }
     }
 
-    /// A setting that may be absent. `None` means not set, or wrong (then a problem was recorded).
+    /// A setting that may be absent. `None` if it is not set, or if a problem was recorded.
     pub fn optional<T>(&mut self, name: &'static str, expected: Expected<T>) -> Option<T> {
         self.ask(name, expected.words(), Presence::Optional);
         match self.read(name, &expected) {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, NOT_SET.to_owned());
+                self.effective.insert(name, EffectiveValue::default(NOT_SET));
                 None
             }
         }
     }
 
-    /// A setting with a default. The default is also the answer when the value is wrong (then a problem was recorded).
+    /// A setting with a default, which is also returned if a problem was recorded.
     pub fn or_default<T>(&mut self, name: &'static str, default: T, expected: Expected<T>) -> T {
         self.ask(name, expected.words(), Presence::Default(expected.show(&default)));
         match self.read(name, &expected) {
             Read::Value(value) => value,
             Read::Wrong => default,
             Read::NotSet => {
-                self.effective.insert(name, expected.show(&default));
+                self.effective
+                    .insert(name, EffectiveValue::default(expected.show(&default)));
                 default
             }
         }
     }
 
-    /// A comma-separated list; white space around items and empty items are dropped. Not set is the empty list.
+    /// A comma-separated list, empty if it is not set. White space around items and empty items are dropped.
     pub fn list<T>(&mut self, name: &'static str, expected_item: Expected<T>) -> Vec<T> {
         let words = format!("a comma-separated list, each {}", expected_item.words());
         self.ask(name, &words, Presence::Optional);
         let Read::Value(raw) = self.raw(name) else {
-            self.effective.insert(name, NOT_SET.to_owned());
+            self.effective.insert(name, EffectiveValue::default(NOT_SET));
             return Vec::new();
         };
         let mut items = Vec::new();
@@ -185,25 +183,24 @@ impl Environment {
             }
         }
         let shown: Vec<String> = items.iter().map(|item| expected_item.show(item)).collect();
-        self.effective.insert(name, shown.join(","));
+        self.effective.insert(name, EffectiveValue::set(shown.join(",")));
         items
     }
 
-    /// A secret that may be absent: the value of `name`, or the content of the file that `{name}_FILE` names.
+    /// An optional secret: the value of `name`, or the content of the file at `{name}_FILE`.
     pub fn secret(&mut self, name: &'static str) -> Option<SecretString> {
         self.ask(name, &secret_words(name, "a secret"), Presence::Optional);
         match self.read_secret(name) {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, NOT_SET.to_owned());
+                self.effective.insert(name, EffectiveValue::default(NOT_SET));
                 None
             }
         }
     }
 
-    /// A secret that must be there: the value of `name`, or the content of the file that `{name}_FILE` names.
-    /// `words` say what it is and where a person gets one.
+    /// A required secret: the value of `name`, or the content of the file at `{name}_FILE`. `words` describe it.
     pub fn required_secret(&mut self, name: &'static str, words: &str) -> Option<SecretString> {
         let words = secret_words(name, words);
         self.ask(name, &words, Presence::Required);
@@ -217,14 +214,13 @@ impl Environment {
         }
     }
 
-    /// Records that the value of `name` does not go together with others, or is not available; `why` reads after
-    /// the variable's name and value.
+    /// Records a problem with the value of `name`, for example a combination that cannot work. `why` follows the
+    /// variable's name and value.
     pub fn refuse(&mut self, name: &'static str, why: &str) {
-        let shown = self.effective.get(name).cloned();
+        let shown = self.effective.get(name).map(|value| value.shown.clone());
         self.problems.push(Problem::refused(name, shown.as_deref(), why));
     }
 
-    /// Whether `name` is set to something.
     pub fn is_set(&self, name: &str) -> bool {
         match self.values.get(name) {
             Some(Raw::Text(value)) => !value.trim().is_empty(),
@@ -249,7 +245,8 @@ impl Environment {
         };
         match expected.parse(&raw) {
             Some(value) => {
-                self.effective.insert(name, expected.show(&value));
+                self.effective
+                    .insert(name, EffectiveValue::set(expected.show(&value)));
                 Read::Value(value)
             }
             None => {
@@ -285,7 +282,7 @@ impl Environment {
             self.problems.push(Problem::wrong(name, "(hidden)", SECRET_WORDS));
             return Read::Wrong;
         }
-        self.effective.insert(name, REDACTED.to_owned());
+        self.effective.insert(name, EffectiveValue::set(REDACTED));
         Read::Value(SecretString::from(secret))
     }
 

@@ -1,8 +1,10 @@
-//! Variables of the machine that agents, compilers and package managers need to find their way. Child processes get a
-//! cleared environment and, of this one, no more than these; none of them is a secret of Whim's.
+//! Environment variables of the machine that agents, compilers and package managers need.
+//!
+//! Child processes get a cleared environment. Of this process's environment they get at most these variables, none of
+//! which holds a secret of Whim's.
 
-/// Name files and directories of this machine: certificates and toolchains. They mean nothing in a container.
-pub const PLACES: [&str; 12] = [
+/// Paths on this machine: certificates and toolchains. They are meaningless in a container.
+pub const PATH_VARIABLES: [&str; 12] = [
     "CARGO_HOME",
     "GIT_SSL_CAINFO",
     "GOPATH",
@@ -17,8 +19,8 @@ pub const PLACES: [&str; 12] = [
     "SSL_CERT_FILE",
 ];
 
-/// Hold everywhere: language, time zone, proxies, versions.
-pub const HABITS: [&str; 11] = [
+/// Values that hold in a container as well: language, time zone, proxies, versions.
+pub const VALUE_VARIABLES: [&str; 11] = [
     "GOPROXY",
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -32,11 +34,11 @@ pub const HABITS: [&str; 11] = [
     "no_proxy",
 ];
 
-/// Toolchain managers that look below the home directory unless a variable says where they are: a child process with a
-/// home of its own would find nothing. The variable, and the directory below the home directory.
-pub const BELOW_HOME: [(&str, &str); 2] = [("PYENV_ROOT", ".pyenv"), ("RUSTUP_HOME", ".rustup")];
+/// Toolchain managers that use a directory below the home directory unless a variable names another one, as
+/// (variable, directory). A child process with a home directory of its own needs the variable to find it.
+pub const HOME_DIRECTORIES: [(&str, &str); 2] = [("PYENV_ROOT", ".pyenv"), ("RUSTUP_HOME", ".rustup")];
 
-/// All of [`PLACES`] and [`HABITS`].
+/// The names of all [`PATH_VARIABLES`] and [`VALUE_VARIABLES`].
 pub fn variables() -> impl Iterator<Item = &'static str> {
-    PLACES.into_iter().chain(HABITS)
+    PATH_VARIABLES.into_iter().chain(VALUE_VARIABLES)
 }

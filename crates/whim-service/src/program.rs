@@ -1,4 +1,4 @@
-//! How a program begins and how it tells that it did.
+//! Command line, start and readiness of a program.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::environment::{ConfigError, Setting};
+use crate::environment::{ConfigError, Effective, Setting};
 
 /// The exit code for a wrong configuration or command line (`EX_USAGE` of `sysexits.h`).
 pub const EXIT_USAGE: u8 = 64;
@@ -15,7 +15,7 @@ pub const EXIT_USAGE: u8 = 64;
 /// Parses the command line; `--help` lists the settings too.
 ///
 /// # Errors
-/// The code to exit with at once: 0 after `--help` and `--version`, [`EXIT_USAGE`] after words on standard error.
+/// The exit code: 0 after `--help` and `--version`, [`EXIT_USAGE`] after a message on standard error.
 pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Arguments, ExitCode> {
     let listed: Vec<String> = settings.iter().map(|setting| format!("  {setting}")).collect();
     let command = Arguments::command()
@@ -30,20 +30,32 @@ pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Argume
             } else {
                 ExitCode::SUCCESS
             };
-            // As below: without anybody to tell, the exit code says it.
-            let _told = error.print();
+            // As below.
+            let _unwritable = error.print();
             code
         })
 }
 
-/// Tells the person on standard error what is wrong with the configuration, and gives the exit code for that.
+/// Prints the problems to standard error, and returns the exit code for them.
 pub fn refuse(program: &str, error: &ConfigError) -> ExitCode {
-    // Without a standard error there is nobody to tell; the exit code says it all the same.
-    let _told = writeln!(io::stderr(), "{program} cannot start:\n{error}");
+    // Without a standard error, the exit code is the only report.
+    let _unwritable = writeln!(io::stderr(), "{program} cannot start:\n{error}");
     ExitCode::from(EXIT_USAGE)
 }
 
-/// Writes `content` as JSON to `path` in one step: whoever waits for the file never reads half of it.
+/// Prints every setting as `NAME=value`, secrets redacted: the answer of `config check`.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn print_settings(effective: &Effective) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for (name, value) in effective.iter() {
+        writeln!(output, "{name}={value}")?;
+    }
+    Ok(())
+}
+
+/// Writes `content` as JSON to `path` in one step, so that a reader never sees a part of it.
 ///
 /// # Errors
 /// The directory is missing or not writable.

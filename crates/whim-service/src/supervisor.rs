@@ -1,30 +1,32 @@
-//! Tasks with an owner: each has a name and a kind, stops when asked, and is missed when it does not.
+//! Tasks with an owner: each has a name, stops when asked, and is reported if it does not.
 //!
-//! This is the only place of the programs that starts tasks. A stop goes through the [`Phase`]s in order: what takes
-//! work in stops first, what writes down results stops last, all within one deadline.
+//! This is the only place where the programs spawn tasks. A stop goes through the [`Phase`]s in order, all within one
+//! deadline.
 
 mod report;
+mod stop;
 mod tasks;
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::report::{StopReason, StopReport};
+use self::stop::StopRequest;
 pub use self::tasks::Tasks;
 use crate::signal::EndSignals;
 
 /// When a task stops, relative to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Takes work in: listeners, dispatchers, pollers. Stops first.
+    /// Accepts work: listeners, dispatchers, pollers. Stops first.
     Intake,
     /// Does the work: requests, reconcilers.
     Work,
-    /// Writes down what the others left: buffers, batches. Stops last.
+    /// Writes buffers and batches of the other phases. Stops last.
     Flush,
 }
 
@@ -40,8 +42,7 @@ pub struct Supervisor {
 
 #[derive(Debug)]
 struct Inner {
-    reason: OnceLock<StopReason>,
-    stop_requested: CancellationToken,
+    stop: Arc<StopRequest>,
     intake: Tasks,
     work: Tasks,
     flush: Tasks,
@@ -54,19 +55,20 @@ impl Default for Supervisor {
 }
 
 impl Supervisor {
-    /// No tasks yet.
     pub fn new() -> Self {
-        let inner = Arc::new_cyclic(|inner| Inner {
-            reason: OnceLock::new(),
-            stop_requested: CancellationToken::new(),
-            intake: Tasks::new(inner.clone()),
-            work: Tasks::new(inner.clone()),
-            flush: Tasks::new(inner.clone()),
-        });
-        Self { inner }
+        let stop = Arc::new(StopRequest::default());
+        let tasks = || Tasks::new(Arc::clone(&stop));
+        let inner = Inner {
+            intake: tasks(),
+            work: tasks(),
+            flush: tasks(),
+            stop,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
-    /// The tasks of one phase, to start more of them and to learn when they are to stop.
     pub fn phase(&self, phase: Phase) -> &Tasks {
         match phase {
             Phase::Intake => &self.inner.intake,
@@ -99,16 +101,16 @@ impl Supervisor {
 
     /// Asks the process to stop. The first reason is the one that is reported.
     pub fn request_stop(&self, reason: StopReason) {
-        self.inner.request_stop(reason);
+        self.inner.stop.request(reason);
     }
 
-    /// Waits until something asked the process to stop.
+    /// Waits until the process is asked to stop.
     pub async fn stop_requested(&self) {
-        self.inner.stop_requested.cancelled().await;
+        self.inner.stop.requested().await;
     }
 
-    /// Runs until a signal, a critical task or [`Self::request_stop`] asks for the end, then stops within `deadline`.
-    /// A second signal cuts the deadline short.
+    /// Runs until a signal, a critical task or [`Self::request_stop`] asks the process to stop, then stops within
+    /// `deadline`. A second signal stops at once.
     pub async fn run(&self, mut signals: EndSignals, deadline: Duration) -> StopReport {
         tokio::select! {
             () = self.stop_requested() => {}
@@ -117,38 +119,27 @@ impl Supervisor {
         tokio::select! {
             report = self.stop(deadline) => report,
             signal = signals.next() => {
-                tracing::warn!(%signal, "a second signal: stopping without waiting for the tasks");
+                tracing::warn!(%signal, "second signal: stopping without waiting for the tasks");
                 self.stop(Duration::ZERO).await
             }
         }
     }
 
-    /// Stops phase after phase; tasks that still run after `deadline` (for all phases together) are aborted and named
+    /// Stops phase after phase. Tasks that still run after `deadline` (for all phases together) are aborted and named
     /// in the report. Starting tasks afterwards has no effect.
     pub async fn stop(&self, deadline: Duration) -> StopReport {
         let begin = Instant::now();
         self.request_stop(StopReason::Requested);
         let mut unfinished = Vec::new();
         for phase in Phase::IN_ORDER {
-            let left = deadline.saturating_sub(begin.elapsed());
-            unfinished.extend(self.phase(phase).stop(left).await);
+            let remaining = deadline.saturating_sub(begin.elapsed());
+            unfinished.extend(self.phase(phase).stop(remaining).await);
         }
-        let reason = self.inner.reason.get().cloned().unwrap_or(StopReason::Requested);
+        let reason = self.inner.stop.reason().cloned();
         StopReport {
-            reason,
+            reason: reason.unwrap_or(StopReason::Requested),
             unfinished,
             elapsed: begin.elapsed(),
         }
-    }
-}
-
-impl Inner {
-    fn request_stop(&self, reason: StopReason) {
-        if self.reason.set(reason).is_ok()
-            && let Some(reason) = self.reason.get()
-        {
-            tracing::info!(%reason, "stopping: {reason}");
-        }
-        self.stop_requested.cancel();
     }
 }

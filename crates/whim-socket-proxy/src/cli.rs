@@ -23,39 +23,49 @@ use crate::proxy;
 
 const PROGRAM: &str = "whim-socket-proxy";
 
-/// What goes on breaks off with a stop, so there is little to wait for.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Stands between the orchestrator and the container engine, and lets through what Whim does and nothing else.
+/// Filters calls to the container engine: allows what the orchestrator does with worker containers, and nothing else
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Write this file once the socket is there
+    /// Socket for the orchestrator
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/run/whim/engine/docker.sock",
+        global = true
+    )]
+    listen: PathBuf,
+    /// Write this file once the socket is ready
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Ask the running proxy whether the engine answers, and say so with the exit code
+    /// Query the container engine through the running proxy: exit code 0 if it answers, else 1
     Healthcheck,
 }
 
 /// Runs the program: 0 after an orderly stop, 64 for a wrong setting or argument, 1 for everything else.
 pub fn main() -> ExitCode {
-    let CommandLine { command, ready_file } = match parse_arguments(&Environment::settings_of(Config::read)) {
+    let CommandLine {
+        command,
+        listen,
+        ready_file,
+    } = match parse_arguments(&Environment::settings_of(Config::read)) {
         Ok(command_line) => command_line,
         Err(code) => return code,
     };
-    let configured = match Environment::from_process().build(Config::read) {
-        Ok(configured) => configured,
-        Err(error) => return refuse(PROGRAM, &error),
-    };
     let result = match command {
-        Some(Command::Healthcheck) => healthcheck(&configured.config.listen),
-        None => run(configured, ready_file.as_deref()),
+        Some(Command::Healthcheck) => healthcheck(&listen),
+        None => match Environment::from_process().build(Config::read) {
+            Ok(configured) => run(configured, &listen, ready_file.as_deref()),
+            Err(error) => return refuse(PROGRAM, &error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,14 +78,13 @@ pub fn main() -> ExitCode {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn run(configured: Configured<Config>, ready_file: Option<&Path>) -> anyhow::Result<()> {
+async fn run(configured: Configured<Config>, socket: &Path, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let Configured { config, effective } = configured;
     telemetry::init(PROGRAM, &config.telemetry)?;
     let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, settings = %effective, "starting {PROGRAM} {version}");
+    tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
     let signals = EndSignals::listen().context("listening for signals")?;
-    let listener =
-        listen(&config.listen).with_context(|| format!("listening at {}", config.listen.display()))?;
+    let listener = listen(socket).with_context(|| format!("listening at {}", socket.display()))?;
     let supervisor = Supervisor::new();
     supervisor.critical("proxy", proxy::serve(listener, config.proxy, supervisor.token()));
     if let Some(path) = ready_file {

@@ -3,37 +3,28 @@
 use std::path::PathBuf;
 
 use whim_containers::{DockerConfig, EngineHost};
-use whim_service::environment::{Environment, path};
+use whim_service::environment::Environment;
 use whim_service::telemetry::TelemetryConfig;
 
 /// Every setting, checked.
 #[derive(Debug)]
 pub struct Config {
-    /// `SOCKET_PROXY_LISTEN`: the socket that the orchestrator gets.
-    pub listen: PathBuf,
-    /// What is let through, and to where.
     pub proxy: ProxyConfig,
-    /// How it logs.
     pub telemetry: TelemetryConfig,
 }
 
-/// What is let through, and to where.
+/// What is allowed, and the engine that gets it.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
-    /// The socket of the engine.
+    /// The engine's socket.
     pub engine: PathBuf,
-    /// How the containers of workers are made: the orchestrator's settings.
+    /// The orchestrator's settings for worker containers: only such containers may be created.
     pub containers: DockerConfig,
 }
 
 impl Config {
-    /// Reads every setting; `None` when one is wrong, which the environment remembers.
+    /// Reads every setting; `None` if one is wrong, which `env` records.
     pub fn read(env: &mut Environment) -> Option<Self> {
-        let listen = env.or_default(
-            "SOCKET_PROXY_LISTEN",
-            PathBuf::from("/run/whim/engine/docker.sock"),
-            path("the path of the socket that the orchestrator gets"),
-        );
         let containers = DockerConfig::read(env);
         let telemetry = TelemetryConfig::read(env);
         let EngineHost(host) = &containers.host;
@@ -41,17 +32,16 @@ impl Config {
         if engine.is_none() {
             env.refuse(
                 "DOCKER_HOST",
-                "the socket proxy needs the engine's own socket: expected unix:///path/of/the/socket",
+                "expected the engine's own socket: unix:///path/of/the/socket",
             );
         }
         if !is_own_network(&containers.network) {
             env.refuse(
                 "WORKER_NETWORK",
-                "expected a network of the workers' own, which none of the engine's is",
+                "expected a network for workers only: not bridge, default, host or none, and not that of a container",
             );
         }
         Some(Self {
-            listen,
             proxy: ProxyConfig {
                 engine: engine?,
                 containers,
@@ -61,7 +51,7 @@ impl Config {
     }
 }
 
-/// None of the engine's, and not the one of another container.
+/// Neither a network of the engine itself nor `container:<id>`.
 fn is_own_network(name: &str) -> bool {
     const ENGINES: [&str; 4] = ["bridge", "default", "host", "none"];
     let is_word = name

@@ -6,6 +6,8 @@
 pub mod anthropic;
 mod background;
 pub mod disk;
+pub mod documents;
+pub mod engine;
 pub mod git;
 pub mod github;
 pub mod invariants;
@@ -17,5 +19,6 @@ mod server;
 pub mod services;
 pub mod tools;
 pub mod wait;
+pub mod worker_fixture;
 
 pub use self::process::free_port;

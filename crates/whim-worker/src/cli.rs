@@ -21,24 +21,22 @@ use crate::run::run_attempt;
 const PROGRAM: &str = "whim-worker";
 const SERVICE: &str = "worker";
 
-/// The arguments of the hook's command.
-const DESK: &str = "DESK";
-const LIMIT: &str = "SECONDS";
+const HOOK_DIRECTORY: &str = "DIRECTORY";
+const HOOK_TIMEOUT: &str = "SECONDS";
 
-/// Most of what a worker does is waiting for others.
-const THREADS: usize = 2;
+/// A worker mostly waits for I/O.
+const RUNTIME_THREADS: usize = 2;
 
-/// How long the processes that were left may take to die.
-const SWEEP: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Limit on killing the remaining descendants before the program exits.
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(5);
+const CLEANUP_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Runs the program.
 pub fn run() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {
-            // Help and version come this way as well. Without an output there is nobody to tell.
-            let _told = error.print();
+            // clap reports `--help` and `--version` as errors too. If the output is closed, the exit code remains.
+            error.print().ok();
             return if error.use_stderr() {
                 ExitCode::from(EXIT_USAGE)
             } else {
@@ -46,10 +44,11 @@ pub fn run() -> ExitCode {
             };
         }
     };
-    if let Some((hook::SUBCOMMAND, asked)) = matches.subcommand()
-        && let (Some(desk), Some(limit)) = (asked.get_one::<PathBuf>(DESK), asked.get_one::<Duration>(LIMIT))
+    if let Some((hook::SUBCOMMAND, arguments)) = matches.subcommand()
+        && let Some(directory) = arguments.get_one::<PathBuf>(HOOK_DIRECTORY)
+        && let Some(timeout) = arguments.get_one::<Duration>(HOOK_TIMEOUT)
     {
-        return hook::ask_before_edit(desk, *limit);
+        return hook::lock_before_edit(directory, *timeout);
     }
     let config = match Environment::from_process().build(Config::read) {
         Ok(config) => config,
@@ -58,7 +57,7 @@ pub fn run() -> ExitCode {
     match start(config) {
         Ok(ending) => ending.into(),
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "the worker cannot go on: {error:#}");
+            tracing::error!(error = format!("{error:#}"), "the worker failed: {error:#}");
             Ending::Unreported.into()
         }
     }
@@ -82,9 +81,9 @@ fn command() -> Command {
         ))
 }
 
-/// What the agent's harness runs; not for people.
+/// Run by the agent's harness, not by people.
 fn hook_command() -> Command {
-    let limit = |text: &str| -> Result<Duration, String> {
+    let timeout = |text: &str| -> Result<Duration, String> {
         let seconds: f64 = text
             .parse()
             .map_err(|_| "expected a number of seconds".to_owned())?;
@@ -92,45 +91,49 @@ fn hook_command() -> Command {
     };
     Command::new(hook::SUBCOMMAND)
         .hide(true)
-        .about("Asks the worker whether the file that standard input names may be edited")
-        .arg(Arg::new(DESK).required(true).value_parser(value_parser!(PathBuf)))
-        .arg(Arg::new(LIMIT).required(true).value_parser(limit))
+        .about("Requests the lock of the file named on standard input from the worker")
+        .arg(
+            Arg::new(HOOK_DIRECTORY)
+                .required(true)
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(Arg::new(HOOK_TIMEOUT).required(true).value_parser(timeout))
 }
 
 fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {
     let Configured { config, effective } = configured;
     telemetry::init(SERVICE, &config.telemetry).context("setting up the log")?;
-    // Before anything else can run: from now on nobody else can read them.
+    // Before any child process starts, so that none of them can read the files.
     let credentials = Credentials::take(&config.credentials_dir)?;
     tracing::info!("starting with {effective}");
-    become_subreaper().context("becoming the parent of orphans")?;
+    become_subreaper().context("becoming a subreaper")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
+        .worker_threads(RUNTIME_THREADS)
         .enable_all()
         .build()
         .context("starting the runtime")?;
     runtime.block_on(async {
         let mut signals = EndSignals::listen().context("listening for signals")?;
         let ending = tokio::select! {
-            // A signal wins over everything: whoever sent it decides what becomes of the item.
+            // A signal takes precedence: its sender decides about the work item.
             biased;
             signal = signals.next() => {
-                tracing::info!(%signal, "ending because of {signal}");
+                tracing::info!(%signal, "stopping on {signal}");
                 Ok(Ending::Interrupted)
             }
             ending = Box::pin(run_attempt(&config, credentials)) => ending,
         };
-        // Whatever was dropped on the way killed what it had started; this is for what was born at that moment.
-        end_descendants().await;
+        // Dropped futures kill their children. This catches processes that were forked at that moment.
+        kill_descendants().await;
         if let Ok(ending) = &ending {
-            tracing::info!(code = ending.code(), "ended: {ending:?}");
+            tracing::info!(code = ending.code(), "finished: {ending:?}");
         }
         ending
     })
 }
 
-async fn end_descendants() {
-    let swept = tokio::time::timeout(SWEEP, async {
+async fn kill_descendants() {
+    let cleanup = tokio::time::timeout(CLEANUP_TIMEOUT, async {
         loop {
             let living = descendants(std::process::id()).unwrap_or_default();
             if living.is_empty() {
@@ -138,14 +141,14 @@ async fn end_descendants() {
             }
             for process in living {
                 if let Err(error) = process.signal(whim_service::process::Signal::KILL) {
-                    tracing::warn!(pid = process.pid, %error, "a process cannot be killed");
+                    tracing::warn!(pid = process.pid, %error, "failed to kill a process");
                 }
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(CLEANUP_POLL_INTERVAL).await;
         }
     });
-    if swept.await.is_err() {
-        tracing::error!("processes of the attempt live in spite of everything");
+    if cleanup.await.is_err() {
+        tracing::error!("processes of the attempt are still running");
     }
 }
 

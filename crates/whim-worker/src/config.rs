@@ -1,4 +1,4 @@
-//! The settings of a worker: a pure function of the environment that the orchestrator's runtime gives it.
+//! The worker's settings: a pure function of the environment set by the orchestrator's runtime.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,88 +6,96 @@ use std::time::Duration;
 use url::Url;
 use whim_core::WorkerId;
 use whim_service::environment::{
-    Environment, http_url, milliseconds, parsed, path, seconds, text, whole_number,
+    Environment, Expected, http_url, milliseconds, one_of, parsed, path, seconds, text, whole_number,
 };
 use whim_service::telemetry::TelemetryConfig;
 
-use crate::surroundings::Surroundings;
+use crate::child_env::ChildEnvironment;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// Every setting, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `WORKER_ID`: who this is.
+    /// `WORKER_ID`.
     pub worker_id: WorkerId,
-    /// `ORCHESTRATOR_URL`: the listener of the worker routes.
+    /// `ORCHESTRATOR_URL`: the worker listener.
     pub orchestrator_url: Url,
-    /// `CREDENTIALS_DIR`: where the secrets are, until they were read.
+    /// `CREDENTIALS_DIR`: holds the secrets until they have been read.
     pub credentials_dir: PathBuf,
-    /// `WORKSPACE_DIR`: the directory of this attempt; everything that the worker writes is below it.
+    /// `WORKSPACE_DIR`: the directory of this attempt. The worker writes nothing outside of it.
     pub workspace_dir: PathBuf,
-    /// How it reports.
     pub reporting: Reporting,
-    /// Where the code is.
     pub github: GitHubConfig,
-    /// How the agent is run.
     pub agent: AgentConfig,
-    /// `TEST_TIMEOUT_SECONDS`: for the project's tests, and again for each step that prepares them.
+    /// `TEST_TIMEOUT_SECONDS`: timeout of the project's tests, and of each preparation step.
     pub test_timeout: Duration,
-    /// What every child process needs to find its way.
-    pub surroundings: Surroundings,
-    /// How it logs.
+    pub child_env: ChildEnvironment,
     pub telemetry: TelemetryConfig,
 }
 
-/// How the worker reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reporting {
-    /// `HEARTBEAT_INTERVAL_SECONDS`: between two heartbeats when nothing happens.
+    /// `HEARTBEAT_INTERVAL_SECONDS`.
     pub heartbeat: Duration,
-    /// `EVENT_BATCH_MILLISECONDS`: how long an event waits for others to go with it.
+    /// `EVENT_BATCH_MILLISECONDS`: how long the first event of a batch is held back for others.
     pub event_batch: Duration,
 }
 
-/// Where the code is.
 #[derive(Clone, Debug)]
 pub struct GitHubConfig {
-    /// `GITHUB_API_URL`: the REST interface.
+    /// `GITHUB_API_URL`: the REST API.
     pub api_url: Url,
-    /// `GITHUB_GIT_URL`: below it, repositories are at `owner/name.git`.
+    /// `GITHUB_GIT_URL`: the base URL of repositories, which are at `owner/name.git` below it.
     pub git_url: Url,
-    /// `GITHUB_PATIENCE_SECONDS`: how long GitHub may be away in the middle of something before the attempt ends.
-    pub patience: Duration,
+    /// `GITHUB_RETRY_TIMEOUT_SECONDS`: how long a failed GitHub operation is retried before the attempt fails.
+    pub retry_timeout: Duration,
 }
 
-/// How the agent is run.
 #[derive(Clone, Debug)]
 pub struct AgentConfig {
     /// `RALPH_BIN`.
     pub ralph_bin: PathBuf,
     /// `RALPH_HARNESS`.
-    pub harness: String,
+    pub harness: Harness,
     /// `CLAUDE_BIN`.
     pub claude_bin: String,
     /// `CLAUDE_MODEL`.
     pub model: Option<String>,
     /// `ANTHROPIC_BASE_URL`.
     pub anthropic_base_url: Url,
-    /// `AGENT_IDLE_TIMEOUT_SECONDS`: how long the agent may be silent before `ralph` ends it.
-    pub idle: Duration,
-    /// `LOCK_WAIT_TIMEOUT_SECONDS`: how long an edit waits for a file that another item has locked. The agent is silent all the
-    /// while, so that it is added to its limit.
-    pub lock_wait: Duration,
-    /// `RALPH_SILENCE_SECONDS`: how long `ralph` itself may be silent before it counts as hung. Twice the agent's limit
-    /// and the wait for a lock, and two minutes, when not set: `ralph` needs time to end an agent that does not want to.
-    pub silence: Duration,
-    /// `STUCK_THRESHOLD`: how many iterations in a row may change nothing.
+    /// `AGENT_IDLE_TIMEOUT_SECONDS`: how long the agent may be silent before `ralph` terminates it.
+    pub idle_timeout: Duration,
+    /// `LOCK_WAIT_TIMEOUT_SECONDS`: how long an edit waits for a file locked by another work item. Added to the idle
+    /// timeout, because the agent is silent meanwhile.
+    pub lock_wait_timeout: Duration,
+    /// `RALPH_IDLE_TIMEOUT_SECONDS`: how long `ralph` itself may be silent before it counts as hung. By default twice
+    /// the sum of the agent's idle timeout and the lock wait timeout plus two minutes, as `ralph` needs time to
+    /// terminate an unresponsive agent.
+    pub ralph_idle_timeout: Duration,
+    /// `STUCK_THRESHOLD`: consecutive iterations without progress before the agent counts as stuck.
     pub stuck_threshold: u32,
 }
 
+/// The program that `ralph` runs for each iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harness {
+    /// Claude Code, which requests a lock before each edit.
+    Claude,
+}
+
+impl Harness {
+    /// The value of `ralph run --harness`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+        }
+    }
+}
+
 impl Config {
-    /// Reads every setting; `None` when one is wrong, which the environment remembers.
+    /// Returns `None` if a setting is invalid; the environment collects the errors.
     pub fn read(env: &mut Environment) -> Option<Self> {
         let worker_id = env.required("WORKER_ID", parsed("the UUID of this worker"));
         let orchestrator_url = env.required("ORCHESTRATOR_URL", http_url());
@@ -102,7 +110,7 @@ impl Config {
             Duration::from_mins(30),
             seconds(MILLISECOND..=DAY),
         );
-        let surroundings = Surroundings::read(env);
+        let child_env = ChildEnvironment::read(env);
         let telemetry = TelemetryConfig::read(env);
         let worker_id: WorkerId = worker_id?;
         let workspace_dir = workspace_dir?;
@@ -114,7 +122,7 @@ impl Config {
             github: github?,
             agent: agent?,
             test_timeout,
-            surroundings: surroundings.for_attempt(worker_id, &workspace_dir),
+            child_env: child_env.for_attempt(worker_id, &workspace_dir),
             workspace_dir,
             telemetry,
         })
@@ -142,15 +150,15 @@ impl GitHubConfig {
     fn read(env: &mut Environment) -> Option<Self> {
         let api_url = env.or_default("GITHUB_API_URL", url("https://api.github.com")?, http_url());
         let git_url = env.or_default("GITHUB_GIT_URL", url("https://github.com")?, http_url());
-        let patience = env.or_default(
-            "GITHUB_PATIENCE_SECONDS",
+        let retry_timeout = env.or_default(
+            "GITHUB_RETRY_TIMEOUT_SECONDS",
             Duration::from_mins(2),
             seconds(MILLISECOND..=HOUR),
         );
         Some(Self {
             api_url,
             git_url,
-            patience,
+            retry_timeout,
         })
     }
 }
@@ -158,11 +166,7 @@ impl GitHubConfig {
 impl AgentConfig {
     fn read(env: &mut Environment) -> Option<Self> {
         let ralph_bin = env.or_default("RALPH_BIN", PathBuf::from("ralph"), path("the program ralph"));
-        let harness = env.or_default(
-            "RALPH_HARNESS",
-            "claude".to_owned(),
-            text("the name of a harness that ralph knows"),
-        );
+        let harness = env.or_default("RALPH_HARNESS", Harness::Claude, harness());
         let claude_bin = env.or_default("CLAUDE_BIN", "claude".to_owned(), text("the program Claude Code"));
         let model = env.optional("CLAUDE_MODEL", text("the name of a model"));
         let anthropic_base_url = env.or_default(
@@ -170,19 +174,19 @@ impl AgentConfig {
             url("https://api.anthropic.com")?,
             http_url(),
         );
-        let idle = env.or_default(
+        let idle_timeout = env.or_default(
             "AGENT_IDLE_TIMEOUT_SECONDS",
             Duration::from_mins(15),
             seconds(MILLISECOND..=DAY),
         );
-        let lock_wait = env.or_default(
+        let lock_wait_timeout = env.or_default(
             "LOCK_WAIT_TIMEOUT_SECONDS",
             Duration::from_mins(1),
             seconds(MILLISECOND..=HOUR),
         );
-        let silence = env.or_default(
-            "RALPH_SILENCE_SECONDS",
-            2 * (idle + lock_wait) + Duration::from_mins(2),
+        let ralph_idle_timeout = env.or_default(
+            "RALPH_IDLE_TIMEOUT_SECONDS",
+            2 * (idle_timeout + lock_wait_timeout) + Duration::from_mins(2),
             seconds(MILLISECOND..=3 * DAY),
         );
         let stuck_threshold = env.or_default("STUCK_THRESHOLD", 3, whole_number(1..=1000));
@@ -192,12 +196,17 @@ impl AgentConfig {
             claude_bin,
             model,
             anthropic_base_url,
-            idle,
-            lock_wait,
-            silence,
+            idle_timeout,
+            lock_wait_timeout,
+            ralph_idle_timeout,
             stuck_threshold,
         })
     }
+}
+
+/// The harnesses that a worker can run: for any other, `ralph` needs a command that no setting provides.
+fn harness() -> Expected<Harness> {
+    one_of(&[("claude", Harness::Claude)])
 }
 
 fn url(text: &str) -> Option<Url> {

@@ -1,4 +1,4 @@
-//! The secrets of a worker: read once from their files, which are removed before anything else runs.
+//! The worker's secrets: read once from files that are removed before any other process runs.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -10,7 +10,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use whim_core::WorkerToken;
 use whim_core::redact::Redactor;
 
-/// No secret of ours is larger.
 const MAX_BYTES: u64 = 64 * 1024;
 
 const WORKER_TOKEN: &str = "worker-token";
@@ -18,18 +17,17 @@ const GITHUB_TOKEN: &str = "github-token";
 const ANTHROPIC_API_KEY: &str = "anthropic-api-key";
 const CLAUDE_CODE_OAUTH_TOKEN: &str = "claude-code-oauth-token";
 
-/// What the worker is entrusted with.
 #[derive(Debug)]
 pub struct Credentials {
-    /// For the orchestrator.
+    /// Authenticates at the orchestrator.
     pub worker_token: WorkerToken,
-    /// For GitHub: git and the REST interface.
+    /// Authenticates at GitHub: git and the REST API.
     pub github_token: SecretString,
-    /// For the model; the only one that the agent gets. Harnesses that need none have none.
+    /// Authenticates at the model API. The only secret that the agent receives.
     pub model: Option<ModelCredential>,
 }
 
-/// What the agent proves itself with to the model API (`DESIGN.md`, decision 17).
+/// Authenticates the agent at the model API.
 #[derive(Debug)]
 pub enum ModelCredential {
     /// A key of the Anthropic API.
@@ -38,44 +36,24 @@ pub enum ModelCredential {
     OauthToken(SecretString),
 }
 
-/// The secrets could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// A file cannot be read.
     #[error("reading the secret {}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file cannot be removed, and the agent could read it.
+    Read { path: PathBuf, source: io::Error },
+    /// A file cannot be removed, so that the agent could read it.
     #[error("removing the secret {} after it was read", .path.display())]
-    Remove {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file holds something that is no secret of ours.
-    #[error("{} must hold one line without control characters, of at most {MAX_BYTES} bytes", .path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A file that has to be there is not.
-    #[error("there is no {}", .path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
+    Remove { path: PathBuf, source: io::Error },
+    #[error("{} must contain one line without control characters, of at most {MAX_BYTES} bytes", .path.display())]
+    Content { path: PathBuf },
+    #[error("the secret {} is missing", .path.display())]
+    Missing { path: PathBuf },
 }
 
 impl Credentials {
-    /// Reads the files of `directory` and removes them, all of them even where one is wrong.
+    /// Reads and removes the files of `directory`. All of them are removed even if one is invalid.
     ///
     /// # Errors
-    /// A file is missing or wrong, or cannot be removed.
+    /// A file is missing or invalid, or cannot be removed.
     pub fn take(directory: &Path) -> Result<Self, CredentialsError> {
         let [worker_token, github_token, api_key, oauth_token] = [
             WORKER_TOKEN,
@@ -84,9 +62,9 @@ impl Credentials {
             CLAUDE_CODE_OAUTH_TOKEN,
         ]
         .map(|name| take(&directory.join(name)));
-        // A file system of its own cannot be removed, and an empty directory reveals nothing.
+        // A mount point cannot be removed, and an empty directory reveals nothing.
         if let Err(error) = fs::remove_dir(directory) {
-            tracing::debug!(%error, directory = %directory.display(), "the empty directory of the secrets stays");
+            tracing::debug!(%error, directory = %directory.display(), "the empty directory of the secrets was not removed");
         }
         let required = |name: &str, secret: Option<SecretString>| {
             secret.ok_or_else(|| CredentialsError::Missing {
@@ -103,7 +81,7 @@ impl Credentials {
         })
     }
 
-    /// Masks all of them in texts that leave the worker.
+    /// Masks all secrets in texts that leave the worker.
     pub fn redactor(&self) -> Redactor {
         let model = self
             .model
@@ -118,7 +96,7 @@ impl Credentials {
 }
 
 impl ModelCredential {
-    /// The environment variable in which Claude Code expects it.
+    /// The environment variable that Claude Code reads.
     pub fn variable(&self) -> &'static str {
         match self {
             Self::ApiKey(_) => "ANTHROPIC_API_KEY",
@@ -126,7 +104,6 @@ impl ModelCredential {
         }
     }
 
-    /// The secret itself.
     pub fn secret(&self) -> &SecretString {
         match self {
             Self::ApiKey(secret) | Self::OauthToken(secret) => secret,
@@ -180,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_are_gone_after_they_were_read() {
+    fn the_files_are_removed_once_read() {
         let directory = tempfile::tempdir().unwrap();
         for (name, secret) in [
             (WORKER_TOKEN, "wt-0123456789\n"),
@@ -207,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn all_files_are_removed_even_where_one_is_wrong() {
+    fn all_files_are_removed_even_if_one_is_invalid() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(WORKER_TOKEN), "two\nlines").unwrap();
         fs::write(directory.path().join(GITHUB_TOKEN), "ghp_0123456789").unwrap();
@@ -219,12 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_missing_is_named() {
+    fn a_missing_secret_is_named() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join(WORKER_TOKEN), "wt-0123456789").unwrap();
 
         let error = Credentials::take(directory.path()).unwrap_err();
 
-        assert!(error.to_string().ends_with("github-token"), "{error}");
+        assert!(error.to_string().contains("github-token"), "{error}");
     }
 }

@@ -1,9 +1,10 @@
-//! Git on the worker's own side: no shell, a cleared environment, no hooks, and a token that only askpass hands out.
+//! The worker's own git: no shell, a cleared environment, no hooks, and a token that is only available through askpass.
 //!
-//! Nothing in here may run in the workspace's repository once an agent was there: configuration of that repository can
-//! name programs ([`crate::workspace`] says how commits come over instead).
+//! Must not run in the workspace's repository once the agent has run there, because the configuration of a repository can
+//! name programs. See [`crate::workspace`] for how commits are imported instead.
 
 mod askpass;
+mod error;
 mod remote;
 
 use std::ffi::{OsStr, OsString};
@@ -16,24 +17,24 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use whim_core::RepoName;
 use whim_core::redact::Redactor;
-use whim_service::process::{CommandSpec, Ending, Finished, RunError, run_bounded};
+use whim_service::process::{CommandSpec, Ending, Finished, run_bounded};
 
-pub use self::remote::{RemoteError, RemoteProblem};
-use crate::surroundings::Surroundings;
+pub use self::error::GitError;
+use self::error::OUTPUT_LIMIT;
+pub use self::remote::{RemoteError, RemoteErrorKind};
+use crate::child_env::ChildEnvironment;
 use crate::text::tail;
 
-/// No answer that is read as a whole is larger.
-const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
-/// Local work on a large repository.
-const LOCAL_TIME_LIMIT: Duration = Duration::from_mins(10);
-/// The first clone of a large repository over a slow line.
-const REMOTE_TIME_LIMIT: Duration = Duration::from_mins(30);
-const MAX_WORDS: usize = 2000;
+/// For local commands on a large repository.
+const LOCAL_TIMEOUT: Duration = Duration::from_mins(10);
+/// For the clone of a large repository over a slow connection.
+const REMOTE_TIMEOUT: Duration = Duration::from_mins(30);
+const MAX_MESSAGE_CHARACTERS: usize = 2000;
 
-/// What GitHub expects as the user's name together with a token.
+/// The user name that GitHub expects with a token.
 const TOKEN_USER: &str = "x-access-token";
 
-/// Settings of every call, which win over those of any repository.
+/// Settings of every command, which override those of the repository.
 const SETTINGS: [&str; 12] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -45,13 +46,13 @@ const SETTINGS: [&str; 12] = [
     "gc.auto=0",
     "maintenance.auto=false",
     "commit.gpgSign=false",
-    // A connection that stalls is as good as none.
+    // Abort stalled connections.
     "http.lowSpeedLimit=1000",
     "http.lowSpeedTime=60",
 ];
 
-/// Flaws that old tools wrote into the history of honest repositories, and that harm nobody.
-const HARMLESS_FLAWS: [&str; 6] = [
+/// Harmless flaws that old tools wrote into the history of repositories.
+const IGNORED_FSCK_ERRORS: [&str; 6] = [
     "badTimezone",
     "missingEmail",
     "missingNameBeforeEmail",
@@ -63,7 +64,7 @@ const HARMLESS_FLAWS: [&str; 6] = [
 /// Runs git for one repository of GitHub.
 #[derive(Clone, Debug)]
 pub struct Git {
-    surroundings: Surroundings,
+    child_env: ChildEnvironment,
     home: PathBuf,
     askpass: PathBuf,
     url: Url,
@@ -71,59 +72,22 @@ pub struct Git {
     redactor: Arc<Redactor>,
 }
 
-/// Where a call may fetch from or push to.
+/// What a command may access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
-    /// This machine; without the token.
+    /// Only this machine, without the token.
     Local,
-    /// GitHub.
+    /// GitHub, with the token.
     Remote,
 }
 
-/// A call of git on this machine failed.
-#[derive(Debug, thiserror::Error)]
-pub enum GitError {
-    /// It could not be run.
-    #[error("running git {command}")]
-    Run {
-        /// The subcommand.
-        command: String,
-        /// Why.
-        source: RunError,
-    },
-    /// It took too long and was ended.
-    #[error("git {command} took longer than {} s", .limit.as_secs())]
-    TimedOut {
-        /// The subcommand.
-        command: String,
-        /// How long it was given.
-        limit: Duration,
-    },
-    /// It failed.
-    #[error("git {command} failed: {words}")]
-    Failed {
-        /// The subcommand.
-        command: String,
-        /// Its exit code.
-        code: Option<i32>,
-        /// What it said, without secrets.
-        words: String,
-    },
-    /// It printed more than anything that is asked for here.
-    #[error("git {command} printed more than {OUTPUT_LIMIT} bytes")]
-    Output {
-        /// The subcommand.
-        command: String,
-    },
-}
-
 impl Git {
-    /// For the repository `repo` at `git_url`; keeps what it needs in `directory`, which the agent is not told about.
+    /// For the repository `repo` at `git_url`. Writes its files to `directory`, which must not be accessible to others.
     ///
     /// # Errors
-    /// The directory cannot be written.
+    /// `directory` cannot be written.
     pub fn new(
-        surroundings: Surroundings,
+        child_env: ChildEnvironment,
         directory: &Path,
         git_url: &Url,
         repo: &RepoName,
@@ -133,7 +97,7 @@ impl Git {
         let home = directory.join("home");
         std::fs::create_dir_all(&home)?;
         Ok(Self {
-            surroundings,
+            child_env,
             home,
             askpass: askpass::write(directory)?,
             url: repository_url(git_url, repo),
@@ -142,56 +106,58 @@ impl Git {
         })
     }
 
-    /// From where the repository is cloned; without credentials.
+    /// The URL of the repository, without credentials.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Runs git on this machine, and gives what it printed without the last line end.
+    /// Runs a local command. Returns its standard output without the last newline.
     pub(crate) async fn local(
         &self,
         directory: &Path,
         arguments: &[&dyn AsRef<OsStr>],
     ) -> Result<String, GitError> {
         let finished = self
-            .run(Reach::Local, directory, arguments, LOCAL_TIME_LIMIT)
+            .run(Reach::Local, directory, arguments, LOCAL_TIMEOUT)
             .await?;
         self.output(arguments, &finished)
     }
 
-    /// Runs git on this machine for its exit code alone: 0 is yes, 1 is no.
-    pub(crate) async fn answers_yes(
+    /// Runs a local command whose exit code is the result: 0 is true, 1 is false.
+    pub(crate) async fn succeeds(
         &self,
         directory: &Path,
         arguments: &[&dyn AsRef<OsStr>],
     ) -> Result<bool, GitError> {
         match self.local(directory, arguments).await {
             Ok(_) => Ok(true),
-            Err(GitError::Failed { code: Some(1), .. }) => Ok(false),
+            Err(GitError::Failed {
+                exit_code: Some(1), ..
+            }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Runs git against GitHub. Arguments name the repository by [`Self::url`].
+    /// Runs a command with access to GitHub. Its arguments refer to the repository by [`Self::url`].
     pub(crate) async fn remote(
         &self,
         directory: &Path,
         arguments: &[&dyn AsRef<OsStr>],
     ) -> Result<String, RemoteError> {
         let finished = self
-            .run(Reach::Remote, directory, arguments, REMOTE_TIME_LIMIT)
+            .run(Reach::Remote, directory, arguments, REMOTE_TIMEOUT)
             .await?;
         Ok(self.output(arguments, &finished)?)
     }
 
-    /// A command on this machine whose output is read as it comes.
+    /// A local command whose output is streamed.
     pub(crate) fn streaming(&self, directory: &Path, arguments: &[&dyn AsRef<OsStr>]) -> CommandSpec {
         self.command(Reach::Local, directory, arguments)
     }
 
-    /// What git said, as far as a person needs it and without secrets.
-    pub(crate) fn words(&self, text: &str) -> String {
-        tail(self.redactor.redact(text).trim(), MAX_WORDS).to_owned()
+    /// Masks secrets in git's output and truncates it.
+    pub(crate) fn sanitize(&self, text: &str) -> String {
+        tail(self.redactor.redact(text).trim(), MAX_MESSAGE_CHARACTERS).to_owned()
     }
 
     async fn run(
@@ -199,10 +165,10 @@ impl Git {
         reach: Reach,
         directory: &Path,
         arguments: &[&dyn AsRef<OsStr>],
-        limit: Duration,
+        timeout: Duration,
     ) -> Result<Finished, GitError> {
         let command = self.command(reach, directory, arguments);
-        let finished = run_bounded(&command, limit, OUTPUT_LIMIT)
+        let finished = run_bounded(&command, timeout, OUTPUT_LIMIT)
             .await
             .map_err(|source| GitError::Run {
                 command: subcommand(arguments),
@@ -212,7 +178,7 @@ impl Git {
             Ending::Exited(_) => Ok(finished),
             Ending::TimedOut => Err(GitError::TimedOut {
                 command: subcommand(arguments),
-                limit,
+                timeout,
             }),
         }
     }
@@ -222,12 +188,12 @@ impl Git {
         if let Ending::Exited(status) = finished.ending
             && !status.success()
         {
-            // `push --porcelain` tells on standard output what was refused.
-            let words = format!("{}\n{stdout}", finished.stderr.text());
+            // `push --porcelain` prints refused refs to standard output.
+            let output = format!("{}\n{stdout}", finished.stderr.text());
             return Err(GitError::Failed {
                 command: subcommand(arguments),
-                code: status.code(),
-                words: self.words(&words),
+                exit_code: status.code(),
+                message: self.sanitize(&output),
             });
         }
         if finished.stdout.dropped() > 0 {
@@ -243,11 +209,11 @@ impl Git {
         for setting in SETTINGS {
             command = command.args(["-c", setting]);
         }
-        for flaw in HARMLESS_FLAWS {
-            command = command.arg("-c").arg(format!("fetch.fsck.{flaw}=ignore"));
+        for error in IGNORED_FSCK_ERRORS {
+            command = command.arg("-c").arg(format!("fetch.fsck.{error}=ignore"));
         }
         let command = self
-            .surroundings
+            .child_env
             .apply_to_trusted(command)
             .env("HOME", &self.home)
             .env("LC_ALL", "C")
@@ -263,19 +229,16 @@ impl Git {
         command.args(arguments.iter().map(|argument| OsString::from(argument.as_ref())))
     }
 
-    /// Askpass answers nobody but the server of the repository: a redirection elsewhere gets nothing.
+    /// Askpass only answers for the repository's server, so a redirect to another server does not receive the token.
     fn with_token(&self, command: CommandSpec) -> CommandSpec {
         command
             .arg("-c")
             .arg(format!("credential.username={TOKEN_USER}"))
             .arg("-c")
             .arg(format!("protocol.{}.allow=always", self.url.scheme()))
-            .envs(self.surroundings.network())
+            .envs(self.child_env.network())
             .env("GIT_ASKPASS", &self.askpass)
-            .env(
-                askpass::QUESTION_VARIABLE,
-                askpass::question(&self.url, TOKEN_USER),
-            )
+            .env(askpass::PROMPT_VARIABLE, askpass::prompt(&self.url, TOKEN_USER))
             .env(askpass::ANSWER_VARIABLE, self.token.expose_secret())
     }
 }
@@ -287,15 +250,16 @@ fn subcommand(arguments: &[&dyn AsRef<OsStr>]) -> String {
     first.unwrap_or_default().into_owned()
 }
 
-/// `{git_url}/{owner}/{name}.git`, whatever else the base holds dropped.
+/// `{git_url}/{owner}/{name}.git`, without the query, fragment and credentials of the base URL.
 fn repository_url(git_url: &Url, repo: &RepoName) -> Url {
     let mut url = git_url.clone();
     let path = format!("{}/{repo}.git", git_url.path().trim_end_matches('/'));
     url.set_path(&path);
     url.set_query(None);
     url.set_fragment(None);
-    // A user in the base would be another credential than the token; HTTP URLs can always do without.
-    let _without_user = (url.set_username(""), url.set_password(None));
+    // Fails only for URLs without a host, which `http_url` does not accept.
+    url.set_username("").ok();
+    url.set_password(None).ok();
     url
 }
 

@@ -1,13 +1,13 @@
 //! Works on one item: clone, `ralph`, tests, push, pull request.
 //!
-//! Read in this order: [`config`] and [`credentials`] (what it is told), [`run`] (the story, phase by phase),
-//! [`outcome`] (every way in which it can end), then the phases' own modules.
+//! Start with [`config`] and [`credentials`] (the inputs), [`run`] (the phases in order) and [`outcome`] (the possible
+//! outcomes and exit codes); then read the module of each phase.
 //!
-//! Trust: the repository, the agent and all that they print are hostile. Two rules follow from that. No git process of
-//! the worker ever runs in the workspace's repository once the agent was there ([`workspace`]), and no process in the
-//! workspace ever gets the GitHub token or the worker's own.
+//! The repository, the agent and their output are untrusted. Once the agent has run, the worker never runs git in the
+//! workspace's repository ([`workspace`]), and no process in the workspace receives the GitHub token or the worker token.
 
 pub mod checks;
+pub mod child_env;
 pub mod cli;
 pub mod config;
 pub mod credentials;
@@ -15,11 +15,10 @@ pub mod git;
 pub mod locks;
 pub mod memory;
 pub mod outcome;
-mod patience;
 pub mod pull_request;
 pub mod ralph;
 pub mod report;
+mod retry;
 pub mod run;
-pub mod surroundings;
 mod text;
 pub mod workspace;

@@ -1,56 +1,59 @@
-//! Every way in which an attempt can end.
+//! The possible outcomes of an attempt, and the exit codes of the program.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ralph_contract::IterationStats;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck, TestReport};
 use whim_core::{CommitHash, FailureCause, IssueNumber};
 
-use crate::report::Totals;
-
-/// Reasons are shown on the issue: nobody reads more.
+/// Reasons are shown on the issue.
 pub const MAX_REASON_CHARACTERS: usize = 8000;
 
-/// The attempt came to its end with a pull request.
+/// The agent's usage in this attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Iterations that were started.
+    pub iterations: u32,
+    /// Sums over the completed iterations.
+    pub stats: IterationStats,
+}
+
+/// The attempt ended with a pull request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivered {
-    /// The pull request's page.
     pub url: String,
-    /// The pull request's number.
     pub number: IssueNumber,
-    /// The head that was delivered.
     pub head: CommitHash,
-    /// The checklist as it ended.
     pub spec: String,
-    /// What the tests said; `None` when the project has none that Whim knows how to run.
+    /// `None` if the project has no tests that Whim can run.
     pub tests: Option<TestReport>,
 }
 
-/// The attempt came to its end without a pull request.
+/// The attempt ended without a pull request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// For this cause.
+    /// The attempt failed.
     Failed {
-        /// For a program: decides whether there is another attempt.
+        /// Decides whether the work item is retried.
         cause: FailureCause,
-        /// For a person; shown on the issue.
+        /// Shown on the issue.
         reason: String,
-        /// When the cause is a limit that ends at a known time: how long from now.
+        /// Time until the reset of a rate limit, if known.
         retry_after: Option<Duration>,
-        /// What the tests said, when they ran.
+        /// `None` if the tests did not run.
         tests: Option<TestReport>,
     },
     /// The agent makes no progress.
     Stuck {
-        /// For a person; shown on the issue.
+        /// Shown on the issue.
         reason: String,
-        /// How many iterations in a row changed nothing.
+        /// Consecutive iterations without progress.
         iterations_without_progress: u32,
     },
 }
 
 impl Failure {
-    /// A failure that needs no more than a cause and a reason.
     pub fn new(cause: FailureCause, reason: impl Into<String>) -> Self {
         Self::Failed {
             cause,
@@ -60,7 +63,7 @@ impl Failure {
         }
     }
 
-    /// What failed on this machine, not for the task's or the repository's sake.
+    /// A failure of this machine, not of the task or the repository: a full disk or a crash.
     pub fn of_machine(reason: impl Into<String>) -> Self {
         let reason = reason.into();
         let cause = if is_disk_full(&reason) {
@@ -71,7 +74,6 @@ impl Failure {
         Self::new(cause, reason)
     }
 
-    /// The same failure, after the tests ran.
     #[must_use]
     pub fn with_tests(self, tests: Option<TestReport>) -> Self {
         match self {
@@ -91,25 +93,21 @@ impl Failure {
     }
 }
 
-/// Whether this machine's own words say that nothing more can be written: git's, in the language `C`, and the system's.
-/// Never to be asked of words of an agent, which may say anything.
-pub fn is_disk_full(words: &str) -> bool {
-    words.contains("No space left on device")
+/// Whether an error of git (with `LC_ALL=C`) or of the operating system means that the disk is full. Not for output of
+/// the agent, which is untrusted.
+pub fn is_disk_full(message: &str) -> bool {
+    message.contains("No space left on device")
 }
 
-/// What the worker tells last, and once.
+/// The report that ends the attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FinalReport {
-    /// `complete`.
     Complete(Complete),
-    /// `fail`.
     Fail(Fail),
-    /// `stuck`.
     Stuck(Stuck),
 }
 
 impl FinalReport {
-    /// The report of how the attempt went.
     pub fn new(result: Result<Delivered, Failure>, totals: Totals) -> Self {
         let Totals { iterations, stats } = totals;
         match result {
@@ -148,43 +146,39 @@ impl FinalReport {
     }
 }
 
-/// How the program ends.
+/// How the program exits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    /// The pull request is open, and the orchestrator knows.
+    /// The pull request is open, and this was reported.
     Completed(AttemptEnded),
-    /// The attempt failed, and the orchestrator knows.
+    /// The attempt failed, and this was reported.
     Failed(AttemptEnded),
-    /// The agent makes no progress, and the orchestrator knows.
+    /// The agent is stuck, and this was reported.
     Stuck(AttemptEnded),
-    /// The item was taken away, or the orchestrator was out of reach for too long: the agent was ended, and nothing was
-    /// pushed or reported any more.
+    /// The lease was lost or could not be renewed in time: the agent was terminated, and nothing was pushed or reported
+    /// afterwards.
     Fenced,
-    /// A signal: the agent was ended, and nothing was pushed or reported any more.
+    /// A signal arrived: the agent was terminated, and nothing was pushed or reported afterwards.
     Interrupted,
-    /// The orchestrator does not accept what the worker tells it; the log says what.
+    /// The outcome could not be reported; the log has the error.
     Unreported,
 }
 
 impl Ending {
-    /// The exit codes of `whim-worker`. 64 ([`whim_service::program::EXIT_USAGE`]) is a wrong setting or command line.
+    /// The exit codes of `whim-worker` with their meanings, for `--help`.
     pub const EXIT_CODES: [(u8, &'static str); 7] = [
-        (0, "the pull request is open, and the orchestrator knows"),
-        (
-            1,
-            "something went wrong that could not be reported; the log says what",
-        ),
-        (2, "the attempt failed, and the orchestrator knows"),
-        (3, "the agent makes no progress, and the orchestrator knows"),
+        (0, "the pull request is open, and this was reported"),
+        (1, "the outcome could not be reported; the log has the error"),
+        (2, "the attempt failed, and this was reported"),
+        (3, "the agent is stuck, and this was reported"),
         (
             4,
-            "the item was taken away, or the orchestrator was out of reach for too long: nothing was reported",
+            "the lease was lost or could not be renewed in time; nothing was reported",
         ),
-        (5, "interrupted by a signal: nothing was reported"),
-        (64, "a wrong setting or command line"),
+        (5, "stopped by a signal; nothing was reported"),
+        (64, "invalid settings or command line"),
     ];
 
-    /// The exit code of the program.
     pub fn code(&self) -> u8 {
         match self {
             Self::Completed(_) => 0,
@@ -208,8 +202,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_told_from_a_crash() {
-        let cause = |words: &str| match Failure::of_machine(words) {
+    fn a_full_disk_is_distinguished_from_a_crash() {
+        let cause = |message: &str| match Failure::of_machine(message) {
             Failure::Failed { cause, .. } => Some(cause),
             Failure::Stuck { .. } => None,
         };

@@ -1,8 +1,8 @@
-//! The one pull request: found again by its head, or opened; never two.
+//! The pull request: found by its head branch, or opened. Never opens a second one.
 
 mod api;
 mod body;
-mod neutral;
+mod sanitize;
 
 use std::time::Duration;
 
@@ -13,45 +13,40 @@ use whim_core::{BranchName, FailureCause, IssueNumber, RepoName};
 use whim_service::chain::chain;
 
 pub use self::api::{Api, ApiError};
-pub use self::body::{Story, body, title};
+pub use self::body::{PullRequestSummary, body, title};
 use crate::outcome::Failure;
-use crate::patience::{Retry, Temporary, patiently};
+use crate::retry::{Retry, Retryable, retry_until_deadline};
 
-/// A pull request that is open.
+/// An open pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PullRequest {
-    /// Its number.
     pub number: IssueNumber,
-    /// Its page.
     pub html_url: String,
 }
 
-/// What is to be proposed.
+/// The content of a new pull request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Proposal {
-    /// The title.
     pub title: String,
-    /// The text, as Markdown.
+    /// Markdown.
     pub body: String,
-    /// The branch to take.
     pub head: BranchName,
-    /// The branch to put it into.
     pub base: BranchName,
 }
 
 /// Finds the pull request of the branch, or opens it.
 ///
-/// Every attempt looks first: an answer that was lost, or an earlier attempt at the item, may have opened one already.
+/// Each try searches first, because an unanswered request or an earlier attempt may have opened it already.
 ///
 /// # Errors
-/// GitHub refuses, or is away for longer than `patience`.
+/// GitHub refuses, or is unavailable for longer than `retry_timeout`.
 pub async fn find_or_open(
     api: &Api,
     repo: &RepoName,
     proposal: &Proposal,
-    patience: Duration,
+    retry_timeout: Duration,
 ) -> Result<PullRequest, Failure> {
-    patiently("opening the pull request", patience, async || {
+    retry_until_deadline("opening the pull request", retry_timeout, async || {
         if let Some(found) = find(api, repo, proposal).await? {
             tracing::info!(number = found.number, "the pull request is open already");
             return Ok(found);
@@ -60,11 +55,11 @@ pub async fn find_or_open(
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
-        // Somebody was faster (GitHub answers 422 then), or it was opened although the answer says otherwise.
+        // It may exist in spite of the error: opened concurrently (GitHub answers 422), or the answer was lost.
         match find(api, repo, proposal).await {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(error),
-            Err(trouble) => Err(trouble),
+            Err(search_error) => Err(search_error),
         }
     })
     .await
@@ -73,7 +68,7 @@ pub async fn find_or_open(
 
 async fn find(api: &Api, repo: &RepoName, proposal: &Proposal) -> Result<Option<PullRequest>, ApiError> {
     let head = format!("{}:{}", repo.owner(), proposal.head);
-    // Whatever it goes into: two pull requests of one branch are one too many.
+    // With any base, because a branch must not have two pull requests.
     let query = [("state", "open"), ("head", head.as_str())];
     let found: Vec<PullRequest> = api.get(&format!("/repos/{repo}/pulls"), &query).await?;
     Ok(found.into_iter().next())
@@ -82,16 +77,16 @@ async fn find(api: &Api, repo: &RepoName, proposal: &Proposal) -> Result<Option<
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let cause = match &error {
-            ApiError::Away { .. } | ApiError::Unreachable { .. } => FailureCause::GitHubUnavailable,
+            ApiError::Unavailable { .. } | ApiError::Unreachable { .. } => FailureCause::GitHubUnavailable,
             ApiError::Refused {
                 status: StatusCode::UNAUTHORIZED,
                 ..
             } => FailureCause::GitHubRefused,
-            ApiError::Refused { .. } | ApiError::Misfit { .. } => FailureCause::PullRequestRefused,
+            ApiError::Refused { .. } | ApiError::InvalidResponse { .. } => FailureCause::PullRequestRefused,
         };
         let retry_after = match error.retry() {
             Retry::After(wait) => Some(wait),
-            Retry::Soon | Retry::Pointless => None,
+            Retry::Backoff | Retry::Never => None,
         };
         Self::Failed {
             cause,
@@ -102,11 +97,11 @@ impl From<ApiError> for Failure {
     }
 }
 
-/// What the pull request of an item says.
-pub fn propose(assignment: &Assignment, base: &BranchName, story: &Story<'_>) -> Proposal {
+/// The pull request of a work item.
+pub fn propose(assignment: &Assignment, base: &BranchName, result: &PullRequestSummary<'_>) -> Proposal {
     Proposal {
-        title: title(assignment, story),
-        body: body(assignment, story),
+        title: title(assignment, result),
+        body: body(assignment, result),
         head: assignment.branch.clone(),
         base: base.clone(),
     }

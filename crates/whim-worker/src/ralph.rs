@@ -1,4 +1,4 @@
-//! The agent's loop: start `ralph`, read what it says, act on it, and bring what it commits to GitHub.
+//! Runs `ralph`, acts on its events, and pushes its commits.
 
 mod command;
 mod ending;
@@ -6,96 +6,75 @@ mod progress;
 mod publish;
 mod supervise;
 
-use std::time::Duration;
-
 use ralph_contract::SpecDocument;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
+pub use self::command::AgentRun;
 use self::progress::Progress;
-use self::publish::{Publisher, Wanted};
-use crate::config::AgentConfig;
-use crate::credentials::ModelCredential;
-use crate::locks::{Desk, Keeper};
+use self::publish::{Publisher, PushTarget};
+use crate::locks::HookServer;
 use crate::memory::Memory;
 use crate::outcome::Failure;
 use crate::report::Reporter;
-use crate::surroundings::Surroundings;
 use crate::workspace::Workspace;
 
-/// What it takes to run the agent on a checklist.
-#[derive(Debug)]
-pub struct Assignment<'a> {
-    /// How the agent is run.
-    pub agent: &'a AgentConfig,
-    /// What it needs to find its way.
-    pub surroundings: &'a Surroundings,
-    /// What it proves itself with to the model.
-    pub model: Option<&'a ModelCredential>,
-    /// How many iterations it may use.
-    pub max_iterations: u32,
-    /// How long GitHub may be away at the end.
-    pub patience: Duration,
-    /// Locks the files that it changes.
-    pub keeper: &'a Keeper,
-}
-
-/// The agent did everything, and everything is on GitHub.
+/// Every task is ticked, and every commit is pushed.
 #[derive(Debug)]
 pub struct Done {
-    /// What GitHub has.
+    /// The pushed head.
     pub head: CommitHash,
-    /// The checklist, complete.
+    /// The complete checklist.
     pub spec: SpecDocument,
 }
 
-/// Runs the agent until it is done or cannot go on. Whatever it committed is on GitHub afterwards, as far as that could
-/// be; none of its processes lives.
+/// Runs the agent to its end. Afterwards all of its processes have ended and its commits are pushed, as far as that was
+/// possible, even if it failed.
 ///
 /// # Errors
-/// The agent did not finish the checklist, or its commits could not be brought to GitHub.
+/// The agent did not complete the checklist, or its commits could not be pushed.
 pub async fn work(
-    assignment: &Assignment<'_>,
+    run: &AgentRun<'_>,
     workspace: &mut Workspace,
     spec: &SpecDocument,
     reporter: &Reporter,
 ) -> Result<Done, Failure> {
-    let broken = |error: &(dyn std::error::Error + 'static)| {
+    let crash = |error: &(dyn std::error::Error + 'static)| {
         Failure::new(FailureCause::Crash, chain(error).to_string())
     };
-    let keeper = assignment.keeper;
-    let desk = Desk::open(workspace.desk()).map_err(|error| broken(&error))?;
-    let command = command::build(assignment, workspace).map_err(|error| broken(&error))?;
+    let lock_client = run.lock_client;
+    let hook_server = HookServer::open(workspace.hook_directory()).map_err(|error| crash(&error))?;
+    let command = command::build(run, workspace).map_err(|error| crash(&error))?;
     let (directory, checklist) = (workspace.directory().to_owned(), workspace.spec_path());
-    let wanted = watch::Sender::new(Wanted::new(spec.clone()));
+    let target = watch::Sender::new(PushTarget::new(spec.clone()));
     let give_up = CancellationToken::new();
     let mut progress = Progress::new(spec.clone(), Memory::of_this_container());
-    let silence = assignment.agent.silence;
-    let news = wanted.subscribe();
-    let mut publisher = Publisher::new(workspace, reporter, keeper, assignment.patience);
+    let idle_timeout = run.agent.ralph_idle_timeout;
+    let targets = target.subscribe();
+    let mut publisher = Publisher::new(workspace, reporter, lock_client, run.retry_timeout);
     let work = async {
         tokio::join!(
-            // Takes the sender with it: when the run is over, the publisher knows.
-            supervise::run(&command, &mut progress, wanted, reporter, silence, &give_up),
-            publisher.follow(news, &give_up),
+            // Drops `target` when the run ends, which ends the publisher.
+            supervise::run(&command, &mut progress, target, reporter, idle_timeout, &give_up),
+            publisher.follow(targets, &give_up),
         )
     };
-    let (run, published) = tokio::select! {
+    let (run_end, published) = tokio::select! {
         ended = Box::pin(work) => ended,
-        never = desk.serve(keeper, &directory, checklist) => match never {},
+        never = hook_server.serve(lock_client, &directory, checklist) => match never {},
     };
-    let verdict = ending::judge(run, &progress, spec, workspace);
-    // What the agent committed is worth keeping, however the run went; ticks count only as far as they are certain.
+    let verdict = ending::judge(run_end, &progress, spec, workspace);
+    // Commits are kept even if the run failed. Without success, only the ticks reported by events are certain.
     let spec = match &verdict {
         Ok(complete) => complete,
         Err(_) => progress.spec(),
     };
     let published = match published {
         Ok(()) => {
-            Publisher::new(workspace, reporter, keeper, assignment.patience)
-                .settle(spec)
+            Publisher::new(workspace, reporter, lock_client, run.retry_timeout)
+                .finish(spec)
                 .await
         }
         Err(failure) => Err(failure),
@@ -103,15 +82,15 @@ pub async fn work(
     match (verdict, published) {
         (Ok(spec), Ok(Some(head))) => Ok(Done { head, spec }),
         (Ok(_), Ok(None)) => Err(Failure::Stuck {
-            reason: "every task is ticked, but there is not a single commit".to_owned(),
+            reason: "every task is ticked, but there are no commits".to_owned(),
             iterations_without_progress: 0,
         }),
-        // The agent was ended because of this.
         (Ok(_), Err(failure)) => Err(failure),
+        // The agent was terminated because of this failure.
         (Err(_), Err(failure)) if give_up.is_cancelled() => Err(failure),
         (Err(failure), Ok(_)) => Err(failure),
-        (Err(failure), Err(unpublished)) => {
-            tracing::warn!(?unpublished, "the last commits could not be brought to GitHub");
+        (Err(failure), Err(push_failure)) => {
+            tracing::warn!(?push_failure, "the last commits could not be pushed");
             Err(failure)
         }
     }

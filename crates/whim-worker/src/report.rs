@@ -1,8 +1,8 @@
-//! What the worker tells the orchestrator: events and heartbeats in batches, and one last report.
+//! Reports to the orchestrator: heartbeats with batches of events, and one final report.
 //!
-//! The [`Reporter`] only writes into a buffer and never waits. The [`Sender`] is the one place that calls: it keeps the
-//! lease, repeats what was not answered, and knows when the item was taken away. ReasonCode it sends one thing after the
-//! other, a late heartbeat never follows the last report.
+//! The [`Reporter`] only writes into a buffer and never waits. The [`Sender`] makes all calls: it renews the lease, retries
+//! unanswered requests, and detects that the lease was lost. It sends one request at a time, so that no late heartbeat
+//! follows the final report.
 
 mod event;
 mod lease;
@@ -10,6 +10,7 @@ mod outbox;
 mod sender;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ralph_contract::{IterationStats, SpecDocument};
 use serde_json::Value;
@@ -24,17 +25,9 @@ pub use self::lease::Lease;
 use self::outbox::{Checkpoint, Outbox};
 pub use self::sender::{Fenced, Sender, Unreported};
 use crate::config::Reporting;
+use crate::outcome::Totals;
 
-/// What was used so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Totals {
-    /// The iterations that were begun.
-    pub iterations: u32,
-    /// The sums over the iterations that are done.
-    pub stats: IterationStats,
-}
-
-/// Takes note of what happens. Clones write into the same buffer.
+/// Buffers events. Clones share the buffer.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     outbox: watch::Sender<Outbox>,
@@ -42,17 +35,17 @@ pub struct Reporter {
     redactor: Arc<Redactor>,
 }
 
-/// The two ends of the reporting of a worker that has just registered. `asked_at` is the moment before `register` was
-/// sent: the lease began no earlier.
+/// For a worker that has just registered. `requested_at` is the time before `register` was sent, which is when the lease
+/// started at the earliest.
 pub fn open(
     client: WorkerClient,
     registered: &Registered,
-    asked_at: tokio::time::Instant,
+    requested_at: tokio::time::Instant,
     reporting: Reporting,
     redactor: Arc<Redactor>,
 ) -> (Reporter, Sender) {
     let outbox = watch::Sender::new(Outbox::default());
-    let lease = watch::Sender::new(Lease::renewed(asked_at, registered.lease_seconds));
+    let lease = watch::Sender::new(Lease::renewed(requested_at, registered.lease_seconds));
     let reporter = Reporter {
         outbox: outbox.clone(),
         lease: lease.subscribe(),
@@ -62,7 +55,6 @@ pub fn open(
 }
 
 impl Reporter {
-    /// The worker goes on to another stage.
     pub fn stage(&self, stage: Stage) {
         tracing::info!(stage = stage.as_str(), "stage: {}", stage.as_str());
         self.outbox.send_modify(|outbox| {
@@ -71,7 +63,7 @@ impl Reporter {
         });
     }
 
-    /// An event of `ralph`, as it came.
+    /// An event of `ralph`, with secrets masked and long texts truncated.
     pub fn ralph_event(&self, mut event: Value) {
         self.redactor.redact_json(&mut event);
         self.push(WorkerEventBody::Ralph {
@@ -79,19 +71,18 @@ impl Reporter {
         });
     }
 
-    /// The agent began an iteration.
+    /// The agent started the iteration `number`.
     pub fn iteration(&self, number: u32) {
         self.outbox.send_modify(|outbox| {
             outbox.totals.iterations = outbox.totals.iterations.max(number);
         });
     }
 
-    /// The agent ended an iteration.
     pub fn iteration_done(&self, stats: IterationStats) {
         self.outbox.send_modify(|outbox| outbox.totals.stats += stats);
     }
 
-    /// The remote branch is at `head`, and the ticks of `spec` belong to it. With `is_new` it was pushed just now.
+    /// The remote branch is at `head`, which contains the work of the ticked tasks of `spec`. `is_new`: it was just pushed.
     pub fn checkpoint(&self, head: &CommitHash, spec: &SpecDocument, is_new: bool) {
         self.outbox.send_modify(|outbox| {
             outbox.checkpoint = Some(Checkpoint {
@@ -106,14 +97,21 @@ impl Reporter {
         });
     }
 
-    /// The project's own tests ran.
+    /// The project's tests are running. Counts as progress at the orchestrator.
+    pub fn tests_running(&self, command: &str, elapsed: Duration) {
+        self.push(WorkerEventBody::TestsRunning {
+            command: self.redactor.redact(command),
+            elapsed_seconds: elapsed.as_secs(),
+        });
+    }
+
+    /// The project's tests finished.
     pub fn tests(&self, report: &TestReport) {
         self.push(WorkerEventBody::Tests {
             report: report.clone(),
         });
     }
 
-    /// The pull request is open.
     pub fn pull_request(&self, url: &str, number: IssueNumber) {
         self.push(WorkerEventBody::PullRequest {
             url: url.to_owned(),
@@ -121,25 +119,24 @@ impl Reporter {
         });
     }
 
-    /// Something that a person may want to know.
+    /// A message for people.
     pub fn notice(&self, message: &str) {
         let message = crate::text::shorten(&self.redactor.redact(message), event::MAX_TEXT_CHARACTERS);
         tracing::info!("{message}");
         self.push(WorkerEventBody::Notice { message });
     }
 
-    /// The text without secrets, for the log.
+    /// Masks secrets, for the log.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)
     }
 
-    /// What was used so far.
     pub fn totals(&self) -> Totals {
         self.outbox.borrow().totals
     }
 
-    /// Whether the item is still this worker's, as far as is known. Asked before anything that others can see: a worker
-    /// that was paused learns of the end of its lease only afterwards.
+    /// Whether the lease has not expired. Checked before every externally visible action, because a worker that was
+    /// suspended has not yet noticed the expiry.
     pub fn holds_lease(&self) -> bool {
         self.lease.borrow().is_held()
     }

@@ -1,4 +1,4 @@
-//! The story of an attempt: each phase consumes the one before.
+//! The phases of an attempt. Each phase consumes the result of the previous one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,22 +8,24 @@ use ralph_contract::SpecDocument;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use whim_client::{ClientError, Timing, WorkerClient};
-use whim_core::protocol::worker::{self, TestReport};
+use whim_core::protocol::worker::{self, HEARTBEATS_PER_TEST_PROGRESS, TestReport};
 use whim_core::redact::Redactor;
 use whim_core::{CommitHash, FailureCause, Stage};
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
+use crate::checks::Checks;
 use crate::config::Config;
 use crate::credentials::{Credentials, ModelCredential};
 use crate::git::Git;
-use crate::locks::Keeper;
+use crate::locks::LockClient;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
-use crate::pull_request::{Api, Story, find_or_open, propose};
+use crate::pull_request::{Api, PullRequestSummary, find_or_open, propose};
+use crate::ralph;
 use crate::report::{self, Fenced, Reporter, Unreported};
 use crate::workspace::{self, Layout, Workspace};
-use crate::{checks, ralph};
 
-/// The sender repeats by itself, for as long as the lease lasts.
+/// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
     connect: Duration::from_secs(5),
     attempt: Duration::from_secs(10),
@@ -32,14 +34,16 @@ const TIMING: Timing = Timing {
     longest_delay: Duration::from_secs(5),
 };
 
-/// How long the orchestrator may be away when the worker starts. It gives up on workers that do not register.
-const REGISTER_PATIENCE: Duration = Duration::from_secs(100);
-const REGISTER_AGAIN: Duration = Duration::from_secs(1);
+/// Less than the orchestrator's default `REGISTER_TIMEOUT_SECONDS`, after which it terminates the worker.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(100);
+const REGISTER_BACKOFF: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(500), MAX_REGISTER_DELAY);
+const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
 
-/// Works on the item from registration to the last report.
+/// Runs the attempt from registration to the final report.
 ///
 /// # Errors
-/// It could not even begin, so that there is nothing to report.
+/// The worker could not register, or its final report was rejected.
 pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::Result<Ending> {
     let redactor = Arc::new(credentials.redactor());
     let client = WorkerClient::new(
@@ -48,34 +52,34 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         &credentials.worker_token,
         TIMING,
     )
-    .context("making a client for the orchestrator")?;
-    let asked_at = Instant::now();
-    let Some(registered) = register(&client).await? else {
+    .context("creating the orchestrator client")?;
+    let requested_at = Instant::now();
+    let Some(answer) = register(&client).await? else {
         return Ok(Ending::Fenced);
     };
     let (reporter, mut sender) = report::open(
         client.clone(),
-        &registered,
-        asked_at,
+        &answer,
+        requested_at,
         config.reporting,
         Arc::clone(&redactor),
     );
-    let begun = Registered {
+    let registered = Registered {
         tools: Tools {
             config,
             github_token: credentials.github_token,
             model: credentials.model,
             redactor,
-            keeper: Keeper::new(client, reporter.clone(), config.agent.lock_wait),
+            lock_client: LockClient::new(client, reporter.clone(), config.agent.lock_wait_timeout),
             reporter: reporter.clone(),
         },
-        registered,
+        answer,
     };
     let result = tokio::select! {
-        // The sender first: a worker that was paused learns that it lost its item before it does anything else.
+        // The sender first: a worker that was suspended detects a lost lease before it does anything else.
         biased;
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
-        result = Box::pin(story(begun)) => result,
+        result = Box::pin(run_phases(registered)) => result,
     };
     let report = FinalReport::new(result, reporter.totals());
     let ending: fn(_) -> _ = match &report {
@@ -90,17 +94,18 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
     }
 }
 
-async fn story(registered: Registered<'_>) -> Result<Delivered, Failure> {
+async fn run_phases(registered: Registered<'_>) -> Result<Delivered, Failure> {
     let prepared = registered.prepare().await?;
     let worked = prepared.work().await?;
     let checked = worked.check().await?;
     checked.deliver().await
 }
 
-/// `None` when the orchestrator does not want this worker.
+/// Returns `None` if the orchestrator does not accept this worker.
 async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Registered>> {
     let nonce = Uuid::new_v4().to_string();
-    let deadline = Instant::now() + REGISTER_PATIENCE;
+    let deadline = Instant::now() + REGISTER_TIMEOUT;
+    let mut delays = REGISTER_BACKOFF.build();
     loop {
         match client.register(&nonce).await {
             Ok(registered) => return Ok(Some(registered)),
@@ -110,7 +115,7 @@ async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Regist
                     ..
                 },
             ) => {
-                tracing::warn!(error = %chain(&error), "the orchestrator does not want this worker");
+                tracing::warn!(error = %chain(&error), "the orchestrator does not accept this worker");
                 return Ok(None);
             }
             Err(error) if error.code().is_some() && !error.is_temporary() => {
@@ -118,38 +123,38 @@ async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Regist
             }
             Err(error) if Instant::now() >= deadline => return Err(error).context("registering"),
             Err(error) => {
-                tracing::warn!(error = %chain(&error), "the orchestrator is away; registering again");
-                sleep(REGISTER_AGAIN).await;
+                tracing::warn!(error = %chain(&error), "the orchestrator is unavailable; retrying to register");
+                sleep(delays.next().unwrap_or(MAX_REGISTER_DELAY)).await;
             }
         }
     }
 }
 
-/// What every phase works with.
+/// Shared by all phases.
 struct Tools<'c> {
     config: &'c Config,
     github_token: secrecy::SecretString,
     model: Option<ModelCredential>,
     redactor: Arc<Redactor>,
-    keeper: Keeper,
+    lock_client: LockClient,
     reporter: Reporter,
 }
 
-/// The orchestrator knows this worker and has told it what to do.
+/// The orchestrator has assigned a work item.
 struct Registered<'c> {
     tools: Tools<'c>,
-    registered: worker::Registered,
+    answer: worker::Registered,
 }
 
-/// The branch is checked out, can be pushed, and the checklist is in its place.
+/// The branch is checked out and can be pushed, and the checklist is written.
 struct Prepared<'c> {
     tools: Tools<'c>,
-    registered: worker::Registered,
+    assigned: worker::Registered,
     workspace: Workspace,
     spec: SpecDocument,
 }
 
-/// Every task is ticked, and every commit is on GitHub.
+/// Every task is ticked, and every commit is pushed.
 struct Worked<'c> {
     tools: Tools<'c>,
     assignment: worker::Assignment,
@@ -158,7 +163,7 @@ struct Worked<'c> {
     spec: SpecDocument,
 }
 
-/// The project's own tests are green, or it has none.
+/// The project's tests passed, or it has none.
 struct Checked<'c> {
     worked: Worked<'c>,
     tests: Option<TestReport>,
@@ -166,38 +171,41 @@ struct Checked<'c> {
 
 impl<'c> Registered<'c> {
     async fn prepare(self) -> Result<Prepared<'c>, Failure> {
-        let Self { tools, registered } = self;
+        let Self {
+            tools,
+            answer: assigned,
+        } = self;
         tools.reporter.stage(Stage::Preparing);
         let config = tools.config;
-        let broken = |error: std::io::Error| {
+        let unusable = |error: std::io::Error| {
             Failure::new(
                 FailureCause::Crash,
-                format!("the directory of the attempt cannot be used: {error}"),
+                format!("WORKSPACE_DIR cannot be used: {error}"),
             )
         };
         let layout =
-            Layout::make(&config.workspace_dir, config.surroundings.directories()).map_err(broken)?;
+            Layout::create(&config.workspace_dir, config.child_env.directories()).map_err(unusable)?;
         let git = Git::new(
-            config.surroundings.clone(),
+            config.child_env.clone(),
             &layout.private,
             &config.github.git_url,
-            &registered.work_item.repo,
+            &assigned.work_item.repo,
             tools.github_token.clone(),
             Arc::clone(&tools.redactor),
         )
-        .map_err(broken)?;
+        .map_err(unusable)?;
         let ready = workspace::prepare(
             git,
             layout,
-            &registered.work_item,
-            config.github.patience,
+            &assigned.work_item,
+            config.github.retry_timeout,
             Arc::clone(&tools.redactor),
         )
         .await?;
-        ready.tell(&tools.reporter);
+        ready.report_resumed(&tools.reporter);
         Ok(Prepared {
             tools,
-            registered,
+            assigned,
             workspace: ready.workspace,
             spec: ready.spec,
         })
@@ -208,23 +216,23 @@ impl<'c> Prepared<'c> {
     async fn work(self) -> Result<Worked<'c>, Failure> {
         let Self {
             tools,
-            registered,
+            assigned,
             mut workspace,
             spec,
         } = self;
         tools.reporter.stage(Stage::Working);
-        let assignment = ralph::Assignment {
+        let run = ralph::AgentRun {
             agent: &tools.config.agent,
-            surroundings: &tools.config.surroundings,
+            child_env: &tools.config.child_env,
             model: tools.model.as_ref(),
-            max_iterations: registered.max_iterations,
-            patience: tools.config.github.patience,
-            keeper: &tools.keeper,
+            max_iterations: assigned.max_iterations,
+            retry_timeout: tools.config.github.retry_timeout,
+            lock_client: &tools.lock_client,
         };
-        let done = ralph::work(&assignment, &mut workspace, &spec, &tools.reporter).await?;
+        let done = ralph::work(&run, &mut workspace, &spec, &tools.reporter).await?;
         Ok(Worked {
             tools,
-            assignment: registered.work_item,
+            assignment: assigned.work_item,
             workspace,
             head: done.head,
             spec: done.spec,
@@ -236,20 +244,28 @@ impl<'c> Worked<'c> {
     async fn check(self) -> Result<Checked<'c>, Failure> {
         let Self { tools, workspace, .. } = &self;
         tools.reporter.stage(Stage::Testing);
-        let broken = |error| Failure::of_machine(chain(&error).to_string());
-        if workspace.commits_ahead().await.map_err(broken)? == 0 {
+        let git_failed = |error| Failure::of_machine(chain(&error).to_string());
+        if workspace.commits_ahead().await.map_err(git_failed)? == 0 {
             return Err(Failure::Stuck {
                 reason: format!(
-                    "every task is ticked, but {} has no commit that {} does not have",
+                    "every task is ticked, but {} has no commits that are not in {}",
                     workspace.branch(),
                     workspace.base()
                 ),
                 iterations_without_progress: 0,
             });
         }
-        let directory = workspace.check_out_for_tests().await.map_err(broken)?;
+        let directory = workspace.check_out_for_tests().await.map_err(git_failed)?;
         let config = tools.config;
-        let result = checks::check(directory, &config.surroundings, config.test_timeout).await;
+        let checks = Checks {
+            directory,
+            child_env: &config.child_env,
+            timeout: config.test_timeout,
+            progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
+        };
+        let result = checks
+            .run(|step, elapsed| tools.reporter.tests_running(&step.to_string(), elapsed))
+            .await;
         let report = match &result {
             Ok(report) => report.as_ref(),
             Err(Failure::Failed { tests, .. }) => tests.as_ref(),
@@ -276,23 +292,28 @@ impl Checked<'_> {
             spec,
         } = worked;
         tools.reporter.stage(Stage::Delivering);
-        let story = Story {
+        let summary = PullRequestSummary {
             spec: &spec,
             tests: tests.as_ref(),
             iterations: tools.reporter.totals().iterations,
         };
-        let mut proposal = propose(&assignment, workspace.base(), &story);
+        let mut proposal = propose(&assignment, workspace.base(), &summary);
         proposal.title = tools.redactor.redact(&proposal.title);
         proposal.body = tools.redactor.redact(&proposal.body);
         let api = Api::new(&tools.config.github.api_url, tools.github_token)
             .map_err(|error| Failure::new(FailureCause::Crash, format!("{error:#}")))?;
         if !tools.reporter.holds_lease() {
-            // The sender is about to notice, and ends all of this.
+            // The sender detects the expiry and cancels this future.
             std::future::pending::<()>().await;
         }
-        let opened = find_or_open(&api, &assignment.repo, &proposal, tools.config.github.patience)
-            .await
-            .map_err(|failure| failure.with_tests(tests.clone()))?;
+        let opened = find_or_open(
+            &api,
+            &assignment.repo,
+            &proposal,
+            tools.config.github.retry_timeout,
+        )
+        .await
+        .map_err(|failure| failure.with_tests(tests.clone()))?;
         tools.reporter.pull_request(&opened.html_url, opened.number);
         Ok(Delivered {
             url: opened.html_url,

@@ -1,6 +1,6 @@
-//! Small things about texts for people.
+//! Shortening and wording of messages.
 
-/// The text, cut to at most `limit` characters; a mark tells that something is missing.
+/// Truncates to `limit` characters and appends `…` if anything was cut.
 pub(crate) fn shorten(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         None => text.to_owned(),
@@ -8,7 +8,7 @@ pub(crate) fn shorten(text: &str, limit: usize) -> String {
     }
 }
 
-/// The end of a text, at most `limit` characters of it, from the beginning of a line where there is one.
+/// The last `limit` characters at most, starting at the beginning of a line if possible.
 pub(crate) fn tail(text: &str, limit: usize) -> &str {
     let count = text.chars().count();
     if count <= limit {
@@ -36,13 +36,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_texts_are_cut_between_characters() {
+    fn long_texts_are_truncated_between_characters() {
         assert_eq!(shorten("äöü", 3), "äöü");
         assert_eq!(shorten("äöüß", 3), "äöü…");
     }
 
     #[test]
-    fn the_end_of_a_text_begins_with_a_whole_line() {
+    fn the_tail_of_a_text_starts_with_a_whole_line() {
         assert_eq!(tail("one\ntwo\nthree", 8), "three");
         assert_eq!(tail("one", 8), "one");
         assert_eq!(tail("äöüß", 2), "üß");

@@ -1,20 +1,23 @@
-//! Which crate may depend on which: arrows point one way only.
+//! Which crate may depend on which: dependencies point one way only.
 
 use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
-/// Who may use whom among our own crates. Tests may use any of them that is no program.
-const OWN: [(&str, &[&str]); 15] = [
+/// The crates of the workspace and which of them each may use. Tests may use all that are not programs.
+const OWN: [(&str, &[&str]); 17] = [
+    // Knows processes, and nothing of the programs that start them.
+    ("process-tree", &[]),
     ("ralph-contract", &[]),
     ("whim-core", &["ralph-contract"]),
     ("whim-client", &["whim-core"]),
-    ("whim-service", &[]),
+    ("whim-service", &["process-tree"]),
     ("whim-containers", &["whim-core", "whim-service"]),
-    ("ralph", &["ralph-contract"]),
-    // No client: it fetches nothing over HTTP, so nobody can have it fetch something (`ATTACKS.md`, row 22).
+    ("whim-runtime", &["whim-core", "whim-containers", "whim-service"]),
+    ("ralph", &["process-tree", "ralph-contract"]),
+    // No HTTP client: a caller cannot make it fetch anything (docs/attacks.md, row 22).
     (
         "whim-orchestrator",
-        &["ralph-contract", "whim-core", "whim-containers", "whim-service"],
+        &["ralph-contract", "whim-core", "whim-runtime", "whim-service"],
     ),
     (
         "whim-intake",
@@ -53,16 +56,16 @@ const PROGRAMS: [&str; 6] = [
     "whim-dashboard",
 ];
 
-/// Foreign crates that belong to one task, and who has that task. Tests may use them anywhere.
+/// Third-party crates for one task, and the crates that do it. Tests may use them anywhere.
 const FOREIGN: [(&str, &[&str]); 9] = [
     ("sqlx", &["whim-orchestrator", "whim-testkit", "xtask"]),
     ("redis", &["whim-orchestrator", "whim-testkit"]),
     ("pgvector", &["whim-orchestrator"]),
     (
         "bollard",
-        &["whim-orchestrator", "whim-containers", "whim-socket-proxy"],
+        &["whim-runtime", "whim-containers", "whim-socket-proxy"],
     ),
-    ("kube", &["whim-orchestrator"]),
+    ("kube", &["whim-runtime"]),
     ("octocrab", &["whim-worker"]),
     (
         "axum",
@@ -100,7 +103,7 @@ fn from_member(member: &Member) -> Vec<Finding> {
     };
     let name = member.name.as_str();
     let Some((_, allowed)) = OWN.iter().find(|(user, _)| *user == name) else {
-        let what = format!("say in xtask/src/tidy/arrows.rs which of our crates `{name}` may use");
+        let what = format!("list in xtask/src/tidy/arrows.rs the crates that `{name}` may use");
         return vec![finding("name", what)];
     };
     let mut findings = Vec::new();
@@ -121,9 +124,12 @@ fn from_member(member: &Member) -> Vec<Finding> {
                     format!("nothing depends on the program `{used}`, not even a test"),
                 ));
             }
-            // Optional: the types' own mapping to the database, without a driver.
+            // Optional: the mapping of types to the database, without a driver.
             Kind::Normal | Kind::Build if allowed_foreign.is_some_and(|users| !users.contains(&name)) => {
-                findings.push(finding(used, format!("`{used}` is none of `{name}`'s business")));
+                findings.push(finding(
+                    used,
+                    format!("`{name}` must not use `{used}`: see xtask/src/tidy/arrows.rs"),
+                ));
             }
             Kind::Normal | Kind::Optional | Kind::Development | Kind::Build => {}
         }
@@ -136,7 +142,7 @@ mod tests {
     use super::*;
     use crate::tidy::manifests::Manifest;
 
-    fn told(name: &str, manifest: &str) -> Vec<String> {
+    fn found(name: &str, manifest: &str) -> Vec<String> {
         let manifest = Manifest::parse("Cargo.toml", manifest).unwrap();
         let member = Member {
             name: name.to_owned(),
@@ -149,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn allowed_arrows_have_no_findings() {
+    fn allowed_dependencies_have_no_findings() {
         let text = "[dependencies]\nwhim-core.workspace = true\nwhim-service.workspace = true\noctocrab.workspace = true\n\
                     [dev-dependencies]\nwhim-testkit.workspace = true\naxum.workspace = true\n";
-        assert_eq!(told("whim-worker", text), [""; 0]);
+        assert_eq!(found("whim-worker", text), [""; 0]);
         assert_eq!(
-            told(
+            found(
                 "whim-core",
                 "[dependencies]\nsqlx = { workspace = true, optional = true }\n"
             ),
@@ -163,17 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn arrows_that_point_upwards_are_found() {
+    fn dependencies_in_the_wrong_direction_are_found() {
         assert_eq!(
-            told("ralph", "[dependencies]\nwhim-core.workspace = true\n"),
+            found("ralph", "[dependencies]\nwhim-core.workspace = true\n"),
             ["`ralph` must not depend on `whim-core`"]
         );
         assert_eq!(
-            told("whim-worker", "[dependencies]\nwhim-testkit.workspace = true\n"),
+            found("whim-worker", "[dependencies]\nwhim-testkit.workspace = true\n"),
             ["`whim-worker` must not depend on `whim-testkit`"]
         );
         assert_eq!(
-            told(
+            found(
                 "whim-worker",
                 "[dev-dependencies]\nwhim-orchestrator.workspace = true\n"
             ),
@@ -184,29 +190,29 @@ mod tests {
     #[test]
     fn foreign_crates_stay_with_their_task() {
         assert_eq!(
-            told("whim-worker", "[dependencies]\nsqlx.workspace = true\n"),
-            ["`sqlx` is none of `whim-worker`'s business"]
+            found("whim-worker", "[dependencies]\nsqlx.workspace = true\n"),
+            ["`whim-worker` must not use `sqlx`: see xtask/src/tidy/arrows.rs"]
         );
     }
 
-    // ATTACKS.md, row 22.
+    // docs/attacks.md, row 22.
     #[test]
-    fn an_orchestrator_that_could_fetch_what_somebody_names_is_found() {
+    fn an_orchestrator_with_an_http_client_is_found() {
         let text = "[dependencies]\nwhim-client.workspace = true\nreqwest.workspace = true\n";
         assert_eq!(
-            told("whim-orchestrator", text),
+            found("whim-orchestrator", text),
             [
-                "`reqwest` is none of `whim-orchestrator`'s business",
+                "`whim-orchestrator` must not use `reqwest`: see xtask/src/tidy/arrows.rs",
                 "`whim-orchestrator` must not depend on `whim-client`"
             ]
         );
     }
 
     #[test]
-    fn a_new_crate_has_to_be_placed() {
+    fn a_new_crate_has_to_be_listed() {
         assert_eq!(
-            told("whim-new", "[package]\nname = \"whim-new\"\n"),
-            ["say in xtask/src/tidy/arrows.rs which of our crates `whim-new` may use"]
+            found("whim-new", "[package]\nname = \"whim-new\"\n"),
+            ["list in xtask/src/tidy/arrows.rs the crates that `whim-new` may use"]
         );
     }
 }

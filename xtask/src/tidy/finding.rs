@@ -14,7 +14,7 @@ pub(crate) struct Finding {
     pub(crate) what_to_do: String,
 }
 
-/// The rules, in the words of `exceptions.rs` and of the output.
+/// The rules, for `exceptions.rs` and the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
     FileLength,
@@ -30,6 +30,9 @@ pub(crate) enum Rule {
     UnusedDependency,
     Arrow,
     Circle,
+    Citation,
+    Setting,
+    Word,
     Exception,
 }
 
@@ -47,8 +50,11 @@ impl fmt::Display for Rule {
             Self::Lints => "lints",
             Self::WorkspaceDependency => "workspace dependency",
             Self::UnusedDependency => "unused dependency",
-            Self::Arrow => "crate arrow",
+            Self::Arrow => "crate dependency",
             Self::Circle => "circle of modules",
+            Self::Citation => "citation",
+            Self::Setting => "setting",
+            Self::Word => "word",
             Self::Exception => "exception",
         })
     }

@@ -1,18 +1,16 @@
-//! Files that can be read in one sitting.
+//! The length of files.
 
 use super::finding::{Finding, Rule};
 use crate::workspace::SourceFile;
 
-/// What one aims at.
 const AIM: usize = 400;
 
-/// What fails.
 const LIMIT: usize = 600;
 
-/// A program's `main.rs` is a contract on one screen.
+/// `main.rs` only starts the program.
 const MAIN_LIMIT: usize = 30;
 
-/// Written by people; snapshots and data are not.
+/// Extensions of written files; snapshots and data are generated.
 const WRITTEN_BY_PEOPLE: [&str; 7] = ["rs", "sh", "sql", "lua", "ts", "tsx", "css"];
 
 pub(crate) fn findings(sources: &[SourceFile]) -> Vec<Finding> {
@@ -20,14 +18,13 @@ pub(crate) fn findings(sources: &[SourceFile]) -> Vec<Finding> {
     for file in written_by_people(sources) {
         let lines = file.text.lines().count();
         if lines > LIMIT {
-            let what =
-                format!("{lines} lines: split it by what its parts do; {LIMIT} fail, {AIM} are the aim");
+            let what = format!("{lines} lines: split it by task; the limit is {LIMIT}, the aim {AIM}");
             findings.push(Finding::new(&file.path, LIMIT + 1, Rule::FileLength, what));
         }
         let is_main = file.path.ends_with("src/main.rs") || file.path.contains("/src/bin/");
         if is_main && file.path.ends_with(".rs") && lines > MAIN_LIMIT {
             let what =
-                format!("{lines} lines: move all but the start into the library; {MAIN_LIMIT} are the limit");
+                format!("{lines} lines: move all but the start into the library; the limit is {MAIN_LIMIT}");
             findings.push(Finding::new(
                 &file.path,
                 MAIN_LIMIT + 1,
@@ -39,11 +36,11 @@ pub(crate) fn findings(sources: &[SourceFile]) -> Vec<Finding> {
     findings
 }
 
-/// Files beyond the aim but within the limit.
+/// Files between the aim and the limit.
 pub(crate) fn notes(sources: &[SourceFile]) -> Vec<String> {
     let lengths = written_by_people(sources).map(|file| (file, file.text.lines().count()));
     let long = lengths.filter(|(_, lines)| (AIM + 1..=LIMIT).contains(lines));
-    long.map(|(file, lines)| format!("{}: {lines} lines; {AIM} are the aim", file.path))
+    long.map(|(file, lines)| format!("{}: {lines} lines; the aim is {AIM}", file.path))
         .collect()
 }
 
@@ -81,14 +78,14 @@ mod tests {
             .collect();
         assert_eq!(failed, ["d.sh"]);
         let noted = [
-            "b.rs: 401 lines; 400 are the aim",
-            "c.rs: 600 lines; 400 are the aim",
+            "b.rs: 401 lines; the aim is 400",
+            "c.rs: 600 lines; the aim is 400",
         ];
         assert_eq!(notes(&sources), noted);
     }
 
     #[test]
-    fn a_main_with_more_than_a_screen_fails() {
+    fn a_main_above_its_limit_fails() {
         let sources = [
             file("crates/a/src/main.rs", 30),
             file("crates/b/src/main.rs", 31),
@@ -98,7 +95,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                "crates/b/src/main.rs:31: main.rs length: 31 lines: move all but the start into the library; 30 are the limit"
+                "crates/b/src/main.rs:31: main.rs length: 31 lines: move all but the start into the library; the limit is 30"
             ]
         );
     }

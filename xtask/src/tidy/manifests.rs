@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::finding::{Finding, Rule};
 use crate::workspace::{SourceFile, Workspace};
 
-/// A `Cargo.toml`, read.
+/// A parsed `Cargo.toml`.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     /// Relative to the workspace's root.
@@ -19,18 +19,16 @@ pub(crate) struct Manifest {
     table: Table,
 }
 
-/// A crate of the workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) manifest: Manifest,
 }
 
-/// How a crate needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Normal,
-    /// Only when a feature asks for it.
+    /// Enabled by a feature.
     Optional,
     Development,
     Build,
@@ -51,7 +49,7 @@ impl Manifest {
         Ok(Self { path, text, table })
     }
 
-    /// The line on which `name` is set; the first when that cannot be told.
+    /// The line that sets `name`; the first line if none does.
     pub(crate) fn line_of(&self, name: &str) -> usize {
         let sets_name = |line: &str| {
             let rest = line.trim_start().strip_prefix(name);
@@ -60,7 +58,7 @@ impl Manifest {
         self.text.lines().position(sets_name).map_or(1, |index| index + 1)
     }
 
-    /// All dependencies, those of single targets included.
+    /// All dependencies, including those of single targets.
     pub(crate) fn dependencies(&self) -> Vec<Dependency> {
         let targets = self.table.get("target").and_then(Value::as_table);
         let target_tables = targets
@@ -168,16 +166,16 @@ fn in_member(member: &Member, sources: &[SourceFile]) -> Vec<Finding> {
             let counts = dependency.kind == Kind::Development || in_program;
             counts && mentions(&file.text, &identifier)
         });
-        // A build script is a single file outside src/, and nobody here has one.
+        // No crate has a build script.
         if !used && dependency.kind != Kind::Build {
-            let what = format!("nothing in this crate mentions `{identifier}`: take it out");
+            let what = format!("this crate does not mention `{identifier}`: remove it");
             findings.push(Finding::new(&manifest.path, line, Rule::UnusedDependency, what));
         }
     }
     findings
 }
 
-/// Versions in the root manifest that no crate asks for.
+/// Versions in the root manifest that no crate uses.
 fn unused_versions(members: &[Member], root: &Manifest) -> Vec<Finding> {
     let used: BTreeSet<String> = members
         .iter()
@@ -195,13 +193,13 @@ fn unused_versions(members: &[Member], root: &Manifest) -> Vec<Finding> {
     names
         .filter(|name| !used.contains(*name))
         .map(|name| {
-            let what = format!("no crate depends on `{name}`: take it out");
+            let what = format!("no crate depends on `{name}`: remove it");
             Finding::new(&root.path, root.line_of(name), Rule::UnusedDependency, what)
         })
         .collect()
 }
 
-/// Whether `identifier` stands in `text` as a word of its own.
+/// Whether `text` contains `identifier` as a whole word.
 fn mentions(text: &str, identifier: &str) -> bool {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     text.match_indices(identifier).any(|(begin, found)| {
@@ -230,7 +228,7 @@ mod tests {
         }
     }
 
-    fn told(member: &Member, sources: &[SourceFile]) -> Vec<String> {
+    fn found(member: &Member, sources: &[SourceFile]) -> Vec<String> {
         in_member(member, sources)
             .iter()
             .map(ToString::to_string)
@@ -247,11 +245,11 @@ mod tests {
             source("crates/a/src/lib.rs", "use tokio_util::io; #[derive(sqlx::Type)]"),
             source("crates/a/tests/it/main.rs", "insta::assert_snapshot!(1)"),
         ];
-        assert_eq!(told(&good, &sources), [""; 0]);
+        assert_eq!(found(&good, &sources), [""; 0]);
     }
 
     #[test]
-    fn lints_are_inherited_and_versions_stand_once() {
+    fn lints_are_inherited_and_versions_are_in_the_root_manifest() {
         let bad = member(
             "[dependencies]\nserde = \"1\"\n[target.'cfg(unix)'.dependencies]\nrustix = { version = \"1\" }\n",
         );
@@ -260,7 +258,7 @@ mod tests {
             "use serde::Serialize; use rustix::fs;",
         )];
         assert_eq!(
-            told(&bad, &sources),
+            found(&bad, &sources),
             [
                 "crates/a/Cargo.toml:1: lints: inherit the workspace's lints: `[lints]` with `workspace = true`",
                 "crates/a/Cargo.toml:2: workspace dependency: write `serde.workspace = true`, \
@@ -280,13 +278,13 @@ mod tests {
             source("crates/ab/src/lib.rs", "use serde::Serialize;"),
         ];
         assert_eq!(
-            told(&bad, &sources),
-            ["crates/a/Cargo.toml:4: unused dependency: nothing in this crate mentions `serde`: take it out"]
+            found(&bad, &sources),
+            ["crates/a/Cargo.toml:4: unused dependency: this crate does not mention `serde`: remove it"]
         );
     }
 
     #[test]
-    fn a_version_that_no_crate_asks_for_is_found() {
+    fn a_version_that_no_crate_uses_is_found() {
         let text = "[workspace.dependencies]\nserde = \"1\"\nurl = { version = \"2\" }\n";
         let root = Manifest::parse("Cargo.toml", text).unwrap();
         let members = [member("[dependencies]\nserde.workspace = true\n")];
@@ -296,7 +294,7 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            ["Cargo.toml:3: unused dependency: no crate depends on `url`: take it out"]
+            ["Cargo.toml:3: unused dependency: no crate depends on `url`: remove it"]
         );
     }
 }

@@ -7,24 +7,24 @@ use regex::Regex;
 use super::finding::{Finding, Rule};
 use crate::workspace::SourceFile;
 
-/// Written so that this file keeps its own rule.
+/// Split, so that this file has no finding itself.
 const OPEN_ENDS: &str = concat!(r"\b(TO", "DO|FIX", "ME|X", r"XX)\b");
 
 const ISSUE_NUMBER: &str = r"#\d+";
 
-/// Directories of single machines, besides the one in which this workspace lies.
+/// Directories of single machines, besides that of this workspace.
 const MACHINE_PATHS: &str = concat!("/work/", r"(main|shared)\b|/User", r"s/\w+/");
 
 /// A shell as the name of a program.
 const SHELLS: &str = r#""(/bin/|/usr/bin/)?(ba|da|z)?sh""#;
 
-/// Queries whose text is put together at run time.
+/// Queries whose text is built at run time.
 const BUILT_SQL: &str =
     r"\bAssertSqlSafe\b|\b(query|query_as|query_scalar|raw_sql|execute|fetch_\w+)(::<[^>]*>)?\(\s*&?format!";
 
 const WEB_TYPES: &str = r"\baxum\b";
 
-/// Files in which an open end is a promise to somebody.
+/// Files in which an open end needs an issue.
 const CODE: [&str; 11] = [
     "rs", "sh", "sql", "lua", "ts", "tsx", "css", "html", "toml", "yml", "yaml",
 ];
@@ -61,7 +61,7 @@ impl TextRules {
         let path = file.path.as_str();
         let mut findings = Vec::new();
         if path.ends_with("/mod.rs") {
-            let what = "name the file after its module, beside the module's directory";
+            let what = "name the file after its module, next to the module's directory";
             findings.push(Finding::new(path, 1, Rule::ModuleFile, what));
         }
         let is_rust = path.ends_with(".rs");
@@ -80,12 +80,12 @@ impl TextRules {
         for (index, line) in file.text.lines().enumerate() {
             let mut report = |rule, what: &str| findings.push(Finding::new(path, index + 1, rule, what));
             if is_code && self.open_end.is_match(line) && !self.issue_number.is_match(line) {
-                report(Rule::OpenEnd, "do it now, or name the issue (`#12`) that will");
+                report(Rule::OpenEnd, "do it, or name an issue (`#12`)");
             }
             if path != "Cargo.lock" && self.machine_path.is_match(line) {
                 report(
                     Rule::MachinePath,
-                    "it exists on one machine only: compute it, or leave it out",
+                    "it exists on one machine only: compute or remove it",
                 );
             }
             if index >= library_lines || line.trim_start().starts_with("//") {
@@ -94,27 +94,24 @@ impl TextRules {
             if self.shell.is_match(line) {
                 report(
                     Rule::Shell,
-                    "start the program itself, with its arguments as a list",
+                    "start the program directly, with a list of arguments",
                 );
             }
             if self.built_sql.is_match(line) {
                 report(
                     Rule::BuiltSql,
-                    "write the query as one text with parameters, checked by `query!`",
+                    "write the query as one literal with parameters, checked by `query!`",
                 );
             }
             if is_web_free && self.web_types.is_match(line) {
-                report(
-                    Rule::WebTypes,
-                    "keep axum under http/: the domain does not know how it is called",
-                );
+                report(Rule::WebTypes, "use axum below http/ only");
             }
         }
         findings
     }
 }
 
-/// How many lines come before the test module, which stands at the end of a file.
+/// The number of lines before the test module at the end of the file.
 fn lines_before_tests(text: &str) -> usize {
     let code = text
         .split_once("#[cfg(test)]\nmod tests {")
@@ -128,7 +125,7 @@ mod tests {
 
     /// The rules that one line breaks in the file `path`.
     fn broken(path: &str, line: &str) -> Vec<Rule> {
-        let rules = TextRules::new(Path::new("/home/somebody/whim")).unwrap();
+        let rules = TextRules::new(Path::new("/home/someone/whim")).unwrap();
         let file = SourceFile {
             path: path.to_owned(),
             text: format!("{line}\n"),
@@ -160,7 +157,7 @@ mod tests {
             broken("README.md", concat!("see /work/", "shared/DESIGN.md")),
             [Rule::MachinePath]
         );
-        assert_eq!(broken("docs/a.md", "cd /home/somebody/whim"), [Rule::MachinePath]);
+        assert_eq!(broken("docs/a.md", "cd /home/someone/whim"), [Rule::MachinePath]);
         assert_eq!(
             broken("a.toml", concat!("path = \"/User", "s/me/x\"")),
             [Rule::MachinePath]
@@ -182,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_test_module_of_a_file_is_a_test() {
-        let rules = TextRules::new(Path::new("/home/somebody/whim")).unwrap();
+        let rules = TextRules::new(Path::new("/home/someone/whim")).unwrap();
         let text = "fn a() {}\n\n#[cfg(test)]\nmod tests {\n    fn b() { Command::new(\"sh\"); }\n}\n";
         let file = SourceFile {
             path: SOURCE.to_owned(),

@@ -1,4 +1,4 @@
-//! What must not come in through somebody else's dependencies.
+//! Indirect dependencies that are not allowed.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use super::finding::{Finding, Rule};
 use crate::workspace::Workspace;
 
-/// Crates of plain values: no input or output, no async.
+/// Crates of plain values: no I/O, no async.
 const VALUES_ONLY: [&str; 2] = ["ralph-contract", "whim-core"];
 
 const INPUT_AND_OUTPUT: [&str; 6] = ["tokio", "reqwest", "hyper", "axum", "sqlx", "rustls"];
@@ -49,7 +49,7 @@ fn in_tree(package: &str, tree: &str) -> Vec<Finding> {
         .filter(|forbidden| names.contains(*forbidden))
         .map(|forbidden| {
             let what =
-                format!("`{forbidden}` comes in: see `cargo tree -p {package} -e normal -i {forbidden}`");
+                format!("`{forbidden}` is an indirect dependency: see `cargo tree -p {package} -e normal -i {forbidden}`");
             Finding::new(format!("crates/{package}/Cargo.toml"), 1, Rule::Arrow, what)
         })
         .collect()
@@ -68,8 +68,10 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            ["crates/whim-core/Cargo.toml:1: crate arrow: `tokio` comes in: \
-              see `cargo tree -p whim-core -e normal -i tokio`"]
+            [
+                "crates/whim-core/Cargo.toml:1: crate dependency: `tokio` is an indirect dependency: \
+              see `cargo tree -p whim-core -e normal -i tokio`"
+            ]
         );
     }
 

@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test")]
 
+mod scripts;
 mod with_services;

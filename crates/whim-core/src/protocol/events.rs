@@ -42,6 +42,13 @@ pub enum WorkerEventBody {
         /// The new head of the branch.
         head_sha: CommitHash,
     },
+    /// The project's tests are running. Counts as progress.
+    TestsRunning {
+        /// The running command: the tests, or a step that prepares them.
+        command: String,
+        /// How long it has been running.
+        elapsed_seconds: u64,
+    },
     /// The project's own tests ran.
     Tests {
         /// What they said.

@@ -10,6 +10,9 @@ use crate::{
     WorkerId,
 };
 
+/// While the project's tests run, a worker reports that once per this number of heartbeat intervals.
+pub const HEARTBEATS_PER_TEST_PROGRESS: u32 = 6;
+
 /// `POST /api/worker/register`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

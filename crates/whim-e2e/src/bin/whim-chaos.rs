@@ -1,4 +1,4 @@
-//! Whim under random faults; see [`whim_e2e::chaos`].
+//! The chaos test; see [`whim_e2e::chaos`].
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The stand-ins of the container demo; see [`whim_e2e::stand_ins`].
+//! The fakes of GitHub and the model API for the container demo; see [`whim_e2e::stand_ins`].
 
 use std::process::ExitCode;
 

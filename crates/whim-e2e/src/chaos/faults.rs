@@ -1,4 +1,4 @@
-//! How things are broken, and mended.
+//! Injection and repair of faults.
 
 use std::time::Duration;
 
@@ -7,54 +7,44 @@ use rustix::process::Signal;
 use tokio::time::Instant;
 use whim_service::process::ProcessIdentity;
 
+use super::repair::Repair;
 use super::rig::Rig;
 use super::schedule::Fault;
 
-/// What makes a fault good.
-#[derive(Debug)]
-pub(super) enum Mend {
-    StartOrchestrator(usize),
-    ContinueOrchestrator(usize),
-    ContinueProcess(ProcessIdentity),
-    StartPostgres,
-    StartRedis,
-    HealLine(usize),
-}
+/// An orchestrator that takes longer waits for something that is still broken.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What takes longer to start waits for something that is broken.
-const TIME_TO_START: Duration = Duration::from_secs(5);
-
-/// Pauses go on until leases have ended.
-const PAUSES_ARE_LONGER: u32 = 3;
+/// Longer than a lease.
+const SUSPENSION_FACTOR: u32 = 3;
 
 impl Rig {
-    /// Breaks something, unless that is broken already.
-    pub(super) async fn fault(&mut self, fault: Fault, mended_after: Duration) -> anyhow::Result<()> {
-        let lines = self.nodes.len() * 3;
-        let mend = match fault {
+    /// Injects a fault, unless its target is broken already.
+    pub(super) async fn inject(&mut self, fault: Fault, repair_after: Duration) -> anyhow::Result<()> {
+        let connections = self.nodes.len() * 3;
+        let repair = match fault {
             Fault::KillOrchestrator(which) => {
                 let which = which % self.nodes.len();
                 if !self.nodes[which].is_running() {
                     return Ok(());
                 }
                 self.nodes[which].kill().await?;
-                Some(Mend::StartOrchestrator(which))
+                Some(Repair::StartOrchestrator(which))
             }
             Fault::StopOrchestrator(which) => {
                 let which = which % self.nodes.len();
-                if !self.nodes[which].is_running() || self.is_paused(which) {
+                if !self.nodes[which].is_running() || self.is_suspended(which) {
                     return Ok(());
                 }
                 self.nodes[which].stop().await?;
-                Some(Mend::StartOrchestrator(which))
+                Some(Repair::StartOrchestrator(which))
             }
             Fault::PauseOrchestrator(which) => {
                 let which = which % self.nodes.len();
-                if !self.nodes[which].is_running() || self.is_paused(which) {
+                if !self.nodes[which].is_running() || self.is_suspended(which) {
                     return Ok(());
                 }
                 self.nodes[which].signal(Signal::STOP)?;
-                Some(Mend::ContinueOrchestrator(which))
+                Some(Repair::ResumeOrchestrator(which))
             }
             Fault::KillWorker(which) => {
                 let Some(process) = self.worker_process(which) else {
@@ -67,11 +57,11 @@ impl Rig {
                 let Some(process) = self.worker_process(which) else {
                     return Ok(());
                 };
-                process.signal(Signal::STOP).context("pausing a worker")?;
-                Some(Mend::ContinueProcess(process))
+                process.signal(Signal::STOP).context("suspending a worker")?;
+                Some(Repair::ResumeProcess(process))
             }
             Fault::KillBackend => {
-                // There is none while Postgres is away.
+                // There is none while Postgres is down.
                 if !self.database.terminate_backend().await.unwrap_or(false) {
                     return Ok(());
                 }
@@ -79,62 +69,62 @@ impl Rig {
             }
             Fault::CrashPostgres => {
                 self.database.server().stop_immediate().await?;
-                Some(Mend::StartPostgres)
+                Some(Repair::StartPostgres)
             }
             Fault::CrashRedis => {
                 self.redis.stop().await?;
-                Some(Mend::StartRedis)
+                Some(Repair::StartRedis)
             }
-            Fault::CutLine(which) => {
-                self.line(which % lines).cut();
-                Some(Mend::HealLine(which % lines))
+            Fault::CutConnection(which) => {
+                self.connection(which % connections).cut();
+                Some(Repair::HealConnection(which % connections))
             }
-            Fault::HalfOpenLine(which) => {
-                self.line(which % lines).half_open();
-                Some(Mend::HealLine(which % lines))
+            Fault::StallConnection(which) => {
+                self.connection(which % connections).half_open();
+                Some(Repair::HealConnection(which % connections))
             }
         };
-        *self.suffered.entry(fault.name()).or_default() += 1;
-        let longer = match fault {
-            Fault::PauseOrchestrator(_) | Fault::PauseWorker(_) => PAUSES_ARE_LONGER,
+        *self.fault_counts.entry(fault.name()).or_default() += 1;
+        let factor = match fault {
+            Fault::PauseOrchestrator(_) | Fault::PauseWorker(_) => SUSPENSION_FACTOR,
             Fault::KillOrchestrator(_)
             | Fault::StopOrchestrator(_)
             | Fault::KillWorker(_)
             | Fault::KillBackend
             | Fault::CrashPostgres
             | Fault::CrashRedis
-            | Fault::CutLine(_)
-            | Fault::HalfOpenLine(_) => 1,
+            | Fault::CutConnection(_)
+            | Fault::StallConnection(_) => 1,
         };
-        let due = Instant::now() + mended_after * longer;
-        self.mends.extend(mend.map(|mend| (due, mend)));
+        let due = Instant::now() + repair_after * factor;
+        self.pending_repairs.extend(repair.map(|repair| (due, repair)));
         Ok(())
     }
 
-    /// Makes good what has been broken for long enough.
-    pub(super) async fn mend_what_is_due(&mut self) -> anyhow::Result<()> {
+    /// Performs the repairs that are due.
+    pub(super) async fn repair_due(&mut self) -> anyhow::Result<()> {
         let now = Instant::now();
-        let (due, later) = std::mem::take(&mut self.mends)
+        let (due, later) = std::mem::take(&mut self.pending_repairs)
             .into_iter()
             .partition(|(due, _)| *due <= now);
-        self.mends = later;
-        let due: Vec<(Instant, Mend)> = due;
-        for (_, mend) in due {
-            self.mend(mend).await?;
+        self.pending_repairs = later;
+        let due: Vec<(Instant, Repair)> = due;
+        for (_, repair) in due {
+            self.repair(repair).await?;
         }
         Ok(())
     }
 
-    /// Makes everything good.
-    pub(super) async fn mend_everything(&mut self) -> anyhow::Result<()> {
-        // First what the others need in order to start.
-        self.mend(Mend::StartPostgres).await?;
-        self.mend(Mend::StartRedis).await?;
-        for line in 0..self.nodes.len() * 3 {
-            self.line(line).heal();
+    /// Performs all pending repairs, and starts what is not running.
+    pub(super) async fn repair_all(&mut self) -> anyhow::Result<()> {
+        // The databases first, because the orchestrators need them to start.
+        self.repair(Repair::StartPostgres).await?;
+        self.repair(Repair::StartRedis).await?;
+        for which in 0..self.nodes.len() * 3 {
+            self.connection(which).heal();
         }
-        for (_, mend) in std::mem::take(&mut self.mends) {
-            self.mend(mend).await?;
+        for (_, repair) in std::mem::take(&mut self.pending_repairs) {
+            self.repair(repair).await?;
         }
         for which in 0..self.nodes.len() {
             self.nodes[which].start().await?;
@@ -142,55 +132,56 @@ impl Rig {
         Ok(())
     }
 
-    async fn mend(&mut self, mend: Mend) -> anyhow::Result<()> {
-        match mend {
-            Mend::StartOrchestrator(which) => {
-                let start = tokio::time::timeout(TIME_TO_START, self.nodes[which].start());
+    async fn repair(&mut self, repair: Repair) -> anyhow::Result<()> {
+        match repair {
+            Repair::StartOrchestrator(which) => {
+                let start = tokio::time::timeout(START_TIMEOUT, self.nodes[which].start());
                 if !matches!(start.await, Ok(Ok(()))) {
-                    // While Postgres or the line to it is away it cannot start: later.
+                    // It cannot start while Postgres or the connection to it is broken.
                     let later = Instant::now() + Duration::from_secs(1);
-                    self.mends.push((later, Mend::StartOrchestrator(which)));
+                    self.pending_repairs
+                        .push((later, Repair::StartOrchestrator(which)));
                 }
                 Ok(())
             }
-            Mend::ContinueOrchestrator(which) => self.nodes[which].signal(Signal::CONT),
-            Mend::ContinueProcess(process) => {
-                process.signal(Signal::CONT).context("continuing a worker")?;
+            Repair::ResumeOrchestrator(which) => self.nodes[which].signal(Signal::CONT),
+            Repair::ResumeProcess(process) => {
+                process.signal(Signal::CONT).context("resuming a worker")?;
                 Ok(())
             }
-            Mend::StartPostgres => self.database.server().start_again().await,
-            Mend::StartRedis => self.redis.start_again().await,
-            Mend::HealLine(which) => {
-                self.line(which).heal();
+            Repair::StartPostgres => self.database.server().start_again().await,
+            Repair::StartRedis => self.redis.start_again().await,
+            Repair::HealConnection(which) => {
+                self.connection(which).heal();
                 Ok(())
             }
         }
     }
 
-    fn is_paused(&self, which: usize) -> bool {
-        self.mends
+    fn is_suspended(&self, which: usize) -> bool {
+        self.pending_repairs
             .iter()
-            .any(|(_, mend)| matches!(mend, Mend::ContinueOrchestrator(paused) if *paused == which))
+            .any(|(_, repair)| matches!(repair, Repair::ResumeOrchestrator(suspended) if *suspended == which))
     }
 
-    fn line(&self, which: usize) -> &whim_testkit::proxy::Proxy {
-        self.nodes[which / 3].lines()[which % 3]
+    fn connection(&self, which: usize) -> &whim_testkit::proxy::Proxy {
+        self.nodes[which / 3].connections()[which % 3]
     }
 
-    /// Any process of a worker, its keeper included.
+    /// A process of any worker, including shims.
     fn worker_process(&self, which: usize) -> Option<ProcessIdentity> {
         let processes: Vec<ProcessIdentity> = self
             .nodes
             .iter()
             .flat_map(|node| node.worker_processes())
-            .filter(is_worker_or_keeper)
+            .filter(is_worker_or_shim)
             .collect();
         (!processes.is_empty()).then(|| processes[which % processes.len()])
     }
 }
 
-/// A test or a `git` that is killed in the middle is the item's own failure, which is another matter.
-fn is_worker_or_keeper(process: &ProcessIdentity) -> bool {
+/// Killing a test or git process would fail the work item itself, which is not what the chaos test checks.
+fn is_worker_or_shim(process: &ProcessIdentity) -> bool {
     let name = std::fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap_or_default();
     name.starts_with("whim-")
 }

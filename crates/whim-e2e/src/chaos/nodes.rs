@@ -1,4 +1,4 @@
-//! The orchestrators of a run, each with lines of its own to everything that it talks to.
+//! The orchestrators, each connected to its peers through its own proxies.
 
 use std::ffi::OsString;
 use std::fs;
@@ -16,10 +16,10 @@ use whim_testkit::proxy::Proxy;
 
 use crate::programs::{Program, program};
 
-/// The variable by which a worker and everything that it started can be told from other processes.
+/// The environment variable that marks all processes of an attempt.
 const ATTEMPT_MARKER: &str = "WHIM_ATTEMPT";
 
-/// A call that takes longer is tried at the other orchestrator, or later.
+/// A request that fails is sent to the other orchestrator, or repeated later.
 const TIMING: Timing = Timing {
     connect: Duration::from_millis(500),
     attempt: Duration::from_millis(1500),
@@ -28,15 +28,14 @@ const TIMING: Timing = Timing {
     longest_delay: Duration::from_millis(100),
 };
 
-/// What all orchestrators of a run share.
 #[derive(Debug, Clone)]
-pub(super) struct Surroundings {
+pub(super) struct SharedSettings {
     pub(super) database_url: Url,
     pub(super) redis_url: Url,
     pub(super) settings: Vec<(&'static str, OsString)>,
 }
 
-/// One orchestrator: its place, its lines, and its process when it runs.
+/// An orchestrator, and its process if it is running.
 pub(super) struct Node {
     directory: PathBuf,
     environment: Vec<(String, OsString)>,
@@ -48,24 +47,24 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(directory: &Path, around: &Surroundings) -> anyhow::Result<Self> {
-        fs::create_dir(directory).context("making the directory of an orchestrator")?;
-        // Workers may run as other users.
+    pub(super) fn new(directory: &Path, shared: &SharedSettings) -> anyhow::Result<Self> {
+        fs::create_dir(directory).context("creating the directory of an orchestrator")?;
+        // Workers may run as another user.
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
-            .context("opening the directory of an orchestrator")?;
+            .context("setting the mode of the directory of an orchestrator")?;
         let [port, worker_port] = [whim_testkit::free_port()?, whim_testkit::free_port()?];
-        let to_postgres = Proxy::start(address_of(&around.database_url)?)?;
-        let to_redis = Proxy::start(address_of(&around.redis_url)?)?;
+        let to_postgres = Proxy::start(address_of(&shared.database_url)?)?;
+        let to_redis = Proxy::start(address_of(&shared.redis_url)?)?;
         let from_workers = Proxy::start((Ipv4Addr::LOCALHOST, worker_port).into())?;
-        let through = |url: &Url, line: &Proxy| -> anyhow::Result<OsString> {
+        let through = |url: &Url, proxy: &Proxy| -> anyhow::Result<OsString> {
             let mut url = url.clone();
-            let replaced = url.set_port(Some(line.address().port()));
-            ensure!(replaced.is_ok(), "{url} takes no port");
+            let replaced = url.set_port(Some(proxy.address().port()));
+            ensure!(replaced.is_ok(), "{url} cannot have a port");
             Ok(url.as_str().into())
         };
         let own = [
-            ("DATABASE_URL", through(&around.database_url, &to_postgres)?),
-            ("REDIS_URL", through(&around.redis_url, &to_redis)?),
+            ("DATABASE_URL", through(&shared.database_url, &to_postgres)?),
+            ("REDIS_URL", through(&shared.redis_url, &to_redis)?),
             ("PORT", port.to_string().into()),
             ("WORKER_PORT", worker_port.to_string().into()),
             (
@@ -75,8 +74,9 @@ impl Node {
             ("WORKSPACES_DIR", directory.join("workspaces").into()),
             ("HOME", directory.into()),
         ];
-        let all = own.into_iter().chain(around.settings.iter().cloned());
-        let api = Url::parse(&format!("http://127.0.0.1:{port}")).context("an address")?;
+        let all = own.into_iter().chain(shared.settings.iter().cloned());
+        let api =
+            Url::parse(&format!("http://127.0.0.1:{port}")).context("building the URL of an orchestrator")?;
         Ok(Self {
             directory: directory.to_owned(),
             environment: all.map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -88,7 +88,7 @@ impl Node {
         })
     }
 
-    /// Starts it when it does not run.
+    /// Starts it unless it is running.
     pub(super) async fn start(&mut self) -> anyhow::Result<()> {
         if self.program.is_none() {
             let (program, _ready) =
@@ -113,7 +113,7 @@ impl Node {
         }
     }
 
-    /// Asks it to stop; it has to, in time, whatever is away. Answers whether everything was in order.
+    /// Stops it gracefully, which must succeed in time even while its peers are down. Returns whether it exited with 0.
     pub(super) async fn stop(&mut self) -> anyhow::Result<bool> {
         match self.program.take() {
             Some(program) => Ok(program.stop().await?.success()),
@@ -127,12 +127,11 @@ impl Node {
             .map_or(Ok(()), |program| program.signal(signal))
     }
 
-    /// The lines that can break.
-    pub(super) fn lines(&self) -> [&Proxy; 3] {
+    pub(super) fn connections(&self) -> [&Proxy; 3] {
         [&self.to_postgres, &self.to_redis, &self.from_workers]
     }
 
-    /// Every process of its workers, keepers included.
+    /// All processes of its workers, including shims.
     pub(super) fn worker_processes(&self) -> Vec<ProcessIdentity> {
         let Ok(entries) = fs::read_dir(self.directory.join("workspaces")) else {
             return Vec::new();
@@ -144,7 +143,7 @@ impl Node {
             .collect()
     }
 
-    /// What it and its workers should never say.
+    /// Panics in its log.
     pub(super) fn panics(&self) -> anyhow::Result<Vec<String>> {
         let log = self.directory.join("whim-orchestrator.log");
         let log = fs::read_to_string(log).context("reading the log of an orchestrator")?;
@@ -158,20 +157,19 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // An orchestrator leaves its workers running when it ends; a run does not.
+        // An orchestrator leaves its workers running when it exits.
         for process in self.worker_processes() {
-            // One that ended meanwhile needs no signal.
-            drop(process.signal(Signal::KILL));
+            // It may have exited meanwhile.
+            process.signal(Signal::KILL).ok();
         }
     }
 }
 
 fn address_of(url: &Url) -> anyhow::Result<SocketAddr> {
-    let addresses = url.socket_addrs(|| None).context("reading an address")?;
+    let addresses = url.socket_addrs(|| None).context("resolving an address")?;
     addresses.first().copied().context("a URL without an address")
 }
 
-/// The programs that orchestrators start.
 pub(super) fn programs(ralph: PathBuf) -> anyhow::Result<[(&'static str, OsString); 2]> {
     Ok([
         ("WORKER_BIN", program("whim-worker")?.into()),

@@ -1,4 +1,4 @@
-//! The whole of a run: databases, GitHub, orchestrators, and the items that people asked for.
+//! The system under test: databases, GitHub, orchestrators, and the submitted work items.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,31 +17,31 @@ use whim_testkit::invariants::{Invariants, Limits};
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 
-use super::faults::Mend;
-use super::nodes::{Node, Surroundings, programs};
-use super::schedule::{Event, Wish};
-use super::work::{self, Mood};
+use super::nodes::{Node, SharedSettings, programs};
+use super::repair::Repair;
+use super::schedule::UserAction;
+use super::work::{self, FakeBehavior};
 
 const LIMITS: Limits = Limits {
     max_workers: 5,
     daily_budget: 100_000,
 };
 
-/// An item that somebody asked for.
+/// A work item to submit.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct Submission {
     pub(super) number: usize,
-    pub(super) mood: Mood,
-    /// Once it was accepted.
+    pub(super) behavior: FakeBehavior,
+    /// `None` until it is accepted.
     pub(super) id: Option<WorkItemId>,
 }
 
-/// Everything. What is dropped first has to end before the rest.
+/// Fields are dropped in order: the orchestrators stop before what they depend on.
 pub(super) struct Rig {
     pub(super) nodes: Vec<Node>,
-    pub(super) mends: Vec<(Instant, Mend)>,
-    pub(super) suffered: BTreeMap<&'static str, usize>,
-    pub(super) asked: Vec<Asked>,
+    pub(super) pending_repairs: Vec<(Instant, Repair)>,
+    pub(super) fault_counts: BTreeMap<&'static str, usize>,
+    pub(super) submissions: Vec<Submission>,
     pub(super) invariants: Invariants,
     pub(super) github: GitHub,
     pub(super) database: TestDatabase,
@@ -56,29 +56,29 @@ impl Rig {
         let database = postgres.create_database().await?;
         let github = GitHub::start().await;
         github.create_repository(work::REPOSITORY, &work::FILES);
-        // Workers may run as other users.
+        // Workers may run as another user.
         let directory = tempfile::Builder::new()
             .prefix("whim-chaos-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .tempdir()
-            .context("making a directory")?;
-        let surroundings = Surroundings {
+            .context("creating a directory")?;
+        let shared = SharedSettings {
             database_url: Url::parse(database.url())?,
             redis_url: Url::parse(redis.url())?,
             settings: settings(&github, &redis, &directory)?,
         };
         let mut nodes = Vec::new();
         for name in ["one", "other"] {
-            let mut node = Node::new(&directory.path().join(name), &surroundings)?;
+            let mut node = Node::new(&directory.path().join(name), &shared)?;
             node.start().await?;
             nodes.push(node);
         }
         let invariants = Invariants::watch(database.url(), LIMITS).await?;
         Ok(Self {
             nodes,
-            mends: Vec::new(),
-            suffered: BTreeMap::new(),
-            asked: Vec::new(),
+            pending_repairs: Vec::new(),
+            fault_counts: BTreeMap::new(),
+            submissions: Vec::new(),
             invariants,
             github,
             database,
@@ -87,99 +87,92 @@ impl Rig {
         })
     }
 
-    pub(super) async fn suffer(&mut self, event: Event) -> anyhow::Result<()> {
-        match event {
-            Event::Fault(fault, mended_after) => self.fault(fault, mended_after).await,
-            Event::Wish(wish) => self.wish(wish).await,
-        }
-    }
-
-    /// What people do: they ask once, and whether it was heard shows later. Only what was not accepted is asked again.
-    async fn wish(&mut self, wish: Wish) -> anyhow::Result<()> {
-        match wish {
-            Wish::Submit(mood) => {
-                let number = self.asked.len() + 1;
-                self.asked.push(Asked {
+    /// Sends each request once, whether it succeeds or not. Only submissions are repeated until they are accepted.
+    pub(super) async fn perform(&mut self, action: UserAction) -> anyhow::Result<()> {
+        match action {
+            UserAction::Submit(behavior) => {
+                let number = self.submissions.len() + 1;
+                self.submissions.push(Submission {
                     number,
-                    mood,
+                    behavior,
                     id: None,
                 });
-                self.submit_what_is_not_accepted().await
+                self.submit_pending().await
             }
-            Wish::Cancel(which) => {
+            UserAction::Cancel(which) => {
                 let Some(id) = self.accepted(which) else {
                     return Ok(());
                 };
-                let answer = self
-                    .ask(async |client| client.cancel_work(id, &CancelWork::default()).await)
+                let result = self
+                    .request(async |client| client.cancel_work(id, &CancelWork::default()).await)
                     .await;
-                expect_an_answer("cancelling", answer)
+                allow_failure("cancelling", result)
             }
-            Wish::Requeue(which) => {
+            UserAction::Requeue(which) => {
                 let Some(id) = self.accepted(which) else {
                     return Ok(());
                 };
-                let answer = self
-                    .ask(async |client| client.requeue_work(id, &RequeueWork::default()).await)
+                let result = self
+                    .request(async |client| client.requeue_work(id, &RequeueWork::default()).await)
                     .await;
-                expect_an_answer("requeueing", answer)
+                allow_failure("requeueing", result)
             }
-            Wish::KillWorkerOf(which) => {
+            UserAction::KillWorkerOf(which) => {
                 let Some(id) = self.accepted(which) else {
                     return Ok(());
                 };
-                let answer = self
-                    .ask(async |client| match client.get_work(id).await?.worker_id {
+                let result = self
+                    .request(async |client| match client.get_work(id).await?.worker_id {
                         Some(worker) => client.kill_worker(worker).await.map(drop),
                         None => Ok(()),
                     })
                     .await;
-                expect_an_answer("killing a worker", answer)
+                allow_failure("killing a worker", result)
             }
         }
     }
 
-    pub(super) async fn submit_what_is_not_accepted(&mut self) -> anyhow::Result<()> {
-        for which in 0..self.asked.len() {
-            let Asked {
+    pub(super) async fn submit_pending(&mut self) -> anyhow::Result<()> {
+        for which in 0..self.submissions.len() {
+            let Submission {
                 number,
-                mood,
+                behavior,
                 id: None,
-            } = self.asked[which]
+            } = self.submissions[which]
             else {
                 continue;
             };
-            let item = work::item(number, mood)?;
-            match self.ask(async |client| client.create_work(&item).await).await {
-                Ok(created) => self.asked[which].id = Some(created.into_item().id),
-                Err(error) => return expect_an_answer::<()>("submitting", Err(error)),
+            let item = work::item(number, behavior)?;
+            match self.request(async |client| client.create_work(&item).await).await {
+                Ok(created) => self.submissions[which].id = Some(created.into_item().id),
+                Err(error) => return allow_failure::<()>("submitting", Err(error)),
             }
         }
         Ok(())
     }
 
-    /// Asks an orchestrator, and the other one when that does not answer.
-    pub(super) async fn ask<T>(
+    /// Sends a request to a random orchestrator, and to the other one if that fails.
+    pub(super) async fn request<T>(
         &self,
-        question: impl AsyncFn(&Client) -> Result<T, ClientError>,
+        send: impl AsyncFn(&Client) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
         let first = rand::rng().random_range(0..self.nodes.len());
-        match question(self.nodes[first].client()).await {
+        match send(self.nodes[first].client()).await {
             Err(error) if error.is_temporary() => {
-                question(self.nodes[(first + 1) % self.nodes.len()].client()).await
+                send(self.nodes[(first + 1) % self.nodes.len()].client()).await
             }
-            answered => answered,
+            result => result,
         }
     }
 
-    /// One line: faults so far, and items by status.
+    /// The number of faults, and of work items by status.
     pub(super) async fn summary(&self) -> String {
-        let faults: usize = self.suffered.values().sum();
-        let (asked, accepted) = (
-            self.asked.len(),
-            self.asked.iter().filter(|item| item.id.is_some()).count(),
+        let faults: usize = self.fault_counts.values().sum();
+        let (submitted, accepted) = (
+            self.submissions.len(),
+            self.submissions.iter().filter(|item| item.id.is_some()).count(),
         );
-        let items = match self.ask(async |client| client.status().await).await {
+        let items = match self.request(async |client| client.status().await).await {
             Ok(status) => {
                 let counts = status.items.iter().filter(|(_, count)| **count > 0);
                 counts
@@ -187,56 +180,53 @@ impl Rig {
                     .collect::<Vec<_>>()
                     .join(", ")
             }
-            Err(_nobody) => "nobody answers".to_owned(),
+            Err(_unavailable) => "no orchestrator is available".to_owned(),
         };
-        format!("{faults} faults; {accepted} of {asked} items accepted: {items}")
+        format!("{faults} faults; {accepted} of {submitted} items accepted: {items}")
     }
 
-    /// Every item as the orchestrators tell it.
-    pub(super) async fn items(&self) -> anyhow::Result<Vec<(&Asked, WorkItem)>> {
+    pub(super) async fn items(&self) -> anyhow::Result<Vec<(&Submission, WorkItem)>> {
         let mut items = Vec::new();
-        for asked in &self.asked {
-            let id = asked
+        for submission in &self.submissions {
+            let id = submission
                 .id
-                .ok_or_else(|| anyhow!("item {} is not accepted yet", asked.number))?;
-            let item = self.ask(async |client| client.get_work(id).await).await;
-            items.push((
-                asked,
-                item.with_context(|| format!("asking for item {}", asked.number))?,
-            ));
+                .ok_or_else(|| anyhow!("item {} is not accepted yet", submission.number))?;
+            let item = self.request(async |client| client.get_work(id).await).await;
+            let item = item.with_context(|| format!("reading item {}", submission.number))?;
+            items.push((submission, item));
         }
         Ok(items)
     }
 
-    /// What was suffered, for the end.
+    /// The number of items, and of faults by kind.
     pub(super) fn report(&self) -> String {
         let faults: Vec<String> = self
-            .suffered
+            .fault_counts
             .iter()
             .map(|(name, count)| format!("{count} {name}"))
             .collect();
-        format!("{} items; {}", self.asked.len(), faults.join(", "))
+        format!("{} items; {}", self.submissions.len(), faults.join(", "))
     }
 
-    /// Leaves the logs where they are.
-    pub(super) fn keep_logs(&mut self) -> anyhow::Result<PathBuf> {
+    /// Keeps the directory with the logs.
+    pub(super) fn keep_directory(&mut self) -> anyhow::Result<PathBuf> {
         self.directory.disable_cleanup(true);
         Ok(self.directory.path().to_owned())
     }
 
     fn accepted(&self, which: usize) -> Option<WorkItemId> {
-        let accepted: Vec<WorkItemId> = self.asked.iter().filter_map(|item| item.id).collect();
+        let accepted: Vec<WorkItemId> = self.submissions.iter().filter_map(|item| item.id).collect();
         (!accepted.is_empty()).then(|| accepted[which % accepted.len()])
     }
 }
 
-/// Being away and being too late are answers; a defect is none.
-fn expect_an_answer<T>(doing: &str, answer: Result<T, ClientError>) -> anyhow::Result<()> {
+/// During the test, a request may fail because of an outage or a conflict, but for no other reason.
+fn allow_failure<T>(doing: &str, answer: Result<T, ClientError>) -> anyhow::Result<()> {
     match answer {
         Ok(_) => Ok(()),
         Err(error) if error.is_temporary() => Ok(()),
         Err(ClientError::Refused { status: 409, .. }) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("{doing} was answered with a defect")),
+        Err(error) => Err(error).with_context(|| format!("{doing} failed")),
     }
 }
 
@@ -246,13 +236,13 @@ fn settings(
     directory: &TempDir,
 ) -> anyhow::Result<Vec<(&'static str, OsString)>> {
     let ralph = work::write_ralph(directory.path())?;
-    // More than the faults of a run can cost an item.
+    // More retries than a work item can need.
     let retries = ["0.5"; 20].join(",");
     let texts = [
         ("REDIS_KEY_PREFIX", redis.prefix().to_owned()),
         ("ADMIN_PORT", "0".to_owned()),
         ("WORKER_RUNTIME", "process".to_owned()),
-        ("RALPH_HARNESS", "command".to_owned()),
+        ("ANTHROPIC_API_KEY", "not-used-by-the-scripted-ralph".to_owned()),
         ("GITHUB_TOKEN", github.token().to_owned()),
         ("GITHUB_API_URL", github.api_url()),
         ("GITHUB_GIT_URL", github.git_url()),
@@ -260,7 +250,7 @@ fn settings(
         ("DAILY_BUDGET", LIMITS.daily_budget.to_string()),
         ("COOLDOWN_SECONDS", "0.05".to_owned()),
         ("RETRY_DELAYS", retries),
-        // Workers that are killed at random are no crash loop; what else breaks is tried again soon.
+        // Workers killed at random must not open a breaker. Other breakers are probed soon.
         ("BREAKER_THRESHOLD", "1000".to_owned()),
         ("BREAKER_PROBE_DELAY_SECONDS", "0.5".to_owned()),
         ("BREAKER_MAX_PROBE_DELAY_SECONDS", "2".to_owned()),
@@ -280,13 +270,13 @@ fn settings(
     Ok(settings)
 }
 
-impl Asked {
-    /// Whether it may have ended so.
-    pub(super) fn may_end_as(&self, status: WorkItemStatus) -> bool {
+impl Submission {
+    /// Whether the status is a possible final one.
+    pub(super) fn can_end_as(&self, status: WorkItemStatus) -> bool {
         match status {
-            WorkItemStatus::Completed => self.mood.is_doable(),
+            WorkItemStatus::Completed => self.behavior.can_complete(),
             WorkItemStatus::Cancelled => true,
-            WorkItemStatus::Failed => !self.mood.is_doable(),
+            WorkItemStatus::Failed => !self.behavior.can_complete(),
             WorkItemStatus::Generating
             | WorkItemStatus::Queued
             | WorkItemStatus::Assigned

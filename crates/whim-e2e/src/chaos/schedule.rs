@@ -1,27 +1,25 @@
-//! What breaks when: all of it follows from the seed, and nothing from what was seen.
+//! The schedule of faults and user actions. It only depends on the seed.
 
 use std::time::Duration;
 
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 
-use super::work::Mood;
+use super::work::FakeBehavior;
 
-/// The mean time between two faults.
+/// Mean time between two faults.
 const BETWEEN_FAULTS: Duration = Duration::from_millis(900);
-/// The mean time between two things that people do.
-const BETWEEN_WISHES: Duration = Duration::from_millis(1200);
+/// Mean time between two user actions.
+const BETWEEN_ACTIONS: Duration = Duration::from_millis(1200);
 
-/// Something that happens; indices are taken modulo how many there are.
+/// Indices are reduced modulo the number of targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// Something breaks, and is mended that much later.
+    /// A fault, and how long after it is repaired.
     Fault(Fault, Duration),
-    /// Somebody asks for something.
-    Wish(Wish),
+    Action(UserAction),
 }
 
-/// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
     KillOrchestrator(usize),
@@ -32,43 +30,40 @@ pub(super) enum Fault {
     KillBackend,
     CrashPostgres,
     CrashRedis,
-    CutLine(usize),
-    HalfOpenLine(usize),
+    CutConnection(usize),
+    StallConnection(usize),
 }
 
 impl Fault {
-    /// What is counted together.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::KillOrchestrator(_) => "orchestrators killed",
             Self::StopOrchestrator(_) => "orchestrators stopped",
-            Self::PauseOrchestrator(_) => "orchestrators paused",
+            Self::PauseOrchestrator(_) => "orchestrators suspended",
             Self::KillWorker(_) => "workers killed",
-            Self::PauseWorker(_) => "workers paused",
+            Self::PauseWorker(_) => "workers suspended",
             Self::KillBackend => "backends killed",
             Self::CrashPostgres => "crashes of Postgres",
             Self::CrashRedis => "crashes of Redis",
-            Self::CutLine(_) => "lines cut",
-            Self::HalfOpenLine(_) => "lines half open",
+            Self::CutConnection(_) => "connections cut",
+            Self::StallConnection(_) => "connections stalled",
         }
     }
 }
 
-/// What people ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
-    Submit(Mood),
+pub(super) enum UserAction {
+    Submit(FakeBehavior),
     Cancel(usize),
     Requeue(usize),
     KillWorkerOf(usize),
 }
 
-/// The schedule of a seed.
 #[derive(Debug)]
 pub(super) struct Schedule {
     random: StdRng,
     next_fault: Duration,
-    next_wish: Duration,
+    next_action: Duration,
 }
 
 impl Schedule {
@@ -76,27 +71,27 @@ impl Schedule {
         Self {
             random,
             next_fault: Duration::from_secs(3),
-            next_wish: Duration::ZERO,
+            next_action: Duration::ZERO,
         }
     }
 
-    /// What has become due by now, in order.
+    /// The events that are due, in order.
     pub(super) fn due(&mut self, now: Duration) -> Vec<Event> {
         let mut due = Vec::new();
         loop {
-            // One after the other, so that what is drawn does not depend on how often this is asked.
-            if self.next_fault.min(self.next_wish) > now {
+            // In order of time, so that the random sequence does not depend on how often this is called.
+            if self.next_fault.min(self.next_action) > now {
                 return due;
             }
-            if self.next_fault <= self.next_wish {
-                let (fault, mended_after) = (self.fault(), self.between(300, 4000));
-                due.push(Event::Fault(fault, mended_after));
+            if self.next_fault <= self.next_action {
+                let (fault, repair_after) = (self.fault(), self.between(300, 4000));
+                due.push(Event::Fault(fault, repair_after));
                 let gap = self.gap(BETWEEN_FAULTS);
                 self.next_fault += gap;
             } else {
-                due.push(Event::Wish(self.wish()));
-                let gap = self.gap(BETWEEN_WISHES);
-                self.next_wish += gap;
+                due.push(Event::Action(self.action()));
+                let gap = self.gap(BETWEEN_ACTIONS);
+                self.next_action += gap;
             }
         }
     }
@@ -112,22 +107,22 @@ impl Schedule {
             51..71 => Fault::KillBackend,
             71..76 => Fault::CrashPostgres,
             76..82 => Fault::CrashRedis,
-            82..92 => Fault::CutLine(which),
-            _ => Fault::HalfOpenLine(which),
+            82..92 => Fault::CutConnection(which),
+            _ => Fault::StallConnection(which),
         }
     }
 
-    fn wish(&mut self) -> Wish {
+    fn action(&mut self) -> UserAction {
         let which = self.random.random_range(0..1000_usize);
         match self.random.random_range(0..100) {
-            0..8 => Wish::Cancel(which),
-            8..14 => Wish::Requeue(which),
-            14..18 => Wish::KillWorkerOf(which),
-            18..78 => Wish::Submit(Mood::Calm),
-            78..88 => Wish::Submit(Mood::Slow),
-            88..93 => Wish::Submit(Mood::CrashesOnce),
-            93..97 => Wish::Submit(Mood::Stuck),
-            _ => Wish::Submit(Mood::Red),
+            0..8 => UserAction::Cancel(which),
+            8..14 => UserAction::Requeue(which),
+            14..18 => UserAction::KillWorkerOf(which),
+            18..78 => UserAction::Submit(FakeBehavior::Succeeds),
+            78..88 => UserAction::Submit(FakeBehavior::Slow),
+            88..93 => UserAction::Submit(FakeBehavior::CrashesOnce),
+            93..97 => UserAction::Submit(FakeBehavior::Stuck),
+            _ => UserAction::Submit(FakeBehavior::BreaksTests),
         }
     }
 
@@ -135,7 +130,7 @@ impl Schedule {
         Duration::from_millis(self.random.random_range(least..=most))
     }
 
-    /// An exponentially distributed time, bounded so that nothing is quiet for long.
+    /// An exponentially distributed duration of at most four times the mean.
     fn gap(&mut self, mean: Duration) -> Duration {
         let uniform: f64 = self.random.random_range(0.02..1.0);
         mean.mul_f64(-uniform.ln())
@@ -148,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    fn of(seed: u64, steps: &[u64]) -> Vec<Event> {
+    fn events(seed: u64, steps: &[u64]) -> Vec<Event> {
         let mut schedule = Schedule::new(StdRng::seed_from_u64(seed));
         steps
             .iter()
@@ -157,17 +152,17 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_the_same_schedule_however_often_it_is_asked() {
+    fn the_schedule_of_a_seed_does_not_depend_on_the_polling() {
         let minute: Vec<u64> = (0..=60).collect();
-        assert_eq!(of(7, &[60]), of(7, &minute));
-        assert_ne!(of(7, &[60]), of(8, &[60]));
+        assert_eq!(events(7, &[60]), events(7, &minute));
+        assert_ne!(events(7, &[60]), events(8, &[60]));
     }
 
     #[test]
-    fn two_minutes_have_every_kind_of_fault() {
-        let names = of(1, &[120]).into_iter().filter_map(|event| match event {
+    fn a_schedule_of_two_minutes_has_every_kind_of_fault() {
+        let names = events(1, &[120]).into_iter().filter_map(|event| match event {
             Event::Fault(fault, _) => Some(fault.name()),
-            Event::Wish(_) => None,
+            Event::Action(_) => None,
         });
         let names: std::collections::BTreeSet<&str> = names.collect();
         assert_eq!(names.len(), 10, "{names:?}");

@@ -1,4 +1,4 @@
-//! Whether everything is as it has to be once the faults are over.
+//! The checks after the faults.
 
 use std::time::Duration;
 
@@ -7,38 +7,40 @@ use tokio::time::{Instant, sleep};
 use whim_core::WorkItemStatus;
 use whim_core::protocol::work::WorkItem;
 
-use super::rig::{Asked, Rig};
-use super::{TOLD_EVERY, work};
+use super::rig::{Rig, Submission};
+use super::work;
 
-/// For the next of the items that are still open to end: the longest wait of an item, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two lines of output.
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long the number of open work items may stay the same.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 impl Rig {
-    /// Waits until every item has ended and nothing runs any more, and answers with everything that is wrong then.
+    /// Waits until every work item has ended and no worker is running. Returns the violations.
     pub(super) async fn settle(
         &mut self,
-        mut tell: impl FnMut(&str) -> anyhow::Result<()>,
+        mut print: impl FnMut(&str) -> anyhow::Result<()>,
     ) -> anyhow::Result<Vec<String>> {
         let mut violations = Vec::new();
         let (mut fewest, mut since) = (usize::MAX, Instant::now());
         loop {
-            self.submit_what_is_not_accepted().await?;
-            let open = self.what_is_open().await;
+            self.submit_pending().await?;
+            let open = self.open_work().await;
             if open.is_empty() {
                 break;
             }
             if open.len() < fewest {
                 (fewest, since) = (open.len(), Instant::now());
-            } else if since.elapsed() >= PATIENCE {
+            } else if since.elapsed() >= TIMEOUT {
                 violations.extend(open.into_iter().map(|what| format!("not settled: {what}")));
                 break;
             }
-            tell(&self.summary().await)?;
-            sleep(TOLD_EVERY).await;
+            print(&self.summary().await)?;
+            sleep(REPORT_INTERVAL).await;
         }
-        tell(&self.summary().await)?;
-        for (asked, item) in self.items().await.context("asking for the items at the end")? {
-            violations.extend(self.what_is_wrong_with(asked, &item));
+        print(&self.summary().await)?;
+        for (submission, item) in self.items().await.context("reading the items at the end")? {
+            violations.extend(self.violation_of(submission, &item));
         }
         violations.extend(
             self.invariants
@@ -47,22 +49,22 @@ impl Rig {
                 .err()
                 .map(|error| format!("{error:#}")),
         );
-        let patience = 2 * TOLD_EVERY;
+        let timeout = 2 * REPORT_INTERVAL;
         let locks = self
             .invariants
-            .wait_for_locks(self.redis.url(), self.redis.prefix(), patience)
+            .wait_for_locks(self.redis.url(), self.redis.prefix(), timeout)
             .await;
         violations.extend(locks.err().map(|error| format!("{error:#}")));
         Ok(violations)
     }
 
-    /// Stops the orchestrators in order.
+    /// Stops the orchestrators gracefully.
     pub(super) async fn stop(&mut self) -> anyhow::Result<Vec<String>> {
         let mut violations = Vec::new();
         for node in &mut self.nodes {
             match node.stop().await {
                 Ok(true) => {}
-                Ok(false) => violations.push("an orchestrator did not stop in order".to_owned()),
+                Ok(false) => violations.push("an orchestrator exited with an error".to_owned()),
                 Err(error) => violations.push(format!("{error:#}")),
             }
             violations.extend(node.panics()?);
@@ -70,49 +72,51 @@ impl Rig {
         Ok(violations)
     }
 
-    /// What has not ended yet.
-    async fn what_is_open(&self) -> Vec<String> {
+    /// Descriptions of work items and processes that have not ended.
+    async fn open_work(&self) -> Vec<String> {
         let mut open = match self.items().await {
             Ok(items) => {
                 let live = items.into_iter().filter(|(_, item)| !item.status.is_terminal());
-                live.map(|(asked, item)| told(asked, &item)).collect()
+                live.map(|(submission, item)| describe(submission, &item))
+                    .collect()
             }
             Err(error) => vec![format!("{error:#}")],
         };
         let processes = self.nodes.iter().flat_map(|node| node.worker_processes());
-        open.extend(processes.map(|process| format!("process {} of a worker runs", process.pid)));
+        open.extend(processes.map(|process| format!("process {} of a worker is running", process.pid)));
         open
     }
 
-    fn what_is_wrong_with(&self, asked: &Asked, item: &WorkItem) -> Option<String> {
+    fn violation_of(&self, submission: &Submission, item: &WorkItem) -> Option<String> {
         let pulls = self.github.pulls(work::REPOSITORY);
         let pulls = pulls
             .iter()
             .filter(|pull| pull.head == item.branch.as_str())
             .count();
-        let enough = if item.status == WorkItemStatus::Completed {
+        let expected = if item.status == WorkItemStatus::Completed {
             1
         } else {
             0
         };
-        if !asked.may_end_as(item.status) {
-            return Some(format!("{} should not have ended so", told(asked, item)));
+        if !submission.can_end_as(item.status) {
+            return Some(format!("unexpected final status: {}", describe(submission, item)));
         }
-        // One that was requeued or cancelled at its very end may have a pull request all the same.
-        (pulls > 1 || pulls < enough).then(|| format!("{} has {pulls} pull requests", told(asked, item)))
+        // A work item cancelled or requeued during its delivery may have a pull request.
+        (pulls > 1 || pulls < expected)
+            .then(|| format!("{} has {pulls} pull requests", describe(submission, item)))
     }
 }
 
-fn told(asked: &Asked, item: &WorkItem) -> String {
+fn describe(submission: &Submission, item: &WorkItem) -> String {
     format!(
         "item {} ({}, {:?}, run {}, epoch {}, {} retries) is {}: {}",
-        asked.number,
+        submission.number,
         item.id,
-        asked.mood,
+        submission.behavior,
         item.run,
         item.lease_epoch,
         item.retries,
         item.status,
-        item.error.as_deref().unwrap_or("no reason")
+        item.error.as_deref().unwrap_or("no error")
     )
 }

@@ -1,4 +1,4 @@
-//! The items of a run, and the scripted `ralph` that works on them.
+//! The submitted work items, and the scripted `ralph`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,60 +8,59 @@ use anyhow::Context as _;
 use serde_json::json;
 use whim_core::protocol::work::CreateWork;
 
-/// The repository that all items are about.
 pub(super) const REPOSITORY: &str = "acme/chaos";
 
-/// Its tests are red as soon as there is a file `red`.
+/// The tests fail if there is a file `red`.
 pub(super) const FILES: [(&str, &str); 2] = [
     ("README.md", "# Chaos\n"),
     ("Makefile", "test:\n\t@test ! -e red\n"),
 ];
 
-/// How the agent that works on an item is.
+/// How the scripted `ralph` behaves for a work item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
-    Calm,
+pub(super) enum FakeBehavior {
+    Succeeds,
     Slow,
-    /// It crashes after its first commit, once.
+    /// Crashes once after its first commit.
     CrashesOnce,
-    /// It says that it is stuck, always.
+    /// Always reports that it is stuck.
     Stuck,
-    /// Its work breaks the tests, always.
-    Red,
+    /// Always breaks the tests.
+    BreaksTests,
 }
 
-impl Mood {
-    fn word(self) -> &'static str {
+impl FakeBehavior {
+    fn as_str(self) -> &'static str {
         match self {
-            Self::Calm => "calm",
+            Self::Succeeds => "calm",
             Self::Slow => "slow",
             Self::CrashesOnce => "crashes once",
             Self::Stuck => "stuck",
-            Self::Red => "red",
+            Self::BreaksTests => "red",
         }
     }
 
-    /// Whether such an item can be delivered.
-    pub(super) fn is_doable(self) -> bool {
+    /// Whether the work item can complete.
+    pub(super) fn can_complete(self) -> bool {
         match self {
-            Self::Calm | Self::Slow | Self::CrashesOnce => true,
-            Self::Stuck | Self::Red => false,
+            Self::Succeeds | Self::Slow | Self::CrashesOnce => true,
+            Self::Stuck | Self::BreaksTests => false,
         }
     }
 }
 
-/// An item that is submitted until it is accepted; its number names it, so that it becomes one item.
-pub(super) fn item(number: usize, mood: Mood) -> anyhow::Result<CreateWork> {
+/// The number is the source reference, so that repeated submissions are idempotent.
+pub(super) fn item(number: usize, behavior: FakeBehavior) -> anyhow::Result<CreateWork> {
     let spec = format!(
         "# Item {number}\n\nThe agent is {}.\n\n## Tasks\n\n- [ ] Write the first file\n- [ ] Write the second file\n",
-        mood.word()
+        behavior.as_str()
     );
     let item =
         json!({ "repo": REPOSITORY, "source": "github", "sourceRef": number.to_string(), "spec": spec });
-    serde_json::from_value(item).context("making an item")
+    serde_json::from_value(item).context("building a work item")
 }
 
-/// Does the open tasks of the checklist, a commit each, as its mood has it.
+/// Does the open tasks with a commit each, as the behavior in the checklist says.
 const RALPH: &str = r#"#!/bin/sh
 set -eu
 spec=SPEC.md
@@ -95,10 +94,11 @@ done
 emit '{"event":"complete","tasks_done":2,"total_duration_ms":10}'
 "#;
 
-/// Writes the scripted `ralph`; every user may run it.
+/// Writes the scripted `ralph`, executable by every user.
 pub(super) fn write_ralph(directory: &Path) -> anyhow::Result<PathBuf> {
     let path = directory.join("ralph");
     fs::write(&path, RALPH).context("writing the scripted ralph")?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).context("making it a program")?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+        .context("making the scripted ralph executable")?;
     Ok(path)
 }

@@ -1,16 +1,43 @@
-//! The settings that the programs of a system are started with.
+//! The settings with which the programs of a system are started.
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use url::Url;
+use whim_testkit::anthropic::Anthropic;
+use whim_testkit::github::GitHub;
+use whim_testkit::postgres::TestDatabase;
+use whim_testkit::redis::TestRedis;
 use whim_testkit::tools;
 
-use super::{API_KEY, System};
+use super::options::Options;
 use crate::programs::program;
 
-impl System {
-    pub(super) fn orchestrator_environment(&self) -> anyhow::Result<Vec<(String, OsString)>> {
+pub(super) const API_KEY: &str = "a-key-of-this-system-only";
+
+/// The orchestrator's ports; 0 for any free port.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ports {
+    pub(super) api: u16,
+    pub(super) worker_api: u16,
+}
+
+/// What the programs are connected to.
+pub(super) struct Services<'s> {
+    pub(super) github: &'s GitHub,
+    pub(super) anthropic: &'s Anthropic,
+    pub(super) database: &'s TestDatabase,
+    pub(super) redis: &'s TestRedis,
+    pub(super) options: &'s Options,
+    /// The home directory of the programs.
+    pub(super) directory: &'s Path,
+    /// The orchestrator's `WORKSPACES_DIR`.
+    pub(super) workspaces: &'s Path,
+}
+
+impl Services<'_> {
+    pub(super) fn orchestrator(&self, ports: Ports) -> anyhow::Result<Vec<(String, OsString)>> {
         let claude = tools::claude()?;
-        let ports = self.ports.unwrap_or_default();
         let settings = [
             ("DATABASE_URL", self.database.url().to_owned()),
             ("REDIS_URL", self.redis.url().to_owned()),
@@ -35,27 +62,27 @@ impl System {
             ("WORKER_BIN", program("whim-worker")?),
             ("RALPH_BIN", program("ralph")?),
             ("CLAUDE_BIN", claude),
-            ("WORKSPACES_DIR", self.workspaces()),
+            ("WORKSPACES_DIR", self.workspaces.to_owned()),
         ];
         let mut environment = self.environment(settings);
         environment.extend(paths.map(|(name, path)| (name.to_owned(), path.into_os_string())));
-        self.add_own_settings(&mut environment);
+        self.apply_options(&mut environment);
         Ok(environment)
     }
 
-    pub(super) fn intake_environment(&self) -> Vec<(String, OsString)> {
+    pub(super) fn intake(&self, api_url: &Url) -> Vec<(String, OsString)> {
         let mut environment = self.environment([
             ("GITHUB_TOKEN", self.github.token().to_owned()),
             ("GITHUB_API_URL", self.github.api_url()),
             ("REPOS", self.options.repositories.join(",")),
             ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
             ("ANTHROPIC_BASE_URL", self.anthropic.url()),
-            ("ORCHESTRATOR_URL", self.api_url.to_string()),
+            ("ORCHESTRATOR_URL", api_url.to_string()),
             ("API_KEY", API_KEY.to_owned()),
             ("POLL_INTERVAL", "200".to_owned()),
             ("INTAKE_ADMIN_PORT", "0".to_owned()),
         ]);
-        self.add_own_settings(&mut environment);
+        self.apply_options(&mut environment);
         environment
     }
 
@@ -65,17 +92,17 @@ impl System {
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
         environment.push(("PATH".to_owned(), std::env::var_os("PATH").unwrap_or_default()));
-        environment.push(("HOME".to_owned(), self.directory.path().as_os_str().to_owned()));
+        environment.push(("HOME".to_owned(), self.directory.as_os_str().to_owned()));
         environment
     }
 
-    fn add_own_settings(&self, environment: &mut Vec<(String, OsString)>) {
-        environment.retain(|(name, _)| !self.options.settings.contains_key(name.as_str()));
-        let own = self
-            .options
-            .settings
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.into()));
-        environment.extend(own);
+    fn apply_options(&self, environment: &mut Vec<(String, OsString)>) {
+        let settings = &self.options.settings;
+        environment.retain(|(name, _)| !settings.contains_key(name.as_str()));
+        environment.extend(
+            settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.into())),
+        );
     }
 }

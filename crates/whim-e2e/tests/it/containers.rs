@@ -1,4 +1,4 @@
-//! Workers in containers of the real image. Run by `scripts/ci/docker.sh`, which builds it.
+//! Workers in containers of the real image. Run by `scripts/ci/docker.sh`, which builds the image.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -12,26 +12,24 @@ use whim_testkit::anthropic::{Coder, Solution};
 use whim_testkit::wait::wait_until;
 
 use crate::killed::{assert_delivered_once, issue_with_one_task_done};
-use crate::locks::{FILE, Rivals, beta_with_an_edit};
-use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository};
+use crate::locks::{ConflictingIssues, FILE, beta_with_an_edit};
+use crate::world::{TIMEOUT, assert_no_violations, item_of, one_repository};
 
-/// Where the engine is, when it is not at its usual place, and the worker image, when it is not the usual one.
 #[expect(
     clippy::disallowed_methods,
-    reason = "what the engine's own tools and the script go by"
+    reason = "the variables that the docker CLI and the script use"
 )]
-fn from_outside(name: &str) -> Option<String> {
+fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 fn engine_host() -> Option<String> {
-    from_outside("DOCKER_HOST")
+    environment_variable("DOCKER_HOST")
 }
 
-/// For an agent that gets next to no processor time.
-const STARVED: Duration = Duration::from_secs(220);
+/// For an agent with very little CPU time.
+const STARVED_TIMEOUT: Duration = Duration::from_secs(220);
 
-/// Runs the engine's own command line, as somebody else would.
 fn try_docker(arguments: &[&str]) -> Output {
     let host = engine_host().map(|host| ("DOCKER_HOST", host));
     Command::new("docker")
@@ -41,21 +39,21 @@ fn try_docker(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// The same; gives back what it printed.
+/// Returns the standard output.
 fn docker(arguments: &[&str]) -> String {
     let output = try_docker(arguments);
     assert!(output.status.success(), "docker {arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The process of an engine that is started again when it ends; `scripts/ci/engine.sh` says where its number is.
+/// The process of the engine of `scripts/ci/engine.sh`, which is restarted when it exits.
 fn engine_process() -> Option<Pid> {
     let file = std::env::var_os("WHIM_ENGINE_PID_FILE").unwrap();
     let pid = std::fs::read_to_string(file).ok()?;
     Pid::from_raw(pid.trim().parse().ok()?)
 }
 
-/// A network of a test's own; it goes with every container in it.
+/// The network of a test. Its containers are removed with it.
 struct Network(String);
 
 impl Network {
@@ -65,7 +63,7 @@ impl Network {
         Self(name)
     }
 
-    /// The stand-ins and the orchestrator are at this machine's address in the network.
+    /// Workers reach the fakes and the orchestrator at this machine's address in the network.
     fn options(&self) -> Options {
         let Self(network) = self;
         let format = "{{range .IPAM.Config}}{{.Gateway}}{{end}}";
@@ -76,7 +74,7 @@ impl Network {
             .setting("WORKER_NETWORK", network)
             .setting("CLAUDE_BIN", "claude");
         for name in ["DOCKER_HOST", "WORKER_IMAGE"] {
-            if let Some(value) = from_outside(name) {
+            if let Some(value) = environment_variable(name) {
                 options = options.setting(name, value);
             }
         }
@@ -89,7 +87,7 @@ impl Drop for Network {
         let Self(network) = self;
         let filter = format!("network={network}");
         let containers = try_docker(&["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]);
-        // What cannot be removed is told by what comes next, and a test that failed has said why.
+        // Errors are ignored: removing the network fails while it has containers.
         for container in String::from_utf8_lossy(&containers.stdout).lines() {
             try_docker(&["rm", "--force", container]);
             try_docker(&["volume", "rm", container]);
@@ -98,7 +96,7 @@ impl Drop for Network {
     }
 }
 
-/// The name of the container that works on an item now.
+/// The name of the container of a work item's worker.
 fn container_of(item: &WorkItem) -> String {
     let filter = format!("label=whim.worker-id={}", item.worker_id.unwrap());
     docker(&["ps", "--filter", &filter, "--format", "{{.Names}}"])
@@ -106,11 +104,11 @@ fn container_of(item: &WorkItem) -> String {
 
 async fn wait_until_delivered(system: &System, issue: u64) {
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
         .await
         .unwrap();
     assert_delivered_once(system, issue);
-    assert_nothing_was_nonsense(system);
+    assert_no_violations(system);
 }
 
 #[tokio::test]
@@ -132,21 +130,21 @@ async fn an_item_whose_container_was_killed_resumes_from_the_pushed_branch() {
 
 #[tokio::test]
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
-async fn an_agent_in_a_container_waits_for_a_file_that_another_container_has_locked() {
+async fn an_agent_in_a_container_waits_for_the_lock_of_another_container() {
     let network = Network::new();
     let options = network.options().setting("LOCK_WAIT_TIMEOUT_SECONDS", "600");
-    let rivals = Rivals::meet(options, beta_with_an_edit()).await;
+    let issues = ConflictingIssues::start(options, beta_with_an_edit()).await;
 
-    rivals
-        .second_notices(&format!("The agent waits for {FILE}"))
+    issues
+        .second_reports(&format!("The agent waits for {FILE}"))
         .await;
 
-    rivals.both_deliver().await;
+    issues.both_deliver().await;
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
-async fn a_container_outlives_the_orchestrator_and_is_taken_up_again() {
+async fn a_container_survives_a_restart_of_the_orchestrator() {
     let network = Network::new();
     let mut system = one_repository(network.options()).await;
     let (issue, gate) = issue_with_one_task_done(&system).await;
@@ -167,7 +165,7 @@ async fn a_container_outlives_the_orchestrator_and_is_taken_up_again() {
 
 #[tokio::test]
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
-async fn a_worker_that_stood_still_for_longer_than_its_lease_loses_its_item() {
+async fn a_worker_suspended_beyond_its_lease_loses_its_work_item() {
     let network = Network::new();
     let options = network.options().setting("STALE_THRESHOLD", "3");
     let system = one_repository(options).await;
@@ -176,7 +174,7 @@ async fn a_worker_that_stood_still_for_longer_than_its_lease_loses_its_item() {
     let container = container_of(&item);
 
     docker(&["pause", &container]);
-    wait_until("the item to be taken away", PATIENCE, async || {
+    wait_until("the lease to expire", TIMEOUT, async || {
         let now = item_of(&system, sample::REPOSITORY, issue).await;
         if now.lease_epoch > item.lease_epoch {
             Ok(())
@@ -196,8 +194,8 @@ async fn a_worker_that_stood_still_for_longer_than_its_lease_loses_its_item() {
 
 #[tokio::test]
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
-async fn a_worker_that_wakes_up_after_its_item_was_taken_away_stops_itself() {
-    /// The exit code of a worker that lost its item.
+async fn a_worker_that_resumes_after_its_lease_was_lost_stops() {
+    /// The exit code after a lost lease.
     const FENCED: &str = "4";
     let network = Network::new();
     let options = network.options().setting("STALE_THRESHOLD", "3");
@@ -207,7 +205,7 @@ async fn a_worker_that_wakes_up_after_its_item_was_taken_away_stops_itself() {
     let container = container_of(&item);
 
     docker(&["pause", &container]);
-    // Another orchestrator stops only workers of its own.
+    // An orchestrator with another WORKSPACES_DIR does not stop the container.
     system.take_orchestrator().unwrap().kill().await.unwrap();
     let elsewhere = system.directory().join("elsewhere").display().to_string();
     system.set("WORKSPACES_DIR", elsewhere);
@@ -216,7 +214,7 @@ async fn a_worker_that_wakes_up_after_its_item_was_taken_away_stops_itself() {
     wait_until_delivered(&system, issue).await;
     docker(&["unpause", &container]);
 
-    wait_until("the worker to stop itself", PATIENCE, async || {
+    wait_until("the worker to stop", TIMEOUT, async || {
         let format = "{{.State.Status}} {{.State.ExitCode}}";
         let state = docker(&["inspect", "--format", format, &container]);
         if state == format!("exited {FENCED}") {
@@ -236,9 +234,9 @@ async fn a_worker_that_wakes_up_after_its_item_was_taken_away_stops_itself() {
 
 #[tokio::test]
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
-async fn a_worker_whose_agent_takes_all_the_processor_time_is_not_taken_for_dead() {
+async fn a_worker_keeps_its_lease_while_its_agent_uses_all_cpu_time() {
     let network = Network::new();
-    // Half a processor for everything, and an agent that wants sixteen.
+    // Half a CPU, and an agent that uses sixteen.
     let options = network
         .options()
         .setting("WORKER_CPUS", "0.5")
@@ -256,7 +254,7 @@ async fn a_worker_whose_agent_takes_all_the_processor_time_is_not_taken_for_dead
         &["whim"],
     );
 
-    wait_until("the agent to be done", STARVED, async || {
+    wait_until("the agent to be done", STARVED_TIMEOUT, async || {
         match system.item_of(sample::REPOSITORY, issue).await {
             Ok(Some(item)) if item.tasks_done == 1 => Ok(()),
             other => Err(format!("{other:?}")),
@@ -272,7 +270,7 @@ async fn a_worker_whose_agent_takes_all_the_processor_time_is_not_taken_for_dead
 
 #[tokio::test]
 #[ignore = "needs a container engine and the worker image: scripts/ci/docker.sh"]
-async fn tests_that_run_out_of_memory_are_not_taken_for_red_ones() {
+async fn tests_that_run_out_of_memory_do_not_count_as_failed() {
     let network = Network::new();
     let options = network
         .options()
@@ -292,7 +290,7 @@ async fn tests_that_run_out_of_memory_are_not_taken_for_red_ones() {
     );
 
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-failed", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-failed", TIMEOUT)
         .await
         .unwrap();
 
@@ -315,7 +313,7 @@ async fn an_item_whose_engine_was_restarted_resumes_from_the_pushed_branch() {
 
     let engine = engine_process().unwrap();
     kill_process(engine, Signal::TERM).unwrap();
-    wait_until("the engine to be another one and answer", PATIENCE, async || {
+    wait_until("the engine to be restarted", TIMEOUT, async || {
         let process = engine_process();
         let answer = try_docker(&["version"]);
         if process.is_some_and(|process| process != engine) && answer.status.success() {

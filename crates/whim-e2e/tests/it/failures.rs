@@ -1,4 +1,4 @@
-//! Issues that end without a pull request, with a reason that a person understands.
+//! Issues that end without a pull request, with the reason in a comment.
 
 use whim_core::{FailureCause, WorkItemStatus};
 use whim_e2e::sample;
@@ -7,7 +7,7 @@ use whim_testkit::anthropic::AgentScript;
 use whim_testkit::wait::wait_until;
 
 use crate::world::{
-    PATIENCE, assert_nothing_was_nonsense, breaks_the_tests, item_of, one_repository, whims_comments,
+    TIMEOUT, assert_no_violations, breaks_the_tests, item_of, one_repository, whims_comments,
 };
 
 const TITLE: &str = "Improve the documentation";
@@ -22,10 +22,10 @@ async fn failed_issue(system: &System) -> (u64, String) {
         .github
         .create_issue(sample::REPOSITORY, TITLE, BODY, &["whim"]);
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-failed", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-failed", TIMEOUT)
         .await
         .unwrap();
-    wait_until("the label to be swapped", PATIENCE, async || {
+    wait_until("the labels to be updated", TIMEOUT, async || {
         let labels = system.github.issue(sample::REPOSITORY, issue).labels;
         if labels == ["whim", "ai-failed"] {
             Ok(())
@@ -42,7 +42,7 @@ async fn failed_issue(system: &System) -> (u64, String) {
 }
 
 #[tokio::test]
-async fn an_agent_without_progress_ends_as_stuck_and_the_issue_says_so() {
+async fn an_agent_without_progress_is_stuck_and_the_issue_has_the_reason() {
     let system = one_repository(options()).await;
     system.anthropic.when_agent_reads("", AgentScript::NeverFinishes);
     let (issue, comment) = failed_issue(&system).await;
@@ -52,27 +52,24 @@ async fn an_agent_without_progress_ends_as_stuck_and_the_issue_says_so() {
         (item.status, item.failure_cause),
         (WorkItemStatus::Failed, Some(FailureCause::Stuck))
     );
-    assert_eq!(
-        item.retries, 1,
-        "a stuck agent gets a second chance, and no third"
-    );
+    assert_eq!(item.retries, 1, "a stuck attempt is retried once");
     let reason = item.error.unwrap();
     assert!(reason.contains("2 iterations"), "{reason}");
     assert!(comment.contains(&reason), "{comment}");
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
-// FAULTS.md, row 14.
+// docs/faults.md, row 14.
 #[tokio::test]
-async fn an_agent_that_runs_the_same_command_for_ever_is_stuck_and_one_that_runs_others_is_not() {
+async fn an_agent_that_repeats_one_command_is_stuck_and_one_that_runs_different_ones_is_not() {
     let options = Options::watching([sample::REPOSITORY])
         .setting("MAX_WORKERS", "2")
         .setting("PROGRESS_DEADLINE_SECONDS", "15");
     let system = one_repository(options).await;
     for (title, command) in [
-        ("Go round in circles", "sleep 0.2"),
-        ("Try everything", "sleep 0.2; echo $turn"),
+        ("Repeat one command", "sleep 0.2"),
+        ("Run different commands", "sleep 0.2; echo $turn"),
     ] {
         let script = AgentScript::Repeats(command.to_owned());
         system.anthropic.when_agent_reads(title, script);
@@ -82,32 +79,32 @@ async fn an_agent_that_runs_the_same_command_for_ever_is_stuck_and_one_that_runs
             .github
             .create_issue(sample::REPOSITORY, title, BODY, &["whim"])
     };
-    let (circles, others) = (open("Go round in circles"), open("Try everything"));
+    let (repeating, other) = (open("Repeat one command"), open("Run different commands"));
 
     system
-        .wait_for_label(sample::REPOSITORY, circles, "ai-failed", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, repeating, "ai-failed", TIMEOUT)
         .await
         .unwrap();
 
-    let stuck = item_of(&system, sample::REPOSITORY, circles).await;
+    let stuck = item_of(&system, sample::REPOSITORY, repeating).await;
     assert_eq!(
         (stuck.failure_cause, stuck.retries),
         (Some(FailureCause::Stuck), 1)
     );
-    let busy = item_of(&system, sample::REPOSITORY, others).await;
+    let busy = item_of(&system, sample::REPOSITORY, other).await;
     assert_eq!(
         (busy.status, busy.retries),
         (WorkItemStatus::InProgress, 0),
         "{busy:#?}"
     );
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_agent_that_gives_up_is_quoted_on_the_issue() {
+async fn the_note_of_an_agent_that_gives_up_is_quoted_on_the_issue() {
     let system = one_repository(options()).await;
-    let reason = "The licence of the font is unclear; somebody has to decide that first.";
+    let reason = "The licence of the font is unclear; a person has to decide that first.";
     system
         .anthropic
         .when_agent_reads("", AgentScript::GivesUp(reason.to_owned()));
@@ -118,12 +115,12 @@ async fn an_agent_that_gives_up_is_quoted_on_the_issue() {
         Some(FailureCause::Stuck)
     );
     assert!(comment.contains(reason), "{comment}");
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn red_tests_mean_no_pull_request_and_the_issue_shows_the_failing_test() {
+async fn failed_tests_prevent_the_pull_request_and_the_issue_shows_the_failing_test() {
     let system = one_repository(options()).await;
     system.anthropic.set_coder(breaks_the_tests());
     let (issue, comment) = failed_issue(&system).await;
@@ -136,27 +133,27 @@ async fn red_tests_mean_no_pull_request_and_the_issue_shows_the_failing_test() {
     assert!(comment.contains("the moon is made of cheese"), "{comment}");
     assert!(
         comment.contains(item.branch.as_str()),
-        "the branch with the work is named: {comment}"
+        "the comment does not name the branch: {comment}"
     );
     assert!(
         system
             .github
             .branch_head(sample::REPOSITORY, item.branch.as_str())
             .is_some(),
-        "the branch stays"
+        "the branch was deleted"
     );
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_issue_runs_again_when_a_person_takes_the_failed_label_off() {
+async fn removing_the_failed_label_starts_another_run() {
     let system = one_repository(options()).await;
     system.anthropic.set_coder(breaks_the_tests());
     let (issue, _) = failed_issue(&system).await;
     let item = item_of(&system, sample::REPOSITORY, issue).await;
 
-    // What a person does: put the branch right, then ask again.
+    // As a person does: fix the branch, then remove the label.
     system.github.commit_files(
         sample::REPOSITORY,
         item.branch.as_str(),
@@ -168,7 +165,7 @@ async fn an_issue_runs_again_when_a_person_takes_the_failed_label_off() {
     );
     system.github.remove_label(sample::REPOSITORY, issue, "ai-failed");
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
         .await
         .unwrap();
 
@@ -180,7 +177,7 @@ async fn an_issue_runs_again_when_a_person_takes_the_failed_label_off() {
     assert_eq!(
         whims_comments(&system, sample::REPOSITORY, issue).len(),
         2,
-        "one comment for each run"
+        "expected one comment for each run"
     );
     assert_eq!(system.github.pulls(sample::REPOSITORY).len(), 1);
     system.stop().await.unwrap();

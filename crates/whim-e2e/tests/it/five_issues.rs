@@ -1,4 +1,4 @@
-//! Many issues at once.
+//! Several issues at once.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
 use whim_testkit::anthropic::Coder;
 
-use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, pulls_closing, whims_comments};
+use crate::world::{TIMEOUT, assert_no_violations, item_of, pulls_closing, whims_comments};
 
 const REPOSITORIES: [&str; 2] = ["acme/wordsmith", "acme/typesetter"];
 const MAX_WORKERS: usize = 2;
@@ -40,7 +40,7 @@ async fn five_issues_on_two_repositories_become_five_pull_requests_two_workers_a
 
     for (repository, issue, _) in &issues {
         system
-            .wait_for_label(repository, *issue, "ai-pr-ready", PATIENCE * 3)
+            .wait_for_label(repository, *issue, "ai-pr-ready", TIMEOUT * 3)
             .await
             .unwrap();
     }
@@ -52,14 +52,14 @@ async fn five_issues_on_two_repositories_become_five_pull_requests_two_workers_a
         assert_eq!(&pulls[0].title, title);
         assert!(
             heads.insert((*repository, pulls[0].head.clone())),
-            "two pull requests of one branch"
+            "two pull requests have the same branch"
         );
         let added = system.github.log(repository, &format!("main..{}", pulls[0].head));
-        assert_eq!(added.len(), 2, "a commit for each task: {added:#?}");
+        assert_eq!(added.len(), 2, "expected one commit per task: {added:#?}");
         assert_eq!(
             system.github.read_file(repository, &pulls[0].head, "SPEC.md"),
             None,
-            "the checklist stays out"
+            "the checklist was committed"
         );
 
         let labels = system.github.issue(repository, *issue).labels;
@@ -80,15 +80,15 @@ async fn five_issues_on_two_repositories_become_five_pull_requests_two_workers_a
     assert_eq!(all_pulls, issues.len());
 
     let workers = system.client().unwrap().workers().await.unwrap().workers;
-    assert_eq!(workers.len(), issues.len(), "one attempt for each issue");
-    assert!(most_at_once(&workers) <= MAX_WORKERS);
-    assert_nothing_was_nonsense(&system);
+    assert_eq!(workers.len(), issues.len(), "expected one attempt per issue");
+    assert!(max_concurrent(&workers) <= MAX_WORKERS);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
-/// How many of the workers lived at the same time at the most.
-fn most_at_once(workers: &[Worker]) -> usize {
-    let lived_at = |time: DateTime<Utc>| {
+/// The maximum number of workers that ran at the same time.
+fn max_concurrent(workers: &[Worker]) -> usize {
+    let running_at = |time: DateTime<Utc>| {
         workers
             .iter()
             .filter(|worker| worker.started_at <= time && worker.ended_at.is_none_or(|end| end > time))
@@ -96,7 +96,7 @@ fn most_at_once(workers: &[Worker]) -> usize {
     };
     workers
         .iter()
-        .map(|worker| lived_at(worker.started_at))
+        .map(|worker| running_at(worker.started_at))
         .max()
         .unwrap_or(0)
 }

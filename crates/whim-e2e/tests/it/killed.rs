@@ -1,4 +1,4 @@
-//! Programs that are killed in the middle of an issue.
+//! Programs killed while they work on an issue.
 
 use rustix::process::Signal;
 use whim_core::WorkItemStatus;
@@ -8,21 +8,20 @@ use whim_testkit::anthropic::{Gate, Moment};
 use whim_testkit::wait::wait_until;
 
 use crate::world::{
-    PATIENCE, assert_nothing_was_nonsense, item_of, one_repository, pulls_closing, whims_comments,
-    worker_process,
+    TIMEOUT, assert_no_violations, item_of, one_repository, pulls_closing, whims_comments, worker_process,
 };
 
 const TITLE: &str = "Improve the documentation";
 const BODY: &str = "- Describe how to install it\n- Describe how to take part";
 
-/// An issue whose agent stands still after it has ticked the first of two boxes, and that tick has been pushed.
+/// An issue whose agent is held after the first of two tasks was done, pushed and reported.
 pub(crate) async fn issue_with_one_task_done(system: &System) -> (u64, Gate) {
     let mut gate = system.anthropic.hold("Describe how to", Moment::AfterTicks(1));
     let issue = system
         .github
         .create_issue(sample::REPOSITORY, TITLE, BODY, &["whim"]);
-    gate.reached(PATIENCE).await.unwrap();
-    wait_until("the first tick to be known", PATIENCE, async || {
+    gate.reached(TIMEOUT).await.unwrap();
+    wait_until("the first tick to be reported", TIMEOUT, async || {
         match system.item_of(sample::REPOSITORY, issue).await {
             Ok(Some(item)) if item.tasks_done == 1 => Ok(()),
             other => Err(format!("{other:?}\n{}", system.logs())),
@@ -33,7 +32,7 @@ pub(crate) async fn issue_with_one_task_done(system: &System) -> (u64, Gate) {
     (issue, gate)
 }
 
-/// There is one pull request with a commit for each of the two tasks, one comment, and the right labels.
+/// Checks that there is one pull request with one commit per task, one comment, and the final labels.
 pub(crate) fn assert_delivered_once(system: &System, issue: u64) {
     let pulls = pulls_closing(system, sample::REPOSITORY, issue);
     assert_eq!(pulls.len(), 1, "{pulls:#?}");
@@ -41,7 +40,7 @@ pub(crate) fn assert_delivered_once(system: &System, issue: u64) {
     let added = system
         .github
         .log(sample::REPOSITORY, &format!("main..{}", pulls[0].head));
-    assert_eq!(added.len(), 2, "no task was done twice: {added:#?}");
+    assert_eq!(added.len(), 2, "expected one commit per task: {added:#?}");
     assert_eq!(
         system.github.issue(sample::REPOSITORY, issue).labels,
         ["whim", "ai-pr-ready"]
@@ -62,7 +61,7 @@ async fn an_item_whose_worker_was_killed_resumes_from_the_pushed_branch() {
     worker_process(&system, &item).await.signal(Signal::KILL).unwrap();
     gate.open();
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
         .await
         .unwrap();
 
@@ -77,14 +76,14 @@ async fn an_item_whose_worker_was_killed_resumes_from_the_pushed_branch() {
         .log(sample::REPOSITORY, &format!("main..{}", item.branch));
     assert!(
         commits.iter().any(|commit| commit.hash == pushed),
-        "the first attempt's commit is part of the result"
+        "the commit of the first attempt is missing"
     );
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_worker_outlives_the_orchestrator_and_is_taken_up_again() {
+async fn a_worker_survives_a_restart_of_the_orchestrator() {
     let mut system = one_repository(Options::watching([sample::REPOSITORY])).await;
     let (issue, gate) = issue_with_one_task_done(&system).await;
     let item = item_of(&system, sample::REPOSITORY, issue).await;
@@ -93,7 +92,7 @@ async fn a_worker_outlives_the_orchestrator_and_is_taken_up_again() {
     system.start_orchestrator().await.unwrap();
     gate.open();
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
         .await
         .unwrap();
 
@@ -103,12 +102,12 @@ async fn a_worker_outlives_the_orchestrator_and_is_taken_up_again() {
         (now.status, now.worker_id),
         (WorkItemStatus::Completed, item.worker_id)
     );
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_killed_intake_carries_on_without_doubling_anything() {
+async fn a_killed_intake_resumes_without_duplicates() {
     let mut system = one_repository(Options::watching([sample::REPOSITORY])).await;
     let (issue, gate) = issue_with_one_task_done(&system).await;
 
@@ -116,7 +115,7 @@ async fn a_killed_intake_carries_on_without_doubling_anything() {
     gate.open();
     wait_until(
         "the item to complete without an intake",
-        PATIENCE,
+        TIMEOUT,
         async || match system.item_of(sample::REPOSITORY, issue).await {
             Ok(Some(item)) if item.status == WorkItemStatus::Completed => Ok(()),
             other => Err(format!("{other:?}")),
@@ -126,11 +125,11 @@ async fn a_killed_intake_carries_on_without_doubling_anything() {
     .unwrap();
     system.start_intake().await.unwrap();
     system
-        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
         .await
         .unwrap();
 
     assert_delivered_once(&system, issue);
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }

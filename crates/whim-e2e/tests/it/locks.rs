@@ -1,4 +1,4 @@
-//! Two real agents that want the same file at the same time.
+//! Two real agents that edit the same file concurrently.
 
 use whim_core::protocol::work::WorkItem;
 use whim_e2e::sample;
@@ -6,22 +6,22 @@ use whim_e2e::system::{Options, System};
 use whim_testkit::anthropic::{Coder, Gate, Moment, Solution};
 use whim_testkit::wait::wait_until;
 
-use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository, pulls_closing};
+use crate::world::{TIMEOUT, assert_no_violations, item_of, one_repository, pulls_closing};
 
-/// What both want to change.
+/// The file that both agents change.
 pub(crate) const FILE: &str = "docs/guide.md";
 
-/// Two issues about the same file. The first agent stands at the gate with the file changed and committed; what the
-/// second one does is `second`.
-pub(crate) struct Rivals {
+/// Two issues that change the same file. The first agent is held after it committed the file; `second` is the script of the
+/// second agent.
+pub(crate) struct ConflictingIssues {
     pub(crate) system: System,
     first: u64,
     second: u64,
     gate: Gate,
 }
 
-impl Rivals {
-    pub(crate) async fn meet(options: Options, second: Solution) -> Self {
+impl ConflictingIssues {
+    pub(crate) async fn start(options: Options, second: Solution) -> Self {
         let system = one_repository(options.setting("MAX_WORKERS", "2")).await;
         let coder = Coder::default()
             .solution(Solution::for_task("chapter alpha").file(FILE, "# Alpha\n"))
@@ -38,7 +38,7 @@ impl Rivals {
                 .create_issue(sample::REPOSITORY, &title, &body, &["whim"])
         };
         let first = issue("alpha");
-        gate.reached(PATIENCE).await.unwrap();
+        gate.reached(TIMEOUT).await.unwrap();
         let second = issue("beta");
         Self {
             system,
@@ -58,21 +58,21 @@ impl Rivals {
         items.try_into().ok()
     }
 
-    /// Waits until the second worker's log says so: what it notices is told there, too.
-    pub(crate) async fn second_notices(&self, words: &str) {
-        wait_until(&format!("the notice: {words}"), PATIENCE, async || {
+    /// Waits for a notice of the second worker, which is also in its log.
+    pub(crate) async fn second_reports(&self, text: &str) {
+        wait_until(&format!("the notice {text:?}"), TIMEOUT, async || {
             let [_, second] = self.items().await.ok_or_else(|| "no item yet".to_owned())?;
             let worker = second.worker_id.ok_or_else(|| "no worker yet".to_owned())?;
             let client = self.system.client().unwrap();
             let log = client.worker_logs(worker, Some(1000)).await;
             let log = log.map_err(|error| error.to_string())?;
-            if log.contains(words) { Ok(()) } else { Err(log) }
+            if log.contains(text) { Ok(()) } else { Err(log) }
         })
         .await
         .unwrap();
     }
 
-    /// Lets the first agent go on; both issues end with a pull request that has its own text of the file.
+    /// Releases the first agent, and checks that both issues get a pull request with their own version of the file.
     pub(crate) async fn both_deliver(self) {
         let Self {
             system,
@@ -83,7 +83,7 @@ impl Rivals {
         gate.open();
         for (issue, chapter) in [(first, "Alpha"), (second, "Beta")] {
             system
-                .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", PATIENCE)
+                .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
                 .await
                 .unwrap();
             let pulls = pulls_closing(&system, sample::REPOSITORY, issue);
@@ -105,7 +105,7 @@ impl Rivals {
                 .items
                 .is_empty()
         );
-        assert_nothing_was_nonsense(&system);
+        assert_no_violations(&system);
         system.stop().await.unwrap();
     }
 }
@@ -115,15 +115,15 @@ pub(crate) fn beta_with_an_edit() -> Solution {
 }
 
 #[tokio::test]
-async fn the_second_agent_waits_for_the_file_and_edits_it_when_the_first_is_done() {
+async fn the_second_agent_waits_for_the_lock_until_the_first_is_done() {
     let options = Options::watching([sample::REPOSITORY]).setting("LOCK_WAIT_TIMEOUT_SECONDS", "600");
-    let rivals = Rivals::meet(options, beta_with_an_edit()).await;
-    rivals
-        .second_notices(&format!("The agent waits for {FILE}"))
+    let issues = ConflictingIssues::start(options, beta_with_an_edit()).await;
+    issues
+        .second_reports(&format!("The agent waits for {FILE}"))
         .await;
 
-    let [first, second] = rivals.items().await.unwrap();
-    let locks = rivals
+    let [first, second] = issues.items().await.unwrap();
+    let locks = issues
         .system
         .client()
         .unwrap()
@@ -140,30 +140,30 @@ async fn the_second_agent_waits_for_the_file_and_edits_it_when_the_first_is_done
     assert_eq!(holder(FILE), Some(first.id));
     assert_ne!(first.worker_id, second.worker_id);
 
-    rivals.both_deliver().await;
+    issues.both_deliver().await;
 }
 
 #[tokio::test]
-async fn the_second_agent_is_told_who_has_the_file_and_edits_it_later() {
+async fn the_second_agent_learns_the_holder_of_the_lock_and_edits_later() {
     let options = Options::watching([sample::REPOSITORY])
         .setting("LOCK_WAIT_TIMEOUT_SECONDS", "1")
         .setting("STUCK_THRESHOLD", "1000");
-    let rivals = Rivals::meet(options, beta_with_an_edit()).await;
-    rivals
-        .second_notices(&format!("The agent may not edit {FILE}"))
+    let issues = ConflictingIssues::start(options, beta_with_an_edit()).await;
+    issues
+        .second_reports(&format!("An edit of {FILE} was denied"))
         .await;
 
-    let [first, _] = rivals.items().await.unwrap();
+    let [first, _] = issues.items().await.unwrap();
     let holder = format!(
         "{FILE} is locked by work item {} on branch {}",
         first.id, first.branch
     );
-    wait_until("the agent to read why", PATIENCE, async || {
-        let requests = rivals.system.anthropic.requests();
-        let told = requests.iter().any(|request| {
+    wait_until("the agent to receive the reason", TIMEOUT, async || {
+        let requests = issues.system.anthropic.requests();
+        let is_sent = requests.iter().any(|request| {
             request.text.contains(&holder) && request.text.contains("another task of the checklist")
         });
-        if told {
+        if is_sent {
             Ok(())
         } else {
             Err(format!("{} requests", requests.len()))
@@ -172,7 +172,7 @@ async fn the_second_agent_is_told_who_has_the_file_and_edits_it_later() {
     .await
     .unwrap();
 
-    rivals.both_deliver().await;
+    issues.both_deliver().await;
 }
 
 #[tokio::test]
@@ -180,10 +180,10 @@ async fn a_shell_command_that_changes_a_locked_file_is_shown_on_both_items() {
     let command =
         format!("mkdir -p docs && touch {FILE} && echo '# Gamma' > {FILE} && sed -i 's/Gamma/Beta/' {FILE}");
     let second = Solution::for_task("chapter beta").command(command);
-    let rivals = Rivals::meet(Options::watching([sample::REPOSITORY]), second).await;
+    let issues = ConflictingIssues::start(Options::watching([sample::REPOSITORY]), second).await;
 
-    let [first, second] = wait_until("the conflict on both items", PATIENCE, async || {
-        let items = rivals.items().await.ok_or_else(|| "no item yet".to_owned())?;
+    let [first, second] = wait_until("the conflict on both items", TIMEOUT, async || {
+        let items = issues.items().await.ok_or_else(|| "no item yet".to_owned())?;
         let shown = |item: &WorkItem| {
             item.lock_conflicts
                 .iter()
@@ -207,9 +207,9 @@ async fn a_shell_command_that_changes_a_locked_file_is_shown_on_both_items() {
         (seen(&first), seen(&second)),
         ((second.id, true), (first.id, false))
     );
-    rivals
-        .second_notices(&format!("{FILE} was changed although"))
+    issues
+        .second_reports(&format!("{FILE} was changed although"))
         .await;
 
-    rivals.both_deliver().await;
+    issues.both_deliver().await;
 }

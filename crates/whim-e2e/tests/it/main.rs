@@ -1,4 +1,5 @@
-//! The whole of Whim: the real programs with real Postgres, Redis, git and Claude Code CLI, against the stand-ins.
+//! All of Whim: the real programs with real Postgres, Redis, git and Claude Code CLI, against fakes of GitHub and the model
+//! API.
 #![expect(clippy::unwrap_used, reason = "a test ends with the panic")]
 
 mod containers;

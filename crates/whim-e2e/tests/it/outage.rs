@@ -1,4 +1,4 @@
-//! The model API is away, and limits Whim afterwards: everybody waits, is told why, and nobody pays for it.
+//! An outage and then a rate limit of the model API: all work waits, with the reason, and no retries are spent.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use whim_core::protocol::queue::{PauseQueue, ReasonCode};
@@ -9,40 +9,47 @@ use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
 use whim_testkit::wait::wait_until;
 
-use crate::world::{PATIENCE, assert_nothing_was_nonsense, item_of, one_repository, pulls_closing};
+use crate::world::{TIMEOUT, assert_no_violations, item_of, one_repository, pulls_closing};
 
 const ISSUES: usize = 4;
-/// Long enough that the limit is not over when a worker has heard of it, after Claude Code's own tries.
+/// Longer than Claude Code retries, so that a worker sees the limit.
 const LIMIT: TimeDelta = TimeDelta::seconds(45);
 const COOLDOWN: TimeDelta = TimeDelta::seconds(1);
 
-/// The breaker of the model API, once it is as `expected` says.
+/// Waits until the circuit breaker of the model API satisfies `expected`.
 async fn breaker(system: &System, what: &str, expected: impl Fn(&Breaker) -> bool) -> Breaker {
-    wait_until(what, PATIENCE, async || {
+    wait_until(what, TIMEOUT, async || {
         let status = system.client().unwrap().status().await;
         let breakers = status.map_err(|error| error.to_string())?.breakers;
-        let told = breakers
+        let found = breakers
             .iter()
             .find(|breaker| breaker.subject == BreakerSubject::Model && expected(breaker));
-        told.cloned().ok_or(format!("{breakers:#?}"))
+        found.cloned().ok_or(format!("{breakers:#?}"))
     })
     .await
     .unwrap()
 }
 
-/// Every item that is not running is explained by the model API, like `/api/status`.
-async fn assert_all_know_why(system: &System, items: &[WorkItem], words: &str) {
+/// Checks that `/api/status` and `explain` give the same reason for every work item that is not running.
+async fn assert_blocked_by_model(system: &System, items: &[WorkItem], reason: &str) {
     let client = system.client().unwrap();
     let status = client.status().await.unwrap();
     assert!(
-        status.blocked_reasons.iter().any(|why| why.message.starts_with(words)),
+        status
+            .blocked_reasons
+            .iter()
+            .any(|blocked| blocked.message.starts_with(reason)),
         "{:#?}",
         status.blocked_reasons
     );
     for item in items {
-        let told = client.explain_work(item.id).await.unwrap();
-        let is_told = told.reason_code == ReasonCode::ModelUnavailable && told.explanation.starts_with(words);
-        assert!(is_told || told.reason_code == ReasonCode::Running, "{told:#?}");
+        let explanation = client.explain_work(item.id).await.unwrap();
+        let is_blocked = explanation.reason_code == ReasonCode::ModelUnavailable
+            && explanation.explanation.starts_with(reason);
+        assert!(
+            is_blocked || explanation.reason_code == ReasonCode::Running,
+            "{explanation:#?}"
+        );
     }
 }
 
@@ -55,9 +62,9 @@ fn started_within(workers: &[Worker], begin: DateTime<Utc>, end: DateTime<Utc>) 
     started
 }
 
-// FAULTS.md, row 39.
+// docs/faults.md, row 39.
 #[tokio::test]
-async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no_retry_was_spent() {
+async fn an_outage_and_a_rate_limit_of_the_model_delay_all_work_without_spending_retries() {
     let options = Options::watching([sample::REPOSITORY])
         .setting("MAX_WORKERS", "2")
         .setting("COOLDOWN_SECONDS", COOLDOWN.num_seconds().to_string())
@@ -66,7 +73,7 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
         .setting("RATE_LIMIT_JITTER_SECONDS", "2");
     let system = one_repository(options).await;
     let client = system.client().unwrap();
-    // Their specs are written while the model answers.
+    // The specs are written before the outage.
     client.pause_queue(&PauseQueue::default()).await.unwrap();
     let mut items = Vec::new();
     let mut issues = Vec::new();
@@ -80,7 +87,7 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
         );
     }
     for issue in &issues {
-        let queued = wait_until("the issue to be queued", PATIENCE, async || {
+        let queued = wait_until("the issue to be queued", TIMEOUT, async || {
             match system.item_of(sample::REPOSITORY, *issue).await {
                 Ok(Some(item)) if item.status == WorkItemStatus::Queued => Ok(item),
                 other => Err(format!("{other:?}")),
@@ -91,20 +98,20 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
 
     system.anthropic.begin_outage(529, "Overloaded");
     client.resume_queue().await.unwrap();
-    let outage = breaker(&system, "a worker that tried in vain", |breaker| {
+    let outage = breaker(&system, "a second failure", |breaker| {
         breaker.cause == FailureCause::ModelUnavailable && breaker.failures >= 2
     })
     .await;
     assert!(!outage.has_fixed_expiry, "{outage:#?}");
-    assert_all_know_why(&system, &items, "The model API is unavailable").await;
+    assert_blocked_by_model(&system, &items, "The model API is unavailable").await;
 
     let end = Utc::now() + LIMIT;
-    let words = format!(
+    let message = format!(
         "Limit reached, resets at {}",
         end.to_rfc3339_opts(SecondsFormat::Secs, true)
     );
-    system.anthropic.begin_outage(429, words);
-    let limit = breaker(&system, "the end of the limit to be told", |breaker| {
+    system.anthropic.begin_outage(429, message);
+    let limit = breaker(&system, "the reset time to be reported", |breaker| {
         breaker.cause == FailureCause::ModelLimited && breaker.has_fixed_expiry
     })
     .await;
@@ -112,14 +119,14 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
     let until = limit.retry_at - end;
     assert!(
         until.abs() <= TimeDelta::seconds(5),
-        "{until} after its end: {limit:#?}"
+        "{until} after the reset time: {limit:#?}"
     );
-    assert_all_know_why(&system, &items, "The model API rate-limits Whim").await;
+    assert_blocked_by_model(&system, &items, "The model API rate-limits Whim").await;
     system.anthropic.end_outage();
 
     for issue in &issues {
         system
-            .wait_for_label(sample::REPOSITORY, *issue, "ai-pr-ready", PATIENCE * 3)
+            .wait_for_label(sample::REPOSITORY, *issue, "ai-pr-ready", TIMEOUT * 3)
             .await
             .unwrap();
         let item = item_of(&system, sample::REPOSITORY, *issue).await;
@@ -128,13 +135,13 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
     }
 
     let workers = client.workers().await.unwrap().workers;
-    // While it was away, one tried at a time, once those had ended that had begun before.
+    // During the outage there was one probe at a time, once the earlier workers had ended.
     let before = workers.iter().filter(|worker| worker.started_at <= outage.since);
     let last_end = before.filter_map(|worker| worker.ended_at).max().unwrap();
     for pair in started_within(&workers, last_end, limited_at).windows(2) {
         assert!(pair[0].ended_at.unwrap() <= pair[1].started_at, "{pair:#?}");
     }
-    // Nobody came before the end of the limit, and then they came one after the other.
+    // No worker started before the reset time, and afterwards they started with the cooldown between them.
     assert!(
         started_within(&workers, limited_at, limit.retry_at).is_empty(),
         "{workers:#?}"
@@ -145,6 +152,6 @@ async fn after_an_outage_and_a_limit_of_the_model_everything_is_delivered_and_no
         let apart = pair[1].started_at - pair[0].started_at;
         assert!(apart >= COOLDOWN * 9 / 10, "{apart}: {pair:#?}");
     }
-    assert_nothing_was_nonsense(&system);
+    assert_no_violations(&system);
     system.stop().await.unwrap();
 }

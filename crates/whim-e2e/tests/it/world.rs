@@ -1,4 +1,4 @@
-//! What the tests have in common.
+//! Shared by the tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use whim_service::process::{ProcessIdentity, find_by_environment};
 use whim_testkit::anthropic::{Coder, Solution};
 use whim_testkit::github::Pull;
 
-/// The slowest machine gets this much for one issue; nothing waits for it when all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// For one issue on a slow machine.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A system with one small repository whose tests are a script of Node's.
+/// A system with the sample repository, whose tests run in Node.js.
 pub(crate) async fn one_repository(options: Options) -> System {
     let mut system = System::prepare(options).await.unwrap();
     system
@@ -45,7 +45,7 @@ pub(crate) fn pulls_closing(system: &System, repository: &str, issue: u64) -> Ve
         .collect()
 }
 
-/// The comments that Whim left on an issue.
+/// Whim's comments on an issue.
 pub(crate) fn whims_comments(system: &System, repository: &str, issue: u64) -> Vec<String> {
     let comments = system.github.issue(repository, issue).comments;
     comments
@@ -59,7 +59,7 @@ pub(crate) async fn item_of(system: &System, repository: &str, issue: u64) -> Wo
     system.item_of(repository, issue).await.unwrap().unwrap()
 }
 
-/// The worker program that works on an item now.
+/// The process of the worker of a work item.
 pub(crate) async fn worker_process(system: &System, item: &WorkItem) -> ProcessIdentity {
     let item = system.client().unwrap().get_work(item.id).await.unwrap();
     let worker = item.worker_id.unwrap().to_string();
@@ -71,14 +71,14 @@ pub(crate) async fn worker_process(system: &System, item: &WorkItem) -> ProcessI
     found.into_iter().find(is_worker).unwrap()
 }
 
-/// Every task of an issue gets a failing test.
+/// Adds a failing test for every task.
 pub(crate) fn breaks_the_tests() -> Coder {
     let failing = "import { test } from \"node:test\";\ntest(\"the moon is made of cheese\", () => { throw new Error(\"it is not\"); });\n";
     Coder::default().solution(Solution::for_task("").file("test/moon.test.js", failing))
 }
 
-/// What the stand-ins found wrong with what they were asked.
-pub(crate) fn assert_nothing_was_nonsense(system: &System) {
+/// Fails if a fake received an invalid request.
+pub(crate) fn assert_no_violations(system: &System) {
     system.github.assert_no_violations();
     assert_eq!(system.anthropic.violations(), [] as [String; 0]);
 }

@@ -6,7 +6,7 @@ use whim_client::{Client, ClientError};
 use whim_core::WorkItemId;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::work::{FailSpec, PutSpec, WorkItem};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
 use super::write::SpecFailure;
@@ -17,7 +17,7 @@ const MAX_REASON_BYTES: usize = 3500;
 
 /// What was written cost money: it outlasts a restart of the orchestrator. After about a quarter of an hour it is given
 /// up, and makes room for others.
-const DELAYS: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+const DELAYS: ExponentialBuilder = backoff::exponential(Duration::from_millis(500), Duration::from_secs(30));
 const ATTEMPTS: usize = 25;
 
 enum Outcome {
@@ -80,7 +80,7 @@ fn is_about_the_text(error: &ClientError) -> bool {
 
 /// Calls until the orchestrator is there to answer.
 async fn insist(client: &Client, id: WorkItemId, outcome: &Outcome) -> Result<WorkItem, ClientError> {
-    let mut delays = DELAYS.delays().take(ATTEMPTS - 1);
+    let mut delays = DELAYS.build().take(ATTEMPTS - 1);
     loop {
         let answer = match outcome {
             Outcome::Spec(spec) => client.put_spec(id, spec).await,

@@ -8,6 +8,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use whim_core::WorkItemStatus;
+use whim_intake::config::Config;
+use whim_service::environment::{Environment, Presence};
+use whim_testkit::documents::default_settings;
 use whim_testkit::github::Fault;
 use whim_testkit::wait::wait_until;
 
@@ -106,6 +109,64 @@ async fn help_lists_every_setting() {
     let own = |line: &&str| line.starts_with("  ") && line.contains(": ") && !line.contains("LOG");
     let settings: Vec<&str> = help.lines().filter(own).collect();
     insta::assert_snapshot!(settings.join("\n"));
+}
+
+#[test]
+fn each_default_is_the_documented_one() {
+    let documented = default_settings().unwrap();
+    let mut compared = 0;
+    for setting in Environment::settings_of(Config::read) {
+        // A default with a password is masked.
+        if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 8, "only {compared} settings were compared");
+}
+
+#[tokio::test]
+async fn settings_are_checked_and_shown_without_starting_anything() {
+    let directory = TempDir::new().unwrap();
+    let check = async |repos: &str| {
+        let mut command = command(&directory);
+        command
+            .args(["config", "check"])
+            .env("GITHUB_TOKEN", "a-token")
+            .env("ANTHROPIC_API_KEY", "a-key")
+            .env("REPOS", repos);
+        command.output().await.unwrap()
+    };
+    let good = check("octocat/hello").await;
+    assert!(good.status.success(), "{}", said(&good));
+    let shown = String::from_utf8(good.stdout).unwrap();
+    for line in ["GITHUB_TOKEN=***", "REPOS=octocat/hello", "INTAKE_LABEL=whim"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
+    }
+
+    let bad = check("octocat").await;
+    assert_eq!(bad.status.code(), Some(64), "{}", said(&bad));
+}
+
+#[tokio::test]
+async fn a_health_check_needs_only_the_port() {
+    let directory = TempDir::new().unwrap();
+    let mut command = command(&directory);
+    let output = command
+        .arg("healthcheck")
+        .env("INTAKE_ADMIN_PORT", "0")
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("INTAKE_ADMIN_PORT is 0"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,8 @@
-//! Claims, as the dispatcher makes them: the whole transaction with its lock, limits, item, worker and lease, with all
-//! round trips to Postgres, over a connection that is open.
+//! Claims as the dispatcher makes them: the whole transaction with its lock, limits, item, worker and lease, including all
+//! round trips to Postgres over an open connection.
 //!
-//! What was claimed is put back at the end of the queue outside of the measured time, so that the queue keeps its
-//! length and few workers live at a time, as in reality. Each such round leaves a dead entry at the front of the
-//! claim's index.
+//! Outside of the measured time each claimed item returns to the end of the queue, so that the queue keeps its length and
+//! few workers are live. Each round leaves a dead entry at the front of the claim's index.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,33 +15,33 @@ use whim_orchestrator::app::App;
 use whim_orchestrator::app::serve::{self, Addresses};
 use whim_orchestrator::config::Config;
 use whim_orchestrator::dispatch::{self, ClaimOutcome};
-use whim_orchestrator::runtime::Runtime;
+use whim_runtime::Runtime;
 use whim_service::environment::Environment;
 
 use crate::samples::Samples;
 use crate::world::World;
 
-/// How many claim at once where several do: each as an orchestrator of its own.
+/// Number of concurrent claimers. Each acts as an orchestrator of its own.
 pub(crate) const SEVERAL: usize = 8;
 
-/// One that claims, with connections of its own.
+/// Claims with connections of its own.
 #[derive(Debug)]
 pub(crate) struct Claimer {
     app: App,
     database: PgPool,
 }
 
-/// As many as ever claim at once. Nothing of an orchestrator runs in them.
+/// [`SEVERAL`] claimers, without the background tasks of an orchestrator.
 pub(crate) async fn claimers(world: &World) -> anyhow::Result<Vec<Claimer>> {
-    // A directory that the program does not use.
+    // Not the directory of the program under test.
     let workspaces = world.files().join("claimers").to_string_lossy().into_owned();
     let settings = world.settings(&[("WORKSPACES_DIR", &workspaces)]);
     let config = Config::from_environment(Environment::from_pairs(settings))?.config;
-    let runtime: Arc<dyn Runtime> = serve::runtime(&config).await?;
-    let nowhere = "http://127.0.0.1:9".parse::<url::Url>()?;
+    let runtime: Arc<dyn Runtime> = serve::open_runtime(&config).await?;
+    let unused_url = "http://127.0.0.1:9".parse::<url::Url>()?;
     let addresses = Addresses {
-        api: nowhere.clone(),
-        worker_api: nowhere,
+        api: unused_url.clone(),
+        worker_api: unused_url,
     };
     (0..SEVERAL)
         .map(|_| {
@@ -55,14 +54,14 @@ pub(crate) async fn claimers(world: &World) -> anyhow::Result<Vec<Claimer>> {
 }
 
 impl Claimer {
-    /// Claims the next item, and puts it back; answers how long the claim took.
+    /// Claims the next item and returns it to the queue. Returns the duration of the claim.
     pub(crate) async fn claim(&self) -> anyhow::Result<Duration> {
         let worker = WorkerId::new();
         let begin = Instant::now();
         let outcome = dispatch::claim(&self.app, worker).await?;
         let elapsed = begin.elapsed();
         let ClaimOutcome::Claimed(_claim) = outcome else {
-            bail!("nothing was claimed: {outcome:?}");
+            bail!("expected a claim, got {outcome:?}");
         };
         sqlx::query(
             "with ended as (
@@ -79,9 +78,9 @@ impl Claimer {
     }
 }
 
-/// What these claimers do in that time, all at once.
+/// Runs the claimers concurrently for `length`.
 pub(crate) async fn measure(claimers: &[Claimer], length: Duration) -> anyhow::Result<Samples> {
-    // Connections are made, and statements prepared.
+    // Warm-up: opens connections and prepares statements.
     try_join_all(claimers.iter().map(Claimer::claim)).await?;
     let begin = Instant::now();
     let times = try_join_all(claimers.iter().map(async |claimer| {
@@ -95,13 +94,13 @@ pub(crate) async fn measure(claimers: &[Claimer], length: Duration) -> anyhow::R
     Ok(Samples::new(times.concat(), begin.elapsed()))
 }
 
-/// Makes so many claims, or as many as can be made in that time; answers how many.
-pub(crate) async fn make(claimers: &[Claimer], claims: u32, at_most: Duration) -> anyhow::Result<u32> {
+/// Makes up to `claims` claims within the time limit. Returns their number.
+pub(crate) async fn make(claimers: &[Claimer], claims: u32, time_limit: Duration) -> anyhow::Result<u32> {
     let each = claims as usize / claimers.len();
     let begin = Instant::now();
     let made = try_join_all(claimers.iter().map(async |claimer| {
         let mut made = 0;
-        while made < each && begin.elapsed() < at_most {
+        while made < each && begin.elapsed() < time_limit {
             claimer.claim().await?;
             made += 1;
         }

@@ -1,4 +1,4 @@
-//! From the sending of a submission to the committed claim, on a system that does nothing else.
+//! Latency from a submission to its committed claim, on an idle system.
 
 use std::time::Instant;
 
@@ -14,9 +14,9 @@ use crate::report::{Report, Row};
 use crate::samples::Samples;
 use crate::world::World;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Submits one item at a time over HTTP, and has Postgres tell of the claim the moment that it is committed.
+/// Submits one item at a time over HTTP. A trigger sends a notification when the claim commits.
 pub(crate) async fn measure(
     world: &World,
     program: &Program,
@@ -24,10 +24,10 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     sqlx::raw_sql(
-        "create function bench_tell_claim() returns trigger language plpgsql as $$
+        "create function bench_notify_claim() returns trigger language plpgsql as $$
          begin perform pg_notify('bench_claims', new.id::text); return null; end $$;
          create trigger bench_claimed after update on work_items for each row
-             when (new.status = 'assigned' and old.status = 'queued') execute function bench_tell_claim();",
+             when (new.status = 'assigned' and old.status = 'queued') execute function bench_notify_claim();",
     )
     .execute(&world.database)
     .await?;
@@ -36,12 +36,12 @@ pub(crate) async fn measure(
     let mut caller = Caller::connect(&program.addresses.api).await?;
     let mut latencies = Vec::new();
     let begin = Instant::now();
-    // The first connects and prepares.
+    // The first round is a warm-up: it opens connections and prepares statements.
     for n in 0..=times {
         let item = json!({ "repo": "bench/enqueue", "spec": "# Task\n\n- [ ] Make it\n", "sourceRef": n.to_string() });
         let sent = Instant::now();
         let claimed = async {
-            tokio::time::timeout(PATIENCE, claims.recv())
+            tokio::time::timeout(TIMEOUT, claims.recv())
                 .await
                 .context("waiting for the claim")??;
             anyhow::Ok(sent.elapsed())
@@ -52,11 +52,11 @@ pub(crate) async fn measure(
             latencies.push(latency);
         }
         let item: serde_json::Value = serde_json::from_slice(&answer)?;
-        let id = item["id"].as_str().context("an item without identifier")?;
+        let id = item["id"].as_str().context("the response has no id")?;
         caller
             .post(&format!("/api/work/{id}/cancel"), "{}".to_owned())
             .await?;
-        wait_until("the worker to be gone", PATIENCE, async || {
+        wait_until("the worker to be gone", TIMEOUT, async || {
             let left: i64 = sqlx::query_scalar("select count(*) from workers where stopped_at is null")
                 .fetch_one(&world.database)
                 .await
@@ -70,7 +70,7 @@ pub(crate) async fn measure(
         .await?;
     }
     let samples = Samples::new(latencies, begin.elapsed());
-    sqlx::raw_sql("drop function bench_tell_claim cascade")
+    sqlx::raw_sql("drop function bench_notify_claim cascade")
         .execute(&world.database)
         .await?;
     report.add(

@@ -10,26 +10,26 @@ use whim_testkit::tools::workspace_root;
 use crate::claims::{self, Claimer, SEVERAL};
 use crate::options::{Options, Scale};
 use crate::program::Program;
-use crate::report::{Report, Row, Unit, Value};
+use crate::report::{Report, Row, Unit, Value, rounded};
 use crate::world::World;
-use crate::{enqueue, heartbeats, horizon, locks, machine, pages, queue, submissions, viewers, workers};
+use crate::{enqueue, heartbeats, horizon, locks, machine, pages, queue, submissions, subscribers, workers};
 
-/// How long a started orchestrator is left alone before its memory counts as that of an idle one.
-const SETTLING: Duration = Duration::from_secs(2);
+/// Wait before the memory of an idle orchestrator is measured.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 
-/// How long claims may take that are made only so that there were some.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Time limit of the claims that only leave dead index entries.
+const WARM_UP_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How much longer a claim may take in one case than in another.
-const FLAT: f64 = 2.0;
+/// Largest accepted ratio between the slowest and the fastest case.
+const MAX_RATIO: f64 = 2.0;
 
-/// The length of the queue for which there is a target.
+/// Queue length that has a target.
 const TARGET_DEPTH: u32 = 100_000;
 
-/// The length of the queue for which there is a number of the TypeScript original.
+/// Queue length at which the TypeScript original was measured.
 const COMPARED_DEPTH: u32 = 20_000;
 
-/// Measures everything, prints it, and writes the files that were asked for.
+/// Runs all measurements, prints them, and writes the requested files.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     whim_service::telemetry::install_crypto();
     let scale = options.scale();
@@ -49,75 +49,75 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cargo runs this in the directory of the package: paths mean the root of the checkout.
+/// Cargo runs benchmarks in the package directory; relative paths are resolved against the workspace root.
 fn write(path: &Path, content: &str) -> anyhow::Result<()> {
     let path = workspace_root().join(path);
     fs::write(&path, content).with_context(|| format!("writing {}", path.display()))
 }
 
-/// What callers see.
+/// Measurements over HTTP.
 async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
     let program = Program::start(world, &[]).await?;
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     let memory = Value::new("idle", program.resident_megabytes()?, Unit::Megabytes);
     let row = Row::new("Resident memory after the start", vec![memory]);
     report.add(row.below("idle", 30.0).original("72 MB"));
 
     enqueue::measure(world, &program, scale.times, report).await?;
-    // From here on they take every slot, and nothing is started.
+    // These workers occupy every slot, so that nothing is started from here on.
     let running = workers::make(&world.database, scale.workers).await?;
-    heartbeats::measure(world, &program, &running, scale.each, report).await?;
+    heartbeats::measure(world, &program, &running, scale.load_duration, report).await?;
     if let Some(worker) = running.last() {
         locks::measure(&program, worker, scale.times, report).await?;
-        viewers::measure(&program, worker, scale, report).await?;
+        subscribers::measure(&program, worker, scale, report).await?;
     }
-    let submissions = submissions::measure(&program, scale.each, report).await?;
+    let submissions = submissions::measure(&program, scale.load_duration, report).await?;
 
-    tokio::time::sleep(SETTLING).await;
+    tokio::time::sleep(SETTLE_TIME).await;
     let memory = Value::new("then", program.resident_megabytes()?, Unit::Megabytes);
-    let what = format!("Resident memory after all of the above, {submissions} submissions among it");
+    let what = format!("Resident memory after the rows above, including {submissions} submissions");
     report.add(Row::new(what, vec![memory]).original("255 MB after 19 k submissions"));
     drop(program);
     queue::clear(&world.database).await
 }
 
-/// What depends on how much waits.
+/// Measurements that depend on the queue length.
 async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
     let claimers = claims::claimers(world).await?;
     let mut filled = 0;
     let mut medians = Vec::new();
-    for &queue_stats in &scale.depths {
-        queue::fill(&world.database, filled, queue_stats, false).await?;
-        filled = queue_stats;
-        let what = format!("{} queued", rounded(queue_stats));
-        medians.push(one_and_several(&claimers, scale.each, queue_stats, &what, report).await?);
-        if queue_stats == scale.beside_waiting {
-            let made = claims::make(&claimers, scale.claimed_before, PATIENCE).await?;
+    for &queued in &scale.depths {
+        queue::fill(&world.database, filled, queued, false).await?;
+        filled = queued;
+        let what = format!("{} queued", rounded(queued));
+        medians.push(one_and_several(&claimers, scale.load_duration, queued, &what, report).await?);
+        if queued == scale.beside_backoff {
+            let made = claims::make(&claimers, scale.claimed_before, WARM_UP_TIMEOUT).await?;
             let what = format!("{what}, {} claims later", rounded(made));
-            one_and_several(&claimers, scale.each, queue_stats, &what, report).await?;
+            one_and_several(&claimers, scale.load_duration, queued, &what, report).await?;
             horizon::measure(world, &claimers, scale.horizon, report).await?;
         }
     }
-    add_flatness("slowest length of the queue to fastest", &medians, report);
-    // Nothing is to be started: only looked at.
+    add_flatness("slowest queue length to fastest", &medians, report);
+    // Serves pages only; starts nothing.
     let program = Program::start(world, &[("MAX_WORKERS", "0")]).await?;
     pages::measure(&program, filled, scale.times.min(50), report).await?;
     drop(program);
 
     queue::clear(&world.database).await?;
-    let (queue_stats, waiting) = (scale.beside_waiting, scale.waiting);
-    queue::fill(&world.database, 0, queue_stats, false).await?;
+    let (queued, in_backoff) = (scale.beside_backoff, scale.in_backoff);
+    queue::fill(&world.database, 0, queued, false).await?;
     let alone = one_and_several(
         &claimers,
-        scale.each,
-        queue_stats,
-        &format!("{} queued again", rounded(queue_stats)),
+        scale.load_duration,
+        queued,
+        &format!("{} queued again", rounded(queued)),
         report,
     )
     .await?;
-    queue::fill(&world.database, queue_stats, queue_stats + waiting, true).await?;
-    let what = format!("{} queued, {} in backoff", rounded(queue_stats), rounded(waiting));
-    let beside = one_and_several(&claimers, scale.each, queue_stats, &what, report).await?;
+    queue::fill(&world.database, queued, queued + in_backoff, true).await?;
+    let what = format!("{} queued, {} in backoff", rounded(queued), rounded(in_backoff));
+    let beside = one_and_several(&claimers, scale.load_duration, queued, &what, report).await?;
     add_flatness(
         "with items in backoff and without, slower to faster",
         &[alone, beside],
@@ -126,17 +126,16 @@ async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyho
     Ok(())
 }
 
-/// Median times of a claim, in milliseconds.
+/// Median claim time in milliseconds.
 struct Medians {
     one: f64,
     several: f64,
 }
 
-/// Claims by one and by several.
 async fn one_and_several(
     claimers: &[Claimer],
     length: Duration,
-    queue_stats: u32,
+    queued: u32,
     what: &str,
     report: &mut Report,
 ) -> anyhow::Result<Medians> {
@@ -148,8 +147,8 @@ async fn one_and_several(
         one: one.number("p50").unwrap_or_default(),
         several: several.number("p50").unwrap_or_default(),
     };
-    // Several wait for each other by design: slots and budget are counted one claim at a time.
-    report.add(match queue_stats {
+    // Concurrent claims are serialised by design: slots and budget are counted under a lock.
+    report.add(match queued {
         TARGET_DEPTH => one.below("p99", 5.0),
         COMPARED_DEPTH => one.original("139 ms for its query, 19 k queued"),
         _ => one,
@@ -158,7 +157,7 @@ async fn one_and_several(
     Ok(medians)
 }
 
-/// Claims are to cost the same in all of these cases.
+/// Claims should cost the same in all of these cases.
 fn add_flatness(what: &str, medians: &[Medians], report: &mut Report) {
     let one: Vec<f64> = medians.iter().map(|medians| medians.one).collect();
     let several: Vec<f64> = medians.iter().map(|medians| medians.several).collect();
@@ -169,15 +168,6 @@ fn add_flatness(what: &str, medians: &[Medians], report: &mut Report) {
         let slowest = medians.iter().copied().fold(f64::MIN, f64::max);
         let fastest = medians.iter().copied().fold(f64::MAX, f64::min);
         let ratio = Value::new("ratio", slowest / fastest, Unit::Times);
-        report.add(Row::new(format!("Claim p50, {what}, {claimers}"), vec![ratio]).below("ratio", FLAT));
-    }
-}
-
-/// `20 k`, `1 M`.
-pub(crate) fn rounded(number: u32) -> String {
-    match number {
-        1_000_000.. if number.is_multiple_of(1_000_000) => format!("{} M", number / 1_000_000),
-        1000.. if number.is_multiple_of(1000) => format!("{} k", number / 1000),
-        _ => number.to_string(),
+        report.add(Row::new(format!("Claim p50, {what}, {claimers}"), vec![ratio]).below("ratio", MAX_RATIO));
     }
 }

@@ -1,4 +1,4 @@
-//! Heartbeats over HTTP, as many as can be, and what they cost Postgres.
+//! Heartbeat throughput over HTTP, and its cost in Postgres.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::report::{Report, Row, Unit, Value};
 use crate::workers::RunningWorker;
 use crate::world::World;
 
-/// How many heartbeats are on their way at once.
-const AT_ONCE: usize = 32;
+/// Maximum number of concurrent heartbeats.
+const CONCURRENCY: usize = 32;
 
-/// A connection that speaks for some of the workers in turn.
-struct Speaker {
+/// A connection that sends heartbeats of some workers in turn.
+struct Sender {
     caller: Caller,
     workers: Vec<RunningWorker>,
     next: usize,
     seq: u64,
 }
 
-/// Heartbeats without events, as the timer sends them, and with one, as they are sent at each tool call.
+/// Measures heartbeats without events, as sent by the timer, and with one event, as sent for a tool call.
 pub(crate) async fn measure(
     world: &World,
     program: &Program,
@@ -30,78 +30,78 @@ pub(crate) async fn measure(
     length: Duration,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut speakers = Vec::new();
-    for workers in workers.chunks(workers.len().div_ceil(AT_ONCE)) {
-        speakers.push(Speaker {
+    let mut senders = Vec::new();
+    for workers in workers.chunks(workers.len().div_ceil(CONCURRENCY)) {
+        senders.push(Sender {
             caller: Caller::connect(&program.addresses.worker_api).await?,
             workers: workers.to_vec(),
             next: 0,
             seq: 0,
         });
     }
-    let load = format!("{} workers, {} calls at once", workers.len(), speakers.len());
+    let load = format!("{} workers, {} connections", workers.len(), senders.len());
 
-    let before = Cost::settled(world, &mut speakers).await?;
-    let samples = http::load(&mut speakers, length, beat_without_events).await?;
-    let after = Cost::settled(world, &mut speakers).await?;
+    let before = Cost::settled(world, &mut senders).await?;
+    let samples = http::load(&mut senders, length, send_without_events).await?;
+    let after = Cost::settled(world, &mut senders).await?;
     let what = "Heartbeat without events";
     let row = Row::new(format!("{what}, {load}"), samples.load());
     report.add(row.at_least("rate", 5000.0).below("p99", 10.0).original("870/s"));
     report.add(after.since(&before, what));
 
     let before = after;
-    let samples = http::load(&mut speakers, length, beat_with_an_event).await?;
-    let after = Cost::settled(world, &mut speakers).await?;
+    let samples = http::load(&mut senders, length, send_with_an_event).await?;
+    let after = Cost::settled(world, &mut senders).await?;
     let what = "Heartbeat with one event";
     report.add(Row::new(format!("{what}, {load}"), samples.load()));
     report.add(after.since(&before, what));
     Ok(())
 }
 
-async fn beat_without_events(speaker: &mut Speaker) -> anyhow::Result<Duration> {
-    beat(speaker, &json!([])).await
+async fn send_without_events(sender: &mut Sender) -> anyhow::Result<Duration> {
+    send(sender, &json!([])).await
 }
 
-async fn beat_with_an_event(speaker: &mut Speaker) -> anyhow::Result<Duration> {
+async fn send_with_an_event(sender: &mut Sender) -> anyhow::Result<Duration> {
     let event = json!({ "event": "tool", "type": "write", "path": "src/lib.rs" });
-    beat(
-        speaker,
+    send(
+        sender,
         &json!([{ "occurredAt": Utc::now(), "type": "ralph", "event": event }]),
     )
     .await
 }
 
-async fn beat(speaker: &mut Speaker, events: &Json) -> anyhow::Result<Duration> {
-    speaker.seq += 1;
-    speaker.next = (speaker.next + 1) % speaker.workers.len();
-    let worker = &speaker.workers[speaker.next];
-    speaker.caller.speak_for(&worker.token);
+async fn send(sender: &mut Sender, events: &Json) -> anyhow::Result<Duration> {
+    sender.seq += 1;
+    sender.next = (sender.next + 1) % sender.workers.len();
+    let worker = &sender.workers[sender.next];
+    sender.caller.authenticate_as(&worker.token);
     let path = format!("/api/worker/{}/heartbeat", worker.id);
-    let stats = json!({ "tools": speaker.seq, "reads": 1, "tokens": { "in": 1000, "out": speaker.seq } });
+    let stats = json!({ "tools": sender.seq, "reads": 1, "tokens": { "in": 1000, "out": sender.seq } });
     let body =
-        json!({ "seq": speaker.seq, "iteration": 1, "stage": "working", "stats": stats, "events": events });
-    let (_lease, elapsed) = speaker.caller.post(&path, body.to_string()).await?;
+        json!({ "seq": sender.seq, "iteration": 1, "stage": "working", "stats": stats, "events": events });
+    let (_lease, elapsed) = sender.caller.post(&path, body.to_string()).await?;
     Ok(elapsed)
 }
 
-/// What all heartbeats have cost Postgres so far.
+/// Cumulative cost of the heartbeats in Postgres.
 struct Cost {
     heartbeats: u64,
-    /// How far the write-ahead log is, in bytes.
+    /// Position of the write-ahead log in bytes.
     log: i64,
-    /// How often their rows were updated.
+    /// Row updates.
     updates: i64,
-    /// How often within a page, without touching an index.
+    /// Heap-only (HOT) updates among them.
     heap_only: i64,
 }
 
 impl Cost {
-    /// Sessions of Postgres tell of their statistics when they have had nothing to do for a while and are asked again:
-    /// so they are. What an orchestrator writes a moment later is written by then.
-    async fn settled(world: &World, speakers: &mut [Speaker]) -> anyhow::Result<Self> {
-        const AT_LEAST_BETWEEN_TWO_REPORTS: Duration = Duration::from_millis(1500);
-        tokio::time::sleep(AT_LEAST_BETWEEN_TWO_REPORTS).await;
-        http::load(speakers, Duration::from_millis(100), beat_without_events).await?;
+    /// Postgres sessions publish their statistics when they are idle for a while and then used again, hence the wait and
+    /// the short load.
+    async fn settled(world: &World, senders: &mut [Sender]) -> anyhow::Result<Self> {
+        const STATISTICS_INTERVAL: Duration = Duration::from_millis(1500);
+        tokio::time::sleep(STATISTICS_INTERVAL).await;
+        http::load(senders, Duration::from_millis(100), send_without_events).await?;
         let log = sqlx::query_scalar("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint")
             .fetch_one(&world.database)
             .await?;
@@ -111,7 +111,7 @@ impl Cost {
         .fetch_one(&world.database)
         .await?;
         Ok(Self {
-            heartbeats: speakers.iter().map(|speaker| speaker.seq).sum(),
+            heartbeats: senders.iter().map(|sender| sender.seq).sum(),
             log,
             updates,
             heap_only,
@@ -124,21 +124,17 @@ impl Cost {
         let heap_only = (self.heap_only - before.heap_only) as f64;
         let values = vec![
             Value::new(
-                "of log each",
+                "of WAL each",
                 (self.log - before.log) as f64 / heartbeats,
                 Unit::Bytes,
             ),
+            Value::new("row updates", updates / heartbeats * 100.0, Unit::Percent),
             Value::new(
-                "of them a row update",
-                updates / heartbeats * 100.0,
-                Unit::Percent,
-            ),
-            Value::new(
-                "of those heap-only",
+                "of them heap-only",
                 heap_only / updates.max(1.0) * 100.0,
                 Unit::Percent,
             ),
         ];
-        Row::new(format!("{what}, its cost"), values)
+        Row::new(format!("{what}, cost"), values)
     }
 }

@@ -1,5 +1,5 @@
-//! Claims while another transaction holds the horizon: nothing that they leave behind can be cleaned up, so each claim
-//! walks over what all claims since then have left at the front of the index.
+//! Claims while a long transaction holds back the xmin horizon: dead index entries cannot be removed, so each claim scans
+//! all entries that earlier claims left at the front of the index.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::report::{Report, Row, Unit, Value};
 use crate::samples::Samples;
 use crate::world::World;
 
-/// Into how many parts the curve is cut.
+/// Number of points of the curve.
 const PARTS: u32 = 6;
 
-/// Claims are back to normal when a part takes at most this much more than before.
+/// Claims have recovered when their median is below this multiple of the median before.
 const RECOVERED: f64 = 2.0;
 
-/// One claimer before, during and after.
+/// Measures one claimer before, during and after the long transaction.
 pub(crate) async fn measure(
     world: &World,
     claimers: &[Claimer],
@@ -28,7 +28,7 @@ pub(crate) async fn measure(
     let before = claims::measure(one, part).await?;
     let mut holder = world.database.acquire().await?;
     let mut transaction = holder.begin_with("begin isolation level repeatable read").await?;
-    // Its snapshot is taken by its first question.
+    // The first query takes the snapshot.
     sqlx::query("select from work_items limit 1")
         .execute(&mut *transaction)
         .await?;
@@ -38,7 +38,7 @@ pub(crate) async fn measure(
         since += part;
         report.add(Row::new(
             format!(
-                "Claim while another transaction holds the horizon, up to {:.1} s",
+                "Claim while a long transaction holds back the xmin horizon, up to {:.1} s",
                 since.as_secs_f64()
             ),
             samples.load(),
@@ -50,22 +50,21 @@ pub(crate) async fn measure(
     let mut values = vec![Value::new("after", seconds, Unit::Seconds)];
     values.extend(after.load());
     let row = Row::new(
-        "Claim after the horizon was let go, when p50 is within 2× of before",
+        "Claim after the long transaction, once p50 is within 2× of before",
         values,
     );
     report.add(row.below("p50", limit.as_secs_f64() * 1000.0));
     Ok(())
 }
 
-/// How long it takes until claims are as fast as that, and how fast they are then; or how fast they are when the patience
-/// is over.
-async fn recovery(one: &[Claimer], limit: Duration, patience: Duration) -> anyhow::Result<(f64, Samples)> {
-    const LOOK: Duration = Duration::from_millis(500);
+/// Seconds until the median claim is below `limit`, with the samples at that time, or at `timeout`.
+async fn recovery(one: &[Claimer], limit: Duration, timeout: Duration) -> anyhow::Result<(f64, Samples)> {
+    const INTERVAL: Duration = Duration::from_millis(500);
     let begin = Instant::now();
     loop {
         let seconds = begin.elapsed().as_secs_f64();
-        let samples = claims::measure(one, LOOK).await?;
-        if samples.percentile(50) < limit || begin.elapsed() > patience {
+        let samples = claims::measure(one, INTERVAL).await?;
+        if samples.percentile(50) < limit || begin.elapsed() > timeout {
             return Ok((seconds, samples));
         }
     }

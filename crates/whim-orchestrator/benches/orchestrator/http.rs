@@ -1,5 +1,5 @@
-//! Callers that keep their connection, with as little work for each call as can be: they share the processors with what
-//! they measure.
+//! A minimal HTTP client on persistent connections. It shares the CPU with the program under test, so it does as little
+//! work per request as possible.
 
 use std::time::{Duration, Instant};
 
@@ -19,19 +19,18 @@ use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 
 use crate::samples::Samples;
 
-/// One connection.
 #[derive(Debug)]
 pub(crate) struct Caller {
     sender: SendRequest<Full<Bytes>>,
     authority: String,
-    /// What a worker proves itself with.
+    /// `Authorization` header of a worker.
     authorization: Option<String>,
-    /// Carries the bytes; ends with the caller.
+    /// Drives the connection; aborted on drop.
     _connection: JoinSet<()>,
 }
 
 impl Caller {
-    /// Connects to what listens at a URL without a path.
+    /// Connects to a base URL without a path.
     pub(crate) async fn connect(base: &str) -> anyhow::Result<Self> {
         let authority = base.trim_start_matches("http://").to_owned();
         let stream = TcpStream::connect(&authority)
@@ -39,18 +38,18 @@ impl Caller {
             .with_context(|| format!("connecting to {authority}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        let mut carrier = JoinSet::new();
-        // How a connection ended is told by the call that was going on.
-        carrier.spawn(async { drop(connection.await) });
+        let mut driver = JoinSet::new();
+        // A failed connection is reported by the pending call.
+        driver.spawn(async { drop(connection.await) });
         Ok(Self {
             sender,
             authority,
             authorization: None,
-            _connection: carrier,
+            _connection: driver,
         })
     }
 
-    /// Asks, and answers with the body and how long that took. Anything but success is an error.
+    /// Sends a request and returns the body and its latency. A status other than success is an error.
     pub(crate) async fn call(
         &mut self,
         method: Method,
@@ -70,63 +69,61 @@ impl Caller {
         let request = request.body(Full::from(body))?;
         let begin = Instant::now();
         self.sender.ready().await?;
-        let answer = self
+        let response = self
             .sender
             .send_request(request)
             .await
-            .with_context(|| format!("asking for {path}"))?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
+            .with_context(|| format!("requesting {path}"))?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
         let elapsed = begin.elapsed();
         ensure!(
             status.is_success(),
-            "{path} was answered with {status}: {}",
+            "{path} returned {status}: {}",
             String::from_utf8_lossy(&body)
         );
         Ok((body, elapsed))
     }
 
-    /// Asks for an answer that goes on.
-    pub(crate) async fn watch(mut self, path: &str) -> anyhow::Result<Answering> {
+    /// Opens a streaming response.
+    pub(crate) async fn watch(mut self, path: &str) -> anyhow::Result<StreamingResponse> {
         let request = Request::builder()
             .uri(path)
             .header(HOST, &self.authority)
             .body(Full::default())?;
         self.sender.ready().await?;
-        let answer = self.sender.send_request(request).await?;
-        let status = answer.status();
-        ensure!(status.is_success(), "{path} was answered with {status}");
-        Ok(Answering {
-            body: answer.into_body(),
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        ensure!(status.is_success(), "{path} returned {status}");
+        Ok(StreamingResponse {
+            body: response.into_body(),
             _caller: self,
         })
     }
 
-    /// From now on calls are those of the worker with this token.
-    pub(crate) fn speak_for(&mut self, token: &WorkerToken) {
+    /// Authenticates further calls as the worker with this token.
+    pub(crate) fn authenticate_as(&mut self, token: &WorkerToken) {
         self.authorization = Some(format!("Bearer {}", token.reveal()));
     }
 
-    /// `GET`.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<(Bytes, Duration)> {
         self.call(Method::GET, path, String::new()).await
     }
 
-    /// `POST`.
     pub(crate) async fn post(&mut self, path: &str, body: String) -> anyhow::Result<(Bytes, Duration)> {
         self.call(Method::POST, path, body).await
     }
 }
 
-/// An answer that goes on.
+/// A streaming response.
 #[derive(Debug)]
-pub(crate) struct Answering {
+pub(crate) struct StreamingResponse {
     body: Incoming,
     _caller: Caller,
 }
 
-impl Answering {
-    /// What came next; `None` at the end.
+impl StreamingResponse {
+    /// Next chunk; `None` at the end.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Bytes>> {
         match self.body.frame().await {
             None => Ok(None),
@@ -135,7 +132,7 @@ impl Answering {
     }
 }
 
-/// Has each of the callers call again and again until the time is over; `call` answers how long its call took.
+/// Runs `call` on each connection in a loop for `length`. `call` returns its latency.
 pub(crate) async fn load<C>(
     callers: &mut [C],
     length: Duration,

@@ -1,4 +1,4 @@
-//! What it was measured on.
+//! Description of the machine and its servers.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use whim_testkit::tools::workspace_root;
 
 use crate::samples::Samples;
 
-/// Settings of Postgres that numbers depend on.
+/// Postgres settings that influence the results.
 const POSTGRES_SETTINGS: [&str; 5] = [
     "fsync",
     "synchronous_commit",
@@ -20,7 +20,6 @@ const POSTGRES_SETTINGS: [&str; 5] = [
     "autovacuum",
 ];
 
-/// The machine, and what runs on it.
 pub(crate) async fn describe(database: &PgPool) -> anyhow::Result<Vec<(&'static str, String)>> {
     let cores = std::thread::available_parallelism().context("counting the processors")?;
     let processor = field("/proc/cpuinfo", "model name")?;
@@ -59,27 +58,27 @@ pub(crate) async fn describe(database: &PgPool) -> anyhow::Result<Vec<(&'static 
         ("Load before the run", load),
         ("Postgres", format!("{version}, {}", settings.join(", "))),
         (
-            "Writing 8 KiB and waiting for the disk",
+            "fsync of 8 KiB",
             format!("p50 {:.2} ms, p99 {:.2} ms", milliseconds(50), milliseconds(99)),
         ),
     ])
 }
 
-/// The commit that was measured, and whether there were changes on top of it.
+/// The measured commit, with `-dirty` for uncommitted changes.
 fn commit() -> anyhow::Result<String> {
     let described = Command::new("git")
         .args(["describe", "--always", "--dirty", "--exclude=*"])
         .current_dir(workspace_root())
         .output()
-        .context("asking git for the commit")?;
+        .context("running git describe")?;
     Ok(String::from_utf8_lossy(&described.stdout).trim().to_owned())
 }
 
-/// What every commit of a transaction costs at the least.
+/// Lower bound of a commit: one write and fsync.
 fn time_of_sync() -> anyhow::Result<Samples> {
     const TIMES: usize = 100;
-    // Where the testkit has the data of Postgres.
-    let mut file = tempfile::tempfile_in("/var/tmp").context("making a file beside the data of Postgres")?;
+    // On the file system of the Postgres data directory.
+    let mut file = tempfile::tempfile_in("/var/tmp").context("creating a file next to the Postgres data")?;
     let begin = Instant::now();
     let mut times: Vec<Duration> = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
@@ -91,17 +90,17 @@ fn time_of_sync() -> anyhow::Result<Samples> {
     Ok(Samples::new(times, begin.elapsed()))
 }
 
-/// The first value of that name in a file of `name: value` lines.
+/// First value of `name` in a file of `name: value` lines.
 fn field(file: &str, name: &str) -> anyhow::Result<String> {
     let content = fs::read_to_string(file).with_context(|| format!("reading {file}"))?;
     let value = content
         .lines()
         .find_map(|line| line.strip_prefix(name)?.split_once(':'))
         .map(|(_, value)| value.trim().to_owned());
-    value.with_context(|| format!("looking for {name} in {file}"))
+    value.with_context(|| format!("no field {name} in {file}"))
 }
 
-/// Resident memory of a process, in megabytes.
+/// Resident memory of a process in megabytes.
 pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
     let kilobytes = field(&format!("/proc/{process}/status"), "VmRSS")?;
     let kilobytes: f64 = kilobytes.trim_end_matches(" kB").trim().parse()?;

@@ -1,13 +1,10 @@
-//! `cargo xtask bench orchestrator`: how fast the orchestrator is, on a Postgres and a Redis of its own.
+//! `cargo xtask bench orchestrator`: benchmarks the orchestrator on its own Postgres and Redis.
 //!
-//! Two things are driven: the real program over HTTP, for all that a caller sees, and the claim through the library,
-//! as the dispatcher calls it, because a worker that is started for each claim would cost more than the claim. The
-//! load comes from this process, on the same machine: its share of the processors is in every number.
+//! The program is driven over HTTP. Claims go through the library, as the dispatcher makes them, because starting a worker
+//! per claim would cost more than the claim. The load runs in this process on the same machine, so its CPU time is part of
+//! every result.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a command for the terminal: its output is its purpose"
-)]
+#![expect(clippy::print_stdout, reason = "a command-line program")]
 
 mod claims;
 mod enqueue;
@@ -24,7 +21,7 @@ mod queue;
 mod report;
 mod samples;
 mod submissions;
-mod viewers;
+mod subscribers;
 mod workers;
 mod world;
 

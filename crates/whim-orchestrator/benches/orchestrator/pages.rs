@@ -1,10 +1,10 @@
-//! What people look at while the queue is long.
+//! Pages of the API while the queue is long.
 
 use std::time::Instant;
 
 use crate::http::Caller;
 use crate::program::Program;
-use crate::report::{Report, Row};
+use crate::report::{Report, Row, rounded};
 use crate::samples::Samples;
 
 const PAGES: [&str; 4] = [
@@ -14,7 +14,7 @@ const PAGES: [&str; 4] = [
     "/api/metrics",
 ];
 
-/// Asks for each page, one at a time.
+/// Requests each page sequentially.
 pub(crate) async fn measure(
     program: &Program,
     queued: u32,
@@ -23,15 +23,15 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<()> {
     let mut caller = Caller::connect(&program.addresses.api).await?;
     for page in PAGES {
-        let mut taken = Vec::new();
+        let mut latencies = Vec::new();
         let begin = Instant::now();
         for _ in 0..times {
             let (_page, elapsed) = caller.get(page).await?;
-            taken.push(elapsed);
+            latencies.push(elapsed);
         }
-        let samples = Samples::new(taken, begin.elapsed());
+        let samples = Samples::new(latencies, begin.elapsed());
         report.add(Row::new(
-            format!("GET {page}, {} queued", crate::flow::rounded(queued)),
+            format!("GET {page}, {} queued", rounded(queued)),
             samples.latency(),
         ));
     }

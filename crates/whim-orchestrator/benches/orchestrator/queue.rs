@@ -1,17 +1,17 @@
-//! Queues of any length, in seconds.
+//! Fills queues of any length within seconds.
 
 use sqlx::PgPool;
 
-/// Adds items `from` to `to` (exclusive) to the queue, of all priorities and of a hundred repositories, submitted two days
-/// ago; `wait` has them wait for a time that does not come.
-pub(crate) async fn fill(database: &PgPool, from: u32, to: u32, wait: bool) -> anyhow::Result<()> {
+/// Adds items `from` to `to` (exclusive), of all priorities and of a hundred repositories, submitted two days ago. With
+/// `in_backoff` their next attempt is a day ahead.
+pub(crate) async fn fill(database: &PgPool, from: u32, to: u32, in_backoff: bool) -> anyhow::Result<()> {
     let (first, last) = (i64::from(from), i64::from(to) - 1);
     let mut transaction = database.begin().await?;
-    // No triggers: what they record of each item is history by now. Only the counts have to be right.
+    // Without triggers: only the counts matter here.
     sqlx::query("set local session_replication_role = replica")
         .execute(&mut *transaction)
         .await?;
-    // Identifiers that rise, as real ones do.
+    // Ascending identifiers, like UUIDv7.
     sqlx::query(
         "insert into work_items (id, repo, branch, status, priority, source, source_ref, tasks_total,
                                  created_at, queued_at, next_retry_at)
@@ -24,7 +24,7 @@ pub(crate) async fn fill(database: &PgPool, from: u32, to: u32, wait: bool) -> a
     )
     .bind(first)
     .bind(last)
-    .bind(wait)
+    .bind(in_backoff)
     .execute(&mut *transaction)
     .await?;
     sqlx::query(
@@ -47,12 +47,11 @@ pub(crate) async fn fill(database: &PgPool, from: u32, to: u32, wait: bool) -> a
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    // What autovacuum would have done by the time that a queue is this long.
+    // Autovacuum would have run by the time a queue is this long.
     sqlx::query("vacuum analyze work_items").execute(database).await?;
     Ok(())
 }
 
-/// Removes everything.
 pub(crate) async fn clear(database: &PgPool) -> anyhow::Result<()> {
     sqlx::query("truncate work_items cascade")
         .execute(database)

@@ -1,4 +1,4 @@
-//! What was measured, for people, for documents and for programs.
+//! Results as text, Markdown and JSON.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Unit {
@@ -20,7 +19,6 @@ pub(crate) enum Unit {
     Seconds,
 }
 
-/// A number with its name.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Value {
     name: &'static str,
@@ -42,7 +40,7 @@ impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, number, unit } = self;
         match unit {
-            // What everything else is about needs no name.
+            // Rate and ratio stand without a name.
             Unit::PerSecond => write!(formatter, "{number:.0}/s"),
             Unit::Times => write!(formatter, "{number:.1}×"),
             Unit::Milliseconds => write!(formatter, "{name} {number:.2} ms"),
@@ -55,28 +53,26 @@ impl fmt::Display for Value {
     }
 }
 
-/// What a number should be.
 #[derive(Clone, Debug, Serialize)]
 struct Target {
     text: String,
     met: bool,
 }
 
-/// A limit without more digits than it needs.
-fn tidy(limit: f64) -> String {
+/// Formats a limit without trailing zeros.
+fn without_trailing_zeros(limit: f64) -> String {
     format!("{limit:.2}")
         .trim_end_matches('0')
         .trim_end_matches('.')
         .to_owned()
 }
 
-/// One measurement.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     what: String,
     values: Vec<Value>,
     targets: Vec<Target>,
-    /// What the TypeScript original was measured to do.
+    /// Result of the TypeScript original.
     original: Option<&'static str>,
 }
 
@@ -90,24 +86,24 @@ impl Row {
         }
     }
 
-    /// What the TypeScript original was measured to do, on one noisy machine with two processors.
+    /// Result of the TypeScript original (docs/benchmarks.md).
     pub(crate) fn original(mut self, measured: &'static str) -> Self {
         self.original = Some(measured);
         self
     }
 
-    /// The value of that name should be below `limit`.
+    /// Target: the value `name` is below `limit`.
     pub(crate) fn below(self, name: &str, limit: f64) -> Self {
         self.target(name, "<", limit, |number| number < limit)
     }
 
-    /// The value of that name should be `limit` or more.
+    /// Target: the value `name` is at least `limit`.
     pub(crate) fn at_least(self, name: &str, limit: f64) -> Self {
         self.target(name, "≥", limit, |number| number >= limit)
     }
 
     fn target(mut self, name: &str, relation: &str, limit: f64, holds: impl Fn(f64) -> bool) -> Self {
-        // One that was not measured was not met.
+        // A missing value misses its target.
         let value = self.values.iter().find(|value| value.name == name);
         let unit = match value.map(|value| value.unit) {
             Some(Unit::Milliseconds) => " ms",
@@ -121,13 +117,12 @@ impl Row {
             None => "",
         };
         self.targets.push(Target {
-            text: format!("{name} {relation} {}{unit}", tidy(limit)),
+            text: format!("{name} {relation} {}{unit}", without_trailing_zeros(limit)),
             met: value.is_some_and(|value| holds(value.number)),
         });
         self
     }
 
-    /// The number of that name.
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         let value = self.values.iter().find(|value| value.name == name);
         value.map(|value| value.number)
@@ -139,7 +134,6 @@ impl Row {
     }
 }
 
-/// All of a run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     machine: Vec<(&'static str, String)>,
@@ -158,20 +152,20 @@ impl Report {
         }
     }
 
-    /// Keeps a measurement, and prints it at once: who waits sees that something happens.
+    /// Adds a row and prints it at once, as progress.
     pub(crate) fn add(&mut self, row: Row) {
         println!("{}: {}", row.what, row.measured());
         self.rows.push(row);
     }
 
-    /// The table as it stands in `docs/benchmarks.md`.
+    /// The table of `docs/benchmarks.md`.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
         for (name, value) in &self.machine {
             // Writing to a string cannot fail.
             let _written = writeln!(text, "- {name}: {value}");
         }
-        text.push_str("\n| what | measured | target | | TypeScript original |\n|---|---|---|---|---|\n");
+        text.push_str("\n| measurement | result | target | | TypeScript original |\n|---|---|---|---|---|\n");
         for row in &self.rows {
             let targets: Vec<&str> = row.targets.iter().map(|target| target.text.as_str()).collect();
             let verdict = match row.targets.as_slice() {
@@ -187,5 +181,14 @@ impl Report {
             );
         }
         text
+    }
+}
+
+/// For example `20 k` or `1 M`.
+pub(crate) fn rounded(number: u32) -> String {
+    match number {
+        1_000_000.. if number.is_multiple_of(1_000_000) => format!("{} M", number / 1_000_000),
+        1000.. if number.is_multiple_of(1000) => format!("{} k", number / 1000),
+        _ => number.to_string(),
     }
 }

@@ -1,10 +1,10 @@
-//! Times that were measured.
+//! Latency samples.
 
 use std::time::Duration;
 
 use crate::report::{Unit, Value};
 
-/// How long each of many took, over how long altogether.
+/// Sorted latencies and the duration of the run.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
     sorted: Vec<Duration>,
@@ -20,7 +20,7 @@ impl Samples {
         }
     }
 
-    /// The time that this share of all did not exceed; zero when there are none.
+    /// Percentile by nearest rank; zero without samples.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.sorted.len() * percent).div_ceil(100).max(1);
         self.sorted.get(rank - 1).copied().unwrap_or_default()
@@ -34,14 +34,12 @@ impl Samples {
         self.sorted.len() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Median and tail.
     pub(crate) fn latency(&self) -> Vec<Value> {
         [("p50", 50), ("p99", 99)]
             .map(|(name, percent)| Value::milliseconds(name, self.percentile(percent)))
             .into()
     }
 
-    /// Rate, median and tail.
     pub(crate) fn load(&self) -> Vec<Value> {
         let mut values = vec![Value::new("rate", self.per_second(), Unit::PerSecond)];
         values.extend(self.latency());

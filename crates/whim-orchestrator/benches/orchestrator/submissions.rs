@@ -1,4 +1,4 @@
-//! Submissions over HTTP, as many as can be.
+//! Submission throughput over HTTP.
 
 use std::time::Duration;
 
@@ -9,18 +9,17 @@ use crate::http::{self, Caller};
 use crate::program::Program;
 use crate::report::{Report, Row};
 
-/// How many submissions are on their way at once.
-const AT_ONCE: usize = 16;
+/// Number of connections.
+const CONCURRENCY: usize = 16;
 
-/// Each is an item of its own, with a checklist; nothing is started, because every slot is taken. Answers how many were
-/// made.
+/// Submits distinct items with a checklist. Nothing is started, because every slot is taken. Returns their number.
 pub(crate) async fn measure(
     program: &Program,
     length: Duration,
     report: &mut Report,
 ) -> anyhow::Result<usize> {
     let mut callers = Vec::new();
-    for _ in 0..AT_ONCE {
+    for _ in 0..CONCURRENCY {
         callers.push(Caller::connect(&program.addresses.api).await?);
     }
     let samples = http::load(&mut callers, length, async |caller: &mut Caller| {
@@ -34,7 +33,7 @@ pub(crate) async fn measure(
         Ok(elapsed)
     })
     .await?;
-    let what = format!("Submission over HTTP, {AT_ONCE} at once");
+    let what = format!("Submission over HTTP, {CONCURRENCY} connections");
     report.add(Row::new(what, samples.load()).original("2,350/s"));
     Ok(samples.count())
 }

@@ -1,18 +1,17 @@
-//! Workers that exist in the rows only: enough for the worker protocol.
+//! Workers that exist as rows only, which is enough for the worker protocol.
 
 use sqlx::PgPool;
 use uuid::Uuid;
 use whim_core::{WorkItemId, WorkerId, WorkerToken};
 
-/// A running worker, and its token.
 #[derive(Clone, Debug)]
 pub(crate) struct RunningWorker {
     pub(crate) id: WorkerId,
     pub(crate) token: WorkerToken,
 }
 
-/// Makes running workers, each with an item of its own. They are said to be another instance's, so that no
-/// orchestrator looks for their processes.
+/// Inserts running workers, each with an item of its own. They belong to another instance, so that no orchestrator
+/// checks for their processes.
 pub(crate) async fn make(database: &PgPool, count: usize) -> anyhow::Result<Vec<RunningWorker>> {
     let workers: Vec<RunningWorker> = (0..count)
         .map(|_| RunningWorker {

@@ -1,4 +1,4 @@
-//! The servers of a run, and what the orchestrator is told about them.
+//! Servers of a run and settings of the orchestrator.
 
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -6,10 +6,10 @@ use tempfile::TempDir;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 
-/// A Postgres that keeps what it commits, an empty database on it, and a Redis.
+/// A durable Postgres with an empty database, and a Redis.
 #[derive(Debug)]
 pub(crate) struct World {
-    /// For what the benchmark itself does: arranging, looking, cleaning up.
+    /// Pool of the benchmark itself.
     pub(crate) database: PgPool,
     url: String,
     redis: TestRedis,
@@ -35,12 +35,11 @@ impl World {
         })
     }
 
-    /// Where files of this run may be.
     pub(crate) fn files(&self) -> &std::path::Path {
         self.files.path()
     }
 
-    /// Settings as an owner has them, but for the limits: nothing is to wait for those. `more` come on top.
+    /// Default settings, with limits that do not throttle. `more` takes precedence.
     pub(crate) fn settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let workspaces = self.files.path().join("workspaces");
         let workspaces = workspaces.to_string_lossy();

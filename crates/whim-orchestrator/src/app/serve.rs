@@ -4,15 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
@@ -22,7 +23,7 @@ use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
 use super::{App, Parts};
-use crate::config::{ApiConfig, Config, RuntimeKind};
+use crate::config::{ApiConfig, Config, DatabaseConfig};
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
@@ -33,9 +34,6 @@ use crate::locks::Locks;
 use crate::metrics;
 use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
-use crate::runtime::Runtime;
-use crate::runtime::docker::DockerRuntime;
-use crate::runtime::process::ProcessRuntime;
 use crate::wakers::Wakers;
 use crate::{breakers, db, http, reconcile};
 
@@ -47,7 +45,8 @@ const PROGRAM: &str = "whim-orchestrator";
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
 
 /// Between attempts to connect to a Postgres that was started together with this program.
-const WHILE_STARTING: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(3));
+const WHILE_STARTING: ExponentialBuilder =
+    backoff::exponential(Duration::from_millis(200), Duration::from_secs(3));
 
 /// As long as that may take: about ten seconds.
 const CONNECT_ATTEMPTS: usize = 7;
@@ -143,29 +142,18 @@ pub(crate) fn callable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// The runtime that is configured, or that this machine has.
+/// Opens the configured runtime.
 ///
 /// # Errors
 /// It cannot be used on this machine as it is configured.
-pub async fn runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
-    let runtime = &config.runtime;
-    let kind = match runtime.kind {
-        RuntimeKind::Auto if DockerRuntime::answers(&runtime.docker).await => RuntimeKind::Docker,
-        RuntimeKind::Auto => RuntimeKind::Process,
-        kind @ (RuntimeKind::Docker | RuntimeKind::Process) => kind,
+pub async fn open_runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
+    let is_loopback = config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback();
+    let listener = if is_loopback {
+        WorkerListener::Loopback
+    } else {
+        WorkerListener::Network
     };
-    if kind == RuntimeKind::Process {
-        let this_program = ProcessRuntime::this_program();
-        return Ok(Arc::new(ProcessRuntime::open(runtime, this_program)?));
-    }
-    if config.api.worker_url.is_none() && config.api.worker_address.ip().is_loopback() {
-        bail!(
-            "workers in containers cannot call 127.0.0.1: set WORKER_BIND_ADDRESS to an address that containers reach \
-             (172.17.0.1 with Docker on Linux), or WORKER_ORCHESTRATOR_URL to what they are to call; or set \
-             WORKER_RUNTIME=process for workers without isolation"
-        );
-    }
-    Ok(Arc::new(DockerRuntime::open(runtime)?))
+    whim_runtime::open(&config.runtime, listener).await
 }
 
 /// Connects to Postgres, which may be just starting, and applies the migrations that are missing. Several may do so at
@@ -173,7 +161,7 @@ pub async fn runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
 ///
 /// # Errors
 /// Postgres stays away, or a migration fails.
-pub async fn migrate(config: &Config) -> anyhow::Result<()> {
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     let options = connect_options(config)?;
     let mut connection = connect(&options).await.context("connecting to DATABASE_URL")?;
     db::MIGRATOR
@@ -189,7 +177,7 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 /// Connects to a Postgres that may be just starting.
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
     let begin = Instant::now();
-    let mut delays = WHILE_STARTING.delays().take(CONNECT_ATTEMPTS - 1);
+    let mut delays = WHILE_STARTING.build().take(CONNECT_ATTEMPTS - 1);
     loop {
         let attempt = tokio::time::timeout(CONNECT_LIMIT, PgConnection::connect_with(options));
         let error = match attempt.await {
@@ -251,7 +239,7 @@ pub async fn start(
     // Before anything is counted. Nobody counts where nobody can ask.
     let metrics = levels.is_some() && listeners.admin.is_some();
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
-    migrate(&config).await?;
+    migrate(&config.database).await?;
     let app = build(config, runtime, &addresses)?;
     breakers::probe_refused_credentials(&app.work_database, &app.config).await;
 
@@ -327,7 +315,7 @@ pub fn metric_families() -> Vec<Family> {
 /// # Errors
 /// A URL is wrong.
 pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
-    let options = connect_options(&config)?;
+    let options = connect_options(&config.database)?;
     let redis = RedisConnection::lazy(&config.redis)?;
     let worker_url = config
         .api
@@ -352,9 +340,8 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
     }))
 }
 
-fn connect_options(config: &Config) -> anyhow::Result<PgConnectOptions> {
+fn connect_options(config: &DatabaseConfig) -> anyhow::Result<PgConnectOptions> {
     let options: PgConnectOptions = config
-        .database
         .url
         .expose_secret()
         .parse()

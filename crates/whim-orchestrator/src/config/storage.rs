@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use url::Url;
-use whim_service::environment::{Environment, Expected, seconds, text, url};
+use whim_service::environment::{Environment, seconds, text, url};
 use whim_service::secret::SecretString;
 
-use super::DAY;
+use super::values::{DAY, url_or_default};
 
-/// Postgres.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
     /// `DATABASE_URL`, with its password.
     pub url: SecretString,
-    /// `LONG_TRANSACTION_WARNING_SECONDS`: from which age on an open transaction is warned of, because Postgres cannot clean
-    /// up behind it.
+    /// `LONG_TRANSACTION_WARNING_SECONDS`: age of an open transaction that causes a warning, because vacuum cannot
+    /// remove dead rows meanwhile.
     pub long_transaction: Duration,
 }
 
@@ -41,12 +39,11 @@ impl DatabaseConfig {
     }
 }
 
-/// Redis.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
     /// `REDIS_URL`, with its password.
     pub url: SecretString,
-    /// `REDIS_KEY_PREFIX`: what the names of all keys begin with, so that several Whims can share a server.
+    /// `REDIS_KEY_PREFIX`: prefix of all keys, so that several installations can share a server.
     pub key_prefix: String,
 }
 
@@ -71,15 +68,4 @@ impl RedisConfig {
             key_prefix,
         })
     }
-}
-
-/// A URL with a default; `None` only when the default itself is no URL.
-pub(super) fn url_or_default(
-    env: &mut Environment,
-    name: &'static str,
-    default: &'static str,
-    expected: Expected<Url>,
-) -> Option<Url> {
-    let default = Url::parse(default).ok()?;
-    Some(env.or_default(name, default, expected))
 }

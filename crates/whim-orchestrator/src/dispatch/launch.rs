@@ -10,11 +10,11 @@ use whim_service::secret::{ExposeSecret as _, SecretString};
 use super::claim::Claim;
 use crate::app::App;
 use crate::breakers;
-use crate::config::runtime::{ModelCredential, WorkerSettings};
+use crate::config::{ModelCredential, WorkerSettings};
 use crate::db::workers;
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
 use crate::metrics;
-use crate::runtime::{Credential, RuntimeHandle, WorkerSpec};
+use whim_runtime::{Credential, RuntimeHandle, WorkerSpec};
 
 /// Starts the worker, and returns whether that worked. A failed start spends no retry of the item.
 pub(super) async fn launch(app: &App, claim: Claim) -> bool {
@@ -67,7 +67,7 @@ pub(super) async fn launch(app: &App, claim: Claim) -> bool {
 }
 
 fn spec(app: &App, claim: Claim) -> WorkerSpec {
-    let settings = &app.config.runtime.worker;
+    let settings = &app.config.worker;
     let mut environment: BTreeMap<String, String> = settings
         .passed_on
         .iter()

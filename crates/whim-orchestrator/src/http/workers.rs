@@ -15,8 +15,8 @@ use super::error::ApiError;
 use super::extract::{Id, OptionalJson, Query};
 use crate::app::App;
 use crate::error::Error;
-use crate::runtime::{LogStream, last_lines};
 use crate::{db, lifecycle};
+use whim_runtime::{LogStream, last_lines};
 
 /// How many workers that have ended are listed.
 const ENDED_WORKERS: i64 = 100;

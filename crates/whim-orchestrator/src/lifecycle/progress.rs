@@ -76,6 +76,7 @@ fn step(body: &WorkerEventBody) -> Option<u64> {
         WorkerEventBody::Notice { message } => message.clone(),
         WorkerEventBody::Stage { .. }
         | WorkerEventBody::Pushed { .. }
+        | WorkerEventBody::TestsRunning { .. }
         | WorkerEventBody::Tests { .. }
         | WorkerEventBody::PullRequest { .. } => return None,
     };

@@ -11,7 +11,7 @@ use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
 use crate::db::workers;
-use crate::runtime::AttemptState;
+use whim_runtime::AttemptState;
 
 /// Terminate what runs for no live worker (its row is gone, or it ended and was taken for stopped), and removes what is
 /// left of attempts that ended long ago. Only what this instance started.

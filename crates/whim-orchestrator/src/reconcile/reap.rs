@@ -10,7 +10,7 @@ use whim_service::reconcile::Reconciler;
 use crate::app::App;
 use crate::db::workers;
 use crate::lifecycle::{AttemptEnd, EndedBy, Transition, end_attempt};
-use crate::runtime::{Attempt, AttemptState};
+use whim_runtime::{Attempt, AttemptState};
 
 /// Ends the live workers of this instance whose process or container has ended, or does not exist: the runtime's word
 /// is what makes a dead worker known within a second. A worker that had ended in the rows before is none of these,

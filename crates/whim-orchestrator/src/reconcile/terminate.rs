@@ -13,7 +13,7 @@ use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
 use crate::db::workers::{self, AwaitingStop};
-use crate::runtime::AttemptState;
+use whim_runtime::AttemptState;
 
 /// How many are stopped at once: each may take its whole grace.
 const AT_ONCE: usize = 16;

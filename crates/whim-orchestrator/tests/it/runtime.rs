@@ -1,4 +1,5 @@
-//! The runtimes, with real processes and a real container engine.
+//! The orchestrator with workers in containers of a real container engine. Run by `scripts/ci/docker.sh`.
 
-mod docker;
-mod process;
+mod orchestrator;
+mod own_engine;
+mod starts;

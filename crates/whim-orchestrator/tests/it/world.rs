@@ -30,10 +30,8 @@ use whim_orchestrator::lifecycle::Heartbeats;
 use whim_orchestrator::limits::Limits;
 use whim_orchestrator::locks::Locks;
 use whim_orchestrator::redis_connection::RedisConnection;
-use whim_orchestrator::runtime::{
-    Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec,
-};
 use whim_orchestrator::wakers::Wakers;
+use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;

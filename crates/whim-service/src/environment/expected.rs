@@ -1,4 +1,4 @@
-//! What a variable may be: the words for a person, the parser, and how a value is shown.
+//! The allowed values of a variable: description, parser and display.
 
 use std::fmt::{Debug, Display};
 use std::net::SocketAddr;
@@ -11,9 +11,7 @@ use url::Url;
 
 use crate::secret::{redact_malformed_url, redact_url};
 
-/// What a variable may be.
-///
-/// The words complete the sentence `MAX_WORKERS is "abc": expected …`.
+/// The allowed values of a variable. The words complete the message `MAX_WORKERS is "abc": expected …`.
 pub struct Expected<T> {
     words: String,
     parse: Parse<T>,
@@ -24,7 +22,7 @@ pub struct Expected<T> {
 type Parse<T> = Box<dyn Fn(&str) -> Option<T>>;
 
 impl<T> Expected<T> {
-    /// A rule of one's own. `show` makes the text for the log line at start and must leave out secrets.
+    /// A custom rule. `show` must not reveal secrets.
     pub fn new(
         words: impl Into<String>,
         parse: impl Fn(&str) -> Option<T> + 'static,
@@ -38,7 +36,7 @@ impl<T> Expected<T> {
         }
     }
 
-    /// The same, but only values that `allowed` accepts; `words` replace the former ones.
+    /// The same, restricted to values that `allowed` accepts, with other `words`.
     pub fn only_if(self, words: impl Into<String>, allowed: impl Fn(&T) -> bool + 'static) -> Self
     where
         T: 'static,
@@ -72,17 +70,16 @@ fn quoted(raw: &str) -> String {
     format!("{raw:?}")
 }
 
-/// Anything that parses; `words` say what that is.
+/// Anything that parses.
 pub fn parsed<T: FromStr + Display + 'static>(words: impl Into<String>) -> Expected<T> {
     Expected::new(words, |raw| raw.parse().ok(), T::to_string)
 }
 
-/// Any text.
 pub fn text(words: impl Into<String>) -> Expected<String> {
     parsed(words)
 }
 
-/// A path; whether something is there is found out when it is used.
+/// A path, which may not exist yet.
 pub fn path(words: impl Into<String>) -> Expected<PathBuf> {
     Expected::new(
         words,
@@ -100,7 +97,7 @@ where
     parsed(words.clone()).only_if(words, move |value| range.contains(value))
 }
 
-/// A duration within `range`, written as a number of seconds; fractions are accepted, so that tests can be quick.
+/// A duration within `range`, as a number of seconds, with fractions.
 pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     let words = format!(
         "a number of seconds from {} to {}",
@@ -116,7 +113,7 @@ pub fn seconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     Expected::new(words.clone(), parse, show).only_if(words, move |value| range.contains(value))
 }
 
-/// A duration within `range`, written as a whole number of milliseconds.
+/// A duration within `range`, as a whole number of milliseconds.
 pub fn milliseconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
     let words = format!(
         "a whole number of milliseconds from {} to {}",
@@ -161,16 +158,24 @@ pub fn one_of<T: Clone + Debug + PartialEq + 'static>(choices: &'static [(&'stat
     )
 }
 
-/// A URL with one of `schemes`. Passwords are neither logged nor shown in errors.
+/// A URL with one of `schemes`. Passwords are shown neither in logs nor in errors.
 pub fn url(words: impl Into<String>, schemes: &'static [&'static str]) -> Expected<Url> {
     let parse = |raw: &str| {
         Url::parse(raw)
             .ok()
             .filter(|url| schemes.contains(&url.scheme()) && url.has_host())
     };
-    let mut expected = Expected::new(words, parse, redact_url);
+    let show = |url: &Url| {
+        let shown = redact_url(url);
+        // `https://host` parses as `https://host/`.
+        match shown.strip_suffix('/') {
+            Some(without_slash) if url.path() == "/" => without_slash.to_owned(),
+            Some(_) | None => shown,
+        }
+    };
+    let mut expected = Expected::new(words, parse, show);
     expected.show_refused = |raw| {
-        // Without a host it was not understood as it was meant: `user:password@host` parses as the scheme `user`.
+        // `user:password@host` parses as a URL with the scheme `user` and no host.
         let shown = match Url::parse(raw) {
             Ok(url) if url.has_host() => redact_url(&url),
             Ok(_) | Err(_) => redact_malformed_url(raw),

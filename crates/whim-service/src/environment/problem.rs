@@ -1,8 +1,8 @@
-//! What is wrong with a configuration, in words for the person who wrote it.
+//! Problems with settings, as messages for the operator.
 
 use std::fmt;
 
-/// One variable that cannot be used.
+/// A variable with a value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     variable: String,
@@ -17,7 +17,7 @@ impl Problem {
         }
     }
 
-    /// `shown` is the refused value as it may be shown.
+    /// `shown` is the refused value without secrets.
     pub(super) fn wrong(variable: &str, shown: &str, expected: &str) -> Self {
         Self {
             variable: variable.to_owned(),
@@ -36,7 +36,6 @@ impl Problem {
         }
     }
 
-    /// The name of the variable.
     pub fn variable(&self) -> &str {
         &self.variable
     }
@@ -48,7 +47,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration; shows one problem a line.
+/// All problems with the settings. Displays one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<Problem>,
@@ -59,7 +58,7 @@ impl ConfigError {
         Self { problems }
     }
 
-    /// The problems, in the order in which the variables were read.
+    /// In the order in which the variables were read.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

@@ -1,27 +1,23 @@
-//! What settings there are, and what they came to be.
+//! Descriptions and values of settings.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One variable that a program reads; shows as a line of `--help`.
+/// A variable that a program reads. Displays as a line of `--help`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The variable.
     pub name: &'static str,
-    /// What it may be.
+    /// The allowed values.
     pub expected: String,
-    /// Whether it has to be there.
     pub presence: Presence,
 }
 
-/// Whether a variable has to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Without it the program does not start.
+    /// The program does not start without it.
     Required,
-    /// It may be absent.
     Optional,
-    /// It may be absent, and then has this value.
+    /// The value if it is not set.
     Default(String),
 }
 
@@ -36,35 +32,57 @@ impl fmt::Display for Setting {
     }
 }
 
-/// A configuration and what its settings came to be.
+/// A configuration and the values of its settings.
 #[derive(Debug)]
 pub struct Configured<T> {
-    /// The configuration itself.
     pub config: T,
-    /// Every setting that was read, for one log line at start.
     pub effective: Effective,
 }
 
-/// Every setting that was read, with its value or default; secrets are redacted.
+/// Every setting that was read, with its value or default; secrets are redacted. Displays the ones that are set, for
+/// one log line at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effective(BTreeMap<&'static str, String>);
+pub struct Effective(BTreeMap<&'static str, EffectiveValue>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EffectiveValue {
+    pub(super) shown: String,
+    is_set: bool,
+}
+
+impl EffectiveValue {
+    pub(super) fn set(shown: impl Into<String>) -> Self {
+        Self {
+            shown: shown.into(),
+            is_set: true,
+        }
+    }
+
+    pub(super) fn default(shown: impl Into<String>) -> Self {
+        Self {
+            shown: shown.into(),
+            is_set: false,
+        }
+    }
+}
 
 impl Effective {
-    pub(super) fn new(settings: BTreeMap<&'static str, String>) -> Self {
+    pub(super) fn new(settings: BTreeMap<&'static str, EffectiveValue>) -> Self {
         Self(settings)
     }
 
-    /// The settings by name.
+    /// All settings by name, defaults included.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+        self.0.iter().map(|(name, value)| (*name, value.shown.as_str()))
     }
 }
 
 impl fmt::Display for Effective {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (name, value)) in self.iter().enumerate() {
+        let set = self.0.iter().filter(|(_, value)| value.is_set);
+        for (index, (name, value)) in set.enumerate() {
             let separator = if index == 0 { "" } else { " " };
-            write!(formatter, "{separator}{name}={value}")?;
+            write!(formatter, "{separator}{name}={}", value.shown)?;
         }
         Ok(())
     }

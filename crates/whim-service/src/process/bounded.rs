@@ -1,45 +1,39 @@
-//! A command from start to end, with limits on its time and output.
+//! Running a command to its end, with limits on time and output.
 
 use std::collections::VecDeque;
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use process_tree::Deadlines;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::end::Deadlines;
 use super::spawn::{CommandSpec, SpawnError};
 
-/// Read from a pipe at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// How long the pipes are read on after every process that could write to them has ended.
+/// How long the pipes are read after every process that could write to them has ended.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// After the time limit.
 const AFTER_TIME_LIMIT: Deadlines = Deadlines {
     interrupt: Duration::ZERO,
     terminate: Duration::from_secs(2),
     kill: Duration::from_secs(5),
 };
 
-/// A command that came to its end.
+/// A command that ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// How.
     pub ending: Ending,
-    /// What it wrote to standard output.
     pub stdout: Captured,
-    /// What it wrote to standard error.
     pub stderr: Captured,
-    /// How long it ran.
     pub elapsed: Duration,
 }
 
 impl Finished {
-    /// Whether it exited with 0.
+    /// Whether it exited by itself, with code 0.
     pub fn is_success(&self) -> bool {
         match self.ending {
             Ending::Exited(status) => status.success(),
@@ -51,33 +45,26 @@ impl Finished {
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// By itself.
     Exited(ExitStatus),
-    /// It was ended after its time limit, and its descendants with it.
+    /// It was terminated after its time limit, together with its descendants.
     TimedOut,
 }
 
-/// A command could not be run to its end.
+/// Why a command could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It could not be started.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// It was started, and the kernel refused what came after.
-    #[error("watching {program}")]
-    Watch {
-        /// The program as it was given.
-        program: String,
-        /// What was refused.
-        source: io::Error,
-    },
+    /// It was started, and waiting for it or terminating it failed.
+    #[error("waiting for {program}")]
+    Watch { program: String, source: io::Error },
 }
 
-/// Runs a command for at most `time_limit`, keeps at most `output_limit` bytes of each output stream, and leaves no
-/// process behind, whether it ends by itself, by the limit, or because this call is dropped.
+/// Runs a command for at most `time_limit` and keeps at most `output_limit` bytes of each output stream. All of its
+/// processes are terminated, whether it exits by itself, reaches the limit, or this call is dropped.
 ///
 /// # Errors
-/// The program could not be started or watched. A command that fails or is ended by the limit is no error.
+/// The program could not be started or waited for. A failed exit or a timeout is not an error.
 pub async fn run_bounded(
     command: &CommandSpec,
     time_limit: Duration,
@@ -95,11 +82,11 @@ pub async fn run_bounded(
         let ending = match timeout(time_limit, child.wait()).await {
             Ok(status) => {
                 let status = status?;
-                child.end(Deadlines::AT_ONCE).await?;
+                child.terminate(Deadlines::IMMEDIATE).await?;
                 Ending::Exited(status)
             }
             Err(_elapsed) => {
-                child.end(AFTER_TIME_LIMIT).await?;
+                child.terminate(AFTER_TIME_LIMIT).await?;
                 Ending::TimedOut
             }
         };
@@ -146,13 +133,13 @@ async fn capture(
                     return captured;
                 }
             },
-            // A descendant that could not be found still holds the pipe.
+            // A descendant that was not found still holds the pipe open.
             () = &mut drained => return captured,
         }
     }
 }
 
-/// The first and the last bytes of an output; test runners say at the end what went wrong, compilers at the beginning.
+/// The first and the last bytes of an output. Compilers report the cause first, test runners last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Captured {
     head: Vec<u8>,
@@ -183,17 +170,17 @@ impl Captured {
         self.dropped += excess as u64;
     }
 
-    /// How many bytes in the middle are lost.
+    /// Number of bytes in the middle that were not kept.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// All bytes, when none was lost.
+    /// All bytes, or `None` if some were dropped.
     pub fn complete(&self) -> Option<Vec<u8>> {
         (self.dropped == 0).then(|| self.head.iter().chain(&self.tail).copied().collect())
     }
 
-    /// The output as text, with a note where something is missing; bytes that are not UTF-8 become U+FFFD.
+    /// The output as text, with a note where bytes were dropped. Bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> String {
         if let Some(bytes) = self.complete() {
             return String::from_utf8_lossy(&bytes).into_owned();
@@ -205,6 +192,6 @@ impl Captured {
             String::from_utf8_lossy(&tail),
         );
         let dropped = self.dropped;
-        format!("{head}\n[… {dropped} bytes left out …]\n{tail}")
+        format!("{head}\n[… {dropped} bytes omitted …]\n{tail}")
     }
 }

@@ -2,30 +2,31 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::{Inner, StopReason};
-use crate::backoff::Backoff;
+use super::report::StopReason;
+use super::stop::StopRequest;
+use crate::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 
-/// Between attempts of a best-effort task.
-const RESTART: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
+/// Delays between attempts of a best-effort task.
+const RESTART: ExponentialBuilder = backoff::exponential(Duration::from_millis(200), Duration::from_secs(30));
 
-/// An attempt that lasted this long was healthy: the delays begin anew.
+/// An attempt that lasted this long was healthy: the delays start from the first one again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 
 /// The tasks of one phase. Clones own the same tasks.
 #[derive(Clone, Debug)]
 pub struct Tasks {
-    process: Weak<Inner>,
+    process: Arc<StopRequest>,
     tracker: TaskTracker,
     /// Asks the tasks to stop.
     stop: CancellationToken,
-    /// Takes them down: their deadline is over.
+    /// Aborts the tasks: their deadline is over.
     abort: CancellationToken,
     running: Arc<RwLock<Running>>,
 }
@@ -36,7 +37,7 @@ struct Running {
     names: BTreeMap<u64, &'static str>,
 }
 
-/// How one run of a task ended.
+/// How one attempt of a task ended.
 enum Ended {
     Done,
     Failed(anyhow::Error),
@@ -44,7 +45,7 @@ enum Ended {
 }
 
 impl Tasks {
-    pub(super) fn new(process: Weak<Inner>) -> Self {
+    pub(super) fn new(process: Arc<StopRequest>) -> Self {
         Self {
             process,
             tracker: TaskTracker::new(),
@@ -59,19 +60,19 @@ impl Tasks {
         self.stop.clone()
     }
 
-    /// Starts a task without which the process is useless: when it ends, in whatever way, before it was asked to, the
-    /// process stops.
+    /// Starts a task that the process cannot do without: if it ends for any reason before it is asked to, the process
+    /// stops.
     pub fn critical(
         &self,
         name: &'static str,
         task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
-        let (process, stop) = (self.process.clone(), self.stop.clone());
+        let (process, stop) = (Arc::clone(&self.process), self.stop.clone());
         self.start(name, async move {
             let ended = run_once(task).await;
-            let asked = stop.is_cancelled();
+            let was_asked = stop.is_cancelled();
             let reason = match ended {
-                Ended::Done if asked => return,
+                Ended::Done if was_asked => return,
                 Ended::Done => StopReason::TaskEnded { task: name },
                 Ended::Failed(error) => {
                     tracing::error!(
@@ -86,14 +87,12 @@ impl Tasks {
                 }
                 Ended::Panicked => StopReason::TaskPanicked { task: name },
             };
-            if let Some(process) = process.upgrade() {
-                process.request_stop(reason);
-            }
+            process.request(reason);
         });
     }
 
-    /// Starts a task that the process can do without for a while: a failed or panicked attempt is logged and followed
-    /// by another after a growing delay. `Ok` ends it for good.
+    /// Starts a task that the process can do without for a while: a failed or panicked attempt is logged and repeated
+    /// after a delay with backoff. `Ok` ends the task.
     pub fn best_effort<Attempt>(
         &self,
         name: &'static str,
@@ -103,7 +102,7 @@ impl Tasks {
     {
         let stop = self.stop.clone();
         self.start(name, async move {
-            let mut delays = RESTART.delays();
+            let mut delays = RESTART.build();
             loop {
                 let begin = Instant::now();
                 let failure = match run_once(attempt()).await {
@@ -115,7 +114,7 @@ impl Tasks {
                     return;
                 }
                 if begin.elapsed() >= HEALTHY_AFTER {
-                    delays = RESTART.delays();
+                    delays = RESTART.build();
                 }
                 let Some(delay) = delays.next() else { return };
                 let delay_ms = delay.as_millis();
@@ -123,7 +122,7 @@ impl Tasks {
                     task = name,
                     error = failure,
                     delay_ms,
-                    "a task failed and starts again: {name}"
+                    "a task failed and will be restarted: {name}"
                 );
                 tokio::select! {
                     () = tokio::time::sleep(delay) => {}
@@ -135,10 +134,7 @@ impl Tasks {
 
     fn start(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         if self.abort.is_cancelled() {
-            tracing::warn!(
-                task = name,
-                "not started, because the process has stopped: {name}"
-            );
+            tracing::warn!(task = name, "not started, because the process is stopped: {name}");
             return;
         }
         let key = self.running_mut(|running| {
@@ -150,14 +146,14 @@ impl Tasks {
         let (tasks, abort) = (self.clone(), self.abort.clone());
         self.tracker.spawn(async move {
             let finished = abort.run_until_cancelled_owned(task).await.is_some();
-            // An aborted task stays in the list: that is how the report learns its name.
+            // An aborted task stays in the list, from which the report takes its name.
             if finished {
                 tasks.running_mut(|running| running.names.remove(&key));
             }
         });
     }
 
-    /// Asks the tasks to stop, waits, aborts those that do not; returns the names of the aborted.
+    /// Asks the tasks to stop and aborts those that still run after `deadline`. Returns the names of the aborted tasks.
     pub(super) async fn stop(&self, deadline: Duration) -> Vec<&'static str> {
         self.stop.cancel();
         self.tracker.close();
@@ -171,15 +167,15 @@ impl Tasks {
     }
 
     fn running_mut<T>(&self, change: impl FnOnce(&mut Running) -> T) -> T {
-        // Nothing that runs under the lock can leave the map half changed.
+        // No code under the lock can panic between two changes of the map.
         change(&mut self.running.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Runs in a task of its own, so that a panic ends in here; dropping the call takes that task down.
+/// Runs in a task of its own, so that a panic is caught here. Dropping the call aborts that task.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the owner of tasks that the rule asks for"
+    reason = "this is the owner of tasks that the rule requires"
 )]
 async fn run_once(task: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> Ended {
     match AbortOnDropHandle::new(tokio::spawn(task)).await {

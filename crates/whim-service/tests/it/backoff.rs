@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use whim_service::backoff::Backoff;
+use whim_service::backoff::{self, BackoffBuilder as _};
 use whim_service::chain::chain;
 
 const FIRST: Duration = Duration::from_millis(100);
@@ -12,7 +12,7 @@ struct Failed(u32);
 
 #[test]
 fn delays_double_up_to_the_longest_and_are_jittered() {
-    let delays: Vec<Duration> = Backoff::new(FIRST, LONGEST).delays().take(50).collect();
+    let delays: Vec<Duration> = backoff::exponential(FIRST, LONGEST).build().take(50).collect();
     for (index, delay) in delays.iter().enumerate() {
         let nominal = FIRST.saturating_mul(1 << index.min(10)).min(LONGEST);
         assert!(

@@ -7,8 +7,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::ChildStdout;
 use whim_service::process::{
-    Child, CommandSpec, Deadlines, Orphans, ProcessIdentity, Signal, become_subreaper, descendants,
-    end_marked, find_by_environment,
+    Child, CommandSpec, Deadlines, Orphans, ProcessIdentity, Signal, become_subreaper,
 };
 
 const PATH: &str = "/usr/bin:/bin";
@@ -49,9 +48,9 @@ impl Script {
     }
 }
 
-async fn wait_until<T: Debug>(what: &str, mut look: impl FnMut() -> Result<(), T>) {
+async fn wait_until<T: Debug>(what: &str, mut check: impl FnMut() -> Result<(), T>) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    while let Err(seen) = look() {
+    while let Err(seen) = check() {
         assert!(
             tokio::time::Instant::now() < deadline,
             "not within 20 s: {what}; last seen: {seen:?}"
@@ -90,7 +89,7 @@ async fn a_child_gets_exactly_the_named_environment_and_no_input() {
     );
 
     let mut reads_input = Script::start(&CommandSpec::new("cat").env("PATH", PATH));
-    assert_eq!(reads_input.line().await, "", "cat without input ends at once");
+    assert_eq!(reads_input.line().await, "", "cat without input exits at once");
     assert!(reads_input.child.wait().await.unwrap().success());
 }
 
@@ -109,18 +108,18 @@ async fn a_child_is_found_in_its_own_path_runs_in_its_directory_and_leads_a_grou
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_told_apart() {
+async fn a_missing_program_is_distinguished_from_other_errors() {
     let error = CommandSpec::new("/does/not/exist").spawn().unwrap_err();
     assert!(error.is_not_found());
     assert_eq!(error.to_string(), "starting /does/not/exist");
 }
 
 #[tokio::test]
-async fn ending_takes_down_descendants_in_sessions_of_their_own() {
+async fn termination_includes_descendants_in_sessions_of_their_own() {
     let mut script = Script::start(&shell("setsid sh -c 'echo $$; sleep 1000' & wait"));
     let elsewhere = script.printed_process().await;
 
-    let ended = within(script.child.end(QUICK)).await.unwrap();
+    let ended = within(script.child.terminate(QUICK)).await.unwrap();
 
     assert!(is_gone(elsewhere) && is_gone(script.child.identity()));
     assert!(ended.status.is_some() && ended.survivors.is_empty(), "{ended:?}");
@@ -136,22 +135,22 @@ async fn an_orphan_is_recognised_by_the_marker_that_it_inherited() {
         "the orphan must outlive its parent for this test"
     );
 
-    let ended = within(script.child.end(QUICK)).await.unwrap();
+    let ended = within(script.child.terminate(QUICK)).await.unwrap();
 
     assert!(is_gone(orphan), "{ended:?}");
 }
 
 #[tokio::test]
-async fn an_orphan_without_marker_group_or_session_falls_to_a_subreaper_that_adopts() {
+async fn an_orphan_without_marker_group_or_session_is_adopted_by_a_subreaper() {
     become_subreaper().unwrap();
     let hides = shell("setsid env -i /bin/sh -c 'echo $$; exec sleep 1000' &").orphans(Orphans::Adopted);
     let mut script = Script::start(&hides);
     let orphan = script.printed_process().await;
     script.child.wait().await.unwrap();
-    // Another command of ours that must not be taken for an orphan.
+    // Another command of this process, which is not an orphan.
     let other = Script::start(&shell("echo; sleep 1000"));
 
-    let ended = within(script.child.end(QUICK)).await.unwrap();
+    let ended = within(script.child.terminate(QUICK)).await.unwrap();
 
     assert!(is_gone(orphan), "{ended:?}");
     assert!(
@@ -168,28 +167,30 @@ async fn an_orphan_without_marker_group_or_session_falls_to_a_subreaper_that_ado
 }
 
 #[tokio::test]
-async fn a_polite_child_is_ended_by_the_first_signal_and_a_deaf_one_is_killed() {
-    let mut polite = Script::start(&shell(
+async fn a_child_that_handles_int_gets_no_other_signal_and_one_that_ignores_signals_is_killed() {
+    let mut handles_int = Script::start(&shell(
         "trap 'exit 3' INT; echo ready; while :; do sleep 0.05; done",
     ));
-    polite.line().await;
-    let ended = within(polite.child.end(Deadlines::PATIENT)).await.unwrap();
+    handles_int.line().await;
+    let ended = within(handles_int.child.terminate(Deadlines::GRACEFUL))
+        .await
+        .unwrap();
     assert_eq!(
         (ended.last_signal, ended.status.unwrap().code()),
         (Some(Signal::INT), Some(3))
     );
 
-    let mut deaf = Script::start(&shell(
+    let mut ignores_signals = Script::start(&shell(
         "trap '' INT TERM; echo ready; while :; do sleep 0.05; done",
     ));
-    deaf.line().await;
-    let ended = within(deaf.child.end(QUICK)).await.unwrap();
+    ignores_signals.line().await;
+    let ended = within(ignores_signals.child.terminate(QUICK)).await.unwrap();
     assert_eq!(ended.last_signal, Some(Signal::KILL));
-    assert!(is_gone(deaf.child.identity()));
+    assert!(is_gone(ignores_signals.child.identity()));
 }
 
 #[tokio::test]
-async fn a_stopped_process_is_woken_to_hear_the_signal() {
+async fn a_stopped_process_is_continued_so_that_it_receives_the_signal() {
     let mut script = Script::start(&shell(
         "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done",
     ));
@@ -197,10 +198,10 @@ async fn a_stopped_process_is_woken_to_hear_the_signal() {
     script.child.identity().signal(Signal::STOP).unwrap();
     let deadlines = Deadlines {
         interrupt: Duration::ZERO,
-        ..Deadlines::PATIENT
+        ..Deadlines::GRACEFUL
     };
 
-    let ended = within(script.child.end(deadlines)).await.unwrap();
+    let ended = within(script.child.terminate(deadlines)).await.unwrap();
 
     assert_eq!(
         (ended.last_signal, ended.status.unwrap().code()),
@@ -209,15 +210,15 @@ async fn a_stopped_process_is_woken_to_hear_the_signal() {
 }
 
 #[tokio::test]
-async fn ending_what_has_ended_sends_nothing() {
+async fn no_signal_is_sent_to_a_command_that_has_ended() {
     let mut script = Script::start(&shell("exit 0"));
     script.child.wait().await.unwrap();
-    let ended = script.child.end(QUICK).await.unwrap();
+    let ended = script.child.terminate(QUICK).await.unwrap();
     assert_eq!((ended.last_signal, ended.status.unwrap().code()), (None, Some(0)));
 }
 
 #[tokio::test]
-async fn a_dropped_child_takes_its_descendants_with_it() {
+async fn dropping_a_child_kills_its_descendants() {
     let mut script = Script::start(&shell("setsid sh -c 'echo $$; sleep 1000' & wait"));
     let elsewhere = script.printed_process().await;
     let root = script.child.identity();
@@ -235,42 +236,8 @@ async fn a_dropped_child_takes_its_descendants_with_it() {
 }
 
 #[tokio::test]
-async fn descendants_are_found_at_any_depth() {
-    let mut script = Script::start(&shell("sh -c 'sh -c \"echo \\$\\$; sleep 1000\"; :'; :"));
-    let deepest = script.printed_process().await;
-
-    let found = descendants(script.child.identity().pid).unwrap();
-
-    assert!(found.contains(&deepest), "{found:?}");
-    assert!(!found.contains(&script.child.identity()));
-}
-
-#[tokio::test]
-async fn processes_of_an_earlier_run_are_found_and_ended_by_their_marker() {
-    let value = format!("attempt-{}", std::process::id());
-    let mut script =
-        Script::start(&shell("setsid sh -c 'echo $$; sleep 1000' & wait").marker("ATTEMPT", &value));
-    let elsewhere = script.printed_process().await;
-
-    let found = find_by_environment("ATTEMPT", &value).unwrap();
-    assert!(
-        found.contains(&elsewhere) && found.contains(&script.child.identity()),
-        "{found:?}"
-    );
-    assert_eq!(
-        find_by_environment("ATTEMPT", &value[..value.len() - 1]).unwrap(),
-        []
-    );
-
-    let (survivors, _status) =
-        within(async { tokio::join!(end_marked("ATTEMPT", &value, QUICK), script.child.wait()) }).await;
-    assert_eq!(survivors.unwrap(), []);
-    assert!(is_gone(elsewhere));
-}
-
-#[tokio::test]
 async fn a_marker_that_this_process_carries_too_does_not_make_it_a_member() {
-    // Every process of a test run has PATH; the tree must not reach out to strangers above it all the same.
+    // Every process of a test run has PATH. The tree must not include the ancestors of this process.
     let own_path = std::env::vars_os()
         .find(|(name, _)| name == "PATH")
         .unwrap()
@@ -285,34 +252,5 @@ async fn a_marker_that_this_process_carries_too_does_not_make_it_a_member() {
         !members.iter().any(|member| member.pid == std::process::id()),
         "{members:?}"
     );
-    within(script.child.end(QUICK)).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_recycled_pid_is_never_signalled() {
-    let mut script = Script::start(&shell("echo; sleep 1000"));
-    script.line().await;
-    let real = script.child.identity();
-    let earlier = ProcessIdentity {
-        start_ticks: real.start_ticks - 1,
-        ..real
-    };
-
-    assert!(!earlier.is_alive().unwrap());
-    assert!(!earlier.signal(Signal::KILL).unwrap());
-    assert!(
-        real.is_alive().unwrap(),
-        "the process with the recycled pid was hit"
-    );
-    assert!(real.signal(Signal::KILL).unwrap());
-    script.child.wait().await.unwrap();
-    assert!(!real.signal(Signal::KILL).unwrap());
-}
-
-#[test]
-fn an_identity_survives_being_written_down() {
-    let identity = ProcessIdentity::of_this_process().unwrap();
-    let text = serde_json::to_string(&identity).unwrap();
-    assert_eq!(serde_json::from_str::<ProcessIdentity>(&text).unwrap(), identity);
-    assert_eq!(ProcessIdentity::of(u32::MAX).unwrap(), None);
+    within(script.child.terminate(QUICK)).await.unwrap();
 }

@@ -36,7 +36,7 @@ async fn of_a_large_output_the_beginning_and_the_end_are_kept() {
         text.starts_with("first\n0123456789\n") && text.ends_with("\nlast\n"),
         "{text}"
     );
-    assert!(text.contains("[… 219911 bytes left out …]"), "{text}");
+    assert!(text.contains("[… 219911 bytes omitted …]"), "{text}");
     assert_eq!(
         (finished.stdout.dropped(), finished.stdout.complete()),
         (219_911, None)

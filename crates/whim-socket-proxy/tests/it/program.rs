@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use whim_service::environment::{Environment, Presence};
+use whim_socket_proxy::config::Config;
+use whim_testkit::documents::default_settings;
 use whim_testkit::wait::wait_until;
 
 use crate::world::{PATIENCE, World};
@@ -36,10 +39,27 @@ fn settings_that_would_let_anything_through_are_refused() {
         String::from_utf8(output.stderr).unwrap(),
         "whim-socket-proxy cannot start:\n\
          WORKER_PIDS is \"1\": expected a number of processes and threads from 64 to 4194304\n\
-         DOCKER_HOST is tcp://10.0.0.1:2375: the socket proxy needs the engine's own socket: expected \
-         unix:///path/of/the/socket\n\
-         WORKER_NETWORK is host: expected a network of the workers' own, which none of the engine's is\n"
+         DOCKER_HOST is tcp://10.0.0.1:2375: expected the engine's own socket: unix:///path/of/the/socket\n\
+         WORKER_NETWORK is host: expected a network for workers only: not bridge, default, host or none, and not \
+         that of a container\n"
     );
+}
+
+#[test]
+fn each_default_is_the_documented_one() {
+    let documented = default_settings().unwrap();
+    let mut compared = 0;
+    for setting in Environment::settings_of(Config::read) {
+        // A default with a password is masked.
+        if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 5, "only {compared} settings were compared");
 }
 
 /// Ended with the test.
@@ -65,25 +85,19 @@ async fn its_health_is_that_of_the_engine_and_a_socket_that_was_left_is_replaced
     let (socket, ready) = (directory.path().join("socket"), directory.path().join("ready"));
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let host = format!("unix://{}", engine.socket.display());
-    let settings = [
-        ("DOCKER_HOST", host.as_str()),
-        ("SOCKET_PROXY_LISTEN", socket.to_str().unwrap()),
-    ];
+    // The health check needs no setting.
     let healthy = async || {
-        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        tokio::task::spawn_blocking(move || {
-            let settings = settings
-                .each_ref()
-                .map(|(name, value)| (name.as_str(), value.as_str()));
-            run(&settings, &["healthcheck"])
-        })
-        .await
-        .unwrap()
+        let listen = socket.to_str().unwrap().to_owned();
+        tokio::task::spawn_blocking(move || run(&[], &["healthcheck", "--listen", &listen]))
+            .await
+            .unwrap()
     };
-    assert!(!healthy().await.status.success(), "nobody listens");
+    assert!(!healthy().await.status.success(), "no proxy is running");
 
     let _running = Running(
-        program(&settings)
+        program(&[("DOCKER_HOST", host.as_str())])
+            .arg("--listen")
+            .arg(&socket)
             .arg("--ready-file")
             .arg(&ready)
             .stderr(Stdio::null())

@@ -1,21 +1,19 @@
-//! How many tests passed and failed, where the runner prints it.
+//! Extracts the numbers of passed and failed tests from the output of test runners.
 //!
-//! Which runner it was cannot be known (`npm test` may be anything), so the forms of all of them are tried.
+//! The runner is not known (`npm test` can run any), so the formats of all supported runners are tried.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What a runner counted. Tests that were skipped are neither.
+/// Skipped tests are not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
-    /// How many passed.
     pub passed: u32,
-    /// How many failed.
     pub failed: u32,
 }
 
-/// Reads the counts out of a runner's output; `None` where there are none, or they cannot be understood.
+/// Returns `None` if no format matches.
 pub fn counts(output: &str) -> Option<Counts> {
     let readers: [fn(&str) -> Option<Counts>; 9] = [
         nextest,
@@ -81,7 +79,7 @@ fn nextest(output: &str) -> Option<Counts> {
     })
 }
 
-/// One line for each binary, and one for the documentation tests.
+/// One line per test binary, and one for the documentation tests.
 fn libtest(output: &str) -> Option<Counts> {
     Some(Counts {
         passed: sum(&LIBTEST, "passed", output)?,
@@ -89,7 +87,7 @@ fn libtest(output: &str) -> Option<Counts> {
     })
 }
 
-/// The summary of `node --test`, in the reporters `tap` and `spec`.
+/// The summary of `node --test` with the reporters `tap` and `spec`.
 fn node(output: &str) -> Option<Counts> {
     Some(Counts {
         passed: sum(&NODE_PASSED, "passed", output)?,
@@ -120,7 +118,7 @@ fn pytest(output: &str) -> Option<Counts> {
     let passed = sum(&PASSED, "passed", summary);
     let failed = sum(&FAILED, "failed", summary);
     let errors = sum(&PYTEST_ERRORS, "failed", summary);
-    // Something else that took some seconds is no summary.
+    // Other lines that end with a time are no summary.
     passed.or(failed).or(errors)?;
     Some(Counts {
         passed: passed.unwrap_or(0),
@@ -128,7 +126,7 @@ fn pytest(output: &str) -> Option<Counts> {
     })
 }
 
-/// `go test -v`: top-level tests begin their line, subtests are indented.
+/// `go test -v`: lines of subtests are indented and not counted.
 fn go(output: &str) -> Option<Counts> {
     let count =
         |pattern: &LazyLock<Option<Regex>>| u32::try_from(pattern.as_ref()?.find_iter(output).count()).ok();
@@ -139,7 +137,7 @@ fn go(output: &str) -> Option<Counts> {
     (counts.passed + counts.failed > 0).then_some(counts)
 }
 
-/// The line that Maven prints for each module; those for single classes have the time behind.
+/// The line that Maven prints for each module. Lines for single classes end with a time.
 fn surefire(output: &str) -> Option<Counts> {
     let failed = sum(&SUREFIRE, "failures", output)? + sum(&SUREFIRE, "errors", output)?;
     let not_passed = failed + sum(&SUREFIRE, "skipped", output)?;
@@ -149,7 +147,7 @@ fn surefire(output: &str) -> Option<Counts> {
     })
 }
 
-/// Gradle counts only when something failed.
+/// Gradle only prints counts if a test failed.
 fn gradle(output: &str) -> Option<Counts> {
     let failed = sum(&GRADLE, "failed", output).unwrap_or(0);
     let skipped = sum(&GRADLE, "skipped", output).unwrap_or(0);
@@ -159,7 +157,7 @@ fn gradle(output: &str) -> Option<Counts> {
     })
 }
 
-/// The sum of a group over all lines that fit; `None` when there is none.
+/// The sum of a group over all matches; `None` if there is no match.
 fn sum(pattern: &LazyLock<Option<Regex>>, group: &str, text: &str) -> Option<u32> {
     let mut total: Option<u32> = None;
     for found in pattern.as_ref()?.captures_iter(text) {

@@ -1,16 +1,14 @@
-//! Which tests a project has, and how they are run.
-//!
-//! What stands at the root decides, the first of these that is there:
+//! Detects how a project's tests are run, from the files in its root directory. The first match decides:
 //!
 //! 1. `Cargo.toml`: `cargo test`
-//! 2. `package.json` with a script `test`: the package manager whose lock file is there, else npm
-//! 3. pytest: its configuration, or a directory of tests next to Python packaging
+//! 2. `package.json` with a script `test`: the package manager of the lock file, else npm
+//! 3. a pytest configuration, or test modules together with Python packaging files: pytest
 //! 4. `go.mod`: `go test`
-//! 5. `pom.xml`: Maven, or the project's own wrapper
-//! 6. `build.gradle` or `build.gradle.kts`: Gradle, or the project's own wrapper
+//! 5. `pom.xml`: Maven, or the project's wrapper
+//! 6. `build.gradle` or `build.gradle.kts`: Gradle, or the project's wrapper
 //! 7. a makefile with a target `test`: `make test`
 //!
-//! Everything that is read here was written by the agent or a stranger.
+//! All of these files are untrusted.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -20,32 +18,27 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// No manifest is larger.
 const MAX_MANIFEST_BYTES: u64 = 1024 * 1024;
 
-/// How the tests of a project are run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What comes before, in order; empty where nothing has to be installed.
+    /// Run before the tests, in order.
     pub preparation: Vec<Step>,
-    /// The tests.
     pub test: Step,
-    /// Exit codes besides 0 that do not mean that a test failed.
-    pub green_codes: &'static [i32],
+    /// Exit codes other than 0 that count as success.
+    pub success_codes: &'static [i32],
 }
 
-/// One command.
+/// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The program.
     pub program: PathBuf,
-    /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// What it needs in its environment besides the usual.
+    /// Additional environment variables.
     pub environment: Vec<(OsString, OsString)>,
 }
 
-/// As a person would type it.
+/// As typed in a shell, without quoting.
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let program = match self.program.parent() {
@@ -75,7 +68,7 @@ impl Plan {
         Self {
             preparation: Vec::new(),
             test,
-            green_codes: &[],
+            success_codes: &[],
         }
     }
 
@@ -85,10 +78,10 @@ impl Plan {
     }
 }
 
-/// Finds out how the tests in `root` are run; `temporary` is where what has to be installed for them may be.
+/// Detects how the tests in `root` are run. Dependencies are installed below `temporary` if they need a directory.
 ///
 /// # Errors
-/// The directory cannot be read.
+/// `root` cannot be read.
 pub fn detect(root: &Path, temporary: &Path) -> io::Result<Option<Plan>> {
     let project = Project { root };
     if project.has("Cargo.toml") {
@@ -119,7 +112,7 @@ pub fn detect(root: &Path, temporary: &Path) -> io::Result<Option<Plan>> {
     }
     for makefile in ["GNUmakefile", "makefile", "Makefile"] {
         if let Some(text) = project.read(makefile)? {
-            let has_target = makes_test(&text);
+            let has_target = has_test_target(&text);
             return Ok(has_target.then(|| Plan::of(Step::new("make", ["test"]))));
         }
     }
@@ -139,10 +132,10 @@ impl Project<'_> {
         paths.iter().any(|path| self.has(path))
     }
 
-    /// The text of a manifest; `None` when there is none that is a plain file of a sensible size.
+    /// Returns `None` unless the manifest is a regular file of at most `MAX_MANIFEST_BYTES`.
     fn read(&self, path: &str) -> io::Result<Option<String>> {
         let path = self.root.join(path);
-        // Whether it is a plain file is asked before opening: a pipe would block.
+        // Checked before opening, because opening a pipe blocks.
         if !path.is_file() {
             return Ok(None);
         }
@@ -154,7 +147,7 @@ impl Project<'_> {
         Ok(fits.then(|| String::from_utf8_lossy(&content).into_owned()))
     }
 
-    /// A wrapper belongs to the project and brings its own version.
+    /// The project's wrapper, if it has one, pins the version of the tool.
     fn wrapper_or(&self, wrapper: &str, program: &str) -> PathBuf {
         if self.has(wrapper) {
             self.root.join(wrapper)
@@ -172,7 +165,7 @@ impl Project<'_> {
             .pointer("/scripts/test")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        // What `npm init` writes into every project.
+        // The default of `npm init`.
         if script.trim().is_empty() || script.contains("no test specified") {
             return Ok(None);
         }
@@ -219,9 +212,9 @@ impl Project<'_> {
         if !self.has_pytest()? {
             return Ok(None);
         }
-        // No test was collected: not a single one is red.
+        // Exit code 5: no tests were collected.
         let pytest = |test| Plan {
-            green_codes: &[5],
+            success_codes: &[5],
             ..Plan::of(test)
         };
         if self.has("uv.lock") {
@@ -251,7 +244,7 @@ impl Project<'_> {
         if needed.is_empty() {
             return Ok(Some(pytest(Step::new("python3", run_pytest))));
         }
-        // Distributions refuse to install into their own Python (PEP 668).
+        // Distributions do not allow installing packages into their Python (PEP 668).
         let environment = temporary.join("venv");
         let python = environment.join("bin/python");
         let mut make = Step::new("python3", ["-m", "venv", "--system-site-packages"]);
@@ -304,8 +297,8 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn has_line_with(text: &str, beginning: &str) -> bool {
-    text.lines().any(|line| line.trim_start().starts_with(beginning))
+fn has_line_with(text: &str, prefix: &str) -> bool {
+    text.lines().any(|line| line.trim_start().starts_with(prefix))
 }
 
 /// Whether pytest would collect something in this directory.
@@ -332,8 +325,8 @@ fn has_test_module(directory: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether a makefile has a rule for `test`. Assignments (`test := …`) are none.
-fn makes_test(makefile: &str) -> bool {
+/// Whether a makefile has a rule for `test`. Assignments (`test := …`) are no rules.
+fn has_test_target(makefile: &str) -> bool {
     makefile.lines().any(|line| {
         if line.starts_with(['\t', '#', ' ']) {
             return false;

@@ -1,4 +1,4 @@
-//! One command of the project's, with limits on its time, its output and its processes.
+//! Runs a command of the project with limits on its time, output and processes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,54 +7,49 @@ use tokio::time::{Instant, sleep};
 use whim_service::process::{CommandSpec, Ending, Finished, Orphans, RunError, descendants, run_bounded};
 
 use super::detect::Step;
-use crate::surroundings::Surroundings;
+use crate::child_env::ChildEnvironment;
 
-/// Kept of each output stream.
+/// Limit on what is kept of each output stream, in bytes.
 const OUTPUT_LIMIT: usize = 4 * 1024 * 1024;
-/// More than a parallel build on a large machine has; a fork bomb passes it at once.
+/// More than a parallel build on a large machine needs.
 pub(super) const MAX_PROCESSES: usize = 1000;
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const PROCESS_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a step may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    pub(super) time: Duration,
+    pub(super) timeout: Duration,
     pub(super) processes: usize,
 }
 
-/// What running a step came to.
 #[derive(Debug)]
-pub(super) struct Ran {
+pub(super) struct StepResult {
     pub(super) end: StepEnd,
-    /// Both output streams, without control sequences of terminals.
+    /// Standard error and standard output, without terminal control sequences.
     pub(super) output: String,
-    /// Whether nothing of the output was dropped.
-    pub(super) is_whole: bool,
+    /// Whether no output was dropped.
+    pub(super) is_complete: bool,
     pub(super) elapsed: Duration,
 }
 
-/// How a step ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StepEnd {
-    /// By itself; without a code by a signal.
+    /// Without a code if it was killed by a signal.
     Exited(Option<i32>),
     TimedOut,
     TooManyProcesses,
 }
 
-impl Ran {
+impl StepResult {
     pub(super) fn is_success(&self) -> bool {
         self.end == StepEnd::Exited(Some(0))
     }
 }
 
-/// A step could not be run.
 #[derive(Debug, thiserror::Error)]
 #[error("running a command of the project")]
 pub(super) struct StepError(#[source] RunError);
 
 impl StepError {
-    /// Whether the program is not installed.
     pub(super) fn is_not_found(&self) -> bool {
         match &self.0 {
             RunError::Spawn(error) => error.is_not_found(),
@@ -66,47 +61,47 @@ impl StepError {
 pub(super) async fn run(
     step: &Step,
     directory: &Path,
-    surroundings: &Surroundings,
+    child_env: &ChildEnvironment,
     limits: Limits,
-) -> Result<Ran, StepError> {
+) -> Result<StepResult, StepError> {
     let command = CommandSpec::new(&step.program).args(&step.arguments);
-    let command = surroundings
+    let command = child_env
         .apply(command)
-        // Without it some runners watch for changes and never end.
+        // Without it, some runners watch for changes and do not exit.
         .env("CI", "true")
         .envs(step.environment.iter().cloned())
         .directory(directory)
         .orphans(Orphans::Adopted);
-    let begin = Instant::now();
+    let start = Instant::now();
     tokio::select! {
-        finished = run_bounded(&command, limits.time, OUTPUT_LIMIT) => {
-            finished.map(Ran::from).map_err(StepError)
+        finished = run_bounded(&command, limits.timeout, OUTPUT_LIMIT) => {
+            finished.map(StepResult::from).map_err(StepError)
         }
-        // Dropping the other branch kills all of them.
-        () = too_many_processes(limits.processes) => Ok(Ran {
+        // Dropping the other branch kills all processes.
+        () = too_many_processes(limits.processes) => Ok(StepResult {
             end: StepEnd::TooManyProcesses,
             output: String::new(),
-            is_whole: false,
-            elapsed: begin.elapsed(),
+            is_complete: false,
+            elapsed: start.elapsed(),
         }),
     }
 }
 
 async fn too_many_processes(limit: usize) {
     loop {
-        sleep(LOOK_EVERY).await;
+        sleep(PROCESS_POLL_INTERVAL).await;
         match descendants(std::process::id()) {
             Ok(found) if found.len() > limit => return,
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the processes of the tests cannot be counted"),
+            Err(error) => tracing::warn!(%error, "failed to count the processes of the tests"),
         }
     }
 }
 
-impl From<Finished> for Ran {
+impl From<Finished> for StepResult {
     fn from(finished: Finished) -> Self {
         let (stdout, stderr) = (finished.stdout.text(), finished.stderr.text());
-        // Errors of tools stand on standard error, results of tests on standard output: the end matters most.
+        // Test results are on standard output, which comes last because the end of the output is reported.
         let output = [stderr.trim_end(), stdout.trim_end()]
             .into_iter()
             .filter(|text| !text.is_empty())
@@ -117,21 +112,21 @@ impl From<Finished> for Ran {
                 Ending::Exited(status) => StepEnd::Exited(status.code()),
                 Ending::TimedOut => StepEnd::TimedOut,
             },
-            output: without_terminal_codes(&output),
-            is_whole: finished.stdout.dropped() == 0 && finished.stderr.dropped() == 0,
+            output: strip_terminal_codes(&output),
+            is_complete: finished.stdout.dropped() == 0 && finished.stderr.dropped() == 0,
             elapsed: finished.elapsed,
         }
     }
 }
 
-/// Colours and cursor movements (`ESC [ … letter`) are for terminals; other control characters are for nobody.
-fn without_terminal_codes(text: &str) -> String {
+/// Removes colours and cursor movements (`ESC [ … letter`) and other control characters.
+fn strip_terminal_codes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         if character == '\u{1b}' {
             if characters.next_if_eq(&'[').is_some() {
-                // Parameters, then one byte that ends the sequence.
+                // Parameters, then a final byte.
                 while characters.next_if(|next| !('@'..='~').contains(next)).is_some() {}
             }
             characters.next();
@@ -146,37 +141,36 @@ fn without_terminal_codes(text: &str) -> String {
 mod tests {
     use whim_service::environment::Environment;
 
+    use super::super::detect::detect;
     use super::*;
 
     #[tokio::test]
-    async fn a_step_with_too_many_processes_is_ended() {
+    async fn a_step_with_too_many_processes_is_terminated() {
         let directory = tempfile::tempdir().unwrap();
         let makefile = "test:\n\t@for n in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait\n";
         std::fs::write(directory.path().join("Makefile"), makefile).unwrap();
-        let plan = crate::checks::detect(directory.path(), directory.path())
-            .unwrap()
-            .unwrap();
-        let surroundings = Surroundings::read(&mut Environment::from_pairs::<&str, &str>([]));
+        let plan = detect(directory.path(), directory.path()).unwrap().unwrap();
+        let child_env = ChildEnvironment::read(&mut Environment::from_pairs::<&str, &str>([]));
         let limits = Limits {
-            time: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
             processes: 5,
         };
 
-        let ran = run(&plan.test, directory.path(), &surroundings, limits)
+        let result = run(&plan.test, directory.path(), &child_env, limits)
             .await
             .unwrap();
 
-        assert_eq!(ran.end, StepEnd::TooManyProcesses);
-        let living = || descendants(std::process::id()).unwrap();
-        while !living().is_empty() {
+        assert_eq!(result.end, StepEnd::TooManyProcesses);
+        let running = || descendants(std::process::id()).unwrap();
+        while !running().is_empty() {
             sleep(Duration::from_millis(10)).await;
         }
     }
 
     #[test]
-    fn codes_of_terminals_are_left_out() {
+    fn terminal_codes_are_removed() {
         let coloured =
             "\u{1b}[2m      Tests \u{1b}[22m \u{1b}[1m\u{1b}[31m1 failed\u{1b}[39m\r\n\u{1b}[2K\0done";
-        assert_eq!(without_terminal_codes(coloured), "      Tests  1 failed\ndone");
+        assert_eq!(strip_terminal_codes(coloured), "      Tests  1 failed\ndone");
     }
 }

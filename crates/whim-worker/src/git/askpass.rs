@@ -1,4 +1,4 @@
-//! How git asks for the token: a program that answers one question and no other.
+//! The askpass program that hands the token to git: it answers a single prompt.
 
 use std::fs;
 use std::io;
@@ -7,25 +7,25 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-/// The one question that is answered; only in the environment of a git process that reaches GitHub.
-pub(super) const QUESTION_VARIABLE: &str = "WHIM_ASKPASS_QUESTION";
-/// The answer; in no argument, no URL and no file.
+/// The prompt that is answered. Only set for git commands with access to GitHub.
+pub(super) const PROMPT_VARIABLE: &str = "WHIM_ASKPASS_PROMPT";
+/// The token. It is passed in no argument, URL or file.
 pub(super) const ANSWER_VARIABLE: &str = "WHIM_ASKPASS_ANSWER";
 
-/// Holds no text of anybody's.
+/// Constant, so that no untrusted text reaches the shell's parser.
 const SCRIPT: &str = "#!/bin/sh\n\
-    test \"$1\" = \"$WHIM_ASKPASS_QUESTION\" && printf '%s\\n' \"$WHIM_ASKPASS_ANSWER\"\n";
+    test \"$1\" = \"$WHIM_ASKPASS_PROMPT\" && printf '%s\\n' \"$WHIM_ASKPASS_ANSWER\"\n";
 
 pub(super) fn write(directory: &Path) -> io::Result<PathBuf> {
     let path = directory.join("askpass");
     fs::write(&path, SCRIPT)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o500))?;
-    // Git starts it in whatever directory it is in itself.
+    // Git runs it in its own working directory.
     path.canonicalize()
 }
 
-/// How git asks for the password of `user` at the server of `url`, in the language `C`.
-pub(super) fn question(url: &Url, user: &str) -> String {
+/// Git's prompt for the password of `user` at the server of `url`, with `LC_ALL=C`.
+pub(super) fn prompt(url: &Url, user: &str) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("Password for '{}://{user}@{host}{port}': ", url.scheme())
@@ -38,8 +38,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_names_the_server() {
-        for (url, question_text) in [
+    fn the_prompt_names_the_server() {
+        for (url, expected) in [
             (
                 "https://github.com/a/b.git",
                 "Password for 'https://x@github.com': ",
@@ -49,18 +49,18 @@ mod tests {
                 "Password for 'http://x@127.0.0.1:8080': ",
             ),
         ] {
-            assert_eq!(question(&Url::parse(url).unwrap(), "x"), question_text);
+            assert_eq!(prompt(&Url::parse(url).unwrap(), "x"), expected);
         }
     }
 
     #[test]
-    fn another_server_gets_no_answer() {
+    fn the_token_is_not_given_to_another_server() {
         let directory = tempfile::tempdir().unwrap();
         let askpass = write(directory.path()).unwrap();
-        let ask = |question: &str| {
+        let ask = |prompt: &str| {
             Command::new(&askpass)
-                .arg(question)
-                .env(QUESTION_VARIABLE, "Password for 'https://x@github.com': ")
+                .arg(prompt)
+                .env(PROMPT_VARIABLE, "Password for 'https://x@github.com': ")
                 .env(ANSWER_VARIABLE, "a token")
                 .output()
                 .unwrap()

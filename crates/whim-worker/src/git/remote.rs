@@ -1,57 +1,53 @@
-//! What went wrong between git and GitHub.
+//! Classifies failures of git commands that access GitHub.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::GitError;
-use crate::patience::{Retry, Temporary};
+use super::error::GitError;
+use crate::retry::{Retry, Retryable};
 
-/// A call of git against GitHub failed.
+/// A git command that accesses GitHub failed.
 #[derive(Debug, thiserror::Error)]
-#[error("reaching the repository on GitHub")]
+#[error("accessing the repository on GitHub")]
 pub struct RemoteError {
-    /// What kind of trouble it is.
-    pub problem: RemoteProblem,
-    /// What git said.
+    pub kind: RemoteErrorKind,
     #[source]
     pub source: GitError,
 }
 
-/// What kind of trouble there is with GitHub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RemoteProblem {
-    /// GitHub is not available, or limits the rate of calls.
-    Away,
-    /// The token is not accepted: it was revoked, or its time is over.
-    BadToken,
-    /// The token may not do this.
+pub enum RemoteErrorKind {
+    /// GitHub is unavailable, or limits the rate of requests.
+    Unavailable,
+    /// The token is invalid: revoked or expired.
+    InvalidToken,
+    /// The token lacks a permission.
     Denied,
-    /// There is no such repository, as far as the token may know.
+    /// The repository does not exist, or is not visible to the token.
     NotFound,
-    /// Something else.
     Other,
 }
 
 impl From<GitError> for RemoteError {
     fn from(source: GitError) -> Self {
-        let problem = match &source {
-            GitError::Failed { words, .. } => RemoteProblem::of(words),
-            GitError::TimedOut { .. } => RemoteProblem::Away,
-            GitError::Run { .. } | GitError::Output { .. } => RemoteProblem::Other,
+        let kind = match &source {
+            GitError::Failed { message, .. } => RemoteErrorKind::of(message),
+            GitError::TimedOut { .. } => RemoteErrorKind::Unavailable,
+            GitError::Run { .. } | GitError::Output { .. } => RemoteErrorKind::Other,
         };
-        Self { problem, source }
+        Self { kind, source }
     }
 }
 
-impl Temporary for RemoteError {
+impl Retryable for RemoteError {
     fn retry(&self) -> Retry {
-        match self.problem {
-            RemoteProblem::Away => Retry::Soon,
-            RemoteProblem::BadToken
-            | RemoteProblem::Denied
-            | RemoteProblem::NotFound
-            | RemoteProblem::Other => Retry::Pointless,
+        match self.kind {
+            RemoteErrorKind::Unavailable => Retry::Backoff,
+            RemoteErrorKind::InvalidToken
+            | RemoteErrorKind::Denied
+            | RemoteErrorKind::NotFound
+            | RemoteErrorKind::Other => Retry::Never,
         }
     }
 }
@@ -59,40 +55,40 @@ impl Temporary for RemoteError {
 static STATUS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:returned error: |HTTP )(\d{3})\b").ok());
 
-impl RemoteProblem {
-    /// Git has one exit code for all of this: only its words, in the language `C`, tell.
-    fn of(words: &str) -> Self {
+impl RemoteErrorKind {
+    /// Git uses one exit code for all of these, so its messages (with `LC_ALL=C`) are matched.
+    fn of(message: &str) -> Self {
         let status = STATUS
             .as_ref()
-            .and_then(|pattern| pattern.captures(words))
+            .and_then(|pattern| pattern.captures(message))
             .and_then(|found| found[1].parse::<u16>().ok());
         match status {
-            Some(401) => return Self::BadToken,
+            Some(401) => return Self::InvalidToken,
             Some(403) => return Self::Denied,
             Some(404) => return Self::NotFound,
-            Some(429 | 500..=599) => return Self::Away,
+            Some(429 | 500..=599) => return Self::Unavailable,
             Some(_) | None => {}
         }
-        let says = |any: &[&str]| any.iter().any(|part| words.contains(part));
+        let says = |any: &[&str]| any.iter().any(|part| message.contains(part));
         if says(&[
             "Authentication failed",
             "could not read Password",
             "could not read Username",
         ]) {
-            // Git asks for a user when the answer was 401, and the token is all that it has.
-            Self::BadToken
+            // Git prompts after a 401, which means that it already sent the token.
+            Self::InvalidToken
         } else if says(&["not found"]) {
             Self::NotFound
-        } else if says(&CONNECTION_TROUBLE) {
-            Self::Away
+        } else if says(&CONNECTION_ERRORS) {
+            Self::Unavailable
         } else {
             Self::Other
         }
     }
 }
 
-/// As libcurl and git word it.
-const CONNECTION_TROUBLE: [&str; 16] = [
+/// Messages of libcurl and git.
+const CONNECTION_ERRORS: [&str; 16] = [
     "Could not resolve",
     "Failed to connect",
     "Couldn't connect",
@@ -117,58 +113,58 @@ mod tests {
 
     // Captured from git 2.47.3 with libcurl 8.14.1, and 2.39.5.
     #[test]
-    fn git_words_tell_whose_trouble_it_is() {
-        for (words, problem) in [
+    fn messages_of_git_are_classified() {
+        for (message, kind) in [
             (
                 "fatal: unable to access 'http://h/a/b.git/': The requested URL returned error: 503",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "fatal: unable to access 'http://h/a/b.git/': The requested URL returned error: 429",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "remote: Permission to a/b.git denied to x.\nfatal: unable to access 'http://h/a/b.git/': The requested URL returned error: 403",
-                RemoteProblem::Denied,
+                RemoteErrorKind::Denied,
             ),
             (
                 "error: RPC failed; HTTP 502 curl 22 The requested URL returned error: 502\nsend-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "remote: Invalid username or token.\nfatal: Authentication failed for 'http://h/a/b.git/'",
-                RemoteProblem::BadToken,
+                RemoteErrorKind::InvalidToken,
             ),
             (
                 "remote: Repository not found.\nfatal: repository 'http://h/a/b.git/' not found",
-                RemoteProblem::NotFound,
+                RemoteErrorKind::NotFound,
             ),
             (
                 "fatal: unable to access 'http://127.0.0.1:1/': Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "fatal: unable to access 'https://h/': Could not resolve host: h",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "fatal: unable to access 'http://h/': Empty reply from server",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "error: RPC failed; curl 52 Empty reply from server\nfatal: expected flush after ref listing",
-                RemoteProblem::Away,
+                RemoteErrorKind::Unavailable,
             ),
             (
                 "fatal: could not read Password for 'http://x@h': terminal prompts disabled",
-                RemoteProblem::BadToken,
+                RemoteErrorKind::InvalidToken,
             ),
             (
                 "error: remote unpack failed: index-pack abnormal exit",
-                RemoteProblem::Other,
+                RemoteErrorKind::Other,
             ),
         ] {
-            assert_eq!(RemoteProblem::of(words), problem, "{words}");
+            assert_eq!(RemoteErrorKind::of(message), kind, "{message}");
         }
     }
 }

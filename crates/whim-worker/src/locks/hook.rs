@@ -1,4 +1,4 @@
-//! The program that an agent's harness runs before each edit (`ralph run --pre-edit-hook`): asks the worker.
+//! The program that the agent's harness runs before each edit (`ralph run --pre-edit-hook`).
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,69 +12,69 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use ralph_contract::pre_edit::{EDIT_ALLOWED, EDIT_REFUSED, PreEdit};
 
-use super::{Answer, MAX_LINE_BYTES, Question, SOCKET};
+use super::protocol::{LockDecision, LockRequest, MAX_LINE_BYTES, SOCKET};
 
 /// The name of the subcommand.
-pub const SUBCOMMAND: &str = "ask-before-edit";
+pub const SUBCOMMAND: &str = "lock-before-edit";
 
-/// After this code the edit goes ahead.
+/// The harness makes the edit after this exit code, too.
 const HOOK_FAILED: u8 = 1;
 
-/// The question has the new text of the file in it.
-const MAX_QUESTION_BYTES: u64 = 256 * 1024 * 1024;
+/// The harness passes the new text of the file along.
+const MAX_INPUT_BYTES: u64 = 256 * 1024 * 1024;
 
-/// The command that asks at the desk in `directory`, and takes at most `limit`.
+/// The command line of the hook for the server's socket in `directory`.
 ///
 /// # Errors
-/// This program does not know where it is.
-pub fn command(directory: &Path, limit: Duration) -> io::Result<Vec<OsString>> {
+/// The path of this program cannot be determined.
+pub fn command(directory: &Path, timeout: Duration) -> io::Result<Vec<OsString>> {
     Ok(vec![
         std::env::current_exe()?.into(),
         SUBCOMMAND.into(),
         directory.into(),
-        limit.as_secs_f64().to_string().into(),
+        timeout.as_secs_f64().to_string().into(),
     ])
 }
 
-/// Asks at the desk in `directory` for the file that standard input names, and says what came of it.
-pub fn ask_before_edit(directory: &Path, limit: Duration) -> ExitCode {
-    let (code, words) = match ask(directory, limit) {
-        Ok(Answer::GoAhead) => return ExitCode::from(EDIT_ALLOWED),
-        Ok(Answer::Refused { reason }) => (EDIT_REFUSED, reason),
-        Err(error) => (
-            HOOK_FAILED,
-            format!("the edit goes ahead without a lock: {error:#}"),
-        ),
+/// Requests the lock of the file named on standard input. Prints the reason to standard error unless the edit is allowed.
+pub fn lock_before_edit(directory: &Path, timeout: Duration) -> ExitCode {
+    let (code, message) = match request(directory, timeout) {
+        Ok(LockDecision::Allowed) => return ExitCode::from(EDIT_ALLOWED),
+        Ok(LockDecision::Denied { reason }) => (EDIT_REFUSED, reason),
+        Err(error) => (HOOK_FAILED, format!("the edit is made without a lock: {error:#}")),
     };
-    // Without an output there is nobody to tell; the code says the same.
-    let _told = writeln!(io::stderr(), "{words}");
+    // If standard error is closed, the exit code remains.
+    writeln!(io::stderr(), "{message}").ok();
     ExitCode::from(code)
 }
 
-fn ask(directory: &Path, limit: Duration) -> anyhow::Result<Answer> {
+fn request(directory: &Path, timeout: Duration) -> anyhow::Result<LockDecision> {
     let mut json = Vec::new();
     io::stdin()
-        .take(MAX_QUESTION_BYTES)
+        .take(MAX_INPUT_BYTES)
         .read_to_end(&mut json)
-        .context("reading what is to be edited")?;
-    let edit = PreEdit::parse(&json).context("reading what is to be edited")?;
+        .context("reading the edit from standard input")?;
+    let edit = PreEdit::parse(&json).context("parsing the edit")?;
     let path = edit.path();
     let Some(path) = path.to_str() else {
-        bail!("the file's name is not UTF-8");
+        bail!("the file name is not UTF-8");
     };
-    let mut line = serde_json::to_vec(&Question {
+    let mut line = serde_json::to_vec(&LockRequest {
         path: path.to_owned(),
     })?;
     line.push(b'\n');
 
-    let handle = File::open(directory).context("finding the worker")?;
+    let handle = File::open(directory).context("opening the directory of the worker's socket")?;
+    // The path of a socket is limited to 107 bytes, which a deep directory exceeds.
     let short = PathBuf::from(format!("/proc/self/fd/{}", handle.as_raw_fd()));
-    let mut connection = UnixStream::connect(short.join(SOCKET)).context("reaching the worker")?;
-    connection.set_read_timeout(Some(limit))?;
-    connection.write_all(&line).context("asking the worker")?;
+    let mut connection = UnixStream::connect(short.join(SOCKET)).context("connecting to the worker")?;
+    connection.set_read_timeout(Some(timeout))?;
+    connection
+        .write_all(&line)
+        .context("sending the request to the worker")?;
     let mut answer = Vec::new();
     BufReader::new(connection.take(MAX_LINE_BYTES))
         .read_until(b'\n', &mut answer)
-        .context("waiting for the worker's answer")?;
-    serde_json::from_slice(&answer).context("understanding the worker's answer")
+        .context("waiting for the worker's decision")?;
+    serde_json::from_slice(&answer).context("parsing the worker's decision")
 }

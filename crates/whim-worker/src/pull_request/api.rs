@@ -1,4 +1,4 @@
-//! GitHub's REST interface, as far as pull requests need it.
+//! A minimal client for GitHub's REST API.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,87 +14,77 @@ use serde_json::Value;
 use tokio::time::timeout;
 use url::{Url, form_urlencoded};
 
-use crate::patience::{Retry, Temporary};
+use crate::retry::{Retry, Retryable};
 use crate::text::shorten;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a whole call; opening a pull request on a large repository takes GitHub some seconds.
+/// For a whole request. Opening a pull request on a large repository takes GitHub some seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// What GitHub asks for when it limits without saying how long:
+/// The delay that GitHub recommends for rate limits without a reset time:
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
-const UNSPECIFIED_WAIT: Duration = Duration::from_secs(60);
+const DEFAULT_RATE_LIMIT_DELAY: Duration = Duration::from_secs(60);
 const MAX_MESSAGE_CHARACTERS: usize = 500;
 
-/// GitHub's REST interface with one token.
 #[derive(Debug)]
 pub struct Api {
     octocrab: Octocrab,
 }
 
-/// A call of GitHub failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// It is not available, or limits the rate of calls.
-    #[error("GitHub is not available ({status})")]
-    Away {
-        /// The HTTP status.
+    /// A server error or a rate limit.
+    #[error("GitHub is unavailable ({status})")]
+    Unavailable {
         status: StatusCode,
-        /// How long it asks to wait, where it does.
-        wait: Option<Duration>,
+        /// Time until the reset of a rate limit.
+        retry_after: Option<Duration>,
     },
-    /// There is no answer.
-    #[error("reaching GitHub")]
+    /// No response.
+    #[error("requesting GitHub")]
     Unreachable {
-        /// Why.
         #[source]
         source: anyhow::Error,
     },
-    /// It refuses for good.
     #[error("GitHub refused ({status}): {message}")]
     Refused {
-        /// The HTTP status.
         status: StatusCode,
-        /// Its words.
+        /// From the response.
         message: String,
     },
-    /// The answer is not GitHub's.
-    #[error("GitHub's answer was not understood; check GITHUB_API_URL")]
-    Misfit {
-        /// Why.
-        source: serde_json::Error,
-    },
+    #[error("the response is not one of GitHub's API; check GITHUB_API_URL")]
+    InvalidResponse { source: serde_json::Error },
 }
 
-impl Temporary for ApiError {
+impl Retryable for ApiError {
     fn retry(&self) -> Retry {
         match self {
-            Self::Away { wait, .. } => wait.map_or(Retry::Soon, Retry::After),
-            Self::Unreachable { .. } => Retry::Soon,
-            Self::Refused { .. } | Self::Misfit { .. } => Retry::Pointless,
+            Self::Unavailable { retry_after, .. } => retry_after.map_or(Retry::Backoff, Retry::After),
+            Self::Unreachable { .. } => Retry::Backoff,
+            Self::Refused { .. } | Self::InvalidResponse { .. } => Retry::Never,
         }
     }
 }
 
 impl Api {
-    /// For the interface at `base_url`. Must be called within a Tokio runtime.
+    /// Must be called within a Tokio runtime.
     ///
     /// # Errors
-    /// The URL cannot be used.
+    /// `base_url` is not usable.
     pub fn new(base_url: &Url, token: SecretString) -> anyhow::Result<Self> {
         let octocrab = Octocrab::builder()
             .base_uri(base_url.as_str())
-            .context("GITHUB_API_URL cannot be used")?
+            .context("GITHUB_API_URL is not usable")?
             .personal_token(token)
-            // A pull request that was opened although the answer got lost must be found, not opened again.
+            // No automatic retries: a pull request whose response was lost must be found, not opened again.
             .add_retry_config(RetryConfig::None)
             .set_connect_timeout(Some(CONNECT_TIMEOUT))
             .set_read_timeout(Some(CALL_TIMEOUT))
             .build()
-            .context("making an HTTP client for GitHub")?;
+            .context("creating an HTTP client for GitHub")?;
         Ok(Self { octocrab })
     }
 
-    /// `GET` of `path`, which begins with a slash.
+    /// `GET` of `path`, which must start with a slash.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -106,7 +96,7 @@ impl Api {
             .await
     }
 
-    /// `POST` of `body` to `path`, which begins with a slash.
+    /// `POST` of `body` to `path`, which must start with a slash.
     ///
     /// # Errors
     /// See [`ApiError`].
@@ -120,34 +110,37 @@ impl Api {
         uri: String,
         body: Option<&impl Serialize>,
     ) -> Result<T, ApiError> {
-        let whole = async {
+        let exchange = async {
             let request = http::Request::builder().method(method).uri(uri);
             let request = self.octocrab.build_request(request, body)?;
             let response = self.octocrab.execute(request).await?;
             let (status, headers) = (response.status(), response.headers().clone());
             Ok::<_, octocrab::Error>((status, headers, self.octocrab.body_to_string(response).await?))
         };
-        let (status, headers, body) = timeout(CALL_TIMEOUT, whole)
+        let (status, headers, body) = timeout(CALL_TIMEOUT, exchange)
             .await
-            .context("no answer in time")
-            .and_then(|answer| Ok(answer?))
+            .context("the request timed out")
+            .and_then(|response| Ok(response?))
             .map_err(|source| ApiError::Unreachable { source })?;
         if status.is_success() {
-            return serde_json::from_str(&body).map_err(|source| ApiError::Misfit { source });
+            return serde_json::from_str(&body).map_err(|source| ApiError::InvalidResponse { source });
         }
-        Err(refusal(status, &headers, &body))
+        Err(error_of(status, &headers, &body))
     }
 }
 
-fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> ApiError {
-    if let Some(wait) = limit(status, headers) {
-        return ApiError::Away {
+fn error_of(status: StatusCode, headers: &HeaderMap, body: &str) -> ApiError {
+    if let Some(delay) = rate_limit_delay(status, headers) {
+        return ApiError::Unavailable {
             status,
-            wait: Some(wait),
+            retry_after: Some(delay),
         };
     }
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-        return ApiError::Away { status, wait: None };
+        return ApiError::Unavailable {
+            status,
+            retry_after: None,
+        };
     }
     ApiError::Refused {
         status,
@@ -155,9 +148,9 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &str) -> ApiError {
     }
 }
 
-/// How long GitHub wants to be left alone, where the answer says that it limits the rate of calls. 403 may mean that, or
-/// that the token may not do something: the headers tell.
-fn limit(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
+/// Time until the reset of a rate limit; `None` if the response is not one. A 403 can be a rate limit or a missing
+/// permission, which only the headers distinguish.
+fn rate_limit_delay(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     if !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
         return None;
     }
@@ -168,12 +161,12 @@ fn limit(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     if number("x-ratelimit-remaining") == Some(0) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let reset = number("x-ratelimit-reset").map(Duration::from_secs);
-        return Some(reset.map_or(UNSPECIFIED_WAIT, |reset| reset.saturating_sub(now)));
+        return Some(reset.map_or(DEFAULT_RATE_LIMIT_DELAY, |reset| reset.saturating_sub(now)));
     }
-    (status == StatusCode::TOO_MANY_REQUESTS).then_some(UNSPECIFIED_WAIT)
+    (status == StatusCode::TOO_MANY_REQUESTS).then_some(DEFAULT_RATE_LIMIT_DELAY)
 }
 
-/// `message` and the messages below `errors`, which say what is wrong in particular.
+/// `message` and the messages below `errors`, which have the details.
 fn message(body: &str) -> String {
     let Ok(body) = serde_json::from_str::<Value>(body) else {
         return shorten(body, MAX_MESSAGE_CHARACTERS);
@@ -194,46 +187,46 @@ fn message(body: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> ApiError {
+    fn response(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> ApiError {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        refusal(StatusCode::from_u16(status).unwrap(), &headers, body)
+        error_of(StatusCode::from_u16(status).unwrap(), &headers, body)
     }
 
     #[test]
-    fn limits_and_refusals_with_one_status_are_told_apart() {
-        let limited = answer(403, &[("retry-after", "7")], "{}");
+    fn rate_limits_and_refusals_with_the_same_status_are_distinguished() {
+        let limited = response(403, &[("retry-after", "7")], "{}");
         assert_eq!(limited.retry(), Retry::After(Duration::from_secs(7)));
-        let used_up = answer(
+        let used_up = response(
             403,
             &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")],
             "{}",
         );
         assert_eq!(used_up.retry(), Retry::After(Duration::ZERO));
-        let too_many = answer(429, &[], "{}");
-        assert_eq!(too_many.retry(), Retry::After(UNSPECIFIED_WAIT));
-        let refused = answer(
+        let too_many = response(429, &[], "{}");
+        assert_eq!(too_many.retry(), Retry::After(DEFAULT_RATE_LIMIT_DELAY));
+        let refused = response(
             403,
             &[("x-ratelimit-remaining", "59")],
             r#"{"message": "Resource not accessible"}"#,
         );
-        assert_eq!(refused.retry(), Retry::Pointless);
+        assert_eq!(refused.retry(), Retry::Never);
         assert_eq!(
             refused.to_string(),
             "GitHub refused (403 Forbidden): Resource not accessible"
         );
-        assert_eq!(answer(502, &[], "<html>").retry(), Retry::Soon);
+        assert_eq!(response(502, &[], "<html>").retry(), Retry::Backoff);
     }
 
     #[test]
-    fn a_refusal_says_what_is_wrong_in_particular() {
+    fn a_refusal_contains_the_details() {
         let body = r#"{"message": "Validation Failed", "errors": [
             {"resource": "PullRequest", "code": "custom", "message": "No commits between main and x"},
             {"resource": "PullRequest", "field": "base", "code": "invalid"}]}"#;
         assert_eq!(
-            answer(422, &[], body).to_string(),
+            response(422, &[], body).to_string(),
             "GitHub refused (422 Unprocessable Entity): Validation Failed; No commits between main and x; base: invalid"
         );
     }

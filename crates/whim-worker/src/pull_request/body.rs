@@ -1,9 +1,9 @@
-//! What a pull request says.
+//! The title and body of a pull request.
 
 use ralph_contract::SpecDocument;
 use whim_core::protocol::worker::{Assignment, TestReport};
 
-use super::neutral::{code, one_line, paragraph};
+use super::sanitize::{code, one_line, paragraph};
 use crate::text::counted;
 
 const MAX_TITLE_CHARACTERS: usize = 200;
@@ -11,20 +11,20 @@ const MAX_SUMMARY_CHARACTERS: usize = 2000;
 const MAX_TASK_CHARACTERS: usize = 200;
 const MAX_COMMAND_CHARACTERS: usize = 200;
 
-/// How the work went.
+/// The result of the attempt.
 #[derive(Clone, Copy, Debug)]
-pub struct Story<'s> {
-    /// The checklist as it ended.
+pub struct PullRequestSummary<'s> {
+    /// The final checklist.
     pub spec: &'s SpecDocument,
-    /// What the tests said; `None` when there are none that Whim knows how to run.
+    /// `None` if the project has no tests that Whim can run.
     pub tests: Option<&'s TestReport>,
-    /// How many iterations the agent took in this attempt.
+    /// The agent's iterations in this attempt.
     pub iterations: u32,
 }
 
-/// The title: the checklist's, else the issue's, else the branch.
-pub fn title(assignment: &Assignment, story: &Story<'_>) -> String {
-    let candidates = [story.spec.title(), assignment.metadata.issue_title.as_deref()];
+/// The title of the checklist, else that of the issue, else the branch name.
+pub fn title(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
+    let candidates = [result.spec.title(), assignment.metadata.issue_title.as_deref()];
     let title = candidates
         .into_iter()
         .flatten()
@@ -33,19 +33,19 @@ pub fn title(assignment: &Assignment, story: &Story<'_>) -> String {
     title.unwrap_or_else(|| assignment.branch.to_string())
 }
 
-/// The text. Only the `Closes` line of Whim's own acts on anything.
-pub fn body(assignment: &Assignment, story: &Story<'_>) -> String {
+/// Markdown. Untrusted text is sanitized, so that only the `Closes` line has an effect on GitHub.
+pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
     let mut parts = Vec::new();
-    let summary = paragraph(&summary(story.spec), MAX_SUMMARY_CHARACTERS);
+    let summary = paragraph(&summary(result.spec), MAX_SUMMARY_CHARACTERS);
     if !summary.is_empty() {
         parts.push(summary);
     }
-    parts.push(format!("## Tasks\n\n{}", tasks(story.spec)));
-    parts.push(format!("## Tests\n\n{}", tests(story.tests)));
+    parts.push(format!("## Tasks\n\n{}", tasks(result.spec)));
+    parts.push(format!("## Tests\n\n{}", tests(result.tests)));
     if let Some(number) = assignment.metadata.issue_number {
         parts.push(format!("Closes #{number}"));
     }
-    let iterations = counted(u64::from(story.iterations), "iteration");
+    let iterations = counted(u64::from(result.iterations), "iteration");
     parts.push(format!(
         "---\nOpened by Whim after {iterations} in attempt {} (work item `{}`).",
         assignment.attempt, assignment.id
@@ -53,7 +53,7 @@ pub fn body(assignment: &Assignment, story: &Story<'_>) -> String {
     parts.join("\n\n")
 }
 
-/// The first prose after the title: right below it, or below the heading that follows (`## Goal`).
+/// The first prose below the title, or below the heading that follows it (`## Goal`).
 fn summary(spec: &SpecDocument) -> String {
     let is_blank_or_heading = |line: &&str| line.trim().is_empty() || line.starts_with('#');
     let mut lines = spec
@@ -85,7 +85,7 @@ fn tasks(spec: &SpecDocument) -> String {
 
 fn tests(report: Option<&TestReport>) -> String {
     let Some(report) = report else {
-        return "This project has no tests that Whim knows how to run.".to_owned();
+        return "This project has no tests that Whim can run.".to_owned();
     };
     let command = code(&report.command, MAX_COMMAND_CHARACTERS);
     let seconds = std::time::Duration::from_millis(report.duration_ms).as_secs_f64();
@@ -110,7 +110,7 @@ mod tests {
                 "# T\n\n## Goal\nIt greets\npeople.\n\n## Tasks\n- [ ] a",
                 "It greets\npeople.",
             ),
-            ("# T\n\n## Tasks\n- [ ] a\n\nLast words.", ""),
+            ("# T\n\n## Tasks\n- [ ] a\n\nMore text.", ""),
             ("- [ ] a", ""),
         ] {
             assert_eq!(summary(&SpecDocument::parse(spec)), expected, "{spec}");

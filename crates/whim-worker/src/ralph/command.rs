@@ -1,16 +1,18 @@
-//! How `ralph` is called: only its command line and its environment are known of it.
+//! The command line and environment of `ralph`, which are all that the worker knows about it.
 
 use std::io;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use whim_service::process::{CommandSpec, Orphans};
 
-use super::Assignment;
-use crate::locks::{hook, hook_limit};
-use crate::surroundings::ATTEMPT_VARIABLE;
+use crate::child_env::{ATTEMPT_VARIABLE, ChildEnvironment};
+use crate::config::{AgentConfig, Harness};
+use crate::credentials::ModelCredential;
+use crate::locks::{LockClient, hook, hook_timeout};
 use crate::workspace::Workspace;
 
-/// Who commits.
+/// The author and committer of the agent's commits.
 const IDENTITY: [(&str, &str); 4] = [
     ("GIT_AUTHOR_NAME", "Whim"),
     ("GIT_AUTHOR_EMAIL", "whim@users.noreply.github.com"),
@@ -18,42 +20,57 @@ const IDENTITY: [(&str, &str); 4] = [
     ("GIT_COMMITTER_EMAIL", "whim@users.noreply.github.com"),
 ];
 
-/// The harness that asks before it edits. What others change is locked afterwards.
-const ASKING_HARNESS: &str = "claude";
+/// The inputs of a run of the agent.
+#[derive(Debug)]
+pub struct AgentRun<'a> {
+    pub agent: &'a AgentConfig,
+    pub child_env: &'a ChildEnvironment,
+    pub model: Option<&'a ModelCredential>,
+    pub max_iterations: u32,
+    /// How long a failed push is retried at the end of the run.
+    pub retry_timeout: Duration,
+    pub lock_client: &'a LockClient,
+}
 
-/// The command, with an environment of exactly what the agent needs. Of Whim's secrets it gets the model's alone.
+/// The environment contains no secret of Whim's but the model credential.
 ///
 /// # Errors
-/// This program does not know where it is.
-pub(super) fn build(assignment: &Assignment<'_>, workspace: &Workspace) -> io::Result<CommandSpec> {
-    let agent = assignment.agent;
-    let hook_limit = hook_limit(assignment.keeper.wait());
+/// The path of this program cannot be determined.
+pub(super) fn build(run: &AgentRun<'_>, workspace: &Workspace) -> io::Result<CommandSpec> {
+    let agent = run.agent;
     let mut command = CommandSpec::new(&agent.ralph_bin)
         .args(["run", "--headless", "--spec", workspace.spec_path()])
         .arg("-n")
-        .arg(assignment.max_iterations.to_string())
-        .args(["--harness", &agent.harness])
+        .arg(run.max_iterations.to_string())
+        .args(["--harness", agent.harness.as_str()])
         .arg("--stuck-threshold")
         .arg(agent.stuck_threshold.to_string())
         .arg("--timeout-idle")
-        .arg((agent.idle + agent.lock_wait).as_secs_f64().to_string())
+        .arg(
+            (agent.idle_timeout + agent.lock_wait_timeout)
+                .as_secs_f64()
+                .to_string(),
+        )
         .args(["--pass-env", ATTEMPT_VARIABLE])
         .args(["--claude-bin", &agent.claude_bin]);
-    for name in assignment.surroundings.machine_variables() {
+    for name in run.child_env.machine_variables() {
         command = command.args(["--pass-env", name]);
     }
-    if agent.harness == ASKING_HARNESS {
-        for word in hook::command(workspace.desk(), hook_limit)? {
-            command = command.arg("--pre-edit-hook").arg(word);
+    match agent.harness {
+        Harness::Claude => {
+            let timeout = hook_timeout(run.lock_client.wait_timeout());
+            for argument in hook::command(workspace.hook_directory(), timeout)? {
+                command = command.arg("--pre-edit-hook").arg(argument);
+            }
+            let limit = timeout.as_secs_f64().to_string();
+            command = command.args(["--pre-edit-limit", &limit]);
         }
-        let limit = hook_limit.as_secs_f64().to_string();
-        command = command.args(["--pre-edit-limit", &limit]);
     }
     if let Some(model) = &agent.model {
         command = command.args(["--model", model]);
     }
-    command = assignment
-        .surroundings
+    command = run
+        .child_env
         .apply(command)
         .envs(IDENTITY)
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -62,9 +79,9 @@ pub(super) fn build(assignment: &Assignment<'_>, workspace: &Workspace) -> io::R
             agent.anthropic_base_url.as_str().trim_end_matches('/'),
         )
         .directory(workspace.directory())
-        // This process is a subreaper, and the git processes beside this one leave no orphans.
+        // This process is a subreaper, and git processes that run concurrently leave no orphans.
         .orphans(Orphans::Adopted);
-    Ok(match assignment.model {
+    Ok(match run.model {
         Some(model) => command.env(model.variable(), model.secret().expose_secret()),
         None => command,
     })

@@ -1,4 +1,4 @@
-//! What the end of a run means.
+//! Derives the outcome of a run from its exit code, its events and the checklist.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -15,7 +15,7 @@ use crate::outcome::Failure;
 use crate::text::counted;
 use crate::workspace::Workspace;
 
-/// The checklist as it ended when every task is done, or why not.
+/// Returns the complete checklist, or why it is not complete.
 pub(super) fn judge(
     end: RunEnd,
     progress: &Progress,
@@ -25,10 +25,12 @@ pub(super) fn judge(
     let crash = |reason: String| Err(crash(progress, &reason));
     let status = match end {
         RunEnd::Exited(status) => status,
-        RunEnd::Hung => return crash("ralph was silent for too long and was ended".to_owned()),
-        RunEnd::GivenUp => return crash("ralph was ended, because its work could not be pushed".to_owned()),
+        RunEnd::Hung => return crash("ralph printed nothing for too long and was terminated".to_owned()),
+        RunEnd::GivenUp => {
+            return crash("ralph was terminated, because its commits could not be pushed".to_owned());
+        }
         RunEnd::NotStarted(error) => return crash(chain(&error).to_string()),
-        RunEnd::Unwatched(error) => return crash(format!("watching ralph failed: {error}")),
+        RunEnd::SuperviseFailed(error) => return crash(format!("supervising ralph failed: {error}")),
     };
     match status.code().map(ExitCode::try_from) {
         Some(Ok(ExitCode::Complete)) => complete(progress, assigned, workspace),
@@ -39,7 +41,7 @@ pub(super) fn judge(
     }
 }
 
-/// `ralph` says that all is done: the file has to say so too.
+/// `ralph` reported success; the checklist must be complete, too.
 fn complete(
     progress: &Progress,
     assigned: &SpecDocument,
@@ -53,7 +55,9 @@ fn complete(
     let (open, total) = (spec.open_tasks().count(), spec.tasks().len());
     Err(crash(
         progress,
-        &format!("ralph said that every task is done, but in the checklist {open} of {total} are open"),
+        &format!(
+            "ralph reported that every task is done, but {open} of {total} tasks of the checklist are open"
+        ),
     ))
 }
 
@@ -66,7 +70,7 @@ fn stuck(progress: &Progress, note: Option<String>) -> Failure {
             iterations_without_progress,
         };
     }
-    if let Some(failure) = not_its_fault(progress) {
+    if let Some(failure) = external_cause(progress) {
         return failure;
     }
     Failure::Stuck {
@@ -79,7 +83,7 @@ fn stuck(progress: &Progress, note: Option<String>) -> Failure {
 }
 
 fn iterations_used_up(progress: &Progress) -> Failure {
-    if let Some(failure) = not_its_fault(progress) {
+    if let Some(failure) = external_cause(progress) {
         return failure;
     }
     let spec = progress.spec();
@@ -87,21 +91,19 @@ fn iterations_used_up(progress: &Progress) -> Failure {
     let (done, total) = (spec.done_count(), spec.tasks().len());
     Failure::new(
         FailureCause::IterationsUsedUp,
-        format!(
-            "the iterations of this attempt are used up ({iterations}); {done} of {total} tasks are done"
-        ),
+        format!("the attempt used all of its iterations ({iterations}); {done} of {total} tasks are done"),
     )
 }
 
-fn crash(progress: &Progress, what: &str) -> Failure {
-    if let Some(failure) = not_its_fault(progress) {
+fn crash(progress: &Progress, message: &str) -> Failure {
+    if let Some(failure) = external_cause(progress) {
         return failure;
     }
-    Failure::new(FailureCause::Crash, with_details(progress, what))
+    Failure::new(FailureCause::Crash, with_details(progress, message))
 }
 
-fn with_details(progress: &Progress, what: &str) -> String {
-    let mut reason = what.to_owned();
+fn with_details(progress: &Progress, message: &str) -> String {
+    let mut reason = message.to_owned();
     if let Some(error) = progress.error() {
         reason = format!("{reason}: {error}");
     }
@@ -112,26 +114,26 @@ fn with_details(progress: &Progress, what: &str) -> String {
     reason
 }
 
-/// Why nothing got done, where that is nothing that the agent did: nobody answered it, or it was killed.
-fn not_its_fault(progress: &Progress) -> Option<Failure> {
+/// A failure that the agent did not cause: the model API failed, or processes were killed by the OOM killer.
+fn external_cause(progress: &Progress) -> Option<Failure> {
     model_unavailable(progress).or_else(|| out_of_memory(progress))
 }
 
 fn out_of_memory(progress: &Progress) -> Option<Failure> {
     let kills = progress.kills();
     (kills > 0).then(|| {
-        let what = format!("in the last iteration {}", memory::told(kills));
-        Failure::new(FailureCause::OutOfMemory, with_details(progress, &what))
+        let message = format!("in the last iteration {}", memory::told(kills));
+        Failure::new(FailureCause::OutOfMemory, with_details(progress, &message))
     })
 }
 
 fn model_unavailable(progress: &Progress) -> Option<Failure> {
-    let trouble = progress.trouble()?;
+    let error = progress.model_api_error()?;
     Some(Failure::Failed {
-        cause: trouble.cause,
-        reason: format!("{}: {}", trouble.what, trouble.message),
-        // One that is over is as good as none that is known: it would be tried at once.
-        retry_after: trouble
+        cause: error.cause,
+        reason: format!("{}: {}", error.summary, error.message),
+        // A reset time in the past is ignored: the item would be retried immediately.
+        retry_after: error
             .resets_at
             .and_then(|reset| (reset - Utc::now()).to_std().ok()),
         tests: None,
@@ -140,8 +142,8 @@ fn model_unavailable(progress: &Progress) -> Option<Failure> {
 
 fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("ralph exited with code {code}, which is none of its own"),
-        (None, Some(signal)) => format!("ralph was ended by signal {signal}"),
+        (Some(code), _) => format!("ralph exited with the unknown code {code}"),
+        (None, Some(signal)) => format!("ralph was killed by signal {signal}"),
         (None, None) => "ralph ended".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What `ralph` said so far, and what it means.
+//! The state of a run, as reported by `ralph`'s events.
 
 use std::collections::VecDeque;
 
@@ -11,42 +11,37 @@ use crate::memory::{self, Memory};
 use crate::report::Reporter;
 use crate::text::shorten;
 
-/// How many lines that are no events are kept, for the reason of a crash.
-const KEPT_LINES: usize = 20;
-const KEPT_LINE_CHARACTERS: usize = 300;
+/// Number of the last lines that are no events, kept for the reason of a crash.
+const MAX_KEPT_LINES: usize = 20;
+const MAX_LINE_CHARACTERS: usize = 300;
 
-/// What a line asks the worker to do.
+/// What the worker must do after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Consequence {
-    /// Nothing.
     None,
-    /// To bring to GitHub what was committed and ticked.
+    /// Push what was committed and ticked.
     Publish,
 }
 
-/// The model provider's trouble, after which the agent did nothing any more.
+/// A failure of the model API that was not followed by any activity of the agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ProviderTrouble {
-    /// What the attempt failed for, if it fails for this.
+pub(super) struct ModelApiError {
     pub(super) cause: FailureCause,
-    /// That cause in words.
-    pub(super) what: &'static str,
+    pub(super) summary: &'static str,
     pub(super) message: String,
     pub(super) resets_at: Option<DateTime<Utc>>,
 }
 
-/// What `ralph` said so far.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// The checklist with the ticks that `ralph` told of: those of an iteration that is under way may be without their
-    /// commit.
+    /// With the ticks reported by events. In the checklist file, the ticks of a running iteration may have no commit.
     spec: SpecDocument,
     stuck: Option<Stuck>,
     error: Option<String>,
-    trouble: Option<ProviderTrouble>,
+    model_api_error: Option<ModelApiError>,
     iterations: u32,
     memory: Memory,
-    /// How many processes had been killed for want of memory when the iteration began.
+    /// Number of processes killed by the OOM killer when the iteration started.
     kills_before: u64,
     last_lines: VecDeque<String>,
 }
@@ -58,7 +53,7 @@ impl Progress {
             spec,
             stuck: None,
             error: None,
-            trouble: None,
+            model_api_error: None,
             iterations: 0,
             memory,
             kills_before,
@@ -70,66 +65,58 @@ impl Progress {
         &self.spec
     }
 
-    /// How `ralph` says that it is stuck.
     pub(super) fn stuck(&self) -> Option<&Stuck> {
         self.stuck.as_ref()
     }
 
-    /// How `ralph` says that it failed.
     pub(super) fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
-    pub(super) fn trouble(&self) -> Option<&ProviderTrouble> {
-        self.trouble.as_ref()
+    pub(super) fn model_api_error(&self) -> Option<&ModelApiError> {
+        self.model_api_error.as_ref()
     }
 
     pub(super) fn iterations(&self) -> u32 {
         self.iterations
     }
 
-    /// How many processes were killed for want of memory since the last iteration began.
+    /// Number of processes killed by the OOM killer since the last iteration started.
     pub(super) fn kills(&self) -> u64 {
         self.memory.kills().saturating_sub(self.kills_before)
     }
 
-    /// The last lines that were no events: what a program says that is not `ralph`, or that fell over.
+    /// The last lines that were no events, such as a panic message.
     pub(super) fn last_lines(&self) -> String {
         let lines: Vec<&str> = self.last_lines.iter().map(String::as_str).collect();
         lines.join("\n")
     }
 
-    /// Keeps a line that is no event.
     pub(super) fn keep_line(&mut self, line: &str) {
         let line = line.trim_end();
         if line.is_empty() {
             return;
         }
-        if self.last_lines.len() >= KEPT_LINES {
+        if self.last_lines.len() >= MAX_KEPT_LINES {
             self.last_lines.pop_front();
         }
-        self.last_lines.push_back(shorten(line, KEPT_LINE_CHARACTERS));
+        self.last_lines.push_back(shorten(line, MAX_LINE_CHARACTERS));
     }
 
-    /// Takes note of a line of standard output, passes it on, and says what to do about it.
-    pub(super) fn read(&mut self, line: &str, reporter: &Reporter) -> Consequence {
+    /// Applies and reports a line of standard output.
+    pub(super) fn apply_line(&mut self, line: &str, reporter: &Reporter) -> Consequence {
         match parse_line(line) {
             Line::Event(event) => {
-                pass_on(line, reporter);
+                report(line, reporter);
                 self.apply(event, reporter)
             }
             Line::Unknown { event, .. } => {
-                tracing::debug!(
-                    event,
-                    "ralph sent an event of a kind that this version does not know"
-                );
-                pass_on(line, reporter);
+                tracing::debug!(event, "ralph sent an event of an unknown kind");
+                report(line, reporter);
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
-                reporter.notice(&format!(
-                    "ralph sent an event `{event}` that does not fit its contract: {error}"
-                ));
+                reporter.notice(&format!("ralph sent an invalid event `{event}`: {error}"));
                 Consequence::None
             }
             Line::Text(text) => {
@@ -155,14 +142,14 @@ impl Progress {
                     reporter.notice(&format!("In iteration {} {}", done.n, memory::told(kills)));
                 }
             }
-            // Whoever calls a tool was answered by the model.
-            Event::Tool(_) => self.trouble = None,
+            // A tool call proves that the model API answered.
+            Event::Tool(_) => self.model_api_error = None,
             Event::Commit(_) => {
-                self.trouble = None;
+                self.model_api_error = None;
                 return Consequence::Publish;
             }
             Event::TaskComplete(task) => {
-                self.trouble = None;
+                self.model_api_error = None;
                 self.tick(&task);
                 return Consequence::Publish;
             }
@@ -180,13 +167,13 @@ impl Progress {
 
     fn tick(&mut self, task: &TaskComplete) {
         let index = usize::try_from(task.index).unwrap_or(usize::MAX);
-        let is_ours = self
+        let is_known = self
             .spec
             .tasks()
             .get(index)
-            .is_some_and(|ours| ours.text == task.text);
-        if !is_ours {
-            tracing::warn!(index, "ralph completed a task that is not in the checklist");
+            .is_some_and(|known| known.text == task.text);
+        if !is_known {
+            tracing::warn!(index, "ralph ticked a task that is not in the checklist");
             return;
         }
         if let Ok(ticked) = self.spec.tick(index) {
@@ -201,14 +188,17 @@ impl Progress {
             files: _,
             resets_at,
         } = warning;
-        let trouble = match &kind {
-            WarningKind::ProviderLimited => Some((FailureCause::ModelLimited, "the model API limits Whim")),
+        let failure = match &kind {
+            WarningKind::ProviderLimited => Some((
+                FailureCause::ModelLimited,
+                "the model API limits the rate of requests",
+            )),
             WarningKind::ProviderUnavailable => {
                 Some((FailureCause::ModelUnavailable, "the model API is not available"))
             }
             WarningKind::ProviderRefused => Some((
                 FailureCause::ModelRefused,
-                "the model API refuses Whim's credentials",
+                "the model API rejected the credentials",
             )),
             WarningKind::Other(_)
             | WarningKind::TaskRestored
@@ -220,14 +210,14 @@ impl Progress {
             | WarningKind::UncommittedChanges => None,
         };
         tracing::warn!(
-            "ralph warns of {}: {}",
+            "warning of ralph: {}: {}",
             reporter.redact(kind.as_str()),
             reporter.redact(&message)
         );
-        if let Some((cause, what)) = trouble {
-            self.trouble = Some(ProviderTrouble {
+        if let Some((cause, summary)) = failure {
+            self.model_api_error = Some(ModelApiError {
                 cause,
-                what,
+                summary,
                 resets_at: resets_at
                     .and_then(|time| Some(DateTime::parse_from_rfc3339(&time).ok()?.to_utc())),
                 message,
@@ -236,7 +226,7 @@ impl Progress {
     }
 }
 
-fn pass_on(line: &str, reporter: &Reporter) {
+fn report(line: &str, reporter: &Reporter) {
     if let Ok(event) = serde_json::from_str::<Value>(line.trim()) {
         reporter.ralph_event(event);
     }

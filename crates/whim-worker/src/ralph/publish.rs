@@ -1,4 +1,4 @@
-//! Brings what the agent commits to GitHub while it works, and tells the orchestrator which ticks belong to it.
+//! Pushes the agent's commits while it works, and reports the pushed head with the ticks that belong to it.
 
 use std::time::Duration;
 
@@ -8,36 +8,35 @@ use tokio_util::sync::CancellationToken;
 use whim_core::{CommitHash, FailureCause, RelativePath};
 use whim_service::chain::chain;
 
-use crate::locks::Keeper;
+use crate::locks::LockClient;
 use crate::outcome::Failure;
-use crate::patience::{Retry, Temporary as _, patiently};
 use crate::report::Reporter;
+use crate::retry::{Retry, Retryable, retry_until_deadline};
 use crate::workspace::{Imported, PushError, Workspace};
 
-/// What is to be on GitHub. Several wishes become one while a push is under way.
+/// What is to be pushed. Newer targets replace older ones while a push is running.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    /// The checklist with the ticks whose commits were made before.
+pub(super) struct PushTarget {
+    /// The commits of its ticked tasks exist already.
     spec: SpecDocument,
 }
 
-impl Wanted {
+impl PushTarget {
     pub(super) fn new(spec: SpecDocument) -> Self {
         Self { spec }
     }
 
-    pub(super) fn ask(&mut self, spec: &SpecDocument) {
+    pub(super) fn update(&mut self, spec: &SpecDocument) {
         self.spec.clone_from(spec);
     }
 }
 
-/// Brings commits from the workspace to GitHub.
 pub(super) struct Publisher<'a> {
     workspace: &'a mut Workspace,
     reporter: &'a Reporter,
-    keeper: &'a Keeper,
-    patience: Duration,
-    /// A head that does not lead back to the beginning is told of once.
+    lock_client: &'a LockClient,
+    retry_timeout: Duration,
+    /// A head that does not descend from the start of the attempt, reported once.
     unrelated: Option<CommitHash>,
 }
 
@@ -45,40 +44,40 @@ impl<'a> Publisher<'a> {
     pub(super) fn new(
         workspace: &'a mut Workspace,
         reporter: &'a Reporter,
-        keeper: &'a Keeper,
-        patience: Duration,
+        lock_client: &'a LockClient,
+        retry_timeout: Duration,
     ) -> Self {
         Self {
             workspace,
             reporter,
-            keeper,
-            patience,
+            lock_client,
+            retry_timeout,
             unrelated: None,
         }
     }
 
-    /// Publishes at each wish, until there are no more. While GitHub is away the agent goes on: the next wish, or the
-    /// end, tries again.
+    /// Pushes each target until the channel closes. While GitHub is unavailable the agent continues, and the next target
+    /// or [`Self::finish`] retries.
     ///
     /// # Errors
-    /// GitHub will never take what there is; `give_up` is cancelled then, because the agent works for nothing.
+    /// GitHub refuses the push for good. Cancels `give_up` then, because further work would be lost.
     pub(super) async fn follow(
         &mut self,
-        mut news: watch::Receiver<Wanted>,
+        mut targets: watch::Receiver<PushTarget>,
         give_up: &CancellationToken,
     ) -> Result<(), Failure> {
-        while news.changed().await.is_ok() {
-            let spec = news.borrow_and_update().spec.clone();
+        while targets.changed().await.is_ok() {
+            let spec = targets.borrow_and_update().spec.clone();
             match self.publish(&spec).await {
                 Ok(()) => {}
                 Err(Unpublished::Import(error)) => {
-                    // The agent may be in the middle of something; the end decides.
-                    tracing::warn!(error, "what the agent committed cannot be taken over now");
+                    // The agent may be changing the repository; `finish` decides.
+                    tracing::warn!(error, "the agent's commits cannot be imported now");
                 }
-                Err(Unpublished::Push(error)) if error.retry() != Retry::Pointless => {
+                Err(Unpublished::Push(error)) if error.retry() != Retry::Never => {
                     tracing::warn!(error = %chain(&error), "commits cannot be pushed now");
                     self.reporter
-                        .notice("GitHub is not available: what was committed is pushed later");
+                        .notice("GitHub is unavailable: the commits will be pushed later");
                 }
                 Err(Unpublished::Push(error)) => {
                     give_up.cancel();
@@ -89,13 +88,13 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// Publishes what there is at the end; gives what GitHub has then, if it has anything.
+    /// Pushes the final state. Returns the head of the remote branch, if it exists.
     ///
     /// # Errors
-    /// GitHub does not take it, or is away for too long; or it cannot be taken over.
-    pub(super) async fn settle(mut self, spec: &SpecDocument) -> Result<Option<CommitHash>, Failure> {
-        let patience = self.patience;
-        patiently("pushing", patience, async || self.publish(spec).await)
+    /// GitHub refuses the push or is unavailable for too long, or the commits cannot be imported.
+    pub(super) async fn finish(mut self, spec: &SpecDocument) -> Result<Option<CommitHash>, Failure> {
+        let retry_timeout = self.retry_timeout;
+        retry_until_deadline("pushing", retry_timeout, async || self.publish(spec).await)
             .await
             .map_err(|error| match error {
                 Unpublished::Import(error) => Failure::of_machine(error),
@@ -106,8 +105,8 @@ impl<'a> Publisher<'a> {
             return Err(Failure::new(
                 FailureCause::Crash,
                 format!(
-                    "the agent left the workspace at {head}, which does not contain what was on {branch} before; \
-                     the next attempt resumes from what was pushed"
+                    "the agent left the workspace at {head}, which does not contain the earlier commits of {branch}; \
+                     the next attempt resumes from the pushed branch"
                 ),
             ));
         }
@@ -126,22 +125,25 @@ impl<'a> Publisher<'a> {
             Imported::Head(head) => {
                 self.unrelated = None;
                 if !self.reporter.holds_lease() {
-                    // The sender is about to notice, and ends all of this.
+                    // The sender detects the expiry and cancels this future.
                     std::future::pending::<()>().await;
                 }
-                let changed = self.changed(&head).await;
-                let (pushed, ()) = tokio::join!(self.workspace.push(&head), self.keeper.afterwards(changed));
+                let changed = self.changed_files(&head).await;
+                let (pushed, ()) = tokio::join!(
+                    self.workspace.push(&head),
+                    self.lock_client.lock_after_change(changed)
+                );
                 pushed?;
                 is_new = true;
             }
             Imported::Unrelated(head) => {
                 if self.unrelated.as_ref() != Some(&head) {
                     self.reporter.notice(&format!(
-                        "The workspace is at {head}, which does not contain what was on the branch before; it is not pushed"
+                        "The workspace is at {head}, which does not contain the earlier commits of the branch; it is not pushed"
                     ));
                 }
                 self.unrelated = Some(head);
-                // Ticks may belong to what is not pushed.
+                // The ticks may belong to commits that were not pushed.
                 return Ok(());
             }
         }
@@ -151,16 +153,15 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    /// What is to be locked: commits count, whatever is lying around in the workspace.
-    async fn changed(&self, head: &CommitHash) -> Vec<RelativePath> {
+    /// The files to lock: those of commits, not uncommitted changes.
+    async fn changed_files(&self, head: &CommitHash) -> Vec<RelativePath> {
         self.workspace.changed_files(head).await.unwrap_or_else(|error| {
-            tracing::warn!(error = %chain(&error), "what was changed cannot be told, and is not locked");
+            tracing::warn!(error = %chain(&error), "the changed files cannot be listed and are not locked");
             Vec::new()
         })
     }
 }
 
-/// What there is could not be published.
 #[derive(Debug)]
 enum Unpublished {
     Import(String),
@@ -173,10 +174,10 @@ impl From<PushError> for Unpublished {
     }
 }
 
-impl crate::patience::Temporary for Unpublished {
+impl Retryable for Unpublished {
     fn retry(&self) -> Retry {
         match self {
-            Self::Import(_) => Retry::Pointless,
+            Self::Import(_) => Retry::Never,
             Self::Push(error) => error.retry(),
         }
     }

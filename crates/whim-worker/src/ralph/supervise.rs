@@ -1,4 +1,4 @@
-//! One run of `ralph`, from its start to the death of its last descendant.
+//! Supervises one run of `ralph` until its last descendant has ended.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use whim_service::lines::{Line, Lines};
 use whim_service::process::{Child, CommandSpec, Deadlines, SpawnError};
 
 use super::progress::{Consequence, Progress};
-use super::publish::Wanted;
+use super::publish::PushTarget;
 use crate::report::Reporter;
 
-/// No event of `ralph` is longer; what is beyond is dropped and counted.
+/// Longer lines are truncated. No event of `ralph` is longer.
 const MAX_LINE_BYTES: usize = 1024 * 1024;
-/// How long output that is in a pipe already may take to be read after everybody who could write to it is dead.
-const DRAIN: Duration = Duration::from_secs(2);
-/// `ralph` ends its agent when it is told to; then it may say so.
-const WHEN_TOLD: Deadlines = Deadlines {
+/// How long the pipes are read after all processes that could write to them have ended.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// `ralph` terminates its agent on a signal, and may print events meanwhile.
+const GRACEFUL: Deadlines = Deadlines {
     interrupt: Duration::ZERO,
     terminate: Duration::from_secs(5),
     kill: Duration::from_secs(5),
@@ -27,25 +27,23 @@ const WHEN_TOLD: Deadlines = Deadlines {
 /// How a run ended.
 #[derive(Debug)]
 pub(super) enum RunEnd {
-    /// By itself.
     Exited(ExitStatus),
-    /// It was silent for too long and was ended.
+    /// Printed nothing for too long and was terminated.
     Hung,
-    /// It was ended because the worker gave up.
+    /// Terminated because the worker gave up.
     GivenUp,
-    /// It could not be started.
     NotStarted(SpawnError),
-    /// The kernel refused what came after.
-    Unwatched(std::io::Error),
+    /// Reading its output or waiting for it failed.
+    SuperviseFailed(std::io::Error),
 }
 
-/// Runs the command, reads what it prints, and ends every descendant.
+/// Runs the command, reads its output, and terminates every descendant.
 pub(super) async fn run(
     command: &CommandSpec,
     progress: &mut Progress,
-    wanted: watch::Sender<Wanted>,
+    target: watch::Sender<PushTarget>,
     reporter: &Reporter,
-    silence: Duration,
+    idle_timeout: Duration,
     give_up: &CancellationToken,
 ) -> RunEnd {
     let mut child = match command.spawn() {
@@ -54,32 +52,32 @@ pub(super) async fn run(
     };
     let mut reader = Reader {
         progress,
-        wanted,
+        target,
         reporter,
         truncated: 0,
     };
-    match watch_over(&mut child, &mut reader, silence, give_up).await {
+    match supervise(&mut child, &mut reader, idle_timeout, give_up).await {
         Ok(end) => end,
-        Err(error) => RunEnd::Unwatched(error),
+        Err(error) => RunEnd::SuperviseFailed(error),
     }
 }
 
-async fn watch_over(
+async fn supervise(
     child: &mut Child,
     reader: &mut Reader<'_>,
-    silence: Duration,
+    idle_timeout: Duration,
     give_up: &CancellationToken,
 ) -> std::io::Result<RunEnd> {
     let mut stdout = child.take_stdout().map(|pipe| Lines::new(pipe, MAX_LINE_BYTES));
     let mut stderr = child.take_stderr().map(|pipe| Lines::new(pipe, MAX_LINE_BYTES));
-    let mut deadline = Instant::now() + silence;
+    let mut deadline = Instant::now() + idle_timeout;
     let mut end = None;
     while end.is_none() || stdout.is_some() || stderr.is_some() {
         tokio::select! {
             line = next_line(&mut stdout) => match line? {
                 Some(line) => {
                     if end.is_none() {
-                        deadline = Instant::now() + silence;
+                        deadline = Instant::now() + idle_timeout;
                     }
                     reader.stdout(&line);
                 }
@@ -91,37 +89,37 @@ async fn watch_over(
             },
             status = child.wait(), if end.is_none() => {
                 end = Some(RunEnd::Exited(status?));
-                end_descendants(child, Deadlines::AT_ONCE).await?;
-                deadline = Instant::now() + DRAIN;
+                terminate_descendants(child, Deadlines::IMMEDIATE).await?;
+                deadline = Instant::now() + DRAIN_TIMEOUT;
             }
             () = give_up.cancelled(), if end.is_none() => {
                 end = Some(RunEnd::GivenUp);
-                end_descendants(child, WHEN_TOLD).await?;
-                deadline = Instant::now() + DRAIN;
+                terminate_descendants(child, GRACEFUL).await?;
+                deadline = Instant::now() + DRAIN_TIMEOUT;
             }
             () = sleep_until(deadline) => {
                 if end.is_some() {
-                    // A descendant that could not be found still holds a pipe.
+                    // An unknown descendant still holds a pipe open.
                     break;
                 }
                 end = Some(RunEnd::Hung);
-                end_descendants(child, WHEN_TOLD).await?;
-                deadline = Instant::now() + DRAIN;
+                terminate_descendants(child, GRACEFUL).await?;
+                deadline = Instant::now() + DRAIN_TIMEOUT;
             }
         }
     }
     Ok(end.unwrap_or(RunEnd::Hung))
 }
 
-async fn end_descendants(child: &mut Child, deadlines: Deadlines) -> std::io::Result<()> {
-    let ended = child.end(deadlines).await?;
+async fn terminate_descendants(child: &mut Child, deadlines: Deadlines) -> std::io::Result<()> {
+    let ended = child.terminate(deadlines).await?;
     if !ended.survivors.is_empty() {
-        tracing::error!(survivors = ?ended.survivors, "processes of the agent live in spite of everything");
+        tracing::error!(survivors = ?ended.survivors, "processes of the agent are still running");
     }
     Ok(())
 }
 
-/// The next line of a pipe; waits for ever where the pipe is closed.
+/// Pending forever if the pipe is closed.
 async fn next_line<Pipe: tokio::io::AsyncRead + Unpin>(
     lines: &mut Option<Lines<Pipe>>,
 ) -> std::io::Result<Option<Line>> {
@@ -133,8 +131,8 @@ async fn next_line<Pipe: tokio::io::AsyncRead + Unpin>(
 
 struct Reader<'a> {
     progress: &'a mut Progress,
-    /// Dropped with the reader: then the publisher knows that nothing more comes.
-    wanted: watch::Sender<Wanted>,
+    /// Dropped with the reader, which ends the publisher.
+    target: watch::Sender<PushTarget>,
     reporter: &'a Reporter,
     truncated: u64,
 }
@@ -147,18 +145,18 @@ impl Reader<'_> {
             tracing::warn!(
                 dropped,
                 lines = self.truncated,
-                "a line of ralph was too long and was cut"
+                "a line of ralph was too long and was truncated"
             );
             self.reporter.notice(&format!(
-                "A line of ralph was too long; {dropped} bytes of it were dropped"
+                "A line of ralph was too long: {dropped} bytes were dropped"
             ));
             return;
         }
-        match self.progress.read(&line.text(), self.reporter) {
+        match self.progress.apply_line(&line.text(), self.reporter) {
             Consequence::None => {}
             Consequence::Publish => {
                 let spec = self.progress.spec();
-                self.wanted.send_modify(|wanted| wanted.ask(spec));
+                self.target.send_modify(|target| target.update(spec));
             }
         }
     }

@@ -1,16 +1,16 @@
-//! Events of bounded size: they are for people who watch, and one of them must not fill a heartbeat.
+//! Bounds the size of `ralph`'s events, so that a single one cannot fill a heartbeat.
 
 use serde_json::{Value, json};
 
 use crate::text::shorten;
 
-/// The longest event, as JSON.
+/// Maximum size of an event as JSON.
 pub(super) const MAX_EVENT_BYTES: usize = 4096;
-/// The longest text in an event that was too long.
+/// Maximum length of a text in an event that exceeds the maximum size.
 pub(super) const MAX_TEXT_CHARACTERS: usize = 600;
 const MAX_ENTRIES: usize = 20;
 
-/// The event, or what of it fits.
+/// Returns the event unchanged if it fits, else with long texts and lists truncated, else only its name.
 pub(super) fn bounded(event: Value) -> Value {
     if event.to_string().len() <= MAX_EVENT_BYTES {
         return event;
@@ -41,13 +41,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordinary_events_stay_as_they_are() {
+    fn small_events_are_unchanged() {
         let event = json!({"event": "tool", "type": "read", "path": "src/lib.rs"});
         assert_eq!(bounded(event.clone()), event);
     }
 
     #[test]
-    fn long_texts_are_cut() {
+    fn long_texts_are_truncated() {
         let event = bounded(json!({"event": "failed", "error": "x".repeat(100_000)}));
         assert_eq!(
             event["error"].as_str().map(|text| text.chars().count()),
@@ -56,10 +56,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_monster_only_the_name_is_left() {
-        let monster: Vec<Vec<String>> = vec![vec!["x".repeat(1000); 30]; 30];
+    fn only_the_name_is_kept_of_an_event_that_cannot_be_truncated_enough() {
+        let nested: Vec<Vec<String>> = vec![vec!["x".repeat(1000); 30]; 30];
         assert_eq!(
-            bounded(json!({"event": "new_kind", "data": monster})),
+            bounded(json!({"event": "new_kind", "data": nested})),
             json!({"event": "new_kind", "truncated": true})
         );
     }

@@ -1,4 +1,4 @@
-//! What waits to be sent.
+//! The buffer of what is to be sent.
 
 use std::collections::VecDeque;
 
@@ -7,26 +7,25 @@ use whim_core::protocol::events::{WorkerEvent, WorkerEventBody};
 use whim_core::protocol::worker::Heartbeat;
 use whim_core::{CommitHash, Stage};
 
-use super::Totals;
+use crate::outcome::Totals;
 
-/// A heartbeat with so many events is sent at once. The orchestrator accepts 500.
+/// Number of events with which a heartbeat is sent immediately. The orchestrator accepts up to 500.
 pub(super) const FULL_BATCH: usize = 100;
-/// So many events wait while the orchestrator is away: at a few a second, more than the lease lasts.
+/// Number of events buffered while the orchestrator is unavailable: enough for a few per second until the lease expires.
 const MAX_EVENTS: usize = 5000;
 
-/// The ticks of the checklist, and the pushed head that they belong to.
+/// The checklist, and the pushed head that contains the work of its ticked tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Checkpoint {
     pub(super) head: CommitHash,
     pub(super) spec: String,
 }
 
-/// What waits to be sent, and what every heartbeat tells anew.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pub(super) stage: Option<Stage>,
     pub(super) totals: Totals,
-    /// The newest one: those before it are contained in it.
+    /// The newest one replaces older ones.
     pub(super) checkpoint: Option<Checkpoint>,
     events: VecDeque<WorkerEvent>,
     dropped: u64,
@@ -35,7 +34,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn push(&mut self, body: WorkerEventBody) {
         if self.events.len() >= MAX_EVENTS {
-            // There are many tool calls and nobody misses one; the rest tells what became of the work.
+            // Tool calls are the most frequent and least important events.
             let victim = self.events.iter().position(is_tool_call).unwrap_or(0);
             self.events.remove(victim);
             self.dropped += 1;
@@ -46,8 +45,8 @@ impl Outbox {
         });
     }
 
-    /// Whether something waits that should not wait for the next heartbeat of the timer.
-    pub(super) fn has_news(&self) -> bool {
+    /// Whether there is anything to send before the next periodic heartbeat.
+    pub(super) fn is_pending(&self) -> bool {
         !self.events.is_empty() || self.checkpoint.is_some()
     }
 
@@ -55,11 +54,11 @@ impl Outbox {
         self.events.len() >= FULL_BATCH
     }
 
-    /// Moves what fits into a heartbeat.
+    /// Moves a batch into a heartbeat.
     pub(super) fn take(&mut self, seq: u64) -> Heartbeat {
         if self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
-            let message = format!("{dropped} events were dropped while the orchestrator was out of reach");
+            let message = format!("{dropped} events were dropped while the orchestrator was unreachable");
             self.events.push_front(WorkerEvent {
                 occurred_at: Utc::now(),
                 body: WorkerEventBody::Notice { message },
@@ -87,6 +86,7 @@ fn is_tool_call(event: &WorkerEvent) -> bool {
         WorkerEventBody::Ralph { event } => event.get("event").is_some_and(|name| name == "tool"),
         WorkerEventBody::Stage { .. }
         | WorkerEventBody::Pushed { .. }
+        | WorkerEventBody::TestsRunning { .. }
         | WorkerEventBody::Tests { .. }
         | WorkerEventBody::PullRequest { .. }
         | WorkerEventBody::Notice { .. } => false,
@@ -116,14 +116,14 @@ mod tests {
 
         let mut events = Vec::new();
         let mut seq = 0;
-        while outbox.has_news() {
+        while outbox.is_pending() {
             seq += 1;
             let heartbeat = outbox.take(seq);
             assert!(heartbeat.events.len() <= FULL_BATCH);
             events.extend(heartbeat.events);
         }
 
-        let message = "9 events were dropped while the orchestrator was out of reach".to_owned();
+        let message = "9 events were dropped while the orchestrator was unreachable".to_owned();
         assert_eq!(events[0].body, WorkerEventBody::Notice { message });
         assert_eq!(events[1].body, ralph("started"));
         assert_eq!(events.last().map(|event| &event.body), Some(&ralph("commit")));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_checkpoints_the_newer_one_is_sent_once() {
+    fn the_newer_of_two_checkpoints_is_sent_once() {
         let mut outbox = Outbox::default();
         for digit in ["1", "2"] {
             outbox.checkpoint = Some(Checkpoint {

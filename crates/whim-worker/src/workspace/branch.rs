@@ -1,43 +1,41 @@
-//! What is on GitHub, and what that means for the branch.
+//! The refs on GitHub, and where an attempt starts.
 
 use std::collections::BTreeMap;
 
 use whim_core::{BranchName, CommitHash};
 
-/// The refs of a repository that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RemoteRefs {
-    /// The default branch's ref, such as `refs/heads/main`.
+    /// The ref of the default branch, such as `refs/heads/main`.
     default: Option<String>,
-    /// Hashes by ref.
     heads: BTreeMap<String, CommitHash>,
 }
 
-/// Where the attempt begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Start {
+pub(super) struct StartPoint {
     pub(super) base: BranchName,
-    /// The branch as an earlier attempt left it; `None` when there is none.
+    /// The branch as left by an earlier attempt; `None` if it does not exist.
     pub(super) branch_head: Option<CommitHash>,
 }
 
-/// Why the repository cannot be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NoStart {
-    #[error("the repository is empty, or its default branch is: push a first commit to it")]
+pub(super) enum InvalidStart {
+    #[error("the repository or its default branch is empty: push a first commit to it")]
     Empty,
-    #[error("the repository has no default branch: name a base branch, or set one on GitHub")]
+    #[error(
+        "the repository has no default branch: set one on GitHub, or submit the work item with a base branch"
+    )]
     NoDefault,
-    #[error("the default branch {name:?} has a name that Whim cannot work with")]
+    #[error("the name of the default branch, {name:?}, is not supported")]
     DefaultName { name: String },
     #[error("the base branch {base} does not exist")]
     NoBase { base: BranchName },
-    #[error("the branch {branch} is the one that the pull request would go into: name another branch")]
+    #[error("the branch {branch} is the base or default branch: submit the work item with another branch")]
     SameBranch { branch: BranchName },
 }
 
 impl RemoteRefs {
-    /// Reads what `git ls-remote --symref` prints.
+    /// Parses the output of `git ls-remote --symref`.
     pub(super) fn parse(output: &str) -> Self {
         let mut refs = Self::default();
         for line in output.lines() {
@@ -52,7 +50,7 @@ impl RemoteRefs {
                 refs.heads.insert(name.to_owned(), hash);
             }
         }
-        // The default branch is asked for as HEAD, because its own name is not known before.
+        // The default branch was requested as HEAD, because its name was not known.
         if let (Some(default), Some(head)) = (&refs.default, refs.heads.remove("HEAD")) {
             refs.heads.insert(default.clone(), head);
         }
@@ -63,39 +61,42 @@ impl RemoteRefs {
         self.heads.get(&reference(branch))
     }
 
-    /// Decides where to begin with `branch`, for a pull request into `base`, or into the default branch.
-    pub(super) fn start(&self, branch: &BranchName, base: Option<&BranchName>) -> Result<Start, NoStart> {
+    /// Decides where to start `branch`, for a pull request into `base` or else into the default branch.
+    pub(super) fn start(
+        &self,
+        branch: &BranchName,
+        base: Option<&BranchName>,
+    ) -> Result<StartPoint, InvalidStart> {
         if self.heads.is_empty() {
-            return Err(NoStart::Empty);
+            return Err(InvalidStart::Empty);
         }
         let base = match base {
             Some(base) => base.clone(),
             None => self.default_branch()?,
         };
         if *branch == base || self.default.as_ref() == Some(&reference(branch)) {
-            return Err(NoStart::SameBranch {
+            return Err(InvalidStart::SameBranch {
                 branch: branch.clone(),
             });
         }
         if self.head_of(&base).is_none() {
-            return Err(NoStart::NoBase { base });
+            return Err(InvalidStart::NoBase { base });
         }
-        Ok(Start {
+        Ok(StartPoint {
             base,
             branch_head: self.head_of(branch).cloned(),
         })
     }
 
-    fn default_branch(&self) -> Result<BranchName, NoStart> {
-        let reference = self.default.as_ref().ok_or(NoStart::NoDefault)?;
+    fn default_branch(&self) -> Result<BranchName, InvalidStart> {
+        let reference = self.default.as_ref().ok_or(InvalidStart::NoDefault)?;
         let name = reference.strip_prefix("refs/heads/").unwrap_or(reference);
-        BranchName::parse(name).map_err(|_invalid| NoStart::DefaultName {
+        BranchName::parse(name).map_err(|_invalid| InvalidStart::DefaultName {
             name: name.to_owned(),
         })
     }
 }
 
-/// The full name of a branch's ref.
 pub(super) fn reference(branch: &BranchName) -> String {
     format!("refs/heads/{branch}")
 }
@@ -128,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn a_new_branch_begins_at_the_default_branch() {
+    fn a_new_branch_starts_at_the_default_branch() {
         let refs = refs(&[("ref: refs/heads/main", "HEAD"), ("1", "HEAD")]);
         let start = refs.start(&branch("whim/1"), None);
         assert_eq!(
             start,
-            Ok(Start {
+            Ok(StartPoint {
                 base: branch("main"),
                 branch_head: None
             })
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_that_is_there_is_resumed() {
+    fn an_existing_branch_is_resumed() {
         let refs = refs(&[
             ("ref: refs/heads/main", "HEAD"),
             ("1", "HEAD"),
@@ -151,7 +152,7 @@ mod tests {
         let start = refs.start(&branch("whim/1"), None);
         assert_eq!(
             start,
-            Ok(Start {
+            Ok(StartPoint {
                 base: branch("main"),
                 branch_head: Some(hash("2"))
             })
@@ -159,26 +160,31 @@ mod tests {
     }
 
     #[test]
-    fn repositories_without_a_start_are_refused_with_a_reason() {
+    fn repositories_without_a_starting_point_are_refused_with_a_reason() {
         let main = [
             ("ref: refs/heads/main", "HEAD"),
             ("1", "HEAD"),
             ("2", "refs/heads/next"),
         ];
         for (refs, name, base, problem) in [
-            (refs(&[]), "x", None, NoStart::Empty),
-            (refs(&[("1", "refs/heads/main")]), "x", None, NoStart::NoDefault),
+            (refs(&[]), "x", None, InvalidStart::Empty),
+            (
+                refs(&[("1", "refs/heads/main")]),
+                "x",
+                None,
+                InvalidStart::NoDefault,
+            ),
             (
                 refs(&main),
                 "x",
                 Some("gone"),
-                NoStart::NoBase { base: branch("gone") },
+                InvalidStart::NoBase { base: branch("gone") },
             ),
             (
                 refs(&main),
                 "main",
                 None,
-                NoStart::SameBranch {
+                InvalidStart::SameBranch {
                     branch: branch("main"),
                 },
             ),
@@ -186,7 +192,7 @@ mod tests {
                 refs(&main),
                 "main",
                 Some("next"),
-                NoStart::SameBranch {
+                InvalidStart::SameBranch {
                     branch: branch("main"),
                 },
             ),
@@ -194,7 +200,7 @@ mod tests {
                 refs(&main),
                 "next",
                 Some("next"),
-                NoStart::SameBranch {
+                InvalidStart::SameBranch {
                     branch: branch("next"),
                 },
             ),
@@ -202,7 +208,7 @@ mod tests {
                 refs(&[("ref: refs/heads/größe", "HEAD"), ("1", "HEAD")]),
                 "x",
                 None,
-                NoStart::DefaultName {
+                InvalidStart::DefaultName {
                     name: "größe".to_owned(),
                 },
             ),

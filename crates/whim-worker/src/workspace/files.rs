@@ -1,4 +1,4 @@
-//! Files of a workspace whose owner is hostile: no link is followed, nothing blocks, nothing is larger than a limit.
+//! Access to files of an untrusted workspace: follows no links, does not block, and limits sizes.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -10,13 +10,13 @@ use rustix::io::Errno;
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// The text of a file below `root`; `None` when there is no plain file of at most `limit` bytes. Bytes that are not
-/// UTF-8 become U+FFFD.
+/// Reads a file below `root`. Returns `None` unless it is a regular file of at most `limit` bytes. Invalid UTF-8 is
+/// replaced by U+FFFD.
 ///
 /// # Errors
-/// Reading failed, or a link is in the way.
+/// Reading failed, or the path contains a link.
 pub(super) fn read(root: &Path, path: &str, limit: usize) -> io::Result<Option<String>> {
-    let opened = open_parent(root, path, Missing::Refuse).and_then(|(parent, name)| {
+    let opened = open_parent(root, path, Missing::Fail).and_then(|(parent, name)| {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         Ok(openat(&parent, name, flags, Mode::empty())?)
     });
@@ -34,30 +34,30 @@ pub(super) fn read(root: &Path, path: &str, limit: usize) -> io::Result<Option<S
     Ok(fits.then(|| String::from_utf8_lossy(&content).into_owned()))
 }
 
-/// Writes a file below `root`, and the directories above it.
+/// Writes a file below `root`, and creates its directories.
 ///
 /// # Errors
-/// Writing failed, or a link is in the way.
+/// Writing failed, or the path contains a link.
 pub(super) fn write(root: &Path, path: &str, content: &str) -> io::Result<()> {
-    let (parent, name) = open_parent(root, path, Missing::Make)?;
+    let (parent, name) = open_parent(root, path, Missing::Create)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
     File::from(file).write_all(content.as_bytes())
 }
 
-/// What to do where a directory is missing.
+/// What to do if a directory is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Missing {
-    Refuse,
-    Make,
+    Fail,
+    Create,
 }
 
-/// Opens the directory of `path`, step by step, so that no part of it can be a link; gives it and the last name.
+/// Opens the directories of `path` one by one, so that no part can be a link. Returns the last one and the file name.
 fn open_parent<'p>(root: &Path, path: &'p str, missing: Missing) -> io::Result<(OwnedFd, &'p str)> {
     let mut directory = openat(CWD, root, DIRECTORY, Mode::empty())?;
     let mut rest = path;
     while let Some((name, below)) = rest.split_once('/') {
-        if missing == Missing::Make {
+        if missing == Missing::Create {
             match mkdirat(&directory, name, Mode::from_raw_mode(0o755)) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn a_written_file_can_be_read() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), "a/b/c", "text").unwrap();
         assert_eq!(read(root.path(), "a/b/c", 4).unwrap().as_deref(), Some("text"));

@@ -1,50 +1,48 @@
-//! How commits come out of the workspace without any of its configuration being read.
+//! Imports the agent's commits without reading the configuration of the workspace.
 
 use std::io;
 use std::path::Path;
 
 use whim_core::CommitHash;
 
-use super::{Workspace, files};
+use super::files;
+use super::handle::Workspace;
 use crate::git::GitError;
 
-/// A ref is one line; packed refs of a large repository are some megabytes.
 const MAX_REF_BYTES: usize = 4096;
 const MAX_PACKED_REFS_BYTES: usize = 64 * 1024 * 1024;
-/// Refs that name other refs; git gives up after five as well.
-const MAX_SYMBOLIC_STEPS: usize = 5;
+/// Limit on nested symbolic refs, as in git.
+const MAX_SYMREF_DEPTH: usize = 5;
 
-/// Where commits of the agent are in the window and in the mirror.
+/// Refs to the agent's head in the window and in the mirror.
 const WINDOW_REF: &str = "refs/heads/agent";
 const MIRROR_REF: &str = "refs/whim/agent";
 
-/// What the agent has committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
-    /// Nothing that is not on GitHub already.
+    /// No new commits.
     Nothing,
-    /// This head, which is in the mirror now.
+    /// The new head, which is in the mirror now.
     Head(CommitHash),
-    /// Something that does not lead back to where the attempt began.
+    /// A head that does not descend from the start of the attempt.
     Unrelated(CommitHash),
 }
 
-/// What the agent has committed cannot be taken over.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Its `.git` is not what git makes of it.
-    #[error("reading what is checked out in the workspace")]
+    /// `HEAD` or a ref is invalid.
+    #[error("reading HEAD of the workspace")]
     Head(#[source] io::Error),
-    /// The commits are broken or not there.
-    #[error("taking over the agent's commits")]
+    /// The commits are invalid or missing.
+    #[error("importing the agent's commits")]
     Git(#[from] GitError),
 }
 
 impl Workspace {
-    /// Takes over what is checked out in the workspace.
+    /// Imports the commit that is checked out in the workspace into the mirror.
     ///
     /// # Errors
-    /// The workspace's `.git` is broken, or its commits are.
+    /// The workspace's `.git` or its commits are invalid.
     pub async fn import(&self) -> Result<Imported, ImportError> {
         let head = read_head(&self.layout.repository).map_err(ImportError::Head)?;
         let Some(head) = head else {
@@ -76,9 +74,9 @@ impl Workspace {
                 ],
             )
             .await?;
-        let leads_back = self
+        let descends = self
             .git
-            .answers_yes(
+            .succeeds(
                 mirror,
                 &[
                     &"merge-base",
@@ -88,7 +86,7 @@ impl Workspace {
                 ],
             )
             .await?;
-        Ok(if leads_back {
+        Ok(if descends {
             Imported::Head(head)
         } else {
             Imported::Unrelated(head)
@@ -96,10 +94,10 @@ impl Workspace {
     }
 }
 
-/// The commit that is checked out; `None` when there is none.
+/// The commit that is checked out; `None` on an unborn branch.
 fn read_head(repository: &Path) -> io::Result<Option<CommitHash>> {
     let mut name = "HEAD".to_owned();
-    for _ in 0..MAX_SYMBOLIC_STEPS {
+    for _ in 0..MAX_SYMREF_DEPTH {
         let loose = files::read(repository, &format!(".git/{name}"), MAX_REF_BYTES)?;
         let Some(content) = loose else {
             return read_packed(repository, &name);
@@ -110,10 +108,10 @@ fn read_head(repository: &Path) -> io::Result<Option<CommitHash>> {
         };
         target.trim().clone_into(&mut name);
         if !is_ref(&name) {
-            return Err(io::Error::other("HEAD names no branch"));
+            return Err(io::Error::other("HEAD refers to something outside of refs/"));
         }
     }
-    Err(io::Error::other("HEAD names a ref that names a ref, and so on"))
+    Err(io::Error::other("HEAD has too many levels of symbolic refs"))
 }
 
 fn read_packed(repository: &Path, name: &str) -> io::Result<Option<CommitHash>> {
@@ -126,7 +124,7 @@ fn read_packed(repository: &Path, name: &str) -> io::Result<Option<CommitHash>> 
         .transpose()
 }
 
-/// Stays within `refs/`.
+/// Whether the name stays within `refs/`.
 fn is_ref(name: &str) -> bool {
     name.strip_prefix("refs/")
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_checked_out_is_found_in_every_form() {
+    fn head_is_resolved_from_loose_and_packed_refs() {
         let line = |hash: &str| format!("{hash}\n");
         assert_eq!(head_of(&[("HEAD", &line(ONE))]).unwrap().as_deref(), Some(ONE));
         let branch = ("HEAD", "ref: refs/heads/a/b\n");
@@ -171,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn refs_that_lead_elsewhere_are_refused() {
+    fn refs_outside_of_the_repository_are_refused() {
         for head in [
             "ref: ../../secret",
             "ref: refs/../../secret",
             "ref: /etc/passwd",
             "ref: refs/heads/",
-            "rubbish",
+            "garbage",
         ] {
             assert!(head_of(&[("HEAD", head)]).is_err(), "{head} was accepted");
         }

@@ -1,32 +1,33 @@
+//! The directories of an attempt.
+
 use std::fs::{DirBuilder, create_dir_all};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// Where everything of an attempt is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The workspace.
     pub repository: PathBuf,
-    /// A clean checkout of what was pushed, for the tests.
+    /// A clean checkout of the pushed branch, for the tests.
     pub check: PathBuf,
-    /// Where the agent's hook asks before an edit; made when there is somebody to answer.
-    pub desk: PathBuf,
-    /// What the agent is not told about.
+    /// Contains the hook server's socket. Created by the server.
+    pub hook: PathBuf,
+    /// Not accessible to other users, and unknown to the agent.
     pub private: PathBuf,
     /// The worker's own clone.
     pub mirror: PathBuf,
-    /// Looks at the objects of the workspace.
+    /// Gives access to the objects of the workspace.
     pub window: PathBuf,
 }
 
 impl Layout {
-    /// Makes the directories of an attempt below `root`, which exists.
+    /// Creates the directories below `root`, which must exist.
     ///
     /// # Errors
-    /// They cannot be made.
-    pub fn make<'a>(root: &Path, others: impl Iterator<Item = &'a Path>) -> io::Result<Self> {
-        // Git resolves relative paths against another directory than this process does.
+    /// A directory cannot be created.
+    pub fn create<'a>(root: &Path, others: impl Iterator<Item = &'a Path>) -> io::Result<Self> {
+        // Git resolves relative paths against its own working directory.
         let root = root.canonicalize()?;
         let private = root.join("private");
         DirBuilder::new().recursive(true).mode(0o700).create(&private)?;
@@ -36,7 +37,7 @@ impl Layout {
         Ok(Self {
             repository: root.join("repository"),
             check: root.join("check"),
-            desk: root.join("desk"),
+            hook: root.join("hook"),
             mirror: private.join("mirror.git"),
             window: private.join("window.git"),
             private,

@@ -1,136 +1,130 @@
-//! The way to GitHub.
+//! Pushes the branch to GitHub.
 
 use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
 use super::branch::{RemoteRefs, reference};
-use super::{Workspace, leak};
-use crate::git::{GitError, RemoteError, RemoteProblem};
+use super::handle::Workspace;
+use super::secret_scan;
+use crate::git::{GitError, RemoteError, RemoteErrorKind};
 use crate::outcome::Failure;
-use crate::patience::{Retry, Temporary};
+use crate::retry::{Retry, Retryable};
 
-/// The branch could not be pushed.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
-    /// GitHub is not available; what was to be pushed may or may not have arrived.
-    #[error("GitHub is not available")]
-    Away(#[source] RemoteError),
-    /// GitHub does not accept the token any more.
-    #[error("GitHub refuses the token")]
-    BadToken(#[source] RemoteError),
-    /// GitHub does not let Whim push.
-    #[error("GitHub refuses the push")]
-    Refused(#[source] RemoteError),
-    /// Somebody else pushed to the branch.
-    #[error("somebody else pushed to the branch while it was worked on")]
-    Moved,
-    /// A credential of Whim's is in the commits.
+    /// The push may or may not have arrived.
+    #[error("GitHub is unavailable")]
+    Unavailable(#[source] RemoteError),
+    #[error("GitHub rejected the token")]
+    InvalidToken(#[source] RemoteError),
+    #[error("GitHub rejected the push")]
+    Rejected(#[source] RemoteError),
+    #[error("the branch was changed on GitHub by someone else during the attempt")]
+    Diverged,
     #[error("the commits contain one of Whim's own credentials, so they were not pushed")]
-    Leak,
-    /// Git on this machine failed.
+    ContainsSecret,
     #[error("preparing the push")]
     Git(#[from] GitError),
 }
 
 impl PushError {
-    /// What the attempt failed for, if it fails for this.
     pub fn cause(&self) -> FailureCause {
         match self {
-            Self::Away(_) => FailureCause::GitHubUnavailable,
-            Self::BadToken(_) => FailureCause::GitHubRefused,
-            Self::Refused(_) | Self::Leak => FailureCause::PushRefused,
-            // Another attempt resumes from what is there now.
-            Self::Moved | Self::Git(_) => FailureCause::Crash,
+            Self::Unavailable(_) => FailureCause::GitHubUnavailable,
+            Self::InvalidToken(_) => FailureCause::GitHubRefused,
+            Self::Rejected(_) | Self::ContainsSecret => FailureCause::PushRefused,
+            // The next attempt resumes from the changed branch.
+            Self::Diverged | Self::Git(_) => FailureCause::Crash,
         }
     }
 }
 
 impl From<PushError> for Failure {
     fn from(error: PushError) -> Self {
-        let words = chain(&error).to_string();
+        let reason = chain(&error).to_string();
         if matches!(error, PushError::Git(_)) {
-            Self::of_machine(words)
+            Self::of_machine(reason)
         } else {
-            Self::new(error.cause(), words)
+            Self::new(error.cause(), reason)
         }
     }
 }
 
-impl Temporary for PushError {
+impl Retryable for PushError {
     fn retry(&self) -> Retry {
         match self {
-            Self::Away(_) => Retry::Soon,
-            Self::BadToken(_) | Self::Refused(_) | Self::Moved | Self::Leak | Self::Git(_) => {
-                Retry::Pointless
-            }
+            Self::Unavailable(_) => Retry::Backoff,
+            Self::InvalidToken(_)
+            | Self::Rejected(_)
+            | Self::Diverged
+            | Self::ContainsSecret
+            | Self::Git(_) => Retry::Never,
         }
     }
 }
 
-/// Whether the push is to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Intent {
-    /// Only to learn whether it would be let in.
-    Try,
+enum Mode {
+    DryRun,
     Push,
 }
 
 impl Workspace {
-    /// Asks GitHub whether it would take a push to the branch.
+    /// Checks with a dry run that the branch can be pushed.
     ///
     /// # Errors
-    /// It would not, or is not available.
-    pub async fn try_push(&self) -> Result<(), PushError> {
-        self.send(&self.anchor, Intent::Try)
+    /// GitHub would reject the push, or is unavailable.
+    pub async fn check_push(&self) -> Result<(), PushError> {
+        self.send(&self.anchor, Mode::DryRun)
             .await
             .map_err(PushError::from)
     }
 
-    /// Brings the branch on GitHub to `head`, which was imported. Replaces nothing but what this worker itself pushed:
-    /// `head` leads back to where the attempt began, and the push is refused unless GitHub has what is known here.
+    /// Pushes `head`, which must be imported. Only commits pushed by this worker are ever replaced: `head` descends from
+    /// the start of the attempt, and `--force-with-lease` rejects the push unless the branch is at its last known head.
     ///
     /// # Errors
-    /// See [`PushError`]. After [`PushError::Away`] it may be tried again.
+    /// See [`PushError`]. [`PushError::Unavailable`] may be retried.
     pub async fn push(&mut self, head: &CommitHash) -> Result<(), PushError> {
-        if leak::is_in_commits(self, head).await? {
-            return Err(PushError::Leak);
+        if secret_scan::commits_contain_secret(self, head).await? {
+            return Err(PushError::ContainsSecret);
         }
-        let mut error = match self.send(head, Intent::Push).await {
-            Ok(()) => return self.arrived(head).await,
+        let mut error = match self.send(head, Mode::Push).await {
+            Ok(()) => return self.record_pushed(head).await,
             Err(error) => error,
         };
-        // Whatever git said: what GitHub has now tells what became of the push.
-        let Ok(found) = self.ask_for_head().await else {
+        // Whatever the error was, the remote head shows whether the push arrived.
+        let Ok(found) = self.fetch_remote_head().await else {
             self.unanswered.push(head.clone());
             return Err(error.into());
         };
         if found.as_ref() == Some(head) {
-            return self.arrived(head).await;
+            return self.record_pushed(head).await;
         }
         if found == self.remote_head {
             return Err(error.into());
         }
         match found {
-            // A push before this one, whose answer was lost.
+            // An earlier push arrived although its answer was lost.
             Some(earlier) if self.unanswered.contains(&earlier) => self.remote_head = Some(earlier),
-            Some(_) | None => return Err(PushError::Moved),
+            Some(_) | None => return Err(PushError::Diverged),
         }
-        error = match self.send(head, Intent::Push).await {
-            Ok(()) => return self.arrived(head).await,
+        error = match self.send(head, Mode::Push).await {
+            Ok(()) => return self.record_pushed(head).await,
             Err(error) => error,
         };
         self.unanswered.push(head.clone());
         Err(error.into())
     }
 
-    async fn send(&self, head: &CommitHash, intent: Intent) -> Result<(), RemoteError> {
+    async fn send(&self, head: &CommitHash, mode: Mode) -> Result<(), RemoteError> {
         let target = reference(&self.branch);
         let known = self.remote_head.as_ref().map_or("", CommitHash::as_str);
         let lease = format!("--force-with-lease={target}:{known}");
         let refspec = format!("{head}:{target}");
-        let intent = match intent {
-            Intent::Try => "--dry-run",
-            Intent::Push => "--no-dry-run",
+        let mode = match mode {
+            Mode::DryRun => "--dry-run",
+            Mode::Push => "--no-dry-run",
         };
         self.git
             .remote(
@@ -141,7 +135,7 @@ impl Workspace {
                     &"--no-verify",
                     &"--no-follow-tags",
                     &"--recurse-submodules=no",
-                    &intent,
+                    &mode,
                     &lease,
                     &"--",
                     &self.git.url(),
@@ -152,7 +146,7 @@ impl Workspace {
             .map(drop)
     }
 
-    async fn arrived(&mut self, head: &CommitHash) -> Result<(), PushError> {
+    async fn record_pushed(&mut self, head: &CommitHash) -> Result<(), PushError> {
         self.remote_head = Some(head.clone());
         self.unanswered.clear();
         let target = reference(&self.branch);
@@ -162,8 +156,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// What the branch is on GitHub now.
-    async fn ask_for_head(&self) -> Result<Option<CommitHash>, RemoteError> {
+    async fn fetch_remote_head(&self) -> Result<Option<CommitHash>, RemoteError> {
         let target = reference(&self.branch);
         let output = self
             .git
@@ -173,7 +166,7 @@ impl Workspace {
             )
             .await
             .inspect_err(|error| {
-                tracing::warn!(error = %chain(error), "what became of a push cannot be found out");
+                tracing::warn!(error = %chain(error), "failed to check whether a push arrived");
             })?;
         Ok(RemoteRefs::parse(&output).head_of(&self.branch).cloned())
     }
@@ -181,10 +174,12 @@ impl Workspace {
 
 impl From<RemoteError> for PushError {
     fn from(error: RemoteError) -> Self {
-        match error.problem {
-            RemoteProblem::Away => Self::Away(error),
-            RemoteProblem::BadToken => Self::BadToken(error),
-            RemoteProblem::Denied | RemoteProblem::NotFound | RemoteProblem::Other => Self::Refused(error),
+        match error.kind {
+            RemoteErrorKind::Unavailable => Self::Unavailable(error),
+            RemoteErrorKind::InvalidToken => Self::InvalidToken(error),
+            RemoteErrorKind::Denied | RemoteErrorKind::NotFound | RemoteErrorKind::Other => {
+                Self::Rejected(error)
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Which ticks of earlier attempts still count.
+//! Resets the ticks of a checklist.
 
 use ralph_contract::SpecDocument;
 
-/// The same document with every box open.
+/// Returns the document with every box unticked.
 pub(super) fn without_ticks(spec: &SpecDocument) -> SpecDocument {
     let ticked: Vec<usize> = spec
         .tasks()
@@ -13,7 +13,7 @@ pub(super) fn without_ticks(spec: &SpecDocument) -> SpecDocument {
     let mut text = String::with_capacity(spec.as_str().len());
     for (index, line) in spec.as_str().split_inclusive('\n').enumerate() {
         if ticked.contains(&(index + 1)) {
-            text.push_str(&opened(line));
+            text.push_str(&unticked(line));
         } else {
             text.push_str(line);
         }
@@ -21,8 +21,8 @@ pub(super) fn without_ticks(spec: &SpecDocument) -> SpecDocument {
     SpecDocument::parse(text)
 }
 
-/// The line of a task with its box, which is the first one of the line, open.
-fn opened(line: &str) -> String {
+/// Unticks the first box of the line, which is that of the task.
+fn unticked(line: &str) -> String {
     let boxes = ["[x]", "[X]"];
     let first = boxes.iter().filter_map(|ticked| line.find(ticked)).min();
     match first {
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_box_is_open_and_nothing_else_changes() {
+    fn every_task_is_unticked_and_nothing_else_changes() {
         let spec = SpecDocument::parse(
             "# Title\r\n\r\n- [x] one [x] two\r\n- [ ] three\r\n  - detail [x]\r\n* [X] four\r\n\r\n```\n- [x] code\n```\n1. [x] five",
         );

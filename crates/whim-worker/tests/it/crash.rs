@@ -3,14 +3,14 @@ use whim_core::FailureCause;
 use crate::world::{FILES, HAPPY, REPO, World};
 
 #[tokio::test]
-async fn a_ralph_that_is_killed_is_a_crash_with_its_last_words() -> anyhow::Result<()> {
+async fn a_killed_ralph_is_a_crash_with_its_last_output() -> anyhow::Result<()> {
     let world = World::new(FILES, "begin; greet; echo 'segfault at 0' >&2; kill -9 $$").await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::Crash);
-    assert_eq!(failure.reason, "ralph was ended by signal 9\n\nsegfault at 0");
+    assert_eq!(failure.reason, "ralph was killed by signal 9\n\nsegfault at 0");
     assert_eq!(failure.iterations, 1);
     assert!(
         world.branch_head().is_some(),
@@ -20,58 +20,58 @@ async fn a_ralph_that_is_killed_is_a_crash_with_its_last_words() -> anyhow::Resu
 }
 
 #[tokio::test]
-async fn a_ralph_that_fails_says_why() -> anyhow::Result<()> {
+async fn the_error_of_ralph_is_the_reason() -> anyhow::Result<()> {
     let world = World::new(
         FILES,
         r#"emit '{"event":"failed","error":"there is no SPEC.md"}'; exit 3"#,
     )
     .await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     assert_eq!(world.failure()?.reason, "ralph failed: there is no SPEC.md");
     Ok(())
 }
 
 #[tokio::test]
-async fn success_with_open_tasks_is_not_believed() -> anyhow::Result<()> {
+async fn success_with_open_tasks_is_a_crash() -> anyhow::Result<()> {
     let world = World::new(FILES, "begin; greet; complete").await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::Crash);
     assert_eq!(
         failure.reason,
-        "ralph said that every task is done, but in the checklist 1 of 2 are open"
+        "ralph reported that every task is done, but 1 of 2 tasks of the checklist are open"
     );
     assert!(world.github.pulls(REPO).is_empty());
     Ok(())
 }
 
 #[tokio::test]
-async fn tasks_that_the_agent_reworded_are_not_done() -> anyhow::Result<()> {
+async fn reworded_tasks_do_not_count_as_done() -> anyhow::Result<()> {
     let script = "begin; greet; sed -i 's/- \\[ \\] Add a farewell/- [x] Nothing/' SPEC.md; complete";
     let world = World::new(FILES, script).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     assert!(
         world
             .failure()?
             .reason
-            .contains("in the checklist 1 of 2 are open")
+            .contains("1 of 2 tasks of the checklist are open")
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_named() -> anyhow::Result<()> {
+async fn a_missing_program_is_named() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY)
         .await?
         .with("RALPH_BIN", "/nowhere/ralph");
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let reason = world.failure()?.reason;
     assert!(reason.starts_with("starting /nowhere/ralph: "), "{reason}");
@@ -79,32 +79,32 @@ async fn a_program_that_is_not_there_is_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn trouble_of_the_model_provider_is_not_the_tasks() -> anyhow::Result<()> {
+async fn failures_of_the_model_api_have_their_own_causes() -> anyhow::Result<()> {
     for (kind, cause, reason) in [
         (
             "provider_limited",
             FailureCause::ModelLimited,
-            "the model API limits Whim: so it says",
+            "the model API limits the rate of requests: the message",
         ),
         (
             "provider_unavailable",
             FailureCause::ModelUnavailable,
-            "the model API is not available: so it says",
+            "the model API is not available: the message",
         ),
         (
             "provider_refused",
             FailureCause::ModelRefused,
-            "the model API refuses Whim's credentials: so it says",
+            "the model API rejected the credentials: the message",
         ),
     ] {
         let script = format!(
             r#"begin; greet
-            emit '{{"event":"warning","type":"{kind}","message":"so it says"}}'
+            emit '{{"event":"warning","type":"{kind}","message":"the message"}}'
             emit '{{"event":"failed","error":"the model provider has trouble"}}'; exit 3"#,
         );
         let world = World::new(FILES, &script).await?;
 
-        world.run_to(2).await?;
+        world.run_expecting(2).await?;
 
         let failure = world.failure()?;
         assert_eq!((failure.cause, failure.reason.as_str()), (cause, reason));
@@ -114,7 +114,7 @@ async fn trouble_of_the_model_provider_is_not_the_tasks() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
-async fn the_end_of_a_limit_is_told_where_it_is_known() -> anyhow::Result<()> {
+async fn the_reset_time_of_a_model_rate_limit_is_reported() -> anyhow::Result<()> {
     let reset = chrono::Utc::now() + chrono::TimeDelta::hours(1);
     let script = format!(
         r#"begin; greet
@@ -124,7 +124,7 @@ async fn the_end_of_a_limit_is_told_where_it_is_known() -> anyhow::Result<()> {
     );
     let world = World::new(FILES, &script).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::ModelLimited);
@@ -134,28 +134,31 @@ async fn the_end_of_a_limit_is_told_where_it_is_known() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn trouble_that_passed_does_not_excuse_what_comes_after() -> anyhow::Result<()> {
+async fn a_recovered_model_api_is_not_the_cause_of_a_later_failure() -> anyhow::Result<()> {
     let script = r#"begin
         emit '{"event":"warning","type":"provider_unavailable","message":"529"}'
         tool greeting.txt; emit '{"event":"failed","error":"out of ideas"}'; exit 3"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     assert_eq!(world.failure()?.cause, FailureCause::Crash);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_ralph_that_hangs_is_ended() -> anyhow::Result<()> {
+async fn a_silent_ralph_is_terminated() -> anyhow::Result<()> {
     let world = World::new(FILES, "begin; greet; exec sleep 1000")
         .await?
-        .with("RALPH_SILENCE_SECONDS", "0.5");
+        .with("RALPH_IDLE_TIMEOUT_SECONDS", "0.5");
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::Crash);
-    assert_eq!(failure.reason, "ralph was silent for too long and was ended");
+    assert_eq!(
+        failure.reason,
+        "ralph printed nothing for too long and was terminated"
+    );
     Ok(())
 }

@@ -10,14 +10,14 @@ use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 const PULLS: &str = "/repos/{owner}/{repo}/pulls";
 
 #[tokio::test]
-async fn a_pull_request_whose_answer_was_lost_is_adopted() -> anyhow::Result<()> {
+async fn a_pull_request_with_a_lost_response_is_found() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     world
         .github
         .faults()
         .push(Fault::on(Method::POST, PULLS).cut_after());
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let pulls = world.github.pulls(REPO);
     assert_eq!(pulls.len(), 1);
@@ -26,18 +26,18 @@ async fn a_pull_request_whose_answer_was_lost_is_adopted() -> anyhow::Result<()>
 }
 
 #[tokio::test]
-async fn the_pull_request_of_an_earlier_attempt_is_adopted() -> anyhow::Result<()> {
+async fn the_pull_request_of_an_earlier_attempt_is_reused() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
     let first = world.completion()?;
     let spec = first.spec.clone();
-    world.orchestrator.assign_again(|registered| {
+    world.reassign(|registered| {
         registered.work_item.spec = spec;
         registered.work_item.head_sha = Some(first.head_sha.clone());
     });
     world.write_ralph("begin; complete")?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.completion()?.pr_number, first.pr_number);
     assert_eq!(world.github.pulls(REPO).len(), 1);
@@ -46,14 +46,14 @@ async fn the_pull_request_of_an_earlier_attempt_is_adopted() -> anyhow::Result<(
 }
 
 #[tokio::test]
-async fn a_short_absence_of_github_goes_unnoticed() -> anyhow::Result<()> {
+async fn a_short_outage_of_github_is_retried() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let faults = world.github.faults();
     faults.push(Fault::on(Method::GET, PULLS).server_error(StatusCode::BAD_GATEWAY));
     faults.push(Fault::on(Method::POST, PULLS).server_error(StatusCode::INTERNAL_SERVER_ERROR));
     faults.push(Fault::on(Method::POST, PULLS).too_many_requests(Duration::ZERO));
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert_eq!(world.github.faults().pending(), 0);
     assert_eq!(world.github.pulls(REPO).len(), 1);
@@ -61,7 +61,7 @@ async fn a_short_absence_of_github_goes_unnoticed() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_pull_request_that_is_refused_for_good_is_a_failure_that_keeps_the_work() -> anyhow::Result<()> {
+async fn a_rejected_pull_request_keeps_the_branch() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let refusal = "The title is not allowed here";
     world
@@ -69,7 +69,7 @@ async fn a_pull_request_that_is_refused_for_good_is_a_failure_that_keeps_the_wor
         .faults()
         .push(Fault::on(Method::POST, PULLS).validation_failed(refusal).always());
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::PullRequestRefused);
@@ -80,7 +80,7 @@ async fn a_pull_request_that_is_refused_for_good_is_a_failure_that_keeps_the_wor
 }
 
 #[tokio::test]
-async fn a_token_that_may_not_open_pull_requests_is_told() -> anyhow::Result<()> {
+async fn a_missing_pull_request_permission_is_reported() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let body = json!({"message": "Resource not accessible by personal access token", "status": "403",
         "documentation_url": "https://docs.github.com/rest/pulls/pulls#create-a-pull-request"});
@@ -90,7 +90,7 @@ async fn a_token_that_may_not_open_pull_requests_is_told() -> anyhow::Result<()>
             .always(),
     );
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::PullRequestRefused);
@@ -103,12 +103,12 @@ async fn a_token_that_may_not_open_pull_requests_is_told() -> anyhow::Result<()>
 }
 
 #[tokio::test]
-async fn a_rate_limit_that_ends_later_is_told_with_its_time() -> anyhow::Result<()> {
+async fn the_reset_time_of_a_github_rate_limit_is_reported() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let limit = Fault::on(Method::POST, PULLS).rate_limited(Duration::from_mins(30));
     world.github.faults().push(limit.always());
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::GitHubUnavailable);
@@ -118,13 +118,13 @@ async fn a_rate_limit_that_ends_later_is_told_with_its_time() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn text_from_outside_calls_nobody_and_closes_nothing_else() -> anyhow::Result<()> {
+async fn untrusted_text_mentions_no_one_and_closes_no_other_issue() -> anyhow::Result<()> {
     let spec = "# Say hello @octocat, fixes #2\n\nCloses #3 <!-- x -->\n\n- [ ] Add a greeting\n- [ ] Add a farewell\n";
     let world = World::new(FILES, HAPPY)
         .await?
         .assigned(|registered| registered.work_item.spec = spec.to_owned());
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let pull = &world.github.pulls(REPO)[0];
     let body = pull.body.clone().unwrap_or_default();

@@ -1,12 +1,12 @@
-//! What the agent can do to its own `.git`, and what a repository can bring along (`ATTACKS.md`, rows 1, 9 and 10).
+//! Manipulations of the workspace's `.git` by the agent, and hostile content of a repository (`docs/attacks.md`, rows 1, 9 and 10).
 
 use std::fs;
 use std::process::Command;
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 
-/// A program that leaves a mark, and does its best to be called by any git of the worker's: hooks, monitors, filters,
-/// pagers, transports, proxies, and settings that are included from elsewhere.
+/// Plants a program that leaves a mark wherever git could run it: hooks, monitors, filters, pagers, transports, proxies,
+/// and included settings.
 const PLANT: &str = r#"begin
 evil="$control/evil"
 cat > "$evil" <<'SCRIPT'
@@ -66,19 +66,19 @@ printf '* filter=evil diff=evil merge=evil\n' > .git/info/attributes
 printf '[core]\n\tfsmonitor = %s\n' "$evil" > "$HOME/.gitconfig"
 mkdir -p "$HOME/.config/git"; cp "$HOME/.gitconfig" "$HOME/.config/git/config"
 printf 'machine 127.0.0.1 login x password y\n' > "$HOME/.netrc"
-# From here on git of the script's own would call it: the rest goes on by hand.
+# From here on, git in this script would run it, so the rest is done without git.
 committed second; mark 'Add a greeting'; tick 1 'Add a farewell'
 complete"#;
 
 #[tokio::test]
-async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Result<()> {
+async fn no_program_planted_in_the_workspace_is_run() -> anyhow::Result<()> {
     let script = PLANT.replace(
         "committed second;",
         "emit '{\"event\":\"commit\",\"hash\":\"x\",\"message\":\"second\"}';",
     );
     let world = World::new(FILES, &script).await?;
 
-    let ended = world.run_to(0).await?;
+    let ended = world.run_expecting(0).await?;
 
     let marker = world.control().join("marker");
     assert!(
@@ -87,8 +87,8 @@ async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Res
         fs::read_to_string(&marker)?,
         ended.log
     );
-    // What was planted works: any other git would have run it.
-    git_of_a_stranger(&world, &["status"])?;
+    // The planted programs work: unprotected git runs them.
+    unprotected_git(&world, &["status"])?;
     assert!(marker.exists(), "nothing was planted");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "second.txt").as_deref(),
@@ -98,10 +98,10 @@ async fn nothing_that_the_agent_plants_in_its_repository_is_run() -> anyhow::Res
     Ok(())
 }
 
-/// Git asks a "promisor" for objects that are missing, with whatever program the repository's configuration names.
+/// Git fetches missing objects from a "promisor" remote with the program named in the repository's configuration.
 #[tokio::test]
-async fn objects_that_are_missing_are_not_fetched_with_a_program_of_the_agents() -> anyhow::Result<()> {
-    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; tell half; await go
+async fn missing_objects_are_not_fetched_by_a_program_of_the_agent() -> anyhow::Result<()> {
+    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; signal half; await go
         printf '#!/bin/sh\necho "$0 $*" >> %s/marker\n' "$control" > "$control/evil"; chmod +x "$control/evil"
         printf 'second\n' > second.txt; git add .; git commit -qm second
         object=$(git rev-parse HEAD:second.txt)
@@ -114,7 +114,7 @@ async fn objects_that_are_missing_are_not_fetched_with_a_program_of_the_agents()
     let world = World::new(FILES, script).await?;
     let worker = world.start()?;
     let first = world.pushed(1).await?;
-    world.tell("go")?;
+    world.signal("go")?;
 
     let ended = worker.ended().await?;
 
@@ -122,14 +122,14 @@ async fn objects_that_are_missing_are_not_fetched_with_a_program_of_the_agents()
     let marker = world.control().join("marker");
     assert!(!marker.exists(), "{}", fs::read_to_string(&marker)?);
     assert_eq!(world.branch_head(), Some(first));
-    // What was planted works: any git that needs the object would have run it.
-    git_of_a_stranger(&world, &["cat-file", "-p", "HEAD:second.txt"])?;
+    // The planted program works: unprotected git runs it to fetch the object.
+    unprotected_git(&world, &["cat-file", "-p", "HEAD:second.txt"])?;
     assert!(marker.exists(), "nothing was planted");
     Ok(())
 }
 
-/// Runs git in the workspace as somebody would who trusts it.
-fn git_of_a_stranger(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs git in the workspace without the worker's precautions.
+fn unprotected_git(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
     Command::new("git")
         .args(["--git-dir", ".git", "--work-tree", "."])
         .args(arguments)
@@ -140,9 +140,8 @@ fn git_of_a_stranger(world: &World, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same tools, brought along by the repository itself.
 #[tokio::test]
-async fn nothing_that_the_repository_brings_along_is_run() -> anyhow::Result<()> {
+async fn no_program_of_the_repository_is_run() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let marker = world.control().join("marker");
     let evil = format!("touch {}", marker.display());
@@ -151,7 +150,7 @@ async fn nothing_that_the_repository_brings_along_is_run() -> anyhow::Result<()>
     world.github.commit_files(
         REPO,
         "main",
-        "Bring things along",
+        "Add hostile files",
         &[
             (".gitattributes", "* filter=evil diff=evil merge=evil\n"),
             (".gitmodules", &modules),
@@ -160,21 +159,21 @@ async fn nothing_that_the_repository_brings_along_is_run() -> anyhow::Result<()>
         ],
     );
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert!(!marker.exists());
     Ok(())
 }
 
 #[tokio::test]
-async fn a_repository_that_git_itself_finds_dangerous_is_refused() -> anyhow::Result<()> {
+async fn a_repository_that_fails_fsck_is_refused() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
     let modules = "[submodule \"x\"]\n\tpath = x\n\turl = https://x.test/x\n\tupdate = !touch marker\n";
     world
         .github
-        .commit_files(REPO, "main", "Bring a command along", &[(".gitmodules", modules)]);
+        .commit_files(REPO, "main", "Add a command", &[(".gitmodules", modules)]);
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, whim_core::FailureCause::WorkspaceUnusable);
@@ -187,24 +186,21 @@ async fn a_repository_that_git_itself_finds_dangerous_is_refused() -> anyhow::Re
 }
 
 #[tokio::test]
-async fn a_repository_in_the_place_of_the_workspaces_is_not_read() -> anyhow::Result<()> {
+async fn a_replaced_git_directory_is_not_read() -> anyhow::Result<()> {
     let script = r#"begin; greet; git init -q --bare "$control/other.git"; mv .git "$control/real.git"
         printf 'gitdir: %s/real.git\n' "$control" > .git; part; complete"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let reason = world.failure()?.reason;
-    assert!(
-        reason.contains("reading what is checked out in the workspace"),
-        "{reason}"
-    );
+    assert!(reason.contains("reading HEAD of the workspace"), "{reason}");
     Ok(())
 }
 
 #[tokio::test]
-async fn objects_that_lie_about_themselves_are_refused() -> anyhow::Result<()> {
-    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; tell half; await go
+async fn corrupt_objects_are_refused() -> anyhow::Result<()> {
+    let script = r#"begin; commit greeting.txt hello 'Add a greeting'; signal half; await go
         printf 'second\n' > greeting.txt; git add .; git commit -qm forged
         object=$(git rev-parse HEAD:greeting.txt); other=$(git rev-parse HEAD:README.md)
         dir=.git/objects; from=$dir/$(echo "$object" | cut -c1-2)/$(echo "$object" | cut -c3-)
@@ -214,17 +210,12 @@ async fn objects_that_lie_about_themselves_are_refused() -> anyhow::Result<()> {
     let world = World::new(FILES, script).await?;
     let worker = world.start()?;
     let first = world.pushed(1).await?;
-    world.tell("go")?;
+    world.signal("go")?;
 
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(2), "{}", ended.log);
-    assert!(
-        world
-            .failure()?
-            .reason
-            .contains("taking over the agent's commits")
-    );
+    assert!(world.failure()?.reason.contains("importing the agent's commits"));
     assert_eq!(world.branch_head(), Some(first));
     Ok(())
 }
@@ -246,22 +237,22 @@ async fn text_of_an_issue_never_reaches_a_shell() -> anyhow::Result<()> {
         registered.work_item.metadata.issue_title = Some(format!("$({touch})"));
     });
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert!(!marker.exists());
     assert!(world.github.pulls(REPO)[0].title.contains("$(touch"));
     Ok(())
 }
 
-/// Names that look like options do not even parse; those that nearly do are passed as names.
+/// Names that start like an option are not even parsed as branch names.
 #[tokio::test]
-async fn a_branch_that_looks_strange_is_only_a_name() -> anyhow::Result<()> {
+async fn an_unusual_branch_name_is_not_parsed_as_an_option() -> anyhow::Result<()> {
     let strange = "a/-x/--upload-pack#+";
     let world = World::new(FILES, HAPPY).await?.assigned(|registered| {
         registered.work_item.branch = whim_core::BranchName::parse(strange).unwrap();
     });
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     assert!(world.github.branch_head(REPO, strange).is_some());
     assert!(whim_core::BranchName::parse("--upload-pack=x").is_err());
@@ -269,12 +260,12 @@ async fn a_branch_that_looks_strange_is_only_a_name() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn links_in_the_place_of_whims_files_are_not_followed() -> anyhow::Result<()> {
+async fn links_at_the_paths_of_whims_files_are_not_followed() -> anyhow::Result<()> {
     let script = r#"begin; greet; echo secret > "$control/outside"; mkdir -p .ai; ln -s "$control/outside" .ai/stuck.md
         emit '{"event":"stuck","reason":"no progress","iterations_without_progress":3}'; exit 1"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(3).await?;
+    world.run_expecting(3).await?;
 
     assert_eq!(world.stuck()?.reason, "no progress");
     Ok(())

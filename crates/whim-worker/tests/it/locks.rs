@@ -1,4 +1,4 @@
-//! The agent asks before it edits, and what shell commands changed is locked afterwards.
+//! Locks before edits, and locks of files changed by shell commands.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,32 +7,32 @@ use std::time::Duration;
 
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::Mood;
+use crate::orchestrator::FakeBehavior;
 use crate::world::{FILES, HAPPY, WORKER_TOKEN, World};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const OTHERS_BRANCH: &str = "whim/9-other";
 
-/// Asks as Claude Code would: runs the hook that `ralph` was given. Notes its exit code and what it said.
-const ASK: &str = r#"
-ask() {
+/// Runs the hook passed to `ralph` as Claude Code does. Records its exit code and output.
+const LOCK: &str = r#"
+lock() {
     set -- "$1" $(awk '/^--pre-edit-hook$/ { getline; print }' "$control/arguments")
-    question='{"cwd":"'"$PWD"'","tool_name":"Edit","tool_input":{"file_path":"'"$1"'","new_string":"x"}}'
+    edit='{"cwd":"'"$PWD"'","tool_name":"Edit","tool_input":{"file_path":"'"$1"'","new_string":"x"}}'
     shift
     code=0
-    printf '%s' "$question" | env -i "$@" 2> "$control/said" || code=$?
+    printf '%s' "$edit" | env -i "$@" 2> "$control/hook-output" || code=$?
     echo "$code" >> "$control/codes"
 }
 "#;
 
 async fn world(script: &str) -> anyhow::Result<World> {
-    World::new(FILES, &format!("{ASK}\n{script}")).await
+    World::new(FILES, &format!("{LOCK}\n{script}")).await
 }
 
-async fn noticed(world: &World, words: &str) -> anyhow::Result<()> {
-    wait_until(&format!("the notice of {words}"), PATIENCE, async || {
+async fn notice_reported(world: &World, text: &str) -> anyhow::Result<()> {
+    wait_until(&format!("a notice with {text:?}"), TIMEOUT, async || {
         let notices = world.orchestrator.notices();
-        if notices.iter().any(|notice| notice.contains(words)) {
+        if notices.iter().any(|notice| notice.contains(text)) {
             Ok(())
         } else {
             Err(format!("{notices:?}"))
@@ -42,96 +42,96 @@ async fn noticed(world: &World, words: &str) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_edit_waits_for_the_file_and_is_made_when_it_is_free() -> anyhow::Result<()> {
-    let script = "begin; ask greeting.txt; ask ./greeting.txt; greet; part; complete";
+async fn an_edit_waits_until_the_file_is_unlocked() -> anyhow::Result<()> {
+    let script = "begin; lock greeting.txt; lock ./greeting.txt; greet; part; complete";
     let world = world(script).await?;
-    world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
+    world.hold_lock("greeting.txt", OTHERS_BRANCH)?;
     let worker = world.start()?;
-    noticed(&world, "The agent waits for greeting.txt").await?;
-    assert!(world.note("codes").is_err(), "the hook has not answered yet");
+    notice_reported(&world, "The agent waits for greeting.txt").await?;
+    assert!(world.script_output("codes").is_err(), "the hook has exited");
 
-    world.orchestrator.release("greeting.txt");
+    world.release_lock("greeting.txt")?;
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!(world.note("codes")?, "0\n0\n");
-    noticed(&world, "greeting.txt is free again").await?;
-    let asked: Vec<_> = world
+    assert_eq!(world.script_output("codes")?, "0\n0\n");
+    notice_reported(&world, "greeting.txt was unlocked").await?;
+    let requests: Vec<_> = world
         .orchestrator
-        .locked()
+        .lock_requests()
         .into_iter()
         .filter(|lock| !lock.after)
         .collect();
-    assert_eq!(asked.len(), 1, "what is held is not asked for again: {asked:?}");
+    assert_eq!(requests.len(), 1, "a held lock was requested again: {requests:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn an_edit_is_refused_after_a_while_with_words_that_say_what_to_do() -> anyhow::Result<()> {
-    let world = world("begin; ask greeting.txt; ask farewell.txt; greet; part; complete")
+async fn an_edit_is_denied_after_the_lock_wait_timeout() -> anyhow::Result<()> {
+    let world = world("begin; lock greeting.txt; lock farewell.txt; greet; part; complete")
         .await?
         .with("LOCK_WAIT_TIMEOUT_SECONDS", "0.7");
-    world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
+    world.hold_lock("greeting.txt", OTHERS_BRANCH)?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
-    // Another file can be edited meanwhile.
-    assert_eq!(world.note("codes")?, "2\n0\n");
-    let refused = world.orchestrator.notices();
-    let refused = refused
+    // Another file can be edited.
+    assert_eq!(world.script_output("codes")?, "2\n0\n");
+    let notices = world.orchestrator.notices();
+    let denial = notices
         .iter()
-        .find(|notice| notice.contains("may not edit greeting.txt"));
+        .find(|notice| notice.contains("An edit of greeting.txt was denied"));
     assert!(
-        refused.is_some_and(|notice| notice.contains(OTHERS_BRANCH)),
-        "{refused:?}"
+        denial.is_some_and(|notice| notice.contains(OTHERS_BRANCH)),
+        "{notices:?}"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn the_words_of_a_refusal_name_the_holder_and_the_way_out() -> anyhow::Result<()> {
-    let world = world("begin; ask greeting.txt; greet; part; complete")
+async fn the_reason_of_a_denial_names_the_holder_and_what_to_do() -> anyhow::Result<()> {
+    let world = world("begin; lock greeting.txt; greet; part; complete")
         .await?
         .with("LOCK_WAIT_TIMEOUT_SECONDS", "0.1");
-    let holder = world.orchestrator.hold("greeting.txt", OTHERS_BRANCH)?;
+    let holder = world.hold_lock("greeting.txt", OTHERS_BRANCH)?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
-    let said = world.note("said")?;
+    let reason = world.script_output("hook-output")?;
     for part in [
         &holder.work_item_id.to_string(),
         OTHERS_BRANCH,
         "another task",
         ".ai/stuck.md",
     ] {
-        assert!(said.contains(part), "{part} is missing: {said}");
+        assert!(reason.contains(part), "{part} is missing: {reason}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_nobody_elses_needs_no_lock() -> anyhow::Result<()> {
-    let world = world("begin; for file in SPEC.md .ai/stuck.md .git/config /tmp/x ../x; do ask $file; done; greet; part; complete").await?;
+async fn files_that_are_not_shared_need_no_lock() -> anyhow::Result<()> {
+    let world = world("begin; for file in SPEC.md .ai/stuck.md .git/config /tmp/x ../x; do lock $file; done; greet; part; complete").await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
-    assert_eq!(world.note("codes")?, "0\n".repeat(5));
-    let locked = world.orchestrator.locked();
+    assert_eq!(world.script_output("codes")?, "0\n".repeat(5));
+    let locked = world.orchestrator.lock_requests();
     assert!(locked.iter().all(|lock| lock.after), "{locked:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_shell_commands_changed_is_locked_afterwards_and_a_conflict_is_told_once() -> anyhow::Result<()>
-{
+async fn files_changed_by_shell_commands_are_locked_afterwards_and_a_conflict_is_reported_once()
+-> anyhow::Result<()> {
     let world = world(HAPPY).await?;
-    world.orchestrator.hold("farewell.txt", OTHERS_BRANCH)?;
+    world.hold_lock("farewell.txt", OTHERS_BRANCH)?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
     let locked: Vec<String> = world
         .orchestrator
-        .locked()
+        .lock_requests()
         .into_iter()
         .filter(|lock| lock.after)
         .flat_map(|lock| lock.files)
@@ -148,35 +148,35 @@ async fn what_shell_commands_changed_is_locked_afterwards_and_a_conflict_is_told
         "{locked:?}"
     );
     let notices = world.orchestrator.notices();
-    let told = notices
+    let conflicts = notices
         .iter()
         .filter(|notice| notice.contains("farewell.txt was changed although"));
-    assert_eq!(told.count(), 1, "{notices:?}");
+    assert_eq!(conflicts.count(), 1, "{notices:?}");
     Ok(())
 }
 
-// FAULTS.md, row 32.
+// docs/faults.md, row 32.
 #[tokio::test]
-async fn without_the_orchestrator_an_edit_goes_ahead_after_a_moment_and_a_notice_says_so()
--> anyhow::Result<()> {
-    let world =
-        world("begin; tell begun; await go; ask greeting.txt; tell asked; await end; greet; part; complete")
-            .await?;
+async fn an_edit_is_allowed_with_a_notice_while_the_orchestrator_is_unavailable() -> anyhow::Result<()> {
+    let world = world(
+        "begin; signal begun; await go; lock greeting.txt; signal locked; await end; greet; part; complete",
+    )
+    .await?;
     let worker = world.start()?;
-    world.told("begun").await?;
+    world.signalled("begun").await?;
 
-    world.orchestrator.set_mood(Mood::Away);
-    world.tell("go")?;
-    world.told("asked").await?;
-    world.orchestrator.set_mood(Mood::Well);
-    world.tell("end")?;
+    world.set_orchestrator(FakeBehavior::Unavailable);
+    world.signal("go")?;
+    world.signalled("locked").await?;
+    world.set_orchestrator(FakeBehavior::Normal);
+    world.signal("end")?;
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    assert_eq!(world.note("codes")?, "0\n");
-    noticed(&world, "the agent edits without locks").await?;
-    // It is locked as soon as that is possible again.
-    let locked = world.orchestrator.locked();
+    assert_eq!(world.script_output("codes")?, "0\n");
+    notice_reported(&world, "the agent edits without locks").await?;
+    // It is locked once the orchestrator is available.
+    let locked = world.orchestrator.lock_requests();
     assert!(
         locked
             .iter()
@@ -187,12 +187,12 @@ async fn without_the_orchestrator_an_edit_goes_ahead_after_a_moment_and_a_notice
 }
 
 #[tokio::test]
-async fn the_desk_takes_nothing_but_a_file_and_gives_away_nothing() -> anyhow::Result<()> {
-    let world = world("begin; tell begun; await go; greet; part; complete").await?;
+async fn the_hook_server_accepts_only_lock_requests_and_reveals_nothing() -> anyhow::Result<()> {
+    let world = world("begin; signal begun; await go; greet; part; complete").await?;
     let worker = world.start()?;
-    world.told("begun").await?;
-    let desk = world.attempt_directory().join("workspace/desk");
-    assert_eq!(std::fs::metadata(&desk)?.permissions().mode() & 0o777, 0o700);
+    world.signalled("begun").await?;
+    let directory = world.attempt_directory().join("workspace/hook");
+    assert_eq!(std::fs::metadata(&directory)?.permissions().mode() & 0o777, 0o700);
     let long = format!("{{\"path\":\"{}\"}}\n", "x".repeat(100_000));
     for line in [
         "\n",
@@ -202,27 +202,27 @@ async fn the_desk_takes_nothing_but_a_file_and_gives_away_nothing() -> anyhow::R
         "{\"unlock\":\"a\"}\n",
         &long,
     ] {
-        let socket = desk.join("socket");
-        let said = tokio::task::spawn_blocking({
+        let socket = directory.join("socket");
+        let response = tokio::task::spawn_blocking({
             let line = line.to_owned();
             move || -> std::io::Result<String> {
                 let mut connection = UnixStream::connect(socket)?;
-                // What is not read any more is a broken pipe, which is as good an answer.
-                let _written = connection.write_all(line.as_bytes());
-                let mut said = String::new();
-                let _closed = connection.read_to_string(&mut said);
-                Ok(said)
+                // The worker may close the connection before it has read everything.
+                connection.write_all(line.as_bytes()).ok();
+                let mut response = String::new();
+                connection.read_to_string(&mut response).ok();
+                Ok(response)
             }
         })
         .await??;
-        assert_eq!(said, "", "{line:.40}");
+        assert_eq!(response, "", "{line:.40}");
     }
-    assert_eq!(world.orchestrator.locked(), []);
+    assert_eq!(world.orchestrator.lock_requests(), []);
 
-    world.tell("go")?;
+    world.signal("go")?;
     let ended = worker.ended().await?;
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    let arguments = world.note("arguments")? + &world.note("environment")?;
+    let arguments = world.script_output("arguments")? + &world.script_output("environment")?;
     assert!(!arguments.contains(WORKER_TOKEN));
     Ok(())
 }

@@ -1,24 +1,24 @@
-//! The real worker program against stand-ins: GitHub of the testkit, an orchestrator of this crate's own, and a
-//! scripted `ralph`.
+//! The real worker program against fakes of GitHub and the orchestrator, and a scripted `ralph`.
 
-mod clock;
-mod counts;
+mod clock_jumps;
 mod crash;
 mod delivery;
 mod descendants;
-mod detect;
 mod fenced;
-mod github_trouble;
-mod happy;
+mod github_errors;
+mod happy_path;
 mod hostile_repo;
 mod locks;
 mod long_line;
 mod orchestrator;
-mod orchestrator_away;
+mod orchestrator_unavailable;
 mod partition;
 mod program;
 mod resume;
 mod secrets;
 mod stuck;
+mod test_counts;
+mod test_detection;
+mod test_progress;
 mod tests_failed;
 mod world;

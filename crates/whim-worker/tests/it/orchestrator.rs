@@ -1,10 +1,9 @@
-//! An orchestrator that knows one worker: it speaks the protocol and keeps what it is told.
+//! A fake orchestrator for one worker.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use anyhow::Context as _;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -20,67 +19,54 @@ use whim_core::protocol::worker::{
     Registered, Stuck,
 };
 use whim_core::protocol::{ErrorBody, ErrorCode, PROTOCOL_VERSION_HEADER};
-use whim_core::{RelativePath, WorkItemId, WorkItemStatus, WorkerId};
+use whim_core::{BranchName, RelativePath, WorkItemId, WorkItemStatus, WorkerId};
 
-/// What the orchestrator makes of requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// It does what it is asked to.
-    Well,
-    /// It answers 503.
-    Away,
-    /// It took the item away.
-    TookTheItemAway,
-    /// It does what it is asked to, and answers 502.
-    LosesAnswers,
-    /// It answers 502 to the first report of an end, which it takes.
-    LosesTheLastAnswer,
+/// How the fake responds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum FakeBehavior {
+    #[default]
+    Normal,
+    /// With 503.
+    Unavailable,
+    /// With 409 `lease_lost`.
+    LeaseLost,
+    /// With 502 after it did what was requested.
+    LosesResponses,
+    /// The same, but only for the first final report.
+    LosesFinalResponse,
 }
 
-/// The last word of a worker.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Final {
+pub(crate) enum FinalReport {
     Complete(Complete),
     Fail(Fail),
     Stuck(Stuck),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Book {
     token: String,
-    registered: Registered,
+    registered: Option<Registered>,
     nonce: Option<String>,
-    mood: Mood,
+    behavior: FakeBehavior,
     last_seq: u64,
-    beats: usize,
+    heartbeat_count: usize,
     heartbeats: Vec<Heartbeat>,
-    finals: Vec<Final>,
-    /// Files that other workers have locked.
+    final_reports: Vec<FinalReport>,
+    /// Locks of other workers.
     held: BTreeMap<RelativePath, LockConflict>,
-    locked: Vec<LockFiles>,
+    lock_requests: Vec<LockFiles>,
 }
 
-/// The running stand-in.
 pub(crate) struct Orchestrator {
-    pub(crate) url: String,
+    url: String,
     book: Arc<RwLock<Book>>,
     _server: JoinSet<()>,
 }
 
 impl Orchestrator {
-    pub(crate) async fn start(registered: Registered, token: &str) -> anyhow::Result<Self> {
-        let book = Arc::new(RwLock::new(Book {
-            token: token.to_owned(),
-            registered,
-            nonce: None,
-            mood: Mood::Well,
-            last_seq: 0,
-            beats: 0,
-            heartbeats: Vec::new(),
-            finals: Vec::new(),
-            held: BTreeMap::new(),
-            locked: Vec::new(),
-        }));
+    pub(crate) fn start() -> Self {
+        let book = Arc::new(RwLock::new(Book::default()));
         let router = Router::new()
             .route("/api/worker/register", post(register))
             .route("/api/worker/{id}/heartbeat", post(heartbeat))
@@ -90,68 +76,71 @@ impl Orchestrator {
             .route("/api/worker/{id}/stuck", post(stuck))
             .layer(from_fn_with_state(Arc::clone(&book), guard))
             .with_state(Arc::clone(&book));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .context("binding")?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::from_std(listener).unwrap();
         let mut server = JoinSet::new();
         server.spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
-                panic!("the orchestrator stand-in ended: {error}");
+                panic!("the fake orchestrator stopped: {error}");
             }
         });
-        Ok(Self {
+        Self {
             url,
             book,
             _server: server,
-        })
+        }
     }
 
-    /// Another worker has locked this file.
-    pub(crate) fn hold(&self, file: &str, branch: &str) -> anyhow::Result<LockConflict> {
+    pub(crate) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Starts an attempt with this assignment.
+    pub(crate) fn assign(&self, registered: Registered, token: &str) {
+        let mut book = write(&self.book);
+        token.clone_into(&mut book.token);
+        book.registered = Some(registered);
+        book.nonce = None;
+        book.last_seq = 0;
+        book.final_reports.clear();
+    }
+
+    pub(crate) fn assignment(&self) -> Registered {
+        read(&self.book).registered.clone().unwrap()
+    }
+
+    pub(crate) fn set_behavior(&self, behavior: FakeBehavior) {
+        write(&self.book).behavior = behavior;
+    }
+
+    /// Locks a file for another worker.
+    pub(crate) fn hold_lock(&self, file: RelativePath, branch: BranchName) -> LockConflict {
         let conflict = LockConflict {
-            file: file.parse()?,
+            file,
             worker_id: WorkerId::new(),
             work_item_id: WorkItemId::new(),
-            branch: branch.parse()?,
+            branch,
         };
         write(&self.book)
             .held
             .insert(conflict.file.clone(), conflict.clone());
-        Ok(conflict)
+        conflict
     }
 
-    /// It has it no more.
-    pub(crate) fn release(&self, file: &str) {
-        write(&self.book).held.retain(|held, _| held.as_str() != file);
+    pub(crate) fn release_lock(&self, file: &RelativePath) {
+        write(&self.book).held.remove(file);
     }
 
-    /// The requests for locks that were not refused.
-    pub(crate) fn locked(&self) -> Vec<LockFiles> {
-        read(&self.book).locked.clone()
+    /// The lock requests that were granted.
+    pub(crate) fn lock_requests(&self) -> Vec<LockFiles> {
+        read(&self.book).lock_requests.clone()
     }
 
-    pub(crate) fn set_mood(&self, mood: Mood) {
-        write(&self.book).mood = mood;
-    }
-
-    /// A new attempt at the same item: another worker, another epoch, what the one before left.
-    pub(crate) fn assign_again(&self, change: impl FnOnce(&mut Registered)) {
-        let mut book = write(&self.book);
-        change(&mut book.registered);
-        book.nonce = None;
-        book.last_seq = 0;
-        book.finals.clear();
-        book.mood = Mood::Well;
-    }
-
-    pub(crate) fn registered(&self) -> Registered {
-        read(&self.book).registered.clone()
-    }
-
-    /// How many heartbeats came, answered or not.
-    pub(crate) fn beats(&self) -> usize {
-        read(&self.book).beats
+    /// The number of heartbeats received, including refused ones.
+    pub(crate) fn heartbeat_count(&self) -> usize {
+        read(&self.book).heartbeat_count
     }
 
     /// The heartbeats that carried something new.
@@ -159,7 +148,7 @@ impl Orchestrator {
         read(&self.book).heartbeats.clone()
     }
 
-    pub(crate) fn events(&self) -> Vec<WorkerEventBody> {
+    pub(crate) fn worker_events(&self) -> Vec<WorkerEventBody> {
         let body = |event: WorkerEvent| event.body;
         self.heartbeats()
             .into_iter()
@@ -178,7 +167,7 @@ impl Orchestrator {
                 None
             }
         };
-        self.events().into_iter().filter_map(ralph).collect()
+        self.worker_events().into_iter().filter_map(ralph).collect()
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {
@@ -189,10 +178,10 @@ impl Orchestrator {
                 None
             }
         };
-        self.events().into_iter().filter_map(notice).collect()
+        self.worker_events().into_iter().filter_map(notice).collect()
     }
 
-    /// The newest ticks with the head that they belong to.
+    /// The latest checklist with the pushed head that belongs to it.
     pub(crate) fn checkpoint(&self) -> Option<(String, String)> {
         self.heartbeats()
             .into_iter()
@@ -200,12 +189,12 @@ impl Orchestrator {
             .find_map(|heartbeat| match (heartbeat.spec, heartbeat.head_sha) {
                 (Some(spec), Some(head)) => Some((spec, head.to_string())),
                 (None, None) => None,
-                half => panic!("spec and head belong together: {half:?}"),
+                partial => panic!("spec without head, or head without spec: {partial:?}"),
             })
     }
 
-    pub(crate) fn finals(&self) -> Vec<Final> {
-        read(&self.book).finals.clone()
+    pub(crate) fn final_reports(&self) -> Vec<FinalReport> {
+        read(&self.book).final_reports.clone()
     }
 }
 
@@ -220,35 +209,35 @@ fn write(book: &RwLock<Book>) -> std::sync::RwLockWriteGuard<'_, Book> {
 type Shared = State<Arc<RwLock<Book>>>;
 
 async fn guard(State(book): Shared, request: Request, next: Next) -> Response {
-    let (mood, token) = {
+    let (behavior, token) = {
         let mut book = write(&book);
         if request.uri().path().ends_with("/heartbeat") {
-            book.beats += 1;
+            book.heartbeat_count += 1;
         }
-        (book.mood, book.token.clone())
+        (book.behavior, book.token.clone())
     };
     if !is_worker(request.headers(), &token) {
         return refusal(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized);
     }
-    match mood {
-        Mood::Well => next.run(request).await,
-        Mood::Away => refusal(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
-        Mood::TookTheItemAway => refusal(StatusCode::CONFLICT, ErrorCode::LeaseLost),
-        Mood::LosesTheLastAnswer if !is_last_word(request.uri().path()) => next.run(request).await,
-        Mood::LosesAnswers | Mood::LosesTheLastAnswer => {
-            let _lost = next.run(request).await;
-            if mood == Mood::LosesTheLastAnswer {
-                write(&book).mood = Mood::Well;
+    match behavior {
+        FakeBehavior::Normal => next.run(request).await,
+        FakeBehavior::Unavailable => refusal(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable),
+        FakeBehavior::LeaseLost => refusal(StatusCode::CONFLICT, ErrorCode::LeaseLost),
+        FakeBehavior::LosesFinalResponse if !is_final_report(request.uri().path()) => next.run(request).await,
+        FakeBehavior::LosesResponses | FakeBehavior::LosesFinalResponse => {
+            drop(next.run(request).await);
+            if behavior == FakeBehavior::LosesFinalResponse {
+                write(&book).behavior = FakeBehavior::Normal;
             }
             StatusCode::BAD_GATEWAY.into_response()
         }
     }
 }
 
-fn is_last_word(path: &str) -> bool {
+fn is_final_report(path: &str) -> bool {
     ["/complete", "/fail", "/stuck"]
         .iter()
-        .any(|end| path.ends_with(end))
+        .any(|route| path.ends_with(route))
 }
 
 fn is_worker(headers: &HeaderMap, token: &str) -> bool {
@@ -270,13 +259,14 @@ fn refusal(status: StatusCode, code: ErrorCode) -> Response {
 
 async fn register(State(book): Shared, Json(asked): Json<Register>) -> Response {
     let mut book = write(&book);
-    if asked.worker_id != book.registered.worker_id {
+    let registered = book.registered.clone().unwrap();
+    if asked.worker_id != registered.worker_id {
         return refusal(StatusCode::FORBIDDEN, ErrorCode::Forbidden);
     }
     if book.nonce.get_or_insert_with(|| asked.nonce.clone()) != &asked.nonce {
         return refusal(StatusCode::CONFLICT, ErrorCode::AlreadyRegistered);
     }
-    Json(book.registered.clone()).into_response()
+    Json(registered).into_response()
 }
 
 async fn heartbeat(
@@ -285,7 +275,7 @@ async fn heartbeat(
     Json(heartbeat): Json<Heartbeat>,
 ) -> Response {
     let mut book = write(&book);
-    if !book.finals.is_empty() {
+    if !book.final_reports.is_empty() {
         return refusal(StatusCode::CONFLICT, ErrorCode::WrongState);
     }
     if heartbeat.seq > book.last_seq {
@@ -293,12 +283,12 @@ async fn heartbeat(
         book.heartbeats.push(heartbeat);
     }
     Json(LeaseRenewed {
-        lease_seconds: book.registered.lease_seconds,
+        lease_seconds: book.registered.as_ref().unwrap().lease_seconds,
     })
     .into_response()
 }
 
-/// As the orchestrator does it: all or none, or what is free.
+/// Grants all or none, or with `after` the unlocked ones.
 async fn lock(State(book): Shared, Path(_): Path<WorkerId>, Json(asked): Json<LockFiles>) -> Response {
     let mut book = write(&book);
     let held_by_others = |file: &RelativePath| book.held.get(file).cloned();
@@ -313,28 +303,28 @@ async fn lock(State(book): Shared, Path(_): Path<WorkerId>, Json(asked): Json<Lo
     }
     let mut files = asked.files.clone();
     files.retain(|file| conflicts.iter().all(|conflict| conflict.file != *file));
-    book.locked.push(asked);
+    book.lock_requests.push(asked);
     Json(LocksGranted { files, conflicts }).into_response()
 }
 
 async fn complete(State(book): Shared, Path(_): Path<WorkerId>, Json(body): Json<Complete>) -> Response {
-    finish(&book, Final::Complete(body), WorkItemStatus::Completed)
+    finish(&book, FinalReport::Complete(body), WorkItemStatus::Completed)
 }
 
 async fn fail(State(book): Shared, Path(_): Path<WorkerId>, Json(body): Json<Fail>) -> Response {
-    finish(&book, Final::Fail(body), WorkItemStatus::Failed)
+    finish(&book, FinalReport::Fail(body), WorkItemStatus::Failed)
 }
 
 async fn stuck(State(book): Shared, Path(_): Path<WorkerId>, Json(body): Json<Stuck>) -> Response {
-    finish(&book, Final::Stuck(body), WorkItemStatus::Queued)
+    finish(&book, FinalReport::Stuck(body), WorkItemStatus::Queued)
 }
 
-/// The same word twice gets the same answer twice.
-fn finish(book: &RwLock<Book>, word: Final, status: WorkItemStatus) -> Response {
+/// A repeated report gets the same response.
+fn finish(book: &RwLock<Book>, report: FinalReport, status: WorkItemStatus) -> Response {
     let mut book = write(book);
-    match book.finals.first() {
-        Some(first) if *first != word => return refusal(StatusCode::CONFLICT, ErrorCode::WrongState),
-        Some(_) | None => book.finals.push(word),
+    match book.final_reports.first() {
+        Some(first) if *first != report => return refusal(StatusCode::CONFLICT, ErrorCode::WrongState),
+        Some(_) | None => book.final_reports.push(report),
     }
     Json(json!(AttemptEnded {
         status,

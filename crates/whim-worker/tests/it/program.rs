@@ -1,5 +1,9 @@
 use std::process::{Command, Output};
 
+use whim_service::environment::{Environment, Presence};
+use whim_testkit::documents::default_settings;
+use whim_worker::config::Config;
+
 fn whim_worker(arguments: &[&str], environment: &[(&str, &str)]) -> std::io::Result<Output> {
     Command::new(env!("CARGO_BIN_EXE_whim-worker"))
         .args(arguments)
@@ -16,7 +20,7 @@ fn help_lists_the_settings_and_the_exit_codes() -> anyhow::Result<()> {
     for part in [
         "WORKER_ID: the UUID of this worker [required]",
         "HEARTBEAT_INTERVAL_SECONDS",
-        "   4  the item was taken away",
+        "   4  the lease was lost",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
@@ -24,7 +28,25 @@ fn help_lists_the_settings_and_the_exit_codes() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_version_is_told() -> anyhow::Result<()> {
+fn each_default_is_the_documented_one() -> anyhow::Result<()> {
+    let documented = default_settings()?;
+    let mut compared = 0;
+    for setting in Environment::settings_of(Config::read) {
+        // A default with a password is masked.
+        if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 8, "only {compared} settings were compared");
+    Ok(())
+}
+
+#[test]
+fn the_version_is_printed() -> anyhow::Result<()> {
     let output = whim_worker(&["--version"], &[])?;
     assert_eq!(
         String::from_utf8(output.stdout)?,
@@ -34,7 +56,7 @@ fn the_version_is_told() -> anyhow::Result<()> {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() -> anyhow::Result<()> {
+fn all_invalid_settings_are_reported_together() -> anyhow::Result<()> {
     let settings = [
         ("WORKER_ID", "7"),
         ("ORCHESTRATOR_URL", "localhost"),
@@ -54,13 +76,13 @@ fn everything_that_is_wrong_is_told_at_once() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_wrong_command_line_is_refused() -> anyhow::Result<()> {
+fn an_invalid_command_line_is_refused() -> anyhow::Result<()> {
     assert_eq!(whim_worker(&["--fast"], &[])?.status.code(), Some(64));
     Ok(())
 }
 
 #[test]
-fn secrets_that_are_missing_are_named() -> anyhow::Result<()> {
+fn a_missing_secret_is_named() -> anyhow::Result<()> {
     let settings = [
         ("WORKER_ID", "018f0000-0000-7000-8000-000000000000"),
         ("ORCHESTRATOR_URL", "http://127.0.0.1:9"),
@@ -70,6 +92,9 @@ fn secrets_that_are_missing_are_named() -> anyhow::Result<()> {
     let output = whim_worker(&[], &settings)?;
     let log = String::from_utf8(output.stderr)?;
     assert_eq!(output.status.code(), Some(1));
-    assert!(log.contains("there is no /nowhere/worker-token"), "{log}");
+    assert!(
+        log.contains("the secret /nowhere/worker-token is missing"),
+        "{log}"
+    );
     Ok(())
 }

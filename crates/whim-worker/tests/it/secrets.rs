@@ -5,13 +5,13 @@ use whim_core::FailureCause;
 
 use crate::world::{FILES, HAPPY, MODEL_KEY, REPO, WORKER_TOKEN, World};
 
-/// Whether a file below the directory contains the text.
-fn is_below(directory: &Path, text: &str) -> anyhow::Result<Option<String>> {
+/// Finds a file below the directory that contains the text.
+fn find_file_with(directory: &Path, text: &str) -> anyhow::Result<Option<String>> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            if let Some(found) = is_below(&path, text)? {
+            if let Some(found) = find_file_with(&path, text)? {
                 return Ok(Some(found));
             }
         } else if entry.file_type()?.is_file() {
@@ -28,28 +28,32 @@ fn is_below(directory: &Path, text: &str) -> anyhow::Result<Option<String>> {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Result<()> {
-    // Pushes happen while the script looks at the arguments of every process.
+async fn no_secret_is_in_the_workspace_the_log_or_reports() -> anyhow::Result<()> {
+    // Pushes happen while the script reads the arguments of all processes.
     let script = r#"begin; greet
         for turn in 1 2 3 4 5 6 7 8 9 10; do cat /proc/[0-9]*/cmdline >> "$control/arguments-of-all" 2>/dev/null || true; sleep 0.02; done
         emit '{"event":"tool","type":"bash","path":"'"$ANTHROPIC_API_KEY"'"}'
         part; complete"#;
     let world = World::new(FILES, script).await?;
 
-    let ended = world.run_to(0).await?;
+    let ended = world.run_expecting(0).await?;
 
-    let told = serde_json::to_string(&world.orchestrator.heartbeats())?;
+    let reports = serde_json::to_string(&world.orchestrator.heartbeats())?;
     let arguments = fs::read(world.control().join("arguments-of-all"))?;
     let arguments = String::from_utf8_lossy(&arguments);
     assert!(arguments.contains("force-with-lease"), "no push was seen");
     for secret in [world.github.token(), WORKER_TOKEN, MODEL_KEY] {
-        assert_eq!(is_below(&world.attempt_directory(), secret)?, None, "{secret}");
+        assert_eq!(
+            find_file_with(&world.attempt_directory(), secret)?,
+            None,
+            "{secret}"
+        );
         assert!(!ended.log.contains(secret), "{secret} is in the log");
-        assert!(!told.contains(secret), "{secret} was told");
+        assert!(!reports.contains(secret), "{secret} was reported");
         assert!(!arguments.contains(secret), "{secret} was an argument");
     }
     assert!(
-        told.contains("***"),
+        reports.contains("***"),
         "the secret that the agent printed was not masked"
     );
     assert!(!world.attempt_directory().join("credentials").exists());
@@ -57,14 +61,14 @@ async fn no_secret_is_in_the_workspace_the_log_or_what_is_told() -> anyhow::Resu
 }
 
 #[tokio::test]
-async fn what_the_agent_says_of_a_secret_is_masked_in_the_log_and_the_reason() -> anyhow::Result<()> {
+async fn secrets_printed_by_the_agent_are_masked_in_the_log_and_the_reason() -> anyhow::Result<()> {
     let script = r#"begin; echo "key=$ANTHROPIC_API_KEY" >&2
         emit '{"event":"warning","type":"harness_misfit","message":"'"$ANTHROPIC_API_KEY"'"}'
         emit '{"event":"iteration","n":"'"$ANTHROPIC_API_KEY"'"}'
         emit '{"event":"failed","error":"no luck with '"$ANTHROPIC_API_KEY"'"}'; exit 3"#;
     let world = World::new(FILES, script).await?;
 
-    let ended = world.run_to(2).await?;
+    let ended = world.run_expecting(2).await?;
 
     assert_eq!(
         world.failure()?.reason,
@@ -76,12 +80,12 @@ async fn what_the_agent_says_of_a_secret_is_masked_in_the_log_and_the_reason() -
 }
 
 #[tokio::test]
-async fn the_agent_gets_the_models_secret_and_no_other() -> anyhow::Result<()> {
+async fn the_agent_receives_only_the_model_credential() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
-    let environment = world.note("environment")?;
+    let environment = world.script_output("environment")?;
     assert!(
         environment.contains(&format!("ANTHROPIC_API_KEY={MODEL_KEY}\n")),
         "{environment}"
@@ -100,15 +104,15 @@ async fn the_agent_gets_the_models_secret_and_no_other() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_workspace_cannot_push_by_itself() -> anyhow::Result<()> {
+async fn the_workspace_has_no_credential_to_push() -> anyhow::Result<()> {
     let script = r#"begin; git remote --verbose > "$control/remotes"
         if git push -q origin HEAD:refs/heads/stolen 2> "$control/refusal"; then exit 9; fi
         greet; part; complete"#;
     let world = World::new(FILES, script).await?;
 
-    world.run_to(0).await?;
+    world.run_expecting(0).await?;
 
-    let remotes = world.note("remotes")?;
+    let remotes = world.script_output("remotes")?;
     assert!(
         remotes.contains(&format!("{}/{REPO}.git (push)", world.github.git_url())),
         "{remotes}"
@@ -121,14 +125,14 @@ async fn the_workspace_cannot_push_by_itself() -> anyhow::Result<()> {
 async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
     for hide in [
         "commit config.txt \"key=$ANTHROPIC_API_KEY\" 'Add the key'",
-        // Removed again: it would be in the history.
+        // Removed by the next commit, but still in the history.
         "printf '%s' \"$ANTHROPIC_API_KEY\" > k; git add k; git commit -qm one; commit k nothing two",
         "commit note.txt note \"key $ANTHROPIC_API_KEY\"",
         "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | base64 -w0)\" encoded",
     ] {
-        let world = World::new(FILES, &format!("begin; {hide}; tell done; await never")).await?;
+        let world = World::new(FILES, &format!("begin; {hide}; signal done; await never")).await?;
 
-        world.run_to(2).await?;
+        world.run_expecting(2).await?;
 
         let failure = world.failure()?;
         assert_eq!(failure.cause, FailureCause::PushRefused, "{hide}");

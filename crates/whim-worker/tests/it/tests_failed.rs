@@ -3,7 +3,7 @@ use whim_core::FailureCause;
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
 
 #[tokio::test]
-async fn red_tests_give_no_pull_request_and_keep_the_branch() -> anyhow::Result<()> {
+async fn failed_tests_prevent_the_pull_request_and_keep_the_branch() -> anyhow::Result<()> {
     let files = [
         (
             "package.json",
@@ -16,14 +16,14 @@ async fn red_tests_give_no_pull_request_and_keep_the_branch() -> anyhow::Result<
     ];
     let world = World::new(&files, HAPPY).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::TestsFailed);
     assert!(
         failure
             .reason
-            .starts_with("the project's tests are red: `npm test` (1 failed, 1 passed); exit code 1\n\n"),
+            .starts_with("the project's tests failed: `npm test` (1 failed, 1 passed); exit code 1\n\n"),
         "{}",
         failure.reason
     );
@@ -42,25 +42,25 @@ async fn red_tests_give_no_pull_request_and_keep_the_branch() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn what_the_agent_did_not_commit_does_not_count() -> anyhow::Result<()> {
+async fn uncommitted_changes_are_not_tested() -> anyhow::Result<()> {
     let script =
         "begin; greet; part; git rm -q --cached greeting.txt; git commit -qm 'Forget the greeting'; complete";
     let world = World::new(FILES, script).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     assert_eq!(world.failure()?.cause, FailureCause::TestsFailed);
     Ok(())
 }
 
 #[tokio::test]
-async fn tests_that_do_not_end_are_ended() -> anyhow::Result<()> {
+async fn tests_that_exceed_the_timeout_are_terminated() -> anyhow::Result<()> {
     let files = [("Makefile", "test:\n\t@echo waiting; sleep 1000\n")];
     let world = World::new(&files, HAPPY)
         .await?
         .with("TEST_TIMEOUT_SECONDS", "0.5");
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::TestsFailed);
@@ -81,7 +81,7 @@ async fn a_tool_that_is_not_installed_is_named() -> anyhow::Result<()> {
     }
     let world = world.with("PATH", programs.display().to_string());
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::WorkspaceUnusable);
@@ -93,11 +93,11 @@ async fn a_tool_that_is_not_installed_is_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_tests_get_no_secret() -> anyhow::Result<()> {
+async fn tests_have_no_secret_in_their_environment() -> anyhow::Result<()> {
     let files = [("Makefile", "test:\n\t@env; false\n")];
     let world = World::new(&files, HAPPY).await?;
 
-    world.run_to(2).await?;
+    world.run_expecting(2).await?;
 
     let reason = world.failure()?.reason;
     assert!(reason.contains("WHIM_ATTEMPT="), "{reason}");

@@ -1,4 +1,4 @@
-//! A world for one item: a repository on the GitHub stand-in, an orchestrator, and a scripted `ralph`.
+//! The environment of one work item: a repository on the fake GitHub, a fake orchestrator, and a scripted `ralph`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,27 +13,27 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use whim_core::protocol::work::WorkMetadata;
-use whim_core::protocol::worker::{Assignment, Complete, Fail, Registered, Stuck};
+use whim_core::protocol::worker::{Assignment, Complete, Fail, LockConflict, Registered, Stuck};
 use whim_core::{BranchName, CommitHash, IssueNumber, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_testkit::github::GitHub;
 use whim_testkit::wait::wait_until;
 
-use crate::orchestrator::{Final, Orchestrator};
+use crate::orchestrator::{FakeBehavior, FinalReport, Orchestrator};
 
 pub(crate) const REPO: &str = "acme/shop";
 pub(crate) const BRANCH: &str = "whim/7-say-hello";
 
-/// Two tasks, as the scripts know them.
+/// The two tasks that the scripts do.
 pub(crate) const SPEC: &str =
     "# Say hello\n\nVisitors want to be greeted.\n\n## Tasks\n\n- [ ] Add a greeting\n- [ ] Add a farewell\n";
 
-/// A project whose tests are red until there is a greeting.
+/// A project whose tests fail until there is a greeting.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("README.md", "# Shop\n"),
     ("Makefile", "test:\n\t@cat greeting.txt\n\t@echo 'looks fine'\n"),
 ];
 
-/// The words of a script: events, commits, ticks, and waiting for the test.
+/// The functions for scripts: events, commits, ticks, and synchronisation with the test.
 const PRELUDE: &str = r#"#!/bin/sh
 set -eu
 control=$(dirname "$0")
@@ -55,8 +55,8 @@ tick() { mark "$2"; emit '{"event":"task_complete","index":'"$1"',"text":"'"$2"'
 greet() { iteration 1; tool greeting.txt; commit greeting.txt hello 'Add a greeting'; tick 0 'Add a greeting'; iteration_done 1; }
 part() { iteration 2; tool farewell.txt; commit farewell.txt goodbye 'Add a farewell'; tick 1 'Add a farewell'; iteration_done 2; }
 complete() { emit '{"event":"complete","tasks_done":2,"total_duration_ms":10}'; exit 0; }
-tell() { : > "$control/$1"; }
-# A script whose worker was killed ends with the test, which takes its directory along.
+signal() { : > "$control/$1"; }
+# Exits when the test removes the directory, in case the worker was killed.
 await() { until [ -e "$control/$1" ]; do [ -d "$control" ] || exit 1; sleep 0.02; done; }
 "#;
 
@@ -71,14 +71,14 @@ pub(crate) struct World {
     attempts: std::cell::Cell<usize>,
 }
 
-/// A worker that ended.
+/// A worker that has exited.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) log: String,
 }
 
-/// A worker that runs. Dropping it kills the program itself.
+/// A running worker, which is killed on drop.
 pub(crate) struct Running {
     child: Child,
     log: PathBuf,
@@ -87,7 +87,7 @@ pub(crate) struct Running {
 pub(crate) const WORKER_TOKEN: &str = "worker-token-canary-0123456789";
 pub(crate) const MODEL_KEY: &str = "sk-ant-model-canary-0123456789";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 impl World {
     pub(crate) async fn new(files: &[(&str, &str)], script: &str) -> anyhow::Result<Self> {
@@ -117,7 +117,8 @@ impl World {
             lease_seconds: 60,
             max_iterations: 9,
         };
-        let orchestrator = Orchestrator::start(registered, WORKER_TOKEN).await?;
+        let orchestrator = Orchestrator::start();
+        orchestrator.assign(registered, WORKER_TOKEN);
         let world = Self {
             github,
             orchestrator,
@@ -137,62 +138,89 @@ impl World {
         self
     }
 
-    /// Changes what the worker is told when it registers.
+    /// Changes the assignment that the worker receives when it registers.
     #[must_use]
     pub(crate) fn assigned(self, change: impl FnOnce(&mut Registered)) -> Self {
-        self.orchestrator.assign_again(change);
+        self.reassign(change);
         self
+    }
+
+    /// Starts another attempt at the work item.
+    pub(crate) fn reassign(&self, change: impl FnOnce(&mut Registered)) {
+        let mut registered = self.orchestrator.assignment();
+        change(&mut registered);
+        self.orchestrator.assign(registered, WORKER_TOKEN);
+        self.set_orchestrator(FakeBehavior::Normal);
+    }
+
+    pub(crate) fn set_orchestrator(&self, behavior: FakeBehavior) {
+        self.orchestrator.set_behavior(behavior);
+    }
+
+    /// Locks a file for another work item.
+    pub(crate) fn hold_lock(&self, file: &str, branch: &str) -> anyhow::Result<LockConflict> {
+        Ok(self.orchestrator.hold_lock(file.parse()?, branch.parse()?))
+    }
+
+    pub(crate) fn release_lock(&self, file: &str) -> anyhow::Result<()> {
+        self.orchestrator.release_lock(&file.parse()?);
+        Ok(())
     }
 
     pub(crate) fn write_ralph(&self, script: &str) -> anyhow::Result<()> {
         let path = self.control().join("ralph");
-        // Replaced as a whole: the one that runs goes on with its own.
+        // Replaced atomically, so that a running script is not changed.
         let new = self.control().join("ralph.new");
         fs::write(&new, format!("{PRELUDE}\n{script}\n"))?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755))?;
         Ok(fs::rename(new, path)?)
     }
 
-    /// Where the script and the test leave each other notes.
+    /// The directory through which the script and the test communicate.
     pub(crate) fn control(&self) -> PathBuf {
         self.directory.path().join("control")
     }
 
-    /// A note of the script.
-    pub(crate) fn note(&self, name: &str) -> anyhow::Result<String> {
-        fs::read_to_string(self.control().join(name)).with_context(|| format!("there is no note {name}"))
+    /// A file written by the script.
+    pub(crate) fn script_output(&self, name: &str) -> anyhow::Result<String> {
+        fs::read_to_string(self.control().join(name))
+            .with_context(|| format!("the script did not write {name}"))
     }
 
-    /// Lets the script go on that waits for this.
-    pub(crate) fn tell(&self, name: &str) -> anyhow::Result<()> {
+    /// Lets the script continue that awaits this signal.
+    pub(crate) fn signal(&self, name: &str) -> anyhow::Result<()> {
         Ok(fs::write(self.control().join(name), "")?)
     }
 
-    /// Waits for the script to say this.
-    pub(crate) async fn told(&self, name: &str) -> anyhow::Result<()> {
+    /// Waits for a signal of the script.
+    pub(crate) async fn signalled(&self, name: &str) -> anyhow::Result<()> {
         let path = self.control().join(name);
-        wait_until(&format!("the script to say {name}"), PATIENCE, async || {
-            if path.exists() { Ok(()) } else { Err("nothing yet") }
+        wait_until(&format!("the signal {name} of the script"), TIMEOUT, async || {
+            if path.exists() {
+                Ok(())
+            } else {
+                Err("no signal yet")
+            }
         })
         .await
     }
 
-    /// The directory of the newest attempt.
+    /// The directory of the latest attempt.
     pub(crate) fn attempt_directory(&self) -> PathBuf {
         self.directory
             .path()
             .join(format!("attempt-{}", self.attempts.get()))
     }
 
-    /// Everything that the worker is told by the runtime.
+    /// The environment that the runtime sets.
     fn environment(&self, attempt: &Path) -> BTreeMap<String, String> {
-        let worker = self.orchestrator.registered().worker_id.to_string();
+        let worker = self.orchestrator.assignment().worker_id.to_string();
         let path = |name: &str| attempt.join(name).display().to_string();
         let search_path = std::env::var_os("PATH").unwrap_or_default();
         let mut environment: BTreeMap<String, String> = [
             ("WORKER_ID", worker.clone()),
             ("WHIM_ATTEMPT", worker),
-            ("ORCHESTRATOR_URL", self.orchestrator.url.clone()),
+            ("ORCHESTRATOR_URL", self.orchestrator.url()),
             ("CREDENTIALS_DIR", path("credentials")),
             ("WORKSPACE_DIR", path("workspace")),
             ("HOME", path("home")),
@@ -203,7 +231,7 @@ impl World {
             ("RALPH_BIN", self.control().join("ralph").display().to_string()),
             ("HEARTBEAT_INTERVAL_SECONDS", "0.1".to_owned()),
             ("EVENT_BATCH_MILLISECONDS", "20".to_owned()),
-            ("GITHUB_PATIENCE_SECONDS", "1".to_owned()),
+            ("GITHUB_RETRY_TIMEOUT_SECONDS", "1".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
             ("LOG_LEVEL", "info,whim_worker=debug".to_owned()),
         ]
@@ -246,13 +274,13 @@ impl World {
         Ok(Running { child, log })
     }
 
-    /// Runs a worker to its end.
+    /// Runs a worker until it exits.
     pub(crate) async fn run(&self) -> anyhow::Result<Ended> {
         self.start()?.ended().await
     }
 
-    /// Runs a worker to its end, which has to be this one.
-    pub(crate) async fn run_to(&self, code: i32) -> anyhow::Result<Ended> {
+    /// Runs a worker until it exits, and checks its exit code.
+    pub(crate) async fn run_expecting(&self, code: i32) -> anyhow::Result<Ended> {
         let ended = self.run().await?;
         anyhow::ensure!(
             ended.code == Some(code),
@@ -263,43 +291,49 @@ impl World {
         Ok(ended)
     }
 
-    /// The one thing that the worker said at its end.
-    pub(crate) fn last_word(&self) -> anyhow::Result<Final> {
-        match self.orchestrator.finals().as_slice() {
-            [word] => Ok(word.clone()),
-            words => Err(anyhow!("the worker said {} last words: {words:?}", words.len())),
+    /// The only final report.
+    pub(crate) fn final_report(&self) -> anyhow::Result<FinalReport> {
+        match self.orchestrator.final_reports().as_slice() {
+            [report] => Ok(report.clone()),
+            reports => Err(anyhow!("{} final reports: {reports:?}", reports.len())),
         }
     }
 
     pub(crate) fn completion(&self) -> anyhow::Result<Complete> {
-        match self.last_word()? {
-            Final::Complete(complete) => Ok(complete),
-            other @ (Final::Fail(_) | Final::Stuck(_)) => Err(anyhow!("not complete: {other:?}")),
+        match self.final_report()? {
+            FinalReport::Complete(complete) => Ok(complete),
+            other @ (FinalReport::Fail(_) | FinalReport::Stuck(_)) => {
+                Err(anyhow!("expected complete: {other:?}"))
+            }
         }
     }
 
     pub(crate) fn failure(&self) -> anyhow::Result<Fail> {
-        match self.last_word()? {
-            Final::Fail(fail) => Ok(fail),
-            other @ (Final::Complete(_) | Final::Stuck(_)) => Err(anyhow!("not failed: {other:?}")),
+        match self.final_report()? {
+            FinalReport::Fail(fail) => Ok(fail),
+            other @ (FinalReport::Complete(_) | FinalReport::Stuck(_)) => {
+                Err(anyhow!("expected fail: {other:?}"))
+            }
         }
     }
 
     pub(crate) fn stuck(&self) -> anyhow::Result<Stuck> {
-        match self.last_word()? {
-            Final::Stuck(stuck) => Ok(stuck),
-            other @ (Final::Complete(_) | Final::Fail(_)) => Err(anyhow!("not stuck: {other:?}")),
+        match self.final_report()? {
+            FinalReport::Stuck(stuck) => Ok(stuck),
+            other @ (FinalReport::Complete(_) | FinalReport::Fail(_)) => {
+                Err(anyhow!("expected stuck: {other:?}"))
+            }
         }
     }
 
-    /// What the branch is on GitHub.
+    /// The head of the branch on GitHub.
     pub(crate) fn branch_head(&self) -> Option<String> {
         self.github.branch_head(REPO, BRANCH)
     }
 
-    /// Waits until GitHub has so many commits on the branch that the base has not.
+    /// Waits until the branch on GitHub has this number of commits ahead of the base.
     pub(crate) async fn pushed(&self, commits: usize) -> anyhow::Result<String> {
-        wait_until("the push", PATIENCE, async || {
+        wait_until("the push", TIMEOUT, async || {
             let head = self.branch_head().ok_or_else(|| "no branch yet".to_owned())?;
             let found = self.github.log(REPO, &format!("main..{BRANCH}")).len();
             if found == commits {
@@ -313,11 +347,11 @@ impl World {
 }
 
 impl Running {
-    /// Waits for its end.
+    /// Waits until it exits.
     pub(crate) async fn ended(mut self) -> anyhow::Result<Ended> {
-        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+        let Ok(status) = timeout(TIMEOUT, self.child.wait()).await else {
             let log = fs::read_to_string(&self.log)?;
-            return Err(anyhow!("the worker does not end; log:\n{log}"));
+            return Err(anyhow!("the worker does not exit; log:\n{log}"));
         };
         Ok(Ended {
             code: status?.code(),
@@ -331,24 +365,24 @@ impl Running {
             .id()
             .and_then(|pid| i32::try_from(pid).ok())
             .and_then(Pid::from_raw);
-        Ok(kill_process(pid.context("the worker has ended")?, signal)?)
+        Ok(kill_process(pid.context("the worker has exited")?, signal)?)
     }
 }
 
-/// Waits until none of the processes lives whose pids are in the note.
-pub(crate) async fn wait_until_dead(pids: &str) -> anyhow::Result<()> {
-    wait_until("the processes to be gone", PATIENCE, async || {
-        let living: Vec<&str> = pids.split_whitespace().filter(|pid| is_alive(pid)).collect();
-        if living.is_empty() {
+/// Waits until none of the processes is running.
+pub(crate) async fn wait_until_exited(pids: &str) -> anyhow::Result<()> {
+    wait_until("the processes to exit", TIMEOUT, async || {
+        let running: Vec<&str> = pids.split_whitespace().filter(|pid| is_running(pid)).collect();
+        if running.is_empty() {
             Ok(())
         } else {
-            Err(format!("{living:?} live"))
+            Err(format!("{running:?} are running"))
         }
     })
     .await
 }
 
-pub(crate) fn is_alive(pid: &str) -> bool {
+pub(crate) fn is_running(pid: &str) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, fields)| fields.chars().next());
     state.flatten().is_some_and(|state| !matches!(state, 'Z' | 'X'))

@@ -15,7 +15,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use whim_core::WorkerId;
-use whim_orchestrator::runtime::{
+use whim_runtime::{
     Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, MissingImage, Runtime, RuntimeError,
     RuntimeHandle, WorkerSpec,
 };
@@ -122,7 +122,7 @@ impl FakeRuntime {
         self.write(|state| state.away = away);
     }
 
-    /// Starts in this repository fail for want of its image from now on.
+    /// Starts in this repository fail because its image is missing.
     pub(crate) fn remove_image(&self, repo: &str) {
         self.write(|state| state.missing_images.push(repo.to_owned()));
     }

@@ -3,11 +3,12 @@
 use serde_json::json;
 use whim_service::process::Signal;
 use whim_testkit::wait::wait_until;
+use whim_testkit::worker_fixture::WorkerFixture;
 
 use super::fleet::{Fleet, SETTINGS, watch};
 use crate::app::{PATIENCE, Services, TestApp};
 use crate::operations::program::{Program, SLEEPS};
-use crate::workers::{Place, wait_until_gone};
+use crate::workers::{process_of, wait_until_gone};
 
 const ITEMS: usize = 20;
 const KILLS: usize = 6;
@@ -56,27 +57,30 @@ async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_
 #[tokio::test]
 async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_goes_on() {
     let services = Services::new().await;
-    let (its_place, others_place) = (Place::with_worker(SLEEPS), Place::with_worker(SLEEPS));
+    let (its_fixture, other_fixture) = (
+        WorkerFixture::with_script(SLEEPS),
+        WorkerFixture::with_script(SLEEPS),
+    );
     let settings = [
         ("STALE_THRESHOLD", "3"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.5"),
         ("RETRY_DELAYS", "0.1"),
         ("MAX_WORKERS", "1"),
     ];
-    let paused = Program::start_with(&services, &its_place, &settings).await;
+    let paused = Program::start_with(&services, &its_fixture, &settings).await;
     let invariants = watch(&services).await;
-    let (item, worker, token, process) = paused.running_worker(&its_place).await;
+    let (item, worker, token, process) = paused.running_worker(&its_fixture).await;
 
     paused.signal(Signal::STOP);
-    let other = Program::start_with(&services, &others_place, &settings).await;
+    let other = Program::start_with(&services, &other_fixture, &settings).await;
     let taken = other
         .wait_for_item(&item, "the item to be another worker's", |item| {
             item["workerId"].is_string() && item["workerId"] != worker.to_string()
         })
         .await;
     let next: whim_core::WorkerId = taken["workerId"].as_str().unwrap().parse().unwrap();
-    let next_process = others_place.process(&format!("worker-{next}")).await;
-    let (status, answer) = other.register(&others_place, next).await;
+    let next_process = process_of(&other_fixture, &format!("worker-{next}")).await;
+    let (status, answer) = other.register(&other_fixture, next).await;
     assert_eq!(status, 200, "{answer}");
 
     paused.signal(Signal::CONT);

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use whim_orchestrator::config::Config;
-use whim_orchestrator::config::runtime::ModelCredential;
-use whim_service::environment::{ConfigError, Environment};
+use whim_orchestrator::config::{Config, ModelCredential};
+use whim_service::environment::{ConfigError, Environment, Presence};
+use whim_testkit::documents::default_settings;
 
 const NEEDED: [(&str, &str); 2] = [("GITHUB_TOKEN", "a-token"), ("ANTHROPIC_API_KEY", "a-key")];
 
@@ -35,7 +35,24 @@ fn the_defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn each_default_is_the_documented_one() {
+    let documented = default_settings().unwrap();
+    let mut compared = 0;
+    for setting in Config::settings() {
+        // A default with a password is masked.
+        if let Presence::Default(default) = &setting.presence
+            && !default.contains("***")
+            && let Some(Some(documented)) = documented.get(setting.name)
+        {
+            assert_eq!(default, documented, "{}", setting.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "only {compared} settings were compared");
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once() {
     let error = Config::from_environment(Environment::from_pairs([
         ("MAX_WORKERS", "many"),
         ("DATABASE_URL", "mysql://me:secret@host/db"),
@@ -51,16 +68,63 @@ DATABASE_URL is "mysql://me:***@host/db": expected a URL such as postgres://user
 MAX_WORKERS is "many": expected a whole number from 0 to 1000
 RETRY_DELAYS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
 WORKER_RUNTIME is "podman": expected one of: auto, docker, process
-GITHUB_TOKEN is not set: expected a GitHub personal access token with the permission repo (or GITHUB_TOKEN_FILE with a file that holds it)
-ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+GITHUB_TOKEN is not set: expected a GitHub token with read and write access to contents, issues and pull requests (or GITHUB_TOKEN_FILE with a file that holds it)
+ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)
 "#);
 }
 
 #[test]
 fn without_a_key_only_loopback_is_served() {
     insta::assert_snapshot!(refused(&[("BIND_ADDRESS", "0.0.0.0")]), @"BIND_ADDRESS is 0.0.0.0: without API_KEY only a loopback address such as 127.0.0.1 is served; set API_KEY to serve others");
-    assert!(read(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "a-long-key")]).is_ok());
+    assert!(read(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "a-long-api-key")]).is_ok());
     assert!(read(&[("BIND_ADDRESS", "::1")]).is_ok());
+}
+
+#[test]
+fn a_key_that_can_be_guessed_is_refused_without_showing_it() {
+    insta::assert_snapshot!(refused(&[("API_KEY", "x")]), @"API_KEY is ***: expected at least 12 characters, not 1: generate one with `openssl rand -hex 32`");
+    let eleven = refused(&[("BIND_ADDRESS", "0.0.0.0"), ("API_KEY", "12345678901")]);
+    assert!(
+        eleven.contains("not 11") && !eleven.contains("12345678901"),
+        "{eleven}"
+    );
+    assert!(read(&[("API_KEY", "123456789012")]).is_ok());
+}
+
+#[test]
+fn two_listeners_on_one_port_are_refused() {
+    insta::assert_snapshot!(refused(&[("PORT", "3005"), ("WORKER_PORT", "3005")]), @"
+WORKER_PORT is 3005: expected another port than PORT: each listener needs its own
+ADMIN_PORT is 3005: expected another port than PORT: each listener needs its own
+ADMIN_PORT is 3005: expected another port than WORKER_PORT: each listener needs its own
+");
+    let elsewhere = [("PORT", "3004"), ("WORKER_BIND_ADDRESS", "127.0.0.2")];
+    assert!(read(&elsewhere).is_ok(), "another address is another listener");
+    let any_free_port = [("PORT", "0"), ("WORKER_PORT", "0"), ("ADMIN_PORT", "0")];
+    assert!(read(&any_free_port).is_ok());
+}
+
+#[test]
+fn a_probe_delay_above_its_maximum_is_refused() {
+    insta::assert_snapshot!(refused(&[("BREAKER_MAX_PROBE_DELAY_SECONDS", "20")]), @"BREAKER_PROBE_DELAY_SECONDS is 30: expected at most BREAKER_MAX_PROBE_DELAY_SECONDS, which is 20 seconds");
+    assert!(
+        read(&[
+            ("BREAKER_PROBE_DELAY_SECONDS", "20"),
+            ("BREAKER_MAX_PROBE_DELAY_SECONDS", "20"),
+        ])
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_repository_with_two_limits_is_refused_whatever_its_case() {
+    for name in ["MAX_WORKERS_REPO_OVERRIDES", "DAILY_BUDGET_REPO_OVERRIDES"] {
+        let error = refused(&[(name, "acme/shop=1,Acme/Shop=2")]);
+        assert!(
+            error.contains(name) && error.contains("each repository once"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -93,20 +157,33 @@ fn retries_can_be_switched_off() {
 fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
-        config.runtime.worker.model_credential,
+        config.worker.model_credential,
         Some(ModelCredential::OauthToken(_))
     ));
 }
 
 #[test]
-fn no_model_credential_is_needed_without_a_model() {
-    let without = |harness| {
-        let pairs = [("GITHUB_TOKEN", "a-token"), ("RALPH_HARNESS", harness)];
+fn a_harness_that_workers_do_not_support_is_refused() {
+    for harness in ["codex", "opencode", "command", "Claude"] {
+        let error = refused(&[("RALPH_HARNESS", harness)]);
+        assert_eq!(
+            error,
+            format!("RALPH_HARNESS is \"{harness}\": expected claude, the only harness that workers support")
+        );
+    }
+}
+
+#[test]
+fn a_model_credential_is_required() {
+    let without = |more: &[(&'static str, &'static str)]| {
+        let pairs = [("GITHUB_TOKEN", "a-token")]
+            .into_iter()
+            .chain(more.iter().copied());
         Config::from_environment(Environment::from_pairs(pairs))
     };
 
-    assert!(without("command").is_ok());
-    insta::assert_snapshot!(without("claude").unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
+    assert!(without(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).is_ok());
+    insta::assert_snapshot!(without(&[]).unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
 }
 
 #[test]
@@ -125,7 +202,7 @@ fn secrets_are_neither_in_the_log_line_nor_in_debug_output() {
     assert!(!log_line.contains("canary"), "{log_line}");
     let mut config = configured.config;
     // Passed on to workers, which need it whole.
-    config.runtime.worker.passed_on.remove("HTTPS_PROXY");
+    config.worker.passed_on.remove("HTTPS_PROXY");
     let debug = format!("{config:?}");
     assert!(!debug.contains("canary"), "{debug}");
 }

@@ -9,9 +9,10 @@ use tokio::process::{Child, Command};
 use whim_core::WorkerId;
 use whim_service::process::{ProcessIdentity, Signal};
 use whim_testkit::wait::wait_until;
+use whim_testkit::worker_fixture::WorkerFixture;
 
 use crate::app::{PATIENCE, Services};
-use crate::workers::{Place, orchestrator_program, wait_until_gone};
+use crate::workers::{orchestrator_program, process_of, wait_until_gone};
 
 /// A worker that does nothing until it is ended.
 pub(crate) const SLEEPS: &str = r#"echo $$ > "$notes/worker-$WORKER_ID"; exec sleep 1000"#;
@@ -25,26 +26,30 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    async fn start(services: &Services, place: &Place) -> Self {
-        Self::start_with(services, place, &[]).await
+    async fn start(services: &Services, fixture: &WorkerFixture) -> Self {
+        Self::start_with(services, fixture, &[]).await
     }
 
-    pub(crate) async fn start_with(services: &Services, place: &Place, more: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(
+        services: &Services,
+        fixture: &WorkerFixture,
+        more: &[(&str, &str)],
+    ) -> Self {
         whim_service::telemetry::install_crypto();
-        let ready_file = place.path().join("ready.json");
+        let ready_file = fixture.path().join("ready.json");
         if ready_file.exists() {
             std::fs::remove_file(&ready_file).unwrap();
         }
         let log = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(place.path().join("orchestrator.log"))
+            .open(fixture.path().join("orchestrator.log"))
             .unwrap();
         let child = Command::new(orchestrator_program())
             .arg("--ready-file")
             .arg(&ready_file)
             .env_clear()
-            .envs(place.settings())
+            .envs(fixture.settings())
             .envs(services.environment(more))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -54,7 +59,8 @@ impl Program {
             .unwrap();
         let ready = wait_until("the program to be ready", PATIENCE, async || {
             let content = std::fs::read(&ready_file).map_err(|error| {
-                let log = std::fs::read_to_string(place.path().join("orchestrator.log")).unwrap_or_default();
+                let log =
+                    std::fs::read_to_string(fixture.path().join("orchestrator.log")).unwrap_or_default();
                 format!("{error}; its log: {log}")
             })?;
             serde_json::from_slice::<Value>(&content).map_err(|error| error.to_string())
@@ -103,7 +109,10 @@ impl Program {
     }
 
     /// Submits an item, and waits for its worker; answers with the item, the worker, its token and its process.
-    pub(crate) async fn running_worker(&self, place: &Place) -> (String, WorkerId, String, ProcessIdentity) {
+    pub(crate) async fn running_worker(
+        &self,
+        fixture: &WorkerFixture,
+    ) -> (String, WorkerId, String, ProcessIdentity) {
         let item = json!({ "repo": "octocat/hello-world", "spec": "# Say hello\n\n- [ ] Greet the world\n" });
         let item = self.post("/api/work", &item).await["id"]
             .as_str()
@@ -113,16 +122,16 @@ impl Program {
             .wait_for_item(&item, "a worker", |item| item["workerId"].is_string())
             .await;
         let worker: WorkerId = worker["workerId"].as_str().unwrap().parse().unwrap();
-        let process = place.process(&format!("worker-{worker}")).await;
-        let (status, answer) = self.register(place, worker).await;
+        let process = process_of(fixture, &format!("worker-{worker}")).await;
+        let (status, answer) = self.register(fixture, worker).await;
         assert_eq!(status, 200, "{answer}");
-        (item, worker, token(place, worker), process)
+        (item, worker, token(fixture, worker), process)
     }
 
-    /// Registers a worker that was started in this place.
-    pub(crate) async fn register(&self, place: &Place, worker: WorkerId) -> (u16, Value) {
+    /// Registers a worker that was started in this fixture.
+    pub(crate) async fn register(&self, fixture: &WorkerFixture, worker: WorkerId) -> (u16, Value) {
         let register = json!({ "workerId": worker, "nonce": "a-nonce" });
-        let token = token(place, worker);
+        let token = token(fixture, worker);
         self.call(&token, "/api/worker/register", &register).await
     }
 
@@ -162,8 +171,8 @@ impl Program {
     }
 }
 
-fn token(place: &Place, worker: WorkerId) -> String {
-    std::fs::read_to_string(place.attempt(worker).join("credentials/worker-token")).unwrap()
+fn token(fixture: &WorkerFixture, worker: WorkerId) -> String {
+    std::fs::read_to_string(fixture.attempt(worker).join("credentials/worker-token")).unwrap()
 }
 
 async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
@@ -179,13 +188,13 @@ async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
 
 #[tokio::test]
 async fn a_killed_orchestrator_finds_its_workers_again() {
-    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
-    let program = Program::start_with(&services, &place, &[("RETRY_DELAYS", "60")]).await;
-    let (item, worker, token, process) = program.running_worker(&place).await;
+    let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
+    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS", "60")]).await;
+    let (item, worker, token, process) = program.running_worker(&fixture).await;
     program.kill().await;
     assert!(process.is_alive().unwrap());
 
-    let program = Program::start_with(&services, &place, &[("RETRY_DELAYS", "60")]).await;
+    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS", "60")]).await;
     // Its ordinary life goes on …
     let beat = format!("/api/worker/{worker}/heartbeat");
     let (status, answer) = program.call(&token, &beat, &json!({ "seq": 1 })).await;
@@ -205,15 +214,15 @@ async fn a_killed_orchestrator_finds_its_workers_again() {
         (&item["retries"], &item["failureCause"]),
         (&json!(1), &json!("crash"))
     );
-    assert!(!place.attempt(worker).join("credentials").exists());
+    assert!(!fixture.attempt(worker).join("credentials").exists());
     assert!(program.terminate().await.success());
 }
 
 #[tokio::test]
 async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_workers_running() {
-    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
-    let program = Program::start(&services, &place).await;
-    let (item, _worker, _token, process) = program.running_worker(&place).await;
+    let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
+    let program = Program::start(&services, &fixture).await;
+    let (item, _worker, _token, process) = program.running_worker(&fixture).await;
 
     let begin = Instant::now();
     let status = program.terminate().await;
@@ -222,7 +231,7 @@ async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_wor
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     assert!(process.is_alive().unwrap());
 
-    let program = Program::start(&services, &place).await;
+    let program = Program::start(&services, &fixture).await;
     program
         .post(&format!("/api/work/{item}/cancel"), &json!({}))
         .await;
@@ -232,14 +241,14 @@ async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_wor
 
 #[tokio::test]
 async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end() {
-    let (services, place) = (
+    let (services, fixture) = (
         Services::new().await,
-        Place::with_worker(&format!("echo hello\n{SLEEPS}")),
+        WorkerFixture::with_script(&format!("echo hello\n{SLEEPS}")),
     );
-    let program = Program::start_with(&services, &place, &[("MAX_WORKERS", "3")]).await;
+    let program = Program::start_with(&services, &fixture, &[("MAX_WORKERS", "3")]).await;
     let mut workers = Vec::new();
     for _ in 0..3 {
-        workers.push(program.running_worker(&place).await);
+        workers.push(program.running_worker(&fixture).await);
     }
     let worker = workers[0].1;
     let mut viewers = Vec::new();
@@ -275,18 +284,18 @@ async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end(
 
 #[tokio::test]
 async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
-    let (services, place) = (
+    let (services, fixture) = (
         Services::new().await,
-        Place::with_worker(&format!("trap '' TERM\n{SLEEPS}")),
+        WorkerFixture::with_script(&format!("trap '' TERM\n{SLEEPS}")),
     );
-    let program = Program::start_with(&services, &place, &[("STOP_GRACE_SECONDS", "6")]).await;
-    let (item, _worker, _token, process) = program.running_worker(&place).await;
+    let program = Program::start_with(&services, &fixture, &[("STOP_GRACE_SECONDS", "6")]).await;
+    let (item, _worker, _token, process) = program.running_worker(&fixture).await;
     program
         .post(&format!("/api/work/{item}/cancel"), &json!({}))
         .await;
     // It has been asked to stop, and takes its time.
     wait_until("the worker to be asked", PATIENCE, async || {
-        let asked = std::fs::read_dir(place.workspaces())
+        let asked = std::fs::read_dir(fixture.workspaces())
             .unwrap()
             .any(|entry| entry.unwrap().path().join("stop").exists());
         if asked { Ok(()) } else { Err("not asked yet") }
@@ -303,14 +312,14 @@ async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
 
 #[tokio::test]
 async fn a_worker_that_is_paused_beyond_its_lease_is_ended_and_what_it_says_late_is_refused() {
-    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let settings = [
         ("STALE_THRESHOLD", "1"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.3"),
         ("RETRY_DELAYS", "60"),
     ];
-    let program = Program::start_with(&services, &place, &settings).await;
-    let (item, worker, token, process) = program.running_worker(&place).await;
+    let program = Program::start_with(&services, &fixture, &settings).await;
+    let (item, worker, token, process) = program.running_worker(&fixture).await;
 
     process.signal(Signal::STOP).unwrap();
 
@@ -349,7 +358,7 @@ async fn wrong_settings_end_the_program_at_once_with_every_reason() {
 whim-orchestrator cannot start:
 BIND_ADDRESS is 0.0.0.0: without API_KEY only a loopback address such as 127.0.0.1 is served; set API_KEY to serve others
 MAX_WORKERS is "-1": expected a whole number from 0 to 1000
-ANTHROPIC_API_KEY is not set: expected a key of the Anthropic API, unless CLAUDE_CODE_OAUTH_TOKEN has the token of a Claude Max plan (or ANTHROPIC_API_KEY_FILE with a file that holds it)
+ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)
 "#);
 }
 
@@ -369,8 +378,8 @@ async fn an_unknown_argument_is_a_usage_error_and_help_is_none() {
 
 #[tokio::test]
 async fn the_health_check_tells_by_its_exit_code() {
-    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
-    let program = Program::start(&services, &place).await;
+    let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
+    let program = Program::start(&services, &fixture).await;
     let port = program.ready["api"]
         .as_str()
         .unwrap()
@@ -389,21 +398,70 @@ async fn the_health_check_tells_by_its_exit_code() {
 }
 
 #[tokio::test]
-async fn migrating_again_changes_nothing() {
+async fn migrating_needs_only_the_database_and_migrating_again_changes_nothing() {
     let services = Services::new().await;
+    let database = services
+        .environment(&[])
+        .into_iter()
+        .filter(|(name, _)| name == "DATABASE_URL");
+    let environment: Vec<(String, String)> = database.collect();
     for _ in 0..2 {
-        let output = run(&["migrate"], &services.environment(&[])).await;
+        let output = run(&["migrate"], &environment).await;
         assert!(output.status.success(), "{output:?}");
     }
 }
 
 #[tokio::test]
+async fn a_health_check_needs_only_the_address() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+
+    let output = run(&["healthcheck"], &[("PORT".to_owned(), port)]).await;
+
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn settings_are_checked_and_shown_without_starting_anything() {
+    let needed = [("GITHUB_TOKEN", "a-token"), ("ANTHROPIC_API_KEY", "a-key")];
+    let environment = |more: &[(&str, &str)]| -> Vec<(String, String)> {
+        needed
+            .iter()
+            .chain(more)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    };
+
+    let good = run(&["config", "check"], &environment(&[("PORT", "4000")])).await;
+    let shown = String::from_utf8(good.stdout).unwrap();
+    assert!(good.status.success(), "{shown}");
+    for line in ["GITHUB_TOKEN=***", "PORT=4000", "MAX_WORKERS=2"] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");
+    }
+
+    let bad = run(
+        &["config", "check"],
+        &environment(&[("PORT", "70000"), ("API_KEY", "x")]),
+    )
+    .await;
+    let error = String::from_utf8(bad.stderr).unwrap();
+    assert_eq!(bad.status.code(), Some(64), "{error}");
+    assert!(
+        error.contains("PORT is \"70000\"") && error.contains("API_KEY"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named_with_its_setting() {
-    let (services, place) = (Services::new().await, Place::with_worker(SLEEPS));
+    let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut environment = services.environment(&[("PORT", &port)]);
-    environment.extend(place.settings());
+    environment.extend(fixture.settings());
 
     let output = run(&["serve"], &environment).await;
 

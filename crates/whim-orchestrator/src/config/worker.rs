@@ -1,0 +1,171 @@
+//! Settings that are passed to workers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+use whim_service::environment::{Environment, Expected, http_url, milliseconds, seconds, text, whole_number};
+use whim_service::machine;
+use whim_service::secret::SecretString;
+
+use super::values::{DAY, url_or_default};
+
+/// What every worker gets. The variables have the same names there.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// `GITHUB_TOKEN`.
+    pub github_token: SecretString,
+    /// `CLAUDE_CODE_OAUTH_TOKEN`, else `ANTHROPIC_API_KEY`.
+    pub model_credential: Option<ModelCredential>,
+    /// `GITHUB_API_URL`.
+    pub github_api_url: Url,
+    /// `GITHUB_GIT_URL`.
+    pub github_git_url: Url,
+    /// `ANTHROPIC_BASE_URL`.
+    pub anthropic_base_url: Url,
+    /// `RALPH_HARNESS`.
+    pub ralph_harness: String,
+    /// `CLAUDE_BIN`.
+    pub claude_bin: String,
+    /// `CLAUDE_MODEL`.
+    pub claude_model: Option<String>,
+    /// `HEARTBEAT_INTERVAL_SECONDS`; part of [`Self::passed_on`], and here because leases depend on it.
+    pub heartbeat: Duration,
+    /// Settings that only workers use, and variables of the machine such as proxies and certificates.
+    pub passed_on: BTreeMap<&'static str, String>,
+}
+
+/// A worker's credential for the model API (docs/decisions/0017-model-credentials.md).
+#[derive(Clone, Debug)]
+pub enum ModelCredential {
+    /// `ANTHROPIC_API_KEY`.
+    ApiKey(SecretString),
+    /// `CLAUDE_CODE_OAUTH_TOKEN`, of a Claude Max plan.
+    OauthToken(SecretString),
+}
+
+impl WorkerSettings {
+    pub(super) fn read(env: &mut Environment) -> Option<Self> {
+        let github_token = env.required_secret(
+            "GITHUB_TOKEN",
+            "a GitHub token with read and write access to contents, issues and pull requests",
+        );
+        let oauth_token = env.secret("CLAUDE_CODE_OAUTH_TOKEN");
+        let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
+        let api_key = if oauth_token.is_some() {
+            env.secret("ANTHROPIC_API_KEY")
+        } else {
+            env.required_secret(
+                "ANTHROPIC_API_KEY",
+                "an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN",
+            )
+        };
+        let github_api_url = url_or_default(env, "GITHUB_API_URL", "https://api.github.com", http_url());
+        let github_git_url = url_or_default(env, "GITHUB_GIT_URL", "https://github.com", http_url());
+        let anthropic_base_url =
+            url_or_default(env, "ANTHROPIC_BASE_URL", "https://api.anthropic.com", http_url());
+        let claude_bin = env.or_default(
+            "CLAUDE_BIN",
+            "claude".to_owned(),
+            text("the name or path of the Claude Code CLI"),
+        );
+        let claude_model = env.optional("CLAUDE_MODEL", text("the name of a model"));
+        let (heartbeat, passed_on) = read_passed_on(env);
+        // An OAuth token is for workers only. The API key may be for the intake.
+        let model_credential = oauth_token
+            .map(ModelCredential::OauthToken)
+            .or(api_key.map(ModelCredential::ApiKey));
+        Some(Self {
+            github_token: github_token?,
+            model_credential,
+            github_api_url: github_api_url?,
+            github_git_url: github_git_url?,
+            anthropic_base_url: anthropic_base_url?,
+            ralph_harness,
+            claude_bin,
+            claude_model,
+            heartbeat,
+            passed_on,
+        })
+    }
+}
+
+/// `ralph` has more harnesses; a worker cannot configure them.
+fn harness() -> Expected<String> {
+    text("").only_if("claude, the only harness that workers support", |name| {
+        name == "claude"
+    })
+}
+
+/// Reads the settings that only workers use, with the same defaults, so that a wrong value is refused at start. Returns
+/// `HEARTBEAT_INTERVAL_SECONDS`, and all of them.
+fn read_passed_on(env: &mut Environment) -> (Duration, BTreeMap<&'static str, String>) {
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    let mut passed_on = BTreeMap::new();
+    let mut duration = |name, default, expected| {
+        let value: Duration = env.or_default(name, default, expected);
+        passed_on.insert(name, value);
+        value
+    };
+    let any_seconds = || seconds(MILLISECOND..=DAY);
+    let heartbeat = duration(
+        "HEARTBEAT_INTERVAL_SECONDS",
+        Duration::from_secs(10),
+        any_seconds(),
+    );
+    duration(
+        "AGENT_IDLE_TIMEOUT_SECONDS",
+        Duration::from_mins(15),
+        any_seconds(),
+    );
+    duration("TEST_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
+    duration(
+        "LOCK_WAIT_TIMEOUT_SECONDS",
+        Duration::from_mins(1),
+        seconds(MILLISECOND..=Duration::from_hours(1)),
+    );
+    duration(
+        "GITHUB_RETRY_TIMEOUT_SECONDS",
+        Duration::from_mins(2),
+        seconds(MILLISECOND..=Duration::from_hours(1)),
+    );
+    let mut passed_on: BTreeMap<&'static str, String> = passed_on
+        .into_iter()
+        .map(|(name, value)| (name, value.as_secs_f64().to_string()))
+        .collect();
+
+    let batch = milliseconds(MILLISECOND..=Duration::from_mins(1));
+    let batch = env.or_default("EVENT_BATCH_MILLISECONDS", Duration::from_millis(250), batch);
+    let stuck_threshold: u32 = env.or_default("STUCK_THRESHOLD", 3, whole_number(1..=1000));
+    passed_on.insert("EVENT_BATCH_MILLISECONDS", batch.as_millis().to_string());
+    passed_on.insert("STUCK_THRESHOLD", stuck_threshold.to_string());
+    // Without a value, the worker computes it from the timeouts of the agent.
+    if let Some(idle) = env.optional("RALPH_IDLE_TIMEOUT_SECONDS", seconds(MILLISECOND..=3 * DAY)) {
+        passed_on.insert("RALPH_IDLE_TIMEOUT_SECONDS", idle.as_secs_f64().to_string());
+    }
+    for name in ["LOG_LEVEL", "LOG_FORMAT"] {
+        // Checked with the telemetry of this process.
+        if env.is_set(name)
+            && let Some(value) = env.optional(name, text("any"))
+        {
+            passed_on.insert(name, value);
+        }
+    }
+    for name in machine::variables() {
+        if env.is_set(name)
+            && let Some(value) = env.optional(name, of_the_machine())
+        {
+            passed_on.insert(name, value);
+        }
+    }
+    (heartbeat, passed_on)
+}
+
+/// Proxies may have a password.
+fn of_the_machine() -> Expected<String> {
+    Expected::new(
+        "any text",
+        |raw| Some(raw.to_owned()),
+        |_value| "(set, passed on to workers)".to_owned(),
+    )
+}

@@ -1,0 +1,128 @@
+//! The environment of child processes: cleared, then filled with what is listed here. It contains no secret.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use whim_core::WorkerId;
+use whim_service::environment::{Environment, Expected, path, text};
+use whim_service::machine;
+use whim_service::process::CommandSpec;
+
+/// Marks every process of an attempt, so that the runtime finds them all.
+pub const ATTEMPT_VARIABLE: &str = "WHIM_ATTEMPT";
+
+/// The environment shared by all child processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChildEnvironment {
+    /// `PATH`.
+    search_path: String,
+    /// `HOME` of the agent and the tests. Untrusted.
+    home: Option<PathBuf>,
+    /// `WHIM_ATTEMPT`.
+    attempt: Option<String>,
+    /// `IS_SANDBOX`: makes Claude Code accept to run as root.
+    sandbox: Option<String>,
+    machine: BTreeMap<&'static str, String>,
+    temporary: PathBuf,
+}
+
+impl ChildEnvironment {
+    pub(crate) fn read(env: &mut Environment) -> Self {
+        let search_path = env.or_default(
+            "PATH",
+            "/usr/local/bin:/usr/bin:/bin".to_owned(),
+            text("a list of directories"),
+        );
+        let home = env.optional("HOME", path("the home directory of the agent"));
+        let attempt = env.optional(ATTEMPT_VARIABLE, text("the marker of this attempt's processes"));
+        let sandbox = env.optional("IS_SANDBOX", text("1 if the agent may run as root"));
+        let mut machine = BTreeMap::new();
+        for name in machine::variables() {
+            if let Some(value) = env.optional(name, machine_variable()) {
+                machine.insert(name, value);
+            }
+        }
+        Self {
+            search_path,
+            home,
+            attempt,
+            sandbox,
+            machine,
+            temporary: PathBuf::new(),
+        }
+    }
+
+    pub(crate) fn for_attempt(mut self, worker: WorkerId, directory: &Path) -> Self {
+        self.attempt.get_or_insert_with(|| worker.to_string());
+        self.home.get_or_insert_with(|| directory.join("home"));
+        self.temporary = directory.join("tmp");
+        self
+    }
+
+    /// The names of the machine's variables that are set.
+    pub(crate) fn machine_variables(&self) -> impl Iterator<Item = &'static str> {
+        self.machine.keys().copied()
+    }
+
+    /// Directories that must exist before a child process starts.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.home.as_deref().into_iter().chain([self.temporary.as_path()])
+    }
+
+    pub(crate) fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// For untrusted commands: the agent and the project's tests.
+    pub(crate) fn apply(&self, command: CommandSpec) -> CommandSpec {
+        let command = self
+            .apply_to_trusted(command)
+            .envs(&self.machine)
+            .env("TMPDIR", &self.temporary);
+        let command = match &self.sandbox {
+            Some(sandbox) => command.env("IS_SANDBOX", sandbox),
+            None => command,
+        };
+        match &self.home {
+            Some(home) => command.env("HOME", home),
+            None => command,
+        }
+    }
+
+    /// For the worker's own commands: contains nothing that the agent can have changed.
+    pub(crate) fn apply_to_trusted(&self, command: CommandSpec) -> CommandSpec {
+        let command = command.env("PATH", &self.search_path);
+        match &self.attempt {
+            Some(attempt) => command.env(ATTEMPT_VARIABLE, attempt),
+            None => command,
+        }
+    }
+
+    /// Certificates and proxies, which the worker's own commands need for network access.
+    pub(crate) fn network(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        const NETWORK: [&str; 9] = [
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
+            "GIT_SSL_CAINFO",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "NO_PROXY",
+            "http_proxy",
+            "https_proxy",
+            "no_proxy",
+        ];
+        self.machine
+            .iter()
+            .filter(|(name, _)| NETWORK.contains(name))
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+/// The value is not logged, because a proxy URL may contain a password.
+fn machine_variable() -> Expected<String> {
+    Expected::new(
+        "any text",
+        |raw| Some(raw.to_owned()),
+        |_value| "(set)".to_owned(),
+    )
+}

@@ -1,0 +1,340 @@
+//! Creates the workspace of a work item.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ralph_contract::{SpecDocument, files as contract_files};
+use whim_core::protocol::worker::Assignment;
+use whim_core::redact::Redactor;
+use whim_core::{BranchName, CommitHash, FailureCause};
+use whim_service::chain::chain;
+
+use super::branch::{InvalidStart, RemoteRefs, StartPoint, reference};
+use super::handle::Workspace;
+use super::layout::Layout;
+use super::push::PushError;
+use super::{checkout, spec_file};
+use crate::git::{Git, GitError, RemoteError, RemoteErrorKind};
+use crate::outcome::{Failure, is_disk_full};
+use crate::report::Reporter;
+use crate::retry::retry_until_deadline;
+
+/// Excluded from the agent's commits, and so from the pull request.
+const EXCLUDED: &str = "# Files of Whim\n/SPEC.md\n/.ai/\n";
+
+/// Ignore auxiliary files of the object database, which the agent can forge.
+const WINDOW_SETTINGS: [(&str, &str); 3] = [
+    ("core.commitGraph", "false"),
+    ("core.multiPackIndex", "false"),
+    ("uploadpack.allowFilter", "false"),
+];
+
+#[derive(Debug, thiserror::Error)]
+enum PrepareError {
+    #[error("the repository cannot be read")]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    InvalidStart(#[from] InvalidStart),
+    #[error("the branch cannot be pushed")]
+    Push(#[from] PushError),
+    #[error("creating the workspace")]
+    Git(#[from] GitError),
+    #[error("creating the workspace")]
+    Io(#[from] io::Error),
+    #[error("git printed an invalid commit hash")]
+    Hash(#[from] whim_core::InvalidName),
+    #[error(
+        "the checklist cannot be written to {path}; the repository may contain a link or directory of that name"
+    )]
+    Spec { path: &'static str, source: io::Error },
+}
+
+#[derive(Debug)]
+pub struct Ready {
+    pub workspace: Workspace,
+    /// The checklist, with the ticks of earlier attempts whose commits are on the branch.
+    pub spec: SpecDocument,
+}
+
+impl Ready {
+    /// Reports what an earlier attempt has done, if any.
+    pub(crate) fn report_resumed(&self, reporter: &Reporter) {
+        if let Some(head) = self.workspace.remote_head() {
+            let done = self.spec.done_count();
+            let total = self.spec.tasks().len();
+            reporter.notice(&format!(
+                "Resuming {} at {}: {done} of {total} tasks are done",
+                self.workspace.branch,
+                &head.as_str()[..12],
+            ));
+        }
+    }
+}
+
+/// Clones the repository, creates or resumes the branch, checks that it can be pushed, and writes the checklist.
+///
+/// # Errors
+/// The repository cannot be used or pushed to, or GitHub is unavailable for longer than `retry_timeout`.
+pub async fn prepare(
+    git: Git,
+    layout: Layout,
+    assignment: &Assignment,
+    retry_timeout: Duration,
+    redactor: Arc<Redactor>,
+) -> Result<Ready, Failure> {
+    create(git, layout, assignment, retry_timeout, redactor)
+        .await
+        .map_err(Failure::from)
+}
+
+async fn create(
+    git: Git,
+    layout: Layout,
+    assignment: &Assignment,
+    retry_timeout: Duration,
+    redactor: Arc<Redactor>,
+) -> Result<Ready, PrepareError> {
+    let Assignment { branch, metadata, .. } = assignment;
+    let refs = retry_until_deadline("listing the branches", retry_timeout, async || {
+        list_refs(&git, &layout, branch, metadata.base.as_ref()).await
+    })
+    .await?;
+    let StartPoint { base, branch_head } = refs.start(branch, metadata.base.as_ref())?;
+    git.local(
+        &layout.private,
+        &[
+            &"init",
+            &"--quiet",
+            &"--bare",
+            &"--template=",
+            &"--",
+            &layout.mirror,
+        ],
+    )
+    .await?;
+    retry_until_deadline("fetching", retry_timeout, async || {
+        fetch(&git, &layout, [Some(&base), branch_head.as_ref().map(|_| branch)]).await
+    })
+    .await?;
+    let base_head = head_of(&git, &layout, &base).await?;
+    let remote_head = match branch_head {
+        Some(_) => Some(head_of(&git, &layout, branch).await?),
+        None => {
+            let target = reference(branch);
+            git.local(&layout.mirror, &[&"update-ref", &target, &base_head.as_str()])
+                .await?;
+            None
+        }
+    };
+    let mut workspace = Workspace {
+        anchor: remote_head.clone().unwrap_or_else(|| base_head.clone()),
+        branch: branch.clone(),
+        base,
+        base_head,
+        remote_head,
+        unanswered: Vec::new(),
+        spec_path: contract_files::SPEC,
+        git,
+        layout,
+        redactor,
+    };
+    retry_until_deadline(
+        "checking that the branch can be pushed",
+        retry_timeout,
+        async || workspace.check_push().await,
+    )
+    .await?;
+    workspace.clone_for_agent().await?;
+    workspace.create_window().await?;
+    if workspace.tracks(contract_files::SPEC).await? {
+        workspace.spec_path = contract_files::SPEC_IN_AI;
+    }
+    let spec = workspace.accepted_spec(assignment).await?;
+    workspace.write_spec(&spec).map_err(|source| PrepareError::Spec {
+        path: workspace.spec_path,
+        source,
+    })?;
+    Ok(Ready { workspace, spec })
+}
+
+async fn list_refs(
+    git: &Git,
+    layout: &Layout,
+    branch: &BranchName,
+    base: Option<&BranchName>,
+) -> Result<RemoteRefs, RemoteError> {
+    let branch = reference(branch);
+    let base = base.map_or_else(|| "HEAD".to_owned(), reference);
+    let output = git
+        .remote(
+            &layout.private,
+            &[
+                &"ls-remote",
+                &"--symref",
+                &"--",
+                &git.url(),
+                &"HEAD",
+                &branch,
+                &base,
+            ],
+        )
+        .await?;
+    Ok(RemoteRefs::parse(&output))
+}
+
+async fn fetch(git: &Git, layout: &Layout, branches: [Option<&BranchName>; 2]) -> Result<(), RemoteError> {
+    let refspecs = branches.map(|branch| branch.map(|branch| format!("+{0}:{0}", reference(branch))));
+    let url = git.url();
+    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
+        &"fetch",
+        &"--quiet",
+        &"--no-write-fetch-head",
+        &"--no-recurse-submodules",
+        &"--",
+        &url,
+    ];
+    for refspec in refspecs.iter().flatten() {
+        arguments.push(refspec);
+    }
+    git.remote(&layout.mirror, &arguments).await.map(drop)
+}
+
+async fn head_of(git: &Git, layout: &Layout, branch: &BranchName) -> Result<CommitHash, PrepareError> {
+    let revision = format!("{}^{{commit}}", reference(branch));
+    let hash = git
+        .local(
+            &layout.mirror,
+            &[&"rev-parse", &"--verify", &"--end-of-options", &revision],
+        )
+        .await?;
+    Ok(CommitHash::parse(hash.lines().last().unwrap_or_default())?)
+}
+
+impl Workspace {
+    async fn clone_for_agent(&self) -> Result<(), PrepareError> {
+        let repository = &self.layout.repository;
+        checkout::check_out(&self.git, &self.layout, &self.branch, repository).await?;
+        // The last git command in the workspace: it is untrusted once the agent has run.
+        self.git
+            .local(
+                repository,
+                &[&"remote", &"set-url", &"--", &"origin", &self.git.url()],
+            )
+            .await?;
+        let info = repository.join(".git/info");
+        fs::create_dir_all(&info)?;
+        fs::write(info.join("exclude"), EXCLUDED)?;
+        Ok(())
+    }
+
+    async fn create_window(&self) -> Result<(), PrepareError> {
+        let window = &self.layout.window;
+        self.git
+            .local(
+                &self.layout.private,
+                &[&"init", &"--quiet", &"--bare", &"--template=", &"--", window],
+            )
+            .await?;
+        for (name, value) in WINDOW_SETTINGS {
+            self.git.local(window, &[&"config", &name, &value]).await?;
+        }
+        let objects = self.layout.repository.join(".git/objects");
+        fs::create_dir_all(window.join("objects/info"))?;
+        fs::write(
+            window.join("objects/info/alternates"),
+            format!("{}\n", objects.display()),
+        )?;
+        Ok(())
+    }
+
+    /// Whether the repository contains this file.
+    async fn tracks(&self, path: &str) -> Result<bool, GitError> {
+        for commit in [&self.base_head, &self.anchor] {
+            let found = self
+                .git
+                .local(
+                    &self.layout.mirror,
+                    &[
+                        &"ls-tree",
+                        &"--name-only",
+                        &"--end-of-options",
+                        &commit.as_str(),
+                        &"--",
+                        &path,
+                    ],
+                )
+                .await?;
+            if !found.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ticks of earlier attempts only count if the commits that they belong to are on the branch. Without a head, the
+    /// ticks were submitted with the checklist and count.
+    async fn accepted_spec(&self, assignment: &Assignment) -> Result<SpecDocument, GitError> {
+        let spec = SpecDocument::parse(assignment.spec.as_str());
+        let Some(head) = &assignment.head_sha else {
+            return Ok(spec);
+        };
+        if self.contains(head).await? {
+            Ok(spec)
+        } else {
+            tracing::warn!(%head, "ignoring the ticks of the checklist, whose commit is not on the branch");
+            Ok(spec_file::without_ticks(&spec))
+        }
+    }
+
+    /// Whether the branch on GitHub contains this commit.
+    async fn contains(&self, commit: &CommitHash) -> Result<bool, GitError> {
+        let Some(head) = &self.remote_head else {
+            return Ok(false);
+        };
+        let mirror = &self.layout.mirror;
+        let revision = format!("{commit}^{{commit}}");
+        let exists = self
+            .git
+            .succeeds(
+                mirror,
+                &[
+                    &"rev-parse",
+                    &"--verify",
+                    &"--quiet",
+                    &"--end-of-options",
+                    &revision,
+                ],
+            )
+            .await?;
+        Ok(exists
+            && self
+                .git
+                .succeeds(
+                    mirror,
+                    &[&"merge-base", &"--is-ancestor", &commit.as_str(), &head.as_str()],
+                )
+                .await?)
+    }
+}
+
+impl From<PrepareError> for Failure {
+    fn from(error: PrepareError) -> Self {
+        let reason = chain(&error).to_string();
+        let cause = match &error {
+            _ if is_disk_full(&reason) => FailureCause::DiskFull,
+            PrepareError::Remote(RemoteError { kind, .. }) => match kind {
+                RemoteErrorKind::Unavailable => FailureCause::GitHubUnavailable,
+                RemoteErrorKind::InvalidToken => FailureCause::GitHubRefused,
+                RemoteErrorKind::Denied | RemoteErrorKind::NotFound | RemoteErrorKind::Other => {
+                    FailureCause::WorkspaceUnusable
+                }
+            },
+            PrepareError::InvalidStart(_) | PrepareError::Spec { .. } => FailureCause::WorkspaceUnusable,
+            PrepareError::Push(error) => error.cause(),
+            PrepareError::Git(_) | PrepareError::Io(_) | PrepareError::Hash(_) => FailureCause::Crash,
+        };
+        Self::new(cause, reason)
+    }
+}

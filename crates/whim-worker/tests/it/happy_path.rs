@@ -1,0 +1,231 @@
+use whim_core::protocol::events::WorkerEventBody;
+use whim_core::protocol::worker::TestReport;
+
+use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
+
+#[tokio::test]
+async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+
+    world.run_expecting(0).await?;
+
+    let complete = world.completion()?;
+    let pulls = world.github.pulls(REPO);
+    assert_eq!(pulls.len(), 1);
+    let pull = &pulls[0];
+    assert_eq!(
+        (complete.pr_number.get(), &pull.head, &pull.base),
+        (pull.number, &BRANCH.to_owned(), &"main".to_owned())
+    );
+    assert!(
+        complete
+            .pr_url
+            .ends_with(&format!("/{REPO}/pull/{}", pull.number)),
+        "{}",
+        complete.pr_url
+    );
+    assert_eq!(complete.head_sha.as_str(), pull.head_hash);
+    assert_eq!(complete.iterations, 2);
+    assert_eq!(complete.stats.tokens_out, 40);
+    assert!(matches!(complete.tests, Some(TestReport { passed: true, .. })));
+    assert_eq!(pull.title, "Say hello");
+    insta::with_settings!({filters => vec![
+        (r"[0-9a-f]{8}-[0-9a-f-]{27}", "[item]"),
+        (r"\(\d+\.\d s\)", "([time])"),
+    ]}, {
+        insta::assert_snapshot!(pull.body.clone().unwrap_or_default(), @r"
+        Visitors want to be greeted.
+
+        ## Tasks
+
+        - [x] Add a greeting
+        - [x] Add a farewell
+
+        ## Tests
+
+        `make test`: passed ([time])
+
+        Closes #1
+
+        ---
+        Opened by Whim after 2 iterations in attempt 1 (work item `[item]`).
+        ");
+    });
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_commit_is_pushed_immediately_and_reported_with_its_ticks() -> anyhow::Result<()> {
+    let world = World::new(FILES, "begin; greet; await go; part; complete").await?;
+    let worker = world.start()?;
+
+    let first = world.pushed(1).await?;
+    let (spec, head) =
+        whim_testkit::wait::wait_until("the tick", std::time::Duration::from_secs(20), async || {
+            world
+                .orchestrator
+                .checkpoint()
+                .filter(|(spec, _)| spec.contains("[x]"))
+                .ok_or("no tick yet")
+        })
+        .await?;
+    assert_eq!(head, first);
+    assert!(
+        spec.contains("- [x] Add a greeting\n- [ ] Add a farewell"),
+        "{spec}"
+    );
+    world.signal("go")?;
+    assert_eq!(worker.ended().await?.code, Some(0));
+
+    let (spec, head) = world.orchestrator.checkpoint().unwrap();
+    assert_eq!(Some(head), world.branch_head());
+    assert_eq!(spec, world.completion()?.spec);
+    assert!(!spec.contains("[ ]"), "{spec}");
+    let commits = world.github.log(REPO, &format!("main..{BRANCH}"));
+    let subjects: Vec<&str> = commits.iter().map(|commit| commit.subject.as_str()).collect();
+    assert_eq!(subjects, ["Add a farewell", "Add a greeting"]);
+    assert_eq!(commits[0].author, "Whim");
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_are_reported_in_order_with_increasing_sequence_numbers() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+
+    world.run_expecting(0).await?;
+
+    let per_task = ["iteration", "tool", "commit", "task_complete", "iteration_done"];
+    let mut expected = vec!["started"];
+    expected.extend(per_task.iter().chain(&per_task));
+    expected.push("complete");
+    assert_eq!(world.orchestrator.ralph_events(), expected);
+    let stages: Vec<&str> = world
+        .orchestrator
+        .worker_events()
+        .iter()
+        .filter_map(|event| {
+            if let WorkerEventBody::Stage { stage } = event {
+                Some(stage.as_str())
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(stages, ["preparing", "working", "testing", "delivering"]);
+    let numbers: Vec<u64> = world
+        .orchestrator
+        .heartbeats()
+        .iter()
+        .map(|heartbeat| heartbeat.seq)
+        .collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_checklist_stays_out_of_the_pull_request() -> anyhow::Result<()> {
+    let script = "begin; greet; mkdir -p .ai; echo x > .ai/new-learnings.md; git add --all; \
+        git diff --cached --quiet || exit 9; part; complete";
+    let world = World::new(FILES, script).await?;
+
+    world.run_expecting(0).await?;
+
+    for path in ["SPEC.md", ".ai/new-learnings.md"] {
+        assert_eq!(world.github.read_file(REPO, BRANCH, path), None, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_spec_in_the_repository_is_not_overwritten() -> anyhow::Result<()> {
+    let files = [FILES, &[("SPEC.md", "# Theirs\n")]].concat();
+    let world = World::new(&files, HAPPY).await?;
+
+    world.run_expecting(0).await?;
+
+    let arguments = world.script_output("arguments")?;
+    assert!(arguments.contains("--spec\n.ai/SPEC.md\n"), "{arguments}");
+    assert_eq!(
+        world.github.read_file(REPO, BRANCH, "SPEC.md").as_deref(),
+        Some("# Theirs\n")
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn ralph_is_started_with_the_documented_arguments() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY)
+        .await?
+        .with("CLAUDE_MODEL", "some-model")
+        .with("AGENT_IDLE_TIMEOUT_SECONDS", "2.5")
+        .with("LOCK_WAIT_TIMEOUT_SECONDS", "1.5")
+        .with("LANG", "C.UTF-8");
+
+    world.run_expecting(0).await?;
+
+    let arguments = world
+        .script_output("arguments")?
+        .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
+        .replace(&world.attempt_directory().display().to_string(), "[attempt]");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
+    Ok(())
+}
+
+#[tokio::test]
+async fn counts_of_the_tests_are_reported() -> anyhow::Result<()> {
+    let files = [
+        (
+            "package.json",
+            r#"{"name": "shop", "scripts": {"test": "node --test"}}"#,
+        ),
+        (
+            "a.test.js",
+            "const { test } = require('node:test');\ntest('a', () => {});\ntest('b', () => {});\n",
+        ),
+    ];
+    let world = World::new(&files, HAPPY).await?;
+
+    world.run_expecting(0).await?;
+
+    let tests = world.completion()?.tests.unwrap();
+    assert_eq!(
+        (tests.command.as_str(), tests.tests_passed, tests.tests_failed),
+        ("npm test", Some(2), Some(0))
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_project_without_tests_gets_its_pull_request() -> anyhow::Result<()> {
+    let world = World::new(&[("README.md", "# Shop\n")], HAPPY).await?;
+
+    world.run_expecting(0).await?;
+
+    assert_eq!(world.completion()?.tests, None);
+    let body = world.github.pulls(REPO)[0].body.clone().unwrap_or_default();
+    assert!(
+        body.contains("This project has no tests that Whim can run."),
+        "{body}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_base_branch_of_the_work_item_is_used() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+    world
+        .github
+        .commit_files(REPO, "next", "Begin", &[("next.txt", "next")]);
+    let world = world.assigned(|registered| {
+        registered.work_item.metadata.base = Some(whim_core::BranchName::parse("next").unwrap());
+    });
+
+    world.run_expecting(0).await?;
+
+    assert_eq!(world.github.pulls(REPO)[0].base, "next");
+    assert_eq!(
+        world.github.read_file(REPO, BRANCH, "next.txt").as_deref(),
+        Some("next")
+    );
+    Ok(())
+}
