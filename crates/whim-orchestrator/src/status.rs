@@ -242,6 +242,16 @@ mod tests {
             .into_iter()
             .map(|dependency| dependency.message)
             .collect();
-        insta::assert_snapshot!(sentences.join("\n"), @"");
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        model rate-limits Whim. The next try is at 1970-01-01 00:00 UTC; POST /api/queue/resume probes it now.
+        model is unavailable. It is being probed; POST /api/queue/resume probes it now.
+        model rejects the credential. The next try is at 1970-01-01 00:00 UTC; set the credential of the agent to a valid value and restart the orchestrator.
+        github rejects the credential. The next try is at 1970-01-01 00:00 UTC; set GITHUB_TOKEN to a valid value and restart the orchestrator and the intake.
+        github is unavailable. The next try is at 1970-01-01 00:00 UTC; POST /api/queue/resume probes it now.
+        Postgres is unavailable: connection refused. Check that it is running and that DATABASE_URL is correct.
+        Redis is unavailable: connection refused. Check that it is running and that REDIS_URL is correct. Until then nothing new is started.
+        The runtime of the workers is unavailable: connection refused. Fix it, or choose another runtime with WORKER_RUNTIME. Until then nothing new is started.
+        Postgres did not respond within 2 s. Check that it is running and that DATABASE_URL is correct.
+        ");
     }
 }

@@ -259,7 +259,20 @@ mod tests {
 
         let sentences: Vec<String> = reasons.iter().map(ToString::to_string).collect();
 
-        insta::assert_snapshot!(sentences.join("\n"), @"");
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        The queue was paused at 1970-01-01 00:00 UTC. POST /api/queue/resume resumes it.
+        The queue was paused at 1970-01-01 00:00 UTC by ana (the plan is used up). POST /api/queue/resume resumes it.
+        No worker is started because MAX_WORKERS is 0. Increase it to start some.
+        All worker slots are in use (MAX_WORKERS is 2). The next item starts when a worker ends.
+        All 200 iterations of the day are used or reserved (DAILY_BUDGET). The budget resets at 1970-01-01 00:00 UTC.
+        No worker is started because DAILY_BUDGET is 0. Increase it to start some.
+        The cooldown after the latest start lasts another 2 s (COOLDOWN_SECONDS).
+        Redis is unavailable, so nothing new is started. Check that Redis is running and that REDIS_URL is correct.
+        No worker is started in octocat/hello because MAX_WORKERS_REPO_OVERRIDES sets it to 0. Change the setting to start some.
+        octocat/hello has its maximum of 3 workers (MAX_WORKERS_PER_REPO or MAX_WORKERS_REPO_OVERRIDES). Its next item starts when one of them ends.
+        All 20 iterations of the day for octocat/hello are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_REPO_OVERRIDES). The budget resets at 1970-01-01 00:00 UTC.
+        All 10 iterations of the day for requests by mona are used or reserved (DAILY_BUDGET_PER_USER). The budget resets at 1970-01-01 00:00 UTC.
+        ");
     }
 
     #[test]

@@ -184,6 +184,20 @@ mod tests {
 
         let sentences: Vec<String> = breakers.iter().map(explanation).collect();
 
-        insta::assert_snapshot!(sentences.join("\n"), @"");
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        The model API rate-limits Whim (CLAUDE_CODE_OAUTH_TOKEN): usage limit reached. Work resumes at 1970-01-01 00:00:00 UTC; POST /api/queue/resume retries now.
+        The model API is unavailable: 529. One worker is probing; the others start when it succeeds.
+        The model API is unavailable: 529. The next worker probes; the others start when it succeeds.
+        The model API rejects the credential (ANTHROPIC_API_KEY): 401. To fix it, set ANTHROPIC_API_KEY to a valid value and restart the orchestrator and the intake. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        The model API rejects the credential (CLAUDE_CODE_OAUTH_TOKEN): 401. To fix it, set CLAUDE_CODE_OAUTH_TOKEN to a valid value and restart the orchestrator. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        GitHub rejects the token (GITHUB_TOKEN): 401. To fix it, set GITHUB_TOKEN to a valid value and restart the orchestrator and the intake. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        GitHub is unavailable or rate-limits Whim: 502. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        The runtime of here cannot start workers: no engine. To fix it, check the container engine, or choose another runtime with WORKER_RUNTIME. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        The disk of the workers of here is full: cloning. To fix it, free disk space. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        5 consecutive workers of here ended before they registered: exit code 127. To fix it, read the workers' logs (GET /api/workers/{id}/logs). The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        5 consecutive workers crashed in octocat/hello: SIGSEGV. To fix it, read the workers' logs (GET /api/workers/{id}/logs). The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        The worker image of octocat/hello is missing: no image x:1. To fix it, build or pull the image, or change WORKER_IMAGE or WORKER_IMAGES. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        octocat/hello cannot be fetched from GitHub: early EOF. To fix it, check that the repository can be cloned with GITHUB_TOKEN. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        ");
     }
 }

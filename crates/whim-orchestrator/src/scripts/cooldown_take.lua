@@ -1,7 +1,7 @@
--- Takes the pause between two starts.
--- KEYS: the cooldown, the mark that says that this Redis knows the limits. ARGV: the holder, the length in milliseconds.
--- Returns 0 when it was taken, -1 when Redis was emptied and the limits have to be rebuilt first, else how long the
--- running cooldown still lasts, in milliseconds.
+-- Takes the cooldown.
+-- KEYS: the cooldown, the mark that exists as long as Redis was not emptied. ARGV: the holder, the length in milliseconds.
+-- Returns 0 if it was taken, -1 if Redis was emptied and the limits have to be rebuilt first, else the remaining
+-- milliseconds of the running cooldown.
 if redis.call('EXISTS', KEYS[2]) == 0 then
   return -1
 end

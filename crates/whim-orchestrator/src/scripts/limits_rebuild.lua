@@ -1,5 +1,5 @@
--- Fills an emptied Redis with what Postgres knows, once: whoever comes second finds the mark.
--- KEYS: the cooldown, the mark. ARGV: what is left of the cooldown in milliseconds.
+-- Fills an emptied Redis from Postgres, once: later calls find the mark.
+-- KEYS: the cooldown, the mark. ARGV: the remaining milliseconds of the cooldown.
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return 0
 end
