@@ -43,6 +43,7 @@ struct State {
     attempts: BTreeMap<WorkerId, AttemptState>,
     stopped: Vec<WorkerId>,
     away: bool,
+    broken_repositories: Vec<String>,
     missing_images: Vec<String>,
 }
 
@@ -117,9 +118,9 @@ impl FakeRuntime {
         }
     }
 
-    /// The same without the notification that it is available again.
-    pub(crate) fn set_away_silently(&self, away: bool) {
-        self.write(|state| state.away = away);
+    /// Starts in this repository fail.
+    pub(crate) fn break_starts_in(&self, repo: &str) {
+        self.write(|state| state.broken_repositories.push(repo.to_owned()));
     }
 
     /// Starts in this repository fail because its image is missing.
@@ -193,13 +194,14 @@ impl Runtime for FakeRuntime {
             let permit = self.inner.may_start.acquire().await;
             drop(permit.expect("the semaphore is never closed"));
             self.write(|state| {
-                if state.away {
+                let is_broken = |repo: &String| repo == spec.repo.as_str();
+                if state.away || state.broken_repositories.iter().any(is_broken) {
                     return Err(RuntimeError::new(
                         "starting a worker",
                         anyhow!("the engine is away"),
                     ));
                 }
-                if state.missing_images.iter().any(|repo| repo == spec.repo.as_str()) {
+                if state.missing_images.iter().any(is_broken) {
                     let missing = MissingImage("there is no image for it".to_owned());
                     return Err(RuntimeError::new("starting a worker", missing));
                 }

@@ -166,12 +166,8 @@ async fn a_repository_that_cannot_be_fetched_blocks_no_other() {
     ])
     .await;
     let broken = || json!({ "repo": "octocat/Broken" });
-    for _ in 0..4 {
-        let item = app.submit_with(broken()).await;
-        if let Some(worker) = wait_for_worker_or_breaker(&app, &item).await {
-            app.register(worker).await;
-            fail(&app, worker, "github_unavailable").await;
-        }
+    for _ in 0..3 {
+        deferred(&app, "github_unavailable", broken()).await;
     }
 
     assert_eq!(
@@ -184,19 +180,6 @@ async fn a_repository_that_cannot_be_fetched_blocks_no_other() {
     let fine = app.submit_with(json!({ "repo": "octocat/fine" })).await;
     app.wait_for_worker(fine.id).await;
     app.stop().await;
-}
-
-async fn wait_for_worker_or_breaker(app: &TestApp, item: &WorkItem) -> Option<WorkerId> {
-    wait_until("a worker or a breaker", PATIENCE, async || {
-        let item = app.item(item.id).await;
-        match item.status {
-            WorkItemStatus::Assigned => Ok(item.worker_id),
-            _ if !breakers(app).await.is_empty() => Ok(None),
-            other => Err(other),
-        }
-    })
-    .await
-    .unwrap()
 }
 
 #[tokio::test]
@@ -233,18 +216,17 @@ async fn a_missing_image_blocks_its_repository_only() {
 
 #[tokio::test]
 async fn an_item_that_cannot_be_started_is_not_every_probe() {
-    let app = TestApp::with(&[BUDGET, NO_PROBE, SAME_PROBE, NO_SPREAD, ("MAX_WORKERS", "1")]).await;
-    app.runtime.set_away(true);
-    let oldest = app.submit_with(json!({ "priority": "critical" })).await;
-    app.wait_for(oldest.id, "the start to have failed", |item| {
+    let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "1")]).await;
+    app.runtime.break_starts_in("octocat/special");
+    // It would be claimed first each time.
+    let special = json!({ "repo": "octocat/special", "priority": "critical" });
+    let special = app.submit_with(special).await;
+    app.wait_for(special.id, "the start to have failed", |item| {
         item.failure_cause == Some(FailureCause::RuntimeUnavailable)
     })
     .await;
-    let other = app.submit().await;
-    // Without the notification that the runtime is available, so that resuming requests the probe.
-    app.runtime.set_away_silently(false);
 
-    resume(&app).await;
+    let other = app.submit_with(json!({ "priority": "low" })).await;
 
     app.wait_for_worker(other.id).await;
     app.stop().await;
