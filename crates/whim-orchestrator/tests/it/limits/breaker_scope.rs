@@ -129,21 +129,19 @@ async fn resuming_after_a_rejected_token_was_replaced_releases_the_deferred_item
 
 #[tokio::test]
 async fn closing_a_breaker_releases_the_items_that_it_deferred() {
-    let app = TestApp::with(&[
-        BUDGET,
-        NO_SPREAD,
-        ("MAX_WORKERS", "2"),
-        ("BREAKER_PROBE_DELAY_SECONDS", "1"),
-    ])
-    .await;
+    let app = TestApp::with(&[BUDGET, NO_PROBE, SAME_PROBE, NO_SPREAD, ("MAX_WORKERS", "2")]).await;
     let waiting = deferred(&app, "model_unavailable", json!({})).await;
-    sqlx::query("update work_items set next_retry_at = now() + interval '25 minutes'")
-        .execute(&app.app.database)
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "update work_items set next_retry_at = now() + interval '25 minutes';
+         update breakers set retry_at = now();",
+    )
+    .execute(&app.app.database)
+    .await
+    .unwrap();
     let new = app.submit().await;
     let probe = app.wait_for_worker(new.id).await;
     app.register(probe).await;
+    assert_eq!(app.item(waiting.id).await.worker_id, waiting.worker_id);
 
     call_a_tool(&app, probe).await;
 
@@ -163,6 +161,7 @@ async fn a_repository_that_cannot_be_fetched_blocks_no_other() {
         SAME_PROBE,
         ("MAX_WORKERS", "9"),
         ("BREAKER_THRESHOLD", "3"),
+        ("RETRY_DELAYS", "600"),
     ])
     .await;
     let broken = || json!({ "repo": "octocat/Broken" });
