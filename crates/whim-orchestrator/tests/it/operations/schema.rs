@@ -123,7 +123,8 @@ async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_howeve
     .unwrap();
     let query = include_str!("../../../src/db/work_items/next_excluding.sql")
         .replace("$1", "array['octocat/full', 'octocat/crashes']")
-        .replace("$2", "array['mona']");
+        .replace("$2", "array['mona']")
+        .replace("$3", "array[gen_random_uuid()]");
 
     let explain = sqlx::AssertSqlSafe(format!("explain (analyze, format json) {query}"));
     let plan: serde_json::Value = sqlx::query_scalar(explain).fetch_one(&world.pool).await.unwrap();
