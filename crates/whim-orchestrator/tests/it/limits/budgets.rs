@@ -1,6 +1,7 @@
 //! Budgets of single repositories and users (`ATTACKS.md`, row 35).
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemStatus, WorkerId};
@@ -289,7 +290,7 @@ async fn an_allowance_that_a_budget_shortened_is_continued_after_the_reset_and_s
             "{budget:?}"
         );
         let (_, status) = app.get("/api/status").await;
-        let resets_at = status["budget"]["resetsAt"].as_str().unwrap().parse().unwrap();
+        let resets_at: DateTime<Utc> = status["budget"]["resetsAt"].as_str().unwrap().parse().unwrap();
         let early = item.next_retry_at.unwrap() - resets_at;
         assert!(
             early.num_seconds().abs() <= 1,
