@@ -172,7 +172,7 @@ async fn a_running_item_is_explained_by_its_stage_and_the_failure_of_the_previou
             .ends_with("The previous attempt failed: cloning failed: early EOF."),
         "while it has not registered"
     );
-    world.register(&second, "another nonce").await.expect(200);
+    world.register(&second, "another-nonce").await.expect(200);
     let explained = explain().await;
     assert!(
         explained.contains("is still preparing the workspace")
