@@ -16,7 +16,7 @@ const HOUR: i64 = 3600;
 /// More than the workers of a test can reserve.
 const BUDGET: (&str, &str) = ("DAILY_BUDGET", "100000");
 /// Longer than a test takes: no probe is due in it.
-const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "3600");
+const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "1800");
 
 async fn report(app: &TestApp, worker: WorkerId, route: &str, body: &Value) -> Value {
     let (status, answer) = app.worker_call(worker, route, body).await;
