@@ -165,7 +165,7 @@ async fn a_running_item_is_explained_by_its_stage_and_the_failure_of_the_previou
         .await
         .unwrap();
 
-    let second = world.start_worker().await;
+    let second = world.claim().await.expect("an item is claimable");
     assert!(
         explain()
             .await
