@@ -1,7 +1,7 @@
 //! Whether the intake calls the API, so that a missing spec can be explained.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,7 +18,7 @@ const RECORD_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct IntakeActivity {
     redis: RedisConnection,
-    recorded_at: Arc<Mutex<Option<Instant>>>,
+    recorded_at: Arc<RwLock<Option<Instant>>>,
 }
 
 impl IntakeActivity {
@@ -63,7 +63,7 @@ impl IntakeActivity {
     }
 
     fn is_due(&self) -> bool {
-        let mut recorded_at = self.recorded_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recorded_at = self.recorded_at.write().unwrap_or_else(PoisonError::into_inner);
         let due = recorded_at.is_none_or(|at| at.elapsed() >= RECORD_INTERVAL);
         if due {
             *recorded_at = Some(Instant::now());

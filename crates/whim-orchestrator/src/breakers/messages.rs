@@ -25,14 +25,16 @@ pub(crate) fn describe(open: &Open) -> Breaker {
 
 /// What to do about a rejected credential; `None` if none is.
 pub(crate) fn credential_advice(open: &Open) -> Option<String> {
-    let (setting, programs) = match open.cause {
-        FailureCause::GitHubRefused => ("GITHUB_TOKEN", "the orchestrator and the intake"),
-        FailureCause::ModelRefused if open.name == SPEC_CREDENTIAL => {
-            (SPEC_CREDENTIAL, "the orchestrator and the intake")
-        }
-        FailureCause::ModelRefused if !open.name.is_empty() => (open.name.as_str(), "the orchestrator"),
-        FailureCause::ModelRefused => ("the credential of the agent", "the orchestrator"),
-        _ => return None,
+    let (setting, programs) = if open.cause == FailureCause::GitHubRefused {
+        ("GITHUB_TOKEN", "the orchestrator and the intake")
+    } else if open.cause != FailureCause::ModelRefused {
+        return None;
+    } else if open.name == SPEC_CREDENTIAL {
+        (SPEC_CREDENTIAL, "the orchestrator and the intake")
+    } else if open.name.is_empty() {
+        ("the credential of the agent", "the orchestrator")
+    } else {
+        (open.name.as_str(), "the orchestrator")
     };
     Some(format!("set {setting} to a valid value and restart {programs}"))
 }

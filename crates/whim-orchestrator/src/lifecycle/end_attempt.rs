@@ -141,12 +141,11 @@ pub(super) async fn end_locked(
     } else {
         report(app, &mut *db, attempt, end, &reason).await?
     };
-    let budget_reset = match end.cause {
-        FailureCause::IterationsUsedUp => {
-            let max_iterations = app.config.limits.max_iterations.get();
-            budget::reset_of_shortened_allowance(&mut *db, worker.id, max_iterations).await?
-        }
-        _ => None,
+    let budget_reset = if end.cause == FailureCause::IterationsUsedUp {
+        let max_iterations = app.config.limits.max_iterations.get();
+        budget::reset_of_shortened_allowance(&mut *db, worker.id, max_iterations).await?
+    } else {
+        None
     };
     let next = match budget_reset {
         // The daily budget was too small for the attempt, and not the attempt for the item.
