@@ -6,15 +6,18 @@ create type breaker_subject as enum ('model', 'github', 'runtime', 'repository')
 -- One row per subject that has failures: first counted, then open.
 create table breakers (
     subject             breaker_subject not null,
-    -- Orchestrator instance of a runtime, or repository in lower case; empty for subjects that exist once.
+    -- Credential of the model API (the name of its setting), orchestrator instance of a runtime, or repository in lower
+    -- case; empty for GitHub.
     name                text not null default '',
     -- Of the latest failure.
     cause               failure_cause not null,
     reason              text not null,
     -- Consecutive failures. Failures while the breaker is open are not counted.
     failures            integer not null check (failures > 0),
-    -- Items with these failures (a few): a shared breaker opens on failures of more than one item.
+    -- The latest items and repositories with these failures (a few of each): one bad item must not block its repository,
+    -- and one bad repository must not block all others. Probes prefer other items.
     item_ids            uuid[] not null,
+    repositories        text[] not null,
     failed_at           timestamptz not null default now(),
     -- Null while closed (failures are only counted).
     opened_at           timestamptz,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -113,6 +113,7 @@ pub(crate) struct Http {
     streams: reqwest::Client,
     base_url: Url,
     timing: Timing,
+    user_agent: Option<HeaderValue>,
 }
 
 /// A complete response of any status.
@@ -163,7 +164,13 @@ impl Http {
             streams: builder().build().map_err(BuildError::Http)?,
             base_url,
             timing,
+            user_agent: None,
         })
+    }
+
+    pub(crate) fn with_user_agent(self, name: &'static str) -> Self {
+        let user_agent = Some(HeaderValue::from_static(name));
+        Self { user_agent, ..self }
     }
 
     /// Sends and parses the response.
@@ -224,6 +231,9 @@ impl Http {
             .client
             .request(call.method.clone(), url.clone())
             .header(REQUEST_ID_HEADER, request_id.to_string());
+        if let Some(user_agent) = &self.user_agent {
+            request = request.header(USER_AGENT, user_agent.clone());
+        }
         if let Some(body) = &call.body {
             request = request
                 .header(reqwest::header::CONTENT_TYPE, "application/json")

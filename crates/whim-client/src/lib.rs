@@ -39,6 +39,14 @@ impl Client {
             http: Http::new(base_url, api_key, timing)?,
         })
     }
+
+    /// Sends this program's name as the `User-Agent`; the orchestrator recognises the intake by it.
+    #[must_use]
+    pub fn with_user_agent(self, name: &'static str) -> Self {
+        Self {
+            http: self.http.with_user_agent(name),
+        }
+    }
 }
 
 /// Calls the worker protocol as one worker. Clones share their connections.

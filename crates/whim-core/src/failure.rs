@@ -1,8 +1,8 @@
-//! Why an attempt ended without a pull request, and what follows from it.
+//! Failure causes of attempts and their retry rules.
 
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt failed. The cause alone decides whether there is another one ([`FailureCause::retry_rule`]).
+/// Why an attempt failed. The cause decides whether the item is tried again ([`FailureCause::retry_rule`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
@@ -20,58 +20,59 @@ pub enum FailureCause {
     Killed,
     /// The worker ran into a limit of its container: memory, or the number of processes.
     Resources,
-    /// The agent makes no progress, or said that it cannot go on.
+    /// The agent makes no progress, or reported that it cannot continue.
     Stuck,
-    /// The project's own tests are red after the agent was done.
+    /// The project's tests fail after the agent finished.
     TestsFailed,
-    /// The iterations that this attempt may use are used up.
+    /// The attempt used all iterations that it was allowed.
     IterationsUsedUp,
     /// Something else pushed to the branch while the attempt worked on it.
     BranchMoved,
-    /// The repository does not let Whim push.
+    /// The repository rejected the push.
     PushRefused,
-    /// GitHub refused the pull request for good.
+    /// GitHub rejected the pull request permanently.
     PullRequestRefused,
-    /// The repository, its branch or its base cannot be used: it is missing, empty or not readable with the token.
+    /// The repository, its branch or its base is missing, empty or not readable with the token.
     WorkspaceUnusable,
-    /// No specification that can be worked on could be written.
+    /// No usable specification could be generated.
     SpecUnusable,
-    /// The container engine, or what starts workers, is not available.
+    /// The container engine or process runtime is not available.
     RuntimeUnavailable,
-    /// GitHub is not available or limits the rate of calls.
+    /// The worker image of the repository is not on the container engine.
+    ImageUnavailable,
+    /// GitHub is not available or rate-limits Whim.
     #[serde(rename = "github_unavailable")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github_unavailable"))]
     GitHubUnavailable,
     /// The model API is not available or overloaded.
     ModelUnavailable,
-    /// The model API limits Whim: its rate of calls, or the plan's usage limit.
+    /// A rate limit of the model API, or the usage limit of the plan.
     ModelLimited,
-    /// The model API does not accept Whim's credentials: a person has to mend that.
+    /// The model API rejects the credential.
     ModelRefused,
-    /// GitHub does not accept Whim's token: a person has to mend that.
+    /// GitHub rejects the token.
     #[serde(rename = "github_refused")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github_refused"))]
     GitHubRefused,
-    /// The disk that workers write to is full.
+    /// The disk of the workers is full.
     DiskFull,
 }
 
-/// What follows after an attempt failed (`DESIGN.md`, decision 12).
+/// What happens to an item after a failed attempt (`DESIGN.md`, decision 12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryRule {
-    /// Try again until the retries of this cause are used up.
+    /// Retry until the retries of this cause are used up.
     UpToLimit,
-    /// Try again once, however many retries other causes used.
+    /// Retry once, however many retries other causes used.
     Once,
-    /// Another attempt would end the same way: a person has to look.
+    /// Another attempt would end the same way.
     Never,
-    /// Not the item's fault: it waits, and no attempt is spent.
+    /// Not caused by the item: it waits, and no retry is spent.
     WaitWithoutSpending,
 }
 
 impl FailureCause {
-    /// Every cause.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Crash,
         Self::Lost,
         Self::Killed,
@@ -85,6 +86,7 @@ impl FailureCause {
         Self::WorkspaceUnusable,
         Self::SpecUnusable,
         Self::RuntimeUnavailable,
+        Self::ImageUnavailable,
         Self::GitHubUnavailable,
         Self::ModelUnavailable,
         Self::ModelLimited,
@@ -93,7 +95,7 @@ impl FailureCause {
         Self::DiskFull,
     ];
 
-    /// The name on the wire and in the database.
+    /// Name in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Crash => "crash",
@@ -109,6 +111,7 @@ impl FailureCause {
             Self::WorkspaceUnusable => "workspace_unusable",
             Self::SpecUnusable => "spec_unusable",
             Self::RuntimeUnavailable => "runtime_unavailable",
+            Self::ImageUnavailable => "image_unavailable",
             Self::GitHubUnavailable => "github_unavailable",
             Self::ModelUnavailable => "model_unavailable",
             Self::ModelLimited => "model_limited",
@@ -118,42 +121,11 @@ impl FailureCause {
         }
     }
 
-    /// Whether credentials are refused: waiting does not help, a person has to mend them.
+    /// Whether waiting does not help, because a credential is rejected.
     pub fn operator_action_required(self) -> bool {
-        self.mended_by().is_some()
+        matches!(self, Self::ModelRefused | Self::GitHubRefused)
     }
 
-    /// What a person has to do, where waiting does not help.
-    pub fn mended_by(self) -> Option<&'static str> {
-        match self {
-            Self::ModelRefused => Some(
-                "set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator and \
-                 the intake",
-            ),
-            Self::GitHubRefused => {
-                Some("set GITHUB_TOKEN to one that is valid and restart the orchestrator and the intake")
-            }
-            Self::Crash
-            | Self::Lost
-            | Self::Killed
-            | Self::Resources
-            | Self::Stuck
-            | Self::TestsFailed
-            | Self::IterationsUsedUp
-            | Self::BranchMoved
-            | Self::PushRefused
-            | Self::PullRequestRefused
-            | Self::WorkspaceUnusable
-            | Self::SpecUnusable
-            | Self::RuntimeUnavailable
-            | Self::GitHubUnavailable
-            | Self::ModelUnavailable
-            | Self::ModelLimited
-            | Self::DiskFull => None,
-        }
-    }
-
-    /// What follows after an attempt that failed for this cause.
     pub fn retry_rule(self) -> RetryRule {
         match self {
             Self::Crash | Self::Lost | Self::Killed | Self::Resources | Self::BranchMoved => {
@@ -166,6 +138,7 @@ impl FailureCause {
             | Self::WorkspaceUnusable
             | Self::SpecUnusable => RetryRule::Never,
             Self::RuntimeUnavailable
+            | Self::ImageUnavailable
             | Self::GitHubUnavailable
             | Self::ModelUnavailable
             | Self::ModelLimited
@@ -187,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_on_the_wire_are_those_of_as_str() {
+    fn names_in_json_are_those_of_as_str() {
         for cause in FailureCause::ALL {
             assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
         }

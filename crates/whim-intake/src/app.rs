@@ -40,7 +40,8 @@ pub fn start(
         config.api_key.as_ref(),
         Timing::STANDARD,
     )
-    .context("ORCHESTRATOR_URL or API_KEY cannot be used")?;
+    .context("ORCHESTRATOR_URL or API_KEY cannot be used")?
+    .with_user_agent("whim-intake");
     let github = Arc::new(GitHub::new(config.github_api_url, &config.github_token)?);
     let spec_wanted = Arc::new(Notify::new());
     let readiness = Readiness::new();

@@ -11,6 +11,7 @@ use whim_runtime::Runtime;
 use crate::config::Config;
 use crate::events::EventHub;
 use crate::in_flight::InFlightStarts;
+use crate::intake_activity::IntakeActivity;
 use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
 use crate::locks::Locks;
@@ -39,6 +40,8 @@ pub struct Parts {
     /// Workers that are being started.
     pub in_flight_starts: InFlightStarts,
     pub wakers: Wakers,
+    /// Time of the latest call of the intake.
+    pub intake_activity: IntakeActivity,
     /// Heartbeats that wait to be written.
     pub heartbeats: Heartbeats,
     /// Subscriptions to live events.

@@ -1,12 +1,9 @@
-//! The dispatcher: takes the next item when it may, and has a worker started for it.
+//! The dispatcher: claims items and starts their workers.
 //!
-//! It is woken by notifications, by whoever frees something, when a cooldown is over, and by a slow tick that is only
-//! the safety net. What it does when it is woken is always the same: look, and start as many as are admitted.
+//! It runs when it is notified, when a cooldown or breaker may have expired, and at a slow polling interval in case a
+//! notification is lost. Each run starts as many workers as admission grants.
 
-mod admit;
-pub(crate) mod breakers;
 mod claim;
-mod exclusions;
 mod launch;
 mod notify;
 mod pause;
@@ -18,30 +15,28 @@ use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-pub use self::admit::{Admission, BlockedReason, admission, refusal_of_spec};
-use self::breakers::Breakers;
-pub use self::breakers::try_refused_credentials;
 pub use self::claim::{Claim, ClaimOutcome, claim};
-pub use self::exclusions::refusal_of_item;
-pub use self::notify::{listen, tell};
+pub use self::notify::{announce, listen};
 pub use self::pause::{pause, resume};
+use crate::admission::{BlockedReason, Snapshot, admit, daily_usage};
 use crate::app::App;
-use crate::db::dispatch::look;
-use crate::db::{self, budget, workers};
+use crate::breakers;
+use crate::db::queue_state::queue_state;
+use crate::db::{work_items, workers};
 use crate::error::Error;
 use crate::limits::Cooldown;
 
-/// Dispatches until `stop`. A start that has begun is finished.
+/// Dispatches until `stop`. A start in progress is completed.
 ///
 /// # Errors
-/// None: what fails is logged, and the next look is the retry.
+/// None: failures are logged, and the next run is the retry.
 pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let mut ticks = tokio::time::interval(app.config.periods.dispatch);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut alarm: Option<Instant> = None;
+    let mut retry_at: Option<Instant> = None;
     loop {
-        let alarm_rings = async {
-            match alarm {
+        let retry = async {
+            match retry_at {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
@@ -51,25 +46,27 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
             () = stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
             () = app.wakers.dispatch.notified() => {}
-            () = alarm_rings => {}
+            () = retry => {}
         }
-        alarm = start_all(&app, &stop).await.map(|wait| Instant::now() + wait);
+        retry_at = start_all(&app, &stop).await.map(|delay| Instant::now() + delay);
     }
 }
 
-/// Starts workers as long as they are admitted; answers when the next look is worth while, where that is known.
+/// Starts workers while they are admitted, and returns when to try again, if that is known.
 async fn start_all(app: &App, stop: &CancellationToken) -> Option<Duration> {
     while !stop.is_cancelled() {
         match start_next(app).await {
-            Ok(Step::Started) => {}
-            Ok(Step::NothingToDo { look_in }) => return look_in,
-            Ok(Step::Refused(refusal)) => {
-                tracing::debug!(%refusal, "nothing is started");
-                return refusal.over_in();
+            Ok(Step::Attempted) => {}
+            Ok(Step::Idle { retry_in }) => return retry_in,
+            Ok(Step::Blocked(reasons)) => {
+                for reason in &reasons {
+                    tracing::debug!(%reason, "no worker is started");
+                }
+                return reasons.iter().filter_map(BlockedReason::expires_in).min();
             }
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(%error, "looking for work failed");
+                tracing::warn!(%error, "failed to dispatch");
                 return None;
             }
         }
@@ -78,100 +75,100 @@ async fn start_all(app: &App, stop: &CancellationToken) -> Option<Duration> {
 }
 
 enum Step {
-    /// A worker was started, or could not be: look again.
-    Started,
-    NothingToDo {
-        /// When that may change without anybody telling.
-        look_in: Option<Duration>,
+    /// A worker was started, or its start failed: there may be more items.
+    Attempted,
+    /// No item is claimable.
+    Idle {
+        /// When that may change without a notification.
+        retry_in: Option<Duration>,
     },
-    Refused(BlockedReason),
+    Blocked(Vec<BlockedReason>),
 }
 
 async fn start_next(app: &App) -> Result<Step, Error> {
-    // Cheap looks first, so that the cooldown is not taken for nothing; the claim looks again and is exact.
-    let mut connection = app.work_database.acquire().await?;
-    let seen = look(&mut *connection).await?;
-    if !seen.claimable {
-        return Ok(Step::NothingToDo { look_in: None });
-    }
-    if seen.paused
-        && let Some(pause) = db::pause::current(&mut *connection).await?
-    {
-        return Ok(Step::Refused(BlockedReason::Paused(pause)));
-    }
-    let breakers = if seen.breakers {
-        Breakers::look(&mut connection).await?
-    } else {
-        Breakers::default()
+    let retry_in = match preview(app).await? {
+        Preview::Admitted { retry_in } => retry_in,
+        Preview::Declined(step) => return Ok(step),
     };
-    if let Some(refusal) = breakers.refusal(app.runtime.instance()) {
-        return Ok(Step::Refused(refusal));
-    }
-    let max_workers = app.config.limits.max_workers;
-    if seen.live_workers >= max_workers {
-        return Ok(Step::Refused(BlockedReason::NoSlot { max: max_workers }));
-    }
-    let look_in = breakers.next_repository_in();
-    if !claim::any_excluding(app, &mut connection, &breakers).await? {
-        return Ok(Step::NothingToDo { look_in });
-    }
-    drop(connection);
-    if let Some(refusal) = admit::budget_refusal(app).await? {
-        return Ok(Step::Refused(refusal));
-    }
     let worker = WorkerId::new();
     let in_flight = app.in_flight_starts.begin(worker);
-    if let Some(refusal) = take_cooldown(app, worker).await? {
-        return Ok(Step::Refused(refusal));
+    if let Some(reason) = take_cooldown(app, worker).await? {
+        return Ok(Step::Blocked(vec![reason]));
     }
     let step = match claim(app, worker).await {
         Ok(ClaimOutcome::Claimed(claim)) => {
             app.wakers.budget.activate();
             if launch::launch(app, claim).await {
                 drop(in_flight);
-                // It may have been cancelled meanwhile; who stops workers leaves those alone that are being started.
+                // It may have been cancelled meanwhile, and `terminate` ignores starts in flight.
                 app.wakers.terminate.activate();
-                return Ok(Step::Started);
+                return Ok(Step::Attempted);
             }
-            Ok(Step::Started)
+            Ok(Step::Attempted)
         }
-        Ok(ClaimOutcome::NothingToDo) => Ok(Step::NothingToDo { look_in }),
-        Ok(ClaimOutcome::Refused(refusal)) => Ok(Step::Refused(refusal)),
+        Ok(ClaimOutcome::NoItem) => Ok(Step::Idle { retry_in }),
+        Ok(ClaimOutcome::Blocked(reasons)) => Ok(Step::Blocked(reasons)),
         Err(error) => Err(error.into()),
     };
     drop(in_flight);
     if let Err(error) = app.limits.release_cooldown(worker).await {
         let error = chain(&error);
-        tracing::warn!(%error, "a cooldown for nothing runs its course");
+        tracing::warn!(%error, "failed to release the unused cooldown");
     }
     app.wakers.terminate.activate();
     step
 }
 
+enum Preview {
+    Admitted { retry_in: Option<Duration> },
+    Declined(Step),
+}
+
+/// Admission before the cooldown is taken, so that it is not taken for nothing. The claim decides again, exactly.
+async fn preview(app: &App) -> Result<Preview, Error> {
+    let mut connection = app.work_database.acquire().await?;
+    let mut state = queue_state(&mut *connection).await?;
+    if !state.claimable {
+        return Ok(Preview::Declined(Step::Idle { retry_in: None }));
+    }
+    if state.breakers && breakers::close_recovered(&app.work_database, &app.config).await? > 0 {
+        state = queue_state(&mut *connection).await?;
+    }
+    let (usage, cooldown) = daily_usage(app, &mut connection).await?;
+    let snapshot = Snapshot::complete(app, &mut connection, state, usage, cooldown).await?;
+    let grant = match admit(&snapshot) {
+        Ok(grant) => grant,
+        Err(reasons) => return Ok(Preview::Declined(Step::Blocked(reasons))),
+    };
+    let retry_in = snapshot.breakers.next_repository_probe();
+    if !grant.covers_every_item() {
+        let candidate = work_items::next_excluding(&mut connection, &grant.exclusions()).await?;
+        if candidate.is_none() {
+            return Ok(Preview::Declined(Step::Idle { retry_in }));
+        }
+    }
+    Ok(Preview::Admitted { retry_in })
+}
+
 async fn take_cooldown(app: &App, worker: WorkerId) -> Result<Option<BlockedReason>, Error> {
-    // Once for the rebuild, and once more should Redis be emptied again right after.
+    // Once for the rebuild, and once more in case Redis is emptied again right after.
     for _attempt in 0..3 {
         match app.limits.take_cooldown(worker).await {
             Ok(Cooldown::Taken) => return Ok(None),
-            Ok(Cooldown::Running { left }) => return Ok(Some(BlockedReason::Cooldown { left })),
+            Ok(Cooldown::Running { remaining }) => return Ok(Some(BlockedReason::Cooldown { remaining })),
             Ok(Cooldown::Unknown) => {
                 let since = workers::since_last_start(&app.work_database).await?;
                 if app.limits.rebuild(since).await.is_err() {
-                    return Ok(Some(BlockedReason::RedisAway));
+                    return Ok(Some(BlockedReason::RedisUnavailable));
                 }
                 tracing::info!("the limits in Redis were rebuilt from Postgres");
             }
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(%error, "nothing new is started without Redis");
-                return Ok(Some(BlockedReason::RedisAway));
+                tracing::warn!(%error, "Redis is unavailable; nothing new is started");
+                return Ok(Some(BlockedReason::RedisUnavailable));
             }
         }
     }
-    Ok(Some(BlockedReason::RedisAway))
-}
-
-/// What is left of a budget.
-fn remaining(limit: u32, usage: &budget::Usage) -> u32 {
-    limit.saturating_sub(usage.used).saturating_sub(usage.reserved)
+    Ok(Some(BlockedReason::RedisUnavailable))
 }

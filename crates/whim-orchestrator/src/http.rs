@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod extract;
 mod guard;
+mod intake_calls;
 mod listen;
 mod locks;
 pub mod openapi;
@@ -52,6 +53,7 @@ pub fn api_router(app: App) -> Router {
             WithoutQuery::of(&document),
             requests::refuse_unread_query,
         ))
+        .layer(from_fn_with_state(app.clone(), intake_calls::record))
         .layer(from_fn_with_state(auth::RequiredKey::of(&app), auth::require_key))
         .layer(from_fn_with_state(
             guard::Hosts::of(&app),

@@ -1,6 +1,8 @@
 //! The queue, the worker lifecycle, limits, locks and the HTTP interface.
 
+pub mod admission;
 pub mod app;
+pub(crate) mod breakers;
 pub mod cli;
 pub mod config;
 pub mod db;
@@ -9,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod http;
 pub mod in_flight;
+pub mod intake_activity;
 pub mod lifecycle;
 pub mod limits;
 pub mod listeners;

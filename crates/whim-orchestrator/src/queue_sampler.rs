@@ -1,4 +1,4 @@
-//! Gauges that are looked up when somebody asks for them.
+//! Gauges that are read when Prometheus scrapes.
 
 use std::time::{Duration, Instant};
 
@@ -35,48 +35,37 @@ const fn gauge_family(name: &'static str, help: &'static str) -> Family {
 
 pub const GAUGES: [Family; 12] = [
     gauge_family(ITEMS, "Work items, by state"),
-    gauge_family(
-        WAITING,
-        "Items that wait for a time: the delay before another attempt",
-    ),
-    gauge_family(
-        OLDEST,
-        "Age of the oldest item that could be claimed now; 0 when there is none",
-    ),
-    gauge_family(PAUSED, "1 while a person has paused the queue"),
-    gauge_family(WORKERS, "Workers that live, by state"),
-    gauge_family(WORKERS_MAX, "How many may live at once (MAX_WORKERS)"),
-    gauge_family(
-        BUDGET,
-        "Iterations of today, used and reserved for workers that live",
-    ),
+    gauge_family(WAITING, "Items in backoff before another attempt"),
+    gauge_family(OLDEST, "Age of the oldest claimable item; 0 if there is none"),
+    gauge_family(PAUSED, "1 while the queue is paused"),
+    gauge_family(WORKERS, "Live workers, by state"),
+    gauge_family(WORKERS_MAX, "Maximum of live workers (MAX_WORKERS)"),
+    gauge_family(BUDGET, "Iterations of today, used and reserved for live workers"),
     gauge_family(BUDGET_LIMIT, "Iterations of a day (DAILY_BUDGET)"),
     gauge_family(
         SAMPLED_AT,
-        "When the gauges of the queue were counted last; they stay as they were while Postgres is away",
+        "Time of the latest sample of the queue; the gauges keep their values while Postgres is unavailable",
     ),
-    gauge_family(UP, "1 while a part answers, else 0"),
+    gauge_family(UP, "1 while a dependency is available, else 0"),
     gauge_family(POOL_CONNECTIONS, "Connections to Postgres, by pool and state"),
-    gauge_family(POOL_MAX, "The most connections that a pool opens"),
+    gauge_family(POOL_MAX, "Maximum of connections of a pool"),
 ];
 
-/// Between two counts of the queue, however often somebody asks.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
-/// A count that takes long is made less often: at most this part of the time is spent with counting.
-const SHARE: u32 = 20;
-/// A count that takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Shortest time between two samples of the queue, however often it is scraped.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Slow samples are taken less often: at most one part in so many of the time is spent sampling.
+const MAX_DUTY: u32 = 20;
+/// A sample that takes longer is abandoned.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Brings the gauges up to date.
 #[derive(Debug)]
 pub struct QueueSampler {
     app: App,
-    /// Not before then again. Held while it is counted: those who ask meanwhile wait for the same count.
+    /// Earliest time of the next sample. Locked during a sample, so that concurrent scrapes share it.
     next: Mutex<Option<Instant>>,
 }
 
 impl QueueSampler {
-    /// For this orchestrator.
     pub fn new(app: App) -> Self {
         Self {
             app,
@@ -84,7 +73,7 @@ impl QueueSampler {
         }
     }
 
-    /// Brings the gauges up to date; those that cost something at most every ten seconds.
+    /// Updates the gauges; those of the queue at most every ten seconds.
     pub async fn sample(&self) {
         let app = &self.app;
         for (pool, name) in [(&app.database, db::API_POOL), (&app.work_database, db::WORK_POOL)] {
@@ -96,7 +85,7 @@ impl QueueSampler {
         }
         let begin = Instant::now();
         let (health, counted) =
-            tokio::join!(status::health(app), tokio::time::timeout(PATIENCE, self.count()));
+            tokio::join!(status::health(app), tokio::time::timeout(TIMEOUT, self.count()));
         for (part, component) in [
             ("postgres", &health.postgres),
             ("redis", &health.redis),
@@ -107,18 +96,18 @@ impl QueueSampler {
         match counted {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(error = %chain(&error), "the queue was not counted for /metrics")
+                tracing::warn!(error = %chain(&error), "failed to sample the queue for /metrics")
             }
-            Err(_) => tracing::warn!("counting the queue for /metrics took too long"),
+            Err(_) => tracing::warn!("sampling the queue for /metrics took too long"),
         }
-        *next = Some(Instant::now() + SHORTEST_PAUSE.max(begin.elapsed() * SHARE));
+        *next = Some(Instant::now() + MIN_INTERVAL.max(begin.elapsed() * MAX_DUTY));
     }
 
     async fn count(&self) -> sqlx::Result<()> {
         let app = &self.app;
         let mut db = app.database.begin().await?;
-        // Postgres stops to count when nobody waits for it any more.
-        db::limit_statements(&mut db, PATIENCE).await?;
+        // Postgres stops counting when the sample is abandoned.
+        db::limit_statements(&mut db, TIMEOUT).await?;
         let queue_stats = work_items::queue_stats(&mut *db).await?;
         for (status, count) in work_items::by_status(&mut *db).await? {
             gauge!(ITEMS, "status" => status.as_str()).set(count as f64);

@@ -34,7 +34,7 @@ pub use self::retries::Retries;
 pub use self::suspend::{Clocks, SuspendDetector};
 pub use self::terminate::Terminate;
 use crate::app::App;
-use crate::dispatch::breakers::try_runtime;
+use crate::breakers::probe_runtime;
 
 /// Starts all reconcilers. Once `stop` is cancelled, slow work is left to the next start.
 pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
@@ -96,7 +96,9 @@ pub async fn watch_runtime(app: App, stop: CancellationToken) -> anyhow::Result<
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             Some(()) = returns.next() => {
-                try_runtime(&app).await.context("probing a runtime that is available again")?;
+                probe_runtime(&app.work_database, &app.config, app.runtime.instance())
+                    .await
+                    .context("probing the runtime, which is available again")?;
             }
             exit = exits.next() => match exit {
                 Some(worker_id) => {

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
+use crate::intake_activity::IntakeActivity;
 use crate::lifecycle::{self, Heartbeats};
 use crate::limits::Limits;
 use crate::listeners::{Addresses, Listeners};
@@ -26,7 +27,7 @@ use crate::migrate::{connect_options, migrate};
 use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
-use crate::{PROGRAM, db, http, reconcile};
+use crate::{PROGRAM, breakers, db, http, reconcile};
 
 /// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`docs/faults.md`, row 45).
 pub const STOP_DEADLINE: Duration = Duration::from_secs(9);
@@ -65,7 +66,7 @@ pub async fn start(
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
     migrate(&config.database).await?;
     let app = build(config, runtime, &addresses)?;
-    dispatch::try_refused_credentials(&app).await;
+    breakers::probe_refused_credentials(&app.work_database, &app.config).await;
 
     let readiness = Readiness::new();
     let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
@@ -80,7 +81,10 @@ pub async fn start(
         dispatch::listen(listening.clone(), stop.clone())
     });
     // Runs as long as submissions are accepted.
-    work.critical("notifications-of-work", dispatch::tell(app.clone(), work.token()));
+    work.critical(
+        "notifications-of-work",
+        dispatch::announce(app.clone(), work.token()),
+    );
     intake.critical("streams", end_streams(app.clone(), intake.token()));
     intake.critical(
         "live-events",
@@ -154,6 +158,7 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         work_database: db::work_pool(options, CONNECTIONS),
         locks: Locks::new(redis.clone()),
         limits: Limits::new(redis.clone(), config.limits.cooldown),
+        intake_activity: IntakeActivity::new(redis.clone()),
         redis,
         runtime,
         worker_url,

@@ -1,62 +1,66 @@
-//! How Whim is, and why it does not do more.
+//! Health of the dependencies, and the overview of `/api/status`.
 
 use std::future::Future;
 use std::time::Duration;
 
-use whim_core::FailureCause;
-use whim_core::protocol::status::{BreakerSubject, DependencyHealth, Health, RuntimeStatus, Status};
+use chrono::{TimeDelta, Utc};
+use whim_core::protocol::status::{
+    self as protocol, Breaker, BreakerSubject, Budget, DependencyHealth, Health, RuntimeStatus, Slots, Status,
+};
+use whim_core::{FailureCause, WorkItemStatus};
 use whim_service::chain::chain;
 
+use crate::admission::{BlockedReason, Cooldown, Snapshot, admit, exhausted_budgets, remaining};
 use crate::app::App;
-use crate::db::breakers::{self, Open};
+use crate::breakers::{self, OpenBreakers, credential_advice};
+use crate::db::breakers::Open;
 use crate::db::{activity, work_items};
-use crate::dispatch::{self, Admission};
 use crate::error::Error;
 
-/// A part that takes longer to answer is as good as away.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A dependency that takes longer to respond counts as unavailable.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A part that has to answer.
 #[derive(Clone, Copy)]
-struct Part {
+struct Dependency {
     name: &'static str,
-    /// What to do when it does not.
+    /// What to do if it is unavailable.
     advice: &'static str,
 }
 
-const POSTGRES: Part = Part {
+const POSTGRES: Dependency = Dependency {
     name: "Postgres",
-    advice: "see that it runs, and that DATABASE_URL leads to it",
+    advice: "Check that it is running and that DATABASE_URL is correct.",
 };
-const REDIS: Part = Part {
+const REDIS: Dependency = Dependency {
     name: "Redis",
-    advice: "see that it runs, and that REDIS_URL leads to it; until then nothing new is started",
+    advice: "Check that it is running and that REDIS_URL is correct. Until then nothing new is started.",
 };
-const RUNTIME: Part = Part {
-    name: "What starts workers",
-    advice: "put that right, or choose another with WORKER_RUNTIME; until then nothing new is started",
+const RUNTIME: Dependency = Dependency {
+    name: "The runtime of the workers",
+    advice: "Fix it, or choose another runtime with WORKER_RUNTIME. Until then nothing new is started.",
 };
 
-/// Asks every part for a sign of life.
+/// Checks every dependency.
 pub async fn health(app: &App) -> Health {
     let (postgres, redis, runtime, breakers) = tokio::join!(
-        component(POSTGRES, async {
+        check(POSTGRES, async {
             sqlx::query_scalar!("select version()")
                 .fetch_one(&app.work_database)
                 .await
-                .map(|version| first_words(version.as_deref().unwrap_or("PostgreSQL")))
+                .map(|version| name_and_version(version.as_deref().unwrap_or("PostgreSQL")))
         }),
-        component(REDIS, async {
+        check(REDIS, async {
             app.redis.ping().await.map(|()| "Redis".to_owned())
         }),
-        component(RUNTIME, app.runtime.health()),
-        tokio::time::timeout(PATIENCE, breakers::open_ones(&app.work_database)),
+        check(RUNTIME, app.runtime.health()),
+        tokio::time::timeout(TIMEOUT, OpenBreakers::read(&app.work_database)),
     );
-    // That Postgres does not answer is told already.
-    let open = breakers.ok().and_then(Result::ok).unwrap_or_default();
+    // An unavailable Postgres is reported as such.
+    let breakers = breakers.ok().and_then(Result::ok).unwrap_or_default();
+    let of = |subject| breakers.iter().find(|open| open.subject == subject);
     Health {
-        model: spared(&open, BreakerSubject::Model, "The model API"),
-        github: spared(&open, BreakerSubject::GitHub, "GitHub"),
+        model: reported(of(BreakerSubject::Model), "The model API"),
+        github: reported(of(BreakerSubject::GitHub), "GitHub"),
         healthy: postgres.healthy && redis.healthy && runtime.healthy,
         postgres,
         redis,
@@ -64,110 +68,130 @@ pub async fn health(app: &App) -> Health {
     }
 }
 
-/// What workers told of a part that lies outside. Not in their words: everybody may ask for this.
-fn spared(open: &[Open], subject: BreakerSubject, name: &str) -> DependencyHealth {
-    let Some(open) = open.iter().find(|open| open.subject == subject) else {
+/// An external service, as reported by workers. The reports themselves are left out, because `/health` needs no key.
+fn reported(open: Option<&Open>, name: &str) -> DependencyHealth {
+    let Some(open) = open else {
         return DependencyHealth::unknown();
     };
-    let what = if open.cause.operator_action_required() {
-        "refuses Whim's credentials"
+    let problem = if open.cause.operator_action_required() {
+        "rejects the credential"
     } else if open.cause == FailureCause::ModelLimited {
-        "limits Whim"
+        "rate-limits Whim"
     } else {
-        "is not available"
+        "is unavailable"
     };
-    let resume = "POST /api/queue/resume has it tried at once";
-    let advice = open.cause.mended_by().unwrap_or(resume);
-    let until = if open.left.is_zero() {
-        "it works; it is being tried".to_owned()
+    let resume = || "POST /api/queue/resume probes it now".to_owned();
+    let advice = credential_advice(open).unwrap_or_else(resume);
+    let retry = if open.remaining.is_zero() {
+        "It is being probed".to_owned()
     } else {
-        open.retry_at.format("%Y-%m-%d %H:%M UTC").to_string()
+        format!(
+            "The next try is at {}",
+            open.retry_at.format("%Y-%m-%d %H:%M UTC")
+        )
     };
     DependencyHealth {
         healthy: false,
-        message: format!("{name} {what}; nothing is started until {until}; {advice}"),
+        message: format!("{name} {problem}. {retry}; {advice}."),
     }
 }
 
-/// Errors go to the log: their texts may name addresses, and everybody may ask for this.
-async fn component<E: std::error::Error + 'static>(
-    Part { name, advice }: Part,
-    sign: impl Future<Output = Result<String, E>>,
+/// Errors are logged with their chain; the response has only the first, because `/health` needs no key.
+async fn check<E: std::error::Error + 'static>(
+    Dependency { name, advice }: Dependency,
+    call: impl Future<Output = Result<String, E>>,
 ) -> DependencyHealth {
-    match tokio::time::timeout(PATIENCE, sign).await {
+    match tokio::time::timeout(TIMEOUT, call).await {
         Ok(Ok(message)) => DependencyHealth {
             healthy: true,
             message,
         },
         Ok(Err(error)) => {
-            tracing::warn!(error = %chain(&error), "{name} does not answer");
+            tracing::warn!(error = %chain(&error), "{name} is unavailable");
             DependencyHealth {
                 healthy: false,
-                message: format!("{name} does not answer: {error}; {advice}"),
+                message: format!("{name} is unavailable: {error}. {advice}"),
             }
         }
         Err(_) => {
-            let seconds = PATIENCE.as_secs();
+            let seconds = TIMEOUT.as_secs();
             DependencyHealth {
                 healthy: false,
-                message: format!("{name} does not answer within {seconds} s; {advice}"),
+                message: format!("{name} did not respond within {seconds} s. {advice}"),
             }
         }
     }
 }
 
-/// `PostgreSQL 16.14` out of a sentence about compilers.
-fn first_words(version: &str) -> String {
+/// `PostgreSQL 16.14`, without the compiler.
+fn name_and_version(version: &str) -> String {
     version.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// The overview.
 ///
 /// # Errors
-/// Postgres is away; everything else that is away is told in the answer.
+/// Postgres is unavailable. Other unavailable dependencies are reported in the overview.
 pub async fn status(app: &App) -> Result<Status, Error> {
-    let isolation = tokio::time::timeout(PATIENCE, app.runtime.warnings());
+    let isolation = tokio::time::timeout(TIMEOUT, app.runtime.warnings());
     let long_transaction = app.config.database.long_transaction;
-    let (items, admission, health, isolation, transaction) = tokio::join!(
+    let (items, snapshot, runtime, isolation, transaction, intake) = tokio::join!(
         work_items::by_status(&app.database),
-        dispatch::admission(app),
-        component(RUNTIME, app.runtime.health()),
+        Snapshot::read(app),
+        check(RUNTIME, app.runtime.health()),
         isolation,
         activity::long_transaction(&app.database, long_transaction),
+        app.intake_activity.silence(),
     );
-    let Admission {
-        slots,
-        budget,
-        cooldown,
-        paused,
-        breakers,
-        refusals,
-        used_up,
-    } = admission?;
-    let DependencyHealth { healthy, message } = health;
-    // That nothing answers is told by the health.
+    let (items, snapshot) = (items?, snapshot?);
+    let DependencyHealth { healthy, message } = runtime;
     let mut warnings = isolation.unwrap_or_default();
     if !healthy {
         warnings.push(message.clone());
     }
     warnings.extend(transaction?.map(|transaction| transaction.to_string()));
-    warnings.extend(used_up.iter().map(ToString::to_string));
-    // Those that hold up everything are told by `blocked_reasons` as well; these are for whoever can mend it.
+    let generating = items.get(&WorkItemStatus::Generating).copied().unwrap_or(0);
+    warnings.extend(
+        intake
+            .filter(|_| generating > 0)
+            .map(|silence| silence.to_string()),
+    );
+    warnings.extend(exhausted_budgets(&snapshot).iter().map(ToString::to_string));
+    let breakers: Vec<Breaker> = snapshot.breakers.iter().map(breakers::describe).collect();
     warnings.extend(breakers.iter().map(|breaker| breaker.explanation.clone()));
+    let reasons = admit(&snapshot).err().unwrap_or_default();
+    let Snapshot { limits, usage, .. } = &snapshot;
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        items: items?,
-        workers: slots,
-        budget,
-        cooldown,
-        paused,
+        items,
+        workers: Slots {
+            active: snapshot.live_workers,
+            max: limits.max_workers,
+        },
+        budget: Budget {
+            limit: limits.daily_budget,
+            used: usage.used,
+            reserved: usage.reserved,
+            remaining: remaining(limits.daily_budget, usage),
+            resets_at: usage.resets_at,
+        },
+        cooldown: protocol::Cooldown {
+            seconds: app.limits.cooldown_length().as_secs_f64(),
+            ends_at: match snapshot.cooldown {
+                Cooldown::Running { remaining } => {
+                    TimeDelta::from_std(remaining).ok().map(|left| Utc::now() + left)
+                }
+                Cooldown::Over | Cooldown::RedisUnavailable => None,
+            },
+        },
+        paused: snapshot.paused.clone(),
         runtime: RuntimeStatus {
             kind: app.runtime.kind().to_owned(),
             healthy,
             message,
         },
         breakers,
-        blocked_reasons: refusals.iter().map(ToString::to_string).collect(),
+        blocked_reasons: reasons.iter().map(BlockedReason::to_protocol).collect(),
         warnings,
     })
 }
@@ -179,18 +203,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn whatever_is_wrong_is_told_with_what_to_do_next() {
-        let open = |subject, cause, left: u64| Open {
+    async fn every_problem_is_reported_with_what_to_do_next_and_without_details() {
+        let open = |subject, cause, seconds: u64| Open {
             subject,
             name: String::new(),
             cause,
-            reason: "a secret of the inside".to_owned(),
+            reason: "an internal secret".to_owned(),
             failures: 1,
             since: DateTime::UNIX_EPOCH,
             retry_at: DateTime::UNIX_EPOCH,
-            left: Duration::from_secs(left),
+            remaining: Duration::from_secs(seconds),
             has_fixed_expiry: false,
             half_open: false,
+            items: Vec::new(),
         };
         let (model, github) = (BreakerSubject::Model, BreakerSubject::GitHub);
         let outside = [
@@ -200,30 +225,33 @@ mod tests {
             (github, open(github, FailureCause::GitHubRefused, 8)),
             (github, open(github, FailureCause::GitHubUnavailable, 8)),
         ];
-        let mut told: Vec<DependencyHealth> = outside
+        let mut dependencies: Vec<DependencyHealth> = outside
             .into_iter()
-            .map(|(subject, open)| spared(&[open], subject, subject.as_str()))
+            .map(|(subject, open)| reported(Some(&open), subject.as_str()))
             .collect();
-        for part in [POSTGRES, REDIS, RUNTIME] {
+        for dependency in [POSTGRES, REDIS, RUNTIME] {
             let refused =
                 std::future::ready(Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
-            told.push(component(part, refused).await);
+            dependencies.push(check(dependency, refused).await);
         }
         let silent = std::future::pending::<Result<String, std::io::Error>>();
-        told.push(component(POSTGRES, silent).await);
+        dependencies.push(check(POSTGRES, silent).await);
 
-        assert!(told.iter().all(|component| !component.healthy));
-        let sentences: Vec<String> = told.into_iter().map(|component| component.message).collect();
+        assert!(dependencies.iter().all(|dependency| !dependency.healthy));
+        let sentences: Vec<String> = dependencies
+            .into_iter()
+            .map(|dependency| dependency.message)
+            .collect();
         insta::assert_snapshot!(sentences.join("\n"), @r"
-        model limits Whim; nothing is started until 1970-01-01 00:00 UTC; POST /api/queue/resume has it tried at once
-        model is not available; nothing is started until it works; it is being tried; POST /api/queue/resume has it tried at once
-        model refuses Whim's credentials; nothing is started until 1970-01-01 00:00 UTC; set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN to one that is valid and restart the orchestrator and the intake
-        github refuses Whim's credentials; nothing is started until 1970-01-01 00:00 UTC; set GITHUB_TOKEN to one that is valid and restart the orchestrator and the intake
-        github is not available; nothing is started until 1970-01-01 00:00 UTC; POST /api/queue/resume has it tried at once
-        Postgres does not answer: connection refused; see that it runs, and that DATABASE_URL leads to it
-        Redis does not answer: connection refused; see that it runs, and that REDIS_URL leads to it; until then nothing new is started
-        What starts workers does not answer: connection refused; put that right, or choose another with WORKER_RUNTIME; until then nothing new is started
-        Postgres does not answer within 2 s; see that it runs, and that DATABASE_URL leads to it
+        model rate-limits Whim. The next try is at 1970-01-01 00:00 UTC; POST /api/queue/resume probes it now.
+        model is unavailable. It is being probed; POST /api/queue/resume probes it now.
+        model rejects the credential. The next try is at 1970-01-01 00:00 UTC; set the credential of the agent to a valid value and restart the orchestrator.
+        github rejects the credential. The next try is at 1970-01-01 00:00 UTC; set GITHUB_TOKEN to a valid value and restart the orchestrator and the intake.
+        github is unavailable. The next try is at 1970-01-01 00:00 UTC; POST /api/queue/resume probes it now.
+        Postgres is unavailable: connection refused. Check that it is running and that DATABASE_URL is correct.
+        Redis is unavailable: connection refused. Check that it is running and that REDIS_URL is correct. Until then nothing new is started.
+        The runtime of the workers is unavailable: connection refused. Fix it, or choose another runtime with WORKER_RUNTIME. Until then nothing new is started.
+        Postgres did not respond within 2 s. Check that it is running and that DATABASE_URL is correct.
         ");
     }
 }

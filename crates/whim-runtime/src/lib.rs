@@ -19,5 +19,7 @@ pub use self::config::{RuntimeConfig, RuntimeKind};
 pub use self::exit::{Exit, ExitKind};
 pub use self::lines::last_lines;
 pub use self::open::{WorkerListener, open};
-pub use self::runtime::{Attempt, AttemptState, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle};
+pub use self::runtime::{
+    Attempt, AttemptState, Cleaned, LogStream, MissingImage, Runtime, RuntimeError, RuntimeHandle,
+};
 pub use self::worker_spec::{Credential, WorkerSpec};

@@ -40,6 +40,11 @@ pub struct RuntimeError {
     source: anyhow::Error,
 }
 
+/// The image of a worker is not on the container engine. A repository may have an image of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct MissingImage(pub String);
+
 impl RuntimeError {
     /// `doing` is what the runtime was doing, such as "starting the container x".
     pub fn new(doing: impl Into<String>, source: impl Into<anyhow::Error>) -> Self {
@@ -47,6 +52,11 @@ impl RuntimeError {
             doing: doing.into(),
             source: source.into(),
         }
+    }
+
+    /// Whether [`MissingImage`] is the cause: workers with other images may start.
+    pub fn is_missing_image(&self) -> bool {
+        self.source.is::<MissingImage>()
     }
 }
 

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{WorkItemId, WorkItemStatus};
 
-/// `POST /api/queue/pause`: nothing new is started until `POST /api/queue/resume`; what runs goes on. The body may be
-/// left out. Pausing a paused queue changes nothing.
+/// `POST /api/queue/pause`: no worker is started until `POST /api/queue/resume`; running ones continue. The body is
+/// optional. Pausing a paused queue changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PauseQueue {
-    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "openapi",
@@ -26,24 +25,22 @@ pub struct PauseQueue {
     pub paused_by: Option<String>,
 }
 
-/// The answer to `pause` and `resume`.
+/// Response of `pause` and `resume`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QueueState {
-    /// The pause; `null` when the queue is not paused.
+    /// `null` if the queue is not paused.
     pub paused: Option<Pause>,
 }
 
-/// A pause of the queue. It outlives restarts, and holds for every orchestrator of the database.
+/// A pause of the queue. It survives restarts and applies to every orchestrator of the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Pause {
-    /// When it began.
     pub since: DateTime<Utc>,
     pub paused_by: Option<String>,
-    /// Why.
     pub reason: Option<String>,
 }
 
@@ -52,15 +49,24 @@ pub struct Pause {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// The item.
     pub id: WorkItemId,
-    /// Its state.
     pub status: WorkItemStatus,
-    /// Why, for a program.
     pub reason_code: ReasonCode,
-    /// Why, for a person: one sentence.
+    /// For people: one or two sentences.
     pub explanation: String,
-    /// When the block expires or is retried, if that time is known.
+    /// When the reason ends or the item is retried, if that is known.
+    pub retry_at: Option<DateTime<Utc>>,
+}
+
+/// Why no worker is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct BlockedReason {
+    pub code: ReasonCode,
+    /// For people: one or two sentences.
+    pub message: String,
+    /// When the reason ends or is checked again, if that is known.
     pub retry_at: Option<DateTime<Utc>>,
 }
 
@@ -69,39 +75,43 @@ pub struct Explanation {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonCode {
-    /// It is running, or about to.
+    /// It is running, or its worker is being started.
     Running,
-    /// It is running, and an edit of its agent waits for a file that another item has locked.
+    /// It is running, and its agent waits for a file that another item has locked.
     LockHeld,
     /// It has ended.
     Ended,
-    /// Its spec is being written.
+    /// Its spec is being generated.
     SpecMissing,
-    /// It waits for the time of its next attempt.
+    /// Its spec is missing, and the intake, which generates it, does not call.
+    IntakeUnavailable,
+    /// It waits for its next attempt.
     Backoff,
-    /// A person paused the queue.
+    /// The queue is paused.
     Paused,
-    /// Every worker slot is taken.
+    /// All worker slots are in use.
     NoSlot,
-    /// The day's iterations are used or reserved.
+    /// The iterations of the day are used or reserved.
     BudgetUsedUp,
-    /// The pause between two starts is not over.
+    /// The cooldown after the latest start is not over.
     Cooldown,
-    /// Redis does not answer.
-    RedisAway,
-    /// What starts workers fails.
-    StartsFail,
-    /// The model API is away, limits Whim or refuses its credentials.
+    /// Redis is unavailable.
+    RedisUnavailable,
+    /// The runtime cannot start workers.
+    RuntimeUnavailable,
+    /// The model API is unavailable, rate-limits Whim or rejects its credential.
     ModelUnavailable,
-    /// GitHub is away, limits Whim or refuses its token.
+    /// GitHub is unavailable, rate-limits Whim or rejects its token.
     #[serde(rename = "github_unavailable")]
     GitHubUnavailable,
-    /// One worker after the other crashed in its repository.
-    RepositoryCrashes,
-    /// Its repository has as many workers as it may.
+    /// Attempts in its repository fail: workers crash, their image is missing, or it cannot be fetched.
+    RepositoryFailing,
+    /// A setting disables its repository.
+    RepositoryDisabled,
+    /// Its repository has its maximum of workers.
     NoRepositorySlot,
-    /// Others come first.
+    /// Other items come first.
     Behind,
-    /// Nothing stands in its way: it is the next.
+    /// It is the next to be started.
     Next,
 }

@@ -5,49 +5,47 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::queue::Pause;
+use crate::protocol::queue::{BlockedReason, Pause};
 use crate::protocol::work::WorkItem;
 use crate::{FailureCause, Priority, WorkItemId, WorkItemStatus};
 
-/// `GET /health`: 200 when the orchestrator can do its work, else 503.
+/// `GET /health`: 200 if the orchestrator is operational, else 503.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
-    /// Whether everything that is needed answers.
+    /// Whether every required dependency is available.
     pub healthy: bool,
-    /// Whether Postgres answers: without it nothing works.
+    /// Required for everything.
     pub postgres: DependencyHealth,
-    /// Whether Redis answers: without it nothing new is started.
+    /// Required to start workers.
     pub redis: DependencyHealth,
-    /// Whether workers can be started.
+    /// Required to start workers.
     pub runtime: DependencyHealth,
-    /// Whether the model API works for Whim, as far as its workers told. Does not count in `healthy`: a limit that was
-    /// reached is no defect.
+    /// As reported by workers. Does not count in `healthy`: a usage limit is not a defect.
     #[serde(default = "DependencyHealth::unknown")]
     pub model: DependencyHealth,
-    /// Whether GitHub works for Whim, as far as its workers told. Does not count in `healthy`.
+    /// As reported by workers. Does not count in `healthy`.
     #[serde(default = "DependencyHealth::unknown")]
     pub github: DependencyHealth,
 }
 
-/// Whether a part answers.
+/// Whether a dependency is available.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DependencyHealth {
-    /// Whether it answers.
     pub healthy: bool,
-    /// What it is, or why it does not answer, in a few words that reveal no secret.
+    /// What it is, or why it is unavailable. Contains no secrets.
     pub message: String,
 }
 
 impl DependencyHealth {
-    /// A part of which nothing bad is known.
+    /// A dependency with no known problem.
     pub fn unknown() -> Self {
         Self {
             healthy: true,
-            message: "nothing bad was told".to_owned(),
+            message: "no problem reported".to_owned(),
         }
     }
 }
@@ -73,98 +71,89 @@ pub struct Queue {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// The orchestrator's version.
+    /// Version of the orchestrator.
     pub version: String,
-    /// How many items there are in each state.
+    /// Number of items in each state.
     pub items: BTreeMap<WorkItemStatus, u64>,
-    /// The worker slots.
     pub workers: Slots,
-    /// The day's iterations.
     pub budget: Budget,
-    /// The pause between two starts.
     pub cooldown: Cooldown,
-    /// The pause that a person asked for; `null` when the queue is not paused.
+    /// `null` if the queue is not paused.
     #[serde(default)]
     pub paused: Option<Pause>,
-    /// What starts workers.
     pub runtime: RuntimeStatus,
-    /// Parts that failed too often and are spared for a time, with everything that needs them.
+    /// Open circuit breakers.
     #[serde(default)]
     pub breakers: Vec<Breaker>,
-    /// Why nothing new is started at the moment, in one sentence each; empty when the next item would start at once.
-    pub blocked_reasons: Vec<String>,
-    /// What the owner should look at, in one sentence each.
+    /// Why no worker is started for any item, the most general reason first; empty if the next item would start.
+    pub blocked_reasons: Vec<BlockedReason>,
+    /// Problems for the operator, one or two sentences each.
     pub warnings: Vec<String>,
 }
 
-/// The worker slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Slots {
-    /// Workers that live.
+    /// Live workers.
     pub active: u32,
-    /// How many may live at once (`MAX_WORKERS`).
+    /// `MAX_WORKERS`.
     pub max: u32,
 }
 
-/// The day's iterations (`DAILY_BUDGET`); a day is a UTC day.
+/// Iterations of the UTC day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
-    /// How many there are a day.
+    /// `DAILY_BUDGET`.
     pub limit: u32,
-    /// How many were used today.
     pub used: u32,
-    /// How many are reserved for workers that live.
+    /// For live workers.
     pub reserved: u32,
-    /// How many a new worker could still get.
+    /// Neither used nor reserved.
     pub remaining: u32,
-    /// When the next day begins.
     pub resets_at: DateTime<Utc>,
 }
 
-/// The pause between two starts (`COOLDOWN_SECONDS`).
+/// The shortest time between two starts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cooldown {
-    /// How long it is, in seconds.
+    /// `COOLDOWN_SECONDS`.
     pub seconds: f64,
-    /// When it is over, if it is running.
+    /// `null` if it is not running.
     pub ends_at: Option<DateTime<Utc>>,
 }
 
-/// An open breaker: something failed too often, and what needs it is not started before it was tried again. It spends
-/// no retry of any item.
+/// An open circuit breaker: work that depends on its subject is not started. Items that it defers spend no retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Breaker {
-    /// What failed.
     pub subject: BreakerSubject,
-    /// Which of them: an instance of the runtime or a repository; `null` where there is only one.
+    /// The credential of the model API (by the name of its setting), the orchestrator instance of a runtime, or the
+    /// repository; `null` for GitHub.
     pub name: Option<String>,
-    /// Why, for a program.
+    /// Of the latest failure.
     pub cause: FailureCause,
-    /// Why, for a person: one sentence with what ends it.
+    /// For people: what is wrong, and what happens next.
     pub explanation: String,
-    /// Failures in a row, without those of workers that ran already.
+    /// Consecutive failures, without those while it was open.
     pub failures: u32,
-    /// Since when nothing is started.
     pub since: DateTime<Utc>,
-    /// When it is tried again; with `hasFixedExpiry`, when it is over.
+    /// When a worker probes; with `hasFixedExpiry`, when it closes.
     pub retry_at: DateTime<Utc>,
-    /// Whether it is over at `until`; else one worker tries then, and the rest follows when that works.
+    /// Whether it closes at `retryAt` without a probe.
     pub has_fixed_expiry: bool,
-    /// Whether a worker is trying now.
+    /// Whether a worker is probing.
     pub half_open: bool,
-    /// Whether credentials are refused: a person has to mend them.
+    /// Whether a credential is rejected, so that waiting does not help.
     pub operator_action_required: bool,
 }
 
-/// What a breaker spares.
+/// What a circuit breaker protects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(
@@ -174,23 +163,21 @@ pub struct Breaker {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerSubject {
-    /// The model API: every item needs it.
+    /// The model API, with one credential.
     Model,
-    /// GitHub: every item needs it.
     #[serde(rename = "github")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github"))]
     GitHub,
-    /// What starts workers, of one orchestrator instance.
+    /// The runtime of one orchestrator instance.
     Runtime,
-    /// One repository, in which one worker after the other crashes.
+    /// One repository: its workers crash, their image is missing, or it cannot be fetched.
     Repository,
 }
 
 impl BreakerSubject {
-    /// Every subject.
     pub const ALL: [Self; 4] = [Self::Model, Self::GitHub, Self::Runtime, Self::Repository];
 
-    /// The name on the wire and in the database.
+    /// Name in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Model => "model",
@@ -201,7 +188,6 @@ impl BreakerSubject {
     }
 }
 
-/// What starts workers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -210,6 +196,6 @@ pub struct RuntimeStatus {
     pub kind: String,
     /// Whether it answers.
     pub healthy: bool,
-    /// What it is, or why it does not answer.
+    /// What it is, or why it is unavailable.
     pub message: String,
 }

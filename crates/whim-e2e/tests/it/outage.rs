@@ -39,7 +39,7 @@ async fn assert_blocked_by_model(system: &System, items: &[WorkItem], reason: &s
         status
             .blocked_reasons
             .iter()
-            .any(|blocked| blocked.starts_with(reason)),
+            .any(|blocked| blocked.message.starts_with(reason)),
         "{:#?}",
         status.blocked_reasons
     );
@@ -104,7 +104,7 @@ async fn an_outage_and_a_rate_limit_of_the_model_delay_all_work_without_spending
     })
     .await;
     assert!(!outage.has_fixed_expiry, "{outage:#?}");
-    assert_blocked_by_model(&system, &items, "The model API is not available").await;
+    assert_blocked_by_model(&system, &items, "The model API is unavailable").await;
 
     let end = Utc::now() + LIMIT;
     let message = format!(
@@ -122,7 +122,7 @@ async fn an_outage_and_a_rate_limit_of_the_model_delay_all_work_without_spending
         until.abs() <= TimeDelta::seconds(5),
         "{until} after the reset time: {limit:#?}"
     );
-    assert_blocked_by_model(&system, &items, "The model API limits Whim").await;
+    assert_blocked_by_model(&system, &items, "The model API rate-limits Whim").await;
     system.anthropic.end_outage();
 
     for issue in &issues {

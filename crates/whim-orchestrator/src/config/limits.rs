@@ -70,7 +70,7 @@ impl LimitsConfig {
 pub struct PerRepository {
     /// The limit of repositories that are not in `by_name`.
     pub each: Option<u32>,
-    /// By repository in lower case; 0 starts nothing.
+    /// By repository in lower case; 0 disables the repository.
     pub by_name: BTreeMap<String, u32>,
 }
 
@@ -87,12 +87,6 @@ impl PerRepository {
         each.is_none() && by_name.is_empty()
     }
 
-    /// The repositories with the limit 0, in lower case.
-    pub fn closed(&self) -> impl Iterator<Item = String> + '_ {
-        let closed = self.by_name.iter().filter(|(_, limit)| **limit == 0);
-        closed.map(|(repo, _)| repo.clone())
-    }
-
     /// The limit of a repository; `repo` is in lower case.
     pub fn of(&self, repo: &str) -> Option<u32> {
         self.by_name.get(repo).copied().or(self.each)
@@ -105,13 +99,14 @@ pub struct BreakersConfig {
     /// `BREAKER_THRESHOLD`: consecutive failures before a breaker opens.
     pub threshold: u32,
     /// `BREAKER_PROBE_DELAY_SECONDS`: initial delay before a probe; doubles after each failed one.
-    pub first_probe: Duration,
+    pub probe_delay: Duration,
     /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: also the delay after refused credentials.
-    pub longest_probe: Duration,
+    pub max_probe_delay: Duration,
     /// `RATE_LIMIT_MAX_WAIT_HOURS`: longest reset time that is honoured.
-    pub longest_park: Duration,
-    /// `RATE_LIMIT_JITTER_SECONDS`: maximum random delay after a reset time.
-    pub park_jitter: Duration,
+    pub max_wait: Duration,
+    /// `RATE_LIMIT_JITTER_SECONDS`: maximum random delay after a reset time; also the time over which deferred items
+    /// come back.
+    pub jitter: Duration,
 }
 
 impl BreakersConfig {
@@ -119,21 +114,21 @@ impl BreakersConfig {
         let probe = || seconds(SHORTEST..=DAY);
         let config = Self {
             threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
-            first_probe: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
-            longest_probe: env.or_default(
+            probe_delay: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
+            max_probe_delay: env.or_default(
                 "BREAKER_MAX_PROBE_DELAY_SECONDS",
                 Duration::from_mins(30),
                 probe(),
             ),
-            longest_park: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
-            park_jitter: env.or_default(
+            max_wait: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
+            jitter: env.or_default(
                 "RATE_LIMIT_JITTER_SECONDS",
                 Duration::from_mins(1),
                 seconds(Duration::ZERO..=DAY),
             ),
         };
-        if config.first_probe > config.longest_probe {
-            let max = config.longest_probe.as_secs_f64();
+        if config.probe_delay > config.max_probe_delay {
+            let max = config.max_probe_delay.as_secs_f64();
             env.refuse(
                 "BREAKER_PROBE_DELAY_SECONDS",
                 &format!("expected at most BREAKER_MAX_PROBE_DELAY_SECONDS, which is {max} seconds"),

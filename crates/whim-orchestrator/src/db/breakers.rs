@@ -1,6 +1,7 @@
-//! Breakers: what failed too often, and is spared for a time.
+//! Rows of the circuit breakers.
 //!
-//! A report takes the row of its breaker last, after those of the item and the worker; nothing is waited for under it.
+//! A transaction that reports a failure locks the rows of its item and worker first and those of breakers last, in the
+//! order of their key.
 
 use std::time::Duration;
 
@@ -11,43 +12,42 @@ use whim_core::{FailureCause, RepoName, WorkItemId, WorkerId};
 
 use super::WORK_CHANNEL;
 
-/// A failure that says something about more than its item.
+/// A failure that counts against a breaker.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
-    /// What failed.
     pub subject: BreakerSubject,
-    /// Which of them; empty where there is only one.
+    /// Distinguishes breakers of one subject; empty for GitHub.
     pub name: &'a str,
-    /// Why, for a program.
     pub cause: FailureCause,
-    /// Why, for a person.
     pub reason: &'a str,
-    /// Whose attempt it was.
     pub item: WorkItemId,
+    /// In lower case.
+    pub repository: &'a str,
 }
 
-/// What was reported of a subject in a row.
+/// Consecutive failures of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// Reports, without those that came while it was open.
+    /// Failures, without those that were reported while the breaker was open.
     pub failures: u32,
-    /// Different items that told; from a handful on it may be more.
+    /// Different items among the latest failures.
     pub items: usize,
-    /// Whether it is open already.
+    /// Different repositories among the latest failures.
+    pub repositories: usize,
     pub open: bool,
 }
 
-/// Whether somebody else than `reporter` tries the subject just now; locks the breaker until the end of the transaction.
-pub async fn is_tried_by_another(
+/// Whether another worker than `reporter` is probing; locks the breaker until the end of the transaction.
+pub async fn is_probed_by_another(
     db: impl PgExecutor<'_>,
     subject: BreakerSubject,
     name: &str,
     reporter: Option<WorkerId>,
 ) -> sqlx::Result<bool> {
-    let tried = sqlx::query_scalar!(
+    let probed = sqlx::query_scalar!(
         r#"select exists (select from workers w
                        where w.id = b.probe_worker_id and w.status in ('starting', 'running')
-                         and w.id is distinct from $3) as "tried!"
+                         and w.id is distinct from $3) as "probed!"
          from breakers b
          where b.subject = $1 and b.name = $2 and b.opened_at is not null
          for update of b"#,
@@ -57,46 +57,36 @@ pub async fn is_tried_by_another(
     )
     .fetch_optional(db)
     .await?;
-    Ok(tried.unwrap_or_default())
+    Ok(probed.unwrap_or_default())
 }
 
-/// Counts a report, and locks the breaker until the end of the transaction. One whose end had come begins anew.
+/// Counts a failure, and locks the breaker until the end of the transaction. An expired breaker starts over.
 pub async fn report(db: &mut PgConnection, report: &Report<'_>) -> sqlx::Result<Counted> {
-    let row = sqlx::query!(
-        r#"insert into breakers as b (subject, name, cause, reason, failures, item_ids)
-         values ($1, $2, $3, $4, 1, array[$5::uuid])
-         on conflict (subject, name) do update set
-             cause = excluded.cause, reason = excluded.reason, failed_at = now(), probe_worker_id = null,
-             failures = case when b.has_fixed_expiry and b.retry_at <= now() then 1
-                            when b.retry_at > now() then b.failures
-                            else b.failures + 1 end,
-             item_ids = case when b.has_fixed_expiry and b.retry_at <= now() then excluded.item_ids
-                          when $5 = any(b.item_ids) or cardinality(b.item_ids) >= 8 then b.item_ids
-                          else b.item_ids || $5 end,
-             opened_at = case when b.has_fixed_expiry and b.retry_at <= now() then null else b.opened_at end,
-             retry_at = case when b.has_fixed_expiry and b.retry_at <= now() then null else b.retry_at end,
-             has_fixed_expiry = b.has_fixed_expiry and b.retry_at > now()
-         returning failures, cardinality(item_ids) as "items!", opened_at is not null as "open!""#,
+    let row = sqlx::query_file!(
+        "src/db/report_breaker_failure.sql",
         report.subject as BreakerSubject,
         report.name,
         report.cause as FailureCause,
         report.reason,
         report.item as WorkItemId,
+        report.repository,
     )
     .fetch_one(db)
     .await?;
+    let count = |number: i32| usize::try_from(number).unwrap_or_default();
     Ok(Counted {
         failures: row.failures.cast_unsigned(),
-        items: usize::try_from(row.items).unwrap_or_default(),
+        items: count(row.items),
+        repositories: count(row.repositories),
         open: row.open,
     })
 }
 
-/// Opens a breaker that was reported to, or keeps it open longer, never shorter; answers how long that is from now on.
+/// Opens a breaker, or extends the time of an open one, and returns the time until it expires or is probed.
 pub async fn open(
     db: &mut PgConnection,
     report: &Report<'_>,
-    lasts: Duration,
+    duration: Duration,
     has_fixed_expiry: bool,
 ) -> sqlx::Result<Duration> {
     let seconds = sqlx::query_scalar!(
@@ -107,46 +97,46 @@ pub async fn open(
          returning extract(epoch from retry_at - now())::float8 as "seconds!""#,
         report.subject as BreakerSubject,
         report.name,
-        lasts.as_secs_f64(),
+        duration.as_secs_f64(),
         has_fixed_expiry,
     )
     .fetch_one(db)
     .await?;
-    Ok(seconds_from_now(seconds))
+    Ok(from_seconds(seconds))
 }
 
-/// An open breaker.
+/// An open or half-open breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
-    /// What it spares.
     pub subject: BreakerSubject,
-    /// Which of them; empty where there is only one.
+    /// Distinguishes breakers of one subject; empty for GitHub.
     pub name: String,
-    /// Why, for a program.
+    /// Of the latest failure.
     pub cause: FailureCause,
-    /// Why, for a person.
     pub reason: String,
-    /// Reports in a row.
+    /// Consecutive failures.
     pub failures: u32,
-    /// Since when.
     pub since: DateTime<Utc>,
-    /// Until when nothing starts.
+    /// When it expires or is probed.
     pub retry_at: DateTime<Utc>,
-    /// How long that is from now on; zero when it may be tried.
-    pub left: Duration,
-    /// Whether it is over then.
+    /// Time until `retry_at`; zero when a probe is due.
+    pub remaining: Duration,
+    /// Whether it closes at `retry_at`, without a probe.
     pub has_fixed_expiry: bool,
-    /// Whether a worker is trying now.
+    /// Whether a worker is probing.
     pub half_open: bool,
+    /// The latest items that failed; probes prefer others.
+    pub items: Vec<WorkItemId>,
 }
 
-/// The breakers that are open, those that concern everything first.
-pub async fn open_ones(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Open>> {
+/// The open breakers, shared ones first.
+pub async fn list_open(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Open>> {
     let rows = sqlx::query!(
         r#"select subject, name, cause, reason, failures, opened_at as "since!", retry_at as "retry_at!", has_fixed_expiry,
-                  extract(epoch from retry_at - now())::float8 as "left!",
+                  extract(epoch from retry_at - now())::float8 as "remaining!",
                   exists (select from workers w
-                          where w.id = b.probe_worker_id and w.status in ('starting', 'running')) as "half_open!"
+                          where w.id = b.probe_worker_id and w.status in ('starting', 'running')) as "half_open!",
+                  item_ids as "items: Vec<WorkItemId>"
          from breakers b
          where opened_at is not null and not (has_fixed_expiry and retry_at <= now())
          order by subject, name"#
@@ -163,26 +153,39 @@ pub async fn open_ones(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Open>> {
             failures: row.failures.cast_unsigned(),
             since: row.since,
             retry_at: row.retry_at,
-            left: seconds_from_now(row.left),
+            remaining: from_seconds(row.remaining),
             has_fixed_expiry: row.has_fixed_expiry,
             half_open: row.half_open,
+            items: row.items,
         })
         .collect())
 }
 
-/// A worker that was claimed for tries every open breaker that concerns it.
+/// Makes a claimed worker the probe of every open breaker that is due and that it depends on.
 pub async fn begin_probes(
     db: &mut PgConnection,
     worker: WorkerId,
+    credential: &str,
     instance: &str,
     repo: &RepoName,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update breakers set probe_worker_id = $1
-         where opened_at is not null and retry_at <= now() and not has_fixed_expiry
-           and (subject in ('model', 'github') or (subject = 'runtime' and name = $2)
-                or (subject = 'repository' and name = lower($3)))",
+        "with due as (
+             select subject, name from breakers
+             where opened_at is not null and retry_at <= now() and not has_fixed_expiry
+               and case subject
+                   when 'model' then name = $2
+                   when 'github' then true
+                   when 'runtime' then name = $3
+                   when 'repository' then name = lower($4)
+                   end
+             order by subject, name
+             for update
+         )
+         update breakers b set probe_worker_id = $1
+         from due where b.subject = due.subject and b.name = due.name",
         worker as WorkerId,
+        credential,
         instance,
         repo.as_str(),
     )
@@ -191,82 +194,125 @@ pub async fn begin_probes(
     Ok(())
 }
 
-/// Closes the breakers whose end has come, and those whose subject is seen to work: a worker that was started after
-/// the latest report got from it what it is for. Answers what was closed.
-pub async fn close_what_works(db: &mut PgConnection) -> sqlx::Result<Vec<(BreakerSubject, String)>> {
-    let rows = sqlx::query_file!("src/db/close_what_works.sql")
-        .fetch_all(&mut *db)
-        .await?;
-    if !rows.is_empty() {
-        wake_dispatchers(db).await?;
-    }
-    Ok(rows.into_iter().map(|row| (row.subject, row.name)).collect())
+/// A breaker that was closed or is to be probed early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub subject: BreakerSubject,
+    pub name: String,
 }
 
-/// Closes the breaker of the model where it may be tried; answers whether there was one.
-pub async fn close_tried_model(db: &mut PgConnection) -> sqlx::Result<bool> {
-    let closed = sqlx::query!("delete from breakers where subject = 'model' and retry_at <= now()")
-        .execute(&mut *db)
-        .await?;
-    let closed = closed.rows_affected() > 0;
-    if closed {
-        wake_dispatchers(db).await?;
-    }
-    Ok(closed)
+/// Closes expired breakers and those whose subject works again. `credential` is the one that workers use.
+pub async fn close_recovered(db: &mut PgConnection, credential: &str) -> sqlx::Result<Vec<Key>> {
+    sqlx::query_file_as!(Key, "src/db/close_recovered_breakers.sql", credential)
+        .fetch_all(db)
+        .await
 }
 
-/// A worker could be started: what says that none can is closed.
-pub async fn runtime_starts(db: impl PgExecutor<'_>, instance: &str) -> sqlx::Result<()> {
-    sqlx::query!(
-        "delete from breakers where subject = 'runtime' and name = $1 and cause = 'runtime_unavailable'",
+/// Closes the model's breaker of that name if its probe is due.
+pub async fn close_probed_model(db: &mut PgConnection, name: &str) -> sqlx::Result<Vec<Key>> {
+    sqlx::query_as!(
+        Key,
+        "delete from breakers where subject = 'model' and name = $1 and retry_at <= now() returning subject, name",
+        name
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Closes the breaker of a runtime that could not start workers.
+pub async fn close_started_runtime(db: &mut PgConnection, instance: &str) -> sqlx::Result<Vec<Key>> {
+    sqlx::query_as!(
+        Key,
+        "delete from breakers where subject = 'runtime' and name = $1 and cause = 'runtime_unavailable'
+         returning subject, name",
         instance
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Deletes the model's breakers of other credentials than these: nothing would ever probe them.
+pub async fn delete_unused_credentials(db: &mut PgConnection, used: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from breakers where subject = 'model' and name <> all($1)",
+        used
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Which breakers are to be tried at once.
+/// Which breakers are to be probed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TryNow<'a> {
-    /// All of them: a person says so.
+pub enum ProbeNow<'a> {
     All,
-    /// Those of credentials that were refused.
     RefusedCredentials,
-    /// That of the runtime of this instance, if it was away.
+    /// The runtime of this instance, if it could not start workers.
     Runtime(&'a str),
 }
 
-/// Lets one worker try at once, whatever was said about when; answers how many breakers those are.
-pub async fn try_now(db: &mut PgConnection, which: TryNow<'_>) -> sqlx::Result<u64> {
+/// Makes the probe of open breakers due at once.
+pub async fn probe_now(db: &mut PgConnection, which: ProbeNow<'_>) -> sqlx::Result<Vec<Key>> {
     let instance = match which {
-        TryNow::Runtime(instance) => Some(instance),
-        TryNow::All | TryNow::RefusedCredentials => None,
+        ProbeNow::Runtime(instance) => Some(instance),
+        ProbeNow::All | ProbeNow::RefusedCredentials => None,
     };
-    let changed = sqlx::query!(
-        "update breakers set retry_at = now(), has_fixed_expiry = false
-         where opened_at is not null and retry_at > now()
-           and ($1 or ($2 and cause in ('model_refused', 'github_refused'))
-                or (subject = 'runtime' and name = $3 and cause = 'runtime_unavailable'))",
-        which == TryNow::All,
-        which == TryNow::RefusedCredentials,
+    sqlx::query_as!(
+        Key,
+        "with chosen as (
+             select subject, name from breakers
+             where opened_at is not null and retry_at > now()
+               and ($1 or ($2 and cause in ('model_refused', 'github_refused'))
+                    or (subject = 'runtime' and name = $3 and cause = 'runtime_unavailable'))
+             order by subject, name
+             for update
+         )
+         update breakers b set retry_at = now(), has_fixed_expiry = false
+         from chosen where b.subject = chosen.subject and b.name = chosen.name
+         returning b.subject, b.name",
+        which == ProbeNow::All,
+        which == ProbeNow::RefusedCredentials,
         instance
     )
-    .execute(&mut *db)
-    .await?;
-    if changed.rows_affected() > 0 {
-        wake_dispatchers(db).await?;
-    }
-    Ok(changed.rows_affected())
+    .fetch_all(db)
+    .await
 }
 
-async fn wake_dispatchers(db: &mut PgConnection) -> sqlx::Result<()> {
+/// Which calls of the model API use the credential of a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialUse {
+    pub workers: bool,
+    pub specs: bool,
+}
+
+/// Ends the backoff of the items that a breaker deferred: the first at once, the others in queue order within `spread`.
+pub async fn release_deferred(
+    db: &mut PgConnection,
+    key: &Key,
+    used_by: CredentialUse,
+    spread: Duration,
+) -> sqlx::Result<u64> {
+    let released = sqlx::query_file!(
+        "src/db/release_deferred_items.sql",
+        key.subject as BreakerSubject,
+        key.name,
+        used_by.workers,
+        used_by.specs,
+        spread.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
+    Ok(released.rows_affected())
+}
+
+/// Wakes every dispatcher at the commit.
+pub async fn wake_dispatchers(db: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify($1, '')", WORK_CHANNEL)
         .execute(db)
         .await?;
     Ok(())
 }
 
-fn seconds_from_now(seconds: f64) -> Duration {
+fn from_seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

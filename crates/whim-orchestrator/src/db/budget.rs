@@ -1,22 +1,20 @@
-//! The day's iterations: the truth, of which Redis has a fast copy.
+//! The iterations of the day. Redis has a copy of the sums.
 //!
-//! A day is a UTC day by the database's clock. Iterations count for the day on which they were first told. What live
-//! workers may still use is reserved, whatever the day on which they were started.
+//! Days are UTC days of the database's clock. An iteration counts for the day on which it was first reported. What live
+//! workers may still use is reserved, whatever day they were started on.
+
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::WorkerId;
 
-/// What the day has taken so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// The day.
     pub day: NaiveDate,
-    /// Iterations that were used today.
     pub used: u32,
     /// Iterations that live workers may still use.
     pub reserved: u32,
-    /// When the next day begins.
     pub resets_at: DateTime<Utc>,
 }
 
@@ -33,7 +31,6 @@ impl Usage {
     }
 }
 
-/// What today has taken so far.
 pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<Usage> {
     let row = sqlx::query!(
         r#"select day as "day!", used as "used!", reserved as "reserved!", resets_at as "resets_at!"
@@ -44,18 +41,18 @@ pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<Usage> {
     Ok(Usage::new(row.day, row.used, row.reserved, row.resets_at))
 }
 
-/// What the day has taken so far of one repository for one person.
+/// The iterations of the day for one repository and requester.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// The repository, in lower case.
+    /// In lower case.
     pub repo: String,
-    /// Who asked for it, in lower case.
+    /// In lower case.
     pub requested_by: Option<String>,
-    /// Iterations that were used today, and those that live workers may still use.
+    /// Used and reserved.
     pub iterations: u32,
 }
 
-/// What today has taken so far, by repository and person; as many in sum as [`today`] tells.
+/// The iterations of the day by repository and requester; their sum is that of [`today`].
 pub async fn shares(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Share>> {
     let rows = sqlx::query!(
         r#"select lower(i.repo) as "repo!", lower(w.requested_by) as requested_by,
@@ -86,28 +83,49 @@ pub async fn shares(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Share>> {
         .collect())
 }
 
-/// Iterations that a worker tells of, the first and the last included.
+/// Time until the budget resets, if a daily budget shortened the allowance of a worker; zero if it has reset since the
+/// worker was started. `max_iterations` is the limit without budgets; the item may have a lower one.
+pub async fn reset_of_shortened_allowance(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    max_iterations: u32,
+) -> sqlx::Result<Option<Duration>> {
+    let seconds = sqlx::query_scalar!(
+        r#"select case
+               when w.started_at at time zone 'utc' < b.day then 0
+               else extract(epoch from b.resets_at - now())::float8
+           end as "seconds!"
+           from workers w
+           join work_items i on i.id = w.work_item_id
+           cross join budget_today() b
+           where w.id = $1 and w.max_iterations < least(i.max_iterations, $2)"#,
+        worker as WorkerId,
+        max_iterations.cast_signed(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+}
+
+/// Consecutive iterations that a worker reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ToldIterations {
-    /// The worker.
+pub struct ReportedIterations {
     pub worker: WorkerId,
-    /// The first.
     pub first: i32,
-    /// The last.
     pub last: i32,
 }
 
-/// Counts iterations, each once, however often they are told; answers how many are new. How many those may be is the
-/// caller's to bound.
-pub async fn record_iterations(db: &mut PgConnection, told: &[ToldIterations]) -> sqlx::Result<u32> {
-    let workers: Vec<WorkerId> = told.iter().map(|told| told.worker).collect();
-    let firsts: Vec<i32> = told.iter().map(|told| told.first).collect();
-    let lasts: Vec<i32> = told.iter().map(|told| told.last).collect();
+/// Counts iterations, each once however often it is reported, and returns the number of new ones. The caller limits the
+/// size of the ranges.
+pub async fn record_iterations(db: &mut PgConnection, reported: &[ReportedIterations]) -> sqlx::Result<u32> {
+    let workers: Vec<WorkerId> = reported.iter().map(|range| range.worker).collect();
+    let firsts: Vec<i32> = reported.iter().map(|range| range.first).collect();
+    let lasts: Vec<i32> = reported.iter().map(|range| range.last).collect();
     let inserted = sqlx::query!(
         "insert into worker_iterations (worker_id, iteration)
-         select told.worker_id, n
-         from unnest($1::uuid[], $2::int[], $3::int[]) as told (worker_id, first, last),
-              generate_series(told.first, told.last) as n
+         select reported.worker_id, n
+         from unnest($1::uuid[], $2::int[], $3::int[]) as reported (worker_id, first, last),
+              generate_series(reported.first, reported.last) as n
          on conflict do nothing",
         &workers as &[WorkerId],
         &firsts,

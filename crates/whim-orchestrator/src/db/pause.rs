@@ -1,11 +1,10 @@
-//! The pause of the queue: a row while it holds.
+//! The pause of the queue: a row while it is paused.
 
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::queue::Pause;
 
 use super::WORK_CHANNEL;
 
-/// The pause, if there is one.
 pub async fn current(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Pause>> {
     sqlx::query_as!(
         Pause,
@@ -15,7 +14,7 @@ pub async fn current(db: impl PgExecutor<'_>) -> sqlx::Result<Option<Pause>> {
     .await
 }
 
-/// Pauses the queue; a pause that there is already stays as it is.
+/// Pauses the queue; a pause in effect stays as it is.
 pub async fn begin(db: &mut PgConnection, by: Option<&str>, reason: Option<&str>) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into queue_pause (paused_by, reason) values ($1, $2) on conflict do nothing",

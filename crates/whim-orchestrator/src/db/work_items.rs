@@ -14,7 +14,7 @@ mod task_counts;
 mod transitions;
 mod view;
 
-pub use self::claim::{Candidate, Claimed, NewWorker, claim, claim_one, next_excluding};
+pub use self::claim::{Candidate, Claimed, Exclusions, NewWorker, claim, claim_one, next_excluding};
 pub use self::counts::{by_priority, by_status, compact_counts};
 pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
 pub use self::lock::{Locked, lock, lock_of_worker};

@@ -1,78 +1,60 @@
-//! The claim: an item, its worker, the worker's token, its lease and its share of the budget, in one transaction.
+//! The claim: an item, its worker with token and lease, and its share of the budget, in one transaction.
 
 use std::time::Instant;
 
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::{WorkerId, WorkerToken};
 
-use super::admit::used_up;
-use super::breakers::Breakers;
-use super::exclusions::Exclusions;
-use super::{BlockedReason, remaining};
+use crate::admission::{BlockedReason, Cooldown, Snapshot, admit, iterations_of_item};
 use crate::app::App;
-use crate::db::dispatch::look_and_count;
+use crate::db::queue_state::queue_state_and_usage;
 use crate::db::work_items::{self, Claimed, NewWorker};
-use crate::db::{breakers, in_transaction_begun_with, pause};
+use crate::db::{breakers, in_transaction_begun_with};
 use crate::metrics;
 
-/// Serialises claims over all orchestrators of a database: slots and budget are counted and taken under it, so they
-/// are exact. The number means nothing; it spells "whim".
-macro_rules! lock_of_claims {
+/// Serialises claims over all orchestrators of a database, so that slots and budgets are exact. The number spells "whim".
+macro_rules! lock_claims {
     () => {
         "select pg_advisory_xact_lock(2003331437)"
     };
 }
 
-/// An item that was claimed, and the worker that is to be started for it.
+/// A claimed item, and the worker to be started for it.
 #[derive(Debug)]
 pub struct Claim {
-    /// The item.
     pub item: Claimed,
-    /// The worker, which has its row and its lease.
     pub worker: WorkerId,
-    /// Nowhere else from now on: the database has its hash.
+    /// The only copy: the database has its hash.
     pub token: WorkerToken,
-    /// Whether a breaker was open: what the start shows may close it.
-    pub(super) breakers: bool,
+    /// Whether a breaker was open, which the start may close.
+    pub(super) breakers_open: bool,
 }
 
-/// What became of a claim.
 #[derive(Debug)]
 pub enum ClaimOutcome {
-    /// An item was claimed: its worker is to be started.
     Claimed(Claim),
-    /// Nothing is queued that may be taken now.
-    NothingToDo,
-    /// Nothing new may be started.
-    Refused(BlockedReason),
+    /// No item is claimable.
+    NoItem,
+    /// Nothing may be started.
+    Blocked(Vec<BlockedReason>),
 }
 
-/// Whether anything can be claimed besides the items that are left out, given that there is something.
-pub(super) async fn any_excluding(app: &App, db: &mut PgConnection, open: &Breakers) -> sqlx::Result<bool> {
-    let spared = Exclusions::look(app, db, open).await?;
-    if spared.is_empty() {
-        return Ok(true);
-    }
-    let first = work_items::next_excluding(db, &spared.repositories, &spared.users).await?;
-    Ok(first.is_some())
-}
-
-/// Until the end of the transaction no other claims, and claims that were going on have ended.
+/// Waits for claims in progress, and blocks others until the end of the transaction.
 pub(super) async fn block_claims(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
-    sqlx::raw_sql(lock_of_claims!()).execute(db).await?;
+    sqlx::raw_sql(lock_claims!()).execute(db).await?;
     Ok(())
 }
 
-/// Claims the next item for `worker`, if a slot and some of the budget are left.
+/// Claims the next item for `worker`, which holds the cooldown, if admission grants it.
 ///
 /// # Errors
-/// Postgres is away; then nothing was claimed, or the claim's worker is found not to have been started.
+/// Postgres is unavailable. If the claim was committed all the same, its worker is found not to have been started.
 pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
-    // Under the lock each round trip keeps others waiting: it takes four, from this one to the commit.
-    const BEGIN: &str = concat!("begin; ", lock_of_claims!());
+    // Other claims wait for each round trip under the lock. There are four, from this one to the commit.
+    const BEGIN: &str = concat!("begin; ", lock_claims!());
     let begin = Instant::now();
     let outcome = in_transaction_begun_with(BEGIN, &app.work_database, async |db| {
-        take_next(app, worker, db).await
+        claim_next(app, worker, db).await
     })
     .await?;
     if let ClaimOutcome::Claimed(claim) = &outcome {
@@ -82,67 +64,50 @@ pub async fn claim(app: &App, worker: WorkerId) -> sqlx::Result<ClaimOutcome> {
     Ok(outcome)
 }
 
-async fn take_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::Result<ClaimOutcome> {
-    let limits = &app.config.limits;
-    let (seen, usage) = look_and_count(&mut *db).await?;
-    if seen.paused
-        && let Some(pause) = pause::current(&mut *db).await?
-    {
-        return Ok(ClaimOutcome::Refused(BlockedReason::Paused(pause)));
-    }
-    if seen.live_workers >= limits.max_workers {
-        return Ok(ClaimOutcome::Refused(BlockedReason::NoSlot {
-            max: limits.max_workers,
-        }));
-    }
-    let open = if seen.breakers {
-        Breakers::look(&mut *db).await?
-    } else {
-        Breakers::default()
+async fn claim_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx::Result<ClaimOutcome> {
+    let (state, usage) = queue_state_and_usage(&mut *db).await?;
+    let snapshot = Snapshot::complete(app, &mut *db, state, usage, Cooldown::Over).await?;
+    let grant = match admit(&snapshot) {
+        Ok(grant) => grant,
+        Err(reasons) => return Ok(ClaimOutcome::Blocked(reasons)),
     };
-    if let Some(refusal) = open.refusal(app.runtime.instance()) {
-        return Ok(ClaimOutcome::Refused(refusal));
-    }
-    let remaining = remaining(limits.daily_budget, &usage);
-    if remaining == 0 {
-        return Ok(ClaimOutcome::Refused(used_up(
-            limits.daily_budget,
-            usage.resets_at,
-        )));
-    }
+    let limits = snapshot.limits;
     let token = WorkerToken::generate();
     let mut new = NewWorker {
         id: worker,
         token_hash: token.hash(),
-        max_iterations: limits.max_iterations.get().min(remaining),
+        max_iterations: limits.max_iterations.get().min(grant.iterations),
         runtime: app.runtime.kind(),
-        instance: app.runtime.instance(),
+        instance: snapshot.instance,
         register_timeout: app.config.lifecycle.register_timeout,
     };
-    let spared = Exclusions::look(app, &mut *db, &open).await?;
-    let item = if spared.is_empty() && !limits.has_shares() {
+    let item = if grant.covers_every_item() && !limits.has_shares() {
         work_items::claim(&mut *db, &new).await?
     } else {
-        // What is left for an item is known once it is known whose that is.
-        let first = work_items::next_excluding(&mut *db, &spared.repositories, &spared.users).await?;
-        match first {
-            Some(first) => {
-                new.max_iterations = new.max_iterations.min(spared.left_for(app, &first));
-                work_items::claim_one(&mut *db, &new, first.id).await?
+        match work_items::next_excluding(&mut *db, &grant.exclusions()).await? {
+            Some(candidate) => {
+                let user = candidate.requested_by.as_ref();
+                let iterations = iterations_of_item(&snapshot, &candidate.repo, user);
+                new.max_iterations = iterations.unwrap_or(u32::MAX).min(new.max_iterations);
+                work_items::claim_one(&mut *db, &new, candidate.id).await?
             }
             None => None,
         }
     };
     let Some(item) = item else {
-        return Ok(ClaimOutcome::NothingToDo);
+        return Ok(ClaimOutcome::NoItem);
     };
-    if !open.is_empty() {
-        breakers::begin_probes(&mut *db, worker, app.runtime.instance(), &item.repo).await?;
+    let breakers_open = !snapshot.breakers.is_empty();
+    if breakers_open {
+        let Snapshot {
+            credential, instance, ..
+        } = snapshot;
+        breakers::begin_probes(&mut *db, worker, credential, instance, &item.repo).await?;
     }
     Ok(ClaimOutcome::Claimed(Claim {
         item,
         worker,
         token,
-        breakers: !open.is_empty(),
+        breakers_open,
     }))
 }

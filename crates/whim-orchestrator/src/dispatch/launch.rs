@@ -1,4 +1,4 @@
-//! Asking the runtime for a worker, and undoing the claim when it cannot give one.
+//! Starting the worker of a claim, and undoing the claim if that fails.
 
 use std::collections::BTreeMap;
 
@@ -9,50 +9,57 @@ use whim_service::secret::{ExposeSecret as _, SecretString};
 
 use super::claim::Claim;
 use crate::app::App;
+use crate::breakers;
 use crate::config::{ModelCredential, WorkerSettings};
-use crate::db::{breakers, workers};
+use crate::db::workers;
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
 use crate::metrics;
 use whim_runtime::{Credential, RuntimeHandle, WorkerSpec};
 
-/// Has the worker started; answers whether it was. One that was not costs its item no retry: the item waits.
+/// Starts the worker, and returns whether that worked. A failed start spends no retry of the item.
 pub(super) async fn launch(app: &App, claim: Claim) -> bool {
     let (worker_id, work_item_id, epoch) = (claim.worker, claim.item.id, claim.item.lease_epoch);
-    let breakers_were_open = claim.breakers;
+    let breakers_open = claim.breakers_open;
     let spec = spec(app, claim);
     match app.runtime.start(spec).await {
         Ok(RuntimeHandle(handle)) => {
             metrics::worker_start(true);
             tracing::info!(%worker_id, %work_item_id, %epoch, handle, "worker started");
-            if breakers_were_open
-                && let Err(error) = breakers::runtime_starts(&app.work_database, app.runtime.instance()).await
+            let instance = app.runtime.instance();
+            if breakers_open
+                && let Err(error) = breakers::worker_started(&app.work_database, &app.config, instance).await
             {
-                // Closed as well when the worker registers.
+                // The registration of the worker closes it too.
                 let error = chain(&error);
-                tracing::warn!(%worker_id, %error, "that workers can be started was not kept yet");
+                tracing::warn!(%worker_id, %error, "failed to close the circuit breaker of the runtime");
             }
             if let Err(error) = workers::set_handle(&app.work_database, worker_id, &handle).await {
-                // Only for people who look: the runtime finds its workers by their identifiers.
+                // Only shown to people: the runtime identifies its workers by labels.
                 let error = chain(&error);
-                tracing::warn!(%worker_id, %error, "what a worker is found by was not kept");
+                tracing::warn!(%worker_id, %error, "failed to record the handle of a worker");
             }
             true
         }
         Err(error) => {
             let why = chain(&error).to_string();
-            tracing::error!(%worker_id, %work_item_id, %epoch, error = why, "a worker could not be started");
+            tracing::error!(%worker_id, %work_item_id, %epoch, error = why, "failed to start a worker");
             metrics::worker_start(false);
+            let cause = if error.is_missing_image() {
+                FailureCause::ImageUnavailable
+            } else {
+                FailureCause::RuntimeUnavailable
+            };
             let end = AttemptEnd {
-                cause: FailureCause::RuntimeUnavailable,
+                cause,
                 reason: format!("The worker could not be started: {why}."),
                 retry_after: None,
                 // Not `Exit`: the start may have failed half-way, and then the rest of it has to be stopped.
                 by: EndedBy::Reconciler,
             };
             if let Err(error) = end_attempt(app, worker_id, &end).await {
-                // The row ends when the runtime is seen not to have it.
+                // A reconciler ends it when the runtime does not list it.
                 let error = chain(&error);
-                tracing::warn!(%worker_id, %error, "the end of a worker that was not started was not kept yet");
+                tracing::warn!(%worker_id, %error, "failed to record that a worker was not started");
             }
             false
         }
@@ -87,7 +94,7 @@ fn spec(app: &App, claim: Claim) -> WorkerSpec {
     }
 }
 
-/// Everything secret that a worker gets, in one place (`DESIGN.md`, "The seam for secrets").
+/// All secrets of a worker (`DESIGN.md`, "The seam for secrets").
 fn credentials(settings: &WorkerSettings, token: &str) -> Vec<Credential> {
     let copy = |secret: &SecretString| SecretString::from(secret.expose_secret());
     let mut credentials = vec![
@@ -113,7 +120,7 @@ fn credentials(settings: &WorkerSettings, token: &str) -> Vec<Credential> {
     credentials
 }
 
-/// Paths are appended to it.
+/// A base URL to which paths are appended.
 fn base(url: &Url) -> String {
     url.as_str().trim_end_matches('/').to_owned()
 }

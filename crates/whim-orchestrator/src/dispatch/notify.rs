@@ -1,4 +1,4 @@
-//! Notifications of Postgres, turned into wakers, and those that this orchestrator sends itself.
+//! Notifications from Postgres about the queue and workers, and those of this orchestrator to the others.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 use whim_service::chain::chain;
 
 use crate::app::App;
-use crate::db::dispatch::notify_of_work;
+use crate::db::queue_state::notify_of_work;
 use crate::db::{WORK_CHANNEL, WORKERS_CHANNEL};
 
-/// How often others are told of submissions at the most.
-const TELL_AT_MOST_EVERY: Duration = Duration::from_millis(20);
+/// Shortest time between two notifications of new items.
+const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Listens until `stop`. Whenever listening begins, or begins anew after a lost connection, everything is poked:
-/// listen first, then look, so that what happened in between is not missed (`FAULTS.md`, row 30).
+/// Wakes the background work on notifications, until `stop`. Everything is woken whenever a subscription begins,
+/// because notifications may have been missed before (`FAULTS.md`, row 30).
 ///
 /// # Errors
-/// Postgres is away; to be called again.
+/// Postgres is unavailable; call it again.
 pub async fn listen(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     let listening = async {
         let mut listener = PgListener::connect_with(&app.work_database)
@@ -39,7 +39,7 @@ pub async fn listen(app: App, stop: CancellationToken) -> anyhow::Result<()> {
                     app.wakers.budget.activate();
                     app.wakers.dispatch.notify_one();
                 }
-                // The connection was lost and is made again, listening, by the next call; nobody knows what was missed.
+                // The connection was lost. The next call reconnects and listens again.
                 None => app.wakers.everything(),
             }
         }
@@ -50,23 +50,22 @@ pub async fn listen(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     }
 }
 
-/// Tells the other orchestrators of what was submitted here, until `stop`. Of one that was not told they know at their
-/// next tick.
+/// Notifies the other orchestrators of items that were queued here, until `stop`. They poll for what is missed.
 ///
 /// # Errors
 /// None.
-pub async fn tell(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let telling = async {
+pub async fn announce(app: App, stop: CancellationToken) -> anyhow::Result<()> {
+    let announcing = async {
         loop {
             app.wakers.announce.notified().await;
             if let Err(error) = notify_of_work(&app.work_database).await {
-                tracing::debug!(error = %chain(&error), "other orchestrators know of new work later");
+                tracing::debug!(error = %chain(&error), "failed to notify other orchestrators of new items");
             }
-            tokio::time::sleep(TELL_AT_MOST_EVERY).await;
+            tokio::time::sleep(ANNOUNCE_INTERVAL).await;
         }
     };
     tokio::select! {
         () = stop.cancelled() => Ok(()),
-        () = telling => Ok(()),
+        () = announcing => Ok(()),
     }
 }

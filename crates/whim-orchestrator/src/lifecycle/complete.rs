@@ -18,7 +18,7 @@ use super::end_attempt::end_locked;
 use super::next_attempt::{AttemptEnd, EndedBy};
 use super::usage::{bounded, reported};
 use crate::app::App;
-use crate::db::budget::{self, ToldIterations};
+use crate::db::budget::{self, ReportedIterations};
 use crate::db::work_items::{self, TaskCounts};
 use crate::db::workers::{self, End, FinalReport, FinalResponse};
 use crate::db::{heartbeats, in_transaction, storable};
@@ -204,7 +204,7 @@ async fn once(
 async fn settle(db: &mut PgConnection, caller: &Caller, used: Used) -> Result<(), Error> {
     let iterations = bounded(used.iterations, caller.max_iterations);
     heartbeats::settle(&mut *db, caller.id, iterations, reported(&used.stats)).await?;
-    let used = ToldIterations {
+    let used = ReportedIterations {
         worker: caller.id,
         first: 1,
         last: iterations,

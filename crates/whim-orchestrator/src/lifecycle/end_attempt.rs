@@ -13,9 +13,9 @@ use super::after_end::worker_ended;
 use super::attempt::Attempt;
 use super::next_attempt::{AttemptEnd, EndedBy, History, next_attempt};
 use crate::app::App;
+use crate::breakers;
 use crate::db::workers::{End, FinalResponse};
 use crate::db::{in_transaction, storable, work_items, workers};
-use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
 
@@ -78,7 +78,7 @@ pub(super) async fn end_locked(
     } else {
         report(app, &mut *db, attempt, end, &reason).await?
     };
-    let history = History::load(&mut *db, attempt, end.cause).await?;
+    let history = History::load(&mut *db, &app.config, attempt, end.cause).await?;
     let ended = match next_attempt(&app.config, attempt, end, history, breaker_open_for) {
         Some(next) => {
             work_items::requeue_after_failure(&mut *db, item.id, item.lease_epoch, next, end.cause, &reason)
@@ -141,6 +141,7 @@ async fn report(
         worker: Some(attempt.worker.id),
         repo: &attempt.item.repo,
         instance: &attempt.worker.instance,
+        credential: breakers::worker_credential(&app.config),
     };
     Ok(breakers::report(db, &app.config.breakers, &failure).await?)
 }

@@ -8,6 +8,7 @@ use whim_core::{FailureCause, RetryRule};
 
 use super::attempt::Attempt;
 use crate::config::Config;
+use crate::db::budget;
 use crate::db::work_items::{self, NextAttempt};
 use crate::db::workers::{self, FinalReport};
 
@@ -56,20 +57,31 @@ pub(super) struct History {
     /// Whether the branch may have been moved by the previous worker of the item, which did not know yet that its lease
     /// was lost.
     moved_by_predecessor: bool,
+    /// Time until the next day, when the attempt had fewer iterations than `MAX_ITERATIONS` because a budget was almost
+    /// used up.
+    budget_reset: Option<Duration>,
 }
 
 impl History {
     pub(super) async fn load(
         db: &mut PgConnection,
+        config: &Config,
         attempt: &Attempt,
         cause: FailureCause,
     ) -> sqlx::Result<Self> {
         let (item, epoch) = (attempt.item.id, attempt.worker.lease_epoch);
         let moved_by_predecessor = cause == FailureCause::BranchMoved
             && workers::predecessor_was_fenced(&mut *db, item, epoch).await?;
+        let budget_reset = if cause == FailureCause::IterationsUsedUp {
+            let max_iterations = config.limits.max_iterations.get();
+            budget::reset_of_shortened_allowance(&mut *db, attempt.worker.id, max_iterations).await?
+        } else {
+            None
+        };
         Ok(Self {
             retries_spent: work_items::retries_spent(db, item, cause).await?,
             moved_by_predecessor,
+            budget_reset,
         })
     }
 }
@@ -86,13 +98,17 @@ pub(super) fn next_attempt(
     let (item, retries) = (&attempt.item, &config.lifecycle.retries);
     let failed_start =
         attempt.worker.registered_at.is_none() && end.cause.retry_rule() == RetryRule::UpToLimit;
+    let free_retry = |delay| NextAttempt {
+        delay,
+        spends_retry: false,
+        failed_start: false,
+    };
     if history.moved_by_predecessor {
         // The next attempt starts from what was pushed.
-        return Some(NextAttempt {
-            delay: Duration::ZERO,
-            spends_retry: false,
-            failed_start: false,
-        });
+        return Some(free_retry(Duration::ZERO));
+    }
+    if let Some(reset) = history.budget_reset {
+        return Some(free_retry(reset));
     }
     let jitter = rand::random();
     let decision = if failed_start && item.failed_starts < FREE_FAILED_STARTS {
@@ -102,10 +118,7 @@ pub(super) fn next_attempt(
     };
     match decision {
         RetryDecision::After { delay, spends_retry } => {
-            let least = end
-                .retry_after
-                .unwrap_or_default()
-                .min(config.breakers.longest_park);
+            let least = end.retry_after.unwrap_or_default().min(config.breakers.max_wait);
             let delay = match breaker_open_for {
                 _ if end.is_runtime_restart() => Duration::ZERO,
                 Some(open_for) if !spends_retry => open_for.mul_f64(jitter),

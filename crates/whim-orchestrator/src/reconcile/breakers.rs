@@ -1,18 +1,16 @@
-//! Circuit breakers that can close.
+//! Closing of circuit breakers.
 
 use anyhow::Context as _;
 use serde::Serialize;
 use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
-use crate::db::in_transaction;
-use crate::dispatch::breakers::close_what_works;
+use crate::breakers::close_recovered;
 
-/// Closes breakers that have expired or whose subject was observed to work. Closing one notifies the dispatchers.
+/// Closes the breakers that have expired or whose subject works again, and releases the items that they deferred.
 #[derive(Debug)]
 pub struct Breakers(pub App);
 
-/// What was done.
 #[derive(Debug, Serialize)]
 pub struct BreakersReport {
     pub closed: usize,
@@ -24,9 +22,12 @@ impl Reconciler for Breakers {
 
     async fn reconcile(&self) -> anyhow::Result<BreakersReport> {
         let Self(app) = self;
-        let closed = in_transaction(&app.work_database, async |db| close_what_works(db).await)
+        let closed = close_recovered(&app.work_database, &app.config)
             .await
-            .context("closing breakers")?;
+            .context("closing circuit breakers")?;
+        if closed > 0 {
+            app.events.notify_changed();
+        }
         Ok(BreakersReport { closed })
     }
 }

@@ -1,158 +1,224 @@
-//! Why an item is not running, in one sentence.
+//! Why an item is not running.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use whim_core::protocol::queue::{Explanation, ReasonCode};
-use whim_core::protocol::status::BreakerSubject;
 use whim_core::protocol::work::WorkItem;
-use whim_core::{WorkItemId, WorkItemStatus};
+use whim_core::{FailureCause, Stage, WorkItemStatus};
+use whim_core::{WorkItemId, WorkerId};
 
+use crate::admission::{BlockedReason, Snapshot, admit, reasons_of_item};
 use crate::app::App;
-use crate::db::work_items;
-use crate::dispatch::{self, BlockedReason};
+use crate::breakers::OpenBreakers;
+use crate::db::{work_items, workers};
 use crate::error::Error;
 
-/// Nobody wants to know it more exactly, and counting a long queue costs.
+/// Counting a long queue is expensive, and its exact length makes no difference.
 const COUNTED_AHEAD: i64 = 1000;
 
-/// Why it is not running, for a program and for a person, and when that ends where it is known.
-type Reason = (ReasonCode, String, Option<DateTime<Utc>>);
+struct Reason {
+    code: ReasonCode,
+    explanation: String,
+    retry_at: Option<DateTime<Utc>>,
+}
+
+impl Reason {
+    fn new(code: ReasonCode, explanation: impl Into<String>) -> Self {
+        Self {
+            code,
+            explanation: explanation.into(),
+            retry_at: None,
+        }
+    }
+}
+
+impl From<&BlockedReason> for Reason {
+    fn from(reason: &BlockedReason) -> Self {
+        let reason = reason.to_protocol();
+        Self {
+            code: reason.code,
+            explanation: reason.message,
+            retry_at: reason.retry_at,
+        }
+    }
+}
 
 /// Why an item is not running.
 ///
 /// # Errors
-/// There is no such item, or Postgres is away.
+/// There is no such item, or Postgres is unavailable.
 pub async fn explain(app: &App, id: WorkItemId) -> Result<Explanation, Error> {
     let item = super::find(app, &app.database, id).await?;
-    let (reason_code, explanation, retry_at) = match item.status {
-        WorkItemStatus::Queued if item.next_retry_at.is_some() => queued_backoff(app, &item).await?,
-        WorkItemStatus::Generating if item.next_retry_at.is_some() => backoff(&item),
-        WorkItemStatus::Generating => spec_missing(app, id).await?,
-        WorkItemStatus::Queued => waiting(app, &item).await?,
-        WorkItemStatus::Assigned => (
+    let reason = match item.status {
+        WorkItemStatus::Queued => queued(app, &item).await?,
+        WorkItemStatus::Generating => generating(app, &item).await?,
+        WorkItemStatus::Assigned => Reason::new(
             ReasonCode::Running,
-            "A worker was started for it and has not registered yet.".to_owned(),
-            None,
+            with_latest_failure("Its worker was started and has not registered yet.", &item),
         ),
-        WorkItemStatus::InProgress => running(app, &item).await,
-        WorkItemStatus::Completed => (
-            ReasonCode::Ended,
-            "It is done: its pull request is open.".to_owned(),
-            None,
-        ),
+        WorkItemStatus::InProgress => running(app, &item).await?,
+        WorkItemStatus::Completed => {
+            Reason::new(ReasonCode::Ended, "It is completed: its pull request is open.")
+        }
         WorkItemStatus::Failed | WorkItemStatus::Cancelled => ended(&item),
     };
     Ok(Explanation {
         id,
         status: item.status,
-        reason_code,
-        explanation,
-        retry_at,
+        reason_code: reason.code,
+        explanation: reason.explanation,
+        retry_at: reason.retry_at,
     })
 }
 
-/// Without Redis nobody waits for a lock.
-async fn running(app: &App, item: &WorkItem) -> Reason {
-    let wait = match item.worker_id {
-        Some(worker) => app.locks.wait_of(worker).await.unwrap_or_default(),
-        None => None,
-    };
-    match wait {
-        Some(sentence) => (ReasonCode::LockHeld, sentence, None),
-        None => (ReasonCode::Running, "It is running.".to_owned(), None),
+async fn queued(app: &App, item: &WorkItem) -> Result<Reason, Error> {
+    let snapshot = Snapshot::read(app).await?;
+    let mut reasons = admit(&snapshot).err().unwrap_or_default();
+    reasons.extend(reasons_of_item(&snapshot, &item.repo, item.requested_by.as_ref()));
+    if let Some(next_retry_at) = item.next_retry_at {
+        // A breaker may stay open longer than the item's own backoff.
+        let mut reasons = reasons.iter().map(Reason::from);
+        let longer = reasons
+            .find(|reason| is_breaker(reason.code) && reason.retry_at.is_none_or(|at| at >= next_retry_at));
+        return Ok(longer.unwrap_or_else(|| backoff(item, next_retry_at)));
     }
-}
-
-fn backoff(item: &WorkItem) -> Reason {
-    let at = item.next_retry_at.unwrap_or_default();
-    let at_text = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let why = item.error.as_deref().map(one_line).unwrap_or_default();
-    let sentence = if why.is_empty() {
-        format!("Its next attempt is at {at_text}.")
-    } else {
-        format!("Its next attempt is at {at_text}, because of the last one: {why}")
-    };
-    (ReasonCode::Backoff, sentence, Some(at))
-}
-
-fn ended(item: &WorkItem) -> Reason {
-    let why = item.error.as_deref().map(one_line).unwrap_or_default();
-    let status = item.status;
-    let sentence = if why.is_empty() {
-        format!("It is {status}; a requeue runs it again.")
-    } else {
-        format!("It is {status}; a requeue runs it again: {why}")
-    };
-    (ReasonCode::Ended, sentence, None)
-}
-
-/// What holds up everything may last longer than the wait of the item.
-async fn queued_backoff(app: &App, item: &WorkItem) -> Result<Reason, Error> {
-    let admission = dispatch::admission(app).await?;
-    let longer = admission.refusals.into_iter().find(
-        |refusal| matches!(refusal, BlockedReason::BreakerOpen { breaker, .. } if Some(breaker.retry_at) >= item.next_retry_at),
-    );
-    Ok(longer.map_or_else(|| backoff(item), |refusal| reason(&refusal)))
-}
-
-async fn spec_missing(app: &App, id: WorkItemId) -> Result<Reason, Error> {
-    let refusal = dispatch::refusal_of_spec(app, id).await?;
-    let being_written = || "Its spec is being written.".to_owned();
-    Ok(refusal.map_or_else(
-        || (ReasonCode::SpecMissing, being_written(), None),
-        |refusal| reason(&refusal),
-    ))
-}
-
-async fn waiting(app: &App, item: &WorkItem) -> Result<Reason, Error> {
-    let admission = dispatch::admission(app).await?;
-    if let Some(refusal) = admission.refusals.first() {
-        return Ok(reason(refusal));
-    }
-    if let Some(refusal) = dispatch::refusal_of_item(app, item).await? {
-        return Ok(reason(&refusal));
+    if let Some(reason) = reasons.first() {
+        return Ok(Reason::from(reason));
     }
     let ahead = work_items::ahead(&app.database, item.id, COUNTED_AHEAD).await?;
     Ok(match ahead {
-        0 => (ReasonCode::Next, "It is the next to be started.".to_owned(), None),
-        1 => (ReasonCode::Behind, "One item comes before it.".to_owned(), None),
-        many if many >= COUNTED_AHEAD.cast_unsigned() => (
+        0 => Reason::new(ReasonCode::Next, "It is the next item to be started."),
+        1 => Reason::new(ReasonCode::Behind, "One item is ahead of it in the queue."),
+        many if many >= COUNTED_AHEAD.cast_unsigned() => Reason::new(
             ReasonCode::Behind,
-            format!("{many} items or more come before it."),
-            None,
+            format!("At least {many} items are ahead of it in the queue."),
         ),
-        many => (ReasonCode::Behind, format!("{many} items come before it."), None),
+        many => Reason::new(
+            ReasonCode::Behind,
+            format!("{many} items are ahead of it in the queue."),
+        ),
     })
 }
 
-fn reason(refusal: &BlockedReason) -> Reason {
-    let (code, retry_at) = reason_code(refusal);
-    (code, refusal.to_string(), retry_at)
+async fn generating(app: &App, item: &WorkItem) -> Result<Reason, Error> {
+    if let Some(next_retry_at) = item.next_retry_at {
+        return Ok(backoff(item, next_retry_at));
+    }
+    if let Some(reason) = spec_blocked(app, item.id).await? {
+        return Ok(Reason::from(&reason));
+    }
+    if let Some(silence) = app.intake_activity.silence().await {
+        return Ok(Reason::new(ReasonCode::IntakeUnavailable, silence.to_string()));
+    }
+    Ok(Reason::new(
+        ReasonCode::SpecMissing,
+        "The intake is generating its spec.",
+    ))
 }
 
-fn reason_code(refusal: &BlockedReason) -> (ReasonCode, Option<DateTime<Utc>>) {
-    let after = |left: std::time::Duration| TimeDelta::from_std(left).ok().map(|left| Utc::now() + left);
-    match refusal {
-        BlockedReason::Paused(_) => (ReasonCode::Paused, None),
-        BlockedReason::NoSlot { .. } => (ReasonCode::NoSlot, None),
-        BlockedReason::BudgetUsedUp { resets_at, .. }
-        | BlockedReason::RepositoryBudgetUsedUp { resets_at, .. }
-        | BlockedReason::UserBudgetUsedUp { resets_at, .. } => (ReasonCode::BudgetUsedUp, Some(*resets_at)),
-        BlockedReason::Cooldown { left } => (ReasonCode::Cooldown, after(*left)),
-        BlockedReason::RedisAway => (ReasonCode::RedisAway, None),
-        BlockedReason::NoRepositorySlot { .. } => (ReasonCode::NoRepositorySlot, None),
-        BlockedReason::BreakerOpen { breaker, .. } => {
-            let code = match breaker.subject {
-                BreakerSubject::Model => ReasonCode::ModelUnavailable,
-                BreakerSubject::GitHub => ReasonCode::GitHubUnavailable,
-                BreakerSubject::Runtime => ReasonCode::StartsFail,
-                BreakerSubject::Repository => ReasonCode::RepositoryCrashes,
-            };
-            (code, Some(breaker.retry_at).filter(|_| !breaker.half_open))
-        }
+/// The breaker that keeps its spec from being generated. When a probe is due, the first item without a spec probes.
+async fn spec_blocked(app: &App, item: WorkItemId) -> sqlx::Result<Option<BlockedReason>> {
+    let breakers = OpenBreakers::read(&app.database).await?;
+    let Some((open, may_probe)) = breakers.of_specs() else {
+        return Ok(None);
+    };
+    let probes = may_probe && work_items::next_without_spec(&app.database).await? == Some(item);
+    Ok((!probes).then(|| BlockedReason::of_breaker(open)))
+}
+
+async fn running(app: &App, item: &WorkItem) -> Result<Reason, Error> {
+    let Some(worker) = item.worker_id else {
+        return Ok(Reason::new(ReasonCode::Running, "It is running."));
+    };
+    // Without Redis no agent waits for a lock.
+    if let Some(sentence) = app.locks.wait_of(worker).await.unwrap_or_default() {
+        return Ok(Reason::new(ReasonCode::LockHeld, sentence));
+    }
+    let activity = activity(app, worker).await?;
+    Ok(Reason::new(
+        ReasonCode::Running,
+        with_latest_failure(&activity, item),
+    ))
+}
+
+async fn activity(app: &App, worker: WorkerId) -> sqlx::Result<String> {
+    let Some(worker) = workers::find(&app.database, worker).await? else {
+        return Ok("It is running.".to_owned());
+    };
+    Ok(match worker.stage {
+        None | Some(Stage::Preparing) => format!(
+            "Its worker, started at {}, is still preparing the workspace: it clones the repository and checks that it \
+             can push. Its log says more (GET /api/workers/{}/logs).",
+            minutes(worker.started_at),
+            worker.id
+        ),
+        Some(Stage::Working) => format!(
+            "Its agent is working on the checklist, in iteration {} of at most {}.",
+            worker.iteration, worker.max_iterations
+        ),
+        Some(Stage::Testing) => "Its worker is running the tests of the project.".to_owned(),
+        Some(Stage::Reviewing) => "Its worker is reviewing the changes.".to_owned(),
+        Some(Stage::Delivering) => "Its worker is opening the pull request.".to_owned(),
+    })
+}
+
+/// An item that fails again and again looks like a running one between its failures.
+fn with_latest_failure(activity: &str, item: &WorkItem) -> String {
+    match first_line(item) {
+        Some(error) => format!("{activity} The previous attempt failed: {error}"),
+        None => activity.to_owned(),
     }
 }
 
-/// The first line of a reason that may have many.
-fn one_line(text: &str) -> &str {
-    text.trim().lines().next().unwrap_or_default()
+fn backoff(item: &WorkItem, next_retry_at: DateTime<Utc>) -> Reason {
+    let at = minutes(next_retry_at);
+    let explanation = match first_line(item) {
+        _ if item.failure_cause == Some(FailureCause::IterationsUsedUp) => {
+            format!("Its latest attempt used the rest of the day's budget. The next attempt is at {at}.")
+        }
+        Some(error) if item.status == WorkItemStatus::Generating => {
+            format!("Its spec could not be generated: {error} The next try is at {at}.")
+        }
+        Some(error) => format!("Its latest attempt failed: {error} The next attempt is at {at}."),
+        None => format!("The next attempt is at {at}."),
+    };
+    Reason {
+        code: ReasonCode::Backoff,
+        explanation,
+        retry_at: Some(next_retry_at),
+    }
+}
+
+fn ended(item: &WorkItem) -> Reason {
+    let status = item.status;
+    let id = item.id;
+    let explanation = match first_line(item) {
+        Some(error) => format!("It is {status}: {error} POST /api/work/{id}/requeue runs it again."),
+        None => format!("It is {status}. POST /api/work/{id}/requeue runs it again."),
+    };
+    Reason::new(ReasonCode::Ended, explanation)
+}
+
+fn is_breaker(code: ReasonCode) -> bool {
+    matches!(
+        code,
+        ReasonCode::ModelUnavailable
+            | ReasonCode::GitHubUnavailable
+            | ReasonCode::RuntimeUnavailable
+            | ReasonCode::RepositoryFailing
+    )
+}
+
+/// The first line of the error, which may have many, as a sentence.
+fn first_line(item: &WorkItem) -> Option<String> {
+    let line = item.error.as_deref()?.trim().lines().next()?.trim_end();
+    let end = if line.ends_with(['.', '!', '?', '…']) {
+        ""
+    } else {
+        "."
+    };
+    Some(format!("{line}{end}"))
+}
+
+fn minutes(time: DateTime<Utc>) -> impl std::fmt::Display {
+    time.format("%Y-%m-%d %H:%M UTC")
 }

@@ -10,9 +10,9 @@ use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
 
 use super::item;
 use crate::app::App;
+use crate::breakers;
 use crate::db::in_transaction;
 use crate::db::work_items::{self, Locked, TaskCounts};
-use crate::dispatch::breakers;
 use crate::error::Error;
 use crate::metrics;
 use crate::validate::{self, MAX_NOTE_CHARACTERS};
@@ -33,7 +33,7 @@ pub async fn submit_spec(app: &App, id: WorkItemId, request: PutSpec) -> Result<
         let locked = lock(db, id, run).await?;
         let is_new = work_items::submit_spec(db, id, run, spec, tasks).await?;
         if is_new {
-            breakers::model_answered(db).await?;
+            breakers::spec_generated(db, &app.config).await?;
         }
         let item = item::find(app, db, id).await?;
         if is_new || item.spec.as_deref() == Some(spec) {
@@ -151,6 +151,7 @@ async fn report(
         worker: None,
         repo: &item.repo,
         instance: app.runtime.instance(),
+        credential: breakers::SPEC_CREDENTIAL,
     };
     breakers::report(db, &app.config.breakers, &failure).await
 }

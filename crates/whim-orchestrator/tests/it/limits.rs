@@ -1,5 +1,6 @@
 //! Slots, budgets, caps, cooldown and circuit breakers.
 
+mod breaker_scope;
 mod breakers;
 mod budgets;
 mod caps;

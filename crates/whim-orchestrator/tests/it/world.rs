@@ -126,6 +126,8 @@ impl World {
     async fn on(database: TestDatabase, redis: TestRedis, settings: &[(&str, &str)]) -> Self {
         let given = [
             ("DATABASE_URL", database.url()),
+            // As much as its claims reserve.
+            ("MAX_ITERATIONS", "10"),
             ("REDIS_URL", redis.url()),
             ("REDIS_KEY_PREFIX", redis.prefix()),
             ("GITHUB_TOKEN", "a-github-token"),

@@ -12,7 +12,7 @@ use whim_containers::Worker;
 use super::credentials;
 use super::engine::{missing_image, refusal, unless_gone};
 use super::inner::Inner;
-use crate::runtime::RuntimeHandle;
+use crate::runtime::{MissingImage, RuntimeHandle};
 use crate::worker_spec::WorkerSpec;
 
 /// Length of the identifiers that the engine's own tools show.
@@ -96,7 +96,7 @@ impl Inner {
                 Err(error) => error,
             };
             match refusal(&error) {
-                Some(404) => return Err(error).with_context(|| missing_image(&image)),
+                Some(404) => return Err(error).context(MissingImage(missing_image(&image))),
                 Some(409) => return self.adopt(docker, spec).await,
                 None if !repeated => repeated = true,
                 Some(_) | None => return Err(error).context("creating the container"),

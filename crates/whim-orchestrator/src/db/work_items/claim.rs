@@ -1,50 +1,42 @@
-//! Taking the next item.
+//! Claiming the next item.
 
 use std::time::Duration;
 
 use sqlx::PgConnection;
 use whim_core::{BranchName, LeaseEpoch, RepoName, UserName, WorkItemId, WorkerId};
 
-/// A worker to be, but for its item.
+/// A worker to be inserted, without its item.
 #[derive(Clone, Copy, Debug)]
 pub struct NewWorker<'a> {
-    /// Its identifier.
     pub id: WorkerId,
-    /// The hash of its token.
     pub token_hash: [u8; 32],
-    /// How many iterations it may use at the most; its item may have a lower limit.
+    /// Limit of its iterations; its item may have a lower one.
     pub max_iterations: u32,
-    /// What starts it: `process`, `docker`.
+    /// `process` or `docker`.
     pub runtime: &'a str,
-    /// The orchestrator instance that starts it.
     pub instance: &'a str,
-    /// How long it may take to register: so long is its first lease.
+    /// Length of its first lease.
     pub register_timeout: Duration,
 }
 
-/// An item that was taken for a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// The item.
     pub id: WorkItemId,
-    /// Its repository.
     pub repo: RepoName,
-    /// Its branch.
     pub branch: BranchName,
     /// The epoch that begins with this claim.
     pub lease_epoch: LeaseEpoch,
-    /// The time since it was queued, when this is its first claim.
+    /// Time since it was queued, for the first claim only.
     pub waited: Option<Duration>,
 }
 
-/// Takes the most urgent item that may be taken now, the oldest of those first, and begins its next epoch with a new
-/// worker that has a lease; `None` when there is none. Claims that run at the same time never take the same one and
-/// never wait for each other.
+/// Claims the first item in queue order for a new worker; `None` if none is claimable. Concurrent claims never take the
+/// same item and never wait for each other.
 pub async fn claim(db: &mut PgConnection, worker: &NewWorker<'_>) -> sqlx::Result<Option<Claimed>> {
     take(db, worker, None).await
 }
 
-/// The same with an item that [`next_excluding`] gave in this transaction.
+/// Claims an item that [`next_excluding`] returned in this transaction.
 pub async fn claim_one(
     db: &mut PgConnection,
     worker: &NewWorker<'_>,
@@ -53,29 +45,53 @@ pub async fn claim_one(
     take(db, worker, Some(item)).await
 }
 
-/// An item that would be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The item.
     pub id: WorkItemId,
-    /// Its repository.
     pub repo: RepoName,
-    /// Who asked for it.
     pub requested_by: Option<UserName>,
 }
 
-/// The item that [`claim`] would take if these repositories and users (in lower case) had none; locked until the end of
-/// the transaction.
+/// Items that a claim leaves out.
+#[derive(Clone, Copy, Debug)]
+pub struct Exclusions<'a> {
+    /// In lower case.
+    pub repositories: &'a [String],
+    /// In lower case.
+    pub users: &'a [String],
+    /// Left out only if there are others.
+    pub avoided_items: &'a [WorkItemId],
+}
+
+/// The first claimable item in queue order that is not excluded; locked until the end of the transaction.
 pub async fn next_excluding(
+    db: &mut PgConnection,
+    exclusions: &Exclusions<'_>,
+) -> sqlx::Result<Option<Candidate>> {
+    let Exclusions {
+        repositories,
+        users,
+        avoided_items,
+    } = exclusions;
+    let preferred = first_excluding(&mut *db, repositories, users, avoided_items).await?;
+    if preferred.is_some() || avoided_items.is_empty() {
+        return Ok(preferred);
+    }
+    first_excluding(db, repositories, users, &[]).await
+}
+
+async fn first_excluding(
     db: &mut PgConnection,
     repositories: &[String],
     users: &[String],
+    items: &[WorkItemId],
 ) -> sqlx::Result<Option<Candidate>> {
     sqlx::query_file_as!(
         Candidate,
         "src/db/work_items/next_excluding.sql",
         repositories,
-        users
+        users,
+        items as &[WorkItemId]
     )
     .fetch_optional(db)
     .await

@@ -1,10 +1,10 @@
--- Takes an item for a new worker, with the worker's row and its lease: all that a claim writes, in one statement.
+-- Claims an item for a new worker, and inserts the worker and its lease, in one statement.
 --
--- $1 is the worker, $2 the item where it is known, else the next one. $3 is the hash of the token, $4 the most iterations,
--- $5 the runtime, $6 the instance, $7 the seconds until the worker has to have registered.
+-- $1 is the worker, $2 the item if it is known, else the next one. $3 is the hash of the token, $4 the limit of
+-- iterations, $5 the runtime, $6 the instance, $7 the seconds until the worker has to register.
 --
--- The condition and the order of the innermost query are those of the partial index `work_items_claim`, word for word:
--- the next item is its first entry that nobody has locked, whatever the length of the queue (a test looks at the plan).
+-- Condition and order of the innermost query are those of the partial index `work_items_claim`: the next item is its
+-- first entry that is not locked, at any queue length (a test checks the plan).
 with item as (
     update work_items
     set status = 'assigned',
@@ -25,7 +25,7 @@ with item as (
 ),
 worker as (
     insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance, requested_by)
-    -- Without a limit of the item's own: `least` leaves nulls out.
+    -- `least` ignores a null limit of the item.
     select $1, id, lease_epoch, $3, least(max_iterations, $4), $5, $6, requested_by
     from item
     returning id

@@ -1,8 +1,10 @@
--- The first item that is of none of the repositories in $1 and asked for by none of the users in $2 (all in lower case).
--- The queue may be full of items of those, so it is not read in its own order: from one user of one repository to the
--- next along `work_items_claim_by_repo_and_user`, and the first item of each. That costs a few index look-ups for each
--- such pair that has queued items, whatever their number (a test looks at the plan; the order by more than the names is
--- for the planner: only that index has it). Items that nobody asked for are as if of the user ''.
+-- The first item in queue order that is of none of the repositories $1, requested by none of the users $2 (both in lower
+-- case), and none of the few items $3.
+--
+-- The queue may be full of excluded items, so it is not read in its own order. The query steps from one pair of
+-- repository and user to the next along `work_items_claim_by_repo_and_user` and takes the first item of each. That costs
+-- a few index reads for each pair with queued items, whatever their number (a test checks the plan). The order by more
+-- than the names is for the planner: only that index has it. Items without a requester count as of the user ''.
 with recursive groups as (
     (
         select lower(repo) as repo, coalesce(lower(requested_by), '') as requested_by
@@ -30,6 +32,7 @@ cross join lateral (
     from work_items item
     where item.status = 'queued' and item.next_retry_at is null
       and lower(item.repo) = groups.repo and coalesce(lower(item.requested_by), '') = groups.requested_by
+      and item.id <> all($3)
     order by item.priority, item.queued_at, item.id
     limit 1
     for update skip locked

@@ -241,7 +241,7 @@ async fn the_overview_says_what_whim_does_and_why_not_more() {
 
     let status = world.get("/api/status").await.expect(200);
 
-    insta::assert_json_snapshot!(status, { ".version" => "[version]", ".budget.resetsAt" => "[time]", ".blockedReasons[1]" => "[the budget and its time]" });
+    insta::assert_json_snapshot!(status, { ".version" => "[version]", ".budget.resetsAt" => "[time]", ".blockedReasons[1].message" => "[the budget and its reset time]", ".blockedReasons[1].retryAt" => "[time]" });
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn without_redis_whim_says_so_and_grants_no_locks_while_running_work_goes_
     );
     let status = world.get("/api/status").await.expect(200);
     assert!(
-        status["blockedReasons"].to_string().contains("Redis"),
+        status["blockedReasons"].to_string().contains("redis_unavailable"),
         "{status:#}"
     );
     let refused = world.call(&worker, "lock", &json!({ "files": ["a"] })).await;

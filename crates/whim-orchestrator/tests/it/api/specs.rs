@@ -1,11 +1,16 @@
 //! Generated specs.
 
+use axum::body::Body;
+use axum::http::Method;
+use axum::http::header::USER_AGENT;
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use whim_core::WorkItemId;
 
-use crate::world::{SPEC, World, id_of};
+use crate::world::{SPEC, World, id_of, request};
 
 async fn generating(world: &World) -> WorkItemId {
+    world.app.intake_activity.set(Utc::now()).await.unwrap();
     let body = json!({ "repo": "octocat/hello", "description": "Say hello." });
     id_of(&world.post("/api/work", &body).await.expect(201))
 }
@@ -281,6 +286,54 @@ async fn a_rate_limit_during_spec_generation_opens_the_breaker_and_one_spec_prob
     assert_eq!(reason_code(second).await, "spec_missing");
     let status = world.get("/api/status").await.expect(200);
     assert_eq!(status["breakers"], json!([]));
+}
+
+#[tokio::test]
+async fn a_missing_spec_is_explained_by_an_intake_that_does_not_call() {
+    let world = World::new().await;
+    let id = generating(&world).await;
+    let explain = async || {
+        let path = format!("/api/work/{id}/explain");
+        world.get(&path).await.expect(200)
+    };
+    let warnings = async || world.get("/api/status").await.expect(200)["warnings"].to_string();
+    assert_eq!(explain().await["reasonCode"], "spec_missing");
+    assert!(!warnings().await.contains("intake"));
+
+    let long_ago = Utc::now() - TimeDelta::minutes(10);
+    world.app.intake_activity.set(long_ago).await.unwrap();
+
+    let explained = explain().await;
+    assert_eq!(explained["reasonCode"], "intake_unavailable", "{explained:#}");
+    let since = long_ago.format("The intake has not called since %Y-%m-%d %H:%M UTC");
+    assert!(
+        explained["explanation"]
+            .as_str()
+            .unwrap()
+            .starts_with(&since.to_string()),
+        "{explained:#}"
+    );
+    assert!(warnings().await.contains(&since.to_string()));
+
+    // Only calls of the intake count.
+    let call = async |agent: &str| {
+        let request = request(Method::GET, "/api/work").header(USER_AGENT, agent);
+        world.send(request.body(Body::empty()).unwrap()).await.expect(200)
+    };
+    call("curl/8.5").await;
+    assert_eq!(explain().await["reasonCode"], "intake_unavailable");
+    call("whim-intake").await;
+    assert_eq!(explain().await["reasonCode"], "spec_missing");
+    assert!(!warnings().await.contains("intake"));
+}
+
+#[tokio::test]
+async fn a_silent_intake_is_no_warning_while_no_item_waits_for_a_spec() {
+    let world = World::new().await;
+    let long_ago = Utc::now() - TimeDelta::minutes(10);
+    world.app.intake_activity.set(long_ago).await.unwrap();
+    world.submit().await;
+    assert_eq!(world.get("/api/status").await.expect(200)["warnings"], json!([]));
 }
 
 #[tokio::test]

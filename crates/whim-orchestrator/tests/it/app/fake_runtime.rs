@@ -16,8 +16,8 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 use whim_core::WorkerId;
 use whim_runtime::{
-    Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, Runtime, RuntimeError, RuntimeHandle,
-    WorkerSpec,
+    Attempt, AttemptState, Cleaned, Exit, ExitKind, LogStream, MissingImage, Runtime, RuntimeError,
+    RuntimeHandle, WorkerSpec,
 };
 use whim_service::secret::ExposeSecret as _;
 
@@ -43,6 +43,8 @@ struct State {
     attempts: BTreeMap<WorkerId, AttemptState>,
     stopped: Vec<WorkerId>,
     away: bool,
+    broken_repositories: Vec<String>,
+    missing_images: Vec<String>,
 }
 
 impl FakeRuntime {
@@ -121,6 +123,20 @@ impl FakeRuntime {
         }
     }
 
+    /// Starts in this repository fail.
+    pub(crate) fn break_starts_in(&self, repo: &str) {
+        self.write(|state| state.broken_repositories.push(repo.to_owned()));
+    }
+
+    /// Starts in this repository fail because its image is missing.
+    pub(crate) fn remove_image(&self, repo: &str) {
+        self.write(|state| state.missing_images.push(repo.to_owned()));
+    }
+
+    pub(crate) fn add_image(&self, repo: &str) {
+        self.write(|state| state.missing_images.retain(|missing| missing != repo));
+    }
+
     /// Makes starts wait for [`Self::let_starts_through`].
     pub(crate) fn hold_starts(&self) {
         self.inner.may_start.forget_permits(Semaphore::MAX_PERMITS);
@@ -183,11 +199,16 @@ impl Runtime for FakeRuntime {
             let permit = self.inner.may_start.acquire().await;
             drop(permit.expect("the semaphore is never closed"));
             self.write(|state| {
-                if state.away {
+                let is_broken = |repo: &String| repo == spec.repo.as_str();
+                if state.away || state.broken_repositories.iter().any(is_broken) {
                     return Err(RuntimeError::new(
                         "starting a worker",
                         anyhow!("the engine is away"),
                     ));
+                }
+                if state.missing_images.iter().any(is_broken) {
+                    let missing = MissingImage("there is no image for it".to_owned());
+                    return Err(RuntimeError::new("starting a worker", missing));
                 }
                 let handle = RuntimeHandle(format!("fake {}", spec.name()));
                 state.attempts.insert(spec.worker_id, AttemptState::Running);

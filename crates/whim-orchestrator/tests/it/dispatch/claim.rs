@@ -1,28 +1,28 @@
-//! Claims: their order, and that slots, cooldown and budget are exact over several orchestrators.
+//! Claims: their order, and exact slots, cooldown and budget over several orchestrators.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
+use whim_core::protocol::queue::ReasonCode;
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
-use whim_orchestrator::dispatch::{BlockedReason, admission};
+use whim_orchestrator::status::status;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
 
-/// Iterations that a worker tells of.
-async fn tell_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
-    let beat = json!({ "seq": iteration, "iteration": iteration });
-    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+async fn report_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
+    let heartbeat = json!({ "seq": iteration, "iteration": iteration });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
     assert_eq!(status, 200, "{answer}");
 }
 
 #[tokio::test]
-async fn the_most_urgent_comes_first_and_the_oldest_of_those() {
+async fn items_are_claimed_by_priority_and_then_by_age() {
     let app = TestApp::with(&[("MAX_WORKERS", "1")]).await;
     app.runtime.hold_starts();
-    // Takes the one slot, so that the others are all there when the next is taken.
+    // Occupies the only slot until all the others are queued.
     let blocker = app.submit().await;
     app.wait_for_status(blocker.id, WorkItemStatus::Assigned).await;
     let mut expected = Vec::new();
@@ -35,7 +35,7 @@ async fn the_most_urgent_comes_first_and_the_oldest_of_those() {
     app.runtime.let_starts_through();
     let mut taken: Vec<WorkItemId> = Vec::new();
     wait_until("all items to be started", PATIENCE, async || {
-        // Each is ended as soon as it was started, and makes room for the next.
+        // Each is cancelled as soon as it has started, which frees the slot.
         for spec in app.runtime.started() {
             if !taken.contains(&spec.work_item_id) {
                 taken.push(spec.work_item_id);
@@ -66,7 +66,7 @@ async fn two_orchestrators_never_have_more_workers_than_slots_and_never_take_an_
         TestApp::beside(&services, &settings),
         TestApp::beside(&services, &settings)
     );
-    // Counts at the only moment that matters, and misses none.
+    // Checks at every insert.
     sqlx::raw_sql(
         "create table overfull (workers bigint);
          create function note_overfull() returns trigger language plpgsql as $$
@@ -121,7 +121,7 @@ async fn two_orchestrators_never_have_more_workers_than_slots_and_never_take_an_
 }
 
 #[tokio::test]
-async fn a_cooldown_lies_between_two_starts_of_any_orchestrators() {
+async fn starts_of_all_orchestrators_are_separated_by_the_cooldown() {
     let services = Services::new().await;
     let cooldown = Duration::from_secs(1);
     let settings = [("MAX_WORKERS", "10"), ("COOLDOWN_SECONDS", "1")];
@@ -151,7 +151,7 @@ async fn a_cooldown_lies_between_two_starts_of_any_orchestrators() {
     .fetch_all(&one.app.database)
     .await
     .unwrap();
-    // Redis counts the cooldown from when it was taken, a moment before the row was written.
+    // The cooldown starts in Redis a moment before the row is written.
     let least = cooldown.as_secs_f64() / 2.0;
     assert!(gaps.iter().all(|gap| *gap >= least), "{gaps:?}");
     one.stop().await;
@@ -181,9 +181,9 @@ async fn the_budget_is_reserved_at_the_claim_and_settled_by_what_was_used() {
 
     let third = app.submit().await;
     wait_until("the budget to be the reason", PATIENCE, async || {
-        let refusals = admission(&app.app).await.unwrap().refusals;
-        match refusals.as_slice() {
-            [BlockedReason::BudgetUsedUp { limit: 70, .. }] => Ok(()),
+        let reasons = status(&app.app).await.unwrap().blocked_reasons;
+        match reasons.as_slice() {
+            [reason] if reason.code == ReasonCode::BudgetUsedUp => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
@@ -191,12 +191,12 @@ async fn the_budget_is_reserved_at_the_claim_and_settled_by_what_was_used() {
     .unwrap();
     assert_eq!(app.item(third.id).await.status, WorkItemStatus::Queued);
 
-    // The first worker used 4 of its 50, and gives the rest back with its end.
-    tell_iterations(&app, worker, 4).await;
+    // The first worker used 4 of its 50; its end releases the rest.
+    report_iterations(&app, worker, 4).await;
     app.runtime.exit(worker, 1);
     let third_worker = app.wait_for_worker(third.id).await;
 
-    let budget = admission(&app.app).await.unwrap().budget;
+    let budget = status(&app.app).await.unwrap().budget;
     assert_eq!(budget.limit, 70);
     assert_eq!((budget.used, budget.reserved), (4, 66), "{budget:?}");
     assert_eq!(app.register(third_worker).await["maxIterations"], 46);
@@ -221,7 +221,7 @@ async fn two_orchestrators_never_reserve_more_than_the_day_has() {
     }
 
     wait_until("the whole budget to be reserved", PATIENCE, async || {
-        let budget = admission(&one.app).await.unwrap().budget;
+        let budget = status(&one.app).await.unwrap().budget;
         if budget.remaining == 0 {
             Ok(())
         } else {

@@ -1,4 +1,4 @@
-//! The counts of items, which nobody counts when they are asked for.
+//! The counts of items, which are maintained by triggers.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;

@@ -3,7 +3,8 @@
 use chrono::Utc;
 use serde_json::{Value, json};
 use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
-use whim_orchestrator::dispatch::{self, BlockedReason, ClaimOutcome};
+use whim_orchestrator::admission::BlockedReason;
+use whim_orchestrator::dispatch::{self, ClaimOutcome};
 
 use crate::app::{Services, TestApp};
 use crate::world::{World, fail};
@@ -24,14 +25,18 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
     );
     app.kill().await;
 
-    // Looks at the queue when it starts, and is told of the new item.
+    // It polls when it starts, and is notified of the new item.
     let app = TestApp::beside(&services, &[]).await;
     let item = app.submit().await;
-    let (_, told) = app.get("/api/status").await;
-    assert_eq!(told["paused"]["reason"], "the plan is used up");
+    let (_, overview) = app.get("/api/status").await;
+    assert_eq!(overview["paused"]["reason"], "the plan is used up");
+    assert_eq!(overview["blockedReasons"][0]["code"], "paused");
     assert!(
-        told["blockedReasons"][0].as_str().unwrap().contains("by ana"),
-        "{told:#}"
+        overview["blockedReasons"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("by ana"),
+        "{overview:#}"
     );
     assert_eq!(explain(&app, item.id).await["reasonCode"], "paused");
     assert_claims_are_refused(&app).await;
@@ -51,7 +56,7 @@ async fn a_pause_outlives_a_restart_and_nothing_starts_before_it_ends() {
 async fn assert_claims_are_refused(app: &TestApp) {
     let claimed = dispatch::claim(&app.app, WorkerId::new()).await.unwrap();
     assert!(
-        matches!(claimed, ClaimOutcome::Refused(BlockedReason::Paused(_))),
+        matches!(&claimed, ClaimOutcome::Blocked(reasons) if matches!(reasons[..], [BlockedReason::Paused(_)])),
         "{claimed:?}"
     );
 }
@@ -63,7 +68,7 @@ async fn explain(app: &TestApp, id: WorkItemId) -> Value {
 }
 
 #[tokio::test]
-async fn resuming_starts_without_waiting_for_the_tick_and_what_runs_goes_on_in_a_pause() {
+async fn resuming_starts_items_without_polling_and_running_workers_continue_in_a_pause() {
     let app = TestApp::with(&[("DISPATCH_INTERVAL_SECONDS", "600")]).await;
     let first = app.submit().await;
     let worker = app.wait_for_worker(first.id).await;
@@ -93,7 +98,7 @@ async fn a_second_pause_keeps_the_first_and_its_fields_are_bounded() {
 }
 
 #[tokio::test]
-async fn every_item_says_why_it_is_not_running() {
+async fn explain_gives_the_reason_for_each_state_of_an_item() {
     let world = World::with(&[("MAX_WORKERS", "1"), ("COOLDOWN_SECONDS", "0")]).await;
     let explain = async |id: WorkItemId| world.get(&format!("/api/work/{id}/explain")).await.expect(200);
     let (first, second) = (world.submit().await, world.submit().await);
@@ -102,7 +107,7 @@ async fn every_item_says_why_it_is_not_running() {
     let behind = explain(second).await;
     assert_eq!(
         (&behind["reasonCode"], &behind["explanation"]),
-        (&json!("behind"), &json!("One item comes before it."))
+        (&json!("behind"), &json!("One item is ahead of it in the queue."))
     );
 
     let worker = world.start_worker().await;
@@ -119,7 +124,10 @@ async fn every_item_says_why_it_is_not_running() {
     assert_eq!(waits["reasonCode"], "backoff");
     assert!(waits["retryAt"].is_string(), "{waits}");
     assert!(
-        waits["explanation"].as_str().unwrap().ends_with("it broke"),
+        waits["explanation"]
+            .as_str()
+            .unwrap()
+            .contains("failed: it broke."),
         "{waits}"
     );
     assert_eq!(explain(second).await["reasonCode"], "next");
@@ -132,7 +140,7 @@ async fn every_item_says_why_it_is_not_running() {
     let ended = explain(second).await;
     assert_eq!(
         ended["explanation"],
-        "It is cancelled; a requeue runs it again: Cancelled by ana"
+        format!("It is cancelled: Cancelled by ana. POST /api/work/{second}/requeue runs it again.")
     );
     let unknown = world
         .get(&format!("/api/work/{}/explain", WorkItemId::new()))
@@ -141,7 +149,7 @@ async fn every_item_says_why_it_is_not_running() {
 }
 
 #[tokio::test]
-async fn a_budget_that_is_used_up_is_explained_with_its_end() {
+async fn a_used_up_budget_is_explained_with_its_reset_time() {
     let world = World::with(&[("DAILY_BUDGET", "10"), ("COOLDOWN_SECONDS", "0")]).await;
     world.running().await;
     let waiting = world.submit().await;
@@ -151,4 +159,46 @@ async fn a_budget_that_is_used_up_is_explained_with_its_end() {
         .expect(200);
     assert_eq!(why["reasonCode"], "budget_used_up");
     assert!(why["retryAt"].is_string(), "{why}");
+}
+
+#[tokio::test]
+async fn a_running_item_is_explained_by_its_stage_and_the_failure_of_the_previous_attempt() {
+    let world = World::with(&[("COOLDOWN_SECONDS", "0")]).await;
+    let first = world.running().await;
+    let explain = async || {
+        let path = format!("/api/work/{}/explain", first.item);
+        let explained = world.get(&path).await.expect(200);
+        assert_eq!(explained["reasonCode"], "running", "{explained:#}");
+        explained["explanation"].as_str().unwrap().to_owned()
+    };
+    assert!(explain().await.contains("is still preparing the workspace"));
+    let failed = json!({ "cause": "github_unavailable", "reason": "cloning failed: early EOF" });
+    world.call(&first, "fail", &failed).await.expect(200);
+    sqlx::query("update work_items set next_retry_at = null")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+
+    let second = world.claim().await.expect("an item is claimable");
+    assert!(
+        explain()
+            .await
+            .ends_with("The previous attempt failed: cloning failed: early EOF."),
+        "while it has not registered"
+    );
+    world.register(&second, "another-nonce").await.expect(200);
+    let explained = explain().await;
+    assert!(
+        explained.contains("is still preparing the workspace")
+            && explained.ends_with("The previous attempt failed: cloning failed: early EOF."),
+        "{explained}"
+    );
+
+    sqlx::query("update worker_heartbeats set stage = 'working', iteration = 3 where worker_id = $1")
+        .bind(second.id)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let explained = explain().await;
+    assert!(explained.contains("in iteration 3 of at most 10"), "{explained}");
 }

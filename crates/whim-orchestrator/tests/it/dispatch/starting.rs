@@ -1,4 +1,4 @@
-//! When workers are started, what they are given, and what happens when they cannot be.
+//! When workers are started, what they are given, and what happens if that fails.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -10,12 +10,12 @@ use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
 
-/// Longer than a test is patient: what happens in it happens without the tick.
-const NO_TICK: (&str, &str) = ("DISPATCH_INTERVAL_SECONDS", "600");
+/// Longer than a test waits: nothing is found by polling.
+const NO_POLLING: (&str, &str) = ("DISPATCH_INTERVAL_SECONDS", "600");
 
 #[tokio::test]
-async fn a_submitted_item_is_started_without_waiting_for_the_tick() {
-    let app = TestApp::with(&[NO_TICK]).await;
+async fn a_submitted_item_is_started_without_polling() {
+    let app = TestApp::with(&[NO_POLLING]).await;
 
     let item = app.submit().await;
     let worker = app.wait_for_worker(item.id).await;
@@ -29,10 +29,10 @@ async fn a_submitted_item_is_started_without_waiting_for_the_tick() {
 }
 
 #[tokio::test]
-async fn what_one_orchestrator_is_given_the_other_starts_without_waiting_for_the_tick() {
+async fn an_item_submitted_to_one_orchestrator_is_started_by_another_without_polling() {
     let services = Services::new().await;
-    let full = TestApp::beside(&services, &[NO_TICK, ("MAX_WORKERS", "0")]).await;
-    let free = TestApp::beside(&services, &[NO_TICK, ("MAX_WORKERS", "3")]).await;
+    let full = TestApp::beside(&services, &[NO_POLLING, ("MAX_WORKERS", "0")]).await;
+    let free = TestApp::beside(&services, &[NO_POLLING, ("MAX_WORKERS", "3")]).await;
 
     for _ in 0..3 {
         let item = full.submit().await;
@@ -44,8 +44,8 @@ async fn what_one_orchestrator_is_given_the_other_starts_without_waiting_for_the
 }
 
 #[tokio::test]
-async fn a_freed_slot_is_used_without_waiting_for_the_tick() {
-    let app = TestApp::with(&[NO_TICK, ("MAX_WORKERS", "1")]).await;
+async fn a_freed_slot_is_used_without_polling() {
+    let app = TestApp::with(&[NO_POLLING, ("MAX_WORKERS", "1")]).await;
     let first = app.submit().await;
     app.wait_for_worker(first.id).await;
     let second = app.submit().await;
@@ -61,7 +61,7 @@ async fn a_freed_slot_is_used_without_waiting_for_the_tick() {
 
 #[tokio::test]
 async fn the_next_worker_is_started_when_the_cooldown_is_over_and_not_before() {
-    let app = TestApp::with(&[NO_TICK, ("COOLDOWN_SECONDS", "2")]).await;
+    let app = TestApp::with(&[NO_POLLING, ("COOLDOWN_SECONDS", "2")]).await;
     let first = app.submit().await;
     let second = app.submit().await;
 
@@ -78,19 +78,19 @@ async fn the_next_worker_is_started_when_the_cooldown_is_over_and_not_before() {
 #[tokio::test]
 async fn an_item_that_was_queued_while_no_orchestrator_ran_is_found_at_the_start() {
     let services = Services::new().await;
-    let settings = [NO_TICK, ("MAX_WORKERS", "0")];
+    let settings = [NO_POLLING, ("MAX_WORKERS", "0")];
     let before = TestApp::beside(&services, &settings).await;
     let item = before.submit().await;
     before.stop().await;
 
-    let app = TestApp::beside(&services, &[NO_TICK]).await;
+    let app = TestApp::beside(&services, &[NO_POLLING]).await;
 
     app.wait_for_worker(item.id).await;
     app.stop().await;
 }
 
 #[tokio::test]
-async fn a_worker_is_told_what_it_needs_and_its_secrets_are_files() {
+async fn a_worker_gets_its_settings_in_the_environment_and_its_secrets_in_files() {
     let app = TestApp::with(&[
         ("GITHUB_API_URL", "http://127.0.0.1:1/api/v3/"),
         ("CLAUDE_MODEL", "a-model"),
@@ -102,14 +102,14 @@ async fn a_worker_is_told_what_it_needs_and_its_secrets_are_files() {
     let spec = app.runtime.spec(worker);
 
     assert_eq!(spec.name(), format!("whim-{}-1", item.id));
-    let told = |name: &str| spec.environment.get(name).map(String::as_str);
-    assert_eq!(told("WORKER_ID"), Some(worker.to_string().as_str()));
+    let variable = |name: &str| spec.environment.get(name).map(String::as_str);
+    assert_eq!(variable("WORKER_ID"), Some(worker.to_string().as_str()));
     let worker_api = app.addresses.worker_api.as_str().trim_end_matches('/');
-    assert_eq!(told("ORCHESTRATOR_URL"), Some(worker_api));
-    assert_eq!(told("GITHUB_API_URL"), Some("http://127.0.0.1:1/api/v3"));
-    assert_eq!(told("GITHUB_GIT_URL"), Some("https://github.com"));
-    assert_eq!(told("CLAUDE_MODEL"), Some("a-model"));
-    assert_eq!(told("STUCK_THRESHOLD"), Some("5"));
+    assert_eq!(variable("ORCHESTRATOR_URL"), Some(worker_api));
+    assert_eq!(variable("GITHUB_API_URL"), Some("http://127.0.0.1:1/api/v3"));
+    assert_eq!(variable("GITHUB_GIT_URL"), Some("https://github.com"));
+    assert_eq!(variable("CLAUDE_MODEL"), Some("a-model"));
+    assert_eq!(variable("STUCK_THRESHOLD"), Some("5"));
     assert_eq!(app.runtime.credential(worker, "github-token"), "a-github-token");
     assert_eq!(
         app.runtime.credential(worker, "anthropic-api-key"),
@@ -131,7 +131,7 @@ async fn a_worker_is_told_what_it_needs_and_its_secrets_are_files() {
 }
 
 #[tokio::test]
-async fn a_start_that_fails_costs_no_retry_and_is_made_up_for_when_the_runtime_is_back() {
+async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_available() {
     let app = TestApp::start().await;
     app.runtime.set_away(true);
 
@@ -180,10 +180,8 @@ async fn without_redis_nothing_new_starts_running_work_goes_on_and_health_says_s
     let waiting = app.submit().await;
     wait_until("the status to say why", PATIENCE, async || {
         let (_, status) = app.get("/api/status").await;
-        let told = status["blockedReasons"]
-            .to_string()
-            .contains("Redis does not answer");
-        if told { Ok(()) } else { Err(status.to_string()) }
+        let blocked = status["blockedReasons"].to_string().contains("redis_unavailable");
+        if blocked { Ok(()) } else { Err(status.to_string()) }
     })
     .await
     .unwrap();
@@ -216,7 +214,7 @@ async fn a_claim_whose_orchestrator_died_before_the_start_costs_no_retry() {
     let runtime = dying.runtime.clone();
     dying.kill().await;
 
-    // The same instance, started again: its runtime knows nothing of the worker in the rows.
+    // The same instance, restarted: its runtime does not list the worker in the rows.
     let app = TestApp::on(&services, runtime, &[]).await;
     app.runtime.let_starts_through();
     let worker = app.wait_for_worker(item.id).await;
@@ -283,9 +281,9 @@ async fn a_stopping_orchestrator_starts_nothing_new_and_leaves_its_workers_alone
 }
 
 #[tokio::test]
-async fn an_item_that_comes_while_the_listener_is_cut_off_is_found_when_it_is_back() {
+async fn an_item_queued_while_the_listener_is_disconnected_is_found_when_it_reconnects() {
     let services = Services::new().await;
-    let app = TestApp::beside(&services, &[NO_TICK]).await;
+    let app = TestApp::beside(&services, &[NO_POLLING]).await;
     let first = app.submit().await;
     app.wait_for_worker(first.id).await;
     let server = sqlx::PgPool::connect(services.database.server().url())
@@ -313,7 +311,7 @@ async fn an_item_that_comes_while_the_listener_is_cut_off_is_found_when_it_is_ba
     .await
     .unwrap();
     assert_eq!(cut, 1);
-    // Not through this orchestrator, which would look at once.
+    // Not through this orchestrator, which would be woken at once.
     let second: WorkItemId = sqlx::query_scalar(
         "with item as (
              insert into work_items (id, repo, branch, status, priority, source)

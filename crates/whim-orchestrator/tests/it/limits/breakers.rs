@@ -1,4 +1,4 @@
-//! What failed is spared: limits of the model, outages, refused credentials and crash loops.
+//! Circuit breakers: rate limits of the model API, outages, rejected credentials and crash loops.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
@@ -15,13 +15,13 @@ use crate::world::complete;
 const HOUR: i64 = 3600;
 /// More than the workers of a test can reserve.
 const BUDGET: (&str, &str) = ("DAILY_BUDGET", "100000");
-/// Longer than a test: what happens in it happens without a probe.
-const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "3600");
+/// Longer than a test takes: no probe is due in it.
+const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "1800");
 
 async fn report(app: &TestApp, worker: WorkerId, route: &str, body: &Value) -> Value {
     let (status, answer) = app.worker_call(worker, route, body).await;
     assert_eq!(status, 200, "{answer}");
-    // As a worker does once its report was answered.
+    // A worker exits after the response to its report.
     app.runtime.exit(worker, 0);
     answer
 }
@@ -40,10 +40,10 @@ async fn limited(app: &TestApp, worker: WorkerId, seconds: i64) -> Value {
 
 async fn call_a_tool(app: &TestApp, worker: WorkerId) {
     let event = json!({ "event": "tool", "type": "bash" });
-    let beat = json!({
+    let heartbeat = json!({
         "seq": 1, "iteration": 1, "events": [{ "occurredAt": Utc::now(), "type": "ralph", "event": event }],
     });
-    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+    let (status, answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
     assert_eq!(status, 200, "{answer}");
 }
 
@@ -55,7 +55,7 @@ async fn submit(app: &TestApp, count: usize) -> Vec<WorkItem> {
     items
 }
 
-/// Waits until so many workers were started in all, and answers those that are new since `before`.
+/// Waits until `total` workers were started, and returns those that are not in `before`.
 async fn started(app: &TestApp, total: usize, before: &[WorkerId]) -> Vec<WorkerId> {
     let started = || -> Vec<WorkerId> {
         let specs = app.runtime.started();
@@ -83,12 +83,12 @@ async fn breakers(app: &TestApp) -> Vec<Value> {
 }
 
 async fn wait_until_closed(app: &TestApp) {
-    wait_until("the breaker to be gone", PATIENCE, async || {
-        let told = breakers(app).await;
-        if told.is_empty() {
+    wait_until("the breaker to be closed", PATIENCE, async || {
+        let shown = breakers(app).await;
+        if shown.is_empty() {
             Ok(())
         } else {
-            Err(format!("{told:?}"))
+            Err(format!("{shown:?}"))
         }
     })
     .await
@@ -105,13 +105,12 @@ fn time(value: &Value) -> DateTime<Utc> {
     value.as_str().unwrap().parse().unwrap()
 }
 
-/// How long a time is from now, in seconds.
 fn seconds_until(value: &Value) -> i64 {
     (time(value) - Utc::now()).num_seconds()
 }
 
 #[tokio::test]
-async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retry() {
+async fn a_usage_limit_blocks_every_orchestrator_until_its_reset_and_spends_no_retry() {
     let services = Services::new().await;
     let settings = [
         ("MAX_WORKERS", "3"),
@@ -125,41 +124,49 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
         app.register(*worker).await;
     }
     limited(&app, workers[0], HOUR).await;
-    let told = breakers(&app).await;
-    let first_end = time(&told[0]["retryAt"]);
+    let shown = breakers(&app).await;
+    let first_end = time(&shown[0]["retryAt"]);
     assert!(
-        (3590..=3661).contains(&seconds_until(&told[0]["retryAt"])),
-        "{told:#?}"
+        (3590..=3661).contains(&seconds_until(&shown[0]["retryAt"])),
+        "{shown:#?}"
     );
 
-    // A later report extends it, and one with an earlier end does not shorten it.
+    // A later report extends it, and one with an earlier reset time does not shorten it.
     limited(&app, workers[1], 3 * HOUR).await;
-    let told = breakers(&app).await;
-    let end = time(&told[0]["retryAt"]);
-    assert!(end >= first_end + TimeDelta::hours(1), "{told:#?}");
+    let shown = breakers(&app).await;
+    let end = time(&shown[0]["retryAt"]);
+    assert!(end >= first_end + TimeDelta::hours(1), "{shown:#?}");
     limited(&app, workers[2], 60).await;
     let waiting = app.submit().await;
 
-    // Everybody knows, also after a restart.
+    // All orchestrators know it, also after a restart.
     let other = TestApp::beside(&services, &settings).await;
     app.kill().await;
     let app = TestApp::beside(&services, &settings).await;
     for app in [&app, &other] {
         let (_, status) = app.get("/api/status").await;
-        let told = &status["breakers"][0];
-        assert_eq!((&told["subject"], time(&told["retryAt"])), (&json!("model"), end));
+        let shown = &status["breakers"][0];
+        assert_eq!(
+            (&shown["subject"], time(&shown["retryAt"])),
+            (&json!("model"), end)
+        );
+        assert_eq!(shown["name"], "ANTHROPIC_API_KEY");
+        assert_eq!(status["blockedReasons"][0]["code"], "model_unavailable");
+        assert_eq!(time(&status["blockedReasons"][0]["retryAt"]), end);
         assert_eq!(
             (
-                &told["cause"],
-                &told["hasFixedExpiry"],
-                &told["operatorActionRequired"]
+                &shown["cause"],
+                &shown["hasFixedExpiry"],
+                &shown["operatorActionRequired"]
             ),
             (&json!("model_limited"), &json!(true), &json!(false)),
-            "{told:#}"
+            "{shown:#}"
         );
-        let sentence = status["blockedReasons"][0].as_str().unwrap();
+        let sentence = status["blockedReasons"][0]["message"].as_str().unwrap();
         assert!(
-            sentence.starts_with("The model API limits Whim (You've hit your limit); work goes on at "),
+            sentence.starts_with(
+                "The model API rate-limits Whim (ANTHROPIC_API_KEY): You've hit your limit. Work resumes at "
+            ),
             "{sentence}"
         );
         let (code, health) = app.get("/health").await;
@@ -170,21 +177,21 @@ async fn a_usage_limit_parks_every_orchestrator_until_its_end_and_spends_no_retr
     for item in &items {
         let item = app.item(item.id).await;
         assert_eq!((item.status, item.retries), (WorkItemStatus::Queued, 0));
-        let told = explain(&app, item.id).await;
-        assert_eq!(told["reasonCode"], "model_unavailable", "{told:#}");
+        let shown = explain(&app, item.id).await;
+        assert_eq!(shown["reasonCode"], "model_unavailable", "{shown:#}");
     }
-    let told = explain(&app, waiting.id).await;
+    let shown = explain(&app, waiting.id).await;
     assert_eq!(
-        (&told["reasonCode"], time(&told["retryAt"])),
+        (&shown["reasonCode"], time(&shown["retryAt"])),
         (&json!("model_unavailable"), end),
-        "{told:#}"
+        "{shown:#}"
     );
     app.stop().await;
     other.stop().await;
 }
 
 #[tokio::test]
-async fn the_end_of_a_limit_lets_everything_go_on() {
+async fn work_resumes_at_the_reset_of_a_limit() {
     let app = TestApp::with(&[
         NO_PROBE,
         ("MAX_WORKERS", "2"),
@@ -208,7 +215,7 @@ async fn the_end_of_a_limit_lets_everything_go_on() {
 }
 
 #[tokio::test]
-async fn a_nonsense_end_of_a_limit_is_capped() {
+async fn an_implausible_reset_time_is_capped() {
     let app = TestApp::with(&[
         ("RATE_LIMIT_MAX_WAIT_HOURS", "2"),
         ("RATE_LIMIT_JITTER_SECONDS", "60"),
@@ -218,14 +225,14 @@ async fn a_nonsense_end_of_a_limit_is_capped() {
 
     limited(&app, worker, 365 * 24 * HOUR).await;
 
-    let told = breakers(&app).await;
-    let left = seconds_until(&told[0]["retryAt"]);
-    assert!((2 * HOUR - 10..=2 * HOUR + 61).contains(&left), "{told:#?}");
+    let shown = breakers(&app).await;
+    let left = seconds_until(&shown[0]["retryAt"]);
+    assert!((2 * HOUR - 10..=2 * HOUR + 61).contains(&left), "{shown:#?}");
     app.stop().await;
 }
 
 #[tokio::test]
-async fn a_person_ends_a_park_early_and_one_worker_tries_before_the_rest_follows() {
+async fn resuming_ends_a_limit_early_and_one_worker_probes_before_the_others_start() {
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "3")]).await;
     let (_first, limited_worker) = app.running().await;
     limited(&app, limited_worker, HOUR).await;
@@ -236,13 +243,13 @@ async fn a_person_ends_a_park_early_and_one_worker_tries_before_the_rest_follows
 
     let probe = started(&app, 2, &[limited_worker]).await;
     app.register(probe[0]).await;
-    let told = breakers(&app).await;
+    let shown = breakers(&app).await;
     assert_eq!(
-        (&told[0]["halfOpen"], &told[0]["hasFixedExpiry"]),
+        (&shown[0]["halfOpen"], &shown[0]["hasFixedExpiry"]),
         (&json!(true), &json!(false)),
-        "{told:#?}"
+        "{shown:#?}"
     );
-    assert_eq!(app.runtime.started().len(), 2, "one tries, the others wait");
+    assert_eq!(app.runtime.started().len(), 2, "one probes, the others wait");
 
     call_a_tool(&app, probe[0]).await;
 
@@ -252,12 +259,12 @@ async fn a_person_ends_a_park_early_and_one_worker_tries_before_the_rest_follows
 }
 
 #[tokio::test]
-async fn a_late_failure_of_the_same_outage_does_not_forget_the_one_that_tries() {
+async fn a_late_failure_of_the_same_outage_does_not_replace_the_probe() {
     let app = TestApp::with(&[BUDGET, NO_PROBE, ("MAX_WORKERS", "3")]).await;
     let (_first, one) = app.running().await;
     let (second, other) = app.running().await;
     fail(&app, one, "model_unavailable").await;
-    // Its own item may come back much later.
+    // Its own item may still be in backoff.
     submit(&app, 1).await;
     let (status, answer) = app.post("/api/queue/resume", &json!({})).await;
     assert_eq!(status, 200, "{answer}");
@@ -266,14 +273,14 @@ async fn a_late_failure_of_the_same_outage_does_not_forget_the_one_that_tries() 
 
     fail(&app, other, "model_unavailable").await;
 
-    let told = breakers(&app).await;
+    let shown = breakers(&app).await;
     assert_eq!(
-        (&told[0]["halfOpen"], &told[0]["failures"]),
+        (&shown[0]["halfOpen"], &shown[0]["failures"]),
         (&json!(true), &json!(1)),
-        "{told:#?}"
+        "{shown:#?}"
     );
     assert_eq!(app.item(second.id).await.retries, 0);
-    // What it gets was got after the failure began that the other one told of.
+    // Its progress is newer than the failure that the other one reported.
     call_a_tool(&app, probe[0]).await;
     started(&app, 4, &[]).await;
     assert_eq!(breakers(&app).await, [] as [Value; 0]);
@@ -282,7 +289,7 @@ async fn a_late_failure_of_the_same_outage_does_not_forget_the_one_that_tries() 
 
 // FAULTS.md, row 39.
 #[tokio::test]
-async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_after_one_that_tried() {
+async fn a_model_outage_spends_no_retry_and_items_come_back_spread_after_a_probe() {
     const HERD: usize = 8;
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "8"), ("BREAKER_PROBE_DELAY_SECONDS", "2")]).await;
     let items = submit(&app, HERD).await;
@@ -295,10 +302,10 @@ async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_a
         let answer = fail(&app, *worker, "model_unavailable").await;
         retries_at.push(time(&answer["nextRetryAt"]));
     }
-    let told = breakers(&app).await;
-    // Those that were running already are one outage.
-    assert_eq!((told.len(), &told[0]["failures"]), (1, &json!(1)), "{told:#?}");
-    let park_end = time(&told[0]["retryAt"]);
+    let shown = breakers(&app).await;
+    // Failures of workers that were running already belong to the same outage.
+    assert_eq!((shown.len(), &shown[0]["failures"]), (1, &json!(1)), "{shown:#?}");
+    let park_end = time(&shown[0]["retryAt"]);
     assert!(
         retries_at.iter().all(|at| *at <= park_end),
         "{retries_at:?} {park_end}"
@@ -306,12 +313,12 @@ async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_a
     let distinct: BTreeSet<_> = retries_at.iter().collect();
     assert_eq!(distinct.len(), HERD, "{retries_at:?}");
 
-    // It is still away for the first that tries.
+    // The first probe fails too.
     let probe = started(&app, HERD + 1, &known).await;
     app.register(probe[0]).await;
     fail(&app, probe[0], "model_unavailable").await;
-    let told = breakers(&app).await;
-    assert_eq!(told[0]["failures"], 2, "{told:#?}");
+    let shown = breakers(&app).await;
+    assert_eq!(shown[0]["failures"], 2, "{shown:#?}");
     known.extend(probe);
 
     let second = started(&app, HERD + 2, &known).await;
@@ -348,8 +355,8 @@ async fn an_outage_of_the_model_spends_no_retry_and_its_herd_comes_back_spread_a
 }
 
 #[tokio::test]
-async fn refused_credentials_say_what_to_set_and_are_tried_again_by_a_restart() {
-    for (cause, setting, because) in [
+async fn rejected_credentials_name_their_setting_and_are_probed_after_a_restart() {
+    for (cause, setting, code) in [
         ("model_refused", "ANTHROPIC_API_KEY", "model_unavailable"),
         ("github_refused", "GITHUB_TOKEN", "github_unavailable"),
     ] {
@@ -366,10 +373,10 @@ async fn refused_credentials_say_what_to_set_and_are_tried_again_by_a_restart() 
             "{status:#}"
         );
         assert!(status["warnings"].to_string().contains(setting), "{status:#}");
-        // Rarely: the longest time between two probes.
+        // The longest delay between two probes.
         let left = seconds_until(&status["breakers"][0]["retryAt"]);
         assert!((1700..=1800).contains(&left), "{status:#}");
-        assert_eq!(explain(&app, waiting.id).await["reasonCode"], because);
+        assert_eq!(explain(&app, waiting.id).await["reasonCode"], code);
         assert_eq!(app.item(item.id).await.retries, 0);
         assert_eq!(app.runtime.started().len(), 1);
         app.stop().await;
@@ -385,9 +392,11 @@ async fn refused_credentials_say_what_to_set_and_are_tried_again_by_a_restart() 
 }
 
 #[tokio::test]
-async fn one_failure_of_github_proves_nothing_but_several_in_a_row_do() {
+async fn github_counts_as_unavailable_after_failures_in_several_repositories() {
     let app = TestApp::with(&[BUDGET, NO_PROBE, ("MAX_WORKERS", "9"), ("BREAKER_THRESHOLD", "3")]).await;
-    submit(&app, 3).await;
+    for repo in ["octocat/one", "octocat/two", "octocat/two"] {
+        app.submit_with(json!({ "repo": repo })).await;
+    }
     let workers = started(&app, 3, &[]).await;
     for worker in &workers {
         app.register(*worker).await;
@@ -398,8 +407,8 @@ async fn one_failure_of_github_proves_nothing_but_several_in_a_row_do() {
     assert_eq!(breakers(&app).await, [] as [Value; 0]);
     fail(&app, workers[2], "github_unavailable").await;
 
-    let told = breakers(&app).await;
-    assert_eq!(told[0]["subject"], "github", "{told:#?}");
+    let shown = breakers(&app).await;
+    assert_eq!(shown[0]["subject"], "github", "{shown:#?}");
     let waiting = app.submit().await;
     assert_eq!(
         explain(&app, waiting.id).await["reasonCode"],
@@ -410,7 +419,7 @@ async fn one_failure_of_github_proves_nothing_but_several_in_a_row_do() {
 
 // FAULTS.md, row 38.
 #[tokio::test]
-async fn a_repository_that_crashes_one_worker_after_the_other_is_paused_and_others_go_on() {
+async fn a_crash_loop_blocks_its_repository_and_no_other() {
     let app = TestApp::with(&[
         BUDGET,
         ("MAX_WORKERS", "2"),
@@ -427,11 +436,11 @@ async fn a_repository_that_crashes_one_worker_after_the_other_is_paused_and_othe
         app.runtime.exit(worker, 139);
         app.wait_for_status(item.id, WorkItemStatus::Queued).await;
     }
-    let told = breakers(&app).await;
+    let shown = breakers(&app).await;
     assert_eq!(
-        (&told[0]["subject"], &told[0]["name"]),
+        (&shown[0]["subject"], &shown[0]["name"]),
         (&json!("repository"), &json!("octocat/broken")),
-        "{told:#?}"
+        "{shown:#?}"
     );
 
     let waiting = app.submit_with(json!({ "repo": "octocat/broken" })).await;
@@ -441,12 +450,12 @@ async fn a_repository_that_crashes_one_worker_after_the_other_is_paused_and_othe
     app.register(other_worker).await;
     report(&app, other_worker, "complete", &complete()).await;
 
-    // When its time has come, one tries, and the next only when that one did not crash.
+    // One worker probes, and the next starts only if that one does not crash.
     let probe = app.wait_for_worker(waiting.id).await;
     app.register(probe).await;
     assert_eq!(app.item(behind.id).await.status, WorkItemStatus::Queued);
-    let told = explain(&app, behind.id).await;
-    assert_eq!(told["reasonCode"], "repository_crashes", "{told:#}");
+    let shown = explain(&app, behind.id).await;
+    assert_eq!(shown["reasonCode"], "repository_failing", "{shown:#}");
     report(&app, probe, "complete", &complete()).await;
     app.wait_for_worker(behind.id).await;
     app.stop().await;
@@ -454,7 +463,7 @@ async fn a_repository_that_crashes_one_worker_after_the_other_is_paused_and_othe
 
 // FAULTS.md, row 38.
 #[tokio::test]
-async fn a_poison_item_stops_at_its_retries_and_blocks_no_other() {
+async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
     let app = TestApp::with(&[
         BUDGET,
         ("MAX_WORKERS", "1"),
@@ -508,7 +517,7 @@ async fn a_poison_item_stops_at_its_retries_and_blocks_no_other() {
 
 // FAULTS.md, row 6.
 #[tokio::test]
-async fn a_runtime_that_was_away_is_tried_as_soon_as_it_is_back() {
+async fn a_runtime_is_probed_as_soon_as_it_is_available_again() {
     let app = TestApp::with(&[BUDGET]).await;
     app.runtime.set_away(true);
     let item = app.submit().await;
@@ -532,21 +541,25 @@ async fn a_runtime_that_was_away_is_tried_as_soon_as_it_is_back() {
 
 // FAULTS.md, row 5.
 #[tokio::test]
-async fn a_runtime_that_is_away_opens_a_breaker_and_no_queue_is_drained_into_it() {
+async fn an_unavailable_runtime_opens_a_breaker_before_the_queue_is_drained_into_it() {
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "5")]).await;
     app.runtime.set_away(true);
     let items = submit(&app, 5).await;
 
-    let told = wait_until("the breaker to be open", PATIENCE, async || {
-        let told = breakers(&app).await;
-        if told.is_empty() { Err("none is") } else { Ok(told) }
+    let shown = wait_until("the breaker to be open", PATIENCE, async || {
+        let shown = breakers(&app).await;
+        if shown.is_empty() {
+            Err("none is")
+        } else {
+            Ok(shown)
+        }
     })
     .await
     .unwrap();
     assert_eq!(
-        (&told[0]["subject"], &told[0]["cause"]),
+        (&shown[0]["subject"], &shown[0]["cause"]),
         (&json!("runtime"), &json!("runtime_unavailable")),
-        "{told:#?}"
+        "{shown:#?}"
     );
     let mut untouched = 0;
     for item in &items {

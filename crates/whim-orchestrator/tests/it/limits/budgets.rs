@@ -1,6 +1,7 @@
-//! Budgets of single repositories and people (`ATTACKS.md`, row 35).
+//! Budgets of single repositories and users (`ATTACKS.md`, row 35).
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemStatus, WorkerId};
@@ -8,7 +9,7 @@ use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
 
-/// More slots and iterations than any test needs: what holds back is the budget in question.
+/// More slots and iterations than any test needs: only the tested budget limits.
 const ROOM: [(&str, &str); 3] = [
     ("MAX_WORKERS", "50"),
     ("DAILY_BUDGET", "100000"),
@@ -19,7 +20,7 @@ fn with<'a>(settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&ROOM, settings].concat()
 }
 
-/// What each worker of these repositories or people may use, the least first.
+/// Allowances of the workers of a repository or user, in ascending order.
 async fn reserved(app: &TestApp, of: &str) -> Vec<i32> {
     sqlx::query_scalar(
         "select w.max_iterations from workers w join work_items i on i.id = w.work_item_id
@@ -46,18 +47,18 @@ async fn until_reserved(app: &TestApp, of: &str, expected: &[i32]) {
 }
 
 async fn explain(app: &TestApp, item: &WorkItem) -> Value {
-    let (status, told) = app.get(&format!("/api/work/{}/explain", item.id)).await;
-    assert_eq!(status, 200, "{told}");
-    told
+    let (status, explained) = app.get(&format!("/api/work/{}/explain", item.id)).await;
+    assert_eq!(status, 200, "{explained}");
+    explained
 }
 
-async fn tell_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
-    let beat = json!({ "seq": iteration, "iteration": iteration });
-    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+async fn report_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
+    let heartbeat = json!({ "seq": iteration, "iteration": iteration });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
     assert_eq!(status, 200, "{answer}");
 }
 
-/// Those items of which none had a worker.
+/// The items that are still queued.
 async fn waiting(app: &TestApp, items: &[WorkItem]) -> Vec<WorkItem> {
     let mut waiting = Vec::new();
     for item in items {
@@ -70,7 +71,7 @@ async fn waiting(app: &TestApp, items: &[WorkItem]) -> Vec<WorkItem> {
 }
 
 #[tokio::test]
-async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_up_no_other() {
+async fn a_repository_never_reserves_more_than_its_budget_and_delays_no_other() {
     let services = Services::new().await;
     let settings = with(&[
         ("DAILY_BUDGET_PER_REPO", "25"),
@@ -107,30 +108,35 @@ async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_u
     assert_eq!(reserved(&one, "octocat/closed").await, [] as [i32; 0]);
     let waiting = waiting(&one, &items).await;
     assert_eq!(waiting.len(), items.len() - 4);
-    for (repo, sentence) in [
+    // An override of 0 lasts until the setting changes: it has no reset time.
+    for (repo, code, resets, sentence) in [
         (
             "octocat/small",
-            "The day's 7 iterations of octocat/small are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_REPO_OVERRIDES)",
+            "budget_used_up",
+            true,
+            "All 7 iterations of the day for octocat/small are used or reserved (DAILY_BUDGET_PER_REPO or DAILY_BUDGET_REPO_OVERRIDES).",
         ),
         (
             "octocat/closed",
-            "Nothing is started in octocat/closed (DAILY_BUDGET_REPO_OVERRIDES).",
+            "repository_disabled",
+            false,
+            "No worker is started in octocat/closed because DAILY_BUDGET_REPO_OVERRIDES sets it to 0.",
         ),
     ] {
         let item = waiting.iter().find(|item| item.repo.as_str() == repo).unwrap();
-        let told = explain(&one, item).await;
-        assert_eq!(told["reasonCode"], "budget_used_up", "{told:#}");
-        assert!(told["retryAt"].is_string(), "{told:#}");
+        let explained = explain(&one, item).await;
+        assert_eq!(explained["reasonCode"], code, "{explained:#}");
+        assert_eq!(explained["retryAt"].is_string(), resets, "{explained:#}");
         assert!(
-            told["explanation"].as_str().unwrap().starts_with(sentence),
-            "{told:#}"
+            explained["explanation"].as_str().unwrap().starts_with(sentence),
+            "{explained:#}"
         );
     }
     let (_, status) = one.get("/api/status").await;
     let warnings = status["warnings"].to_string();
     for repo in ["octocat/large", "octocat/small"] {
         assert!(
-            warnings.contains(&format!("iterations of {repo} are used")),
+            warnings.contains(&format!("iterations of the day for {repo} are used")),
             "{warnings}"
         );
     }
@@ -145,7 +151,7 @@ async fn a_repository_never_reserves_more_than_its_budget_of_the_day_and_holds_u
 }
 
 #[tokio::test]
-async fn what_one_person_asks_for_never_reserves_more_than_a_persons_budget_of_the_day() {
+async fn requests_of_one_user_never_reserve_more_than_the_budget_of_a_user() {
     let services = Services::new().await;
     let settings = with(&[("DAILY_BUDGET_PER_USER", "15"), ("DAILY_BUDGET_PER_REPO", "100")]);
     let (one, other) = tokio::join!(
@@ -163,36 +169,36 @@ async fn what_one_person_asks_for_never_reserves_more_than_a_persons_budget_of_t
     let of_another = one
         .submit_with(json!({ "repo": "octocat/a", "priority": "low", "requestedBy": "hubot" }))
         .await;
-    let of_nobody = one
+    let without_requester = one
         .submit_with(json!({ "repo": "octocat/b", "priority": "low" }))
         .await;
 
     until_reserved(&one, "mona", &[5, 10]).await;
-    for item in [&of_another, &of_nobody] {
+    for item in [&of_another, &without_requester] {
         one.wait_for(item.id, "a worker", |item| item.worker_id.is_some())
             .await;
     }
 
     let waiting = waiting(&one, &items).await;
     assert_eq!(waiting.len(), items.len() - 2);
-    let told = explain(&one, &waiting[0]).await;
-    assert_eq!(told["reasonCode"], "budget_used_up", "{told:#}");
-    let sentence = told["explanation"].as_str().unwrap();
+    let explained = explain(&one, &waiting[0]).await;
+    assert_eq!(explained["reasonCode"], "budget_used_up", "{explained:#}");
+    let sentence = explained["explanation"].as_str().unwrap();
     assert!(
         sentence.to_lowercase().starts_with(
-            "the day's 15 iterations for what mona asks for are used or reserved (daily_budget_per_user)"
+            "all 15 iterations of the day for requests by mona are used or reserved (daily_budget_per_user)"
         ),
         "{sentence}"
     );
     let (_, status) = one.get("/api/status").await;
     let warnings = status["warnings"].to_string();
-    assert!(warnings.contains("for what mona asks for"), "{warnings}");
+    assert!(warnings.contains("for requests by mona"), "{warnings}");
     one.stop().await;
     other.stop().await;
 }
 
 #[tokio::test]
-async fn the_budget_of_a_repository_is_settled_by_what_was_used() {
+async fn the_end_of_a_worker_releases_unused_iterations_of_its_repository() {
     let app = TestApp::with(&with(&[("DAILY_BUDGET_PER_REPO", "12")])).await;
     let first = app.submit().await;
     let worker = app.wait_for_worker(first.id).await;
@@ -207,7 +213,7 @@ async fn the_budget_of_a_repository_is_settled_by_what_was_used() {
     let third = app.submit().await;
     assert_eq!(explain(&app, &third).await["reasonCode"], "budget_used_up");
 
-    tell_iterations(&app, worker, 4).await;
+    report_iterations(&app, worker, 4).await;
     let (status, answer) = app
         .post(&format!("/api/work/{}/cancel", first.id), &json!({}))
         .await;
@@ -223,12 +229,12 @@ async fn the_budget_of_a_repository_is_settled_by_what_was_used() {
 }
 
 #[tokio::test]
-async fn a_run_counts_for_who_asked_for_it_and_the_next_one_for_who_asks_next() {
+async fn each_run_counts_against_the_user_who_requested_it() {
     let app = TestApp::with(&with(&[("DAILY_BUDGET_PER_USER", "10")])).await;
     let item = app.submit_with(json!({ "requestedBy": "mona" })).await;
     let worker = app.wait_for_worker(item.id).await;
     app.register(worker).await;
-    tell_iterations(&app, worker, 6).await;
+    report_iterations(&app, worker, 6).await;
     let cancel = format!("/api/work/{}/cancel", item.id);
     let (status, answer) = app.post(&cancel, &json!({})).await;
     assert_eq!(status, 200, "{answer}");
@@ -249,5 +255,70 @@ async fn a_run_counts_for_who_asked_for_it_and_the_next_one_for_who_asks_next() 
         4,
         "what mona used stays used"
     );
+    app.stop().await;
+}
+
+/// Reports that a worker used all iterations of its allowance.
+async fn use_up(app: &TestApp, item: &WorkItem) -> (u64, WorkItem) {
+    let worker = app.wait_for_worker(item.id).await;
+    let allowance = app.register(worker).await["maxIterations"].as_u64().unwrap();
+    let report = json!({ "cause": "iterations_used_up", "reason": "All iterations are used.", "iterations": allowance });
+    let (status, answer) = app.worker_call(worker, "fail", &report).await;
+    assert_eq!(status, 200, "{answer}");
+    app.runtime.exit(worker, 0);
+    (allowance, app.item(item.id).await)
+}
+
+#[tokio::test]
+async fn an_allowance_that_a_budget_shortened_is_continued_after_the_reset_and_spends_no_retry() {
+    for (budget, fields) in [
+        (("DAILY_BUDGET", "12"), json!({})),
+        (("DAILY_BUDGET_PER_REPO", "12"), json!({})),
+        (("DAILY_BUDGET_PER_USER", "12"), json!({ "requestedBy": "mona" })),
+    ] {
+        let app = TestApp::with(&with(&[budget])).await;
+        let first = app.submit_with(fields.clone()).await;
+        app.wait_for_worker(first.id).await;
+        let item = app.submit_with(fields).await;
+
+        let (allowance, item) = use_up(&app, &item).await;
+
+        assert_eq!(allowance, 2, "the rest of {budget:?}");
+        assert_eq!(
+            (item.status, item.retries),
+            (WorkItemStatus::Queued, 0),
+            "{budget:?}"
+        );
+        let (_, status) = app.get("/api/status").await;
+        let resets_at: DateTime<Utc> = status["budget"]["resetsAt"].as_str().unwrap().parse().unwrap();
+        let early = item.next_retry_at.unwrap() - resets_at;
+        assert!(
+            early.num_seconds().abs() <= 1,
+            "{:?} {resets_at}",
+            item.next_retry_at
+        );
+        let explained = explain(&app, &item).await;
+        assert_eq!(explained["reasonCode"], "backoff", "{explained:#}");
+        assert!(
+            explained["explanation"]
+                .as_str()
+                .unwrap()
+                .contains("the day's budget"),
+            "{explained:#}"
+        );
+        app.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_allowance_that_no_budget_shortened_is_final() {
+    let app = TestApp::with(&with(&[("DAILY_BUDGET", "25")])).await;
+    let full = app.submit().await;
+    let (allowance, full) = use_up(&app, &full).await;
+    assert_eq!((allowance, full.status), (10, WorkItemStatus::Failed));
+    // Its own limit is lower than the rest of the budget.
+    let small = app.submit_with(json!({ "maxIterations": 3 })).await;
+    let (allowance, small) = use_up(&app, &small).await;
+    assert_eq!((allowance, small.status), (3, WorkItemStatus::Failed));
     app.stop().await;
 }

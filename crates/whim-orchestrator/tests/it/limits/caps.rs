@@ -7,7 +7,7 @@ use whim_testkit::wait::wait_until;
 use crate::app::{PATIENCE, Services, TestApp};
 
 #[tokio::test]
-async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other() {
+async fn a_repository_never_exceeds_its_cap_and_delays_no_other() {
     let services = Services::new().await;
     let settings = [
         ("MAX_WORKERS", "6"),
@@ -19,7 +19,7 @@ async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other(
         TestApp::beside(&services, &settings),
         TestApp::beside(&services, &settings)
     );
-    // Counts at the only moment that matters, and misses none.
+    // Checks at every insert.
     sqlx::raw_sql(
         "create table overfull (repo text, workers bigint);
          create function note_overfull() returns trigger language plpgsql as $$
@@ -49,13 +49,13 @@ async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other(
             items.push(app.submit_with(fields).await);
         }
     }
-    let urgent_for_nobody = one
+    let of_another_repository = one
         .submit_with(json!({ "repo": "octocat/other", "priority": "low" }))
         .await;
 
-    // Behind all the others, and started while they wait.
+    // It is behind all the others, and starts while they wait.
     wait_until("the other repository to have its worker", PATIENCE, async || {
-        let item = one.item(urgent_for_nobody.id).await;
+        let item = one.item(of_another_repository.id).await;
         if item.status == WorkItemStatus::Assigned {
             Ok(())
         } else {
@@ -64,12 +64,16 @@ async fn a_repository_never_has_more_workers_than_its_cap_and_holds_up_no_other(
     })
     .await
     .unwrap();
-    let (_, told) = one.get(&format!("/api/work/{}/explain", items[23].id)).await;
-    assert_eq!(told["reasonCode"], "no_repository_slot", "{told:#}");
-    let (_, told) = one.get(&format!("/api/work/{}/explain", closed.id)).await;
+    let (_, explained) = one.get(&format!("/api/work/{}/explain", items[23].id)).await;
+    assert_eq!(explained["reasonCode"], "no_repository_slot", "{explained:#}");
+    let (_, explained) = one.get(&format!("/api/work/{}/explain", closed.id)).await;
     assert_eq!(
-        told["explanation"],
-        "Nothing is started in octocat/closed (MAX_WORKERS_REPO_OVERRIDES)."
+        (&explained["reasonCode"], &explained["retryAt"]),
+        (&json!("repository_disabled"), &json!(null))
+    );
+    assert_eq!(
+        explained["explanation"],
+        "No worker is started in octocat/closed because MAX_WORKERS_REPO_OVERRIDES sets it to 0. Change the setting to start some."
     );
 
     wait_until("every item to have had its worker", PATIENCE, async || {

@@ -19,7 +19,7 @@ async fn known(redis: &TestRedis, cooldown: Duration) -> Limits {
 }
 
 #[tokio::test]
-async fn of_many_that_take_the_cooldown_at_once_one_gets_it() {
+async fn of_many_concurrent_callers_one_gets_the_cooldown() {
     let redis = TestRedis::shared_or_start().await.unwrap();
     // Each orchestrator has a connection of its own.
     let orchestrators = [
@@ -39,7 +39,9 @@ async fn of_many_that_take_the_cooldown_at_once_one_gets_it() {
     for outcome in outcomes {
         match outcome {
             Cooldown::Taken => {}
-            Cooldown::Running { left } => assert!(left <= LONG && left > LONG / 2, "{left:?}"),
+            Cooldown::Running { remaining } => {
+                assert!(remaining <= LONG && remaining > LONG / 2, "{remaining:?}");
+            }
             Cooldown::Unknown => panic!("the limits were known"),
         }
     }
@@ -47,7 +49,7 @@ async fn of_many_that_take_the_cooldown_at_once_one_gets_it() {
 }
 
 #[tokio::test]
-async fn a_cooldown_is_given_back_by_who_took_it_only() {
+async fn only_the_holder_of_a_cooldown_can_release_it() {
     let redis = TestRedis::shared_or_start().await.unwrap();
     let limits = known(&redis, LONG).await;
     let (holder, other) = (WorkerId::new(), WorkerId::new());
@@ -77,7 +79,7 @@ async fn a_cooldown_of_zero_is_none() {
 }
 
 #[tokio::test]
-async fn an_emptied_redis_is_filled_before_anything_is_granted() {
+async fn an_emptied_redis_is_rebuilt_before_a_cooldown_is_granted() {
     let redis = TestRedis::start().await.unwrap();
     let limits = known(&redis, LONG).await;
     limits.take_cooldown(WorkerId::new()).await.unwrap();
@@ -90,10 +92,12 @@ async fn an_emptied_redis_is_filled_before_anything_is_granted() {
         Cooldown::Unknown
     );
     limits.rebuild(Some(LONG / 3)).await.unwrap();
-    // Whoever comes second changes nothing.
+    // A second rebuild changes nothing.
     limits.rebuild(None).await.unwrap();
     match limits.take_cooldown(WorkerId::new()).await.unwrap() {
-        Cooldown::Running { left } => assert!(left <= LONG * 2 / 3 && left > LONG / 3, "{left:?}"),
+        Cooldown::Running { remaining } => {
+            assert!(remaining <= LONG * 2 / 3 && remaining > LONG / 3, "{remaining:?}");
+        }
         other @ (Cooldown::Taken | Cooldown::Unknown) => {
             panic!("the last start was {:?} ago: {other:?}", LONG / 3)
         }
@@ -113,7 +117,7 @@ async fn without_redis_nothing_is_granted_whatever_the_length() {
 }
 
 #[tokio::test]
-async fn the_copy_of_the_budget_is_kept_by_day() {
+async fn the_copy_of_the_budget_is_stored_by_day() {
     let redis = TestRedis::shared_or_start().await.unwrap();
     let limits = known(&redis, LONG).await;
     let day = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();

@@ -5,15 +5,15 @@ use futures::future::join_all;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgPool};
 use whim_core::WorkerId;
-use whim_orchestrator::dispatch::admission;
+use whim_orchestrator::status::status;
 use whim_testkit::wait::wait_until;
 
 use crate::app::{PATIENCE, Services, TestApp};
 
 const TASKS: u32 = 64;
 
-/// A clock of the database that can be set: `now()` means this one in everything that is created or asked afterwards,
-/// the migrations included, because its schema comes before that of the system.
+/// A settable clock for the database. `now()` resolves to it in everything that is created or queried afterwards,
+/// including the migrations, because its schema comes first in the search path.
 async fn set_up_clock(services: &Services) -> PgPool {
     let pool = PgPool::connect(services.database.url()).await.unwrap();
     let database: String = sqlx::query_scalar("select current_database()::text")
@@ -37,19 +37,19 @@ async fn set_up_clock(services: &Services) -> PgPool {
     pool
 }
 
-/// Tells that the worker is in this iteration, twice, as after an answer that was lost.
-async fn tell(app: &TestApp, worker: WorkerId, iteration: u32) {
+/// Reports an iteration twice, as after a lost response.
+async fn report(app: &TestApp, worker: WorkerId, iteration: u32) {
     for seq in [iteration * 2, iteration * 2 + 1] {
-        let beat = json!({ "seq": seq, "iteration": iteration });
-        let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+        let heartbeat = json!({ "seq": seq, "iteration": iteration });
+        let (status, answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
         assert_eq!(status, 200, "{answer}");
     }
 }
 
-async fn tell_all(app: &TestApp, workers: &[WorkerId], iterations: std::ops::RangeInclusive<u32>) {
+async fn report_all(app: &TestApp, workers: &[WorkerId], iterations: std::ops::RangeInclusive<u32>) {
     join_all(workers.iter().map(async |worker| {
         for iteration in iterations.clone() {
-            tell(app, *worker, iteration).await;
+            report(app, *worker, iteration).await;
         }
     }))
     .await;
@@ -87,29 +87,29 @@ async fn iterations_are_counted_once_each_over_midnight_and_the_loss_of_redis() 
     .await
     .unwrap();
     join_all(workers.iter().map(|worker| app.register(*worker))).await;
-    let before = admission(&app.app).await.unwrap().budget;
+    let before = status(&app.app).await.unwrap().budget;
     assert_eq!((before.used, before.reserved, before.remaining), (0, 640, 0));
 
-    tell_all(&app, &workers, 1..=3).await;
+    report_all(&app, &workers, 1..=3).await;
     assert_eq!(used_by_day(&clock).await, [192]);
 
-    // Midnight comes while they go on.
+    // Midnight passes while they report.
     let midnight =
         sqlx::query("update test_clock.clock set ahead = ahead + interval '2 minutes'").execute(&clock);
-    let (_, midnight) = tokio::join!(tell_all(&app, &workers, 4..=6), midnight);
+    let (_, midnight) = tokio::join!(report_all(&app, &workers, 4..=6), midnight);
     midnight.unwrap();
     services.redis.restart_empty().await.unwrap();
-    tell_all(&app, &workers, 7..=8).await;
+    report_all(&app, &workers, 7..=8).await;
 
     let days = used_by_day(&clock).await;
     assert_eq!((days.len(), days.iter().sum::<i64>()), (2, 512), "{days:?}");
     assert!(days[0] >= 192 && days[1] >= 128, "{days:?}");
-    let after = admission(&app.app).await.unwrap().budget;
+    let after = status(&app.app).await.unwrap().budget;
     assert_eq!(i64::from(after.used), days[1], "{after:?}");
-    assert_eq!(after.reserved, 128, "what the workers may still use: {after:?}");
+    assert_eq!(after.reserved, 128, "reserved for the live workers: {after:?}");
     assert!(after.resets_at > before.resets_at);
 
-    // What they say last repeats everything, and ends what is reserved.
+    // The final report repeats everything, and releases the reservation.
     let end = json!({ "cause": "iterations_used_up", "reason": "used up", "iterations": 9 });
     join_all(workers.iter().map(async |worker| {
         let (status, answer) = app.worker_call(*worker, "fail", &end).await;
@@ -118,7 +118,7 @@ async fn iterations_are_counted_once_each_over_midnight_and_the_loss_of_redis() 
     .await;
     let days = used_by_day(&clock).await;
     assert_eq!(days.iter().sum::<i64>(), 576, "{days:?}");
-    let after = admission(&app.app).await.unwrap().budget;
+    let after = status(&app.app).await.unwrap().budget;
     assert_eq!((i64::from(after.used), after.reserved), (days[1], 0), "{after:?}");
     clock.close().await;
     app.stop().await;

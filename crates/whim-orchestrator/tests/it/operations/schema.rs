@@ -123,7 +123,8 @@ async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_howeve
     .unwrap();
     let query = include_str!("../../../src/db/work_items/next_excluding.sql")
         .replace("$1", "array['octocat/full', 'octocat/crashes']")
-        .replace("$2", "array['mona']");
+        .replace("$2", "array['mona']")
+        .replace("$3", "array[gen_random_uuid()]");
 
     let explain = sqlx::AssertSqlSafe(format!("explain (analyze, format json) {query}"));
     let plan: serde_json::Value = sqlx::query_scalar(explain).fetch_one(&world.pool).await.unwrap();
@@ -169,13 +170,13 @@ async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
     };
 
     let stop = CancellationToken::new();
-    let telling = dispatch::tell(world.app.clone(), stop.clone());
+    let announcing = dispatch::announce(world.app.clone(), stop.clone());
     let submitting = async {
         world.submit().await;
         assert_eq!(told().await, WORK_CHANNEL);
         stop.cancel();
     };
-    let (ended, ()) = tokio::join!(telling, submitting);
+    let (ended, ()) = tokio::join!(announcing, submitting);
     ended.unwrap();
     let worker = world.start_worker().await;
     world.call(&worker, "fail", &fail("crash")).await.expect(200);

@@ -219,8 +219,8 @@ impl Machine {
                 let max_iterations = max_iterations.cast_unsigned();
                 Claimed::Item { item, max_iterations }
             }
-            ClaimOutcome::NothingToDo => Claimed::Nothing,
-            ClaimOutcome::Refused(_) => Claimed::Refused,
+            ClaimOutcome::NoItem => Claimed::Nothing,
+            ClaimOutcome::Blocked(_) => Claimed::Refused,
         };
         same("the claim", &claimed, &expected)?;
         Ok(claimed)

@@ -1,24 +1,24 @@
-//! What the dispatcher has to know before it claims, in as few questions as possible.
+//! What admission reads before a claim, in as few round trips as possible.
+
+use std::collections::BTreeMap;
 
 use sqlx::PgExecutor;
 
 use super::WORK_CHANNEL;
 use super::budget::Usage;
 
-/// A look at everything in Postgres that may stand in the way of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Whether anything can be claimed at all, of whatever repository.
+pub struct QueueState {
+    /// Whether an item is claimable, in any repository.
     pub claimable: bool,
     /// Workers that take a slot.
     pub live_workers: u32,
-    /// Whether a person paused the queue.
     pub paused: bool,
     /// Whether a breaker is open.
     pub breakers: bool,
 }
 
-macro_rules! look {
+macro_rules! queue_state {
     ($db:expr, $more:literal) => {
         sqlx::query!(
             r#"select
@@ -31,35 +31,35 @@ macro_rules! look {
         .fetch_one($db)
         .await
         .map(|row| {
-            let look = Look {
+            let state = QueueState {
                 claimable: row.claimable,
                 live_workers: u32::try_from(row.live_workers).unwrap_or(u32::MAX),
                 paused: row.paused,
                 breakers: row.breakers,
             };
-            (look, row)
+            (state, row)
         })
     };
 }
 
-/// Looks. Reads one entry of the claim's index, and small tables.
-pub async fn look(db: impl PgExecutor<'_>) -> sqlx::Result<Look> {
-    let (look, _row) = look!(db, "")?;
-    Ok(look)
+/// Reads one entry of the claim's index, and small tables.
+pub async fn queue_state(db: impl PgExecutor<'_>) -> sqlx::Result<QueueState> {
+    let (state, _row) = queue_state!(db, "")?;
+    Ok(state)
 }
 
-/// Looks, and counts what today has taken of the budget.
-pub async fn look_and_count(db: impl PgExecutor<'_>) -> sqlx::Result<(Look, Usage)> {
-    let (look, row) = look!(
+/// The same, with the iterations of the day.
+pub async fn queue_state_and_usage(db: impl PgExecutor<'_>) -> sqlx::Result<(QueueState, Usage)> {
+    let (state, row) = queue_state!(
         db,
         r#", b.day as "day!", b.used as "used!", b.reserved as "reserved!", b.resets_at as "resets_at!"
            from budget_today() b"#
     )?;
     let usage = Usage::new(row.day, row.used, row.reserved, row.resets_at);
-    Ok((look, usage))
+    Ok((state, usage))
 }
 
-/// Tells every orchestrator that something may be claimable. Nothing is lost that would be worth a wait for the disk.
+/// Notifies every orchestrator that an item may be claimable. Nothing is written, so the commit waits for no disk flush.
 pub async fn notify_of_work(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     sqlx::query!(
         "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')",
@@ -70,17 +70,8 @@ pub async fn notify_of_work(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Live workers of a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Busy {
-    /// The repository, in lower case.
-    pub repo: String,
-    /// How many.
-    pub workers: u32,
-}
-
-/// The repositories that have live workers.
-pub async fn busy_repositories(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Busy>> {
+/// Number of live workers of each repository (in lower case) that has any.
+pub async fn workers_by_repository(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<String, u32>> {
     let rows = sqlx::query!(
         r#"select lower(i.repo) as "repo!", count(*) as "workers!"
          from workers w join work_items i on i.id = w.work_item_id
@@ -91,9 +82,6 @@ pub async fn busy_repositories(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Busy
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Busy {
-            repo: row.repo,
-            workers: u32::try_from(row.workers).unwrap_or(u32::MAX),
-        })
+        .map(|row| (row.repo, u32::try_from(row.workers).unwrap_or(u32::MAX)))
         .collect())
 }
