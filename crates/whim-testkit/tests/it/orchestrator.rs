@@ -1,4 +1,8 @@
 //! The fake orchestrator against the document and the state table of the real one.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test whose requests cannot be sent has failed"
+)]
 
 use std::time::Duration;
 
