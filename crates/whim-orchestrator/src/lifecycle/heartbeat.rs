@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::CommitHash;
-use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{Heartbeat, LeaseRenewed};
 use whim_service::chain::chain;
 
