@@ -252,6 +252,7 @@ pub struct CancelWork {
 pub struct RequeueWork {
     /// The run that the caller saw ended: asking twice for the same gives one run. Without it, whatever run it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub after_run: Option<u32>,
     /// Who asks; without one, it counts for whoever asked for the run before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
