@@ -232,6 +232,7 @@ pub struct CancelWork {
 pub struct RequeueWork {
     /// The run that has ended, 1 to the current run. Makes the request idempotent: a repeated one starts no second run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub after_run: Option<u32>,
     /// Requester of the new run. Default: the requester of the previous one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
