@@ -58,7 +58,7 @@ pub enum FailureCause {
     DiskFull,
 }
 
-/// What happens to an item after a failed attempt (`DESIGN.md`, decision 12).
+/// What happens to an item after a failed attempt (docs/decisions/0008-retries-by-cause.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryRule {
     /// Retry until the retries of this cause are used up.

@@ -1,7 +1,7 @@
 //! The HTTP API: routes and the layers around them. Handlers parse a request, call one function of the domain, and build
 //! the response.
 //!
-//! There are two routers, because the worker protocol has a listener of its own (`DESIGN.md`, decision 11).
+//! There are two routers, because the worker protocol has a listener of its own (docs/decisions/0007-worker-listener.md).
 
 mod audit;
 mod auth;

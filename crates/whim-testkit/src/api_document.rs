@@ -4,7 +4,7 @@
 //! are generated from the document do not see it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jsonschema::Validator;
 use regex::Regex;
@@ -18,7 +18,7 @@ pub struct ApiDocument {
     document: Value,
     operations: Vec<Operation>,
     /// By the pointer to the schema in the document.
-    validators: Mutex<HashMap<String, Arc<Validator>>>,
+    validators: RwLock<HashMap<String, Arc<Validator>>>,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl ApiDocument {
         Self {
             document,
             operations,
-            validators: Mutex::default(),
+            validators: RwLock::default(),
         }
     }
 
@@ -158,7 +158,7 @@ impl ApiDocument {
     }
 
     fn validator(&self, key: &str, schema: &Value) -> Result<Arc<Validator>, String> {
-        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut validators = self.validators.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(validator) = validators.get(key) {
             return Ok(Arc::clone(validator));
         }

@@ -74,6 +74,10 @@ fn set_up_with(programs: &[(&str, &str)]) -> String {
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
     }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the stubs are put in front of the PATH of this test"
+    )]
     let path = std::env::var("PATH").unwrap();
     let output = Command::new(directory.path().join("scripts/setup.sh"))
         .arg("--demo")

@@ -21,7 +21,7 @@ pub struct Register {
     /// Who calls.
     pub worker_id: WorkerId,
     /// Made once by the process that calls: the same nonce again gets the same answer, another one 409
-    /// (`already_registered`), so that two processes never are one worker (`FAULTS.md`, row 21). 1 to 64 characters.
+    /// (`already_registered`), so that two processes never are one worker (docs/faults.md, row 21). 1 to 64 characters.
     #[cfg_attr(
         feature = "openapi",
         schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")
@@ -57,8 +57,7 @@ pub struct Assignment {
     pub branch: BranchName,
     /// The checklist, with the ticks of earlier attempts.
     pub spec: String,
-    /// The pushed head that belongs to those ticks: they count only when it is on the branch (`DESIGN.md`,
-    /// decision 9).
+    /// The pushed head that belongs to those ticks: they count only when it is on the branch (docs/decisions/0009-ticks-need-a-pushed-head.md).
     pub head_sha: Option<CommitHash>,
     /// The attempt: 1 for the first.
     pub attempt: u32,
@@ -67,7 +66,7 @@ pub struct Assignment {
 }
 
 /// `POST /api/worker/:id/heartbeat`: renews the lease and carries everything that a worker reports while it runs
-/// (`DESIGN.md`, decision 7).
+/// (docs/decisions/0006-one-heartbeat-call.md).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

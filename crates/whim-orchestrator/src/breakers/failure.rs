@@ -128,7 +128,7 @@ impl<'a> Failure<'a> {
 }
 
 /// Delay before the next probe: doubled after each failure, with full jitter above a tenth, so that subjects which
-/// failed together are not probed together (`FAULTS.md`, row 39).
+/// failed together are not probed together (docs/faults.md, row 39).
 pub(super) fn probe_delay(
     config: &BreakersConfig,
     subject: BreakerSubject,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgExecutor;
 
 /// A long-running transaction. Postgres keeps every row version that it may still read, so that frequently updated rows
-/// become slower to read the longer it is open (`FAULTS.md`, row 29). Displays as a warning for the operator.
+/// become slower to read the longer it is open (docs/faults.md, row 29). Displays as a warning for the operator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LongTransaction {

@@ -94,7 +94,7 @@ fn spec(app: &App, claim: Claim) -> WorkerSpec {
     }
 }
 
-/// All secrets of a worker (`DESIGN.md`, "The seam for secrets").
+/// All secrets of a worker (docs/decisions/0005-credentials-in-files.md).
 fn credentials(settings: &WorkerSettings, token: &str) -> Vec<Credential> {
     let copy = |secret: &SecretString| SecretString::from(secret.expose_secret());
     let mut credentials = vec![

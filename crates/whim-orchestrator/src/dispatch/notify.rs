@@ -15,7 +15,7 @@ use crate::db::{WORK_CHANNEL, WORKERS_CHANNEL};
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Wakes the background work on notifications, until `stop`. Everything is woken whenever a subscription begins,
-/// because notifications may have been missed before (`FAULTS.md`, row 30).
+/// because notifications may have been missed before (docs/faults.md, row 30).
 ///
 /// # Errors
 /// Postgres is unavailable; call it again.

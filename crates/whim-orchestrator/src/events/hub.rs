@@ -13,7 +13,7 @@ use whim_service::chain::chain;
 
 use crate::db::events::{self, StoredEvent};
 
-/// Bounds what reading costs, however much workers print (`FAULTS.md`, row 43).
+/// Bounds what reading costs, however much workers print (docs/faults.md, row 43).
 const MIN_READ_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Polling interval without a notification.

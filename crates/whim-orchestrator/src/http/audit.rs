@@ -1,5 +1,5 @@
 //! Audit log: a line with the target `audit` for every change that a person requests and for every refused credential.
-//! Peers that keep presenting wrong credentials are throttled (`ATTACKS.md`, row 29).
+//! Peers that keep presenting wrong credentials are throttled (docs/attacks.md, row 29).
 //!
 //! The lines state the peer, the route, the item or worker, and the result; never the credential, and never text of the
 //! caller. Reasons and names that a person gave are in the domain's log line with the same request id.

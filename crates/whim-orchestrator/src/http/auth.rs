@@ -21,7 +21,7 @@ const KEY_HEADER: &str = "x-api-key";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequiredKey {
     key_hash: Option<[u8; 32]>,
-    /// Whether the documentation needs no key: only on a loopback listener (`DESIGN.md`, decision 21).
+    /// Whether the documentation needs no key: only on a loopback listener (docs/decisions/0016-loopback-without-a-key.md).
     docs_are_public: bool,
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn require_key(
 mod tests {
     use super::*;
 
-    // ATTACKS.md, row 29. The duration cannot be asserted, but the source shows that `subtle` compares hashes.
+    // docs/attacks.md, row 29. The duration cannot be asserted, but the source shows that `subtle` compares hashes.
     #[test]
     fn keys_are_compared_by_their_hashes_and_in_constant_time() {
         let source = include_str!("auth.rs");

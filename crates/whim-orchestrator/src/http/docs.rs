@@ -16,7 +16,7 @@ const DOCUMENT_PATH: &str = "/api/openapi.json";
 const PAGE_PATH: &str = "/docs";
 const STYLE_PATH: &str = "/docs/style.css";
 
-/// Paths that need no key on a loopback listener (`DESIGN.md`, decision 21).
+/// Paths that need no key on a loopback listener (docs/decisions/0016-loopback-without-a-key.md).
 pub(super) const PATHS: [&str; 3] = [DOCUMENT_PATH, PAGE_PATH, STYLE_PATH];
 
 const STYLE: &str = include_str!("docs.css");

@@ -1,5 +1,5 @@
 //! Without an API key, only requests addressed to this machine are answered: a page of another site, opened in a browser
-//! on this machine, must not control Whim (`ATTACKS.md`, row 27).
+//! on this machine, must not control Whim (docs/attacks.md, row 27).
 
 use std::net::IpAddr;
 

@@ -51,7 +51,7 @@ impl FromRef<WorkerState> for App {
     }
 }
 
-/// Answers 426 to callers with another version of the protocol (`FAULTS.md`, row 46).
+/// Answers 426 to callers with another version of the protocol (docs/faults.md, row 46).
 pub(super) async fn require_version(request: Request, next: Next) -> Response {
     let version = request
         .headers()

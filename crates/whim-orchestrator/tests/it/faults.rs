@@ -1,4 +1,4 @@
-//! What breaks around orchestrators, and what must happen then (`FAULTS.md`).
+//! What breaks around orchestrators, and what must happen then (docs/faults.md).
 
 mod clock;
 mod disk;

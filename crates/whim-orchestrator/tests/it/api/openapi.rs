@@ -1,4 +1,5 @@
 //! The OpenAPI document, its agreement with the types, and access to it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 

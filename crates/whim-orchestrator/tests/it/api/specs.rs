@@ -1,4 +1,5 @@
 //! Generated specs.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use axum::body::Body;
 use axum::http::Method;

@@ -1,4 +1,4 @@
-//! `FAULTS.md`, row 46: workers of another release.
+//! docs/faults.md, row 46: workers of another release.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 

@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, row 29: guessing keys is throttled and audited, and does not lock the key holder out. Changes by people
+//! docs/attacks.md, row 29: guessing keys is throttled and audited, and does not lock the key holder out. Changes by people
 //! are audited too. The constant-time comparison of keys is tested in `http/auth.rs`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]

@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, rows 23 and 24: no caller acts as another, and a worker changes only its own item.
+//! docs/attacks.md, rows 23 and 24: no caller acts as another, and a worker changes only its own item.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method};

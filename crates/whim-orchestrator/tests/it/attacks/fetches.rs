@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, row 22: the orchestrator fetches nothing that a caller names. It has no HTTP client at all
+//! docs/attacks.md, row 22: the orchestrator fetches nothing that a caller names. It has no HTTP client at all
 //! (`cargo xtask tidy` refuses one among its dependencies); what it connects to are the settings' Postgres, Redis and
 //! container engine. This shows the same from outside.
 

@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, rows 34 and 36: inputs that are too large, too deep, or made of other languages.
+//! docs/attacks.md, rows 34 and 36: inputs that are too large, too deep, or made of other languages.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 

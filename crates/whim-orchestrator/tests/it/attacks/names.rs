@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, row 37: names are identifiers, or paths that stay inside their repository.
+//! docs/attacks.md, row 37: names are identifiers, or paths that stay inside their repository.
 
 use axum::body::Body;
 use axum::http::Method;

@@ -1,4 +1,4 @@
-//! `ATTACKS.md`, row 28: without a key only this machine is served.
+//! docs/attacks.md, row 28: without a key only this machine is served.
 
 use std::process::Stdio;
 

@@ -1,4 +1,5 @@
 //! The pause of the queue, and why an item is not running.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use chrono::Utc;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use whim_core::WorkItemStatus;
 use crate::app::TestApp;
 use crate::world::World;
 
-// FAULTS.md, row 35.
+// docs/faults.md, row 35.
 #[tokio::test]
 async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
     for at in ["1999-12-31T23:59:59Z", "2199-01-01T00:00:00Z"] {
@@ -32,7 +32,7 @@ async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
     }
 }
 
-// FAULTS.md, row 13: a test run of ten minutes, at a small part of real time.
+// docs/faults.md, row 13: a test run of ten minutes, at a small part of real time.
 #[tokio::test]
 async fn a_worker_of_which_nothing_is_heard_but_its_timer_keeps_its_item() {
     let settings = [

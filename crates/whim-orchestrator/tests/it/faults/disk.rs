@@ -22,7 +22,7 @@ async fn submit_wide(app: &TestApp) -> (u16, Value) {
     (status.as_u16(), answer)
 }
 
-// FAULTS.md, row 31.
+// docs/faults.md, row 31.
 #[tokio::test]
 async fn with_a_full_disk_new_work_is_told_to_come_back_and_what_is_there_is_kept() {
     let Some(disk) = SmallDisk::mount(DISK_BYTES).unwrap() else {

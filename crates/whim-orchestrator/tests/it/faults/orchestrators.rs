@@ -13,7 +13,7 @@ use crate::workers::{process_of, wait_until_gone};
 const ITEMS: usize = 20;
 const KILLS: usize = 6;
 
-// FAULTS.md, row 36.
+// docs/faults.md, row 36.
 #[tokio::test]
 async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_stay_exact() {
     let services = Services::new().await;
@@ -53,7 +53,7 @@ async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_
     other.stop().await;
 }
 
-// FAULTS.md, row 37.
+// docs/faults.md, row 37.
 #[tokio::test]
 async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_goes_on() {
     let services = Services::new().await;

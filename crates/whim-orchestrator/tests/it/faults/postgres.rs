@@ -21,7 +21,7 @@ async fn look(services: &Services) -> PgPool {
     look.connect(services.database.url()).await.unwrap()
 }
 
-// FAULTS.md, row 26.
+// docs/faults.md, row 26.
 #[tokio::test]
 async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_item_is_lost() {
     let services = Services::with_own_postgres().await;
@@ -44,14 +44,14 @@ async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_it
     app.stop().await;
 }
 
-// FAULTS.md, row 27: five backends a second for twelve seconds. The whole minute of the row comes below; in CI,
+// docs/faults.md, row 27: five backends a second for twelve seconds. The whole minute of the row comes below; in CI,
 // two minutes of `cargo xtask chaos` kill backends among all the rest.
 #[tokio::test]
 async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
     kill_backends_under_load(Duration::from_secs(12)).await;
 }
 
-// FAULTS.md, row 27.
+// docs/faults.md, row 27.
 #[tokio::test]
 #[ignore = "takes more than a minute: cargo nextest run --package whim-orchestrator --run-ignored only for_a_minute"]
 async fn backends_that_are_killed_at_random_for_a_minute_cost_no_item_and_double_none() {
@@ -96,7 +96,7 @@ async fn kill_backends_under_load(length: Duration) {
     app.stop().await;
 }
 
-// FAULTS.md, row 26.
+// docs/faults.md, row 26.
 #[tokio::test]
 async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_answer() {
     let services = Services::with_own_postgres().await;
@@ -131,7 +131,7 @@ async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_a
     app.stop().await;
 }
 
-// FAULTS.md, row 28.
+// docs/faults.md, row 28.
 #[tokio::test]
 async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worker_waiting() {
     let services = Services::with_own_postgres().await;
@@ -186,7 +186,7 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
     app.stop().await;
 }
 
-// FAULTS.md, row 29.
+// docs/faults.md, row 29.
 #[tokio::test]
 async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
     let services = Services::new().await;

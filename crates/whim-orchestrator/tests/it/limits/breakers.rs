@@ -287,7 +287,7 @@ async fn a_late_failure_of_the_same_outage_does_not_replace_the_probe() {
     app.stop().await;
 }
 
-// FAULTS.md, row 39.
+// docs/faults.md, row 39.
 #[tokio::test]
 async fn a_model_outage_spends_no_retry_and_items_come_back_spread_after_a_probe() {
     const HERD: usize = 8;
@@ -417,7 +417,7 @@ async fn github_counts_as_unavailable_after_failures_in_several_repositories() {
     app.stop().await;
 }
 
-// FAULTS.md, row 38.
+// docs/faults.md, row 38.
 #[tokio::test]
 async fn a_crash_loop_blocks_its_repository_and_no_other() {
     let app = TestApp::with(&[
@@ -461,7 +461,7 @@ async fn a_crash_loop_blocks_its_repository_and_no_other() {
     app.stop().await;
 }
 
-// FAULTS.md, row 38.
+// docs/faults.md, row 38.
 #[tokio::test]
 async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
     let app = TestApp::with(&[
@@ -515,7 +515,7 @@ async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
     app.stop().await;
 }
 
-// FAULTS.md, row 6.
+// docs/faults.md, row 6.
 #[tokio::test]
 async fn a_runtime_is_probed_as_soon_as_it_is_available_again() {
     let app = TestApp::with(&[BUDGET]).await;
@@ -539,7 +539,7 @@ async fn a_runtime_is_probed_as_soon_as_it_is_available_again() {
     app.stop().await;
 }
 
-// FAULTS.md, row 5.
+// docs/faults.md, row 5.
 #[tokio::test]
 async fn an_unavailable_runtime_opens_a_breaker_before_the_queue_is_drained_into_it() {
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "5")]).await;

@@ -1,4 +1,4 @@
-//! Budgets of single repositories and users (`ATTACKS.md`, row 35).
+//! Budgets of single repositories and users (docs/attacks.md, row 35).
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use chrono::{DateTime, Utc};

@@ -1,4 +1,4 @@
-//! The day's budget over midnight (`FAULTS.md`, row 34).
+//! The day's budget over midnight (docs/faults.md, row 34).
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use futures::future::join_all;
@@ -62,7 +62,7 @@ async fn used_by_day(pool: &PgPool) -> Vec<i64> {
         .unwrap()
 }
 
-// FAULTS.md, row 34.
+// docs/faults.md, row 34.
 #[tokio::test]
 async fn iterations_are_counted_once_each_over_midnight_and_the_loss_of_redis() {
     let services = Services::with_own_redis().await;

@@ -7,7 +7,7 @@ use whim_testkit::wait::wait_until;
 use crate::app::PATIENCE;
 use crate::world::World;
 
-// FAULTS.md, row 27.
+// docs/faults.md, row 27.
 #[tokio::test]
 async fn a_transaction_begins_although_every_connection_at_hand_was_ended() {
     let world = World::new().await;
