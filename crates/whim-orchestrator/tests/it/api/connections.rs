@@ -95,7 +95,7 @@ async fn a_postgres_that_accepts_connections_and_never_answers_is_reported_after
         );
         assert!(!output.status.success());
         assert!(
-            errors.contains("connecting to DATABASE_URL: nothing answers within 3 s"),
+            errors.contains("connecting to DATABASE_URL: no response within 3 s"),
             "{errors}"
         );
         assert!(
@@ -105,7 +105,7 @@ async fn a_postgres_that_accepts_connections_and_never_answers_is_reported_after
         assert!(
             [&log, &errors]
                 .iter()
-                .any(|text| text.contains("Postgres does not answer yet")),
+                .any(|text| text.contains("Postgres does not respond yet")),
             "{log} {errors}"
         );
         assert!(took < Duration::from_secs(20), "{took:?}");

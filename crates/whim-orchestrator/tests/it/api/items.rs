@@ -190,7 +190,7 @@ async fn an_unknown_item_is_not_found() {
     for (route, body) in [
         ("cancel", json!({})),
         ("requeue", json!({})),
-        ("spec/fail", json!({ "reason": "x", "retryable": true })),
+        ("spec/fail", json!({ "run": 1, "reason": "x", "retryable": true })),
     ] {
         assert_eq!(
             world
