@@ -4,7 +4,7 @@
 //! are generated from the document do not see it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jsonschema::Validator;
 use regex::Regex;
@@ -18,7 +18,7 @@ pub struct ApiDocument {
     document: Value,
     operations: Vec<Operation>,
     /// By the pointer to the schema in the document.
-    validators: Mutex<HashMap<String, Arc<Validator>>>,
+    validators: RwLock<HashMap<String, Arc<Validator>>>,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl ApiDocument {
         Self {
             document,
             operations,
-            validators: Mutex::default(),
+            validators: RwLock::default(),
         }
     }
 
@@ -158,10 +158,11 @@ impl ApiDocument {
     }
 
     fn validator(&self, key: &str, schema: &Value) -> Result<Arc<Validator>, String> {
-        let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(validator) = validators.get(key) {
+        let known = self.validators.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(validator) = known.get(key) {
             return Ok(Arc::clone(validator));
         }
+        drop(known);
         let rooted = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "allOf": [schema],
@@ -173,7 +174,8 @@ impl ApiDocument {
             .build(&rooted)
             .map_err(|error| format!("the schema cannot be used: {error}"))?;
         let validator = Arc::new(validator);
-        validators.insert(key.to_owned(), Arc::clone(&validator));
+        let mut known = self.validators.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key.to_owned(), Arc::clone(&validator));
         Ok(validator)
     }
 }
