@@ -11,7 +11,7 @@ use self::common::{association, node};
 use super::state::{Comment, Event, EventKind, Issue, Repository};
 
 pub(super) use pull::{pull, pull_in_list};
-pub(super) use repository::{branch, reference, repository, repository_in_full};
+pub(super) use repository::{branch, reference, repository_in_full};
 
 /// The answer to `GET /user`.
 pub(super) fn account(links: &Links, login: &str, repositories: usize) -> Value {
