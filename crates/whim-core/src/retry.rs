@@ -42,7 +42,7 @@ impl FailureCause {
 }
 
 /// The delays before the first, second, … retry of a failure cause. Their number is the limit of retries
-/// (`RETRY_DELAYS`).
+/// (`RETRY_DELAYS_SECONDS`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule {
     delays: Vec<Duration>,

@@ -15,7 +15,7 @@ pub struct LifecycleConfig {
     pub register_timeout: Duration,
     /// `PROGRESS_DEADLINE_SECONDS`: maximum time without progress.
     pub progress_deadline: Duration,
-    /// `RETRY_DELAYS`.
+    /// `RETRY_DELAYS_SECONDS`.
     pub retries: RetrySchedule,
 }
 
@@ -31,7 +31,7 @@ impl LifecycleConfig {
                 deadline(),
             ),
             retries: RetrySchedule::new(env.or_default(
-                "RETRY_DELAYS",
+                "RETRY_DELAYS_SECONDS",
                 [60, 300, 1800].map(Duration::from_secs).to_vec(),
                 retry_delays(),
             )),

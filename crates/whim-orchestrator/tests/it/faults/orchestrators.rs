@@ -64,7 +64,7 @@ async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_
     let settings = [
         ("STALE_THRESHOLD", "3"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.5"),
-        ("RETRY_DELAYS", "0.1"),
+        ("RETRY_DELAYS_SECONDS", "0.1"),
         ("MAX_WORKERS", "1"),
     ];
     let paused = Program::start_with(&services, &its_fixture, &settings).await;

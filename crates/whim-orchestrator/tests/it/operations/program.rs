@@ -189,12 +189,12 @@ async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
 #[tokio::test]
 async fn a_killed_orchestrator_finds_its_workers_again() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
-    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS", "60")]).await;
+    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS_SECONDS", "60")]).await;
     let (item, worker, token, process) = program.running_worker(&fixture).await;
     program.kill().await;
     assert!(process.is_alive().unwrap());
 
-    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS", "60")]).await;
+    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS_SECONDS", "60")]).await;
     // Its ordinary life goes on …
     let beat = format!("/api/worker/{worker}/heartbeat");
     let (status, answer) = program.call(&token, &beat, &json!({ "seq": 1 })).await;
@@ -316,7 +316,7 @@ async fn a_worker_that_is_paused_beyond_its_lease_is_ended_and_what_it_says_late
     let settings = [
         ("STALE_THRESHOLD", "1"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.3"),
-        ("RETRY_DELAYS", "60"),
+        ("RETRY_DELAYS_SECONDS", "60"),
     ];
     let program = Program::start_with(&services, &fixture, &settings).await;
     let (item, worker, token, process) = program.running_worker(&fixture).await;
