@@ -40,7 +40,7 @@ use self::script::Outcome;
 pub use self::script::{AgentScript, ApiError, Fault, SpecScript};
 use self::state::State;
 pub use self::state::{RecordedRequest, RequestKind};
-use crate::server::Server;
+use crate::server::{Server, listen_on};
 
 /// The documented limit of the Messages API.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
@@ -74,7 +74,9 @@ impl Anthropic {
             .fallback(not_found)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&state));
-        let server = Server::start("fake-anthropic", address, router)?;
+        let server = Server::start("fake-anthropic", listen_on(address)?, router, |error| {
+            tracing::error!(%error, "a handler of the fake model API panicked");
+        })?;
         Ok(Self { server, state })
     }
 

@@ -22,11 +22,12 @@
 //! # }
 //! ```
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::Context;
 use tempfile::TempDir;
+use tower::service_fn;
 
 mod access;
 mod account;
@@ -41,7 +42,6 @@ mod faults;
 mod git_http;
 mod inspect;
 mod issues;
-mod journal;
 mod labels;
 mod merge;
 mod pages;
@@ -52,7 +52,6 @@ mod received;
 mod repositories;
 mod rest;
 mod routes;
-mod server;
 mod shared;
 mod state;
 mod views;
@@ -60,15 +59,14 @@ mod views;
 pub use access::{Access, Permissions};
 pub use faults::{Fault, Faults};
 pub use inspect::{Comment, Issue, Pull};
-pub use journal::{RecordedRequest, Violation, ViolationKind};
 pub use state::State;
 
 use pipeline::Pipeline;
 use shared::Shared;
 use views::Links;
 
-use crate::background::Background;
-use crate::path_template;
+pub use crate::journal::{RecordedRequest, Violation, ViolationKind};
+use crate::server::{Server, listen_on, url_of};
 
 /// The login that [`GitHub::token`] belongs to.
 pub const BOT: &str = "whim-bot";
@@ -84,7 +82,7 @@ pub struct GitHub {
     shared: Arc<Shared>,
     token: String,
     /// Held for its end.
-    _server: Background,
+    _server: Server,
 }
 
 impl GitHub {
@@ -106,13 +104,12 @@ impl GitHub {
     pub async fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
         let backend = git_http::find_backend()?;
         let files = TempDir::with_prefix("whim-github-").context("could not make a directory")?;
-        let bind = server::bind(address).await;
-        let listener = bind.with_context(|| format!("could not bind {address}"))?;
+        let listener = listen_on(address)?;
         let links = Links {
-            base: format!("http://{}", reachable(listener.local_addr()?)),
+            base: url_of(listener.local_addr()?),
         };
         let shared = Arc::new(Shared::new(links, files, backend));
-        let server = server::start(listener, Pipeline::new(Arc::clone(&shared)))?;
+        let server = serve(listener, &shared)?;
         let mut github = Self {
             shared,
             token: String::new(),
@@ -171,9 +168,7 @@ impl GitHub {
     #[must_use]
     #[track_caller]
     pub fn count_requests(&self, method: &axum::http::Method, path: &str) -> usize {
-        let pattern = path_template::compile(path);
-        let fits = |it: &&RecordedRequest| it.method == *method && pattern.is_match(&it.path);
-        self.requests().iter().filter(fits).count()
+        self.shared.journal.count_requests(method, path)
     }
 
     /// What happened and must not.
@@ -194,12 +189,9 @@ impl GitHub {
     /// There are violations.
     #[track_caller]
     pub fn assert_no_violations(&self) {
-        let violations: Vec<String> = self.take_violations().iter().map(ToString::to_string).collect();
-        assert!(
-            violations.is_empty(),
-            "GitHub would not have it so:\n{}",
-            violations.join("\n")
-        );
+        self.shared
+            .journal
+            .assert_no_violations("GitHub does not allow this");
     }
 }
 
@@ -212,13 +204,16 @@ impl Drop for GitHub {
     }
 }
 
-/// An address that is bound to every interface is reached through loopback.
-fn reachable(bound: SocketAddr) -> SocketAddr {
-    if bound.ip().is_unspecified() {
-        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound.port())
-    } else {
-        bound
-    }
+fn serve(listener: TcpListener, shared: &Arc<Shared>) -> anyhow::Result<Server> {
+    let pipeline = Arc::new(Pipeline::new(Arc::clone(shared)));
+    let service = service_fn(move |request| {
+        let pipeline = Arc::clone(&pipeline);
+        async move { pipeline.serve(request).await }
+    });
+    let shared = Arc::clone(shared);
+    Server::start("fake-github", listener, service, move |error| {
+        shared.journal.record_panic(error);
+    })
 }
 
 /// A test whose world cannot be made, or is received for what it does not have, has failed.

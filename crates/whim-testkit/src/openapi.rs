@@ -1,7 +1,9 @@
-//! OpenAPI documents against which the fake servers check every request and every response.
+//! OpenAPI documents: the fakes check every request and every response against one, and `api_document` those of the
+//! real orchestrator.
 //!
 //! Schemas are compiled when an operation first needs them, and kept for the rest of the process.
 
+mod closed;
 mod document;
 mod request;
 mod response;
@@ -11,9 +13,11 @@ use regex::Regex;
 use serde_json::Value;
 
 use self::document::{Document, escape};
+pub(crate) use self::document::{Schema, UnknownFields};
 pub(crate) use self::request::Problem;
 use self::request::{Body, Parameters, load_parameters};
 use self::response::Responses;
+pub(crate) use self::response::{JSON, Response};
 use crate::path_template;
 
 /// The operations of a document.
@@ -24,7 +28,7 @@ pub(crate) struct OpenApi {
 
 /// A method on a path.
 pub(crate) struct Operation {
-    /// The `operationId`, such as `issues/add-labels`.
+    /// The `operationId`, such as `issues/add-labels`; method and path if there is none.
     pub(crate) id: String,
     pub(crate) method: Method,
     path: Regex,
@@ -40,8 +44,16 @@ impl OpenApi {
     ///
     /// # Panics
     /// The text is not such a document.
+    #[expect(clippy::expect_used, reason = "documents are part of the source tree")]
     pub(crate) fn parse(text: &str) -> Self {
-        let document = Document::parse(text);
+        let document = serde_json::from_str(text).expect("the document is JSON");
+        Self::new(document, UnknownFields::AsDocumented)
+    }
+
+    /// # Panics
+    /// The value is not an OpenAPI 3.0 or 3.1 document.
+    pub(crate) fn new(document: Value, unknown_fields: UnknownFields) -> Self {
+        let document = Document::new(document, unknown_fields);
         let mut operations = Vec::new();
         for (template, methods) in document.at("/paths").as_object().into_iter().flatten() {
             for (name, operation) in methods.as_object().into_iter().flatten() {
@@ -98,6 +110,16 @@ impl OpenApi {
         operation.responses.problems(&self.document, status, body)
     }
 
+    /// The schema at a JSON pointer.
+    pub(crate) fn schema(&self, pointer: &str) -> Schema {
+        self.document.schema(pointer)
+    }
+
+    /// One sentence per problem of a value.
+    pub(crate) fn problems_of_value(&self, schema: &Schema, value: &Value) -> Vec<String> {
+        schema.problems(&self.document, value)
+    }
+
     #[cfg(test)]
     pub(crate) fn compile_all(&self) {
         for operation in &self.operations {
@@ -124,7 +146,12 @@ impl Operation {
         operation: &Value,
         pointer: &str,
     ) -> Option<Self> {
-        let id = operation.get("operationId")?.as_str()?.to_owned();
+        // A path also has members that are not operations, such as `parameters`.
+        operation.get("responses")?;
+        let id = match operation.get("operationId").and_then(Value::as_str) {
+            Some(id) => id.to_owned(),
+            None => format!("{method} {template}"),
+        };
         let parameters = load_parameters(document, operation, pointer);
         let spans_segments = |name: &str| parameters.iter().any(|it| it.spans_segments && it.name == name);
         let group = |name: &str| {
@@ -144,7 +171,11 @@ impl Operation {
     }
 
     pub(crate) fn documents_status(&self, status: u16) -> bool {
-        self.responses.documents(status)
+        self.response(status).is_some()
+    }
+
+    pub(crate) fn response(&self, status: u16) -> Option<&Response> {
+        self.responses.get(status)
     }
 
     pub(crate) fn matches(&self, path: &str) -> bool {

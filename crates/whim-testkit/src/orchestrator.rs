@@ -24,7 +24,6 @@ mod faults;
 mod handle;
 mod item_controls;
 mod items;
-mod journal;
 mod pipeline;
 mod routes;
 mod shared;
@@ -35,6 +34,6 @@ mod workers;
 
 pub use self::faults::{Fault, Faults};
 pub use self::handle::Orchestrator;
-pub use self::journal::{RecordedRequest, Violation, ViolationKind};
 pub use self::state::ModelBreaker;
 pub use self::worker_record::FinalReport;
+pub use crate::journal::{RecordedRequest, Violation, ViolationKind};

@@ -48,7 +48,8 @@ impl Proxy {
     /// # Errors
     /// When no port can be listened on.
     pub fn start(upstream: SocketAddr) -> anyhow::Result<Self> {
-        let (listener, address) = listen()?;
+        let listener = listen()?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             line: watch::Sender::new(Line::Whole),
             unanswered: RwLock::new(None),

@@ -1,40 +1,30 @@
-//! Trouble on demand: a queue of faults, each for the requests of one method and path.
+//! The faults of GitHub.
 
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use chrono::{DateTime, Utc};
-use regex::Regex;
 use serde_json::{Value, json};
 
 use super::error_response::{error_body, rate_limit_message, secondary_limit_message};
-use crate::path_template;
+use crate::fault;
 
 /// The page that GitHub's front end shows where nothing behind it answers. It is not JSON, and clients meet it.
 const FRONT_END_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head>\n\
     <body><p>We're having a really bad day.</p></body></html>\n";
 
-/// Something that goes wrong with a request, once unless [`Fault::times`] or [`Fault::always`] says otherwise.
-///
-/// A fault does nothing by itself: [`Fault::answer`] and the others after it say what goes wrong.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    method: Method,
-    path: Regex,
-    body_text: Option<String>,
-    skip: u32,
-    /// How often it still strikes; without a number, for ever.
-    left: Option<u32>,
-    delay: Duration,
-    effect: Effect,
-}
+/// A fault of GitHub. Git is reached at paths such as `/{owner}/{repo}.git/git-receive-pack`.
+pub type Fault = fault::Fault<Effect>;
+
+/// The faults that wait for a request of GitHub's clients.
+pub type Faults = fault::Faults<Effect>;
 
 /// What a fault does to a request.
-#[derive(Clone, Debug)]
-pub(super) enum Effect {
+#[derive(Clone, Debug, Default)]
+pub enum Effect {
     /// Nothing but the delay.
+    #[default]
     Pass,
     /// The request is not processed; this is the response.
     Answer(Prepared),
@@ -44,9 +34,18 @@ pub(super) enum Effect {
     CutAfter,
 }
 
+impl fault::Effect for Effect {
+    fn is_processed(&self) -> bool {
+        match self {
+            Self::Pass | Self::CutAfter => true,
+            Self::Answer(_) | Self::CutBefore => false,
+        }
+    }
+}
+
 /// An answer that a fault gives.
 #[derive(Clone, Debug)]
-pub(super) struct Prepared {
+pub struct Prepared {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: String,
@@ -54,68 +53,7 @@ pub(super) struct Prepared {
     exhausted_for: Option<Duration>,
 }
 
-/// What strikes a request: first the delay, then the effect.
-pub(super) struct Strike {
-    pub(super) delay: Duration,
-    pub(super) effect: Effect,
-}
-
 impl Fault {
-    /// A fault for requests with this method on a path such as `/repos/{owner}/{repo}/pulls`. A name in braces
-    /// stands for one segment or a part of it, `{*rest}` for any number of them. Git is reached the same way:
-    /// `/{owner}/{repo}.git/git-receive-pack`.
-    ///
-    /// # Panics
-    /// The path is not such a pattern.
-    #[must_use]
-    #[track_caller]
-    pub fn on(method: Method, path: &str) -> Self {
-        Self {
-            method,
-            path: path_template::compile(path),
-            body_text: None,
-            skip: 0,
-            left: Some(1),
-            delay: Duration::ZERO,
-            effect: Effect::Pass,
-        }
-    }
-
-    /// Strikes only requests whose body contains this text.
-    #[must_use]
-    pub fn when_body_contains(mut self, text: impl Into<String>) -> Self {
-        self.body_text = Some(text.into());
-        self
-    }
-
-    /// Lets the first requests that fit pass unharmed.
-    #[must_use]
-    pub fn after(mut self, unharmed: u32) -> Self {
-        self.skip = unharmed;
-        self
-    }
-
-    /// Strikes so many times.
-    #[must_use]
-    pub fn times(mut self, times: u32) -> Self {
-        self.left = Some(times);
-        self
-    }
-
-    /// Strikes for good.
-    #[must_use]
-    pub fn always(mut self) -> Self {
-        self.left = None;
-        self
-    }
-
-    /// Lets the request wait before anything else happens to it.
-    #[must_use]
-    pub fn delay(mut self, delay: Duration) -> Self {
-        self.delay = delay;
-        self
-    }
-
     /// Answers with this status and JSON body.
     #[must_use]
     pub fn answer(self, status: StatusCode, body: &Value) -> Self {
@@ -167,16 +105,14 @@ impl Fault {
 
     /// Cuts the connection before anything is done.
     #[must_use]
-    pub fn cut_before(mut self) -> Self {
-        self.effect = Effect::CutBefore;
-        self
+    pub fn cut_before(self) -> Self {
+        self.with_effect(Effect::CutBefore)
     }
 
     /// Lets the request take effect, then cuts the connection before the response.
     #[must_use]
-    pub fn cut_after(mut self) -> Self {
-        self.effect = Effect::CutAfter;
-        self
+    pub fn cut_after(self) -> Self {
+        self.with_effect(Effect::CutAfter)
     }
 
     fn retry_after(self, status: StatusCode, delay: Duration) -> Self {
@@ -189,23 +125,14 @@ impl Fault {
         fault
     }
 
-    fn prepared(mut self, status: StatusCode, body: String, content_type: &'static str) -> Self {
+    fn prepared(self, status: StatusCode, body: String, content_type: &'static str) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        self.effect = Effect::Answer(Prepared {
+        self.with_effect(Effect::Answer(Prepared {
             status,
             headers,
             body,
             exhausted_for: None,
-        });
-        self
-    }
-
-    fn fits(&self, method: &Method, path: &str, body: &[u8]) -> bool {
-        let body_fits = |text: &String| {
-            body.windows(text.len().max(1))
-                .any(|window| window == text.as_bytes())
-        };
-        self.method == *method && self.path.is_match(path) && self.body_text.as_ref().is_none_or(body_fits)
+        }))
     }
 }
 
@@ -226,56 +153,5 @@ impl Prepared {
             );
         }
         headers
-    }
-}
-
-/// The faults that wait for their requests, in the order in which they were pushed.
-#[derive(Debug, Default)]
-pub struct Faults {
-    waiting: RwLock<Vec<Fault>>,
-}
-
-impl Faults {
-    /// Adds a fault behind the others.
-    pub fn push(&self, fault: Fault) {
-        self.waiting
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
-    }
-
-    /// Takes all faults away: from now on everything works.
-    pub fn clear(&self) {
-        self.waiting
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-
-    /// How many faults have not struck as often as they were to, those for good not counted.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        let waiting = self.waiting.read().unwrap_or_else(PoisonError::into_inner);
-        waiting.iter().filter(|fault| fault.left.is_some()).count()
-    }
-
-    /// The first fault that fits a request strikes it.
-    pub(super) fn strike(&self, method: &Method, path: &str, body: &[u8]) -> Option<Strike> {
-        let mut waiting = self.waiting.write().unwrap_or_else(PoisonError::into_inner);
-        let index = waiting.iter().position(|fault| fault.fits(method, path, body))?;
-        let fault = &mut waiting[index];
-        if 0 < fault.skip {
-            fault.skip -= 1;
-            return None;
-        }
-        let strike = Strike {
-            delay: fault.delay,
-            effect: fault.effect.clone(),
-        };
-        fault.left = fault.left.map(|left| left.saturating_sub(1));
-        if fault.left == Some(0) {
-            waiting.remove(index);
-        }
-        Some(strike)
     }
 }

@@ -14,10 +14,10 @@ use tokio::process::Command;
 
 use super::access::{Access, Area, Caller, Identity, Need};
 use super::extract::blocking;
-use super::journal::ViolationKind;
 use super::received::ReceivedRequest;
 use super::shared::Shared;
 use crate::git;
+use crate::journal::ViolationKind;
 
 /// What a path of git's asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub(super) async fn answer(
         Ok(response) => response,
         Err(error) => {
             let problem = format!("{error:#}");
-            shared.violate(received, ViolationKind::Answer, problem.clone());
+            shared.violate(received, ViolationKind::Response, problem.clone());
             plain(StatusCode::INTERNAL_SERVER_ERROR, &problem)
         }
     }

@@ -2,28 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::http::{Method, Request};
+use axum::http::Request;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
-use tokio::task::JoinError;
 
 use super::access::Caller;
 use super::faults::{Effect, Prepared};
 use super::git_http;
-use super::journal::{RecordedRequest, Violation, ViolationKind};
 use super::received::ReceivedRequest;
 use super::rest::Rest;
 use super::shared::Shared;
+use crate::journal::RecordedRequest;
+use crate::server::Cut;
 
 pub(super) struct Pipeline {
     shared: Arc<Shared>,
     rest: Rest,
 }
-
-/// The connection is to be dropped without an answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection is cut on purpose")]
-pub(super) struct Cut;
 
 impl Pipeline {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -60,22 +55,16 @@ impl Pipeline {
         } else {
             None
         };
-        let effect = match self
-            .shared
-            .faults
-            .strike(&received.method, &received.path, &received.body)
-        {
-            Some(strike) => {
-                tokio::time::sleep(strike.delay).await;
-                strike.effect
-            }
-            None => Effect::Pass,
-        };
-        let cut = match effect {
-            Effect::CutBefore => return (None, true),
-            Effect::Answer(prepared) => return (Some(self.fault_answer(&prepared, caller)), false),
-            Effect::Pass => false,
-            Effect::CutAfter => true,
+        let faults = &self.shared.faults;
+        let strike = faults.strike(&received.method, &received.path, &received.body);
+        if let Some(strike) = &strike {
+            tokio::time::sleep(strike.delay).await;
+        }
+        let cut = match strike.as_ref().map(|strike| &strike.effect) {
+            Some(Effect::CutBefore) => return (None, true),
+            Some(Effect::Answer(prepared)) => return (Some(self.fault_answer(prepared, caller)), false),
+            Some(Effect::Pass) | None => false,
+            Some(Effect::CutAfter) => true,
         };
         let answer = match git {
             Some(target) => git_http::answer(&self.shared, target, received, caller).await,
@@ -90,17 +79,5 @@ impl Pipeline {
         response.headers_mut().extend(headers);
         self.rest.write_standing(caller, response.headers_mut());
         response
-    }
-
-    /// A panic in a handler takes its connection with it, and must not pass for a cut one.
-    pub(super) fn record_panic(&self, error: &JoinError) {
-        let (method, path) = (Method::GET, "unknown".to_owned());
-        let problem = format!("the fake is broken: {error}");
-        self.shared.journal.violate(Violation {
-            kind: ViolationKind::Answer,
-            method,
-            path,
-            problem,
-        });
     }
 }

@@ -13,10 +13,10 @@ use super::description::{description, problems_of_response};
 use super::error_response::ErrorResponse;
 use super::etags::{entity_tag, is_held};
 use super::extract::Call;
-use super::journal::ViolationKind;
 use super::received::ReceivedRequest;
 use super::routes::routes;
 use super::shared::Shared;
+use crate::journal::ViolationKind;
 use crate::openapi::{Operation, Problem};
 
 /// The largest answer, in bytes.
@@ -182,10 +182,10 @@ impl Rest {
         if status == StatusCode::NOT_IMPLEMENTED {
             self.shared.violate(received, ViolationKind::Request, shown());
         } else if status.is_server_error() {
-            self.shared.violate(received, ViolationKind::Answer, shown());
+            self.shared.violate(received, ViolationKind::Response, shown());
         }
         for problem in operation.map_or_else(Vec::new, |it| problems_of_response(it, status.as_u16(), body)) {
-            self.shared.violate(received, ViolationKind::Answer, problem);
+            self.shared.violate(received, ViolationKind::Response, problem);
         }
     }
 

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 use super::access::{Caller, presented_token};
 use super::error_response::ErrorResponse;
 use super::faults::Faults;
-use super::journal::{Journal, Violation, ViolationKind};
 use super::rate::Standing;
 use super::received::ReceivedRequest;
 use super::state::{Repository, World};
 use super::views::Links;
 use crate::git;
+use crate::journal::{Journal, ViolationKind};
 
 pub(super) struct Shared {
     pub(super) links: Links,
@@ -77,13 +77,8 @@ impl Shared {
 
     /// Writes down that something is wrong with a request or its answer.
     pub(super) fn violate(&self, received: &ReceivedRequest, kind: ViolationKind, problem: String) {
-        let (method, path) = (received.method.clone(), received.path.clone());
-        self.journal.violate(Violation {
-            kind,
-            method,
-            path,
-            problem,
-        });
+        self.journal
+            .record_violation(kind, &received.method, &received.path, problem);
     }
 
     pub(super) fn with_repository<T>(

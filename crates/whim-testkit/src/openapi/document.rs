@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Value, json};
 
+use super::closed::close_schemas;
+
 /// The URI under which schemas refer to their document. Each document has a registry of its own.
 const URI: &str = "https://description.test/openapi";
 
@@ -16,15 +18,24 @@ pub(crate) struct Document {
     value: Value,
     draft: Draft,
     registry: Registry<'static>,
+    unknown_fields: UnknownFields,
+}
+
+/// What values may have besides the fields of their schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnknownFields {
+    /// Whatever the schema allows. JSON Schema allows every field by default.
+    AsDocumented,
+    /// Nothing. This needs OpenAPI 3.1.
+    Refused,
 }
 
 impl Document {
-    /// Parses an OpenAPI 3.0 or 3.1 document.
+    /// Prepares an OpenAPI 3.0 or 3.1 document.
     ///
     /// # Panics
-    /// The text is not JSON, or a `$ref` in it leads nowhere.
-    pub(crate) fn parse(text: &str) -> Self {
-        let mut value: Value = serde_json::from_str(text).expect("the document is JSON");
+    /// A `$ref` in it leads nowhere.
+    pub(crate) fn new(mut value: Value, unknown_fields: UnknownFields) -> Self {
         let is_3_0 = value["openapi"]
             .as_str()
             .is_some_and(|version| version.starts_with("3.0."));
@@ -35,6 +46,9 @@ impl Document {
         } else {
             Draft::Draft202012
         };
+        if unknown_fields == UnknownFields::Refused {
+            close_schemas(&mut value);
+        }
         let registry = Registry::new()
             .draft(draft)
             .add(URI, value.clone())
@@ -44,6 +58,7 @@ impl Document {
             value,
             draft,
             registry,
+            unknown_fields,
         }
     }
 
@@ -58,6 +73,15 @@ impl Document {
             Some(reference) => self.resolve(reference.trim_start_matches('#')),
             None => pointer.to_owned(),
         }
+    }
+
+    /// The schema at a pointer.
+    pub(crate) fn schema(&self, pointer: &str) -> Schema {
+        let schema = reference(pointer);
+        Schema::new(match self.unknown_fields {
+            UnknownFields::AsDocumented => schema,
+            UnknownFields::Refused => json!({ "allOf": [schema], "unevaluatedProperties": false }),
+        })
     }
 }
 

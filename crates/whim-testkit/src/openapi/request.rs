@@ -156,7 +156,7 @@ impl Body {
         Some(Self {
             is_required: body.get("required").and_then(Value::as_bool).unwrap_or(false),
             fields,
-            schema: Schema::new(reference(&schema)),
+            schema: document.schema(&schema),
         })
     }
 

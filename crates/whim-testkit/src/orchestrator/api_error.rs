@@ -8,7 +8,7 @@ use whim_core::WorkItemStatus;
 use whim_core::protocol::{ErrorBody, ErrorCode};
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct ApiError {
+pub struct ApiError {
     code: ErrorCode,
     error: String,
     details: Value,

@@ -1,17 +1,15 @@
 //! The fake as a test holds it.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Method;
 
 use super::faults::Faults;
-use super::journal::{RecordedRequest, Violation};
 use super::pipeline::Pipeline;
 use super::shared::Shared;
-use crate::path_template;
-use crate::server::Server;
+use crate::journal::{RecordedRequest, Violation};
+use crate::server::{Server, listen};
 
 /// A running fake orchestrator; dropping it stops it.
 #[derive(Debug)]
@@ -30,13 +28,21 @@ impl Orchestrator {
     /// No port is free.
     #[must_use]
     pub fn start() -> Self {
+        match Self::try_start() {
+            Ok(orchestrator) => orchestrator,
+            Err(error) => panic!("could not start the fake orchestrator: {error:#}"),
+        }
+    }
+
+    fn try_start() -> anyhow::Result<Self> {
         let shared = Arc::new(Shared::default());
         let pipeline = Arc::new(Pipeline::new(Arc::clone(&shared), Self::API_KEY));
         let router = Router::new().fallback(async move |request| pipeline.serve(request).await);
-        match Server::start("fake-orchestrator", (Ipv4Addr::LOCALHOST, 0).into(), router) {
-            Ok(server) => Self { shared, server },
-            Err(error) => panic!("could not start the fake orchestrator: {error:#}"),
-        }
+        let of_server = Arc::clone(&shared);
+        let server = Server::start("fake-orchestrator", listen()?, router, move |error| {
+            of_server.journal.record_panic(error);
+        })?;
+        Ok(Self { shared, server })
     }
 
     #[must_use]
@@ -62,9 +68,7 @@ impl Orchestrator {
     #[must_use]
     #[track_caller]
     pub fn count_requests(&self, method: &Method, path: &str) -> usize {
-        let pattern = path_template::compile(path);
-        let matches = |it: &&RecordedRequest| it.method == *method && pattern.is_match(&it.path);
-        self.requests().iter().filter(matches).count()
+        self.shared.journal.count_requests(method, path)
     }
 
     #[must_use]
@@ -82,14 +86,9 @@ impl Orchestrator {
 impl Drop for Orchestrator {
     fn drop(&mut self) {
         // A test that has failed already shows its own reason.
-        if std::thread::panicking() {
-            return;
+        if !std::thread::panicking() {
+            let journal = &self.shared.journal;
+            journal.assert_no_violations("openapi.json does not allow this");
         }
-        let violations: Vec<String> = self.violations().iter().map(ToString::to_string).collect();
-        assert!(
-            violations.is_empty(),
-            "not as openapi.json has it:\n{}",
-            violations.join("\n")
-        );
     }
 }

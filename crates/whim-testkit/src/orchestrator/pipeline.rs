@@ -15,9 +15,9 @@ use whim_core::protocol::ErrorCode;
 use super::api_error::ApiError;
 use super::contract::{contract, has_path, operation};
 use super::faults::Effect;
-use super::journal::{RecordedRequest, Violation, ViolationKind};
 use super::routes::router;
 use super::shared::Shared;
+use crate::journal::{RecordedRequest, ViolationKind};
 use crate::openapi::Operation;
 
 const WORKER_ROUTES: &str = "/api/worker/";
@@ -42,63 +42,60 @@ impl Pipeline {
     }
 
     pub(super) async fn serve(&self, request: Request) -> Response {
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
         let (parts, body) = request.into_parts();
-        let response = match to_bytes(body, MAX_BODY_BYTES).await {
+        let (response, is_held) = match to_bytes(body, MAX_BODY_BYTES).await {
             Ok(body) => self.respond(parts, body).await,
-            Err(_) => Some(ApiError::new(ErrorCode::TooLarge, "the body is too large").into_response()),
+            Err(_) => {
+                let error = ApiError::new(ErrorCode::TooLarge, "the body is too large");
+                (error.into_response(), false)
+            }
         };
         self.shared.journal.record(RecordedRequest {
             method,
-            path,
-            status: response.as_ref().map(Response::status),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            login: None,
+            status: Some(response.status()),
+            cut: is_held,
         });
-        match response {
-            Some(response) => response,
-            None => std::future::pending().await,
+        if is_held {
+            std::future::pending().await
+        } else {
+            response
         }
     }
 
-    /// `None` if the response is held.
-    async fn respond(&self, mut parts: Parts, body: Bytes) -> Option<Response> {
+    /// The response, and whether it is held.
+    async fn respond(&self, mut parts: Parts, body: Bytes) -> (Response, bool) {
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let violate = |kind, problem: String| {
-            let (method, path) = (method.clone(), path.clone());
-            self.shared.journal.violate(Violation {
-                kind,
-                method,
-                path,
-                problem,
-            });
+            let journal = &self.shared.journal;
+            journal.record_violation(kind, &method, &path, problem);
         };
         let operation = match self.admit(&mut parts, &body) {
             Ok(operation) => operation,
             Err(Denied::Nonsense(error)) => {
                 violate(ViolationKind::Request, error.message().to_owned());
-                return Some(error.into_response());
+                return (error.into_response(), false);
             }
-            Err(Denied::Credentials(error)) => return Some(error.into_response()),
+            Err(Denied::Credentials(error)) => return (error.into_response(), false),
         };
-        let fault = self.shared.faults.take(&method, &path);
-        if let Some(fault) = &fault {
-            tokio::time::sleep(fault.delay).await;
+        let strike = self.shared.faults.strike(&method, &path, &body);
+        if let Some(strike) = &strike {
+            tokio::time::sleep(strike.delay).await;
         }
-        let effect = fault.as_ref().map_or(Effect::Pass, |fault| fault.effect.clone());
-        let response = match effect {
-            Effect::Refuse(error) => Some(error.into_response()),
-            Effect::Pass | Effect::LoseResponse | Effect::HoldResponse => {
-                let response = self.handle(parts, body, operation, violate).await;
-                match effect {
-                    Effect::LoseResponse => Some(StatusCode::BAD_GATEWAY.into_response()),
-                    Effect::HoldResponse => None,
-                    Effect::Pass | Effect::Refuse(_) => Some(response),
-                }
-            }
-        };
-        if let Some(fault) = &fault {
-            self.shared.faults.done(fault);
+        let effect = strike.as_ref().map(|strike| strike.effect.clone());
+        let effect = effect.unwrap_or_default();
+        if let Effect::Refuse(error) = effect {
+            return (error.into_response(), false);
         }
-        response
+        let response = self.handle(parts, body, operation, violate).await;
+        match effect {
+            Effect::LoseResponse => (StatusCode::BAD_GATEWAY.into_response(), false),
+            Effect::HoldResponse => (response, true),
+            Effect::Pass | Effect::Refuse(_) => (response, false),
+        }
     }
 
     /// Checks a request in the order of the orchestrator: route, credentials, version, parameters, body.

@@ -3,8 +3,8 @@
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::faults::Faults;
-use super::journal::Journal;
 use super::state::State;
+use crate::journal::Journal;
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {

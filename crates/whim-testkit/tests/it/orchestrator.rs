@@ -196,7 +196,7 @@ async fn requests_that_are_not_in_the_document_are_refused_and_recorded() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "not as openapi.json has it")]
+#[should_panic(expected = "openapi.json does not allow this")]
 async fn a_violation_that_no_test_expects_fails_it() {
     let orchestrator = Orchestrator::start();
     api(&orchestrator, Method::GET, "/api/wrok", None).await;
