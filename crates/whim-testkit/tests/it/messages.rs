@@ -96,7 +96,7 @@ async fn an_agent_that_only_reads_is_answered_with_a_spec_when_it_asks_for_one()
 }
 
 #[tokio::test]
-async fn texts_are_given_one_for_each_request_of_the_issue_they_are_for() {
+async fn texts_are_returned_one_for_each_request_of_their_issue() {
     let model = Anthropic::start().unwrap();
     let texts = vec!["bad".to_owned(), "good".to_owned()];
     model.when_spec_request_contains("first issue", SpecScript::Texts(texts));
@@ -108,7 +108,7 @@ async fn texts_are_given_one_for_each_request_of_the_issue_they_are_for() {
 }
 
 #[tokio::test]
-async fn an_overloaded_model_answers_after_so_many_refusals() {
+async fn an_overloaded_model_answers_after_the_configured_number_of_refusals() {
     let model = Anthropic::start().unwrap();
     let error = ApiError {
         status: 529,
@@ -132,7 +132,7 @@ async fn an_overloaded_model_answers_after_so_many_refusals() {
 }
 
 #[tokio::test]
-async fn in_an_outage_everybody_is_refused_until_it_is_over() {
+async fn during_an_outage_every_request_is_refused() {
     let model = Anthropic::start().unwrap();
     let requests = [spec_request("Greet people\n\n- By name\n"), agent_request(false)];
 
@@ -153,7 +153,7 @@ async fn in_an_outage_everybody_is_refused_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_stream_can_fall_silent_or_be_cut() {
+async fn a_stream_can_stall_or_be_cut() {
     let model = Anthropic::start().unwrap();
     model.when_agent_reads("", AgentScript::Fault(Fault::CutMidAnswer));
     let mut chunks = post(&model, &agent_request(true)).await.bytes_stream();
@@ -182,7 +182,7 @@ async fn a_stream_can_fall_silent_or_be_cut() {
 }
 
 #[tokio::test]
-async fn what_the_real_api_refuses_is_refused_and_on_record() {
+async fn what_the_real_api_refuses_is_refused_and_recorded() {
     let with = |change: Value| {
         let mut body = agent_request(false);
         body.as_object_mut()
@@ -237,7 +237,7 @@ async fn what_the_real_api_refuses_is_refused_and_on_record() {
 }
 
 #[tokio::test]
-async fn a_tool_use_must_be_answered_once_and_at_once() {
+async fn a_tool_use_needs_exactly_one_result_in_the_next_message() {
     let model = Anthropic::start().unwrap();
     let first: Value = post(&model, &agent_request(false)).await.json().await.unwrap();
     let id = first["content"][0]["id"].as_str().unwrap();
@@ -255,7 +255,7 @@ async fn a_tool_use_must_be_answered_once_and_at_once() {
 }
 
 #[tokio::test]
-async fn only_the_right_key_is_taken_and_it_is_not_on_record() {
+async fn only_the_right_key_is_accepted_and_it_is_not_recorded() {
     let model = Anthropic::start().unwrap();
     let send = async |header: &str, value: &str| {
         let request = client()

@@ -30,7 +30,7 @@ async fn every_test_database_is_empty_and_its_own() {
 }
 
 #[tokio::test]
-async fn on_a_shared_server_the_database_goes_with_its_test_unless_that_panicked() {
+async fn on_a_shared_server_the_database_is_dropped_with_its_test_unless_that_panicked() {
     let server = Postgres::start().await.unwrap();
     let shared = Postgres::at(server.url()).await.unwrap();
     shared.stop_immediate().await.unwrap_err();
@@ -52,7 +52,7 @@ async fn on_a_shared_server_the_database_goes_with_its_test_unless_that_panicked
 }
 
 #[tokio::test]
-async fn on_a_shared_redis_the_keys_under_the_prefix_go_with_the_test() {
+async fn on_a_shared_redis_the_keys_under_the_prefix_are_deleted_with_the_test() {
     let server = TestRedis::start().await.unwrap();
     let mut connection = redis::Client::open(server.url())
         .unwrap()
@@ -70,7 +70,7 @@ async fn on_a_shared_redis_the_keys_under_the_prefix_go_with_the_test() {
 }
 
 #[tokio::test]
-async fn pgvector_is_there() {
+async fn pgvector_is_installed() {
     let database = TestDatabase::create().await.unwrap();
     let pool = database.connect().await.unwrap();
     sqlx::raw_sql("create extension vector")
@@ -85,7 +85,7 @@ async fn pgvector_is_there() {
 }
 
 #[tokio::test]
-async fn a_stopped_postgres_comes_back_with_what_was_committed() {
+async fn a_restarted_postgres_has_what_was_committed() {
     let server = Postgres::start().await.unwrap();
     let database = server.create_database().await.unwrap();
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
@@ -129,7 +129,7 @@ async fn a_restarted_redis_is_empty_and_has_the_same_address() {
 const VICTIM: &str = "WHIM_TESTKIT_VICTIM";
 
 #[tokio::test]
-async fn servers_end_with_a_process_that_was_killed() {
+async fn servers_exit_when_their_process_is_killed() {
     if std::env::var_os(VICTIM).is_some() {
         let postgres = Postgres::start().await.unwrap();
         let redis = TestRedis::start().await.unwrap();
@@ -139,7 +139,7 @@ async fn servers_end_with_a_process_that_was_killed() {
     let output = tempfile::NamedTempFile::new().unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args([
-            "services::servers_end_with_a_process_that_was_killed",
+            "services::servers_exit_when_their_process_is_killed",
             "--exact",
             "--nocapture",
         ])

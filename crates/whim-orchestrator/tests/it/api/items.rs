@@ -78,7 +78,7 @@ async fn completed_and_failed_items_cannot_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_failed_item_is_requeued_once_for_each_run_that_was_seen_to_end() {
+async fn a_failed_item_is_requeued_once_for_each_ended_run() {
     let world = World::new().await;
     let worker = world.running().await;
     let progress = json!({ "seq": 1, "spec": SPEC_HALF_DONE, "headSha": HEAD });

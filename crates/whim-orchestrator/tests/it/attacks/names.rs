@@ -65,7 +65,7 @@ async fn only_identifiers_are_accepted_where_one_is_expected() {
 }
 
 #[tokio::test]
-async fn dot_segments_lead_to_no_other_route() {
+async fn dot_segments_reach_no_other_route() {
     let world = World::new().await;
     let id = world.running().await.id;
     for path in [

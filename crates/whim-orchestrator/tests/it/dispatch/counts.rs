@@ -93,7 +93,7 @@ async fn the_counts_are_those_of_the_items_after_every_kind_of_change() {
 }
 
 #[tokio::test]
-async fn adding_up_from_several_places_while_items_change_loses_and_doubles_nothing() {
+async fn concurrent_compaction_of_counts_while_items_change_loses_and_duplicates_nothing() {
     let world = World::new().await;
     let submissions = async {
         for _ in 0..20 {

@@ -171,7 +171,7 @@ async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_avai
 }
 
 #[tokio::test]
-async fn without_redis_nothing_new_starts_running_work_goes_on_and_health_says_so() {
+async fn without_redis_nothing_new_starts_running_work_continues_and_health_reports_it() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
     let (running, worker) = app.running().await;

@@ -10,7 +10,7 @@ use crate::world::World;
 
 // docs/faults.md, row 35.
 #[tokio::test]
-async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
+async fn the_lease_of_a_worker_with_a_wrong_clock_follows_database_time() {
     for at in ["1999-12-31T23:59:59Z", "2199-01-01T00:00:00Z"] {
         let world = World::new().await;
         let worker = world.running().await;
@@ -34,7 +34,7 @@ async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
 
 // docs/faults.md, row 13: a test run of ten minutes, at a small part of real time.
 #[tokio::test]
-async fn a_worker_of_which_nothing_is_heard_but_its_timer_keeps_its_item() {
+async fn a_worker_that_sends_only_timer_heartbeats_keeps_its_item() {
     let settings = [
         ("STALE_THRESHOLD", "3"),
         ("HEARTBEAT_INTERVAL_SECONDS", "1"),

@@ -24,7 +24,7 @@ async fn submit_wide(app: &TestApp) -> (u16, Value) {
 
 // docs/faults.md, row 31.
 #[tokio::test]
-async fn with_a_full_disk_new_work_is_told_to_come_back_and_what_is_there_is_kept() {
+async fn with_a_full_disk_new_work_gets_503_and_stored_rows_are_kept() {
     let Some(disk) = SmallDisk::mount(DISK_BYTES).unwrap() else {
         println!("skipped: only root may mount a small disk");
         return;

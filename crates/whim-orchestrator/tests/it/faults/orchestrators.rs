@@ -15,7 +15,7 @@ const KILLS: usize = 6;
 
 // docs/faults.md, row 36.
 #[tokio::test]
-async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_stay_exact() {
+async fn repeated_kills_of_one_of_two_orchestrators_exceed_no_slots_and_start_no_item_twice() {
     let services = Services::new().await;
     let start = || TestApp::beside(&services, &SETTINGS);
     let (mut doomed, mut other) = tokio::join!(start(), start());
@@ -55,7 +55,7 @@ async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_
 
 // docs/faults.md, row 37.
 #[tokio::test]
-async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_goes_on() {
+async fn an_orchestrator_that_resumes_after_the_leases_expired_changes_no_item_of_another() {
     let services = Services::new().await;
     let (its_fixture, other_fixture) = (
         WorkerFixture::with_script(SLEEPS),

@@ -47,14 +47,14 @@ async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_it
 // docs/faults.md, row 27: five backends a second for twelve seconds. The whole minute of the row comes below; in CI,
 // two minutes of `cargo xtask chaos` kill backends among all the rest.
 #[tokio::test]
-async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
+async fn randomly_killed_backends_lose_and_duplicate_no_item() {
     kill_backends_under_load(Duration::from_secs(12)).await;
 }
 
 // docs/faults.md, row 27.
 #[tokio::test]
 #[ignore = "takes more than a minute: cargo nextest run --package whim-orchestrator --run-ignored only for_a_minute"]
-async fn backends_that_are_killed_at_random_for_a_minute_cost_no_item_and_double_none() {
+async fn randomly_killed_backends_lose_and_duplicate_no_item_for_a_minute() {
     kill_backends_under_load(Duration::from_mins(1)).await;
 }
 
@@ -98,7 +98,7 @@ async fn kill_backends_under_load(length: Duration) {
 
 // docs/faults.md, row 26.
 #[tokio::test]
-async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_answer() {
+async fn acknowledged_reports_survive_a_crash_of_postgres_right_after_the_response() {
     let services = Services::with_own_postgres().await;
     let app = TestApp::beside(&services, &SETTINGS).await;
     let item = app.submit().await;
@@ -133,7 +133,7 @@ async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_a
 
 // docs/faults.md, row 28.
 #[tokio::test]
-async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worker_waiting() {
+async fn slow_reads_and_idle_connections_get_503_and_delay_no_worker() {
     let services = Services::with_own_postgres().await;
     let app = TestApp::beside(&services, &[("MAX_WORKERS", "1")]).await;
     let (_first, worker) = app.running().await;
@@ -188,7 +188,7 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
 
 // docs/faults.md, row 29.
 #[tokio::test]
-async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
+async fn while_an_old_snapshot_is_held_claims_continue_and_the_status_warns() {
     let services = Services::new().await;
     let settings = [
         SETTINGS.as_slice(),

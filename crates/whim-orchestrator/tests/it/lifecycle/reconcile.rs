@@ -339,7 +339,7 @@ async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
 }
 
 #[tokio::test]
-async fn a_cancelled_item_takes_its_worker_with_it() {
+async fn cancelling_an_item_stops_its_worker() {
     let app = TestApp::start().await;
     let (item, worker) = app.running().await;
 

@@ -101,7 +101,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[test]
-fn whatever_happens_in_whatever_order_the_rows_are_what_the_model_says() {
+fn any_sequence_of_operations_leaves_the_rows_that_the_model_predicts() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     #[expect(
         clippy::disallowed_methods,

@@ -154,7 +154,7 @@ fn retries_can_be_switched_off() {
 }
 
 #[test]
-fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
+fn the_token_of_a_plan_takes_precedence_over_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
         config.worker.model_credential,

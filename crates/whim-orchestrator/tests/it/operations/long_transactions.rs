@@ -9,7 +9,7 @@ use crate::world::World;
 
 // docs/faults.md, row 27.
 #[tokio::test]
-async fn a_transaction_begins_although_every_connection_at_hand_was_ended() {
+async fn a_transaction_begins_although_every_pooled_connection_was_terminated() {
     let world = World::new().await;
     let pool = &world.app.work_database;
     let mut killer = PgConnection::connect(world.database_url()).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_transaction_begins_although_every_connection_at_hand_was_ended() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_given_up_while_it_begins_leaves_no_connection_in_it() {
+async fn a_transaction_that_is_dropped_while_it_begins_leaves_no_connection_in_it() {
     const LOCK: i64 = 4711;
     let world = World::new().await;
     let mut holder = PgConnection::connect(world.database_url()).await.unwrap();

@@ -188,7 +188,7 @@ async fn the_depth_of_the_queue_is_shown_by_state_with_the_age_of_the_oldest() {
 }
 
 #[tokio::test]
-async fn paths_of_strangers_are_no_series_of_their_own() {
+async fn unknown_paths_create_no_series() {
     let metrics = install();
     let world = World::new().await;
     for path in [

@@ -219,7 +219,7 @@ async fn a_killed_orchestrator_finds_its_workers_again() {
 }
 
 #[tokio::test]
-async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_workers_running() {
+async fn sigterm_stops_the_orchestrator_in_time_and_leaves_its_workers_running() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let program = Program::start(&services, &fixture).await;
     let (item, _worker, _token, process) = program.running_worker(&fixture).await;
@@ -240,7 +240,7 @@ async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_wor
 }
 
 #[tokio::test]
-async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end() {
+async fn open_streams_of_events_and_logs_end_and_do_not_delay_a_stop() {
     let (services, fixture) = (
         Services::new().await,
         WorkerFixture::with_script(&format!("echo hello\n{SLEEPS}")),
@@ -311,7 +311,7 @@ async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_paused_beyond_its_lease_is_ended_and_what_it_says_late_is_refused() {
+async fn a_worker_suspended_beyond_its_lease_is_terminated_and_its_late_reports_are_refused() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let settings = [
         ("STALE_THRESHOLD", "1"),
@@ -377,7 +377,7 @@ async fn an_unknown_argument_is_a_usage_error_and_help_is_none() {
 }
 
 #[tokio::test]
-async fn the_health_check_tells_by_its_exit_code() {
+async fn the_health_check_reports_by_its_exit_code() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let program = Program::start(&services, &fixture).await;
     let port = program.ready["api"]

@@ -101,7 +101,7 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
 }
 
 #[tokio::test]
-async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_however_many_items_they_have() {
+async fn a_claim_that_excludes_repositories_and_users_reads_few_rows_however_many_items_they_have() {
     let world = World::new().await;
     sqlx::raw_sql(
         "insert into work_items (id, repo, branch, status, priority, source, queued_at)
@@ -157,7 +157,7 @@ fn collect_scans(node: &serde_json::Value, scans: &mut Vec<(String, f64)>) {
 }
 
 #[tokio::test]
-async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
+async fn listeners_are_notified_of_claimable_items_and_ended_workers() {
     let world = World::new().await;
     let mut listener = PgListener::connect_with(&world.pool).await.unwrap();
     listener

@@ -253,7 +253,7 @@ async fn a_worker_that_went_down_with_the_whole_machine_is_replaced_without_a_re
 
 #[tokio::test]
 #[ignore = "needs root and dockerd: scripts/ci/docker.sh"]
-async fn an_item_waits_as_long_as_the_engines_disk_is_full_and_the_status_says_so() {
+async fn an_item_waits_while_the_engines_disk_is_full_and_the_status_reports_it() {
     let disk = SmallDisk::mount(DISK_BYTES)
         .unwrap()
         .expect("root may mount a small disk");

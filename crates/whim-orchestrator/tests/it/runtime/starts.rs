@@ -19,7 +19,7 @@ const STEPS: [(&str, &str); 6] = [
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_orchestrator_that_was_killed_before_a_step_of_a_start_has_one_attempt_in_the_end() {
+async fn a_kill_before_any_step_of_a_start_leads_to_one_attempt() {
     for (method, path) in STEPS {
         killed_at(Rule {
             method,
@@ -32,7 +32,7 @@ async fn an_orchestrator_that_was_killed_before_a_step_of_a_start_has_one_attemp
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_orchestrator_that_was_killed_after_a_step_of_a_start_has_one_attempt_in_the_end() {
+async fn a_kill_after_any_step_of_a_start_leads_to_one_attempt() {
     for (method, path) in STEPS {
         killed_at(Rule {
             method,
@@ -68,7 +68,7 @@ async fn killed_at(rule: Rule) {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_whose_orchestrator_was_killed_right_after_its_start_is_taken_up() {
+async fn a_worker_whose_orchestrator_was_killed_right_after_its_start_is_adopted() {
     let engine = engine_host();
     let mut orchestrator = Orchestrator::start(&engine, &engine, &[]).await;
     let item = orchestrator.submit().await;
@@ -89,7 +89,7 @@ async fn a_worker_whose_orchestrator_was_killed_right_after_its_start_is_taken_u
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_stopped_by_that() {
+async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_stopped() {
     let (engine, services) = (engine_host(), Services::new().await);
     let mut orchestrator = Orchestrator::beside(&services, &engine, &engine, &[]).await;
     let item = orchestrator.submit().await;
@@ -115,7 +115,7 @@ async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_st
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_item_waits_for_an_engine_that_is_away_and_the_status_says_so() {
+async fn an_item_waits_for_an_unavailable_engine_and_the_status_reports_it() {
     let engine = engine_host();
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");

@@ -141,7 +141,7 @@ async fn a_dry_run_finds_out_whether_a_token_may_push() {
 }
 
 #[tokio::test]
-async fn a_repository_refuses_pushes_until_it_takes_them_again() {
+async fn a_repository_refuses_pushes_until_they_are_allowed_again() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
@@ -186,7 +186,7 @@ async fn a_pull_request_follows_its_branch() {
 }
 
 #[tokio::test]
-async fn a_push_arrives_and_its_answer_is_lost() {
+async fn a_push_is_applied_and_its_response_lost() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
@@ -202,7 +202,7 @@ async fn a_push_arrives_and_its_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn large_histories_and_shallow_and_partial_clones_pass() {
+async fn large_histories_and_shallow_and_partial_clones_work() {
     let github = github_with_shop().await;
     let large = "0123456789abcdef\n".repeat(200_000);
     for index in 0..5 {
@@ -234,7 +234,7 @@ async fn large_histories_and_shallow_and_partial_clones_pass() {
 }
 
 #[tokio::test]
-async fn a_push_that_is_larger_than_gits_buffer_arrives() {
+async fn a_push_that_is_larger_than_gits_buffer_is_accepted() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
@@ -274,7 +274,7 @@ async fn only_the_smart_protocol_is_served() {
 }
 
 #[tokio::test]
-async fn a_repository_is_made_from_a_directory_as_it_is() {
+async fn a_repository_is_created_from_a_directory_unchanged() {
     let github = GitHub::start().await;
     let directory = TempDir::new().unwrap();
     std::fs::create_dir(directory.path().join("src")).unwrap();

@@ -7,7 +7,7 @@ use whim_testkit::github::{BOT, State};
 use super::{SHOP, github_with_shop, octocrab_at, octocrab_for};
 
 #[tokio::test]
-async fn issues_with_a_label_come_over_several_pages() {
+async fn issues_with_a_label_are_listed_over_several_pages() {
     let github = github_with_shop().await;
     let mut expected = Vec::new();
     for index in 0..7 {
@@ -77,7 +77,7 @@ async fn labels_are_added_and_removed() {
 }
 
 #[tokio::test]
-async fn labels_of_a_repository_are_made_and_found() {
+async fn labels_of_a_repository_are_created_and_found() {
     let github = github_with_shop().await;
     let octocrab = octocrab_for(&github);
     let issues = octocrab.issues("acme", "shop");
@@ -182,7 +182,7 @@ async fn pull_requests_are_opened_as_drafts_or_not_and_found_by_their_head() {
 }
 
 #[tokio::test]
-async fn the_refusal_of_a_second_pull_request_says_so_in_githubs_words() {
+async fn the_refusal_of_a_second_pull_request_has_the_message_of_github() {
     let github = github_with_shop().await;
     let octocrab = octocrab_for(&github);
     let pulls = octocrab.pulls("acme", "shop");
@@ -206,7 +206,7 @@ async fn the_refusal_of_a_second_pull_request_says_so_in_githubs_words() {
 }
 
 #[tokio::test]
-async fn repository_branch_reference_user_and_limit_are_there() {
+async fn repository_branch_reference_user_and_limit_are_served() {
     let github = github_with_shop().await;
     let octocrab = octocrab_for(&github);
 
