@@ -1,4 +1,4 @@
-//! What holds for every route: who may call, what is refused and how.
+//! Authentication and errors of every route.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -93,7 +93,7 @@ async fn only_json_is_accepted_because_other_sites_can_send_other_types_without_
         .send(builder.body(Body::from(body)).unwrap())
         .await
         .expect(201);
-    // A body that may be left out may be left out.
+    // Optional bodies may be omitted.
     let bare = request(Method::POST, &format!("/api/work/{id}/cancel"))
         .body(Body::empty())
         .unwrap();
@@ -172,7 +172,7 @@ async fn a_worker_acts_only_as_itself() {
             "forbidden",
             "{route}"
         );
-        // Once more, now that the token may be known in memory.
+        // Again, because the token may be cached now.
         assert_eq!(
             world.call(&of_two, route, body).await.expect_error(403),
             "forbidden",
@@ -212,7 +212,7 @@ async fn a_token_is_refused_long_after_its_worker_ended() {
         .await
         .unwrap();
 
-    // Heartbeats and locks believe for a minute what was looked up while the worker lived; an hour is not over by then.
+    // Heartbeats and locks use a cached lookup for up to a minute.
     for (route, body) in [("complete", complete()), ("unlock", json!({ "files": ["a"] }))] {
         assert_eq!(
             world.call(&worker, route, &body).await.expect_error(401),
@@ -227,8 +227,8 @@ async fn worker_routes_and_api_routes_are_on_separate_listeners() {
     let world = World::new().await;
     let worker = world.running().await;
     let path = format!("/api/worker/{}/heartbeat", worker.id);
-    let beat = with_json(request(Method::POST, &path), &json!({ "seq": 1 }));
-    assert_eq!(world.send(beat).await.expect_error(404), "not_found");
+    let heartbeat = with_json(request(Method::POST, &path), &json!({ "seq": 1 }));
+    assert_eq!(world.send(heartbeat).await.expect_error(404), "not_found");
     let status = worker_request("/api/work", &worker.token, &json!({}));
     assert_eq!(world.send_as_worker(status).await.expect_error(404), "not_found");
 }

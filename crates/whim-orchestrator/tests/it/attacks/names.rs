@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world::{World, request, with_json, worker_request};
 
-/// As they stand in the path of a request.
+/// In the encoding of request paths.
 const NO_IDENTIFIERS: [&str; 12] = [
     "..%2f..%2f..%2fetc%2fpasswd",
     "%2e%2e",

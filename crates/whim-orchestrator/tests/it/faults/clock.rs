@@ -1,4 +1,4 @@
-//! Time: workers whose clocks are wrong, and workers that are silent for long.
+//! Workers with wrong clocks, and workers that report no progress for long.
 
 use std::time::{Duration, Instant};
 
@@ -28,11 +28,11 @@ async fn the_lease_of_a_worker_with_a_wrong_clock_follows_database_time() {
                     or n.day not between (now() - interval '5 minutes')::date and now()::date",
             )
             .await;
-        assert_eq!(wrong, 0, "a time is the worker's: {at}");
+        assert_eq!(wrong, 0, "a stored time comes from the worker: {at}");
     }
 }
 
-// docs/faults.md, row 13: a test run of ten minutes, at a small part of real time.
+// docs/faults.md, row 13: a silent tool call of ten minutes, scaled down.
 #[tokio::test]
 async fn a_worker_that_sends_only_timer_heartbeats_keeps_its_item() {
     let settings = [

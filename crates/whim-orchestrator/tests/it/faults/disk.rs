@@ -14,7 +14,7 @@ const DISK_BYTES: u64 = 192 * 1024 * 1024;
 const WIDE_BYTES: usize = 100_000;
 
 async fn submit_wide(app: &TestApp) -> (u16, Value) {
-    // Nothing that Postgres could compress.
+    // Incompressible.
     let noise = Alphanumeric.sample_string(&mut rand::rng(), WIDE_BYTES);
     let spec = format!("# Say hello\n\n{noise}\n\n- [ ] Greet the world\n");
     let body = json!({ "repo": "octocat/hello-world", "spec": spec });

@@ -1,4 +1,4 @@
-//! Starts that do not get to their end: the orchestrator dies, or the engine is away.
+//! Interrupted starts: the orchestrator is killed, or the engine is unavailable.
 
 use serde_json::json;
 use whim_testkit::engine::engine_host;
@@ -7,7 +7,7 @@ use whim_testkit::engine::relay::{EngineRelay, Fault, Rule};
 use super::orchestrator::Orchestrator;
 use crate::app::Services;
 
-/// What a start asks of the engine, in this order. Between the last two the credentials are handed over.
+/// The requests of a start, in order. The credentials are sent between the last two.
 const STEPS: [(&str, &str); 6] = [
     ("GET", "/networks/"),
     ("POST", "/networks/create"),
@@ -43,7 +43,7 @@ async fn a_kill_after_any_step_of_a_start_leads_to_one_attempt() {
     }
 }
 
-/// Kills an orchestrator at this request, starts it again, and looks at what comes of its item.
+/// Kills an orchestrator at this request, restarts it, and checks that its item has one attempt.
 async fn killed_at(rule: Rule) {
     let engine = engine_host();
     let relay = EngineRelay::with(rule);
@@ -101,7 +101,7 @@ async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_st
     assert_eq!(
         orchestrator.containers("running"),
         [worker.as_str()],
-        "not the other's"
+        "no other worker"
     );
     let body = json!({ "workerId": worker, "nonce": "a-nonce" });
     let (status, answer) = other.call(&token, "/api/worker/register", &body).await;
@@ -131,8 +131,8 @@ async fn an_item_waits_for_an_unavailable_engine_and_the_status_reports_it() {
     assert_eq!(waiting["retries"], 0, "{waiting}");
     let status = orchestrator.status().await;
     assert_eq!(status["runtime"]["healthy"], false, "{status}");
-    let away = format!("the container engine does not answer at {host}");
-    assert!(status["warnings"].to_string().contains(&away), "{status}");
+    let unavailable = format!("the container engine does not answer at {host}");
+    assert!(status["warnings"].to_string().contains(&unavailable), "{status}");
 
     std::os::unix::fs::symlink(engine.trim_start_matches("unix://"), &socket).unwrap();
     let (worker, token) = orchestrator.running_worker(&item).await;
