@@ -112,7 +112,7 @@ typed_ids! {
 }
 
 impl WorkItemId {
-    /// The last eight hexadecimal digits: random, so they tell items of one millisecond apart. Used in branch names.
+    /// The last eight hexadecimal digits: random, so they distinguish items of one millisecond. Used in branch names.
     pub fn short(self) -> String {
         let text = self.0.simple().to_string();
         text[text.len() - 8..].to_owned()

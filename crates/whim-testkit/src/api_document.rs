@@ -1,4 +1,4 @@
-//! Whim's OpenAPI document as the judge of responses and events.
+//! Checks of responses and events against Whim's OpenAPI document.
 //!
 //! Stricter than the document itself: a field that the document does not mention is a violation, because clients that
 //! are generated from the document do not see it.
@@ -29,7 +29,7 @@ struct Operation {
     pointer: String,
 }
 
-/// What a response or an event does that the document does not allow.
+/// A response or an event that the document does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is not as documented: {problem}")]
 pub struct Violation {

@@ -7,7 +7,7 @@ use axum::Router;
 
 use crate::background::Background;
 
-/// A server; when it drops, its connections end.
+/// A server; closes its connections on drop.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
@@ -15,7 +15,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Port 0 means a free one.
+    /// Port 0 selects a free one.
     pub(crate) fn start(name: &'static str, address: SocketAddr, router: Router) -> anyhow::Result<Self> {
         let (listener, address) = listen_on(address)?;
         let running = Background::start(name, async move {

@@ -22,7 +22,7 @@ pub const MAX_REVIEWS: u32 = 20;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReportReview {
-    /// The how-manieth review of this attempt it is: 1 to 20. After findings were fixed comes another.
+    /// Number of the review within the attempt, from 1 to 20. Another review follows when findings were fixed.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 20))]
     pub round: u32,
     /// The reviewed head.

@@ -1,5 +1,5 @@
-//! A complete orchestrator in the test's process, with its own database, Redis prefix and ports, and a fake runtime that
-//! records its calls.
+//! A complete orchestrator in the test's process, with its own database, Redis prefix and ports, and a fake runtime
+//! that records its calls.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What the real API would refuse, and what a caller that is right would never send.
+//! Validation of requests: what the real API refuses, and what a correct caller never sends.
 
 use std::collections::HashSet;
 
@@ -38,14 +38,14 @@ const PARAMETERS: &[&str] = &[
     "top_p",
 ];
 
-/// Which of the two endpoints is asked.
+/// The requested endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Messages,
     CountTokens,
 }
 
-/// Checks who asks: `x-api-key` or a bearer token, equal to `expected`.
+/// Checks the credential: `x-api-key` or a bearer token, equal to `expected`.
 pub(super) fn check_headers(headers: &HeaderMap, expected: &str) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer =
@@ -74,7 +74,7 @@ pub(super) fn check_headers(headers: &HeaderMap, expected: &str) -> Result<(), R
     Ok(())
 }
 
-/// Reads the body and checks it; `was_issued` knows the tool uses that this API has answered with.
+/// Parses and checks the body; `was_issued` returns whether this API returned a tool use.
 pub(super) fn check_body(
     endpoint: Endpoint,
     body: &Value,

@@ -1,4 +1,4 @@
-//! Trouble on demand: a queue of faults, each for the requests of one method and path.
+//! Injected faults: a queue, each for the requests of one method and path.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -12,29 +12,29 @@ use serde_json::{Value, json};
 use super::error_response::{error_body, rate_limit_message, secondary_limit_message};
 use crate::path_template;
 
-/// The page that GitHub's front end shows where nothing behind it answers. It is not JSON, and clients meet it.
+/// The HTML page of GitHub's front end when its backend is unavailable.
 const FRONT_END_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head>\n\
     <body><p>We're having a really bad day.</p></body></html>\n";
 
-/// Something that goes wrong with a request, once unless [`Fault::times`] or [`Fault::always`] says otherwise.
+/// A fault of one request, or of several with [`Fault::times`] or [`Fault::always`].
 ///
-/// A fault does nothing by itself: [`Fault::answer`] and the others after it say what goes wrong.
+/// A fault has no effect until one is set, for example with [`Fault::answer`].
 #[derive(Clone, Debug)]
 pub struct Fault {
     method: Method,
     path: Regex,
     body_text: Option<String>,
     skip: u32,
-    /// How often it still strikes; without a number, for ever.
+    /// Remaining number of requests; `None` applies to all.
     left: Option<u32>,
     delay: Duration,
     effect: Effect,
 }
 
-/// What a fault does to a request.
+/// The effect of a fault.
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
-    /// Nothing but the delay.
+    /// Only the delay.
     Pass,
     /// The request is not processed; this is the response.
     Answer(Prepared),
@@ -44,7 +44,7 @@ pub(super) enum Effect {
     CutAfter,
 }
 
-/// An answer that a fault gives.
+/// The response of a fault.
 #[derive(Clone, Debug)]
 pub(super) struct Prepared {
     pub(super) status: StatusCode,
@@ -54,7 +54,7 @@ pub(super) struct Prepared {
     exhausted_for: Option<Duration>,
 }
 
-/// What strikes a request: first the delay, then the effect.
+/// The delay of a request, and the effect after it.
 pub(super) struct Strike {
     pub(super) delay: Duration,
     pub(super) effect: Effect,
@@ -81,48 +81,48 @@ impl Fault {
         }
     }
 
-    /// Strikes only requests whose body contains this text.
+    /// Applies only to requests whose body contains this text.
     #[must_use]
     pub fn when_body_contains(mut self, text: impl Into<String>) -> Self {
         self.body_text = Some(text.into());
         self
     }
 
-    /// Lets the first requests that fit pass unharmed.
+    /// Skips the first matching requests.
     #[must_use]
     pub fn after(mut self, unharmed: u32) -> Self {
         self.skip = unharmed;
         self
     }
 
-    /// Strikes so many times.
+    /// Applies to this many requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.left = Some(times);
         self
     }
 
-    /// Strikes for good.
+    /// Applies to all matching requests.
     #[must_use]
     pub fn always(mut self) -> Self {
         self.left = None;
         self
     }
 
-    /// Lets the request wait before anything else happens to it.
+    /// Delays the request before it is processed.
     #[must_use]
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Answers with this status and JSON body.
+    /// Responds with this status and JSON body.
     #[must_use]
     pub fn answer(self, status: StatusCode, body: &Value) -> Self {
         self.prepared(status, body.to_string(), "application/json; charset=utf-8")
     }
 
-    /// Answers as GitHub does where it is broken: JSON with 500, a page of its front end with the others.
+    /// Responds like a failing GitHub: JSON with 500, an HTML page of its front end with other statuses.
     #[must_use]
     pub fn server_error(self, status: StatusCode) -> Self {
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -153,7 +153,7 @@ impl Fault {
         fault
     }
 
-    /// The secondary limit struck: 403 with `Retry-After` in whole seconds.
+    /// The secondary limit is exhausted: 403 with `Retry-After` in whole seconds.
     #[must_use]
     pub fn secondary_limit(self, retry_after: Duration) -> Self {
         self.retry_after(StatusCode::FORBIDDEN, retry_after)
@@ -229,14 +229,14 @@ impl Prepared {
     }
 }
 
-/// The faults that wait for their requests, in the order in which they were pushed.
+/// The pending faults, in the order in which they were pushed.
 #[derive(Debug, Default)]
 pub struct Faults {
     waiting: RwLock<Vec<Fault>>,
 }
 
 impl Faults {
-    /// Adds a fault behind the others.
+    /// Appends a fault.
     pub fn push(&self, fault: Fault) {
         self.waiting
             .write()
@@ -244,7 +244,7 @@ impl Faults {
             .push(fault);
     }
 
-    /// Takes all faults away: from now on everything works.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.waiting
             .write()
@@ -252,14 +252,14 @@ impl Faults {
             .clear();
     }
 
-    /// How many faults have not struck as often as they were to, those for good not counted.
+    /// The number of faults with remaining requests, permanent ones excluded.
     #[must_use]
     pub fn pending(&self) -> usize {
         let waiting = self.waiting.read().unwrap_or_else(PoisonError::into_inner);
         waiting.iter().filter(|fault| fault.left.is_some()).count()
     }
 
-    /// The first fault that fits a request strikes it.
+    /// Applies the first fault that matches a request.
     pub(super) fn strike(&self, method: &Method, path: &str, body: &[u8]) -> Option<Strike> {
         let mut waiting = self.waiting.write().unwrap_or_else(PoisonError::into_inner);
         let index = waiting.iter().position(|fault| fault.fits(method, path, body))?;

@@ -1,42 +1,41 @@
-//! The requests that came, and what was wrong with them.
+//! Received requests and violations.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
 use axum::http::{Method, StatusCode};
 
-/// One request that the fake got, of the REST API or of git.
+/// A received request of the REST API or of git.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedRequest {
     pub method: Method,
     /// Without the prefix `/api/v3`.
     pub path: String,
     pub query: String,
-    /// Whose token it carried, where the token was known.
+    /// The login that the token belongs to, if it is valid.
     pub login: Option<String>,
-    /// What was answered; nothing where the connection was cut before anything was done.
+    /// The status of the response; `None` if the connection was cut before processing.
     pub status: Option<StatusCode>,
-    /// The answer never reached the caller.
+    /// The response was not delivered.
     pub cut: bool,
 }
 
-/// Something that must not happen: a request that makes no sense, or an answer of the fake that GitHub would
-/// not give.
+/// An invalid request, or a response of the fake that GitHub would not give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     pub kind: ViolationKind,
     pub method: Method,
     pub path: String,
-    /// What is wrong, in words.
+    /// Description of the problem.
     pub problem: String,
 }
 
-/// Whose fault it is.
+/// The side at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViolationKind {
-    /// The caller's.
+    /// The caller.
     Request,
-    /// The fake's.
+    /// This fake.
     Answer,
 }
 

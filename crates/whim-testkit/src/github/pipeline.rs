@@ -20,7 +20,7 @@ pub(super) struct Pipeline {
     rest: Rest,
 }
 
-/// The connection is to be dropped without an answer.
+/// The connection is closed without a response.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut on purpose")]
 pub(super) struct Cut;
@@ -47,14 +47,14 @@ impl Pipeline {
         answer.filter(|_answer| !cut).ok_or(Cut)
     }
 
-    /// The answer, where there is one, and whether the connection is cut instead of giving it.
+    /// The response, if any, and whether the connection is cut instead of sending it.
     async fn strike_or_answer(
         &self,
         received: &ReceivedRequest,
         caller: &Caller,
     ) -> (Option<Response>, bool) {
         let git = git_http::Target::of(&received.path);
-        // A request is held against the description also where a fault answers it.
+        // A request is checked against the description even if a fault answers it.
         let described = if git.is_none() {
             self.rest.examine(received)
         } else {
@@ -92,7 +92,7 @@ impl Pipeline {
         response
     }
 
-    /// A panic in a handler takes its connection with it, and must not pass for a cut one.
+    /// A panic in a handler closes its connection, which must not be mistaken for an injected cut.
     pub(super) fn record_panic(&self, error: &JoinError) {
         let (method, path) = (Method::GET, "unknown".to_owned());
         let problem = format!("the fake is broken: {error}");

@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 use super::pipeline::Pipeline;
 use crate::background::Background;
 
-/// Takes an address, before anything is served there.
+/// Binds an address without serving yet.
 pub(super) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     tokio::net::TcpListener::bind(address).await?.into_std()
 }
 
-/// Serves until the answer is dropped.
+/// Serves until the returned value is dropped.
 pub(super) fn start(listener: TcpListener, gate: Pipeline) -> anyhow::Result<Background> {
     Background::start("fake-github", async move {
         serve(tokio::net::TcpListener::from_std(listener)?, Arc::new(gate)).await;
@@ -45,7 +45,7 @@ async fn serve(listener: tokio::net::TcpListener, gate: Arc<Pipeline>) {
     }
 }
 
-/// An error of the service makes hyper drop the connection without a word: that is how a cut is done.
+/// An error of the service makes hyper close the connection without a response: this implements a cut.
 async fn serve_connection(stream: TcpStream, gate: Arc<Pipeline>) {
     let service = service_fn(|request| gate.serve(request));
     let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);

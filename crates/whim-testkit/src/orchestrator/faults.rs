@@ -1,4 +1,4 @@
-//! Faults that a test orders.
+//! Injected faults.
 
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use whim_core::protocol::ErrorCode;
 use super::api_error::ApiError;
 use crate::path_template;
 
-/// What goes wrong with a request: once, unless [`Fault::always`] says otherwise.
+/// A fault of one request, or of every matching one with [`Fault::always`].
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// `None` matches every request.
@@ -87,14 +87,14 @@ impl Fault {
         self
     }
 
-    /// Does what was asked and responds 502, as a proxy does whose upstream connection broke.
+    /// Processes the request and responds 502, like a proxy whose upstream connection broke.
     #[must_use]
     pub fn lose_response(mut self) -> Self {
         self.effect = Effect::LoseResponse;
         self
     }
 
-    /// Does what was asked and never responds.
+    /// Processes the request and never responds.
     #[must_use]
     pub fn hold_response(mut self) -> Self {
         self.effect = Effect::HoldResponse;

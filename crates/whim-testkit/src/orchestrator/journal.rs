@@ -1,4 +1,4 @@
-//! The requests that came, and what was wrong with them.
+//! Received requests and violations.
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};

@@ -1,4 +1,4 @@
-//! The scripted model at the other end of the real Claude Code CLI.
+//! The scripted model with the real Claude Code CLI.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::process::{Output, Stdio};
@@ -23,7 +23,7 @@ const CHECKLIST: &str = "\
 - [ ] It's documented: `$(touch injected)` and \"quotes\" stay words
 ";
 
-/// A repository with a checklist that is kept out of it, and an empty HOME.
+/// A repository with an untracked checklist, and an empty `HOME`.
 struct Workspace {
     directory: TempDir,
     home: TempDir,

@@ -1,4 +1,4 @@
-//! The Messages API fake, asked directly.
+//! The Messages API fake over plain HTTP.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
@@ -175,7 +175,7 @@ async fn a_stream_can_stall_or_be_cut() {
     let mut chunks = post(&silent, &agent_request(true)).await.bytes_stream();
     assert!(chunks.next().await.unwrap().is_ok());
     drop(silent);
-    // Only the end of the fake ends it.
+    // Held until the fake is stopped.
     while let Some(chunk) = chunks.next().await {
         assert!(!chunk.is_ok_and(|chunk| String::from_utf8_lossy(&chunk).contains("message_stop")));
     }

@@ -1,4 +1,4 @@
-//! The fake orchestrator against the document and the state table of the real one.
+//! The fake orchestrator, compared with the document and the state table of the real one.
 #![expect(
     clippy::unwrap_used,
     reason = "a test whose requests cannot be sent has failed"

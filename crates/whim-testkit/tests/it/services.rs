@@ -1,4 +1,4 @@
-//! The Postgres and Redis that tests stand on.
+//! The Postgres and Redis servers for tests.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
@@ -125,7 +125,7 @@ async fn a_restarted_redis_is_empty_and_has_the_same_address() {
     assert_eq!(mark, None);
 }
 
-/// Set for the process that is killed in the test below: this binary, run once more.
+/// Set for the process that is killed in the test below, which runs this binary again.
 const VICTIM: &str = "WHIM_TESTKIT_VICTIM";
 
 #[tokio::test]

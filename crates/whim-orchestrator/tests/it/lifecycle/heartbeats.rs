@@ -212,8 +212,8 @@ async fn heartbeats_are_heap_only_updates() {
         .await
         .unwrap();
         let all = i64::try_from(ROUNDS * 10).unwrap();
-        // Some may not be heap-only while an older snapshot, such as that of an autovacuum, keeps their page full. With an
-        // index on a changed column none would be.
+        // Some may not be heap-only while an older snapshot, such as that of an autovacuum, keeps their page full.
+        // With an index on a changed column none would be.
         if updates >= all && heap_only * 100 >= updates * 70 {
             Ok(())
         } else {

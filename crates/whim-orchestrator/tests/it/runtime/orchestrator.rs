@@ -29,8 +29,8 @@ pub(crate) struct Orchestrator {
 }
 
 impl Orchestrator {
-    /// Starts it with the engine at `host` and additional settings. On drop, its resources in the engine at `engine` are
-    /// removed.
+    /// Starts it with the engine at `host` and additional settings. On drop, its resources in the engine at `engine`
+    /// are removed.
     pub(crate) async fn start(host: &str, engine: &str, more: &[(&'static str, &str)]) -> Self {
         Self::beside(&Services::new().await, host, engine, more).await
     }

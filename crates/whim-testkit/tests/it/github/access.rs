@@ -1,4 +1,4 @@
-//! Who is let in, how far, and how often.
+//! Authentication, permissions and rate limits.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ async fn an_exhausted_rate_limit_refuses_until_its_reset() {
         "{}",
         refused.text
     );
-    // Asking what is left is free, also where nothing is.
+    // Reading the rate limit is free, even when it is exhausted.
     assert_eq!(caller.get("/rate_limit").await.json()["rate"]["remaining"], 0);
 
     github.advance_clock(Duration::from_secs(3_600));

@@ -1,4 +1,4 @@
-//! Every kind of trouble, on demand.
+//! Injected faults of every kind.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ async fn a_pull_request_is_created_and_its_response_lost() {
     let posts: Vec<_> = posts
         .map(|request| (request.status.unwrap().as_u16(), request.cut))
         .collect();
-    // What cannot be repeated without harm was not repeated.
+    // A request that is not idempotent was not repeated.
     assert_eq!(posts, [(201, true)]);
     let found = pulls.list().head("acme:feature").send().await.unwrap();
     assert_eq!(found.items.len(), 1);

@@ -11,7 +11,7 @@ use whim_testkit::github::{Fault, GitHub, Permissions};
 
 use super::{Caller, SHOP, github_with_shop};
 
-/// Runs git as a program with a token would: the token comes from askpass and stands in no argument.
+/// Runs git with a token from askpass, not in an argument.
 fn run(directory: &Path, token: Option<&str>, arguments: &[&str]) -> Output {
     let home = TempDir::new().unwrap();
     let mut command = git::command(directory);
@@ -238,7 +238,7 @@ async fn a_push_that_is_larger_than_gits_buffer_is_accepted() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
-    // Compresses badly: beyond 1 MiB, git asks first, and sends its packs in chunks of unknown number.
+    // Incompressible: beyond 1 MiB, git probes first and sends its packs with chunked encoding.
     let noise: String = (0_u64..200_000)
         .map(|it| format!("{:x}", it.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
         .collect();

@@ -1,4 +1,4 @@
-//! Issues in lists, one by one, and what happened to them.
+//! Issues, lists of issues, and their events.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn pull_requests_are_among_the_issues_and_marked() {
             .unwrap()
             .ends_with("/repos/acme/shop/pulls/2")
     );
-    // The issue shows its number to the test, too, and is no pull request there.
+    // It is an issue and not a pull request for the test too.
     assert_eq!(github.issues(SHOP).len(), 1);
 }
 

@@ -1,4 +1,4 @@
-//! The client that Whim uses finds in the fake what it finds at GitHub.
+//! The fake with octocrab, the client that Whim uses.
 
 use octocrab::models::{self, IssueState};
 use octocrab::params;
@@ -108,7 +108,7 @@ async fn comments_are_written_listed_and_changed() {
         .create_comment(number, "<!-- whim:1 --> Working on it")
         .await
         .unwrap();
-    // `update_comment` of octocrab's sends a POST, which GitHub's description does not know.
+    // octocrab's `update_comment` sends a POST, which GitHub's description does not have.
     let route = format!("/repos/acme/shop/issues/comments/{}", comment.id);
     let body = serde_json::json!({ "body": "<!-- whim:1 --> Done" });
     let changed: models::issues::Comment = octocrab.patch(route, Some(&body)).await.unwrap();

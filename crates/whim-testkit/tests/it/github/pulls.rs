@@ -1,4 +1,4 @@
-//! What pull requests are refused for, and how they are changed.
+//! Opening and changing pull requests.
 
 use reqwest::Method;
 use serde_json::{Value, json};

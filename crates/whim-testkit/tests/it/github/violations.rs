@@ -1,4 +1,4 @@
-//! Nonsense is refused, and written down.
+//! Invalid requests are refused and recorded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
