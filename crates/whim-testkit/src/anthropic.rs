@@ -1,9 +1,8 @@
 //! A fake Anthropic Messages API whose scripted model drives the real Claude Code CLI.
 //!
-//! It answers three kinds of request: those with the tools of a coding agent, those that
-//! ask for a SPEC.md, and side questions. What comes next in a run is derived from
-//! the conversation in the request, so any number of agents can work at the same time, and a killed one leaves no state.
-//! A request that the real API would refuse is refused with its error body and recorded.
+//! It answers three kinds of request: those with the tools of a coding agent, those for a SPEC.md, and side questions.
+//! The next turn of a run is derived from the conversation in the request, so any number of agents can work at the same
+//! time, and a killed one leaves no state. A request that the real API would refuse is refused with its error body and recorded.
 
 mod answer;
 mod check;
@@ -112,9 +111,9 @@ impl Anthropic {
     }
 
     /// Refuses every request with this status and message until [`Self::end_outage`]. An invalid status becomes 500.
-    pub fn begin_outage(&self, status: u16, words: impl Into<String>) {
+    pub fn begin_outage(&self, status: u16, message: impl Into<String>) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.state.write().outage = Some(Refusal::new(status, words));
+        self.state.write().outage = Some(Refusal::new(status, message));
     }
 
     /// Ends the outage.

@@ -23,7 +23,7 @@ impl SmallDisk {
     /// # Errors
     /// Its directory cannot be created.
     pub fn mount(bytes: u64) -> anyhow::Result<Option<Self>> {
-        let mount_point = TempDir::with_prefix("whim-small-disk-").context("make a directory to mount at")?;
+        let mount_point = TempDir::with_prefix("whim-small-disk-").context("create the mount point")?;
         if !geteuid().is_root() {
             return Ok(None);
         }

@@ -104,7 +104,7 @@ impl GitHub {
     /// The address cannot be bound, or git cannot serve HTTP on this machine.
     pub async fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
         let backend = git_http::find_backend()?;
-        let files = TempDir::with_prefix("whim-github-").context("could not make a directory")?;
+        let files = TempDir::with_prefix("whim-github-").context("could not create a directory")?;
         let bind = server::bind(address).await;
         let listener = bind.with_context(|| format!("could not bind {address}"))?;
         let links = Links {
@@ -220,7 +220,7 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Panics: the setup of the test failed, or it names something that does not exist.
+/// Panics if the setup of the test failed, or if the test names something that does not exist.
 #[track_caller]
 fn must<T, Problem: Into<anyhow::Error>>(what: &str, result: Result<T, Problem>) -> T {
     match result {

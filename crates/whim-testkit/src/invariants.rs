@@ -45,13 +45,13 @@ impl Invariants {
         sqlx::raw_sql(include_str!("invariants/audit.sql"))
             .execute(&mut *transaction)
             .await
-            .context("install the triggers that watch")?;
+            .context("install the audit triggers")?;
         sqlx::query("insert into whim_audit.limits (max_workers, daily_budget) values ($1, $2)")
             .bind(i64::from(limits.max_workers))
             .bind(i64::from(limits.daily_budget))
             .execute(&mut *transaction)
             .await
-            .context("keep the limits")?;
+            .context("store the limits")?;
         transaction.commit().await?;
         Ok(invariants)
     }
@@ -98,16 +98,16 @@ impl Invariants {
     /// after its end, and by a reconciler where that failed.
     ///
     /// # Errors
-    /// Locks of others are left after `patience`, or one of the two cannot be reached.
+    /// Locks of others are left after `timeout`, or one of the two cannot be reached.
     pub async fn wait_for_locks(
         &self,
         redis_url: &str,
         prefix: &str,
-        patience: Duration,
+        timeout: Duration,
     ) -> anyhow::Result<()> {
         wait_until(
             "the locks to belong to live workers",
-            patience,
+            timeout,
             async || match self.strangers_locks(redis_url, prefix).await {
                 Ok(locks) if locks.is_empty() => Ok(()),
                 Ok(locks) => Err(locks.join(", ")),
@@ -155,13 +155,13 @@ impl Invariants {
         sqlx::raw_sql("truncate whim_audit.violations, whim_audit.history, whim_audit.workers")
             .execute(&mut self.connect().await?)
             .await
-            .context("forget what was seen")?;
+            .context("discard the recorded history")?;
         Ok(())
     }
 
     async fn connect(&self) -> anyhow::Result<PgConnection> {
         PgConnection::connect(&self.database_url)
             .await
-            .context("connect to the database that is watched")
+            .context("connect to the watched database")
     }
 }

@@ -145,5 +145,5 @@ pub fn free_port() -> anyhow::Result<u16> {
             return Ok(port);
         }
     }
-    bail!("find a free port between 20000 and 32000: a hundred were taken")
+    bail!("find a free port between 20000 and 32000: 100 were in use")
 }

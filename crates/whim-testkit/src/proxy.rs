@@ -167,7 +167,7 @@ async fn wait_while_half_open(shared: &Shared) {
     let mut line = shared.line.subscribe();
     // The sender lives as long as this borrow.
     if line.wait_for(|line| *line != Line::HalfOpen).await.is_err() {
-        tracing::debug!("the proxy is gone");
+        tracing::debug!("the proxy was dropped");
     }
 }
 

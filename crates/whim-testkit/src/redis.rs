@@ -195,7 +195,7 @@ impl OwnServer {
         let client = Client::open(self.url())?;
         let answered = wait_until("Redis to answer", START_PATIENCE, async || {
             if let Some(status) = started.exited() {
-                return Ok(Err(anyhow!("it ended at once ({status})")));
+                return Ok(Err(anyhow!("it exited at once ({status})")));
             }
             let mut connection = client.get_multiplexed_async_connection().await?;
             connection.ping::<()>().await?;

@@ -29,12 +29,12 @@ impl Gate {
     ///
     /// # Errors
     /// No agent is held in time.
-    pub async fn reached(&mut self, patience: Duration) -> anyhow::Result<()> {
-        let reached = tokio::time::timeout(patience, self.reached.wait_for(|reached| *reached));
+    pub async fn reached(&mut self, timeout: Duration) -> anyhow::Result<()> {
+        let reached = tokio::time::timeout(timeout, self.reached.wait_for(|reached| *reached));
         reached
             .await
-            .context("no agent came to the gate in time")?
-            .context("the model fake is gone")?;
+            .context("no agent reached the gate in time")?
+            .context("the model fake was stopped")?;
         Ok(())
     }
 

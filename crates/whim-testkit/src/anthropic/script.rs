@@ -93,7 +93,7 @@ pub(super) struct Rule<S> {
     pub(super) contains: String,
     pub(super) script: S,
     /// Number of requests that it was applied to.
-    pub(super) asked: u32,
+    pub(super) applied: u32,
 }
 
 impl Rule<AgentScript> {
@@ -103,7 +103,7 @@ impl Rule<AgentScript> {
             AgentScript::NeverFinishes => Outcome::Turn(coder::never_finish(conversation)),
             AgentScript::Repeats(command) => Outcome::Turn(coder::repeat(command, conversation)),
             AgentScript::GivesUp(reason) => Outcome::Turn(coder::give_up(reason, conversation)),
-            AgentScript::Fault(fault) => fault.outcome(self.asked),
+            AgentScript::Fault(fault) => fault.outcome(self.applied),
         }
     }
 }
@@ -113,23 +113,23 @@ impl Rule<SpecScript> {
         match &self.script {
             SpecScript::FromIssue => Outcome::Content(Block::Text(spec_writer::spec_from(request_text))),
             SpecScript::Texts(texts) => {
-                let asked = usize::try_from(self.asked).unwrap_or(usize::MAX);
-                let text = texts.get(asked).or(texts.last()).cloned().unwrap_or_default();
+                let applied = usize::try_from(self.applied).unwrap_or(usize::MAX);
+                let text = texts.get(applied).or(texts.last()).cloned().unwrap_or_default();
                 Outcome::Content(Block::Text(text))
             }
             SpecScript::Refuses(words) => Outcome::Content(Block::Refusal(words.clone())),
-            SpecScript::Fault(fault) => fault.outcome(self.asked),
+            SpecScript::Fault(fault) => fault.outcome(self.applied),
         }
     }
 }
 
 impl Fault {
-    fn outcome(&self, asked: u32) -> Outcome {
+    fn outcome(&self, applied: u32) -> Outcome {
         match self {
             Self::NoAnswer => Outcome::NoAnswer,
             Self::SilenceMidAnswer => Outcome::Broken(Ending::Silence),
             Self::CutMidAnswer => Outcome::Broken(Ending::Cut),
-            Self::Error(error) if error.times.is_some_and(|times| asked >= times) => Outcome::Pass,
+            Self::Error(error) if error.times.is_some_and(|times| applied >= times) => Outcome::Pass,
             Self::Error(error) => Outcome::Error(*error),
             Self::Delay(delay) => Outcome::Delay(*delay),
         }

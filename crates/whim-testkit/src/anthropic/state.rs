@@ -76,7 +76,7 @@ impl<S> Rules<S> {
         self.0.push(Rule {
             contains: contains.into(),
             script,
-            asked: 0,
+            applied: 0,
         });
     }
 
@@ -94,7 +94,7 @@ impl<S> Rules<S> {
             .skip(from)
             .find(|(_, rule)| text.contains(&rule.contains))?;
         let answer = outcome(rule);
-        rule.asked += 1;
+        rule.applied += 1;
         Some((answer, number))
     }
 }

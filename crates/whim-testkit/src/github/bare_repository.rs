@@ -37,9 +37,9 @@ pub(super) fn refuse_pushes(directory: &Path, refusal: Option<&str>) -> io::Resu
     let hooks = directory.join("hooks");
     let hook = hooks.join("pre-receive");
     match refusal {
-        Some(words) => {
+        Some(message) => {
             fs::create_dir_all(&hooks)?;
-            fs::write(hooks.join("refusal"), format!("{words}\n"))?;
+            fs::write(hooks.join("refusal"), format!("{message}\n"))?;
             fs::write(&hook, REFUSING_HOOK)?;
             fs::set_permissions(&hook, fs::Permissions::from_mode(0o755))
         }

@@ -64,7 +64,7 @@ impl GitHub {
             bare_repository::create(&directory, &tree),
         );
         let is_new = self.shared.write().add_repository(owner, name, directory);
-        assert!(is_new, "there is a repository {repository} already");
+        assert!(is_new, "the repository {repository} exists already");
         must(
             "could not read the branches",
             self.shared.refresh(owner, name, PERSON),

@@ -94,7 +94,7 @@ impl TestDatabase {
         .bind(&self.name)
         .fetch_optional(&mut connection)
         .await
-        .context("end a backend")?;
+        .context("terminate a backend")?;
         connection.close().await?;
         Ok(terminated == Some(true))
     }

@@ -213,7 +213,7 @@ impl OwnServer {
                 *process = Some(started);
                 return Ok(());
             }
-            Ok(Err(status)) => anyhow!("it ended at once ({status})"),
+            Ok(Err(status)) => anyhow!("it exited at once ({status})"),
             Err(timed_out) => timed_out,
         };
         let log = fs::read_to_string(self.log_path()).unwrap_or_else(|error| format!("no log: {error}"));

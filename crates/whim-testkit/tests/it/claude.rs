@@ -187,7 +187,7 @@ async fn an_agent_is_held_after_its_commit_and_another_one_completes_the_task() 
 
     gate.open();
     workspace.run(&model).await;
-    assert_eq!(workspace.subjects().await.len(), 2, "the work was there already");
+    assert_eq!(workspace.subjects().await.len(), 2, "the earlier commit is kept");
     assert_eq!(workspace.read("SPEC.md"), CHECKLIST.replacen("[ ]", "[x]", 1));
 }
 

@@ -231,7 +231,7 @@ async fn what_the_real_api_refuses_is_refused_and_recorded() {
     POST /v1/messages: messages: the conversation must end with a user message
     POST /v1/messages: messages: use the top-level `system` parameter for the initial system prompt
     POST /v1/messages: messages.1: unexpected `tool_use_id` found in `tool_result` blocks: toolu_1. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.
-    POST /v1/messages: messages.1: Bash (toolu_1) was never asked for
+    POST /v1/messages: messages.1: Bash (toolu_1) was never issued
     ");
     assert_eq!(model.requests().len(), 0);
 }

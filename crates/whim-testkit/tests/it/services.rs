@@ -22,11 +22,11 @@ async fn every_test_database_is_empty_and_its_own() {
         .execute(&first_pool)
         .await
         .unwrap();
-    let seen: Option<String> = sqlx::query_scalar("select to_regclass('marks')::text")
+    let table: Option<String> = sqlx::query_scalar("select to_regclass('marks')::text")
         .fetch_one(&second_pool)
         .await
         .unwrap();
-    assert_eq!(seen, None);
+    assert_eq!(table, None);
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn servers_exit_when_their_process_is_killed() {
     process.kill().unwrap();
     process.wait().unwrap();
     for server in servers {
-        wait_until("a server to end", PATIENCE, async || {
+        wait_until("a server to exit", PATIENCE, async || {
             if is_running(server) {
                 Err(format!("process {server} is still there"))
             } else {

@@ -169,7 +169,7 @@ async fn a_delay_affects_only_its_own_request() {
 
     tokio::select! {
         biased;
-        slow = caller.get("/user") => panic!("answered with {} before its time", slow.status),
+        slow = caller.get("/user") => panic!("answered with {} too early", slow.status),
         quick = caller.get(REPOSITORY) => assert_eq!(quick.status, 200),
     }
 }

@@ -249,7 +249,7 @@ async fn a_push_that_is_larger_than_gits_buffer_is_accepted() {
     assert!(pushed.status.success(), "{}", stderr(&pushed));
     assert_eq!(github.read_file(SHOP, "topic", "noise.txt"), Some(noise));
     let posts = github.count_requests(&Method::POST, "/{owner}/{repo}.git/git-receive-pack");
-    assert_eq!(posts, 2, "the question and the push");
+    assert_eq!(posts, 2, "the probe and the push");
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ async fn the_refusal_of_a_second_pull_request_has_the_message_of_github() {
     let octocrab::Error::GitHub { source, .. } =
         pulls.create("Again", "feature", "main").send().await.unwrap_err()
     else {
-        panic!("the refusal has the form of GitHub's");
+        panic!("the refusal has GitHub's format");
     };
 
     assert_eq!(
