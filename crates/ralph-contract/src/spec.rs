@@ -1,13 +1,13 @@
 //! SPEC.md: a checklist that keeps its bytes.
 
 mod blocks;
+mod conventions;
 mod document;
 mod lines;
 mod reconcile;
 mod submit;
 mod template;
 mod text;
-mod validate;
 mod violation;
 
 pub use self::document::{SpecDocument, Task, TickError};

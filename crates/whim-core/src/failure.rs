@@ -58,19 +58,6 @@ pub enum FailureCause {
     DiskFull,
 }
 
-/// What happens to an item after a failed attempt (docs/decisions/0008-retries-by-cause.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryRule {
-    /// Retry until the retries of this cause are used up.
-    UpToLimit,
-    /// Retry once, however many retries other causes used.
-    Once,
-    /// Another attempt would end the same way.
-    Never,
-    /// Not caused by the item: it waits, and no retry is spent.
-    WaitWithoutSpending,
-}
-
 impl FailureCause {
     pub const ALL: [Self; 20] = [
         Self::Crash,
@@ -124,28 +111,6 @@ impl FailureCause {
     /// Whether waiting does not help, because a credential is rejected.
     pub fn operator_action_required(self) -> bool {
         matches!(self, Self::ModelRefused | Self::GitHubRefused)
-    }
-
-    pub fn retry_rule(self) -> RetryRule {
-        match self {
-            Self::Crash | Self::Lost | Self::Killed | Self::Resources | Self::BranchMoved => {
-                RetryRule::UpToLimit
-            }
-            Self::Stuck | Self::TestsFailed => RetryRule::Once,
-            Self::IterationsUsedUp
-            | Self::PushRefused
-            | Self::PullRequestRefused
-            | Self::WorkspaceUnusable
-            | Self::SpecUnusable => RetryRule::Never,
-            Self::RuntimeUnavailable
-            | Self::ImageUnavailable
-            | Self::GitHubUnavailable
-            | Self::ModelUnavailable
-            | Self::ModelLimited
-            | Self::ModelRefused
-            | Self::GitHubRefused
-            | Self::DiskFull => RetryRule::WaitWithoutSpending,
-        }
     }
 }
 

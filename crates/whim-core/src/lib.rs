@@ -15,12 +15,13 @@ pub mod token;
 pub mod work_item;
 pub mod worker;
 
-pub use failure::{FailureCause, RetryRule};
+pub use failure::FailureCause;
 pub use ids::{InvalidId, LearningId, LeaseEpoch, ReviewId, WorkItemId, WorkerId};
 pub use names::{
     BranchName, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName, UserName,
 };
 pub use priority::Priority;
+pub use retry::RetryRule;
 pub use token::WorkerToken;
 pub use work_item::WorkItemStatus;
 pub use worker::{Stage, WorkerStatus};

@@ -2,10 +2,47 @@
 
 use std::time::Duration;
 
-use crate::{FailureCause, RetryRule};
+use crate::FailureCause;
+
+/// What happens to an item after a failed attempt (docs/decisions/0008-retries-by-cause.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryRule {
+    /// Retry until the retries of this cause are used up.
+    UpToLimit,
+    /// Retry once, however many retries other causes used.
+    Once,
+    /// Another attempt would end the same way.
+    Never,
+    /// Not caused by the item: it waits, and no retry is spent.
+    WaitWithoutSpending,
+}
+
+impl FailureCause {
+    pub fn retry_rule(self) -> RetryRule {
+        match self {
+            Self::Crash | Self::Lost | Self::Killed | Self::Resources | Self::BranchMoved => {
+                RetryRule::UpToLimit
+            }
+            Self::Stuck | Self::TestsFailed => RetryRule::Once,
+            Self::IterationsUsedUp
+            | Self::PushRefused
+            | Self::PullRequestRefused
+            | Self::WorkspaceUnusable
+            | Self::SpecUnusable => RetryRule::Never,
+            Self::RuntimeUnavailable
+            | Self::ImageUnavailable
+            | Self::GitHubUnavailable
+            | Self::ModelUnavailable
+            | Self::ModelLimited
+            | Self::ModelRefused
+            | Self::GitHubRefused
+            | Self::DiskFull => RetryRule::WaitWithoutSpending,
+        }
+    }
+}
 
 /// The delays before the first, second, … retry of a failure cause. Their number is the limit of retries
-/// (`RETRY_DELAYS`).
+/// (`RETRY_DELAYS_SECONDS`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetrySchedule {
     delays: Vec<Duration>,

@@ -9,6 +9,7 @@
 mod failure;
 mod messages;
 mod open;
+mod probe_delay;
 
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use whim_core::RetryRule;
 use whim_service::chain::chain;
 
 pub(crate) use self::failure::Failure;
-use self::failure::{Target, probe_delay};
+use self::failure::Target;
 pub(crate) use self::messages::{credential_advice, describe};
 pub(crate) use self::open::OpenBreakers;
+use self::probe_delay::probe_delay;
 use crate::config::{BreakersConfig, Config, ModelCredential};
 use crate::db::breakers::{self as rows, CredentialUse, Key, ProbeNow};
 use crate::db::in_transaction;

@@ -1,7 +1,11 @@
 //! The settings: a pure function of the environment, one struct per concern.
 
 pub mod api;
+mod breakers;
+mod intervals;
+mod lifecycle;
 pub mod limits;
+mod retention;
 pub mod storage;
 mod values;
 pub mod worker;
@@ -15,7 +19,11 @@ use whim_service::environment::{ConfigError, Configured, Environment, Setting};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
-pub use self::limits::{BreakersConfig, LifecycleConfig, LimitsConfig, PerRepository, Periods};
+pub use self::breakers::BreakersConfig;
+pub use self::intervals::Intervals;
+pub use self::lifecycle::LifecycleConfig;
+pub use self::limits::{LimitsConfig, PerRepository};
+pub use self::retention::RetentionConfig;
 pub use self::storage::{DatabaseConfig, RedisConfig};
 pub use self::worker::{ModelCredential, WorkerSettings};
 
@@ -28,7 +36,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     pub breakers: BreakersConfig,
     pub lifecycle: LifecycleConfig,
-    pub periods: Periods,
+    pub retention: RetentionConfig,
+    pub intervals: Intervals,
     /// How workers are started.
     pub runtime: RuntimeConfig,
     /// What is passed to workers.
@@ -58,7 +67,8 @@ impl Config {
         let limits = LimitsConfig::read(env);
         let breakers = BreakersConfig::read(env);
         let lifecycle = LifecycleConfig::read(env);
-        let periods = Periods::read(env);
+        let retention = RetentionConfig::read(env);
+        let intervals = Intervals::read(env);
         let runtime = RuntimeConfig::read(env);
         let worker = WorkerSettings::read(env);
         let (database, redis, worker) = (database?, redis?, worker?);
@@ -76,7 +86,8 @@ impl Config {
             limits,
             breakers,
             lifecycle,
-            periods,
+            retention,
+            intervals,
             runtime,
             worker,
         })

@@ -31,7 +31,7 @@ use crate::limits::Cooldown;
 /// # Errors
 /// None: failures are logged, and the next run is the retry.
 pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut ticks = tokio::time::interval(app.config.periods.dispatch);
+    let mut ticks = tokio::time::interval(app.config.intervals.dispatch);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut retry_at: Option<Instant> = None;
     loop {

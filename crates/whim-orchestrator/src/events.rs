@@ -7,6 +7,7 @@
 
 mod hub;
 mod pubsub;
+mod subscriber;
 mod subscription;
 
 pub use self::hub::{EventHub, run};

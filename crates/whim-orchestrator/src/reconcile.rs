@@ -38,7 +38,7 @@ use crate::breakers::probe_runtime;
 
 /// Starts all reconcilers. Once `stop` is cancelled, slow work is left to the next start.
 pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
-    let (periods, wakers) = (app.config.periods, &app.wakers);
+    let (periods, wakers) = (app.config.intervals, &app.wakers);
     let (frequent, rare) = (periods.dispatch, periods.reconcile);
     reconcilers.start("reap", None, frequent, &wakers.reap, Reap(app.clone()));
     reconcilers.start(

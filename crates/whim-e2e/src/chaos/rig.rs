@@ -249,7 +249,7 @@ fn settings(
         ("MAX_WORKERS", LIMITS.max_workers.to_string()),
         ("DAILY_BUDGET", LIMITS.daily_budget.to_string()),
         ("COOLDOWN_SECONDS", "0.05".to_owned()),
-        ("RETRY_DELAYS", retries),
+        ("RETRY_DELAYS_SECONDS", retries),
         // Workers killed at random must not open a breaker. Other breakers are probed soon.
         ("BREAKER_THRESHOLD", "1000".to_owned()),
         ("BREAKER_PROBE_DELAY_SECONDS", "0.5".to_owned()),

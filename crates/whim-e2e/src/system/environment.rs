@@ -53,7 +53,7 @@ impl Services<'_> {
             ("ANTHROPIC_BASE_URL", self.anthropic.url()),
             ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
             ("COOLDOWN_SECONDS", "0.1".to_owned()),
-            ("RETRY_DELAYS", "0.5,0.5,0.5".to_owned()),
+            ("RETRY_DELAYS_SECONDS", "0.5,0.5,0.5".to_owned()),
             ("HEARTBEAT_INTERVAL_SECONDS", "0.5".to_owned()),
             ("RECONCILE_INTERVAL_SECONDS", "1".to_owned()),
             ("DISPATCH_INTERVAL_SECONDS", "1".to_owned()),

@@ -275,7 +275,7 @@ async fn tests_that_run_out_of_memory_do_not_count_as_failed() {
     let options = network
         .options()
         .setting("WORKER_MEMORY", "1g")
-        .setting("RETRY_DELAYS", "0.1");
+        .setting("RETRY_DELAYS_SECONDS", "0.1");
     let system = one_repository(options).await;
     let hungry = "import { test } from \"node:test\";\nimport { spawnSync } from \"node:child_process\";\n\
                   test(\"everything fits\", () => { if (spawnSync(\"tail\", [\"/dev/zero\"]).status !== 0) throw new \

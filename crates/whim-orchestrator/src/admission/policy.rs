@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use whim_core::{RepoName, UserName, WorkItemId};
 
-use super::reason::BlockedReason;
+use super::blocked_reason::BlockedReason;
 use super::snapshot::{Cooldown, Snapshot};
 use crate::db::budget::Usage;
 use crate::db::work_items::Exclusions;

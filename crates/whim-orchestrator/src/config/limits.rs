@@ -1,13 +1,15 @@
-//! Limits, circuit breakers, leases, retries and intervals.
+//! Slots, budgets and cooldown.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use whim_core::retry::RetrySchedule;
 use whim_service::environment::{Environment, seconds, whole_number};
 
-use super::values::{ByRepository, DAY, SHORTEST, hours, limits_by_repository, retry_delays};
+use super::values::{ByRepository, DAY, limits_by_repository};
+
+const MAX_MAX_WORKERS: u32 = 1000;
+const MAX_DAILY_BUDGET: u32 = 1_000_000;
 
 /// How many workers run at the same time, and how many iterations they use in a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,109 +94,3 @@ impl PerRepository {
         self.by_name.get(repo).copied().or(self.each)
     }
 }
-
-/// When circuit breakers open and when they are probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BreakersConfig {
-    /// `BREAKER_THRESHOLD`: consecutive failures before a breaker opens.
-    pub threshold: u32,
-    /// `BREAKER_PROBE_DELAY_SECONDS`: initial delay before a probe; doubles after each failed one.
-    pub probe_delay: Duration,
-    /// `BREAKER_MAX_PROBE_DELAY_SECONDS`: also the delay after refused credentials.
-    pub max_probe_delay: Duration,
-    /// `RATE_LIMIT_MAX_WAIT_HOURS`: longest reset time that is honoured.
-    pub max_wait: Duration,
-    /// `RATE_LIMIT_JITTER_SECONDS`: maximum random delay after a reset time; also the time over which deferred items
-    /// come back.
-    pub jitter: Duration,
-}
-
-impl BreakersConfig {
-    pub(super) fn read(env: &mut Environment) -> Self {
-        let probe = || seconds(SHORTEST..=DAY);
-        let config = Self {
-            threshold: env.or_default("BREAKER_THRESHOLD", 5, whole_number(2..=1000)),
-            probe_delay: env.or_default("BREAKER_PROBE_DELAY_SECONDS", Duration::from_secs(30), probe()),
-            max_probe_delay: env.or_default(
-                "BREAKER_MAX_PROBE_DELAY_SECONDS",
-                Duration::from_mins(30),
-                probe(),
-            ),
-            max_wait: env.or_default("RATE_LIMIT_MAX_WAIT_HOURS", 7 * DAY, hours()),
-            jitter: env.or_default(
-                "RATE_LIMIT_JITTER_SECONDS",
-                Duration::from_mins(1),
-                seconds(Duration::ZERO..=DAY),
-            ),
-        };
-        if config.probe_delay > config.max_probe_delay {
-            let max = config.max_probe_delay.as_secs_f64();
-            env.refuse(
-                "BREAKER_PROBE_DELAY_SECONDS",
-                &format!("expected at most BREAKER_MAX_PROBE_DELAY_SECONDS, which is {max} seconds"),
-            );
-        }
-        config
-    }
-}
-
-/// When a worker counts as lost or stuck, when its item is retried, and how long its data is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LifecycleConfig {
-    /// `STALE_THRESHOLD`: duration of a lease after each heartbeat.
-    pub stale_threshold: Duration,
-    /// `REGISTER_TIMEOUT_SECONDS`: from the claim to the registration.
-    pub register_timeout: Duration,
-    /// `PROGRESS_DEADLINE_SECONDS`: maximum time without progress.
-    pub progress_deadline: Duration,
-    /// `RETRY_DELAYS`.
-    pub retries: RetrySchedule,
-    /// `LOG_RETENTION_HOURS`: of logs and directories of ended attempts.
-    pub log_retention: Duration,
-    /// `EVENT_RETENTION_DAYS`: UTC days besides today.
-    pub event_retention_days: u32,
-}
-
-impl LifecycleConfig {
-    pub(super) fn read(env: &mut Environment) -> Self {
-        let deadline = || seconds(SHORTEST..=DAY);
-        Self {
-            stale_threshold: env.or_default("STALE_THRESHOLD", Duration::from_mins(5), deadline()),
-            register_timeout: env.or_default("REGISTER_TIMEOUT_SECONDS", Duration::from_mins(2), deadline()),
-            progress_deadline: env.or_default(
-                "PROGRESS_DEADLINE_SECONDS",
-                Duration::from_hours(1),
-                deadline(),
-            ),
-            retries: RetrySchedule::new(env.or_default(
-                "RETRY_DELAYS",
-                [60, 300, 1800].map(Duration::from_secs).to_vec(),
-                retry_delays(),
-            )),
-            log_retention: env.or_default("LOG_RETENTION_HOURS", Duration::from_hours(72), hours()),
-            event_retention_days: env.or_default("EVENT_RETENTION_DAYS", 14, whole_number(1..=3650)),
-        }
-    }
-}
-
-/// Polling intervals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Periods {
-    /// `DISPATCH_INTERVAL_SECONDS`: queue, due retries, leases and workers to terminate.
-    pub dispatch: Duration,
-    /// `RECONCILE_INTERVAL_SECONDS`: garbage of the runtime, the budget's copy in Redis, old logs and the like.
-    pub reconcile: Duration,
-}
-
-impl Periods {
-    pub(super) fn read(env: &mut Environment) -> Self {
-        let period = || seconds(SHORTEST..=Duration::from_hours(1));
-        Self {
-            dispatch: env.or_default("DISPATCH_INTERVAL_SECONDS", Duration::from_secs(5), period()),
-            reconcile: env.or_default("RECONCILE_INTERVAL_SECONDS", Duration::from_mins(1), period()),
-        }
-    }
-}
-
-const MAX_MAX_WORKERS: u32 = 1000;
-const MAX_DAILY_BUDGET: u32 = 1_000_000;

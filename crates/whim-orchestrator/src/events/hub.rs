@@ -11,7 +11,8 @@ use uuid::Uuid;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-use crate::db::events::{self, StoredEvent};
+use super::subscriber::{Feed, Subscriber};
+use crate::db::events;
 
 /// Bounds what reading costs, however much workers print (docs/faults.md, row 43).
 const MIN_READ_INTERVAL: Duration = Duration::from_millis(20);
@@ -21,9 +22,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Events in one read.
 const PAGE: u16 = 500;
-
-/// Events buffered for a slow subscriber before further ones are dropped.
-const BUFFER: usize = 1000;
 
 /// Subscriptions that may wait to be accepted.
 const MAX_PENDING: usize = 1024;
@@ -92,51 +90,6 @@ struct Join {
     feed: oneshot::Sender<Feed>,
 }
 
-/// The live events of one subscription.
-#[derive(Debug)]
-pub(super) struct Feed {
-    /// Every event after this one is in `messages`.
-    pub(super) position: i64,
-    /// Closed when the hub stops.
-    pub(super) messages: mpsc::Receiver<Message>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Message {
-    Event(Arc<StoredEvent>),
-    /// This number of events was dropped here.
-    Dropped(u64),
-}
-
-/// The hub's end of a [`Feed`].
-#[derive(Debug)]
-struct Subscriber {
-    worker: Option<WorkerId>,
-    messages: mpsc::Sender<Message>,
-    dropped_count: u64,
-}
-
-impl Subscriber {
-    /// Never waits: if the buffer is full, the event is dropped.
-    fn send(&mut self, event: &Arc<StoredEvent>) {
-        if self.worker.is_some() && self.worker != event.event.worker_id() {
-            return;
-        }
-        self.flush_lag();
-        if self.dropped_count > 0 || self.messages.try_send(Message::Event(Arc::clone(event))).is_err() {
-            self.dropped_count += 1;
-        }
-    }
-
-    /// Reports dropped events once the buffer has room.
-    fn flush_lag(&mut self) {
-        let report = Message::Dropped(self.dropped_count);
-        if self.dropped_count > 0 && self.messages.try_send(report).is_ok() {
-            self.dropped_count = 0;
-        }
-    }
-}
-
 /// Serves subscriptions until `stop`. Their streams end then.
 ///
 /// # Errors
@@ -170,9 +123,7 @@ pub async fn run(hub: EventHub, database: PgPool, stop: CancellationToken) -> an
             () = async { shared.changed.notified().await; sleep_until(next_read).await }, if subscribed => {}
             _ = poll.tick(), if subscribed => {}
         }
-        reader
-            .subscribers
-            .retain(|subscriber| !subscriber.messages.is_closed());
+        reader.subscribers.retain(|subscriber| !subscriber.is_closed());
         reader.read().await;
         next_read = Instant::now() + MIN_READ_INTERVAL;
     }
@@ -202,18 +153,10 @@ impl Reader {
                 }
             },
         };
-        let (messages, receiver) = mpsc::channel(BUFFER);
-        let feed = Feed {
-            position,
-            messages: receiver,
-        };
+        let (subscriber, feed) = Subscriber::new(join.worker, position);
         if join.feed.send(feed).is_ok() {
             self.position = Some(position);
-            self.subscribers.push(Subscriber {
-                worker: join.worker,
-                messages,
-                dropped_count: 0,
-            });
+            self.subscribers.push(subscriber);
         }
     }
 
@@ -254,71 +197,5 @@ impl Reader {
             subscriber.flush_lag();
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use whim_core::WorkItemId;
-    use whim_core::protocol::events::{SubscriberEvent, WorkerEvent, WorkerEventBody, WorkerEventRecord};
-
-    use super::*;
-
-    fn event(id: i64) -> Arc<StoredEvent> {
-        let body = WorkerEventBody::Notice {
-            message: String::new(),
-        };
-        Arc::new(StoredEvent {
-            id,
-            event: SubscriberEvent::WorkerEvent(WorkerEventRecord {
-                worker_id: WorkerId::new(),
-                work_item_id: WorkItemId::new(),
-                event: WorkerEvent {
-                    occurred_at: chrono::Utc::now(),
-                    body,
-                },
-            }),
-        })
-    }
-
-    #[test]
-    fn a_slow_subscriber_receives_the_number_of_dropped_events_in_their_place() {
-        let (messages, mut received) = mpsc::channel(2);
-        let mut subscriber = Subscriber {
-            worker: None,
-            messages,
-            dropped_count: 0,
-        };
-        for id in 1..=5 {
-            subscriber.send(&event(id));
-        }
-        let mut seen = Vec::new();
-        let mut read = |count: usize| {
-            for _ in 0..count {
-                seen.push(match received.try_recv() {
-                    Ok(Message::Event(event)) => format!("event {}", event.id),
-                    Ok(Message::Dropped(count)) => format!("{count} dropped"),
-                    Err(_) => "nothing".to_owned(),
-                });
-            }
-        };
-        read(2);
-        subscriber.send(&event(6));
-        read(2);
-        subscriber.flush_lag();
-        read(1);
-        assert_eq!(seen, ["event 1", "event 2", "3 dropped", "event 6", "nothing"]);
-    }
-
-    #[test]
-    fn a_subscriber_of_one_worker_receives_no_events_of_others() {
-        let (messages, mut received) = mpsc::channel(2);
-        let mut subscriber = Subscriber {
-            worker: Some(WorkerId::new()),
-            messages,
-            dropped_count: 0,
-        };
-        subscriber.send(&event(1));
-        assert!(received.try_recv().is_err());
     }
 }

@@ -8,7 +8,8 @@ use sqlx::PgPool;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
-use super::hub::{EventHub, Feed, Message};
+use super::hub::EventHub;
+use super::subscriber::{Feed, Message};
 use crate::db::events::{self, StoredEvent};
 
 /// Events in one read.

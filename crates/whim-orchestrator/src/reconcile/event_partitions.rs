@@ -43,7 +43,7 @@ impl Reconciler for EventPartitions {
         }
         // Days from the default partition have partitions by now, however old they are.
         let kept = calendar.kept.iter().chain(&calendar.stranded);
-        for day in to_drop(kept, calendar.today, app.config.lifecycle.event_retention_days) {
+        for day in to_drop(kept, calendar.today, app.config.retention.event_days) {
             let dropped = partitions::drop_day(database, day).await;
             if dropped.with_context(|| format!("dropping the events of {day}"))? {
                 report.dropped.push(day);

@@ -81,7 +81,7 @@ impl Reconciler for Garbage {
                 }
             }
         }
-        report.cleaned = app.runtime.clean(app.config.lifecycle.log_retention).await?;
+        report.cleaned = app.runtime.clean(app.config.retention.logs).await?;
         let attempts = report.cleaned.removed_for_space;
         if attempts > 0 {
             tracing::warn!(

@@ -91,7 +91,7 @@ impl Services {
             ("COOLDOWN_SECONDS", "0"),
             ("DISPATCH_INTERVAL_SECONDS", "0.2"),
             ("RECONCILE_INTERVAL_SECONDS", "0.5"),
-            ("RETRY_DELAYS", "0.1,0.1,0.1"),
+            ("RETRY_DELAYS_SECONDS", "0.1,0.1,0.1"),
         ];
         defaults
             .into_iter()

@@ -127,19 +127,19 @@ fn flags_choices_and_addresses_parse() {
 
 #[test]
 fn each_wrong_item_of_a_list_is_named() {
-    let read = |env: &mut Environment| Some(env.list("RETRY_DELAYS", whole_number(1_u32..=3600)));
+    let read = |env: &mut Environment| Some(env.list("RETRY_DELAYS_SECONDS", whole_number(1_u32..=3600)));
 
     assert_eq!(
-        accepted(&[("RETRY_DELAYS", "60, 300,,1800,")], read)
+        accepted(&[("RETRY_DELAYS_SECONDS", "60, 300,,1800,")], read)
             .unwrap()
             .config,
         [60, 300, 1800]
     );
     assert_eq!(accepted(&[], read).unwrap().config, [0; 0]);
     assert_eq!(
-        refusal(&[("RETRY_DELAYS", "60,x,0")], read),
-        "RETRY_DELAYS is \"x\": expected a comma-separated list, each a whole number from 1 to 3600\n\
-         RETRY_DELAYS is \"0\": expected a comma-separated list, each a whole number from 1 to 3600"
+        refusal(&[("RETRY_DELAYS_SECONDS", "60,x,0")], read),
+        "RETRY_DELAYS_SECONDS is \"x\": expected a comma-separated list, each a whole number from 1 to 3600\n\
+         RETRY_DELAYS_SECONDS is \"0\": expected a comma-separated list, each a whole number from 1 to 3600"
     );
 }
 

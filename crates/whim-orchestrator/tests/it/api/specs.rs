@@ -380,7 +380,7 @@ async fn a_generated_spec_has_to_keep_every_convention() {
 
 #[tokio::test]
 async fn a_deferred_spec_backs_off_longer_each_time() {
-    let world = World::with(&[("RETRY_DELAYS", "100,10000")]).await;
+    let world = World::with(&[("RETRY_DELAYS_SECONDS", "100,10000")]).await;
     let id = generating(&world).await;
     let failed = json!({ "run": 1, "reason": "The model API is overloaded.", "retryable": true });
 

@@ -165,7 +165,7 @@ async fn the_budget_is_reserved_at_the_claim_and_settled_by_what_was_used() {
         ("DAILY_BUDGET", "70"),
         ("MAX_ITERATIONS", "50"),
         // The first item is older than the third: its next attempt would come first.
-        ("RETRY_DELAYS", "600"),
+        ("RETRY_DELAYS_SECONDS", "600"),
     ])
     .await;
     let first = app.submit().await;

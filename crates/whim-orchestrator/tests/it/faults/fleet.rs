@@ -31,7 +31,7 @@ pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("MAX_WORKERS", "6"),
     ("DAILY_BUDGET", "100000"),
     (
-        "RETRY_DELAYS",
+        "RETRY_DELAYS_SECONDS",
         "0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1",
     ),
 ];

@@ -64,7 +64,7 @@ async fn an_orchestrator_that_resumes_after_the_leases_expired_changes_no_item_o
     let settings = [
         ("STALE_THRESHOLD", "3"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.5"),
-        ("RETRY_DELAYS", "0.1"),
+        ("RETRY_DELAYS_SECONDS", "0.1"),
         ("MAX_WORKERS", "1"),
     ];
     let paused = Program::start_with(&services, &its_fixture, &settings).await;

@@ -38,7 +38,7 @@ async fn wait_until_stopped(app: &TestApp, worker: WorkerId) {
 
 #[tokio::test]
 async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
-    let app = TestApp::with(&[("RETRY_DELAYS", "60"), ("DISPATCH_INTERVAL_SECONDS", "600")]).await;
+    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "60"), ("DISPATCH_INTERVAL_SECONDS", "600")]).await;
     let (item, worker) = app.running().await;
 
     app.runtime.exit(worker, 101);
@@ -63,7 +63,7 @@ async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
 
 #[tokio::test]
 async fn the_exit_of_a_worker_after_its_final_report_changes_nothing() {
-    let app = TestApp::with(&[("RETRY_DELAYS", "none")]).await;
+    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "none")]).await;
     let (item, worker) = app.running().await;
     let report = json!({ "cause": "push_refused", "reason": "The repository refused the push." });
     let (code, answer) = app.worker_call(worker, "fail", &report).await;
@@ -167,7 +167,7 @@ async fn a_suspended_machine_costs_its_workers_neither_lease_nor_retry() {
 
 #[tokio::test]
 async fn a_worker_whose_container_was_removed_is_lost() {
-    let app = TestApp::with(&[("RETRY_DELAYS", "60")]).await;
+    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "60")]).await;
     let (item, worker) = app.running().await;
 
     app.runtime.forget(worker);
@@ -182,7 +182,7 @@ async fn a_worker_without_heartbeats_loses_its_item_and_is_stopped_and_fenced() 
     let app = TestApp::with(&[
         ("STALE_THRESHOLD", "0.6"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.2"),
-        ("RETRY_DELAYS", "60"),
+        ("RETRY_DELAYS_SECONDS", "60"),
     ])
     .await;
     let (item, worker) = app.running().await;
@@ -213,7 +213,7 @@ async fn a_worker_without_heartbeats_loses_its_item_and_is_stopped_and_fenced() 
 async fn a_worker_that_never_registers_costs_no_retry_five_times_and_then_counts_as_lost() {
     let app = TestApp::with(&[
         ("REGISTER_TIMEOUT_SECONDS", "0.1"),
-        ("RETRY_DELAYS", "0.05"),
+        ("RETRY_DELAYS_SECONDS", "0.05"),
         // Otherwise the breaker of the runtime opens.
         ("BREAKER_THRESHOLD", "1000"),
     ])
@@ -234,7 +234,7 @@ async fn a_worker_that_never_registers_costs_no_retry_five_times_and_then_counts
 
 #[tokio::test]
 async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
-    let app = TestApp::with(&[("RETRY_DELAYS", "0.05,0.05,0.05")]).await;
+    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "0.05,0.05,0.05")]).await;
     let poison = app.submit().await;
     let mut seen = Vec::new();
 
@@ -296,7 +296,7 @@ async fn send_heartbeats_until_the_lease_is_lost(
 const IMPATIENT: [(&str, &str); 3] = [
     ("PROGRESS_DEADLINE_SECONDS", "0.6"),
     ("HEARTBEAT_INTERVAL_SECONDS", "0.05"),
-    ("RETRY_DELAYS", "60"),
+    ("RETRY_DELAYS_SECONDS", "60"),
 ];
 
 #[tokio::test]
@@ -395,7 +395,7 @@ async fn an_orphaned_worker_is_stopped() {
 
 #[tokio::test]
 async fn an_item_is_claimed_again_after_its_backoff() {
-    let app = TestApp::with(&[("RETRY_DELAYS", "0.3")]).await;
+    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "0.3")]).await;
     let (item, worker) = app.running().await;
     app.runtime.exit(worker, 1);
 

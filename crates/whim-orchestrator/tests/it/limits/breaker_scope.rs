@@ -161,7 +161,7 @@ async fn a_repository_that_cannot_be_fetched_blocks_no_other() {
         SAME_PROBE,
         ("MAX_WORKERS", "9"),
         ("BREAKER_THRESHOLD", "3"),
-        ("RETRY_DELAYS", "600"),
+        ("RETRY_DELAYS_SECONDS", "600"),
     ])
     .await;
     let broken = || json!({ "repo": "octocat/Broken" });
@@ -256,7 +256,7 @@ async fn credentials_of_the_model_have_a_breaker_each() {
 
     // Specs use the API key: agents continue.
     let failed =
-        json!({ "reason": "429", "retryable": true, "cause": "model_limited", "retryAfterSeconds": 3600 });
+        json!({ "run": 1, "reason": "429", "retryable": true, "cause": "model_limited", "retryAfterSeconds": 3600 });
     let path = format!("/api/work/{}/spec/fail", limited.id);
     let (status, answer) = app.post(&path, &failed).await;
     assert_eq!(status, 200, "{answer}");

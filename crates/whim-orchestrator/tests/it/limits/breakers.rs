@@ -425,7 +425,7 @@ async fn a_crash_loop_blocks_its_repository_and_no_other() {
         ("MAX_WORKERS", "2"),
         ("BREAKER_THRESHOLD", "3"),
         ("BREAKER_PROBE_DELAY_SECONDS", "1"),
-        ("RETRY_DELAYS", "600,600,600"),
+        ("RETRY_DELAYS_SECONDS", "600,600,600"),
     ])
     .await;
     for crashed in 1..=3 {
@@ -468,7 +468,7 @@ async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
         BUDGET,
         ("MAX_WORKERS", "1"),
         ("BREAKER_THRESHOLD", "3"),
-        ("RETRY_DELAYS", "0.1,0.1,0.1"),
+        ("RETRY_DELAYS_SECONDS", "0.1,0.1,0.1"),
     ])
     .await;
     let poison = app.submit_with(json!({ "priority": "critical" })).await;

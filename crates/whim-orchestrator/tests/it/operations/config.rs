@@ -57,7 +57,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
         ("MAX_WORKERS", "many"),
         ("DATABASE_URL", "mysql://me:secret@host/db"),
         ("WORKER_RUNTIME", "podman"),
-        ("RETRY_DELAYS", "60,soon"),
+        ("RETRY_DELAYS_SECONDS", "60,soon"),
         ("PORT", "70000"),
     ]))
     .unwrap_err();
@@ -66,7 +66,7 @@ fn everything_that_is_wrong_is_reported_at_once() {
 PORT is "70000": expected a whole number from 0 to 65535
 DATABASE_URL is "mysql://me:***@host/db": expected a URL such as postgres://user:password@host:5432/database
 MAX_WORKERS is "many": expected a whole number from 0 to 1000
-RETRY_DELAYS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
+RETRY_DELAYS_SECONDS is "60,soon": expected up to 20 numbers of seconds separated by commas, such as 60,300,1800, or none
 WORKER_RUNTIME is "podman": expected one of: auto, docker, process
 GITHUB_TOKEN is not set: expected a GitHub token with read and write access to contents, issues and pull requests (or GITHUB_TOKEN_FILE with a file that holds it)
 ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)
@@ -136,7 +136,7 @@ fn a_lease_outlasts_two_lost_heartbeats() {
 #[test]
 fn retries_can_be_switched_off() {
     assert_eq!(
-        read(&[("RETRY_DELAYS", "none")])
+        read(&[("RETRY_DELAYS_SECONDS", "none")])
             .unwrap()
             .lifecycle
             .retries
@@ -144,7 +144,7 @@ fn retries_can_be_switched_off() {
         0
     );
     assert_eq!(
-        read(&[("RETRY_DELAYS", "0.5, 1")])
+        read(&[("RETRY_DELAYS_SECONDS", "0.5, 1")])
             .unwrap()
             .lifecycle
             .retries

@@ -189,12 +189,12 @@ async fn run(arguments: &[&str], environment: &[(String, String)]) -> Output {
 #[tokio::test]
 async fn a_killed_orchestrator_finds_its_workers_again() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
-    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS", "60")]).await;
+    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS_SECONDS", "60")]).await;
     let (item, worker, token, process) = program.running_worker(&fixture).await;
     program.kill().await;
     assert!(process.is_alive().unwrap());
 
-    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS", "60")]).await;
+    let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS_SECONDS", "60")]).await;
     // Its calls are answered …
     let heartbeat = format!("/api/worker/{worker}/heartbeat");
     let (status, answer) = program.call(&token, &heartbeat, &json!({ "seq": 1 })).await;
@@ -321,7 +321,7 @@ async fn a_worker_suspended_beyond_its_lease_is_terminated_and_its_late_reports_
     let settings = [
         ("STALE_THRESHOLD", "1"),
         ("HEARTBEAT_INTERVAL_SECONDS", "0.3"),
-        ("RETRY_DELAYS", "60"),
+        ("RETRY_DELAYS_SECONDS", "60"),
     ];
     let program = Program::start_with(&services, &fixture, &settings).await;
     let (item, worker, token, process) = program.running_worker(&fixture).await;

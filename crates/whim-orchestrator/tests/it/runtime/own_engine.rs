@@ -192,7 +192,7 @@ fn processes_with_argument(argument: &str) -> Vec<ProcessIdentity> {
 async fn a_worker_that_went_down_with_its_engine_is_replaced_within_seconds_and_no_retry_is_spent() {
     let mut engine = OwnEngine::start(None).await;
     // A spent retry would cause a backoff of one minute.
-    let settings = [("WORKER_NETWORK", "none"), ("RETRY_DELAYS", "60")];
+    let settings = [("WORKER_NETWORK", "none"), ("RETRY_DELAYS_SECONDS", "60")];
     let orchestrator = Orchestrator::start(&engine.host(), &engine.host(), &settings).await;
     let item = orchestrator.submit().await;
     let (mut worker, token) = orchestrator.running_worker(&item).await;
@@ -230,7 +230,7 @@ async fn a_worker_that_went_down_with_its_engine_is_replaced_within_seconds_and_
 #[ignore = "needs root and dockerd: scripts/ci/docker.sh"]
 async fn a_worker_that_went_down_with_the_whole_machine_is_replaced_without_a_retry() {
     let mut engine = OwnEngine::start(None).await;
-    let settings = [("WORKER_NETWORK", "none"), ("RETRY_DELAYS", "60")];
+    let settings = [("WORKER_NETWORK", "none"), ("RETRY_DELAYS_SECONDS", "60")];
     let mut orchestrator = Orchestrator::start(&engine.host(), &engine.host(), &settings).await;
     let item = orchestrator.submit().await;
     let (worker, token) = orchestrator.running_worker(&item).await;

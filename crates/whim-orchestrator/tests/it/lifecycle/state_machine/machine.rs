@@ -38,7 +38,7 @@ impl Machine {
             ("MAX_WORKERS", &MAX_WORKERS.to_string()),
             ("DAILY_BUDGET", &DAILY_BUDGET.to_string()),
             ("MAX_ITERATIONS", &MAX_ITERATIONS.to_string()),
-            ("RETRY_DELAYS", &[RETRY_DELAY; RETRIES].join(",")),
+            ("RETRY_DELAYS_SECONDS", &[RETRY_DELAY; RETRIES].join(",")),
         ])
         .await;
         let limits = Limits {
