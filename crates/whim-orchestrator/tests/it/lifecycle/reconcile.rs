@@ -38,7 +38,11 @@ async fn wait_until_stopped(app: &TestApp, worker: WorkerId) {
 
 #[tokio::test]
 async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
-    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "60"), ("DISPATCH_INTERVAL_SECONDS", "600")]).await;
+    let app = TestApp::with(&[
+        ("RETRY_DELAYS_SECONDS", "60"),
+        ("DISPATCH_INTERVAL_SECONDS", "600"),
+    ])
+    .await;
     let (item, worker) = app.running().await;
 
     app.runtime.exit(worker, 101);

@@ -255,8 +255,7 @@ async fn credentials_of_the_model_have_a_breaker_each() {
     let (limited, other_spec) = (generating().await, generating().await);
 
     // Specs use the API key: agents continue.
-    let failed =
-        json!({ "run": 1, "reason": "429", "retryable": true, "cause": "model_limited", "retryAfterSeconds": 3600 });
+    let failed = json!({ "run": 1, "reason": "429", "retryable": true, "cause": "model_limited", "retryAfterSeconds": 3600 });
     let path = format!("/api/work/{}/spec/fail", limited.id);
     let (status, answer) = app.post(&path, &failed).await;
     assert_eq!(status, 200, "{answer}");
