@@ -22,7 +22,7 @@ pub struct Cli {
 enum Command {
     /// Check the rules of the project that no compiler checks
     Tidy {
-        /// Also list each word of a summary, and files above the aim for their length
+        /// Also list files above the aim for their length
         #[arg(long)]
         verbose: bool,
     },

@@ -21,10 +21,6 @@ use std::process::ExitCode;
 use crate::workspace::Workspace;
 
 use self::exceptions::EXCEPTIONS;
-use self::finding::Rule;
-
-/// Rules whose findings are printed and do not fail. A rule leaves this list once it has no findings.
-const WARNINGS: &[Rule] = &[Rule::Circle, Rule::Citation, Rule::Word];
 
 /// Checks all rules and prints the findings, one `path:line: rule: what to do` per line.
 ///
@@ -46,19 +42,6 @@ pub fn run(workspace: &Workspace, verbose: bool) -> anyhow::Result<ExitCode> {
     findings.extend(tree::findings(workspace)?);
     let mut findings = exceptions::apply(findings, &EXCEPTIONS);
     findings.sort();
-    let (warnings, findings): (Vec<_>, Vec<_>) = findings
-        .into_iter()
-        .partition(|finding| WARNINGS.contains(&finding.rule));
-
-    let (words, other_warnings): (Vec<_>, Vec<_>) = warnings
-        .iter()
-        .partition(|warning| warning.rule == Rule::Word && !verbose);
-    for warning in other_warnings {
-        println!("warning: {warning}");
-    }
-    for line in words::summary(&words) {
-        println!("warning: {line}");
-    }
     for finding in &findings {
         println!("{finding}");
     }
@@ -66,9 +49,6 @@ pub fn run(workspace: &Workspace, verbose: bool) -> anyhow::Result<ExitCode> {
         for note in length::notes(&sources) {
             println!("note: {note}");
         }
-    }
-    if !warnings.is_empty() {
-        println!("tidy: {} warnings", warnings.len());
     }
     let files = sources.len();
     Ok(if findings.is_empty() {

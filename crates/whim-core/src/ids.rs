@@ -101,7 +101,7 @@ macro_rules! typed_ids {
 }
 
 typed_ids! {
-    /// One piece of work: an issue, or what was submitted by hand.
+    /// A work item: an issue, or a manual submission.
     WorkItemId,
     /// One attempt at a work item: a worker is never used twice.
     WorkerId,
@@ -112,15 +112,15 @@ typed_ids! {
 }
 
 impl WorkItemId {
-    /// The last eight hexadecimal digits: random, so they tell items of one millisecond apart. Used in branch names.
+    /// The last eight hexadecimal digits: random, so they distinguish items of one millisecond. Used in branch names.
     pub fn short(self) -> String {
         let text = self.0.simple().to_string();
         text[text.len() - 8..].to_owned()
     }
 }
 
-/// How often an item was claimed. Every call of a worker is bound to the epoch under which it was started, so a
-/// worker whose item was taken away changes nothing any more.
+/// Number of claims of an item. Every call of a worker is checked against the epoch under which it was started, so a
+/// worker that lost its lease cannot change the item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]

@@ -1,7 +1,7 @@
 //! Names from outside, parsed at the edge.
 //!
-//! This is a security boundary: a parsed name never looks like a command-line option, never leaves its directory and has
-//! no control characters (`docs/attacks.md`, rows 1, 10 and 37).
+//! This is a security boundary: a parsed name cannot be mistaken for a command-line option, never leaves its directory
+//! and has no control characters (`docs/attacks.md`, rows 1, 10 and 37).
 
 mod branch;
 mod commit;

@@ -1,4 +1,4 @@
-//! What the parts of a running orchestrator share. [`crate::serve`] builds and starts them.
+//! State shared by the components of a running orchestrator. [`crate::serve`] builds and starts them.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
 
-/// What handlers, transitions, the dispatcher and the reconcilers share. Clones share the same parts.
+/// State shared by handlers, transitions, the dispatcher and the reconcilers. Clones share it.
 #[derive(Clone, Debug)]
 pub struct App(Arc<Parts>);
 

@@ -1,4 +1,4 @@
-//! Circuit breakers: what fails for reasons that are not an item's is not tried again by every item.
+//! Circuit breakers: after failures that no item caused, items are not all retried.
 //!
 //! A failed attempt counts against a subject: the model API with one credential, GitHub, a runtime, a repository. A
 //! failure that every other item would meet too opens the breaker at once, others after several in a row. While a

@@ -40,7 +40,7 @@ pub struct Config {
     pub intervals: Intervals,
     /// How workers are started.
     pub runtime: RuntimeConfig,
-    /// What is passed to workers.
+    /// Settings that are passed to workers.
     pub worker: WorkerSettings,
 }
 
@@ -48,7 +48,7 @@ impl Config {
     /// Reads all settings and checks them against each other.
     ///
     /// # Errors
-    /// Everything that is wrong, one line each.
+    /// All problems, one per line.
     pub fn from_environment(environment: Environment) -> Result<Configured<Self>, ConfigError> {
         environment.build(Self::read)
     }

@@ -1,4 +1,4 @@
-//! The worker protocol: what each call of a worker means, from registration to its end.
+//! The worker protocol: the effect of each call of a worker, from registration to its final report.
 //!
 //! Every transition is one transaction. It locks the item first and the worker second, and its statements are guarded
 //! by the lease epoch and the states that they may come from: a late caller changes nothing.

@@ -165,7 +165,7 @@ impl Locks {
         Ok(holds == files.len())
     }
 
-    /// Stores what a worker waits for, in a sentence for people. The note expires unless it is repeated.
+    /// Stores a description of what a worker waits for. It expires unless it is repeated.
     ///
     /// # Errors
     /// Redis is unavailable.
@@ -181,7 +181,7 @@ impl Locks {
             .await?)
     }
 
-    /// What a worker waits for, if it does.
+    /// The description of what a worker waits for, if it waits.
     ///
     /// # Errors
     /// Redis is unavailable.
@@ -241,7 +241,7 @@ impl Locks {
         Ok(self.redis.script("unlocking files", &call).await?)
     }
 
-    /// Releases everything that `worker` holds; returns how many files those were.
+    /// Releases all locks of `worker`; returns their number.
     ///
     /// # Errors
     /// Redis is unavailable. The reconciler of the locks repeats the release.

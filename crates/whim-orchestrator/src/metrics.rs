@@ -158,7 +158,7 @@ impl Listener {
     }
 }
 
-/// `route` is the pattern, never the path: each path of a stranger would be a time series.
+/// `route` is the pattern, never the path: each unknown path would create a time series.
 pub(crate) fn answered(listener: Listener, method: &'static str, route: &str, status: u16, took: Duration) {
     let (listener, route) = (listener.as_str(), route.to_owned());
     counter!(REQUESTS, "listener" => listener, "route" => route.clone(), "method" => method, "status" => status.to_string())

@@ -1,9 +1,8 @@
 //! A fake Anthropic Messages API whose scripted model drives the real Claude Code CLI.
 //!
-//! It answers three kinds of request: those with the tools of a coding agent, those that
-//! ask for a SPEC.md, and side questions. What comes next in a run is derived from
-//! the conversation in the request, so any number of agents can work at the same time, and a killed one leaves nothing
-//! behind. A request that the real API would refuse is refused with its error body, and is on record.
+//! It answers three kinds of request: those with the tools of a coding agent, those for a SPEC.md, and side questions.
+//! The next turn of a run is derived from the conversation in the request, so any number of agents can work at the same
+//! time, and a killed one leaves no state. A request that the real API would refuse is refused with its error body and recorded.
 
 mod answer;
 mod check;
@@ -45,7 +44,7 @@ use crate::server::{Server, listen_on};
 /// The documented limit of the Messages API.
 const MAX_BODY_BYTES: usize = 32 * 1024 * 1024;
 
-/// A running fake; it ends when it drops.
+/// A running fake; stopped on drop.
 #[derive(Debug)]
 pub struct Anthropic {
     server: Server,
@@ -53,18 +52,18 @@ pub struct Anthropic {
 }
 
 impl Anthropic {
-    /// Starts on a loopback port of its own, with a key of its own and the plain [`Coder`].
+    /// Starts on a free loopback port with a new key and the default [`Coder`].
     ///
     /// # Errors
-    /// When no port can be listened on.
+    /// No port can be bound.
     pub fn start() -> anyhow::Result<Self> {
         Self::start_on((Ipv4Addr::LOCALHOST, 0).into())
     }
 
-    /// The same on another address; port 0 means a free one.
+    /// Starts on an address; port 0 selects a free one.
     ///
     /// # Errors
-    /// When it cannot be listened on.
+    /// The address cannot be bound.
     pub fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
         let state = Arc::new(State::new(format!("sk-ant-fake-{}", Uuid::new_v4().simple())));
         let router = Router::new()
@@ -85,29 +84,28 @@ impl Anthropic {
         self.server.url()
     }
 
-    /// The only key it takes: as `x-api-key`, or as a bearer token.
+    /// The only accepted key: as `x-api-key`, or as a bearer token.
     pub fn api_key(&self) -> &str {
         &self.state.api_key
     }
 
-    /// Replaces the coder of the agents that no rule fits.
+    /// Replaces the coder of the agents that no rule matches.
     pub fn set_coder(&self, coder: Coder) {
         self.state.write().coder = coder;
     }
 
-    /// Gives the agents whose conversation (prompt, tool results) contains `text` a script of their own. The rules are
-    /// asked in the order in which they were added. All scripts begin by reading the checklist, so a text that stands
-    /// only there counts from the second turn on.
+    /// Adds a script for agents whose conversation (prompt, tool results) contains `text`. The first matching rule
+    /// applies. All scripts begin by reading the checklist, so a text in the checklist matches from the second turn on.
     pub fn when_agent_reads(&self, text: impl Into<String>, script: AgentScript) {
         self.state.write().agent_rules.push(text, script);
     }
 
-    /// Gives the spec requests that contain `text` a script of their own; the others get [`SpecScript::FromIssue`].
+    /// Adds a script for spec requests that contain `text`; the others get [`SpecScript::FromIssue`].
     pub fn when_spec_request_contains(&self, text: impl Into<String>, script: SpecScript) {
         self.state.write().spec_rules.push(text, script);
     }
 
-    /// Holds the agents whose conversation contains `text` at a moment in their work; the empty text means all.
+    /// Holds the agents whose conversation contains `text` at a point of their run; the empty text matches all.
     pub fn hold(&self, text: impl Into<String>, moment: Moment) -> Gate {
         let (barrier, gate) = gate::Barrier::new(text.into(), moment);
         self.state.write().barriers.push(barrier);
@@ -115,27 +113,27 @@ impl Anthropic {
     }
 
     /// Refuses every request with this status and message until [`Self::end_outage`]. An invalid status becomes 500.
-    pub fn begin_outage(&self, status: u16, words: impl Into<String>) {
+    pub fn begin_outage(&self, status: u16, message: impl Into<String>) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.state.write().outage = Some(Refusal::new(status, words));
+        self.state.write().outage = Some(Refusal::new(status, message));
     }
 
-    /// Answers again.
+    /// Ends the outage.
     pub fn end_outage(&self) {
         self.state.write().outage = None;
     }
 
-    /// Makes every answer take this long at least, as a model does that thinks.
+    /// Sets the minimum latency of every answer.
     pub fn set_latency(&self, latency: Duration) {
         self.state.write().latency = latency;
     }
 
-    /// The requests that were not refused for what they were, in order; the key in them is replaced by words.
+    /// The valid requests, in order; the key in them is masked.
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.read().requests.clone()
     }
 
-    /// What was wrong with the requests that were refused for what they were.
+    /// The reasons for which invalid requests were refused.
     pub fn violations(&self) -> Vec<String> {
         self.state.read().violations.clone()
     }
@@ -198,7 +196,7 @@ async fn messages(
     respond(&state, &request, &body, outcome).await
 }
 
-/// Asks the rules from the first on until one says more than to wait.
+/// Applies the rules in order until one gives an answer.
 async fn decide(mut ask: impl FnMut(usize) -> (Outcome, usize)) -> Outcome {
     let mut passed = 0;
     loop {
@@ -221,10 +219,9 @@ async fn respond(state: &State, request: &MessagesRequest, body: &Value, outcome
         Outcome::Turn(Turn::Say(words)) => (Block::Text(words), Ending::Complete),
         Outcome::Turn(Turn::Call(call)) => (state.issue(call), Ending::Complete),
         Outcome::Content(block) => (block, Ending::Complete),
-        Outcome::Broken(ending) if request.stream => (
-            Block::Text("Let me look at the checklist first.".to_owned()),
-            ending,
-        ),
+        Outcome::Broken(ending) if request.stream => {
+            (Block::Text("Let me read the checklist first.".to_owned()), ending)
+        }
         Outcome::Error(ApiError {
             status, retry_after, ..
         }) => {

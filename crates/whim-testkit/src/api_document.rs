@@ -17,7 +17,7 @@ pub struct ApiDocument {
     error_body: Schema,
 }
 
-/// What a response or an event does that the document does not allow.
+/// A response or an event that the document does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} is not as documented: {problem}")]
 pub struct Violation {

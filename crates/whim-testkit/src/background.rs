@@ -1,12 +1,12 @@
-//! Work on a runtime of its own.
+//! Background tasks on a separate runtime.
 
 use std::future::Future;
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-/// A future that runs on a thread and a runtime of its own: it goes on while a test blocks its thread, and when this
-/// drops, nothing of it is left, the tasks that it started included.
+/// A future on a separate thread and runtime: it continues while a test blocks its thread. On drop, it and the tasks
+/// that it spawned are cancelled.
 #[derive(Debug)]
 pub(crate) struct Background {
     stop: Option<oneshot::Sender<()>>,

@@ -11,20 +11,19 @@ use tempfile::TempDir;
 
 const BALLAST: &str = "ballast";
 
-/// A file system in memory, of a fixed size; unmounted when it drops. Whatever uses it has to end before.
+/// An in-memory file system of a fixed size; unmounted on drop, after its users must have exited.
 #[derive(Debug)]
 pub struct SmallDisk {
     mount_point: TempDir,
 }
 
 impl SmallDisk {
-    /// Mounts one of that size; `None` where this user may not, which is everybody but root, and root in most
-    /// containers.
+    /// Mounts one of that size; `None` if mounting is not permitted: without root, and in most containers.
     ///
     /// # Errors
-    /// No directory can be made for it.
+    /// Its directory cannot be created.
     pub fn mount(bytes: u64) -> anyhow::Result<Option<Self>> {
-        let mount_point = TempDir::with_prefix("whim-small-disk-").context("make a directory to mount at")?;
+        let mount_point = TempDir::with_prefix("whim-small-disk-").context("create the mount point")?;
         if !geteuid().is_root() {
             return Ok(None);
         }
@@ -46,12 +45,12 @@ impl SmallDisk {
         Ok(Some(Self { mount_point }))
     }
 
-    /// Where it is mounted.
+    /// The mount point.
     pub fn path(&self) -> &Path {
         self.mount_point.path()
     }
 
-    /// Takes all of the space that is left.
+    /// Allocates all free space.
     ///
     /// # Errors
     /// Writing fails for another reason than that the disk is full.
@@ -70,7 +69,7 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Gives the space back.
+    /// Frees the space again.
     ///
     /// # Errors
     /// It was not filled.
@@ -83,7 +82,7 @@ impl SmallDisk {
     }
 
     fn unmount(&self) -> anyhow::Result<()> {
-        // Lazily: what still has a file open there goes on, and the rest follows with it.
+        // Lazily: open files stay usable, and the unmount completes when they are closed.
         let unmounted = Command::new("umount").arg("--lazy").arg(self.path()).output();
         let unmounted = unmounted.context("run umount")?;
         if !unmounted.status.success() {

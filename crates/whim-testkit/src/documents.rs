@@ -1,4 +1,4 @@
-//! What the project's documents say, for tests that compare it with the code.
+//! The project's documents, for tests that compare them with the code.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A container engine, as its own command line shows it, for tests of what runs in containers.
+//! The container engine and its command line, for tests with containers.
 
 mod cli;
 pub mod relay;

@@ -1,4 +1,4 @@
-//! Faults that a test orders from a fake: a queue of them, each for the requests of one method and path.
+//! Faults that a test injects into a fake: a queue, each for the requests of one method and path.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -22,7 +22,7 @@ pub struct Fault<E> {
     route: Option<(Method, Regex)>,
     body_text: Option<String>,
     skipped: u32,
-    /// How often it still strikes; `None` means always.
+    /// Remaining number of requests; `None` means no limit.
     remaining: Option<u32>,
     delay: Duration,
     pub(crate) effect: E,
@@ -56,7 +56,7 @@ impl<E: Effect> Fault<E> {
         }
     }
 
-    /// Strikes only requests whose body contains this text.
+    /// Applies only to requests whose body contains this text.
     #[must_use]
     pub fn when_body_contains(mut self, text: impl Into<String>) -> Self {
         self.body_text = Some(text.into());
@@ -70,14 +70,14 @@ impl<E: Effect> Fault<E> {
         self
     }
 
-    /// Strikes this many requests.
+    /// Applies to this many requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.remaining = Some(times);
         self
     }
 
-    /// Strikes until [`Faults::clear`].
+    /// Applies to all matching requests until [`Faults::clear`].
     #[must_use]
     pub fn always(mut self) -> Self {
         self.remaining = None;
@@ -143,8 +143,8 @@ impl<E: Effect> Faults<E> {
             .clear();
     }
 
-    /// The number of faults, other than permanent ones, that have not struck as often as ordered, plus the number of
-    /// requests struck by them that are to be processed and have not been yet.
+    /// The number of faults, other than permanent ones, that have requests left, plus the number of
+    /// requests that they apply to and that are still to be processed.
     #[must_use]
     pub fn pending(&self) -> usize {
         let waiting = self.waiting.read().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 //!
 //! Every call runs with an environment of its own: no configuration of the user or the system, no hooks, no
 //! prompts, a fixed author and a fixed date, so that the same steps give the same hashes on every machine.
-//! Nothing passes through a shell, and names never look like an option.
+//! No shell is involved, and names are never parsed as options.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -62,7 +62,7 @@ pub struct Repository {
     directory: PathBuf,
 }
 
-/// A `git` command in a directory, with an environment that holds nothing of the caller's but `PATH`.
+/// A `git` command in a directory; only `PATH` is inherited.
 #[must_use]
 pub fn command(directory: &Path) -> Command {
     let mut command = Command::new("git");
@@ -74,14 +74,14 @@ pub fn command(directory: &Path) -> Command {
     command
 }
 
-/// Clears a command's environment and fills in what git needs to behave alike everywhere.
+/// Replaces a command's environment with one in which git behaves the same on every machine.
 pub fn isolate(command: &mut Command) {
     command.env_clear();
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
     command.envs([
-        // A home in which nothing can be found and nothing can be left.
+        // A home directory that cannot exist.
         ("HOME", "/dev/null"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
         ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -119,7 +119,7 @@ impl Repository {
         Ok(repository)
     }
 
-    /// Names a repository that exists already.
+    /// Opens an existing repository.
     pub fn open(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -144,7 +144,7 @@ impl Repository {
         Ok(repository)
     }
 
-    /// Where the repository is.
+    /// The directory of the repository.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -156,7 +156,7 @@ impl Repository {
         command(&self.directory)
     }
 
-    /// Runs git with these arguments and gives its standard output without the last line end.
+    /// Runs git with these arguments and returns its standard output without the last line end.
     pub fn run<Argument: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = Argument>,
@@ -174,8 +174,7 @@ impl Repository {
             .map_err(|source| GitError::File { path, source })
     }
 
-    /// Commits everything that changed in the working tree, or an empty commit where nothing did, and gives its
-    /// hash.
+    /// Commits all changes of the working tree, possibly none, and returns the hash.
     pub fn commit(&self, message: &str) -> Result<String, GitError> {
         self.run(["add", "--all"])?;
         self.run([
@@ -189,7 +188,7 @@ impl Repository {
         self.head()
     }
 
-    /// Writes files and commits them; gives the hash.
+    /// Writes files and commits them; returns the hash.
     pub fn commit_files(&self, message: &str, files: &[(&str, &str)]) -> Result<String, GitError> {
         files
             .iter()
@@ -197,7 +196,7 @@ impl Repository {
         self.commit(message)
     }
 
-    /// Makes a branch at the present commit and switches to it.
+    /// Creates a branch at the current commit and switches to it.
     pub fn create_branch(&self, name: &str) -> Result<(), GitError> {
         self.run(["switch", "--quiet", &format!("--create={name}")])
             .map(drop)
@@ -209,12 +208,12 @@ impl Repository {
             .map(drop)
     }
 
-    /// Hash of the present commit.
+    /// Hash of the current commit.
     pub fn head(&self) -> Result<String, GitError> {
         self.run(["rev-parse", "--verify", "HEAD"])
     }
 
-    /// Hash of the commit that a revision names, or nothing where there is no such revision.
+    /// Hash of a revision's commit; `None` if the revision does not exist.
     pub fn resolve(&self, revision: &str) -> Result<Option<String>, GitError> {
         let commit = format!("{revision}^{{commit}}");
         absent_when(
@@ -272,7 +271,7 @@ impl Repository {
             .collect()
     }
 
-    /// A file as it is at a revision, to the byte, or nothing where that revision has no such file.
+    /// The bytes of a file at a revision; `None` if it does not exist there.
     pub fn read(&self, revision: &str, path: &str) -> Result<Option<String>, GitError> {
         let object = format!("{revision}:{path}");
         let kind = absent_when(128, self.run(["cat-file", "-t", &object]))?;
@@ -309,7 +308,7 @@ fn capture<Argument: AsRef<OsStr>>(
     })
 }
 
-/// Reads one exit code as "there is no such thing"; every other failure stays one.
+/// Maps one exit code to `None`; every other failure stays an error.
 pub(crate) fn absent_when(code: i32, result: Result<String, GitError>) -> Result<Option<String>, GitError> {
     match result {
         Ok(output) => Ok(Some(output)),

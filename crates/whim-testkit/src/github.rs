@@ -1,12 +1,12 @@
-//! A fake GitHub: its REST API, and git over smart HTTP, with a memory of its own.
+//! A fake GitHub: its REST API, and git over smart HTTP, with in-memory state.
 //!
 //! One listener serves both, as GitHub Enterprise does: the API at its root or below `/api/v3`, and repositories at
-//! `/{owner}/{name}.git` through the real `git http-backend`. Issues, labels, comments and pull requests stay what
-//! callers made of them; pull requests follow the branches that are pushed.
+//! `/{owner}/{name}.git` through the real `git http-backend`. Issues, labels, comments and pull requests are stateful;
+//! pull requests follow the branches that are pushed.
 //!
-//! The fake refuses nonsense. Every request is held against GitHub's own published description, and what breaks
-//! it, or asks for what the fake does not have, is a [`Violation`]; so is an answer of the fake's own that
-//! GitHub would not give. A [`GitHub`] that is dropped with violations fails its test.
+//! Every request is checked against GitHub's published description. An invalid request, or one that the fake does not
+//! support, is a [`Violation`]; so is a response that GitHub would not give. A [`GitHub`] that is dropped with
+//! violations fails its test.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -74,14 +74,13 @@ pub const BOT: &str = "whim-bot";
 /// The login of the person who files issues and changes labels by hand.
 pub const PERSON: &str = "octocat";
 
-/// The running fake. It ends, with all that it holds, when this is dropped.
+/// The running fake; stopped on drop.
 ///
-/// Methods that take a repository want it as `owner/name` and panic where there is none: a test that names one which
-/// does not exist is wrong.
+/// Methods that take a repository expect `owner/name`, and panic if it does not exist.
 pub struct GitHub {
     shared: Arc<Shared>,
     token: String,
-    /// Held for its end.
+    /// Stops the server on drop.
     _server: Server,
 }
 
@@ -89,7 +88,7 @@ impl GitHub {
     /// Starts a fake on a free port of loopback.
     ///
     /// # Panics
-    /// It cannot be started; the message says why.
+    /// It cannot be started.
     pub async fn start() -> Self {
         must(
             "could not start the GitHub fake",
@@ -97,13 +96,13 @@ impl GitHub {
         )
     }
 
-    /// Starts a fake on an address; port 0 means a free one.
+    /// Starts a fake on an address; port 0 selects a free one.
     ///
     /// # Errors
     /// The address cannot be bound, or git cannot serve HTTP on this machine.
     pub async fn start_on(address: SocketAddr) -> anyhow::Result<Self> {
         let backend = git_http::find_backend()?;
-        let files = TempDir::with_prefix("whim-github-").context("could not make a directory")?;
+        let files = TempDir::with_prefix("whim-github-").context("could not create a directory")?;
         let listener = listen_on(address)?;
         let links = Links {
             base: url_of(listener.local_addr()?),
@@ -119,37 +118,37 @@ impl GitHub {
         Ok(github)
     }
 
-    /// Where the REST API is, without a slash at the end: the counterpart of `https://api.github.com`.
+    /// Base URL of the REST API without a trailing slash, like `https://api.github.com`.
     #[must_use]
     pub fn api_url(&self) -> String {
         self.shared.links.base.clone()
     }
 
-    /// Where the REST API is as on GitHub Enterprise: below `/api/v3`.
+    /// Base URL of the REST API as on GitHub Enterprise: below `/api/v3`.
     #[must_use]
     pub fn enterprise_api_url(&self) -> String {
         self.shared.links.of("/api/v3")
     }
 
-    /// Where repositories are, without a slash at the end: the counterpart of `https://github.com`.
+    /// Base URL of repositories without a trailing slash, like `https://github.com`.
     #[must_use]
     pub fn git_url(&self) -> String {
         self.shared.links.base.clone()
     }
 
-    /// From where a repository is cloned.
+    /// The clone URL of a repository.
     #[must_use]
     pub fn clone_url(&self, repository: &str) -> String {
         self.shared.links.of(&format!("/{repository}.git"))
     }
 
-    /// A token of [`BOT`] that may do everything.
+    /// A token of [`BOT`] with all permissions.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// The queue of things that go wrong.
+    /// The queue of injected faults.
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.shared.faults
@@ -161,7 +160,7 @@ impl GitHub {
         self.shared.journal.requests()
     }
 
-    /// How many requests with this method went to paths of this form, written as for [`Fault::on`].
+    /// The number of requests with this method to paths that match the pattern, as in [`Fault::on`].
     ///
     /// # Panics
     /// The path is not such a pattern.
@@ -171,19 +170,19 @@ impl GitHub {
         self.shared.journal.count_requests(method, path)
     }
 
-    /// What happened and must not.
+    /// The violations so far.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         self.shared.journal.violations()
     }
 
-    /// Takes the violations away, for tests that provoke them.
+    /// Removes and returns the violations, for tests that provoke them.
     #[must_use]
     pub fn take_violations(&self) -> Vec<Violation> {
         self.shared.journal.take_violations()
     }
 
-    /// Fails where something happened that must not.
+    /// Panics if there are violations.
     ///
     /// # Panics
     /// There are violations.
@@ -197,7 +196,7 @@ impl GitHub {
 
 impl Drop for GitHub {
     fn drop(&mut self) {
-        // A test that fails already shows its own reason.
+        // A failed test already has its own message.
         if !std::thread::panicking() {
             self.assert_no_violations();
         }
@@ -216,7 +215,7 @@ fn serve(listener: TcpListener, shared: &Arc<Shared>) -> anyhow::Result<Server> 
     })
 }
 
-/// A test whose world cannot be made, or is received for what it does not have, has failed.
+/// Panics if the setup of the test failed, or if the test names something that does not exist.
 #[track_caller]
 fn must<T, Problem: Into<anyhow::Error>>(what: &str, result: Result<T, Problem>) -> T {
     match result {

@@ -1,4 +1,4 @@
-//! The invariants of `docs/faults.md`, read from the database and from Redis: what must hold whatever breaks.
+//! The invariants of `docs/faults.md`, checked in the database and in Redis: they must hold under every fault.
 //!
 //! A query sees one state. Changes between two queries are recorded by triggers that live in a schema of their own in
 //! the test's database.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub daily_budget: u32,
 }
 
-/// A database that is watched.
+/// A watched database.
 #[derive(Clone, Debug)]
 pub struct Invariants {
     database_url: String,
@@ -45,30 +45,30 @@ impl Invariants {
         sqlx::raw_sql(include_str!("invariants/audit.sql"))
             .execute(&mut *transaction)
             .await
-            .context("install the triggers that watch")?;
+            .context("install the audit triggers")?;
         sqlx::query("insert into whim_audit.limits (max_workers, daily_budget) values ($1, $2)")
             .bind(i64::from(limits.max_workers))
             .bind(i64::from(limits.daily_budget))
             .execute(&mut *transaction)
             .await
-            .context("keep the limits")?;
+            .context("store the limits")?;
         transaction.commit().await?;
         Ok(invariants)
     }
 
-    /// Everything that is violated now or was at any time since [`Self::watch`]; empty when all is well.
+    /// All violations, current ones and those since [`Self::watch`].
     ///
     /// # Errors
     /// The database cannot be reached.
     pub async fn violations(&self) -> anyhow::Result<Vec<String>> {
         // One statement sees one state.
-        sqlx::query_scalar(include_str!("invariants/look.sql"))
+        sqlx::query_scalar(include_str!("invariants/violations.sql"))
             .fetch_all(&mut self.connect().await?)
             .await
             .context("query the violations")
     }
 
-    /// Passes when nothing is violated.
+    /// Succeeds if there is no violation.
     ///
     /// # Errors
     /// Each violation on a line of its own, with the history of the items that it names.
@@ -98,16 +98,16 @@ impl Invariants {
     /// after its end, and by a reconciler where that failed.
     ///
     /// # Errors
-    /// Locks of others are left after `patience`, or one of the two cannot be reached.
+    /// Locks of others are left after `timeout`, or one of the two cannot be reached.
     pub async fn wait_for_locks(
         &self,
         redis_url: &str,
         prefix: &str,
-        patience: Duration,
+        timeout: Duration,
     ) -> anyhow::Result<()> {
         wait_until(
             "the locks to belong to live workers",
-            patience,
+            timeout,
             async || match self.strangers_locks(redis_url, prefix).await {
                 Ok(locks) if locks.is_empty() => Ok(()),
                 Ok(locks) => Err(locks.join(", ")),
@@ -134,7 +134,7 @@ impl Invariants {
                 held.push((key, holder));
             }
         }
-        // In this order: who holds a lock was live when it was granted.
+        // In this order, because a worker is live when its lock is granted.
         let live: Vec<Uuid> =
             sqlx::query_scalar("select id from workers where status in ('starting', 'running')")
                 .fetch_all(&mut self.connect().await?)
@@ -147,7 +147,7 @@ impl Invariants {
             .collect())
     }
 
-    /// Forgets what was seen so far: for tests that empty their database between two cases.
+    /// Discards the recorded history: for tests that empty their database between two cases.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -155,13 +155,13 @@ impl Invariants {
         sqlx::raw_sql("truncate whim_audit.violations, whim_audit.history, whim_audit.workers")
             .execute(&mut self.connect().await?)
             .await
-            .context("forget what was seen")?;
+            .context("discard the recorded history")?;
         Ok(())
     }
 
     async fn connect(&self) -> anyhow::Result<PgConnection> {
         PgConnection::connect(&self.database_url)
             .await
-            .context("connect to the database that is watched")
+            .context("connect to the watched database")
     }
 }

@@ -6,7 +6,7 @@
 //! [`Violation`], and so is a response that the document does not allow. An [`Orchestrator`] that is dropped with
 //! violations fails its test. [`Fault`]s make it misbehave.
 //!
-//! It starts no workers and has no clock: items change state by requests, or because a test says so.
+//! It starts no workers and has no clock: items change state only by requests and by the test.
 //!
 //! ```no_run
 //! use axum::http::Method;

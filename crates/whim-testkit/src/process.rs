@@ -1,4 +1,4 @@
-//! Server processes that end with the test, however it ends.
+//! Server processes that exit with the test, even if it is killed.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,7 +19,7 @@ pub(crate) struct User {
     pub(crate) gid: u32,
 }
 
-/// How a server is ended, by us and by the kernel when this process is gone.
+/// The signal that stops a server, sent on drop and by the kernel when this process exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EndSignal {
     Kill,
@@ -65,7 +65,7 @@ pub(crate) fn bound_command(program: &Path, user: Option<User>, end_signal: EndS
     command
 }
 
-/// A running server; dropped, it ends before the drop returns.
+/// A running server; stopped before its drop returns.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     handle: OwnedFd,
@@ -91,7 +91,7 @@ impl ServerProcess {
                     Err(error) => return drop(sender.send(Err(error))),
                 };
                 let pid = Pid::from_child(&child);
-                // Signals go through this handle: unlike a number, it never means another process.
+                // Signals use this handle: unlike a process id, it is never reused.
                 drop(sender.send(pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)));
                 drop(exit_seen.set(child.wait()));
             })?;
@@ -107,7 +107,7 @@ impl ServerProcess {
         })
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if it has exited.
     pub(crate) fn exited(&self) -> Option<String> {
         self.exit.get().map(|exit| match exit {
             Ok(status) => status.to_string(),
@@ -133,8 +133,7 @@ impl Drop for ServerProcess {
     }
 }
 
-/// A loopback port without a listener, below the range from which the kernel hands out ports by itself: a server
-/// that stops and comes back finds its port free.
+/// A free loopback port below the ephemeral range, so that it stays free while a server restarts.
 ///
 /// # Errors
 /// When a hundred ports in a row are taken.
@@ -146,5 +145,5 @@ pub fn free_port() -> anyhow::Result<u16> {
             return Ok(port);
         }
     }
-    bail!("find a free port between 20000 and 32000: a hundred were taken")
+    bail!("find a free port between 20000 and 32000: 100 were in use")
 }

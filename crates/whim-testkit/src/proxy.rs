@@ -17,7 +17,7 @@ use crate::server::listen;
 
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// A proxy in front of one address; it ends, with all its connections, when it drops.
+/// A proxy in front of one address; closes all its connections on drop.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -33,7 +33,7 @@ struct Shared {
     dropped_replies: AtomicUsize,
 }
 
-/// The state of the line between the two sides.
+/// The state of the proxied connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Whole,
@@ -43,10 +43,10 @@ enum Line {
 }
 
 impl Proxy {
-    /// Listens on a loopback port and passes everything on to `upstream`, which need not be there yet.
+    /// Listens on a loopback port and forwards to `upstream`, which may start later.
     ///
     /// # Errors
-    /// When no port can be listened on.
+    /// No port can be bound.
     pub fn start(upstream: SocketAddr) -> anyhow::Result<Self> {
         let listener = listen()?;
         let address = listener.local_addr()?;
@@ -63,7 +63,7 @@ impl Proxy {
         })
     }
 
-    /// Where to connect to instead.
+    /// The address of the proxy.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -73,24 +73,24 @@ impl Proxy {
         self.shared.line.send_replace(Line::Cut);
     }
 
-    /// Passes everything on that much later, in both directions.
+    /// Delays everything by this time, in both directions.
     pub fn delay(&self, delay: Duration) {
         self.shared.line.send_replace(Line::Slow(delay));
     }
 
-    /// Keeps connections open and takes new ones, but passes nothing on; what was sent meanwhile arrives after
-    /// [`Proxy::heal`], as it would when a network comes back.
+    /// Keeps connections open and accepts new ones, but forwards nothing until [`Proxy::heal`], like a network
+    /// partition.
     pub fn half_open(&self) {
         self.shared.line.send_replace(Line::HalfOpen);
     }
 
-    /// Works as if it were not there.
+    /// Ends all faults.
     pub fn heal(&self) {
         self.shared.line.send_replace(Line::Whole);
     }
 
-    /// Passes on the next request that contains `request_contains`, and closes the connection instead of passing on the
-    /// reply: upstream it has happened, and the client does not know.
+    /// Forwards the next request that contains `request_contains` and closes the connection instead of forwarding the
+    /// reply: the request takes effect without a response.
     pub fn drop_reply_to(&self, request_contains: impl Into<Vec<u8>>) {
         *self
             .shared
@@ -99,7 +99,7 @@ impl Proxy {
             .unwrap_or_else(PoisonError::into_inner) = Some(request_contains.into());
     }
 
-    /// How many replies were dropped so far.
+    /// The number of dropped replies.
     pub fn dropped_replies(&self) -> usize {
         self.shared.dropped_replies.load(Ordering::SeqCst)
     }
@@ -119,7 +119,7 @@ async fn serve(
                 connections.spawn(connection(client, upstream, Arc::clone(&shared)));
             }
             Some(ended) = connections.join_next() => {
-                // Either side may break its connection at any time: that is what this is for.
+                // Either side may break its connection at any time.
                 if let Ok(Err(error)) = ended {
                     tracing::debug!(%error, "a connection through the proxy ended");
                 }
@@ -168,7 +168,7 @@ async fn wait_while_half_open(shared: &Shared) {
     let mut line = shared.line.subscribe();
     // The sender lives as long as this borrow.
     if line.wait_for(|line| *line != Line::HalfOpen).await.is_err() {
-        tracing::debug!("the proxy is gone");
+        tracing::debug!("the proxy was dropped");
     }
 }
 
@@ -217,7 +217,7 @@ impl Inspect for Replies<'_> {
         if !self.owed.load(Ordering::SeqCst) {
             return Ok(());
         }
-        // Another connection may have taken it: once is once.
+        // Another connection may have consumed it.
         if self
             .shared
             .unanswered

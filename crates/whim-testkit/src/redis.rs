@@ -19,12 +19,12 @@ use crate::wait::wait_until;
 const START_PATIENCE: Duration = Duration::from_secs(30);
 const PORT_ATTEMPTS: usize = 5;
 
-/// A Redis for one test. Dropped, it takes its server, or the keys under its prefix, with it.
+/// A Redis for one test. On drop, its server is stopped, or the keys under its prefix are deleted.
 #[derive(Debug)]
 pub struct TestRedis {
     url: String,
     prefix: String,
-    /// None for a server that others started.
+    /// `None` for a server that the test did not start.
     own: Option<OwnServer>,
 }
 
@@ -37,7 +37,7 @@ struct OwnServer {
 }
 
 impl TestRedis {
-    /// The server that `REDIS_URL` names, else one of our own.
+    /// The server at `REDIS_URL`, or else a new one.
     ///
     /// # Errors
     /// When Redis is not installed or does not start.
@@ -57,7 +57,7 @@ impl TestRedis {
         }
     }
 
-    /// A server of our own on a free loopback port, whatever `REDIS_URL` says: for tests that stop it.
+    /// Starts a server on a free loopback port, whatever `REDIS_URL` says: for tests that stop it.
     ///
     /// # Errors
     /// When Redis is not installed or does not start.
@@ -85,20 +85,20 @@ impl TestRedis {
         }
     }
 
-    /// What `REDIS_URL` is to the program under test.
+    /// The value of `REDIS_URL` for the program under test.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// What the names of keys and channels must begin with, so that tests do not meet on a shared server.
+    /// Prefix of keys and channels that separates tests on a shared server.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Stops the server at once; what it held is lost.
+    /// Stops the server at once; its data is lost.
     ///
     /// # Errors
-    /// When the server is not ours to stop.
+    /// The test did not start the server.
     pub async fn stop(&self) -> anyhow::Result<()> {
         let process = self.own()?.process.lock().await.take();
         tokio::task::spawn_blocking(move || drop(process)).await?;
@@ -108,7 +108,7 @@ impl TestRedis {
     /// Starts the server again on the same port, with nothing in it; stops it first when it runs.
     ///
     /// # Errors
-    /// When the server is not ours, or does not come up.
+    /// The test did not start the server, or it does not start again.
     pub async fn restart_empty(&self) -> anyhow::Result<()> {
         self.stop().await?;
         self.own()?.run().await
@@ -117,7 +117,7 @@ impl TestRedis {
     /// Starts the server again when it does not run, with nothing in it.
     ///
     /// # Errors
-    /// When the server is not ours, or does not come up.
+    /// The test did not start the server, or it does not start again.
     pub async fn start_again(&self) -> anyhow::Result<()> {
         let running = |process: &ServerProcess| process.exited().is_none();
         if self.own()?.process.lock().await.as_ref().is_some_and(running) {
@@ -195,7 +195,7 @@ impl OwnServer {
         let client = Client::open(self.url())?;
         let answered = wait_until("Redis to answer", START_PATIENCE, async || {
             if let Some(status) = started.exited() {
-                return Ok(Err(anyhow!("it ended at once ({status})")));
+                return Ok(Err(anyhow!("it exited at once ({status})")));
             }
             let mut connection = client.get_multiplexed_async_connection().await?;
             connection.ping::<()>().await?;

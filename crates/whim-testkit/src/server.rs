@@ -16,7 +16,7 @@ use tower::{Service, ServiceExt as _};
 
 use crate::background::Background;
 
-/// A server; when it drops, its connections end.
+/// A server; closes its connections on drop.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,

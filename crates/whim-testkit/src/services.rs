@@ -3,7 +3,7 @@
 use crate::postgres::Postgres;
 use crate::redis::TestRedis;
 
-/// Servers of our own whose URLs are handed to many tests as `DATABASE_URL` and `REDIS_URL`; they end when this drops.
+/// Servers that many tests share through `DATABASE_URL` and `REDIS_URL`; stopped on drop.
 #[derive(Debug)]
 pub struct Services {
     postgres: Postgres,
@@ -20,17 +20,16 @@ impl Services {
         Ok(Self { postgres, redis })
     }
 
-    /// For `DATABASE_URL`.
+    /// The value of `DATABASE_URL`.
     pub fn database_url(&self) -> &str {
         self.postgres.url()
     }
 
-    /// For `REDIS_URL`.
+    /// The value of `REDIS_URL`.
     pub fn redis_url(&self) -> &str {
         self.redis.url()
     }
 
-    /// The Postgres of the run.
     pub fn postgres(&self) -> &Postgres {
         &self.postgres
     }

@@ -1,10 +1,10 @@
-//! Where the programs are that tests run: named by a variable, installed by `./scripts/setup.sh`, or on `PATH`.
+//! Paths of the programs that tests run: from a variable, from `./scripts/setup.sh`, or from `PATH`.
 
 use std::env;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// A program that is neither named, nor installed, nor on `PATH`.
+/// A program that was not found.
 #[derive(Debug, thiserror::Error)]
 #[error("{program} was not found; run ./scripts/setup.sh, or set {variable}")]
 pub struct ToolMissing {
@@ -51,7 +51,7 @@ pub fn claude() -> Result<PathBuf, ToolMissing> {
     .find()
 }
 
-/// The program that makes another one see another time. `WHIM_FAKETIME` names another one.
+/// The `faketime` program, which shifts the clock of another one. `WHIM_FAKETIME` names another one.
 pub fn faketime() -> Result<PathBuf, ToolMissing> {
     Tool {
         program: "faketime",

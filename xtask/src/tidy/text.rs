@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn paths_of_one_machine_are_found_everywhere() {
         assert_eq!(
-            broken("README.md", concat!("see /work/", "shared/DESIGN.md")),
+            broken("README.md", concat!("see /work/", "shared/notes.md")),
             [Rule::MachinePath]
         );
         assert_eq!(broken("docs/a.md", "cd /home/someone/whim"), [Rule::MachinePath]);

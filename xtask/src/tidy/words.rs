@@ -1,7 +1,5 @@
 //! Words that do not belong in text that users and contributors read, with the term to use.
 
-use std::collections::BTreeMap;
-
 use regex::Regex;
 
 use super::finding::{Finding, Rule};
@@ -67,42 +65,6 @@ pub(crate) fn findings(sources: &[SourceFile]) -> anyhow::Result<Vec<Finding>> {
         .collect())
 }
 
-/// One line per crate or top-level directory: how many words, and which.
-pub(crate) fn summary(findings: &[&Finding]) -> Vec<String> {
-    let mut counts: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    for finding in findings {
-        let word = finding.what_to_do.split('`').nth(1).unwrap_or_default();
-        *counts
-            .entry(area(&finding.path))
-            .or_default()
-            .entry(word.to_lowercase())
-            .or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .map(|(area, words)| {
-            let total: usize = words.values().sum();
-            let mut words: Vec<(String, usize)> = words.into_iter().collect();
-            words.sort_by_key(|(word, count)| (std::cmp::Reverse(*count), word.clone()));
-            let words: Vec<String> = words
-                .into_iter()
-                .map(|(word, count)| format!("{word} {count}"))
-                .collect();
-            format!("{area}: {total} words to replace: {}", words.join(", "))
-        })
-        .collect()
-}
-
-/// The crate that a file belongs to, else its top-level directory or its own name.
-fn area(path: &str) -> String {
-    let mut parts = path.split('/');
-    match (parts.next(), parts.next()) {
-        (Some("crates"), Some(name)) => format!("crates/{name}"),
-        (Some(first), _) => first.to_owned(),
-        (None, _) => path.to_owned(),
-    }
-}
-
 /// The text of a file, by line.
 fn lines(file: &SourceFile) -> Vec<(usize, String)> {
     let extension = file.path.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -160,22 +122,5 @@ mod tests {
     fn data_is_not_checked() {
         assert_eq!(found("crates/a/tests/captures/a.jsonl", "told"), [""; 0]);
         assert_eq!(found("LICENSE", "told"), [""; 0]);
-    }
-
-    #[test]
-    fn counts_are_given_by_crate() {
-        let findings = [
-            Finding::new("crates/a/src/lib.rs", 1, Rule::Word, "`Told`: use x"),
-            Finding::new("crates/a/src/b.rs", 1, Rule::Word, "`told`: use x"),
-            Finding::new("README.md", 1, Rule::Word, "`beat`: use x"),
-        ];
-        let findings: Vec<&Finding> = findings.iter().collect();
-        assert_eq!(
-            summary(&findings),
-            [
-                "README.md: 1 words to replace: beat 1",
-                "crates/a: 2 words to replace: told 2",
-            ]
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! The client against a server that says what it is told to say.
+//! The client against a server with scripted responses.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests end the test")]
 

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use super::{InvalidName, IssueNumber, text_name};
 use crate::WorkItemId;
 
-/// A branch name that git accepts and that no program takes for an option.
+/// A branch name that git accepts and that no program parses as an option.
 ///
 /// The rules of `git check-ref-format --branch`, and more: ASCII, no shell metacharacters, no leading `-`, at most 200
 /// bytes.

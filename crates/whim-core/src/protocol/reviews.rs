@@ -22,7 +22,7 @@ pub const MAX_REVIEWS: u32 = 20;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReportReview {
-    /// The how-manieth review of this attempt it is: 1 to 20. After findings were fixed comes another.
+    /// Number of the review within the attempt, from 1 to 20. Another review follows when findings were fixed.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 20))]
     pub round: u32,
     /// The reviewed head.
@@ -35,7 +35,7 @@ pub struct ReportReview {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(max_items = 200))]
     pub findings: Vec<Finding>,
-    /// What reviewed, as its maker calls it; at most 200 bytes.
+    /// Name of the reviewing model; at most 200 bytes.
     #[cfg_attr(
         feature = "openapi",
         schema(min_length = 1, max_length = 200, pattern = r"\S")
@@ -92,10 +92,10 @@ pub struct Finding {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
     pub line: Option<std::num::NonZeroU32>,
     pub severity: Severity,
-    /// What is wrong; at most 4 KiB.
+    /// The problem; at most 4 KiB.
     #[cfg_attr(feature = "openapi", schema(max_length = 4096))]
     pub message: String,
-    /// What would be right; at most 4 KiB.
+    /// The proposed fix; at most 4 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 4096))]
     pub suggestion: Option<String>,

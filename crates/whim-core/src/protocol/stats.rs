@@ -21,7 +21,7 @@ pub struct WorkerStats {
     pub cost_usd: f64,
 }
 
-/// Keeps a nonsensical number of a harness from making every later sum fail.
+/// Upper bound of a cost, because an absurd number of a harness would make every later sum fail.
 const MAX_COST_USD: f64 = 1e9;
 
 impl From<IterationStats> for WorkerStats {

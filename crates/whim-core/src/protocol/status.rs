@@ -36,7 +36,7 @@ pub struct Health {
 #[serde(rename_all = "camelCase")]
 pub struct DependencyHealth {
     pub healthy: bool,
-    /// What it is, or why it is unavailable. Contains no secrets.
+    /// Its description, or why it is unavailable. Contains no secrets.
     pub message: String,
 }
 
@@ -50,7 +50,7 @@ impl DependencyHealth {
     }
 }
 
-/// `GET /api/queue?limit=&cursor=`: what waits, in the order in which it will be taken.
+/// `GET /api/queue?limit=&cursor=`: waiting items, in the order in which they will be claimed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -61,12 +61,12 @@ pub struct Queue {
     pub by_status: BTreeMap<WorkItemStatus, u64>,
     /// How many items are queued, by priority.
     pub by_priority: BTreeMap<Priority, u64>,
-    /// Where the next page begins; `null` on the last.
+    /// Cursor of the next page; `null` on the last.
     #[serde(default)]
     pub next_cursor: Option<WorkItemId>,
 }
 
-/// `GET /api/status`: what Whim does, and why it does not do more.
+/// `GET /api/status`: the running work, and the reasons why no more is started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -138,7 +138,7 @@ pub struct Breaker {
     pub name: Option<String>,
     /// Of the latest failure.
     pub cause: FailureCause,
-    /// For people: what is wrong, and what happens next.
+    /// For people: the problem, and what happens next.
     pub explanation: String,
     /// Consecutive failures, without those while it was open.
     pub failures: u32,
@@ -196,6 +196,6 @@ pub struct RuntimeStatus {
     pub kind: String,
     /// Whether it answers.
     pub healthy: bool,
-    /// What it is, or why it is unavailable.
+    /// Its description, or why it is unavailable.
     pub message: String,
 }

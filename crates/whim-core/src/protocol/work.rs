@@ -284,7 +284,7 @@ pub struct FailSpec {
     /// the breaker of the model. Only with `retryable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<FailureCause>,
-    /// When the model API said that it can be asked again, in seconds from now; at most a year.
+    /// Delay after which the model API accepts requests again, in seconds; at most a year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(maximum = 31536000))]
     pub retry_after_seconds: Option<u64>,

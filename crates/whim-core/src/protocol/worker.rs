@@ -18,10 +18,10 @@ pub const HEARTBEATS_PER_TEST_PROGRESS: u32 = 6;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Register {
-    /// Who calls.
+    /// The registering worker.
     pub worker_id: WorkerId,
-    /// Made once by the process that calls: the same nonce again gets the same answer, another one 409
-    /// (`already_registered`), so that two processes never are one worker (docs/faults.md, row 21). 1 to 64 characters.
+    /// Generated once by the calling process: a repeated nonce gets the same response, another one 409
+    /// (`already_registered`), so that only one process registers as the worker (docs/faults.md, row 21). 1 to 64 characters.
     #[cfg_attr(
         feature = "openapi",
         schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")
@@ -29,18 +29,18 @@ pub struct Register {
     pub nonce: String,
 }
 
-/// The answer to `register`: all that the worker has to know.
+/// The response of `register`: the assignment of the worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Registered {
-    /// Who was registered.
+    /// The registered worker.
     pub worker_id: WorkerId,
-    /// What it works on.
+    /// The assigned item.
     pub work_item: Assignment,
     /// How long the lease lasts after each heartbeat, in seconds.
     pub lease_seconds: u64,
-    /// How many iterations this attempt may use.
+    /// Limit of iterations of this attempt.
     pub max_iterations: u32,
 }
 
@@ -53,7 +53,7 @@ pub struct Assignment {
     /// The epoch of this attempt.
     pub lease_epoch: LeaseEpoch,
     pub repo: RepoName,
-    /// The branch to make or resume.
+    /// The branch to create or resume.
     pub branch: BranchName,
     /// The checklist, with the ticks of earlier attempts.
     pub spec: String,
@@ -61,7 +61,7 @@ pub struct Assignment {
     pub head_sha: Option<CommitHash>,
     /// The attempt: 1 for the first.
     pub attempt: u32,
-    /// What else is known of it; `base` and `issueNumber` matter to the worker.
+    /// Further data of the item; workers use `base` and `issueNumber`.
     pub metadata: WorkMetadata,
 }
 
@@ -102,7 +102,7 @@ pub struct LeaseRenewed {
     pub lease_seconds: u64,
 }
 
-/// `POST /api/worker/:id/lock`: all of the files or none. Asking again for what one holds is granted.
+/// `POST /api/worker/:id/lock`: all of the files or none. Locks that the worker already holds are granted again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -110,8 +110,8 @@ pub struct LockFiles {
     /// The files, 1 to 1000, each of at most 1024 bytes.
     #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub files: Vec<RelativePath>,
-    /// The files are changed already, as by a shell command. Then those that are free are locked, and for the others
-    /// nothing is refused any more: the conflict is shown on both items.
+    /// The files were changed already, for example by a shell command. Free ones are locked; for the others nothing is
+    /// refused, and the conflict is recorded on both items.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after: bool,
 }
@@ -136,7 +136,7 @@ pub struct LockConflict {
     pub file: RelativePath,
     /// The worker that holds it.
     pub worker_id: WorkerId,
-    /// What that worker works on.
+    /// The item of that worker.
     pub work_item_id: WorkItemId,
     /// The branch that it works on.
     pub branch: BranchName,
@@ -152,7 +152,7 @@ pub struct UnlockFiles {
     pub files: Vec<RelativePath>,
 }
 
-/// `POST /api/worker/:id/complete`: the pull request is open. Sent twice it gives the same answer twice.
+/// `POST /api/worker/:id/complete`: the pull request is open. A repeated report gets the same response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -167,7 +167,7 @@ pub struct Complete {
     pub head_sha: CommitHash,
     /// The checklist as it ended.
     pub spec: String,
-    /// What the tests said; `null` when the project has none that Whim knows how to run.
+    /// Test results; `null` if the project has no tests of a supported kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestReport>,
     /// The iterations that were used.
@@ -189,7 +189,7 @@ pub struct Fail {
     /// When the cause is a limit that ends at a known time: seconds from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
-    /// What the tests said, when they ran.
+    /// Test results, if the tests ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestReport>,
     /// The iterations that were used.
@@ -207,7 +207,7 @@ pub struct Fail {
 pub struct Stuck {
     /// Why, from `.ai/stuck.md` or from `ralph`; shown on the issue.
     pub reason: String,
-    /// How many iterations in a row changed nothing.
+    /// Number of consecutive iterations without a change.
     #[serde(default)]
     pub iterations_without_progress: u32,
     /// The iterations that were used.
@@ -218,7 +218,7 @@ pub struct Stuck {
     pub stats: WorkerStats,
 }
 
-/// The answer to `complete`, `fail` and `stuck`: what became of the item.
+/// The response of `complete`, `fail` and `stuck`: the resulting state of the item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

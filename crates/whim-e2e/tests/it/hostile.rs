@@ -46,7 +46,8 @@ async fn shell_syntax_in_an_issue_is_not_executed() {
 
 #[tokio::test]
 async fn no_secret_is_pushed_by_an_agent_that_collects_its_environment() {
-    let system = one_repository(Options::watching([sample::REPOSITORY]).setting("RETRY_DELAYS_SECONDS", "0.2")).await;
+    let system =
+        one_repository(Options::watching([sample::REPOSITORY]).setting("RETRY_DELAYS_SECONDS", "0.2")).await;
     let collect = "mkdir -p notes; env > notes/env.txt; cat .git/config >> notes/env.txt; cat /proc/[0-9]*/environ 2>/dev/null \
                    | tr '\\000' '\\n' | grep -a -i -e token -e key >> notes/env.txt; git add -A notes; git commit -q -m notes; true";
     system.anthropic.set_coder(Coder::default().obeying(collect));

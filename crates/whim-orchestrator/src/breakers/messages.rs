@@ -23,7 +23,7 @@ pub(crate) fn describe(open: &Open) -> Breaker {
     }
 }
 
-/// What to do about a rejected credential; `None` if none is.
+/// Instructions for a rejected credential; `None` if none is rejected.
 pub(crate) fn credential_advice(open: &Open) -> Option<String> {
     let (setting, programs) = if open.cause == FailureCause::GitHubRefused {
         ("GITHUB_TOKEN", "the orchestrator and the intake")
@@ -39,7 +39,7 @@ pub(crate) fn credential_advice(open: &Open) -> Option<String> {
     Some(format!("set {setting} to a valid value and restart {programs}"))
 }
 
-/// Says what is wrong, why, and what happens next.
+/// The problem, its cause, and what happens next.
 fn explanation(open: &Open) -> String {
     let Open { name, failures, .. } = open;
     let of_credential = || {

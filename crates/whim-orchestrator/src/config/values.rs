@@ -1,4 +1,4 @@
-//! What several settings may be.
+//! Value types that several settings share.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use whim_service::secret::SecretString;
 
 use super::values::{DAY, url_or_default};
 
-/// What every worker gets. The variables have the same names there.
+/// Settings that are passed to every worker under the same names.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
     /// `GITHUB_TOKEN`.

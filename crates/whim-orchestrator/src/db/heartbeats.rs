@@ -43,7 +43,7 @@ pub struct HeartbeatOutcome {
     pub new_iterations: u32,
 }
 
-/// Whether a crash of Postgres may lose what was committed.
+/// Whether a crash of Postgres may lose the commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// It may not.

@@ -1,4 +1,4 @@
-//! What admission reads before a claim, in as few round trips as possible.
+//! The data that admission reads before a claim, in as few round trips as possible.
 
 use std::collections::BTreeMap;
 

@@ -6,7 +6,7 @@ use whim_core::protocol::reviews::{Finding, FindingCounts, Review, ReviewFilter,
 use whim_core::protocol::stats::Tokens;
 use whim_core::{LeaseEpoch, RepoName, ReviewId, WorkItemId, WorkerId};
 
-/// The one list of columns, and what becomes of them.
+/// The list of columns, and their conversion to a [`Review`].
 macro_rules! select {
     (whole, $rest:literal, $($argument:expr),*) => {
         select!(@ "findings as \"findings?: Json<Vec<Finding>>\"", $rest, $($argument),*)
@@ -84,7 +84,7 @@ pub async fn page(db: impl PgExecutor<'_>, filter: &ReviewFilter, limit: i64) ->
     .await
 }
 
-/// Keeps a review that was not kept before; the database says when that is, whatever the review says.
+/// Inserts a new review. `created_at` is the time of the database.
 pub async fn insert(db: &mut PgConnection, review: &Review) -> sqlx::Result<()> {
     let Review {
         id,

@@ -1,4 +1,4 @@
-//! Bodies, queries and identifiers as types. What does not parse is answered with 400 and names the field.
+//! Bodies, queries and identifiers as types. Invalid ones are answered with 400, which names the field.
 
 mod problem;
 mod query;

@@ -29,7 +29,7 @@ use crate::lifecycle::{self, Caller, ReviewReport};
 /// for the response that the item was taken away.
 const TOKEN_GRACE_PERIOD: Duration = Duration::from_hours(1);
 
-/// What the routes of the workers share.
+/// State shared by the routes of workers.
 #[derive(Clone, Debug)]
 pub(super) struct WorkerState {
     app: App,

@@ -1,4 +1,4 @@
-//! What follows once the end of a worker is committed.
+//! Effects after the end of a worker is committed.
 
 use whim_core::WorkerId;
 use whim_service::chain::chain;

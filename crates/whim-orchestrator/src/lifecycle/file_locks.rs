@@ -183,7 +183,7 @@ async fn record_conflicts(app: &App, caller: &Caller, conflicts: &[LockConflict]
     Ok(())
 }
 
-/// What a worker waits for, for people.
+/// Describes the locks that a worker waits for, for people.
 fn sentence(conflicts: &[LockConflict]) -> String {
     let first = conflicts.first().map(|conflict| {
         let LockConflict {

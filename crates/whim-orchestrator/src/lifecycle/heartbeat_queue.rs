@@ -17,7 +17,7 @@ const QUEUE_LENGTH: usize = 4096;
 /// How often the locks of a worker are considered for renewal. They last an hour.
 const LOCK_RENEWAL_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What one heartbeat carries.
+/// The content of one heartbeat.
 #[derive(Clone, Debug)]
 pub(super) struct PendingHeartbeat {
     pub(super) row: HeartbeatRow,

@@ -12,7 +12,6 @@ use crate::limits::BudgetCopy;
 #[derive(Debug)]
 pub struct Budget(pub App);
 
-/// What was counted.
 #[derive(Debug, Serialize)]
 pub struct BudgetReport {
     /// Iterations that were used today.

@@ -14,7 +14,6 @@ const BATCH_SIZE: i64 = 50_000;
 #[derive(Debug)]
 pub struct Counts(pub App);
 
-/// What was done.
 #[derive(Debug, Serialize)]
 pub struct CountsReport {
     /// Rows that were compacted.

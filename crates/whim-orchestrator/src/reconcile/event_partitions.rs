@@ -16,7 +16,6 @@ const DAYS_AHEAD: u64 = 2;
 #[derive(Debug)]
 pub struct EventPartitions(pub App);
 
-/// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct EventPartitionsReport {
     /// Days whose partitions were created.

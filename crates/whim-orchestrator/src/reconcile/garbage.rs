@@ -30,7 +30,6 @@ impl Garbage {
     }
 }
 
-/// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct GarbageReport {
     /// Attempts that the runtime lists.

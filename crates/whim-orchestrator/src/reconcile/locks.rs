@@ -16,7 +16,6 @@ use crate::lifecycle;
 #[derive(Debug)]
 pub struct Locks(pub App);
 
-/// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct LocksReport {
     /// Workers that hold locks.

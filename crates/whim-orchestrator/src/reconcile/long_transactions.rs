@@ -12,7 +12,6 @@ use crate::db::activity::{self, LongTransaction};
 #[derive(Debug)]
 pub struct LongTransactions(pub App);
 
-/// What was found.
 #[derive(Debug, Serialize)]
 pub struct LongTransactionsReport {
     /// The oldest transaction above the limit.

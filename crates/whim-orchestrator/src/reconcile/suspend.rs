@@ -48,7 +48,8 @@ impl SuspendDetector {
         }
     }
 
-    /// How long the machine was suspended since the previous call. A wall clock that was set forward looks the same.
+    /// How long the machine was suspended since the previous call. A wall clock that was set forward cannot be
+    /// distinguished.
     pub fn suspended_for(&self) -> Option<Duration> {
         let now = (self.read)();
         let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);

@@ -26,7 +26,6 @@ pub struct Terminate {
     stop: CancellationToken,
 }
 
-/// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct TerminateReport {
     /// Workers of which nothing runs.
@@ -112,7 +111,7 @@ impl Terminate {
             if !worker.stop_requested && worker.ended_ago < self.exit_timeout() {
                 return Outcome::Waiting;
             }
-            // The stop goes on without this future; a later run sees its result.
+            // The stop continues without this future; a later run reads its result.
             match self.stop.run_until_cancelled(app.runtime.stop(worker.id)).await {
                 Some(Ok(())) => {}
                 Some(Err(error)) => return Outcome::Failed(worker.id, chain(&error).to_string()),

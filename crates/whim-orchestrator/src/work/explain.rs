@@ -161,7 +161,7 @@ async fn activity(app: &App, worker: WorkerId) -> sqlx::Result<String> {
     })
 }
 
-/// An item that fails again and again looks like a running one between its failures.
+/// Adds the failure of the previous attempt, because an item that fails repeatedly is running in between.
 fn with_latest_failure(activity: &str, item: &WorkItem) -> String {
     match first_line(item) {
         Some(error) => format!("{activity} The previous attempt failed: {error}"),

@@ -1,4 +1,4 @@
-//! What the operations on work items share.
+//! Helpers that the operations on work items share.
 
 use sqlx::PgExecutor;
 use whim_core::protocol::work::WorkItem;

@@ -1,4 +1,4 @@
-//! The HTTP API: what each route answers, and what it refuses.
+//! The HTTP API: responses and errors of each route.
 
 mod auth_coverage;
 mod connections;

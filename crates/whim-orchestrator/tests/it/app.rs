@@ -1,5 +1,5 @@
-//! A complete orchestrator in the test's process, with its own database, Redis prefix and ports, and a runtime that
-//! starts nothing and records everything.
+//! A complete orchestrator in the test's process, with its own database, Redis prefix and ports, and a fake runtime
+//! that records its calls.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,7 @@ use whim_testkit::wait::wait_until;
 pub(crate) use self::fake_runtime::FakeRuntime;
 use crate::document::assert_documented;
 
-/// Timeout of everything that should happen at once. Long, because the machine may be busy.
+/// Timeout of conditions that should hold almost at once. Long, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The API key of the tests that set one.
@@ -154,13 +154,13 @@ impl TestApp {
         }
     }
 
-    /// An orderly stop.
+    /// A graceful stop.
     pub(crate) async fn stop(self) {
         let report = self.supervisor.stop(serve::STOP_DEADLINE).await;
         assert_eq!(report.unfinished, [] as [&str; 0], "tasks had to be aborted");
     }
 
-    /// Ends like with SIGKILL: nothing is finished.
+    /// Aborts all tasks, as SIGKILL would.
     pub(crate) async fn kill(self) {
         let _report = self.supervisor.stop(Duration::ZERO).await;
     }
@@ -184,7 +184,6 @@ impl TestApp {
         answer(self.api(reqwest::Method::POST, path).json(body)).await
     }
 
-    /// A call of a worker, with its token.
     pub(crate) async fn worker_call(
         &self,
         worker: WorkerId,
@@ -228,7 +227,7 @@ impl TestApp {
         self.submit_with(json!({})).await
     }
 
-    /// The same with other fields.
+    /// The same with additional fields.
     pub(crate) async fn submit_with(&self, fields: Value) -> WorkItem {
         let mut request = json!({
             "repo": "octocat/hello-world",
@@ -242,7 +241,6 @@ impl TestApp {
         }
     }
 
-    /// The item as it is now.
     pub(crate) async fn item(&self, id: WorkItemId) -> WorkItem {
         work::find(&self.app, &self.app.database, id).await.unwrap()
     }
@@ -283,7 +281,7 @@ impl TestApp {
                 .into_iter()
                 .rfind(|spec| spec.work_item_id == id);
             spec.map(|spec| spec.worker_id)
-                .ok_or("none was started for the item")
+                .ok_or("no worker was started for the item")
         })
         .await
         .unwrap()
@@ -316,7 +314,7 @@ async fn answer(request: reqwest::RequestBuilder) -> (reqwest::StatusCode, Value
     (status, body)
 }
 
-/// A connection of the orchestrator's own kind.
+/// A Redis connection as the orchestrator makes it.
 pub(crate) fn connect(redis: &TestRedis) -> RedisConnection {
     RedisConnection::lazy(&RedisConfig {
         url: SecretString::from(redis.url()),

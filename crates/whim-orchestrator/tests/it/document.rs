@@ -9,7 +9,7 @@ use whim_testkit::api_document::ApiDocument;
 
 static DOCUMENT: LazyLock<ApiDocument> = LazyLock::new(|| ApiDocument::new(openapi::document()));
 
-/// `of_workers` is the listener: a route of the other one is unknown there.
+/// `of_workers` selects the listener: routes of the other one are unknown there.
 #[track_caller]
 pub(crate) fn assert_documented(
     of_workers: bool,

@@ -1,4 +1,4 @@
-//! What breaks around orchestrators, and what must happen then (docs/faults.md).
+//! Faults of the services that the orchestrator depends on (docs/faults.md).
 
 mod clock;
 mod disk;

@@ -1,4 +1,4 @@
-//! From the registration of a worker to its end.
+//! Workers from their registration to their termination.
 
 mod fencing;
 mod heartbeats;

@@ -1,4 +1,4 @@
-//! The orchestrator with real Postgres and Redis, by area.
+//! Tests of the orchestrator with real Postgres and Redis, by area.
 
 mod api;
 mod app;

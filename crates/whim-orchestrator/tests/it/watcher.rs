@@ -36,12 +36,12 @@ impl Watcher {
         }
     }
 
-    /// Live events of everything.
+    /// Live events of all items and workers.
     pub(crate) async fn of_all(app: &TestApp) -> Self {
         Self::connect(app.api(reqwest::Method::GET, "/api/events")).await
     }
 
-    /// Everything after an event, like a browser that reconnects.
+    /// Resumes after an event, like a browser that reconnects.
     pub(crate) async fn after(app: &TestApp, id: i64) -> Self {
         let request = app.api(reqwest::Method::GET, "/api/events");
         Self::connect(request.header("Last-Event-ID", id)).await
@@ -64,7 +64,7 @@ impl Watcher {
         }
     }
 
-    /// The next event of a kind.
+    /// The next event of this kind.
     pub(crate) async fn next_of(&mut self, kind: &str) -> Sent {
         loop {
             let sent = self.next().await.unwrap();
@@ -111,7 +111,7 @@ fn parse(block: &str) -> Option<Sent> {
         is_comment = false;
     }
     if !sent.kind.is_empty() {
-        // Clients read it into the same type.
+        // Clients decode it into the same type.
         let event: SubscriberEvent = serde_json::from_value(sent.data.clone()).unwrap();
         assert_eq!(serde_json::to_value(event).unwrap()["kind"], sent.kind);
     }

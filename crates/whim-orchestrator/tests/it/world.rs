@@ -1,4 +1,5 @@
-//! An orchestrator without background work: the routers with Postgres and Redis. Only the test claims, starts and stops.
+//! The orchestrator's routers with Postgres and Redis, without background tasks. The test makes all claims, starts and
+//! stops.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -31,13 +32,13 @@ use whim_testkit::redis::TestRedis;
 
 use crate::document::assert_documented;
 
-/// A checklist that satisfies all conventions.
+/// A checklist that follows all conventions.
 pub(crate) const SPEC: &str =
     "# Add a greeting\n\n## Tasks\n\n- [ ] Greet the world\n- [ ] Greet a person by name\n";
-/// The same after its first task.
+/// [`SPEC`] with the first task ticked.
 pub(crate) const SPEC_HALF_DONE: &str =
     "# Add a greeting\n\n## Tasks\n\n- [x] Greet the world\n- [ ] Greet a person by name\n";
-/// The same after all of them.
+/// [`SPEC`] with all tasks ticked.
 pub(crate) const SPEC_DONE: &str =
     "# Add a greeting\n\n## Tasks\n\n- [x] Greet the world\n- [x] Greet a person by name\n";
 pub(crate) const HEAD: &str = "1111111111111111111111111111111111111111";
@@ -54,7 +55,6 @@ pub(crate) struct World {
     database: TestDatabase,
 }
 
-/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -63,14 +63,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body of an answer that has to have this status.
+    /// The body; panics on another status.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:#}", self.body);
         self.body
     }
 
-    /// The `code` of an error that has to have this status.
+    /// The `code` of the error; panics on another status.
     #[track_caller]
     pub(crate) fn expect_error(self, status: u16) -> String {
         let body = self.expect(status);
@@ -93,7 +93,7 @@ impl Answer {
     }
 }
 
-/// A worker as the test plays it.
+/// A worker whose calls the test makes.
 #[derive(Clone, Debug)]
 pub(crate) struct TestWorker {
     pub(crate) id: WorkerId,
@@ -126,7 +126,7 @@ impl World {
     async fn on(database: TestDatabase, redis: TestRedis, settings: &[(&str, &str)]) -> Self {
         let given = [
             ("DATABASE_URL", database.url()),
-            // As much as its claims reserve.
+            // The number of iterations that each claim reserves.
             ("MAX_ITERATIONS", "10"),
             ("REDIS_URL", redis.url()),
             ("REDIS_KEY_PREFIX", redis.prefix()),
@@ -147,7 +147,7 @@ impl World {
         }
     }
 
-    /// As if the orchestrator had been stopped and started again: what it kept in memory is lost.
+    /// Simulates a restart of the orchestrator: its in-memory state is lost.
     pub(crate) fn restart(&mut self) {
         self.app = build(self.app.config.clone());
         self.api = api_router(self.app.clone());
@@ -155,7 +155,7 @@ impl World {
         self.pool = self.app.work_database.clone();
     }
 
-    /// What `DATABASE_URL` is to the orchestrator.
+    /// The value of `DATABASE_URL`.
     pub(crate) fn database_url(&self) -> &str {
         self.database.url()
     }
@@ -183,7 +183,7 @@ impl World {
         self.send(with_json(request(Method::PUT, path), body)).await
     }
 
-    /// A call of the worker protocol on a worker's own path.
+    /// A call of the worker protocol on the path of this worker.
     pub(crate) async fn call(&self, worker: &TestWorker, route: &str, body: &Value) -> Answer {
         let path = format!("/api/worker/{}/{route}", worker.id);
         self.send_as_worker(worker_request(&path, &worker.token, body))
@@ -206,12 +206,11 @@ impl World {
         self.get(&format!("/api/work/{id}")).await.expect(200)
     }
 
-    /// The state of an item.
     pub(crate) async fn status(&self, id: WorkItemId) -> String {
         self.item(id).await["status"].as_str().unwrap().to_owned()
     }
 
-    /// Claims the next item for a worker of its own, like the dispatcher.
+    /// Claims the next item for a new worker, like the dispatcher.
     pub(crate) async fn claim(&self) -> Option<TestWorker> {
         let id = WorkerId::new();
         let token = WorkerToken::generate();
@@ -247,7 +246,7 @@ impl World {
         self.start_worker().await
     }
 
-    /// As if the time of every waiting item had come.
+    /// Ends the backoff of every item.
     pub(crate) async fn release_due_retries(&self) {
         sqlx::query("update work_items set next_retry_at = null where next_retry_at is not null")
             .execute(&self.pool)
@@ -255,18 +254,18 @@ impl World {
             .unwrap();
     }
 
-    /// One value of the database, for what no answer shows.
+    /// One value of the database, for state that no response shows.
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
 }
 
-/// Like the program, but nothing is started.
+/// The state of the program without its background tasks.
 fn build(config: Config) -> App {
-    let nowhere: Url = "http://127.0.0.1:1/".parse().unwrap();
+    let unused_url: Url = "http://127.0.0.1:1/".parse().unwrap();
     let addresses = Addresses {
-        api: nowhere.clone(),
-        worker_api: nowhere,
+        api: unused_url.clone(),
+        worker_api: unused_url,
     };
     serve::build(config, Arc::new(NoRuntime), &addresses).unwrap()
 }
@@ -331,7 +330,7 @@ async fn answer(of_workers: bool, router: Router, request: Request<Body>) -> Ans
     }
 }
 
-/// Starts nothing: the tests play the workers.
+/// Starts nothing: the tests make the calls of the workers.
 #[derive(Debug)]
 struct NoRuntime;
 

@@ -10,9 +10,9 @@ use futures::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// How many bytes of a text or of a tool's input come in one event.
+/// Bytes of a text or of a tool's input in one event.
 const CHUNK: usize = 48;
-/// A rule of thumb for English; only that the numbers are plausible matters.
+/// A rule of thumb for English; the counts only have to be plausible.
 const BYTES_PER_TOKEN: usize = 4;
 
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub(super) struct Answer {
 #[derive(Debug, Clone)]
 pub(super) enum Block {
     Text(String),
-    /// The model declines; the text says why.
+    /// The model declines, with a reason.
     Refusal(String),
     ToolUse {
         id: String,
@@ -41,11 +41,11 @@ pub(super) struct Usage {
     pub(super) cache_read: usize,
 }
 
-/// Where a stream of events breaks off.
+/// How an event stream breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Complete,
-    /// The connection stays open, and nothing more comes.
+    /// The connection stays open, and nothing more is sent.
     Silence,
     /// The connection is closed.
     Cut,
@@ -142,7 +142,7 @@ impl Answer {
     pub(super) fn into_events(self, ending: Ending) -> Response {
         let mut events = self.events();
         if ending != Ending::Complete {
-            // Far enough in that the caller has seen a block begin.
+            // After the start of a content block.
             events.truncate(events.len() / 2);
         }
         let body = stream::iter(events).map(|event| Ok::<_, io::Error>(render(&event)));

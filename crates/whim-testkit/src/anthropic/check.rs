@@ -1,4 +1,4 @@
-//! What the real API would refuse, and what a caller that is right would never send.
+//! Validation of requests: what the real API refuses, and what a correct caller never sends.
 
 use std::collections::HashSet;
 
@@ -38,14 +38,14 @@ const PARAMETERS: &[&str] = &[
     "top_p",
 ];
 
-/// Which of the two endpoints is asked.
+/// The requested endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Messages,
     CountTokens,
 }
 
-/// Checks who asks: `x-api-key` or a bearer token, equal to `expected`.
+/// Checks the credential: `x-api-key` or a bearer token, equal to `expected`.
 pub(super) fn check_headers(headers: &HeaderMap, expected: &str) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer =
@@ -74,7 +74,7 @@ pub(super) fn check_headers(headers: &HeaderMap, expected: &str) -> Result<(), R
     Ok(())
 }
 
-/// Reads the body and checks it; `was_issued` knows the tool uses that this API has answered with.
+/// Parses and checks the body; `was_issued` returns whether this API returned a tool use.
 pub(super) fn check_body(
     endpoint: Endpoint,
     body: &Value,
@@ -232,7 +232,7 @@ fn check_tool_pairs(request: &MessagesRequest, was_issued: impl Fn(&str) -> bool
     let mut seen = HashSet::new();
     let mut open: HashSet<&str> = HashSet::new();
     for (index, message) in request.messages.iter().enumerate() {
-        let mut asked = HashSet::new();
+        let mut requested = HashSet::new();
         for block in message.content.blocks() {
             match block {
                 Block::ToolUse { id, name, .. } => {
@@ -243,7 +243,7 @@ fn check_tool_pairs(request: &MessagesRequest, was_issued: impl Fn(&str) -> bool
                     }
                     if !was_issued(id) {
                         return Err(Refusal::invalid(format!(
-                            "messages.{index}: {name} ({id}) was never asked for"
+                            "messages.{index}: {name} ({id}) was never issued"
                         )));
                     }
                     if !seen.insert(id.as_str()) {
@@ -251,7 +251,7 @@ fn check_tool_pairs(request: &MessagesRequest, was_issued: impl Fn(&str) -> bool
                             "messages.{index}: `tool_use` ids must be unique: {id}"
                         )));
                     }
-                    asked.insert(id.as_str());
+                    requested.insert(id.as_str());
                 }
                 Block::ToolResult { tool_use_id, .. } => {
                     if message.role != Role::User || !open.remove(tool_use_id.as_str()) {
@@ -265,7 +265,7 @@ fn check_tool_pairs(request: &MessagesRequest, was_issued: impl Fn(&str) -> bool
             }
         }
         match message.role {
-            Role::Assistant => open.extend(asked),
+            Role::Assistant => open.extend(requested),
             Role::User if !open.is_empty() => {
                 return Err(Refusal::invalid(format!(
                     "messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after"

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::conversation::{Conversation, Purpose, Replay, ToolCall, Turn};
 
-/// A model that does the first open task of the checklist: writes files, runs the tests, commits, ticks the box.
+/// A model that does the first open task of the checklist: it writes files, runs the tests, commits and ticks the box.
 ///
-/// A task for which no [`Solution`] was given gets a note of its own under `notes/`.
+/// A task without a [`Solution`] adds a note under `notes/`.
 ///
-/// One that breaks the tests is a coder without a test command, whose solution for every task writes a failing test.
+/// To break the tests, use a coder without a test command whose solution writes a failing test.
 #[derive(Debug, Clone, Default)]
 pub struct Coder {
     solutions: Vec<Solution>,
@@ -36,7 +36,7 @@ impl Solution {
         }
     }
 
-    /// Writes a file whole; `path` is relative to the working directory.
+    /// Replaces a file; `path` is relative to the working directory.
     #[must_use]
     pub fn file(mut self, path: impl Into<String>, content: impl Into<String>) -> Self {
         self.files.push((path.into(), content.into()));
@@ -52,7 +52,7 @@ impl Solution {
 }
 
 impl Coder {
-    /// Adds a solution; the first that fits a task is taken.
+    /// Adds a solution; the first matching one applies.
     #[must_use]
     pub fn solution(mut self, solution: Solution) -> Self {
         self.solutions.push(solution);
@@ -66,7 +66,7 @@ impl Coder {
         self
     }
 
-    /// A model that was talked into something: runs this command before it begins with the task, whatever it gives.
+    /// A model that follows injected instructions: runs this command before the task and ignores its result.
     #[must_use]
     pub fn obeying(mut self, command: impl Into<String>) -> Self {
         self.obeyed.push(command.into());
@@ -115,7 +115,7 @@ impl Coder {
     }
 }
 
-/// A model that is busy and gets nowhere: it reads, thinks aloud in a file, and neither commits nor ticks.
+/// A model without progress: it reads and takes notes, and neither commits nor ticks a box.
 pub(super) fn never_finish(conversation: &Conversation) -> Turn {
     let play = || {
         let mut replay = Replay::of(conversation);
@@ -129,7 +129,7 @@ pub(super) fn never_finish(conversation: &Conversation) -> Turn {
     play().unwrap_or_else(|turn| turn)
 }
 
-/// A model that says what keeps it from going on, in the file for that.
+/// A model that gives up and writes its reason to `.ai/stuck.md`.
 pub(super) fn give_up(reason: &str, conversation: &Conversation) -> Turn {
     let play = || {
         let mut replay = Replay::of(conversation);
@@ -166,7 +166,7 @@ fn write_file(
     replay: &mut Replay<'_>,
 ) -> Result<(), Turn> {
     let path = conversation.absolute(Path::new(path));
-    // Claude Code writes over a file only after it was read; that a new one cannot be read is all right.
+    // Claude Code overwrites a file only after it was read; reading a new one may fail.
     replay.attempt(read(&path))?;
     let input = json!({ "file_path": path, "content": content });
     replay.require(ToolCall {
@@ -177,7 +177,7 @@ fn write_file(
     Ok(())
 }
 
-/// The next turn of a model that runs one command for ever.
+/// The next turn of a model that repeats one command forever.
 pub(super) fn repeat(command: &str, conversation: &Conversation) -> Turn {
     let command = command.replace("$turn", &conversation.results.len().to_string());
     Turn::Call(bash(&command, "Look again", Purpose::Work))
@@ -199,10 +199,10 @@ fn bash(command: &str, description: &str, purpose: Purpose) -> ToolCall {
     }
 }
 
-/// Commits everything but the checklist and the agent's own files; fine when there is nothing new, because an earlier
-/// run may have come this far.
+/// Commits everything but the checklist and the agent's own files; succeeds without changes, because an earlier run may
+/// have made the commit.
 fn commit(task: &Task, checklist: &Path) -> ToolCall {
-    // Not left out with an `:(exclude)`: git refuses one that names an ignored file.
+    // Not with `:(exclude)`: git refuses one that names an ignored file.
     let mut command = format!("git add -A && git reset -q -- {}", files::AI_DIR);
     // Git refuses a path outside the repository.
     if checklist.is_relative() {
@@ -236,7 +236,7 @@ fn tick(checklist: &Checklist<'_>, task: &Task, conversation: &Conversation) -> 
     }
 }
 
-/// The fewest lines that end with line `last` (from 0) and stand in the text only once, as an edit needs them.
+/// The fewest lines that end with line `last` (from 0) and occur in the text only once, as an edit requires.
 fn unique_lines(text: &str, last: usize) -> (usize, usize) {
     let stands_once = |first: &usize| text.matches(&lines(text, *first, last)).count() == 1;
     ((0..=last).rev().find(stands_once).unwrap_or(0), last)

@@ -1,4 +1,4 @@
-//! What a conversation with a coding agent has come to: everything that the scripted model knows.
+//! The conversation with a coding agent, from which the scripted model derives its next turn.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::request::{Block, Content, MessagesRequest, Role};
 
-/// The words with which `ralph` names the checklist in its prompt.
+/// The text with which `ralph` names the checklist in its prompt.
 const CHECKLIST: (&str, char) = ("The checklist is the file `", '`');
 /// The text with which Claude Code passes its working directory to the model.
 const DIRECTORY: (&str, char) = ("Primary working directory: ", '\n');
@@ -29,7 +29,7 @@ pub(super) struct ToolResult {
     pub(super) is_error: bool,
 }
 
-/// What the model wants done.
+/// A tool call of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ToolCall {
     pub(super) name: &'static str,
@@ -37,7 +37,7 @@ pub(super) struct ToolCall {
     pub(super) purpose: Purpose,
 }
 
-/// What a tool call is for, as far as anybody counts them.
+/// The purpose of a tool call, where gates count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Work,
@@ -49,7 +49,7 @@ pub(super) enum Purpose {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Turn {
     Call(ToolCall),
-    /// Words, which end the run.
+    /// A text, which ends the run.
     Say(String),
 }
 
@@ -125,8 +125,8 @@ fn tool_result(block: &Block) -> Option<ToolResult> {
     }
 }
 
-/// Plays a run from its beginning: calls that were made already are answered from the conversation, and the first one
-/// that was not is the model's next turn. So a script reads like a program, and needs no memory between requests.
+/// Replays a run from its beginning: results of earlier calls come from the conversation, and the first call without a
+/// result is the model's next turn. So a script is written like a program and needs no state between requests.
 #[derive(Debug)]
 pub(super) struct Replay<'a> {
     results: std::slice::Iter<'a, ToolResult>,
@@ -144,7 +144,7 @@ impl<'a> Replay<'a> {
         self.results.next().ok_or(Turn::Call(call))
     }
 
-    /// The result of `call`; a failed one ends the run with words.
+    /// The result of `call`; a failed call ends the run with a text.
     pub(super) fn require(&mut self, call: ToolCall) -> Result<&'a ToolResult, Turn> {
         let failure = format!("I stop here: {} did not work", call.name);
         let result = self.attempt(call)?;

@@ -1,4 +1,4 @@
-//! Holding the model's answer at a chosen moment, so that a test can act there.
+//! Holds the model's answer at a chosen point, so that a test can act there.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::watch;
 
-/// A moment in the work of the agents whose conversations contain the gate's text.
+/// A point in the run of the agents whose conversations contain the gate's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// So many commits were made; the box of the last one is not ticked yet.
+    /// After this many commits, before the box of the last one is ticked.
     AfterCommits(usize),
-    /// So many boxes were ticked; the run of the last one has not ended yet.
+    /// After this many ticked boxes, before the run of the last one ends.
     AfterTicks(usize),
     /// The run of this number begins, counted from 1.
     BeforeRun(usize),
 }
 
-/// Holds the answers from its moment on, until it is opened or dropped.
+/// Holds the answers from its point on, until it is opened or dropped.
 #[derive(Debug)]
 pub struct Gate {
     reached: watch::Receiver<bool>,
@@ -25,16 +25,16 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Waits until an agent stands at the gate.
+    /// Waits until an agent is held.
     ///
     /// # Errors
-    /// When none does in time.
-    pub async fn reached(&mut self, patience: Duration) -> anyhow::Result<()> {
-        let reached = tokio::time::timeout(patience, self.reached.wait_for(|reached| *reached));
+    /// No agent is held in time.
+    pub async fn reached(&mut self, timeout: Duration) -> anyhow::Result<()> {
+        let reached = tokio::time::timeout(timeout, self.reached.wait_for(|reached| *reached));
         reached
             .await
-            .context("no agent came to the gate in time")?
-            .context("the model fake is gone")?;
+            .context("no agent reached the gate in time")?
+            .context("the model fake was stopped")?;
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Barrier {
         (barrier, Gate { reached, open })
     }
 
-    /// Takes note of a request; where it has to wait, gives what it waits for.
+    /// Records a request; returns what it must wait for, if anything.
     pub(super) fn note(&mut self, progress: &Progress<'_>) -> Option<watch::Receiver<bool>> {
         if !progress.text.contains(&self.contains) {
             return None;

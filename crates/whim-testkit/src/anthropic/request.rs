@@ -1,4 +1,4 @@
-//! A Messages request, as far as the fake reads it.
+//! The parts of a Messages request that the fake reads.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -59,7 +59,7 @@ pub(super) enum Block {
         #[serde(default)]
         is_error: bool,
     },
-    /// Images, documents, thinking, and what betas bring.
+    /// Images, documents, thinking and beta features.
     #[serde(other)]
     Other,
 }

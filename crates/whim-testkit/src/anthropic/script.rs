@@ -1,4 +1,4 @@
-//! Who answers: the scripts, and for which conversations.
+//! Scripts and the conversations that they answer.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ pub enum AgentScript {
     Coder(Coder),
     /// Reads and takes notes, and neither commits nor ticks a box: the run makes no progress.
     NeverFinishes,
-    /// Runs this shell command again and again, for ever; `$turn` in it is another number each time.
+    /// Repeats this shell command forever; `$turn` in it is a different number each time.
     Repeats(String),
     /// Writes this reason to `.ai/stuck.md` and stops.
     GivesUp(String),
-    /// Does not answer as it should.
+    /// Misbehaves.
     Fault(Fault),
 }
 
@@ -27,35 +27,35 @@ pub enum AgentScript {
 pub enum SpecScript {
     /// A spec that keeps all conventions, with a task for each list item of the issue.
     FromIssue,
-    /// These texts, one for each request in turn; the last one again and again.
+    /// These texts, one per request; the last one is repeated.
     Texts(Vec<String>),
-    /// Declines with these words.
+    /// Declines with this text.
     Refuses(String),
-    /// Does not answer as it should.
+    /// Misbehaves.
     Fault(Fault),
 }
 
-/// What a model API can do instead of answering.
+/// Faults of a model API.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// Takes the request and never answers.
+    /// Accepts the request and never answers.
     NoAnswer,
-    /// Begins to answer and then falls silent; only requests for a stream are answered so, others get no answer.
+    /// Begins to answer and then stalls; requests without streaming get no answer.
     SilenceMidAnswer,
-    /// Begins to answer and then closes the connection; others than requests for a stream get no answer.
+    /// Begins to answer and then closes the connection; requests without streaming get no answer.
     CutMidAnswer,
     /// Refuses with an error.
     Error(ApiError),
-    /// Answers late, as the next rule that fits says.
+    /// Delays the answer of the next matching rule.
     Delay(Duration),
 }
 
-/// An error that the API answers with.
+/// An error response of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiError {
     /// For example 429 (rate limit) or 529 (overloaded).
     pub status: u16,
-    /// How many requests are refused before the next rule that fits answers; None: all.
+    /// Number of refused requests before the next matching rule applies; `None` refuses all.
     pub times: Option<u32>,
     /// The `retry-after` header, in whole seconds.
     pub retry_after: Option<Duration>,
@@ -72,18 +72,18 @@ impl ApiError {
     }
 }
 
-/// What one rule makes of one request.
+/// The outcome of a rule for a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Turn(Turn),
     Content(Block),
     Error(ApiError),
     NoAnswer,
-    /// A good answer that breaks off.
+    /// A valid answer that breaks off.
     Broken(Ending),
-    /// Wait, and ask the next rule.
+    /// Wait, then apply the next rule.
     Delay(Duration),
-    /// Ask the next rule.
+    /// Apply the next rule.
     Pass,
 }
 
@@ -92,8 +92,8 @@ pub(super) enum Outcome {
 pub(super) struct Rule<S> {
     pub(super) contains: String,
     pub(super) script: S,
-    /// How many requests it was asked about before.
-    pub(super) asked: u32,
+    /// Number of requests that it was applied to.
+    pub(super) applied: u32,
 }
 
 impl Rule<AgentScript> {
@@ -103,7 +103,7 @@ impl Rule<AgentScript> {
             AgentScript::NeverFinishes => Outcome::Turn(coder::never_finish(conversation)),
             AgentScript::Repeats(command) => Outcome::Turn(coder::repeat(command, conversation)),
             AgentScript::GivesUp(reason) => Outcome::Turn(coder::give_up(reason, conversation)),
-            AgentScript::Fault(fault) => fault.outcome(self.asked),
+            AgentScript::Fault(fault) => fault.outcome(self.applied),
         }
     }
 }
@@ -113,23 +113,23 @@ impl Rule<SpecScript> {
         match &self.script {
             SpecScript::FromIssue => Outcome::Content(Block::Text(spec_writer::spec_from(request_text))),
             SpecScript::Texts(texts) => {
-                let asked = usize::try_from(self.asked).unwrap_or(usize::MAX);
-                let text = texts.get(asked).or(texts.last()).cloned().unwrap_or_default();
+                let applied = usize::try_from(self.applied).unwrap_or(usize::MAX);
+                let text = texts.get(applied).or(texts.last()).cloned().unwrap_or_default();
                 Outcome::Content(Block::Text(text))
             }
             SpecScript::Refuses(words) => Outcome::Content(Block::Refusal(words.clone())),
-            SpecScript::Fault(fault) => fault.outcome(self.asked),
+            SpecScript::Fault(fault) => fault.outcome(self.applied),
         }
     }
 }
 
 impl Fault {
-    fn outcome(&self, asked: u32) -> Outcome {
+    fn outcome(&self, applied: u32) -> Outcome {
         match self {
             Self::NoAnswer => Outcome::NoAnswer,
             Self::SilenceMidAnswer => Outcome::Broken(Ending::Silence),
             Self::CutMidAnswer => Outcome::Broken(Ending::Cut),
-            Self::Error(error) if error.times.is_some_and(|times| asked >= times) => Outcome::Pass,
+            Self::Error(error) if error.times.is_some_and(|times| applied >= times) => Outcome::Pass,
             Self::Error(error) => Outcome::Error(*error),
             Self::Delay(delay) => Outcome::Delay(*delay),
         }

@@ -2,9 +2,9 @@
 
 use ralph_contract::SpecDocument;
 
-/// The lines between which intake puts an issue hold a random word.
+/// The lines around an issue in the intake's prompt contain a random word.
 const FENCE: (&str, &str) = (" begins -----\n", "\n----- request ");
-/// After these words, `ralph spec` quotes a description.
+/// The text before the description in the prompt of `ralph spec`.
 pub(super) const QUOTATION: &str = "The description follows, quoted.";
 
 /// A spec that keeps all conventions, with one task for each list item of the issue, else two general ones.
@@ -74,7 +74,7 @@ fn list_items(issue: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether the words break no convention, as a title and as a task.
+/// Whether the text follows the conventions of titles and tasks.
 fn is_acceptable(words: &str) -> bool {
     let document = SpecDocument::parse(format!("# {words}\n\nWhat {words} asks for.\n\n- [ ] {words}\n"));
     document.violations().is_empty() && document.tasks().len() == 1 && document.title().is_some()

@@ -27,14 +27,13 @@ pub enum RequestKind {
     Side,
 }
 
-/// A request that was taken.
+/// An accepted request.
 #[derive(Debug, Clone)]
 pub struct RecordedRequest {
-    /// Who asked.
     pub kind: RequestKind,
     /// Claude Code's id of the run.
     pub session: Option<String>,
-    /// The model that was asked for.
+    /// The requested model.
     pub model: String,
     /// The prompt and the tool results, without the system prompt.
     pub text: String,
@@ -55,11 +54,11 @@ pub(super) struct Inner {
     pub(super) spec_rules: Rules<SpecScript>,
     pub(super) barriers: Vec<Barrier>,
     pub(super) latency: Duration,
-    /// What every request is refused with at the moment.
+    /// The error of the current outage.
     pub(super) outage: Option<Refusal>,
     pub(super) requests: Vec<RecordedRequest>,
     pub(super) violations: Vec<String>,
-    /// The tool uses that were answered with, by id.
+    /// The tool uses that were returned, by id.
     issued: HashMap<String, Purpose>,
 }
 
@@ -77,11 +76,11 @@ impl<S> Rules<S> {
         self.0.push(Rule {
             contains: contains.into(),
             script,
-            asked: 0,
+            applied: 0,
         });
     }
 
-    /// Asks the first rule from number `from` on that fits `text`; with its number.
+    /// The first rule from number `from` on that matches `text`, with its number.
     fn ask(
         &mut self,
         from: usize,
@@ -95,7 +94,7 @@ impl<S> Rules<S> {
             .skip(from)
             .find(|(_, rule)| text.contains(&rule.contains))?;
         let answer = outcome(rule);
-        rule.asked += 1;
+        rule.applied += 1;
         Some((answer, number))
     }
 }
@@ -135,7 +134,7 @@ impl State {
         self.read().issued.contains_key(id)
     }
 
-    /// Gives a tool call its id, which is new each time: Claude Code would take a second one for the first.
+    /// Assigns a unique id to a tool call: Claude Code would treat a repeated id as the earlier call.
     pub(super) fn issue(&self, call: ToolCall) -> Block {
         let ToolCall { name, input, purpose } = call;
         let id = format!("toolu_{}", Uuid::new_v4().simple());
@@ -143,7 +142,7 @@ impl State {
         Block::ToolUse { id, name, input }
     }
 
-    /// What the agent's rules say from number `from` on, with the number of the rule; else, what the coder does.
+    /// The outcome of the agent's rules from number `from` on, with the number of the rule; else that of the coder.
     pub(super) fn agent_outcome(&self, conversation: &Conversation, from: usize) -> (Outcome, usize) {
         let mut inner = self.write();
         let ruled = inner
@@ -152,13 +151,13 @@ impl State {
         ruled.unwrap_or_else(|| (Outcome::Turn(inner.coder.next(conversation)), from))
     }
 
-    /// What the rules for specs say from number `from` on, with the number of the rule; else, a spec from the issue.
+    /// The outcome of the spec rules from number `from` on, with the number of the rule; else a spec from the issue.
     pub(super) fn spec_outcome(&self, text: &str, from: usize) -> (Outcome, usize) {
         let ruled = self.write().spec_rules.ask(from, text, |rule| rule.outcome(text));
         ruled.unwrap_or_else(|| (Outcome::Content(Block::Text(spec_from(text))), from))
     }
 
-    /// What this request has to wait for: gates that it stands at.
+    /// The gates at which this request waits.
     pub(super) fn stops_at(
         &self,
         conversation: &Conversation,

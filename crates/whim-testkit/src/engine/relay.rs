@@ -126,12 +126,12 @@ async fn connect(client: UnixStream, shared: Arc<Shared>) -> io::Result<()> {
 
 async fn pass(mut client: UnixStream, shared: &Shared) -> io::Result<()> {
     let mut engine = UnixStream::connect(&shared.engine).await?;
-    let (mut asked, mut answered) = ([0; 16 * 1024], [0; 16 * 1024]);
+    let (mut request_buffer, mut reply_buffer) = ([0; 16 * 1024], [0; 16 * 1024]);
     let mut asking = true;
     loop {
         tokio::select! {
-            read = client.read(&mut asked), if asking => {
-                let request = &asked[..read?];
+            read = client.read(&mut request_buffer), if asking => {
+                let request = &request_buffer[..read?];
                 if request.is_empty() {
                     // Half-closed: the output continues.
                     asking = false;
@@ -152,8 +152,8 @@ async fn pass(mut client: UnixStream, shared: &Shared) -> io::Result<()> {
                 }
                 std::future::pending::<()>().await;
             }
-            read = engine.read(&mut answered) => {
-                let answer = &answered[..read?];
+            read = engine.read(&mut reply_buffer) => {
+                let answer = &reply_buffer[..read?];
                 if answer.is_empty() {
                     return client.shutdown().await;
                 }

@@ -1,12 +1,12 @@
-//! How git asks for a password without a terminal.
+//! A `GIT_ASKPASS` program.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Writes a program for `GIT_ASKPASS` that answers with `x-access-token` and the token, as GitHub wants it, and
-/// gives its path. The token is read from a file beside it, so that no text of the caller's becomes a script.
+/// Writes a program for `GIT_ASKPASS` that prints `x-access-token` and the token, as GitHub requires, and returns its
+/// path. The token is in a file next to it, so that no text of the caller is part of the script.
 ///
 /// # Errors
 /// The directory cannot be written to.

@@ -1,4 +1,4 @@
-//! Who calls, and what they may do.
+//! Authentication and permissions.
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::error_response::ErrorResponse;
 
-/// How far a permission of a token reaches. GitHub's fine-grained tokens know the same three steps.
+/// The level of a permission, as in GitHub's fine-grained tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     None,
@@ -14,10 +14,10 @@ pub enum Access {
     Write,
 }
 
-/// What a token may do, in every repository of the fake.
+/// The permissions of a token, for every repository of the fake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Permissions {
-    /// The code: clone with [`Access::Read`], push with [`Access::Write`].
+    /// Contents: clone with [`Access::Read`], push with [`Access::Write`].
     pub contents: Access,
     /// Issues, their labels and comments.
     pub issues: Access,
@@ -26,19 +26,19 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// Reads and writes everything.
+    /// Read and write access to everything.
     pub const WRITE: Self = Self {
         contents: Access::Write,
         issues: Access::Write,
         pull_requests: Access::Write,
     };
-    /// Reads everything and changes nothing.
+    /// Read access to everything.
     pub const READ: Self = Self {
         contents: Access::Read,
         issues: Access::Read,
         pull_requests: Access::Read,
     };
-    /// Sees no repository at all.
+    /// No access to any repository.
     pub const NONE: Self = Self {
         contents: Access::None,
         issues: Access::None,
@@ -54,13 +54,13 @@ impl Permissions {
         need.access <= granted
     }
 
-    /// A repository of which a token may read nothing does not exist for that token.
+    /// Without any read permission the repository does not exist for the token.
     pub(super) fn sees_repositories(self) -> bool {
         self != Self::NONE
     }
 }
 
-/// The part of a repository that an operation touches.
+/// The part of a repository that an operation accesses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Area {
     Contents,
@@ -68,7 +68,7 @@ pub(super) enum Area {
     PullRequests,
 }
 
-/// What an operation asks of a token.
+/// The permission that an operation requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Need {
     pub(super) area: Area,
@@ -76,7 +76,7 @@ pub(super) struct Need {
 }
 
 impl Need {
-    /// What the description's operation needs, or nothing where it belongs to no repository.
+    /// The requirement of an operation; `None` if it belongs to no repository.
     pub(super) fn of(operation: &str, access: Access) -> Option<Self> {
         let area = match operation.split_once('/')?.0 {
             "issues" => Area::Issues,
@@ -88,7 +88,7 @@ impl Need {
     }
 }
 
-/// Someone whose token is known.
+/// The owner of a valid token.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub(super) login: String,
@@ -96,7 +96,7 @@ pub(super) struct Identity {
     pub(super) permissions: Permissions,
 }
 
-/// Who a request says to come from.
+/// The caller of a request, from its credentials.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
     /// Without a token.
@@ -107,7 +107,7 @@ pub(super) enum Caller {
 }
 
 impl Caller {
-    /// Who it is, where it says so.
+    /// The account, if there is a valid token.
     pub(super) fn identity(&self) -> Result<Option<&Identity>, ErrorResponse> {
         match self {
             Self::Stranger => Ok(None),
@@ -120,7 +120,7 @@ impl Caller {
         matches!(self, Self::Unknown)
     }
 
-    /// The token, where it is known.
+    /// The token, if it is valid.
     pub(super) fn token(&self) -> Option<&str> {
         match self {
             Self::Stranger | Self::Unknown => None,

@@ -1,4 +1,4 @@
-//! Who the caller is, and how much it may still ask.
+//! The account of the caller and its rate limit.
 
 use std::sync::Arc;
 

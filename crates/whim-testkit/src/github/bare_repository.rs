@@ -1,4 +1,4 @@
-//! The bare repositories behind the fake, and the questions that pull requests ask of them.
+//! The bare repositories of the fake, and their queries for pull requests.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use std::path::Path;
 use super::error_response::{ErrorResponse, Invalid};
 use crate::git::{GitError, Repository, absent_when};
 
-/// The hook that refuses every push, and the file beside it with the words that it says.
+/// The hook that refuses every push, and the file with its message.
 const REFUSING_HOOK: &str = "#!/bin/sh\ncat \"${0%/*}/refusal\" >&2\nexit 1\n";
 
-/// Makes a bare repository that serves pushes over HTTP, with everything that a working tree holds.
+/// Creates a bare repository that accepts pushes over HTTP, with all branches of a working tree.
 pub(super) fn create(directory: &Path, source: &Repository) -> Result<(), GitError> {
     let bare = Repository::init_bare(directory)?;
     let settings = [
@@ -19,7 +19,7 @@ pub(super) fn create(directory: &Path, source: &Repository) -> Result<(), GitErr
         // GitHub serves partial clones and single commits.
         ("uploadpack.allowFilter", "true"),
         ("uploadpack.allowAnySHA1InWant", "true"),
-        // Nothing may go on in the background after a push was answered.
+        // No background work after the response to a push.
         ("receive.autogc", "false"),
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
@@ -32,14 +32,14 @@ pub(super) fn create(directory: &Path, source: &Repository) -> Result<(), GitErr
     source.run(push.into_iter().chain([target])).map(drop)
 }
 
-/// Lets every push fail with these words, or none.
+/// Makes every push fail with this message, or none.
 pub(super) fn refuse_pushes(directory: &Path, refusal: Option<&str>) -> io::Result<()> {
     let hooks = directory.join("hooks");
     let hook = hooks.join("pre-receive");
     match refusal {
-        Some(words) => {
+        Some(message) => {
             fs::create_dir_all(&hooks)?;
-            fs::write(hooks.join("refusal"), format!("{words}\n"))?;
+            fs::write(hooks.join("refusal"), format!("{message}\n"))?;
             fs::write(&hook, REFUSING_HOOK)?;
             fs::set_permissions(&hook, fs::Permissions::from_mode(0o755))
         }
@@ -50,7 +50,7 @@ pub(super) fn refuse_pushes(directory: &Path, refusal: Option<&str>) -> io::Resu
     }
 }
 
-/// Checks that two branches can become a pull request, as GitHub does before it opens one.
+/// Checks that a pull request can be opened for two branches, as GitHub does.
 pub(super) fn check_comparable(bare: &Repository, base: &str, head: &str) -> Result<(), ErrorResponse> {
     let invalid = |field| ErrorResponse::invalid(Invalid::field("PullRequest", field));
     let custom = |message| ErrorResponse::invalid(Invalid::custom("PullRequest", message));
@@ -68,7 +68,7 @@ pub(super) fn check_comparable(bare: &Repository, base: &str, head: &str) -> Res
     Ok(())
 }
 
-/// How two branches differ.
+/// The differences of two branches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Comparison {
     pub(super) commits: usize,
@@ -88,7 +88,7 @@ pub(super) fn compare(bare: &Repository, base_hash: &str, head_hash: &str) -> Re
         ..Comparison::default()
     };
     for line in changes.lines() {
-        // Binary files show `-` in both columns and count nothing, as at GitHub.
+        // Binary files have `-` in both columns and count as zero, as on GitHub.
         let mut numbers = line.split('\t').map(|column| column.parse::<u64>().unwrap_or(0));
         comparison.additions += numbers.next().unwrap_or(0);
         comparison.deletions += numbers.next().unwrap_or(0);
@@ -96,12 +96,12 @@ pub(super) fn compare(bare: &Repository, base_hash: &str, head_hash: &str) -> Re
     Ok(comparison)
 }
 
-/// The tree that a merge gives, or nothing where it has conflicts.
+/// The tree of a merge; `None` if there are conflicts.
 fn merged_tree(bare: &Repository, base: &str, head: &str) -> Result<Option<String>, GitError> {
     absent_when(1, bare.run(["merge-tree", "--write-tree", base, head]))
 }
 
-/// Merges one commit into a branch with a merge commit, and gives its hash; nothing where it has conflicts.
+/// Merges one commit into a branch with a merge commit and returns its hash; `None` if there are conflicts.
 pub(super) fn merge(
     bare: &Repository,
     base_branch: &str,
@@ -122,7 +122,7 @@ pub(super) fn merge(
         "-m",
         message,
     ])?;
-    // With the old value named, a push that came between is not lost.
+    // Compare-and-swap with the old value, so that a concurrent push is not lost.
     bare.run([
         "update-ref",
         &format!("refs/heads/{base_branch}"),
@@ -132,7 +132,7 @@ pub(super) fn merge(
     Ok(Some(commit))
 }
 
-/// A commit with everything that GitHub shows of it.
+/// A commit with the fields that GitHub shows.
 pub(super) struct CommitDetails {
     pub(super) hash: String,
     pub(super) tree: String,
@@ -142,7 +142,7 @@ pub(super) struct CommitDetails {
     pub(super) message: String,
 }
 
-/// Who did something to a commit, and when (RFC 3339).
+/// The author or committer of a commit, and the time (RFC 3339).
 pub(super) struct Signature {
     pub(super) name: String,
     pub(super) email: String,

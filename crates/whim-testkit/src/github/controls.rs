@@ -1,4 +1,4 @@
-//! What a test does as a user or an owner of repositories.
+//! Actions of a test as a user or an owner of repositories.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::git::{self, GitError};
 const REFUSAL: &str = "error: GH006: Protected branch update failed.";
 
 impl GitHub {
-    /// Makes a private repository whose default branch `main` has one commit with these files.
+    /// Creates a private repository whose default branch `main` has one commit with these files.
     ///
     /// # Panics
     /// The name is taken or is not `owner/name`, or git fails.
@@ -26,7 +26,7 @@ impl GitHub {
         self.create_repository_with(repository, |tree| tree.commit_files("Start", files).map(drop));
     }
 
-    /// Makes a repository whose first commit holds what is in a directory, as `git add --all` sees it.
+    /// Creates a repository whose first commit contains the files of a directory, as with `git add --all`.
     ///
     /// # Panics
     /// As [`GitHub::create_repository`].
@@ -41,7 +41,7 @@ impl GitHub {
         });
     }
 
-    /// Makes a repository out of the branches that a closure makes in an empty working tree.
+    /// Creates a repository from the branches that a closure creates in an empty working tree.
     ///
     /// # Panics
     /// As [`GitHub::create_repository`].
@@ -64,14 +64,14 @@ impl GitHub {
             bare_repository::create(&directory, &tree),
         );
         let is_new = self.shared.write().add_repository(owner, name, directory);
-        assert!(is_new, "there is a repository {repository} already");
+        assert!(is_new, "the repository {repository} exists already");
         must(
             "could not read the branches",
             self.shared.refresh(owner, name, PERSON),
         );
     }
 
-    /// Makes a token in the form of GitHub's own.
+    /// Creates a token in GitHub's format.
     #[must_use]
     pub fn create_token(&self, login: &str, permissions: Permissions) -> String {
         let random = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
@@ -80,7 +80,7 @@ impl GitHub {
         token
     }
 
-    /// Makes a token valid, or changes what it may do.
+    /// Adds a token, or changes its permissions.
     pub fn add_token(&self, token: &str, login: &str, permissions: Permissions) {
         let (login, token) = (login.to_owned(), token.to_owned());
         self.shared.write().add_token(Identity {
@@ -90,7 +90,7 @@ impl GitHub {
         });
     }
 
-    /// Files an issue as [`PERSON`], and gives its number.
+    /// Opens an issue as [`PERSON`] and returns its number.
     ///
     /// # Panics
     /// GitHub would refuse it.
@@ -113,7 +113,7 @@ impl GitHub {
         });
     }
 
-    /// Puts a label on an issue as [`PERSON`].
+    /// Adds a label to an issue as [`PERSON`].
     ///
     /// # Panics
     /// There is no such issue.
@@ -124,7 +124,7 @@ impl GitHub {
         });
     }
 
-    /// Takes a label off an issue as [`PERSON`].
+    /// Removes a label from an issue as [`PERSON`].
     ///
     /// # Panics
     /// The issue does not have it.
@@ -135,7 +135,7 @@ impl GitHub {
         });
     }
 
-    /// Comments on an issue or a pull request as [`PERSON`], and gives the comment's id.
+    /// Comments on an issue or a pull request as [`PERSON`] and returns the comment's id.
     ///
     /// # Panics
     /// There is no such issue.
@@ -157,7 +157,7 @@ impl GitHub {
         });
     }
 
-    /// Commits files to a branch, which is made from the default branch where it is missing, and gives the hash.
+    /// Commits files to a branch, created from the default branch if missing, and returns the hash.
     ///
     /// # Panics
     /// Git fails.
@@ -228,7 +228,7 @@ impl GitHub {
         );
     }
 
-    /// Takes pushes again.
+    /// Accepts pushes again.
     ///
     /// # Panics
     /// The hook cannot be removed.
@@ -246,7 +246,7 @@ impl GitHub {
         self.shared.write().limits.set_limit(requests);
     }
 
-    /// Moves the fake's clock forward: GitHub's times have whole seconds, and its limits whole hours.
+    /// Advances the fake's clock: GitHub's times have whole seconds, and its limits whole hours.
     pub fn advance_clock(&self, by: Duration) {
         self.shared
             .write()
@@ -275,7 +275,7 @@ impl GitHub {
             Some(record) => apply(record, &change),
             None => Err(ErrorResponse::NotFound),
         };
-        // The lock is given back first, so that a panic here poisons nothing.
+        // The lock is released first, so that a panic here does not poison it.
         drop(world);
         must(&format!("GitHub would not do this in {repository}"), done)
     }

@@ -1,4 +1,4 @@
-//! The bodies with which GitHub says no.
+//! GitHub's error bodies.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -6,35 +6,35 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::fmt;
 
-/// What an error body names as its documentation.
+/// The `documentation_url` of an error body.
 const DOCUMENTATION: &str = "https://docs.github.com/rest";
 
-/// Why a request is not done.
+/// The reason for an error response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ErrorResponse {
-    /// The token is not known, or was not readable.
+    /// The token is unknown or malformed.
     BadCredentials,
-    /// The operation wants a token, and there was none.
+    /// The operation requires a token, and there was none.
     RequiresAuthentication,
-    /// GitHub wants to know the program that calls.
+    /// The `User-Agent` header is missing.
     NoUserAgent,
-    /// No such thing, or nothing that this token may know of.
+    /// The resource does not exist, or the token has no access to it.
     NotFound,
-    /// The label that is to go is not there.
+    /// The issue does not have the label to remove.
     NoSuchLabel,
-    /// The token may look, but not do this.
+    /// The token may read, but not do this.
     Forbidden,
-    /// The hourly limit is used up.
+    /// The hourly limit is exhausted.
     RateLimited,
     /// The body is not JSON.
     NotJson,
-    /// The request does not have the form that the description demands.
+    /// The request does not match the description.
     Malformed(String),
-    /// The request has the right form, but asks for what cannot be.
+    /// The request is well-formed, but cannot be processed.
     Invalid(Vec<Invalid>),
-    /// The description knows the operation, or a field of it, and the fake does not.
+    /// The fake does not support the operation or a field of it.
     NotImplemented(String),
-    /// The fake itself is broken.
+    /// A defect of the fake.
     Internal(String),
 }
 
@@ -58,7 +58,7 @@ impl Invalid {
         }
     }
 
-    /// The field's value names nothing, or has the wrong form.
+    /// The field's value is invalid.
     pub(super) fn field(resource: &'static str, field: &'static str) -> Self {
         Self {
             resource,
@@ -68,7 +68,7 @@ impl Invalid {
         }
     }
 
-    /// There is one with this name already.
+    /// The name is taken.
     pub(super) fn already_exists(resource: &'static str, field: &'static str) -> Self {
         Self {
             resource,

@@ -1,4 +1,4 @@
-//! What handlers take and return.
+//! Extractors and results of handlers.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -11,13 +11,12 @@ use super::access::Identity;
 use super::error_response::ErrorResponse;
 use super::rate::Standing;
 
-/// What a handler gives.
+/// The result of a handler.
 pub(super) type Answer = Result<Response, ErrorResponse>;
 
-/// The owner and the name in a path.
 pub(super) type RepositoryPath = (String, String);
 
-/// Who asks, and under what address.
+/// The caller, and the address that it used.
 #[derive(Clone)]
 pub(super) struct Call {
     pub(super) identity: Option<Identity>,
@@ -26,7 +25,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Who asks; operations on repositories are not reached without.
+    /// The account of the caller; operations on repositories require one.
     pub(super) fn login(&self) -> Result<&str, ErrorResponse> {
         self.identity
             .as_ref()
@@ -44,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for Call {
     }
 }
 
-/// A query that the description allows, read into what the fake implements of it.
+/// A valid query, parsed into the parameters that the fake supports.
 pub(super) struct Known<T>(pub(super) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Known<T> {
@@ -58,7 +57,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Known<T> {
     }
 }
 
-/// A body that the description allows, read into what the fake implements of it.
+/// A valid body, parsed into the fields that the fake supports.
 pub(super) struct KnownBody<T>(pub(super) T);
 
 impl<S: Sync + Send, T: DeserializeOwned> FromRequest<S> for KnownBody<T> {
@@ -74,7 +73,7 @@ impl<S: Sync + Send, T: DeserializeOwned> FromRequest<S> for KnownBody<T> {
     }
 }
 
-/// Runs what calls git, or otherwise waits, where it holds up no other request.
+/// Runs a blocking call, such as git, on the blocking pool.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ErrorResponse> + Send + 'static,
 ) -> Result<T, ErrorResponse> {

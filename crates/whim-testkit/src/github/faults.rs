@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::error_response::{error_body, rate_limit_message, secondary_limit_message};
 use crate::fault;
 
-/// The page that GitHub's front end shows where nothing behind it answers. It is not JSON, and clients meet it.
+/// The HTML page of GitHub's front end when its backend is unavailable.
 const FRONT_END_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Unicorn! &middot; GitHub</title></head>\n\
     <body><p>We're having a really bad day.</p></body></html>\n";
 
@@ -23,7 +23,7 @@ pub type Faults = fault::Faults<Effect>;
 /// What a fault does to a request.
 #[derive(Clone, Debug, Default)]
 pub enum Effect {
-    /// Nothing but the delay.
+    /// Only the delay.
     #[default]
     Pass,
     /// The request is not processed; this is the response.
@@ -43,7 +43,7 @@ impl fault::Effect for Effect {
     }
 }
 
-/// An answer that a fault gives.
+/// The response of a fault.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub(super) status: StatusCode,
@@ -54,13 +54,13 @@ pub struct Prepared {
 }
 
 impl Fault {
-    /// Answers with this status and JSON body.
+    /// Responds with this status and JSON body.
     #[must_use]
     pub fn answer(self, status: StatusCode, body: &Value) -> Self {
         self.prepared(status, body.to_string(), "application/json; charset=utf-8")
     }
 
-    /// Answers as GitHub does where it is broken: JSON with 500, a page of its front end with the others.
+    /// Responds like a failing GitHub: JSON with 500, an HTML page of its front end with other statuses.
     #[must_use]
     pub fn server_error(self, status: StatusCode) -> Self {
         if status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -91,7 +91,7 @@ impl Fault {
         fault
     }
 
-    /// The secondary limit struck: 403 with `Retry-After` in whole seconds.
+    /// The secondary limit is exhausted: 403 with `Retry-After` in whole seconds.
     #[must_use]
     pub fn secondary_limit(self, retry_after: Duration) -> Self {
         self.retry_after(StatusCode::FORBIDDEN, retry_after)

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use crate::git;
 use crate::journal::ViolationKind;
 
-/// What a path of git's asks for.
+/// The git service that a path requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target<'a> {
     owner: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Splits `/{owner}/{name}.git/{service}`; nothing for every other path.
+    /// Parses `/{owner}/{name}.git/{service}`; `None` for every other path.
     pub(super) fn of(path: &'a str) -> Option<Self> {
         let mut segments = path.strip_prefix('/')?.splitn(3, '/');
         let (owner, name, service) = (segments.next()?, segments.next()?, segments.next()?);
@@ -39,7 +39,7 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// What the caller must be allowed to do; nothing for what git does not ask in the smart protocol.
+    /// The required permission; `None` for requests that are not part of the smart protocol.
     fn access(self, received: &ReceivedRequest) -> Option<Access> {
         match (&received.method, self.service, received.query.as_str()) {
             (&Method::GET, "info/refs", "service=git-upload-pack") => Some(Access::Read),
@@ -51,7 +51,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Where the `git` on the `PATH` keeps `git-http-backend`.
+/// The path of `git-http-backend` of the `git` on the `PATH`.
 pub(super) fn find_backend() -> anyhow::Result<PathBuf> {
     let output = git::command(Path::new("."))
         .arg("--exec-path")

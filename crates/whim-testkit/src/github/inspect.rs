@@ -1,4 +1,4 @@
-//! What a test reads.
+//! State that a test reads.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub struct Issue {
     pub body: Option<String>,
     pub author: String,
     pub state: State,
-    /// In the order in which they were put on.
+    /// In the order in which they were added.
     pub labels: Vec<String>,
     pub comments: Vec<Comment>,
     pub created_at: DateTime<Utc>,
@@ -39,11 +39,11 @@ pub struct Pull {
     pub title: String,
     pub body: Option<String>,
     pub author: String,
-    /// Name of the branch that it comes from.
+    /// The head branch.
     pub head: String,
-    /// Hash of that branch, as of the newest push or of the merge.
+    /// Hash of the head branch at the newest push or at the merge.
     pub head_hash: String,
-    /// Name of the branch that it goes to.
+    /// The base branch.
     pub base: String,
     pub state: State,
     pub draft: bool,
@@ -84,7 +84,7 @@ impl GitHub {
         })
     }
 
-    /// The names of a repository's labels, in the order in which they came to be.
+    /// The names of a repository's labels, in the order of their creation.
     #[must_use]
     #[track_caller]
     pub fn labels(&self, repository: &str) -> Vec<String> {
@@ -100,14 +100,14 @@ impl GitHub {
         must("could not read the branches", self.bare(repository).branches())
     }
 
-    /// Hash of a branch's newest commit, where there is such a branch.
+    /// Hash of a branch's newest commit; `None` if there is no such branch.
     #[must_use]
     #[track_caller]
     pub fn branch_head(&self, repository: &str, branch: &str) -> Option<String> {
         self.branches(repository).remove(branch)
     }
 
-    /// A file as it is at a revision, where that revision has it.
+    /// A file at a revision; `None` if it does not exist there.
     #[must_use]
     #[track_caller]
     pub fn read_file(&self, repository: &str, revision: &str, path: &str) -> Option<String> {
@@ -124,7 +124,7 @@ impl GitHub {
         must("could not read the log", self.bare(repository).log(revision))
     }
 
-    /// The bare repository itself, for questions that the others do not answer.
+    /// The bare repository, for everything else.
     #[must_use]
     #[track_caller]
     pub fn bare_repository(&self, repository: &str) -> git::Repository {

@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::state::{Issue, Repository, State as IssueState};
 use super::views;
 
-/// Which issues, of a repository's, and in what order.
+/// Filter and order of a list of issues.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
@@ -81,7 +81,7 @@ pub(super) struct NewIssue {
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
     title: Option<String>,
-    // `null` empties the body, and a missing field leaves it.
+    // `null` empties the body; a missing field leaves it unchanged.
     #[serde(default, deserialize_with = "present")]
     body: Option<Option<String>>,
     state: Option<NewState>,
@@ -126,7 +126,7 @@ impl StateFilter {
 }
 
 impl Direction {
-    /// Orders by a key, and issues alike in it by their number.
+    /// Orders by a key and then by number.
     pub(super) fn sort<T, Key: Ord>(self, items: &mut [T], key: impl Fn(&T) -> Key) {
         match self {
             Self::Asc => items.sort_by_key(key),

@@ -134,7 +134,7 @@ pub(super) async fn remove(
     })
 }
 
-/// Changes the labels of an issue and answers with those that are on it then.
+/// Changes the labels of an issue and responds with the result.
 fn change_labels(
     shared: &Shared,
     call: &Call,

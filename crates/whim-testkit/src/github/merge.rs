@@ -1,4 +1,4 @@
-//! Merging a pull request, with what GitHub does besides.
+//! Merging a pull request, with its side effects on issues.
 
 use std::sync::LazyLock;
 
@@ -15,8 +15,8 @@ const KEYWORDS: &str = r"(?i)\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?:
 static CLOSING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(KEYWORDS).ok());
 
 impl GitHub {
-    /// Merges an open pull request as [`PERSON`] and gives the hash of the merge commit. The issues that its text or
-    /// its commits close by keyword are closed, where it went to the default branch.
+    /// Merges an open pull request as [`PERSON`] and returns the hash of the merge commit. If the base is the default
+    /// branch, issues that its text or commits name with a closing keyword are closed.
     ///
     /// # Panics
     /// There is no such pull request, it is closed, or it has conflicts.

@@ -1,4 +1,4 @@
-//! Lists in pages, and the `Link` header that leads through them.
+//! Pagination and the `Link` header.
 
 use axum::Json;
 use axum::http::{HeaderValue, header};

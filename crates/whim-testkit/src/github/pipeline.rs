@@ -42,14 +42,14 @@ impl Pipeline {
         answer.filter(|_answer| !cut).ok_or(Cut)
     }
 
-    /// The answer, where there is one, and whether the connection is cut instead of giving it.
+    /// The response, if any, and whether the connection is cut instead of sending it.
     async fn strike_or_answer(
         &self,
         received: &ReceivedRequest,
         caller: &Caller,
     ) -> (Option<Response>, bool) {
         let git = git_http::Target::of(&received.path);
-        // A request is held against the description also where a fault answers it.
+        // A request is checked against the description even if a fault answers it.
         let described = if git.is_none() {
             self.rest.examine(received)
         } else {

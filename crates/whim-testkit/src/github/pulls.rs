@@ -64,7 +64,7 @@ pub(super) struct Changes {
 
 impl ListQuery {
     fn lets_pass(&self, owner: &str, issue: &Issue, pull: &Pull) -> bool {
-        // GitHub overlooks a `head` without an owner, and then lists everything.
+        // GitHub ignores a `head` without an owner and lists everything.
         let head = self.head.as_deref().and_then(|head| head.split_once(':'));
         self.state.lets_pass(issue.state)
             && head.is_none_or(|(user, branch)| user.eq_ignore_ascii_case(owner) && branch == pull.head)
@@ -118,7 +118,7 @@ pub(super) async fn create(
             .ok_or_else(|| invalid(Invalid::missing("PullRequest", "title")))?;
         let head = match new.head.split_once(':') {
             None => new.head.as_str(),
-            // Forks are beyond the fake: the head's owner is the repository's.
+            // Forks are not supported: the head's owner is the repository's.
             Some((user, branch)) if user.eq_ignore_ascii_case(&owner) => branch,
             Some(_) => return Err(invalid(Invalid::field("PullRequest", "head"))),
         };
@@ -180,7 +180,7 @@ pub(super) async fn update(
     Ok(Json(view.await?).into_response())
 }
 
-/// A pull request alone, compared with its base by git.
+/// A single pull request, compared with its base by git.
 fn view(shared: &Shared, owner: &str, name: &str, number: u64) -> Result<Value, ErrorResponse> {
     let (base, head) = shared.with_repository(owner, name, |repository| {
         let (_issue, pull) = repository.pull(number).ok_or(ErrorResponse::NotFound)?;

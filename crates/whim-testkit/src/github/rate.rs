@@ -12,7 +12,7 @@ const AUTHENTICATED_LIMIT: u32 = 5_000;
 /// Requests per hour without one.
 const ANONYMOUS_LIMIT: u32 = 60;
 
-/// What every caller has used up in the running hour. The key is the token, or nothing for strangers.
+/// Requests of each caller in the current hour. The key is the token; `None` without one.
 pub(super) struct RateLimits {
     limit: u32,
     windows: HashMap<Option<String>, Window>,
@@ -24,7 +24,7 @@ struct Window {
     resets_at: DateTime<Utc>,
 }
 
-/// Where a caller stands.
+/// The rate limit of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) limit: u32,
@@ -89,7 +89,7 @@ impl Standing {
         self.limit.saturating_sub(self.used)
     }
 
-    /// Adds GitHub's headers; one that is there already, because a fault set it, stays.
+    /// Adds GitHub's headers; a header that a fault set is kept.
     pub(super) fn write_to(self, headers: &mut HeaderMap) {
         let values = [
             ("x-ratelimit-limit", i64::from(self.limit)),
@@ -107,7 +107,7 @@ impl Standing {
             .or_insert(HeaderValue::from_static("core"));
     }
 
-    /// The answer to `GET /rate_limit`.
+    /// The response of `GET /rate_limit`.
     pub(super) fn overview(self) -> Value {
         let core = json!({
             "limit": self.limit, "remaining": self.remaining(),

@@ -1,4 +1,4 @@
-//! A request that was read to its end.
+//! A completely read request.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, header};
@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use url::Url;
 use url::form_urlencoded;
 
-/// The largest request that is taken, in bytes: a push of a test's repository.
+/// The largest accepted request, in bytes: a push of a test's repository.
 const LARGEST_REQUEST: usize = 256 * 1024 * 1024;
 
-/// Where GitHub Enterprise has its REST API.
+/// The path prefix of the REST API on GitHub Enterprise.
 const ENTERPRISE_PREFIX: &str = "/api/v3";
 
 pub(super) struct ReceivedRequest {
@@ -20,12 +20,12 @@ pub(super) struct ReceivedRequest {
     pub(super) query: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    /// The address as the caller wrote it.
+    /// The address that the caller used.
     pub(super) url: Url,
 }
 
 impl ReceivedRequest {
-    /// Reads a request; nothing where it breaks off.
+    /// Reads a request; `None` if it breaks off.
     pub(super) async fn read(request: Request<Incoming>) -> Option<Self> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(Body::new(body), LARGEST_REQUEST).await.ok()?;

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use crate::journal::ViolationKind;
 use crate::openapi::{Operation, Problem};
 
-/// The largest answer, in bytes.
+/// The largest response, in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 pub(super) struct Rest {
@@ -30,9 +30,9 @@ pub(super) struct Rest {
 /// A request whose operation is known.
 pub(super) struct Described {
     operation: &'static Operation,
-    /// What GitHub refuses of it.
+    /// The problems that GitHub refuses.
     refusal: Option<ErrorResponse>,
-    /// Names of parameters and fields that GitHub overlooks.
+    /// Names of parameters and fields that GitHub ignores.
     overlooked: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Rest {
         Self { shared, handlers }
     }
 
-    /// Holds a request against the description, writes down what is wrong with it, and gives its operation.
+    /// Checks a request against the description, records violations, and returns its operation.
     pub(super) fn examine(&self, received: &ReceivedRequest) -> Option<Described> {
         let violate = |problem: String| self.shared.violate(received, ViolationKind::Request, problem);
         if !received.headers.contains_key(header::USER_AGENT) {
@@ -136,7 +136,7 @@ impl Rest {
             Access::Write
         };
         if let Some(need) = Need::of(&operation.id, access) {
-            // Every repository of the fake is private: strangers see none.
+            // Every repository of the fake is private: without access it does not exist.
             let seen = identity.filter(|identity| identity.permissions.sees_repositories());
             if !seen.ok_or(ErrorResponse::NotFound)?.permissions.allow(need) {
                 return Err(ErrorResponse::Forbidden);

@@ -1,4 +1,4 @@
-//! What request handlers and the test share.
+//! State shared by request handlers and the test.
 
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -40,7 +40,7 @@ impl Shared {
         }
     }
 
-    /// A test that panicked while it held the lock must not hide why behind a second panic.
+    /// Ignores poisoning: a second panic would hide the first.
     pub(super) fn read(&self) -> RwLockReadGuard<'_, World> {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,7 +49,7 @@ impl Shared {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who a request comes from.
+    /// The caller of a request.
     pub(super) fn identify(&self, headers: &HeaderMap) -> Caller {
         match presented_token(headers) {
             None => Caller::Stranger,
@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// What a caller has left of the hourly limit.
+    /// The remaining hourly limit of a caller.
     pub(super) fn standing(&self, caller: &Caller) -> Standing {
         let mut world = self.write();
         let now = world.now();
@@ -75,7 +75,7 @@ impl Shared {
         world.limits.count(caller.token(), now);
     }
 
-    /// Writes down that something is wrong with a request or its answer.
+    /// Records a violation of a request or its response.
     pub(super) fn violate(&self, received: &ReceivedRequest, kind: ViolationKind, problem: String) {
         self.journal
             .record_violation(kind, &received.method, &received.path, problem);
@@ -94,15 +94,15 @@ impl Shared {
         )
     }
 
-    /// The bare repository behind a name.
+    /// The bare repository of this name.
     pub(super) fn bare(&self, owner: &str, name: &str) -> Result<git::Repository, ErrorResponse> {
         self.with_repository(owner, name, |repository| {
             Ok(git::Repository::open(&repository.directory))
         })
     }
 
-    /// Takes over what the branches of a bare repository are now; `login` is who moved them. The records stay locked
-    /// while git runs, or an older state could overwrite a newer one.
+    /// Updates the branches from the bare repository; `login` is the pusher. The records stay locked while git runs, so
+    /// that an older state cannot overwrite a newer one.
     pub(super) fn refresh(&self, owner: &str, name: &str, login: &str) -> Result<(), ErrorResponse> {
         let mut world = self.write();
         let change = world.change_by(login);

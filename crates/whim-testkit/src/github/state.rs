@@ -1,7 +1,7 @@
 //! The stored records.
 //!
-//! Records change only through the methods of [`Repository`] in the files below this one; the REST handlers and
-//! the test's own hands go through the same ones, so that both leave the same traces.
+//! Records change only through the methods of [`Repository`] in the child modules. REST handlers and controls of the
+//! test use the same methods, so that both record the same events.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -18,7 +18,6 @@ mod pulls;
 pub(super) use labels::LabelFields;
 pub(super) use pulls::NewPull;
 
-/// Everything there is.
 pub(super) struct World {
     clock: Clock,
     repositories: BTreeMap<String, Repository>,
@@ -26,13 +25,13 @@ pub(super) struct World {
     pub(super) limits: RateLimits,
 }
 
-/// The real time, moved forward by as much as a test asks for. GitHub's times have whole seconds.
+/// The real time plus the offset that a test set. GitHub's times have whole seconds.
 #[derive(Default)]
 struct Clock {
     ahead: TimeDelta,
 }
 
-/// Who changes something, and when.
+/// The author and the time of a change.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) by: String,
@@ -47,9 +46,9 @@ pub(super) struct Repository {
     /// The bare repository.
     pub(super) directory: PathBuf,
     pub(super) labels: Vec<Label>,
-    /// Issues and pull requests, which share one row of numbers.
+    /// Issues and pull requests, which share one sequence of numbers.
     pub(super) issues: BTreeMap<u64, Issue>,
-    /// Branches with their newest commits, as of the last look into the bare repository.
+    /// Branches with their newest commits, as last read from the bare repository.
     pub(super) branches: BTreeMap<String, String>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
@@ -96,7 +95,7 @@ pub(super) struct Issue {
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) closed: Option<Change>,
-    /// What makes the issue a pull request.
+    /// Present if the issue is a pull request.
     pub(super) pull: Option<Pull>,
 }
 
@@ -155,7 +154,7 @@ impl World {
         }
     }
 
-    /// The time that GitHub would write down now.
+    /// The current time in whole seconds.
     pub(super) fn now(&self) -> DateTime<Utc> {
         let now = Utc::now() + self.clock.ahead;
         DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now)
@@ -180,7 +179,7 @@ impl World {
         self.tokens.get(token)
     }
 
-    /// Adds a repository; false where the name is taken.
+    /// Adds a repository; `false` if the name is taken.
     pub(super) fn add_repository(&mut self, owner: &str, name: &str, directory: PathBuf) -> bool {
         let key = repository_key(owner, name);
         if self.repositories.contains_key(&key) {
@@ -200,7 +199,7 @@ impl World {
             created_at: now,
             updated_at: now,
             pushed_at: now,
-            // Ids are unique in the whole fake, as they are at GitHub.
+            // Ids are unique across repositories, as on GitHub.
             last_id: id * 1_000_000,
         };
         self.repositories.insert(key, repository);

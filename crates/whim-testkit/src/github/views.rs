@@ -1,4 +1,4 @@
-//! The forms in which GitHub shows its records.
+//! JSON representations of the records.
 
 mod common;
 mod pull;
@@ -13,7 +13,7 @@ use super::state::{Comment, Event, EventKind, Issue, Repository};
 pub(super) use pull::{pull, pull_in_list};
 pub(super) use repository::{branch, reference, repository_in_full};
 
-/// The answer to `GET /user`.
+/// The response of `GET /user`.
 pub(super) fn account(links: &Links, login: &str, repositories: usize) -> Value {
     let mut view = user(links, login);
     for name in ["name", "company", "blog", "location", "email", "hireable", "bio"] {

@@ -49,13 +49,13 @@ impl Fault {
         self.with_effect(Effect::Refuse(ApiError::new(code, error)))
     }
 
-    /// Does what was asked and responds 502, as a proxy does whose upstream connection broke.
+    /// Processes the request and responds 502, like a proxy whose upstream connection broke.
     #[must_use]
     pub fn lose_response(self) -> Self {
         self.with_effect(Effect::LoseResponse)
     }
 
-    /// Does what was asked and never responds.
+    /// Processes the request and never responds.
     #[must_use]
     pub fn hold_response(self) -> Self {
         self.with_effect(Effect::HoldResponse)

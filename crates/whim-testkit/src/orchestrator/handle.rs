@@ -1,4 +1,4 @@
-//! The fake as a test holds it.
+//! The handle of the fake for tests.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ impl Orchestrator {
 
 impl Drop for Orchestrator {
     fn drop(&mut self) {
-        // A test that has failed already shows its own reason.
+        // A failed test already has its own message.
         if !std::thread::panicking() {
             let journal = &self.shared.journal;
             journal.assert_no_violations("openapi.json does not allow this");

@@ -1,4 +1,4 @@
-//! What a test sees and does of items.
+//! Controls of a test for items.
 
 use ralph_contract::SpecDocument;
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl Orchestrator {
         allowed(cancelled)
     }
 
-    /// Ends the current run of an item: moves it to a terminal status on the way that its life takes, and then sets
+    /// Ends the current run of an item: moves it to a terminal status through allowed transitions, and then sets
     /// `fields` of its JSON form.
     ///
     /// # Panics
@@ -123,7 +123,7 @@ fn end_run(
     state.update(id, |item| set_fields(item, fields))
 }
 
-/// A test that asks for what the orchestrator refuses is wrong.
+/// Panics if the orchestrator would refuse the request: the test is wrong.
 #[track_caller]
 pub(super) fn allowed<T>(result: Result<T, ApiError>) -> T {
     match result {

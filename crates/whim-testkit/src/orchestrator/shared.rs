@@ -1,4 +1,4 @@
-//! What request handlers and the test share.
+//! State shared by request handlers and the test.
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

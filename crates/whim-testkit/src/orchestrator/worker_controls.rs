@@ -1,4 +1,4 @@
-//! What a test sees and does of workers.
+//! Controls of a test for workers.
 
 use axum::http::Method;
 use whim_core::protocol::events::WorkerEventBody;
@@ -14,7 +14,7 @@ use super::worker_record::{FinalReport, Worker};
 
 impl Orchestrator {
     /// Starts an attempt: the worker with this token gets `registered` when it registers, with the next lease epoch.
-    /// The item is made if there is none; an earlier attempt at it loses its lease.
+    /// The item is created if there is none; an earlier attempt at it loses its lease.
     ///
     /// # Panics
     /// The orchestrator would refuse the item.
@@ -45,7 +45,7 @@ impl Orchestrator {
         }
     }
 
-    /// The number of heartbeats that came, refused ones included.
+    /// The number of received heartbeats, refused ones included.
     #[must_use]
     pub fn heartbeat_count(&self) -> usize {
         self.count_requests(&Method::POST, "/api/worker/{id}/heartbeat")

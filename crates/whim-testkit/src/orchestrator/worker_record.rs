@@ -1,4 +1,4 @@
-//! What is stored of a worker.
+//! The stored state of a worker.
 
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Heartbeat, LockFiles, Registered, Stuck};
 

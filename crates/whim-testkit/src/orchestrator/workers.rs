@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// Without delays and limits: those are the orchestrator's own business.
+    /// Without backoff and retry limits, which only the real orchestrator has.
     fn retry_or_fail(&mut self, id: WorkItemId, cause: FailureCause, reason: &str) -> Result<(), ApiError> {
         let spent = self
             .retries_by_cause

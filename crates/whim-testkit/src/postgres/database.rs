@@ -14,7 +14,7 @@ use crate::tools;
 const PREFIX: &str = "whim_test_";
 const KEPT_FOR: Duration = Duration::from_hours(24);
 
-/// A database of one test. It goes with the test, but stays for a day on a shared server when the test panicked.
+/// The database of one test. Dropped with the test, except on a shared server after a panic: then it is kept for a day.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
@@ -62,17 +62,16 @@ impl TestDatabase {
         Postgres::shared_or_start().await?.create_database().await
     }
 
-    /// What `DATABASE_URL` is to the program under test.
+    /// The value of `DATABASE_URL` for the program under test.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The server it is on.
     pub fn server(&self) -> &Postgres {
         &self.server
     }
 
-    /// A pool of connections to it.
+    /// Connects with a pool.
     ///
     /// # Errors
     /// When the server does not answer.
@@ -82,7 +81,7 @@ impl TestDatabase {
             .context("connect to the test's database")
     }
 
-    /// Ends the server process of some other connection to it, as if it had crashed; `false` when there is none.
+    /// Terminates the backend of another connection, as if it had crashed; `false` if there is none.
     ///
     /// # Errors
     /// When the server does not answer.
@@ -95,7 +94,7 @@ impl TestDatabase {
         .bind(&self.name)
         .fetch_optional(&mut connection)
         .await
-        .context("end a backend")?;
+        .context("terminate a backend")?;
         connection.close().await?;
         Ok(terminated == Some(true))
     }

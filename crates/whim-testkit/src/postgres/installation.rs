@@ -1,4 +1,4 @@
-//! The Postgres programs in a place and under a user with which they run, and an initialised data directory to copy.
+//! The Postgres programs, the user that runs them, and an initialised data directory to copy.
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -17,7 +17,7 @@ use crate::tools;
 /// The superuser of the servers.
 pub(super) const ROLE: &str = "whim";
 
-/// Postgres as this machine can run it.
+/// The programs of Postgres, runnable by an unprivileged user.
 #[derive(Debug, Clone)]
 pub(super) struct Installation {
     pub(super) bin: PathBuf,
@@ -29,8 +29,7 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    /// Finds Postgres; copies it where the checkout is closed to the user that it must run as; runs `initdb` once per
-    /// machine.
+    /// Finds Postgres, copies it if its user cannot read the checkout, and runs `initdb` once per machine.
     pub(super) fn prepare() -> anyhow::Result<Self> {
         let mut bin = tools::postgres_bin()?;
         let cache = cache_directory()?;
@@ -85,7 +84,7 @@ fn cache_directory() -> anyhow::Result<PathBuf> {
         .mode(0o755)
         .create(&directory)
         .with_context(|| format!("create {}", directory.display()))?;
-    // Anybody may create names there, and programs are run from it.
+    // The directory is world-writable, and programs are run from it.
     let metadata = directory.symlink_metadata()?;
     if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() || metadata.mode() & 0o022 != 0 {
         bail!(

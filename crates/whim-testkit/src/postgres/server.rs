@@ -24,18 +24,18 @@ const PORT_ATTEMPTS: usize = 5;
 
 /// Settings of a server whose data may be lost.
 const FOR_TESTS: [&str; 3] = ["shared_buffers=32MB", "fsync=off", "full_page_writes=off"];
-/// Settings of a server as an owner has it: those that Postgres comes with.
+/// Settings of a durable server: the defaults of Postgres.
 const DURABLE: [&str; 3] = ["shared_buffers=128MB", "fsync=on", "full_page_writes=on"];
 
-/// A Postgres server. Clones are the same server; with the last one, a server of our own ends and its data goes.
+/// A Postgres server. Clones share it; dropping the last one stops a server that the test started and removes its data.
 #[derive(Debug, Clone)]
 pub struct Postgres(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// Points to the database that is there for maintenance.
+    /// URL of the maintenance database.
     url: String,
-    /// None for a server that others started.
+    /// `None` for a server that the test did not start.
     own: Option<OwnServer>,
 }
 
@@ -55,12 +55,12 @@ impl Postgres {
         Self(Arc::new(Inner { url, own: None }))
     }
 
-    /// Whether the server, with all its databases, ends with this value.
+    /// Whether dropping this value stops the server.
     pub(super) fn is_own(&self) -> bool {
         self.0.own.is_some()
     }
 
-    /// A server of our own on a free loopback port, whatever `DATABASE_URL` says: for tests that stop it.
+    /// Starts a server on a free loopback port, whatever `DATABASE_URL` says: for tests that stop it.
     ///
     /// # Errors
     /// When Postgres is not installed or does not start; with the end of its log.
@@ -68,8 +68,7 @@ impl Postgres {
         Self::start_with(&FOR_TESTS, None).await
     }
 
-    /// The same with what Postgres does where data matters: every commit is on the disk before it is answered. For
-    /// benchmarks.
+    /// Like [`Self::start`] with durable commits, for benchmarks.
     ///
     /// # Errors
     /// Those of [`Self::start`].
@@ -105,7 +104,7 @@ impl Postgres {
         }
     }
 
-    /// Points to a database for maintenance, not to one for tests.
+    /// URL of the maintenance database, not of one for tests.
     pub fn url(&self) -> &str {
         &self.0.url
     }
@@ -113,7 +112,7 @@ impl Postgres {
     /// Stops the server at once, as a crash would: connections break, and the next start recovers from the log.
     ///
     /// # Errors
-    /// When the server is not ours to stop.
+    /// The test did not start the server.
     pub async fn stop_immediate(&self) -> anyhow::Result<()> {
         let process = self.own()?.process.lock().await.take();
         tokio::task::spawn_blocking(move || drop(process)).await?;
@@ -123,7 +122,7 @@ impl Postgres {
     /// Starts the server again, on the same port and with the same data; stops it first when it runs.
     ///
     /// # Errors
-    /// When the server is not ours, or does not come up.
+    /// The test did not start the server, or it does not start again.
     pub async fn restart(&self) -> anyhow::Result<()> {
         self.stop_immediate().await?;
         Ok(self.own()?.run().await?)
@@ -132,7 +131,7 @@ impl Postgres {
     /// Starts the server again when it does not run, on the same port and with the same data.
     ///
     /// # Errors
-    /// When the server is not ours, or does not come up.
+    /// The test did not start the server, or it does not start again.
     pub async fn start_again(&self) -> anyhow::Result<()> {
         let running = |process: &ServerProcess| process.exited().is_none();
         if self.own()?.process.lock().await.as_ref().is_some_and(running) {
@@ -214,7 +213,7 @@ impl OwnServer {
                 *process = Some(started);
                 return Ok(());
             }
-            Ok(Err(status)) => anyhow!("it ended at once ({status})"),
+            Ok(Err(status)) => anyhow!("it exited at once ({status})"),
             Err(timed_out) => timed_out,
         };
         let log = fs::read_to_string(self.log_path()).unwrap_or_else(|error| format!("no log: {error}"));

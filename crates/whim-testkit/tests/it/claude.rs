@@ -1,4 +1,4 @@
-//! The scripted model at the other end of the real Claude Code CLI.
+//! The scripted model with the real Claude Code CLI.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::process::{Output, Stdio};
@@ -23,7 +23,7 @@ const CHECKLIST: &str = "\
 - [ ] It's documented: `$(touch injected)` and \"quotes\" stay words
 ";
 
-/// A repository with a checklist that is kept out of it, and an empty HOME.
+/// A repository with an untracked checklist, and an empty `HOME`.
 struct Workspace {
     directory: TempDir,
     home: TempDir,
@@ -174,7 +174,7 @@ async fn two_fresh_runs_do_a_checklist_of_two_tasks_with_real_commits() {
 }
 
 #[tokio::test]
-async fn an_agent_is_held_after_its_commit_and_a_fresh_one_finishes_what_it_left() {
+async fn an_agent_is_held_after_its_commit_and_another_one_completes_the_task() {
     let model = Anthropic::start().unwrap();
     let mut gate = model.hold("", Moment::AfterCommits(1));
     let workspace = Workspace::new().await;
@@ -187,12 +187,12 @@ async fn an_agent_is_held_after_its_commit_and_a_fresh_one_finishes_what_it_left
 
     gate.open();
     workspace.run(&model).await;
-    assert_eq!(workspace.subjects().await.len(), 2, "the work was there already");
+    assert_eq!(workspace.subjects().await.len(), 2, "the earlier commit is kept");
     assert_eq!(workspace.read("SPEC.md"), CHECKLIST.replacen("[ ]", "[x]", 1));
 }
 
 #[tokio::test]
-async fn red_tests_keep_the_coder_from_committing() {
+async fn failing_tests_keep_the_coder_from_committing() {
     let model = Anthropic::start().unwrap();
     model.set_coder(Coder::default().test_command("echo 1 failed; false"));
     let workspace = Workspace::new().await;
@@ -217,7 +217,7 @@ async fn a_script_is_chosen_by_what_the_agent_reads() {
 }
 
 #[tokio::test]
-async fn an_agent_that_gives_up_says_why_in_the_file_for_that() {
+async fn an_agent_that_gives_up_writes_its_reason_to_the_file_for_it() {
     let model = Anthropic::start().unwrap();
     model.when_agent_reads(
         "",
@@ -232,7 +232,7 @@ async fn an_agent_that_gives_up_says_why_in_the_file_for_that() {
 }
 
 #[tokio::test]
-async fn a_talked_over_agent_does_as_told_and_then_its_task() {
+async fn an_agent_with_injected_instructions_follows_them_and_then_does_its_task() {
     let model = Anthropic::start().unwrap();
     let coder = Coder::default()
         .obeying("echo obeyed; false")
@@ -245,7 +245,7 @@ async fn a_talked_over_agent_does_as_told_and_then_its_task() {
 }
 
 #[tokio::test]
-async fn claude_code_asks_again_when_the_model_is_overloaded() {
+async fn claude_code_retries_when_the_model_is_overloaded() {
     let model = Anthropic::start().unwrap();
     model.when_agent_reads(
         "",

@@ -1,4 +1,4 @@
-//! The GitHub fake, seen through octocrab, plain HTTP and git.
+//! The GitHub fake, used through octocrab, plain HTTP and git.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use octocrab::Octocrab;
@@ -47,7 +47,7 @@ fn install_tls() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// A caller without a library between it and the wire.
+/// A caller with plain HTTP requests.
 struct Caller {
     http: reqwest::Client,
     base: String,

@@ -1,4 +1,4 @@
-//! What tests may rely on when they stand on the testkit.
+//! Tests of the fakes and services of the testkit.
 
 mod claude;
 mod github;

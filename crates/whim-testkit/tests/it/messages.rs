@@ -1,4 +1,4 @@
-//! The Messages API fake, asked directly.
+//! The Messages API fake over plain HTTP.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
@@ -96,7 +96,7 @@ async fn an_agent_that_only_reads_is_answered_with_a_spec_when_it_asks_for_one()
 }
 
 #[tokio::test]
-async fn texts_are_given_one_for_each_request_of_the_issue_they_are_for() {
+async fn texts_are_returned_one_for_each_request_of_their_issue() {
     let model = Anthropic::start().unwrap();
     let texts = vec!["bad".to_owned(), "good".to_owned()];
     model.when_spec_request_contains("first issue", SpecScript::Texts(texts));
@@ -108,7 +108,7 @@ async fn texts_are_given_one_for_each_request_of_the_issue_they_are_for() {
 }
 
 #[tokio::test]
-async fn an_overloaded_model_answers_after_so_many_refusals() {
+async fn an_overloaded_model_answers_after_the_configured_number_of_refusals() {
     let model = Anthropic::start().unwrap();
     let error = ApiError {
         status: 529,
@@ -132,7 +132,7 @@ async fn an_overloaded_model_answers_after_so_many_refusals() {
 }
 
 #[tokio::test]
-async fn in_an_outage_everybody_is_refused_until_it_is_over() {
+async fn during_an_outage_every_request_is_refused() {
     let model = Anthropic::start().unwrap();
     let requests = [spec_request("Greet people\n\n- By name\n"), agent_request(false)];
 
@@ -153,7 +153,7 @@ async fn in_an_outage_everybody_is_refused_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn a_stream_can_fall_silent_or_be_cut() {
+async fn a_stream_can_stall_or_be_cut() {
     let model = Anthropic::start().unwrap();
     model.when_agent_reads("", AgentScript::Fault(Fault::CutMidAnswer));
     let mut chunks = post(&model, &agent_request(true)).await.bytes_stream();
@@ -175,14 +175,14 @@ async fn a_stream_can_fall_silent_or_be_cut() {
     let mut chunks = post(&silent, &agent_request(true)).await.bytes_stream();
     assert!(chunks.next().await.unwrap().is_ok());
     drop(silent);
-    // Only the end of the fake ends it.
+    // Held until the fake is stopped.
     while let Some(chunk) = chunks.next().await {
         assert!(!chunk.is_ok_and(|chunk| String::from_utf8_lossy(&chunk).contains("message_stop")));
     }
 }
 
 #[tokio::test]
-async fn what_the_real_api_refuses_is_refused_and_on_record() {
+async fn what_the_real_api_refuses_is_refused_and_recorded() {
     let with = |change: Value| {
         let mut body = agent_request(false);
         body.as_object_mut()
@@ -231,13 +231,13 @@ async fn what_the_real_api_refuses_is_refused_and_on_record() {
     POST /v1/messages: messages: the conversation must end with a user message
     POST /v1/messages: messages: use the top-level `system` parameter for the initial system prompt
     POST /v1/messages: messages.1: unexpected `tool_use_id` found in `tool_result` blocks: toolu_1. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.
-    POST /v1/messages: messages.1: Bash (toolu_1) was never asked for
+    POST /v1/messages: messages.1: Bash (toolu_1) was never issued
     ");
     assert_eq!(model.requests().len(), 0);
 }
 
 #[tokio::test]
-async fn a_tool_use_must_be_answered_once_and_at_once() {
+async fn a_tool_use_needs_exactly_one_result_in_the_next_message() {
     let model = Anthropic::start().unwrap();
     let first: Value = post(&model, &agent_request(false)).await.json().await.unwrap();
     let id = first["content"][0]["id"].as_str().unwrap();
@@ -255,7 +255,7 @@ async fn a_tool_use_must_be_answered_once_and_at_once() {
 }
 
 #[tokio::test]
-async fn only_the_right_key_is_taken_and_it_is_not_on_record() {
+async fn only_the_right_key_is_accepted_and_it_is_not_recorded() {
     let model = Anthropic::start().unwrap();
     let send = async |header: &str, value: &str| {
         let request = client()

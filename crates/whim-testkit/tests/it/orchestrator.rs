@@ -1,4 +1,4 @@
-//! The fake orchestrator against the document and the state table of the real one.
+//! The fake orchestrator, compared with the document and the state table of the real one.
 #![expect(
     clippy::unwrap_used,
     reason = "a test whose requests cannot be sent has failed"
@@ -446,7 +446,7 @@ async fn faults_refuse_lose_delay_and_hold() {
         }
     });
     tokio::select! {
-        reply = &mut held => panic!("a response that was to be held: {reply:?}"),
+        reply = &mut held => panic!("the response was not held: {reply:?}"),
         effect = effect => effect.unwrap(),
     }
     assert_eq!(orchestrator.items().len(), 3);

@@ -1,4 +1,4 @@
-//! The proxy that breaks connections.
+//! The fault-injecting proxy.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use whim_testkit::proxy::Proxy;
 use whim_testkit::wait::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Long enough for a reply that is on its way to arrive.
+/// Long enough for a reply in flight to arrive.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// Answers each message with itself, and counts them.
+/// Echoes each message, and counts them.
 struct Echo {
     address: SocketAddr,
     heard: Arc<AtomicUsize>,
@@ -60,7 +60,7 @@ async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address()).await.unwrap()
 }
 
-/// Says a word; gives what comes back, or nothing when the connection ends.
+/// Sends a message and returns the reply; `None` if the connection is closed.
 async fn ask(stream: &mut TcpStream, word: &str) -> String {
     stream.write_all(word.as_bytes()).await.unwrap();
     answer(stream).await
@@ -125,7 +125,7 @@ async fn a_dropped_reply_is_one_to_a_request_that_happened() {
     let mut heartbeat = connect(&proxy).await;
     assert_eq!(ask(&mut heartbeat, "heartbeat").await, "heartbeat");
     let mut stream = connect(&proxy).await;
-    // In two pieces, which are both passed on.
+    // In two pieces, which are both forwarded.
     assert_eq!(ask(&mut stream, "com").await, "com");
     assert_eq!(ask(&mut stream, "plete").await, "");
     wait_until("the request to arrive", PATIENCE, async || match echo.heard() {

@@ -1,4 +1,4 @@
-//! The Postgres and Redis that tests stand on.
+//! The Postgres and Redis servers for tests.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::path::Path;
@@ -22,15 +22,15 @@ async fn every_test_database_is_empty_and_its_own() {
         .execute(&first_pool)
         .await
         .unwrap();
-    let seen: Option<String> = sqlx::query_scalar("select to_regclass('marks')::text")
+    let table: Option<String> = sqlx::query_scalar("select to_regclass('marks')::text")
         .fetch_one(&second_pool)
         .await
         .unwrap();
-    assert_eq!(seen, None);
+    assert_eq!(table, None);
 }
 
 #[tokio::test]
-async fn on_a_shared_server_the_database_goes_with_its_test_unless_that_panicked() {
+async fn on_a_shared_server_the_database_is_dropped_with_its_test_unless_that_panicked() {
     let server = Postgres::start().await.unwrap();
     let shared = Postgres::at(server.url()).await.unwrap();
     shared.stop_immediate().await.unwrap_err();
@@ -52,7 +52,7 @@ async fn on_a_shared_server_the_database_goes_with_its_test_unless_that_panicked
 }
 
 #[tokio::test]
-async fn on_a_shared_redis_the_keys_under_the_prefix_go_with_the_test() {
+async fn on_a_shared_redis_the_keys_under_the_prefix_are_deleted_with_the_test() {
     let server = TestRedis::start().await.unwrap();
     let mut connection = redis::Client::open(server.url())
         .unwrap()
@@ -70,7 +70,7 @@ async fn on_a_shared_redis_the_keys_under_the_prefix_go_with_the_test() {
 }
 
 #[tokio::test]
-async fn pgvector_is_there() {
+async fn pgvector_is_installed() {
     let database = TestDatabase::create().await.unwrap();
     let pool = database.connect().await.unwrap();
     sqlx::raw_sql("create extension vector")
@@ -85,7 +85,7 @@ async fn pgvector_is_there() {
 }
 
 #[tokio::test]
-async fn a_stopped_postgres_comes_back_with_what_was_committed() {
+async fn a_restarted_postgres_has_what_was_committed() {
     let server = Postgres::start().await.unwrap();
     let database = server.create_database().await.unwrap();
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
@@ -125,11 +125,11 @@ async fn a_restarted_redis_is_empty_and_has_the_same_address() {
     assert_eq!(mark, None);
 }
 
-/// Set for the process that is killed in the test below: this binary, run once more.
+/// Set for the process that is killed in the test below, which runs this binary again.
 const VICTIM: &str = "WHIM_TESTKIT_VICTIM";
 
 #[tokio::test]
-async fn servers_end_with_a_process_that_was_killed() {
+async fn servers_exit_when_their_process_is_killed() {
     if std::env::var_os(VICTIM).is_some() {
         let postgres = Postgres::start().await.unwrap();
         let redis = TestRedis::start().await.unwrap();
@@ -139,7 +139,7 @@ async fn servers_end_with_a_process_that_was_killed() {
     let output = tempfile::NamedTempFile::new().unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
         .args([
-            "services::servers_end_with_a_process_that_was_killed",
+            "services::servers_exit_when_their_process_is_killed",
             "--exact",
             "--nocapture",
         ])
@@ -163,7 +163,7 @@ async fn servers_end_with_a_process_that_was_killed() {
     process.kill().unwrap();
     process.wait().unwrap();
     for server in servers {
-        wait_until("a server to end", PATIENCE, async || {
+        wait_until("a server to exit", PATIENCE, async || {
             if is_running(server) {
                 Err(format!("process {server} is still there"))
             } else {

@@ -7,7 +7,7 @@ use super::retries;
 use super::task_counts::TaskCounts;
 use super::transitions::set_error;
 
-/// What the next run of an ended item starts from.
+/// The data with which the next run of an ended item starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextRun<'a> {
     /// Its spec with the ticks.

@@ -15,7 +15,7 @@ use crate::workers::orchestrator_program;
 async fn until_closed(mut stream: TcpStream) -> String {
     let mut said = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await;
-    // A reset, because the server did not read everything, is closed as well.
+    // A reset counts as closed: the server did not read everything.
     let _closed = read.unwrap();
     String::from_utf8(said).unwrap()
 }
@@ -34,7 +34,7 @@ async fn a_connection_without_a_complete_head_in_time_is_closed_and_others_are_s
             .await
             .unwrap();
         let mut used = TcpStream::connect(address).await.unwrap();
-        used.write_all(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        used.write_all(b"GET /unknown HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .await
             .unwrap();
 
@@ -56,7 +56,7 @@ async fn a_stream_outlives_the_header_timeout_and_ends_with_the_program() {
     while begin.elapsed() < Duration::from_secs(1) {
         app.submit().await;
         let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap();
-        assert!(chunk.unwrap().is_some(), "the answer goes on");
+        assert!(chunk.unwrap().is_some(), "the response continues");
     }
     app.stop().await;
     let end = tokio::time::timeout(PATIENCE, async {

@@ -1,4 +1,4 @@
-//! What people do with items: cancel and requeue them.
+//! Cancelling and requeueing items.
 
 use serde_json::{Value, json};
 use whim_core::WorkItemId;
@@ -20,7 +20,7 @@ async fn a_queued_item_is_cancelled_and_never_claimed() {
     assert_eq!(cancelled["error"], "Cancelled by octocat: not needed any more");
     assert_ne!(cancelled["endedAt"], Value::Null);
     assert!(world.claim().await.is_none());
-    // Again is the same, and the first reason stays.
+    // Cancelling again succeeds and keeps the first reason.
     let again = world
         .post(&format!("/api/work/{id}/cancel"), &json!({}))
         .await
@@ -78,7 +78,7 @@ async fn completed_and_failed_items_cannot_be_cancelled() {
 }
 
 #[tokio::test]
-async fn a_failed_item_is_requeued_once_for_each_run_that_was_seen_to_end() {
+async fn a_failed_item_is_requeued_once_for_each_ended_run() {
     let world = World::new().await;
     let worker = world.running().await;
     let progress = json!({ "seq": 1, "spec": SPEC_HALF_DONE, "headSha": HEAD });
@@ -119,13 +119,17 @@ async fn a_failed_item_is_requeued_once_for_each_run_that_was_seen_to_end() {
     );
     let again = world.post(&path, &json!({ "afterRun": 1 })).await.expect(200);
     assert_eq!(again["run"], 2);
-    // Without a run it is a request for another one, and that has not ended.
+    // Without `afterRun` it requests another run, and the current one has not ended.
     let refused = world.post(&path, &json!({})).await.expect(409);
     assert_eq!(
         (&refused["code"], &refused["details"]["status"]),
         (&json!("wrong_state"), &json!("queued"))
     );
-    assert_eq!(world.start_worker().await.epoch.number(), 2, "the epoch goes on");
+    assert_eq!(
+        world.start_worker().await.epoch.number(),
+        2,
+        "the epoch keeps increasing"
+    );
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ async fn a_page_of_a_rare_source_reads_few_rows_however_many_items_there_are() {
             source: Some(source.parse().unwrap()),
             ..WorkFilter::default()
         };
-        // As a request asks; what it touched is counted for the transaction.
+        // The query of a request; the rows that it reads are counted for the transaction.
         let mut transaction = world.app.database.begin().await.unwrap();
         let page = work_items::page(&mut *transaction, &filter, 10, 3).await.unwrap();
         assert_eq!(page.len(), items, "{source}");
@@ -174,7 +174,7 @@ async fn the_queue_is_listed_in_the_order_of_claims() {
         let body = json!({ "repo": "octocat/hello", "spec": SPEC, "priority": priority });
         id_of(&world.post("/api/work", &body).await.expect(201))
     };
-    // This one waits for its next attempt: last, however urgent.
+    // This one is in backoff: last, whatever its priority.
     let waiting = submit("critical").await;
     let worker = world.start_worker().await;
     world.call(&worker, "fail", &fail("crash")).await.expect(200);

@@ -39,7 +39,10 @@ fn every_reference_resolves_and_every_operation_has_a_unique_name() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
-            assert!(names.insert(name.to_owned()), "{method} {path}: {name} is taken");
+            assert!(
+                names.insert(name.to_owned()),
+                "{method} {path}: {name} is used twice"
+            );
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
         }
     }
@@ -89,7 +92,7 @@ fn validator(component: &str) -> jsonschema::Validator {
         .unwrap()
 }
 
-/// Texts that are nearly names: each of these in every place of every other.
+/// Texts that are almost valid names: each of these inserted at every position of every other.
 fn candidates() -> Vec<String> {
     const PIECES: [&str; 30] = [
         "a",

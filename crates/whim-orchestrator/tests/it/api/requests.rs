@@ -1,4 +1,4 @@
-//! What applies to every request of either listener: methods, queries, sizes, and headers for browsers.
+//! Rules for every request on both listeners: methods, query parameters, sizes, and headers for browsers.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 

@@ -1,4 +1,4 @@
-//! Reviews: how workers report them and how people read them.
+//! Reviews: reported by workers, listed for people.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -7,7 +7,7 @@ use whim_core::ReviewId;
 
 use crate::world::{HEAD, TestWorker, World, complete, request, with_json};
 
-/// A review with one finding of each kind of severity.
+/// A review with one finding of each severity.
 pub(crate) fn review(number: u32) -> Value {
     json!({
         "round": number,

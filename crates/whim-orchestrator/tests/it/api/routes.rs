@@ -1,4 +1,4 @@
-//! What holds for every route: who may call, what is refused and how.
+//! Authentication and errors of every route.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::{SPEC, TestWorker, World, complete, fail, request, with_json, worker_request};
 
 #[tokio::test]
-async fn the_key_is_taken_in_either_header_and_from_any_host() {
+async fn the_key_is_accepted_in_either_header_and_from_any_host() {
     let world = World::with(&[("API_KEY", "a-long-api-key"), ("BIND_ADDRESS", "0.0.0.0")]).await;
     for (name, value) in [
         ("authorization", "Bearer a-long-api-key"),
@@ -63,7 +63,7 @@ async fn without_a_key_pages_of_other_sites_cannot_call() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken_because_other_sites_can_send_anything_else_unasked() {
+async fn only_json_is_accepted_because_other_sites_can_send_other_types_without_preflight() {
     let world = World::new().await;
     let body = json!({ "repo": "octocat/hello", "spec": SPEC }).to_string();
     let id = world.submit().await;
@@ -93,7 +93,7 @@ async fn only_json_is_taken_because_other_sites_can_send_anything_else_unasked()
         .send(builder.body(Body::from(body)).unwrap())
         .await
         .expect(201);
-    // A body that may be left out may be left out.
+    // Optional bodies may be omitted.
     let bare = request(Method::POST, &format!("/api/work/{id}/cancel"))
         .body(Body::empty())
         .unwrap();
@@ -101,7 +101,7 @@ async fn only_json_is_taken_because_other_sites_can_send_anything_else_unasked()
 }
 
 #[tokio::test]
-async fn every_refusal_speaks_the_one_envelope() {
+async fn every_error_has_the_same_envelope() {
     let world = World::new().await;
     let post = |body: &'static str| {
         let builder = request(Method::POST, "/api/work").header("content-type", "application/json");
@@ -130,7 +130,7 @@ async fn every_refusal_speaks_the_one_envelope() {
 }
 
 #[tokio::test]
-async fn a_request_has_a_name_in_the_answer_and_strangers_cannot_write_into_the_log_with_it() {
+async fn a_response_has_a_request_id_and_an_invalid_one_does_not_reach_the_log() {
     let world = World::new().await;
     let named = async |name: Option<&str>| {
         let mut builder = request(Method::GET, "/api/work");
@@ -172,7 +172,7 @@ async fn a_worker_acts_only_as_itself() {
             "forbidden",
             "{route}"
         );
-        // Once more, now that the token may be known in memory.
+        // Again, because the token may be cached now.
         assert_eq!(
             world.call(&of_two, route, body).await.expect_error(403),
             "forbidden",
@@ -201,7 +201,7 @@ async fn a_worker_acts_only_as_itself() {
 }
 
 #[tokio::test]
-async fn a_token_is_as_good_as_none_long_after_its_worker_ended() {
+async fn a_token_is_refused_long_after_its_worker_ended() {
     let world = World::new().await;
     let worker = world.running().await;
     world.call(&worker, "complete", &complete()).await.expect(200);
@@ -212,7 +212,7 @@ async fn a_token_is_as_good_as_none_long_after_its_worker_ended() {
         .await
         .unwrap();
 
-    // Heartbeats and locks believe for a minute what was looked up while the worker lived; an hour is not over by then.
+    // Heartbeats and locks use a cached lookup for up to a minute.
     for (route, body) in [("complete", complete()), ("unlock", json!({ "files": ["a"] }))] {
         assert_eq!(
             world.call(&worker, route, &body).await.expect_error(401),
@@ -223,18 +223,18 @@ async fn a_token_is_as_good_as_none_long_after_its_worker_ended() {
 }
 
 #[tokio::test]
-async fn the_routes_of_workers_and_of_people_are_on_listeners_of_their_own() {
+async fn worker_routes_and_api_routes_are_on_separate_listeners() {
     let world = World::new().await;
     let worker = world.running().await;
     let path = format!("/api/worker/{}/heartbeat", worker.id);
-    let beat = with_json(request(Method::POST, &path), &json!({ "seq": 1 }));
-    assert_eq!(world.send(beat).await.expect_error(404), "not_found");
+    let heartbeat = with_json(request(Method::POST, &path), &json!({ "seq": 1 }));
+    assert_eq!(world.send(heartbeat).await.expect_error(404), "not_found");
     let status = worker_request("/api/work", &worker.token, &json!({}));
     assert_eq!(world.send_as_worker(status).await.expect_error(404), "not_found");
 }
 
 #[tokio::test]
-async fn the_overview_says_what_whim_does_and_why_not_more() {
+async fn the_status_shows_running_work_and_what_blocks_more() {
     let world = World::with(&[("MAX_WORKERS", "1"), ("DAILY_BUDGET", "10")]).await;
     world.running().await;
     world.submit().await;
@@ -245,7 +245,7 @@ async fn the_overview_says_what_whim_does_and_why_not_more() {
 }
 
 #[tokio::test]
-async fn without_redis_whim_says_so_and_grants_no_locks_while_running_work_goes_on() {
+async fn without_redis_health_reports_it_and_no_locks_are_granted_while_running_work_continues() {
     let world = World::with_own_redis().await;
     let worker = world.running().await;
     assert_eq!(world.get("/health").await.expect(200)["healthy"], true);

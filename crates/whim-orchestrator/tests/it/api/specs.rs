@@ -57,7 +57,7 @@ async fn a_requeued_item_with_another_description_gets_a_new_spec() {
     assert_eq!(
         (&resumed["status"], &resumed["spec"]),
         (&json!("queued"), &json!(SPEC)),
-        "what is wanted has not changed"
+        "the description has not changed"
     );
 
     world.post(&cancel, &json!({})).await.expect(200);
@@ -71,10 +71,7 @@ async fn a_requeued_item_with_another_description_gets_a_new_spec() {
         (&rewritten["spec"], &rewritten["tasksTotal"]),
         (&Value::Null, &json!(0))
     );
-    assert_eq!(
-        rewritten["branch"], resumed["branch"],
-        "what was pushed is not lost"
-    );
+    assert_eq!(rewritten["branch"], resumed["branch"], "the pushed head is kept");
 }
 
 /// An item that was cancelled and requeued with another description: run 2 waits for a spec.
@@ -221,7 +218,7 @@ async fn an_item_counts_as_queued_from_the_submission_of_its_spec() {
         .await;
     assert!(
         waited < 600,
-        "{waited} s: the time that the spec took is not waiting for a worker"
+        "{waited} s: generating the spec does not count as queue wait"
     );
 }
 
@@ -428,7 +425,7 @@ async fn a_deferred_spec_backs_off_longer_each_time() {
     assert_eq!(
         (&item["nextRetryAt"], &item["error"]),
         (&Value::Null, &Value::Null),
-        "early is fine"
+        "a spec before the end of the backoff is accepted"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What the day has brought, what was learned, and what workers printed.
+//! Daily metrics, learnings and worker logs.
 
 use axum::body::{Body, to_bytes};
 use axum::http::Method;
@@ -33,7 +33,7 @@ async fn metrics_have_todays_counts_rate_durations_tokens_and_cost() {
         .post(&format!("/api/work/{third}/cancel"), &json!({}))
         .await
         .expect(200);
-    // Of a day before: not counted.
+    // Of the previous day: not counted.
     sqlx::query(
         "insert into work_items (id, repo, branch, status, priority, source, created_at, ended_at, pr_url)
          values (gen_random_uuid(), 'octocat/hello', 'old', 'completed', 'low', 'api', now() - interval '2 days',

@@ -48,7 +48,7 @@ async fn the_same_reference_returns_the_existing_item_in_any_state() {
     let body = json!({ "repo": "octocat/hello", "spec": SPEC, "source": "github", "sourceRef": "42" });
     let first = world.post("/api/work", &body).await.expect(201);
 
-    // GitHub's names ignore case, and what else is in the request does not matter any more.
+    // Names on GitHub are case-insensitive, and the other fields are ignored.
     let again = json!({ "repo": "Octocat/Hello", "description": "x", "source": "github", "sourceRef": "42" });
     assert_eq!(
         id_of(&world.post("/api/work", &again).await.expect(200)),

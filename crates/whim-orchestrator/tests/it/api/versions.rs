@@ -99,8 +99,8 @@ async fn an_item_of_a_worker_with_an_unsupported_version_continues_with_another_
         .join(&format!("/api/worker/{old}/heartbeat"))
         .unwrap();
 
-    // It keeps calling, as if the orchestrator were unavailable.
-    let new = app.wait_for(item.id, "another worker to have the item", |item| {
+    // It keeps retrying, as if the orchestrator were unavailable.
+    let new = app.wait_for(item.id, "the item to have another worker", |item| {
         item.worker_id.is_some_and(|worker| worker != old)
     });
     let asks = async {

@@ -1,4 +1,4 @@
-//! A runtime that starts nothing, records its calls, and lets the test decide how workers end.
+//! A fake runtime that records its calls and lets the test end workers.
 
 #![expect(
     clippy::expect_used,
@@ -21,7 +21,7 @@ use whim_runtime::{
 };
 use whim_service::secret::ExposeSecret as _;
 
-/// Clones are the same runtime.
+/// Clones share one state.
 #[derive(Clone, Debug)]
 pub(crate) struct FakeRuntime {
     inner: Arc<Inner>,
@@ -42,7 +42,7 @@ struct State {
     started: Vec<WorkerSpec>,
     attempts: BTreeMap<WorkerId, AttemptState>,
     stopped: Vec<WorkerId>,
-    away: bool,
+    unavailable: bool,
     broken_repositories: Vec<String>,
     missing_images: Vec<String>,
 }
@@ -65,7 +65,6 @@ impl FakeRuntime {
         self.read(|state| state.started.clone())
     }
 
-    /// The workers that run.
     pub(crate) fn running(&self) -> Vec<WorkerId> {
         let running = |(worker, state): (&WorkerId, &AttemptState)| {
             (*state == AttemptState::Running).then_some(*worker)
@@ -78,7 +77,6 @@ impl FakeRuntime {
         self.read(|state| state.stopped.clone())
     }
 
-    /// The token of a worker.
     pub(crate) fn token(&self, worker: WorkerId) -> String {
         self.credential(worker, "worker-token")
     }
@@ -92,7 +90,7 @@ impl FakeRuntime {
                 .iter()
                 .find(|credential| credential.file_name == file_name);
             found
-                .expect("the file was given")
+                .expect("the worker has this file")
                 .secret
                 .expose_secret()
                 .to_owned()
@@ -104,7 +102,7 @@ impl FakeRuntime {
         self.exit_with(worker, ExitKind::Code(code));
     }
 
-    /// Ends a worker in any way.
+    /// Ends a worker with any outcome.
     pub(crate) fn exit_with(&self, worker: WorkerId, how: ExitKind) {
         self.end(worker, Exit { how, stopped: false });
     }
@@ -115,10 +113,10 @@ impl FakeRuntime {
         self.write(|state| state.attempts.insert(worker, AttemptState::Ended(exit)));
     }
 
-    /// Starts fail from now on, or work again.
-    pub(crate) fn set_away(&self, away: bool) {
-        self.write(|state| state.away = away);
-        if !away {
+    /// Makes all starts fail, or succeed again.
+    pub(crate) fn set_unavailable(&self, unavailable: bool) {
+        self.write(|state| state.unavailable = unavailable);
+        if !unavailable {
             self.inner.returned.send_replace(());
         }
     }
@@ -137,17 +135,17 @@ impl FakeRuntime {
         self.write(|state| state.missing_images.retain(|missing| missing != repo));
     }
 
-    /// Makes starts wait for [`Self::let_starts_through`].
+    /// Blocks starts until [`Self::let_starts_through`].
     pub(crate) fn hold_starts(&self) {
         self.inner.may_start.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Lets starts through again.
+    /// Unblocks starts.
     pub(crate) fn let_starts_through(&self) {
         self.inner.may_start.add_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// What a worker was started with.
+    /// The specification that a worker was started with.
     pub(crate) fn spec(&self, worker: WorkerId) -> WorkerSpec {
         let found = self.read(|state| {
             state
@@ -159,7 +157,7 @@ impl FakeRuntime {
         found.expect("the worker was started")
     }
 
-    /// Forgets a worker, as if its container had been removed by hand.
+    /// Removes a worker without an exit, as if its container had been removed manually.
     pub(crate) fn forget(&self, worker: WorkerId) {
         self.write(|state| state.attempts.remove(&worker));
         // There may be no subscriber.
@@ -200,10 +198,10 @@ impl Runtime for FakeRuntime {
             drop(permit.expect("the semaphore is never closed"));
             self.write(|state| {
                 let is_broken = |repo: &String| repo == spec.repo.as_str();
-                if state.away || state.broken_repositories.iter().any(is_broken) {
+                if state.unavailable || state.broken_repositories.iter().any(is_broken) {
                     return Err(RuntimeError::new(
                         "starting a worker",
-                        anyhow!("the engine is away"),
+                        anyhow!("the engine is unavailable"),
                     ));
                 }
                 if state.missing_images.iter().any(is_broken) {
@@ -261,8 +259,11 @@ impl Runtime for FakeRuntime {
     }
 
     fn health(&self) -> BoxFuture<'_, Result<String, RuntimeError>> {
-        let health = if self.read(|state| state.away) {
-            Err(RuntimeError::new("the engine is away", anyhow!("a test says so")))
+        let health = if self.read(|state| state.unavailable) {
+            Err(RuntimeError::new(
+                "the engine is unavailable",
+                anyhow!("set by the test"),
+            ))
         } else {
             Ok("a fake".to_owned())
         };

@@ -17,7 +17,7 @@ use whim_service::telemetry::{Style, subscriber};
 use crate::app::{API_KEY, TestApp};
 use crate::world::{SPEC, World, id_of, request, with_json, worker_request};
 
-/// What is logged, line by line.
+/// The log, line by line.
 #[derive(Clone, Default)]
 struct Log(Arc<RwLock<Vec<u8>>>);
 
@@ -33,7 +33,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// What this thread logs as long as the guard lives; tests run on one.
+    /// Captures the log of this thread while the guard lives; a test runs on one thread.
     fn begin() -> (Self, DefaultGuard) {
         let log = Self::default();
         let output = log.clone();

@@ -1,4 +1,4 @@
-//! docs/attacks.md, rows 34 and 36: inputs that are too large, too deep, or made of other languages.
+//! docs/attacks.md, rows 34 and 36: inputs that are too large, too deep, or contain SQL or other syntax.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -167,7 +167,7 @@ async fn too_large_a_field_of_a_person_is_refused_by_name() {
     assert_eq!(world.status(item).await, "queued");
 }
 
-/// What means something to SQL, JSON, LIKE, shells and Postgres' own escapes, glued at random; each run the same.
+/// Fragments with a meaning in SQL, JSON, LIKE, shells and Postgres escapes, concatenated at random with a fixed seed.
 fn hostile_texts() -> Vec<String> {
     const PIECES: [&str; 24] = [
         "'",

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world::{World, request, with_json, worker_request};
 
-/// As they stand in the path of a request.
+/// In the encoding of request paths.
 const NO_IDENTIFIERS: [&str; 12] = [
     "..%2f..%2f..%2fetc%2fpasswd",
     "%2e%2e",
@@ -65,7 +65,7 @@ async fn only_identifiers_are_accepted_where_one_is_expected() {
 }
 
 #[tokio::test]
-async fn dot_segments_lead_to_no_other_route() {
+async fn dot_segments_reach_no_other_route() {
     let world = World::new().await;
     let id = world.running().await.id;
     for path in [

@@ -1,4 +1,4 @@
-//! docs/attacks.md, row 28: without a key only this machine is served.
+//! docs/attacks.md, row 28: without a key only loopback is served.
 
 use std::process::Stdio;
 
@@ -40,7 +40,7 @@ fn without_a_key_only_loopback_addresses_are_allowed() {
         started(address, Some("a-key-of-some-length")).unwrap();
     }
     for address in open {
-        // A blank key is no key.
+        // A blank key counts as none.
         for no_key in [None, Some("")] {
             let text = started(address, no_key).unwrap_err();
             assert!(

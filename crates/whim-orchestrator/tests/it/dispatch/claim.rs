@@ -22,7 +22,7 @@ async fn report_iterations(app: &TestApp, worker: WorkerId, iteration: u32) {
 async fn items_are_claimed_by_priority_and_then_by_age() {
     let app = TestApp::with(&[("MAX_WORKERS", "1")]).await;
     app.runtime.hold_starts();
-    // Occupies the only slot until all the others are queued.
+    // Occupies the only slot until all other items are queued.
     let blocker = app.submit().await;
     app.wait_for_status(blocker.id, WorkItemStatus::Assigned).await;
     let mut expected = Vec::new();
@@ -66,7 +66,7 @@ async fn two_orchestrators_never_have_more_workers_than_slots_and_never_take_an_
         TestApp::beside(&services, &settings),
         TestApp::beside(&services, &settings)
     );
-    // Checks at every insert.
+    // Checked by a trigger at every insert.
     sqlx::raw_sql(
         "create table overfull (workers bigint);
          create function note_overfull() returns trigger language plpgsql as $$
@@ -176,7 +176,7 @@ async fn the_budget_is_reserved_at_the_claim_and_settled_by_what_was_used() {
     assert_eq!(
         app.register(second_worker).await["maxIterations"],
         20,
-        "what was left"
+        "the remaining budget"
     );
 
     let third = app.submit().await;

@@ -10,7 +10,7 @@ use whim_orchestrator::db::work_items;
 
 use crate::world::{SPEC, World, complete, fail};
 
-/// What the interface shows, and what the rows say.
+/// The counts of the interface, and those of the rows.
 type Counts = (BTreeMap<WorkItemStatus, u64>, BTreeMap<Priority, u64>);
 
 async fn shown(world: &World) -> Counts {
@@ -77,23 +77,19 @@ async fn the_counts_are_those_of_the_items_after_every_kind_of_change() {
     assert_eq!(
         shown(&world).await,
         counted(&world).await,
-        "after statements by hand"
+        "after manual statements"
     );
 
     let before = world.number("select count(*) from work_item_counts").await;
     let added_up = work_items::compact_counts(&world.pool, 1000).await.unwrap();
     assert_eq!(added_up, before.unsigned_abs());
-    assert_eq!(
-        shown(&world).await,
-        counted(&world).await,
-        "after they were added up"
-    );
+    assert_eq!(shown(&world).await, counted(&world).await, "after the compaction");
     let after = world.number("select count(*) from work_item_counts").await;
     assert!(after < before, "{before} rows became {after}");
 }
 
 #[tokio::test]
-async fn adding_up_from_several_places_while_items_change_loses_and_doubles_nothing() {
+async fn concurrent_compaction_of_counts_while_items_change_loses_and_duplicates_nothing() {
     let world = World::new().await;
     let submissions = async {
         for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! When workers are started, what they are given, and what happens if that fails.
+//! Starts of workers: their time, environment and failures.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -133,7 +133,7 @@ async fn a_worker_gets_its_settings_in_the_environment_and_its_secrets_in_files(
 #[tokio::test]
 async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_available() {
     let app = TestApp::start().await;
-    app.runtime.set_away(true);
+    app.runtime.set_unavailable(true);
 
     let item = app.submit().await;
     let waiting = app
@@ -142,7 +142,7 @@ async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_avai
         })
         .await;
     assert_eq!((waiting.status, waiting.retries), (WorkItemStatus::Queued, 0));
-    assert!(waiting.error.unwrap().contains("the engine is away"));
+    assert!(waiting.error.unwrap().contains("the engine is unavailable"));
     let worker = workers::find(&app.app.database, waiting.worker_id.unwrap())
         .await
         .unwrap()
@@ -153,7 +153,9 @@ async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_avai
     );
     let (_, status) = app.get("/api/status").await;
     assert!(
-        status["warnings"].to_string().contains("the engine is away"),
+        status["warnings"]
+            .to_string()
+            .contains("the engine is unavailable"),
         "{status:#}"
     );
     let (code, health) = app.get("/health").await;
@@ -163,7 +165,7 @@ async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_avai
         "{health:#}"
     );
 
-    app.runtime.set_away(false);
+    app.runtime.set_unavailable(false);
     let worker = app.wait_for_worker(item.id).await;
     let item = app.item(item.id).await;
     assert_eq!((item.worker_id, item.retries), (Some(worker), 0));
@@ -171,14 +173,14 @@ async fn a_failed_start_spends_no_retry_and_is_repeated_when_the_runtime_is_avai
 }
 
 #[tokio::test]
-async fn without_redis_nothing_new_starts_running_work_goes_on_and_health_says_so() {
+async fn without_redis_nothing_new_starts_running_work_continues_and_health_reports_it() {
     let services = Services::with_own_redis().await;
     let app = TestApp::beside(&services, &[]).await;
     let (running, worker) = app.running().await;
 
     services.redis.stop().await.unwrap();
     let waiting = app.submit().await;
-    wait_until("the status to say why", PATIENCE, async || {
+    wait_until("the status to show the reason", PATIENCE, async || {
         let (_, status) = app.get("/api/status").await;
         let blocked = status["blockedReasons"].to_string().contains("redis_unavailable");
         if blocked { Ok(()) } else { Err(status.to_string()) }

@@ -112,8 +112,8 @@ async fn a_client_that_resumes_from_before_the_retention_is_informed_that_events
         .await
         .unwrap()
     };
-    let (gone, last_gone, kept) = (insert(4).await, insert(3).await, insert(1).await);
-    wait_until("the old days to be dropped", PATIENCE, async || {
+    let (dropped_id, last_dropped_id, kept) = (insert(4).await, insert(3).await, insert(1).await);
+    wait_until("the old partitions to be dropped", PATIENCE, async || {
         let left: i64 = sqlx::query_scalar("select min(id) from events")
             .fetch_one(&app.app.database)
             .await
@@ -123,7 +123,7 @@ async fn a_client_that_resumes_from_before_the_retention_is_informed_that_events
     .await
     .unwrap();
 
-    for after in [0, gone] {
+    for after in [0, dropped_id] {
         let received = Watcher::after(&app, after)
             .await
             .until(|sent| sent.id.is_some())
@@ -138,7 +138,7 @@ async fn a_client_that_resumes_from_before_the_retention_is_informed_that_events
         ];
         assert_eq!(received, expected, "after {after}");
     }
-    let next = Watcher::after(&app, last_gone).await.next().await.unwrap();
+    let next = Watcher::after(&app, last_dropped_id).await.next().await.unwrap();
     assert_eq!((next.kind.as_str(), next.id), ("worker_event", Some(kept)));
     app.stop().await;
 }
@@ -195,7 +195,7 @@ async fn events_of_other_orchestrators_are_received_with_and_without_redis() {
     second.stop().await;
 }
 
-/// Inserts an event, waits a little, and commits or takes it back.
+/// Inserts an event, waits a little, and commits or rolls back.
 async fn write_slowly(app: &TestApp, commits: bool) {
     let mut transaction = app.app.work_database.begin().await.unwrap();
     let insert = "insert into events (kind, work_item_id, worker_id, body)
@@ -312,7 +312,7 @@ async fn a_subscriber_that_does_not_read_receives_the_number_of_dropped_events_a
     }
     assert_eq!(received, EVENTS);
 
-    // It starts to read and receives one more event, before which the dropped ones are reported.
+    // It starts to read: the number of dropped events is reported before the next event.
     let item = app.submit().await;
     let mut text = String::new();
     let mut piece = vec![0; 1 << 20];
@@ -321,7 +321,7 @@ async fn a_subscriber_that_does_not_read_receives_the_number_of_dropped_events_a
             .await
             .unwrap()
             .unwrap();
-        assert_ne!(read, 0, "the stream goes on");
+        assert_ne!(read, 0, "the stream continues");
         text.push_str(&String::from_utf8_lossy(&piece[..read]));
     }
     let shown = text.matches("event: worker_event").count() as u64;

@@ -1,4 +1,4 @@
-//! Time: workers whose clocks are wrong, and workers that are silent for long.
+//! Workers with wrong clocks, and workers that report no progress for long.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::world::World;
 
 // docs/faults.md, row 35.
 #[tokio::test]
-async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
+async fn the_lease_of_a_worker_with_a_wrong_clock_follows_database_time() {
     for at in ["1999-12-31T23:59:59Z", "2199-01-01T00:00:00Z"] {
         let world = World::new().await;
         let worker = world.running().await;
@@ -28,13 +28,13 @@ async fn a_worker_whose_clock_is_wrong_lives_by_the_time_of_the_database() {
                     or n.day not between (now() - interval '5 minutes')::date and now()::date",
             )
             .await;
-        assert_eq!(wrong, 0, "a time is the worker's: {at}");
+        assert_eq!(wrong, 0, "a stored time comes from the worker: {at}");
     }
 }
 
-// docs/faults.md, row 13: a test run of ten minutes, at a small part of real time.
+// docs/faults.md, row 13: a silent tool call of ten minutes, scaled down.
 #[tokio::test]
-async fn a_worker_of_which_nothing_is_heard_but_its_timer_keeps_its_item() {
+async fn a_worker_that_sends_only_timer_heartbeats_keeps_its_item() {
     let settings = [
         ("STALE_THRESHOLD", "3"),
         ("HEARTBEAT_INTERVAL_SECONDS", "1"),

@@ -14,7 +14,7 @@ const DISK_BYTES: u64 = 192 * 1024 * 1024;
 const WIDE_BYTES: usize = 100_000;
 
 async fn submit_wide(app: &TestApp) -> (u16, Value) {
-    // Nothing that Postgres could compress.
+    // Incompressible.
     let noise = Alphanumeric.sample_string(&mut rand::rng(), WIDE_BYTES);
     let spec = format!("# Say hello\n\n{noise}\n\n- [ ] Greet the world\n");
     let body = json!({ "repo": "octocat/hello-world", "spec": spec });
@@ -24,7 +24,7 @@ async fn submit_wide(app: &TestApp) -> (u16, Value) {
 
 // docs/faults.md, row 31.
 #[tokio::test]
-async fn with_a_full_disk_new_work_is_told_to_come_back_and_what_is_there_is_kept() {
+async fn with_a_full_disk_new_work_gets_503_and_stored_rows_are_kept() {
     let Some(disk) = SmallDisk::mount(DISK_BYTES).unwrap() else {
         println!("skipped: only root may mount a small disk");
         return;

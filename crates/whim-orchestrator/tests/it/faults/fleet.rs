@@ -1,5 +1,5 @@
-//! A load of items and quickly living workers. Whoever calls does so like the real ones: again until it is answered,
-//! at whichever orchestrator answers.
+//! A load of items with short-lived workers. Like real clients, they retry each call on any of the orchestrators until
+//! it is answered.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
@@ -22,10 +22,10 @@ use crate::app::{FakeRuntime, Services, TestApp};
 pub(super) const MAX_WORKERS: u32 = 6;
 pub(super) const DAILY_BUDGET: u32 = 100_000;
 
-/// Long: everything settles only after what broke is whole again, on a machine that may be busy.
+/// Timeout until all items are completed after a fault. Long, because the machine may be busy.
 pub(super) const SETTLING: Duration = Duration::from_secs(90);
 
-/// Quick retries, more of them than a fault can cost an item, and no breaker: what dies here is nobody's crash loop.
+/// Short backoff, more retries than a fault can spend, and a breaker threshold that crashes do not reach.
 pub(super) const SETTINGS: [(&str, &str); 4] = [
     ("BREAKER_THRESHOLD", "1000"),
     ("MAX_WORKERS", "6"),
@@ -36,12 +36,11 @@ pub(super) const SETTINGS: [(&str, &str); 4] = [
     ),
 ];
 
-/// Between two tries of a call.
+/// Delay between two tries of a call.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For one call, so that a line that is dead ends it.
+/// Timeout of one call.
 const CALL: Duration = Duration::from_secs(10);
 
-/// Watches the database of these services.
 pub(super) async fn watch(services: &Services) -> Invariants {
     let limits = Limits {
         max_workers: MAX_WORKERS,
@@ -50,14 +49,14 @@ pub(super) async fn watch(services: &Services) -> Invariants {
     Invariants::watch(services.database.url(), limits).await.unwrap()
 }
 
-/// An orchestrator as its callers and its workers know it.
+/// The addresses and the runtime of an orchestrator.
 #[derive(Clone, Debug)]
 struct Endpoint {
     addresses: Addresses,
     runtime: FakeRuntime,
 }
 
-/// The load. Dropped, it ends.
+/// The load; ends on drop.
 pub(super) struct Fleet {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
@@ -69,13 +68,13 @@ struct Shared {
     http: Client,
     answered: AtomicUsize,
     unanswered: AtomicUsize,
-    /// Answers that are a defect, whatever is away.
+    /// Responses that no fault explains.
     defects: RwLock<Vec<String>>,
     accepted: RwLock<BTreeSet<String>>,
 }
 
 impl Fleet {
-    /// Lets the workers of these orchestrators live, and nothing else yet.
+    /// Runs the workers of these orchestrators; submits nothing yet.
     pub(super) fn start<'a>(apps: impl IntoIterator<Item = &'a TestApp>) -> Self {
         let shared = Arc::new(Shared {
             endpoints: RwLock::default(),
@@ -86,14 +85,14 @@ impl Fleet {
             accepted: RwLock::default(),
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&shared).let_workers_live());
+        tasks.spawn(Arc::clone(&shared).run_workers());
         let fleet = Self { shared, tasks };
-        fleet.now_at(apps);
+        fleet.use_orchestrators(apps);
         fleet
     }
 
-    /// The orchestrators are these from now on.
-    pub(super) fn now_at<'a>(&self, apps: impl IntoIterator<Item = &'a TestApp>) {
+    /// Replaces the list of orchestrators.
+    pub(super) fn use_orchestrators<'a>(&self, apps: impl IntoIterator<Item = &'a TestApp>) {
         let endpoint = |app: &TestApp| Endpoint {
             addresses: app.addresses.clone(),
             runtime: app.runtime.clone(),
@@ -101,7 +100,7 @@ impl Fleet {
         *write(&self.shared.endpoints) = apps.into_iter().map(endpoint).collect();
     }
 
-    /// Submits so many more items, one after the other, in the background.
+    /// Submits this many items one after the other, in the background.
     pub(super) fn submit(&mut self, items: usize) {
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
@@ -111,12 +110,12 @@ impl Fleet {
         });
     }
 
-    /// How many items have been accepted.
+    /// The number of accepted items.
     pub(super) fn accepted(&self) -> usize {
         read(&self.shared.accepted).len()
     }
 
-    /// Waits until so many items have been accepted, and all that were have completed.
+    /// Waits until at least `items` items were accepted and all accepted items are completed.
     pub(super) async fn wait_until_done(&self, database: &sqlx::PgPool, items: usize) {
         wait_until("every item to complete", SETTLING, async || {
             let accepted = self.accepted();
@@ -144,11 +143,11 @@ impl Fleet {
         assert_eq!(
             usize::try_from(completed).unwrap(),
             self.accepted(),
-            "what was accepted is there, once"
+            "each accepted item is stored once"
         );
     }
 
-    /// Waits until so many more calls were answered.
+    /// Waits until `more` further calls were answered.
     pub(super) async fn wait_for_answers(&self, more: usize) {
         let enough = self.shared.answered.load(Ordering::Relaxed) + more;
         wait_until("more answers", SETTLING, async || {
@@ -163,13 +162,13 @@ impl Fleet {
         .unwrap();
     }
 
-    /// Begins to count calls anew.
-    pub(super) fn count_anew(&self) {
+    /// Sets the counters of calls to zero.
+    pub(super) fn reset_counters(&self) {
         self.shared.answered.store(0, Ordering::Relaxed);
         self.shared.unanswered.store(0, Ordering::Relaxed);
     }
 
-    /// The share of calls that were answered, and how many calls there were.
+    /// The share of answered calls, and the number of calls.
     pub(super) fn answered(&self) -> (f64, usize) {
         let answered = self.shared.answered.load(Ordering::Relaxed);
         let calls = answered + self.shared.unanswered.load(Ordering::Relaxed);
@@ -178,7 +177,7 @@ impl Fleet {
         (share, calls)
     }
 
-    /// Nothing was answered with what is a defect.
+    /// Panics if a response cannot be explained by a fault.
     pub(super) fn expect_no_defect(&self) {
         assert_eq!(*read(&self.shared.defects), [] as [String; 0]);
     }
@@ -192,7 +191,7 @@ impl Shared {
             "spec": "# Say hello\n\n- [ ] Greet the world\n",
         });
         let item = self
-            .insist(|endpoint| {
+            .call_until_answered(|endpoint| {
                 let url = endpoint.addresses.api.join("/api/work").unwrap();
                 self.http.post(url).json(&body)
             })
@@ -201,28 +200,28 @@ impl Shared {
         write(&self.accepted).insert(item["id"].as_str().unwrap().to_owned());
     }
 
-    async fn let_workers_live(self: Arc<Self>) {
-        let mut known = BTreeSet::new();
-        let mut lives = JoinSet::new();
+    async fn run_workers(self: Arc<Self>) {
+        let mut started = BTreeSet::new();
+        let mut runs = JoinSet::new();
         loop {
             let endpoints = read(&self.endpoints).clone();
             for endpoint in endpoints {
                 for worker in endpoint.runtime.running() {
-                    if known.insert(worker) {
+                    if started.insert(worker) {
                         let (shared, runtime) = (Arc::clone(&self), endpoint.runtime.clone());
-                        lives.spawn(async move { shared.live(worker, &runtime).await });
+                        runs.spawn(async move { shared.run_worker(worker, &runtime).await });
                     }
                 }
             }
-            while let Some(ended) = lives.try_join_next() {
+            while let Some(ended) = runs.try_join_next() {
                 ended.unwrap();
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// The life of one worker: its process ends after its last word was answered, or when its item was taken away.
-    async fn live(&self, worker: WorkerId, runtime: &FakeRuntime) {
+    /// Makes the calls of one worker. Its process exits after the response to the last one, or when it lost its lease.
+    async fn run_worker(&self, worker: WorkerId, runtime: &FakeRuntime) {
         let token = runtime.token(worker);
         let complete = json!({
             "prUrl": format!("https://github.com/octocat/hello-world/pull/{worker}"), "prNumber": 1,
@@ -241,7 +240,7 @@ impl Shared {
         let mut code = 0;
         for (route, body) in calls {
             let answer = self
-                .insist(|endpoint| {
+                .call_until_answered(|endpoint| {
                     let url = endpoint
                         .addresses
                         .worker_api
@@ -263,13 +262,13 @@ impl Shared {
         }
     }
 
-    /// Asks again until somebody answers; `None` is a refusal for good.
-    async fn insist(&self, request: impl Fn(&Endpoint) -> RequestBuilder) -> Option<Value> {
+    /// Repeats a request until it is answered; `None` if it is refused with 409.
+    async fn call_until_answered(&self, request: impl Fn(&Endpoint) -> RequestBuilder) -> Option<Value> {
         for turn in 0.. {
             let endpoints = read(&self.endpoints).clone();
             if !endpoints.is_empty() {
-                let asked = request(&endpoints[turn % endpoints.len()]);
-                if let Ok(answer) = asked.send().await {
+                let response = request(&endpoints[turn % endpoints.len()]);
+                if let Ok(answer) = response.send().await {
                     let status = answer.status();
                     match (status, answer.json().await) {
                         (status, Ok(body)) if status.is_success() => {

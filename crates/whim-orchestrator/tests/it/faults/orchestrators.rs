@@ -15,32 +15,32 @@ const KILLS: usize = 6;
 
 // docs/faults.md, row 36.
 #[tokio::test]
-async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_stay_exact() {
+async fn repeated_kills_of_one_of_two_orchestrators_exceed_no_slots_and_start_no_item_twice() {
     let services = Services::new().await;
     let start = || TestApp::beside(&services, &SETTINGS);
-    let (mut doomed, mut other) = tokio::join!(start(), start());
+    let (mut killed, mut other) = tokio::join!(start(), start());
     let invariants = watch(&services).await;
-    let mut fleet = Fleet::start([&doomed, &other]);
+    let mut fleet = Fleet::start([&killed, &other]);
 
     for _ in 0..KILLS {
         fleet.submit(ITEMS);
         fleet.wait_for_answers(ITEMS).await;
-        let runtime = doomed.runtime.clone();
-        doomed.kill().await;
-        // Its workers go on, at the one that is left.
-        fleet.now_at([&other]);
+        let runtime = killed.runtime.clone();
+        killed.kill().await;
+        // Its workers continue with the other orchestrator.
+        fleet.use_orchestrators([&other]);
         fleet.wait_for_answers(ITEMS / 2).await;
-        doomed = TestApp::on(&services, runtime, &SETTINGS).await;
-        fleet.now_at([&other, &doomed]);
-        std::mem::swap(&mut doomed, &mut other);
+        killed = TestApp::on(&services, runtime, &SETTINGS).await;
+        fleet.use_orchestrators([&other, &killed]);
+        std::mem::swap(&mut killed, &mut other);
     }
 
-    let look = services.database.connect().await.unwrap();
-    fleet.wait_until_done(&look, KILLS * ITEMS).await;
+    let database = services.database.connect().await.unwrap();
+    fleet.wait_until_done(&database, KILLS * ITEMS).await;
     fleet.expect_no_defect();
     invariants.check().await.unwrap();
-    wait_until("nothing to run any more", PATIENCE, async || {
-        let running = [doomed.runtime.running(), other.runtime.running()].concat();
+    wait_until("no worker to run any more", PATIENCE, async || {
+        let running = [killed.runtime.running(), other.runtime.running()].concat();
         if running.is_empty() {
             Ok(())
         } else {
@@ -49,13 +49,13 @@ async fn of_two_orchestrators_one_is_killed_again_and_again_and_slots_and_items_
     })
     .await
     .unwrap();
-    doomed.stop().await;
+    killed.stop().await;
     other.stop().await;
 }
 
 // docs/faults.md, row 37.
 #[tokio::test]
-async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_goes_on() {
+async fn an_orchestrator_that_resumes_after_the_leases_expired_changes_no_item_of_another() {
     let services = Services::new().await;
     let (its_fixture, other_fixture) = (
         WorkerFixture::with_script(SLEEPS),
@@ -74,7 +74,7 @@ async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_
     paused.signal(Signal::STOP);
     let other = Program::start_with(&services, &other_fixture, &settings).await;
     let taken = other
-        .wait_for_item(&item, "the item to be another worker's", |item| {
+        .wait_for_item(&item, "the item to be claimed for another worker", |item| {
             item["workerId"].is_string() && item["workerId"] != worker.to_string()
         })
         .await;
@@ -84,7 +84,7 @@ async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_
     assert_eq!(status, 200, "{answer}");
 
     paused.signal(Signal::CONT);
-    // It ends what is its own and leaves the rest alone.
+    // It stops its own worker and no other.
     wait_until_gone("the worker of the paused orchestrator", process).await;
     let late = json!({ "seq": 9, "iteration": 3 });
     let (status, answer) = paused
@@ -99,9 +99,9 @@ async fn an_orchestrator_that_was_paused_beyond_the_leases_does_no_harm_when_it_
     );
     assert!(next_process.is_alive().unwrap());
     invariants.check().await.unwrap();
-    // An orchestrator that ends leaves its workers running.
+    // A stopped orchestrator leaves its workers running.
     other.post(&format!("/api/work/{item}/cancel"), &json!({})).await;
-    wait_until_gone("the other one's worker", next_process).await;
+    wait_until_gone("the worker of the other orchestrator", next_process).await;
     assert!(paused.terminate().await.success());
     assert!(other.terminate().await.success());
 }

@@ -1,4 +1,4 @@
-//! Postgres restarts, loses backends, runs out of connections, or keeps an old snapshot.
+//! Postgres restarts, loses backends, runs out of connections, or holds an old snapshot.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -15,10 +15,10 @@ use crate::app::{PATIENCE, Services, TestApp};
 const ITEMS: usize = 40;
 const BETWEEN_KILLS: Duration = Duration::from_millis(200);
 
-/// A pool of the test's own, which what breaks does not see.
-async fn look(services: &Services) -> PgPool {
-    let look = sqlx::postgres::PgPoolOptions::new().max_connections(2);
-    look.connect(services.database.url()).await.unwrap()
+/// A pool of the test, independent of the one that the fault affects.
+async fn connect(services: &Services) -> PgPool {
+    let options = sqlx::postgres::PgPoolOptions::new().max_connections(2);
+    options.connect(services.database.url()).await.unwrap()
 }
 
 // docs/faults.md, row 26.
@@ -33,10 +33,10 @@ async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_it
 
     services.database.server().restart().await.unwrap();
     fleet.wait_for_answers(1).await;
-    fleet.count_anew();
+    fleet.reset_counters();
     fleet.submit(ITEMS);
 
-    fleet.wait_until_done(&look(&services).await, 2 * ITEMS).await;
+    fleet.wait_until_done(&connect(&services).await, 2 * ITEMS).await;
     let (share, calls) = fleet.answered();
     assert!(share >= 0.98, "{share} of {calls} calls were answered");
     fleet.expect_no_defect();
@@ -44,17 +44,17 @@ async fn after_a_crash_of_postgres_under_load_calls_are_answered_again_and_no_it
     app.stop().await;
 }
 
-// docs/faults.md, row 27: five backends a second for twelve seconds. The whole minute of the row comes below; in CI,
-// two minutes of `cargo xtask chaos` kill backends among all the rest.
+// docs/faults.md, row 27: five backends a second for twelve seconds. The test below runs for a minute; in CI,
+// `cargo xtask chaos` also kills backends for two minutes.
 #[tokio::test]
-async fn backends_that_are_killed_at_random_cost_no_item_and_double_none() {
+async fn randomly_killed_backends_lose_and_duplicate_no_item() {
     kill_backends_under_load(Duration::from_secs(12)).await;
 }
 
 // docs/faults.md, row 27.
 #[tokio::test]
 #[ignore = "takes more than a minute: cargo nextest run --package whim-orchestrator --run-ignored only for_a_minute"]
-async fn backends_that_are_killed_at_random_for_a_minute_cost_no_item_and_double_none() {
+async fn randomly_killed_backends_lose_and_duplicate_no_item_for_a_minute() {
     kill_backends_under_load(Duration::from_mins(1)).await;
 }
 
@@ -63,12 +63,12 @@ async fn kill_backends_under_load(length: Duration) {
     let app = TestApp::beside(&services, &SETTINGS).await;
     let invariants = watch(&services).await;
     let mut fleet = Fleet::start([&app]);
-    let look = look(&services).await;
+    let database = connect(&services).await;
 
     let (begin, mut killed, mut submitted) = (Instant::now(), 0, 0);
     let mut kills = tokio::time::interval(BETWEEN_KILLS);
     while begin.elapsed() < length {
-        // There is something to do all the time, however quick this machine is.
+        // Keeps the workers busy on fast machines too.
         if fleet.accepted() >= submitted {
             fleet.submit(ITEMS);
             submitted += ITEMS;
@@ -79,18 +79,18 @@ async fn kill_backends_under_load(length: Duration) {
              where datname = current_database() and application_name like 'whim-orchestrator%'
              order by random() limit 1",
         )
-        .fetch_optional(&look)
+        .fetch_optional(&database)
         .await
         .unwrap();
         killed += u32::from(found == Some(true));
     }
-    // A machine that is very busy may be late with some.
+    // A busy machine may be late with some.
     assert!(
         killed * 2 * BETWEEN_KILLS > length,
         "{killed} were killed in {length:?}"
     );
 
-    fleet.wait_until_done(&look, submitted).await;
+    fleet.wait_until_done(&database, submitted).await;
     fleet.expect_no_defect();
     invariants.check().await.unwrap();
     app.stop().await;
@@ -98,19 +98,19 @@ async fn kill_backends_under_load(length: Duration) {
 
 // docs/faults.md, row 26.
 #[tokio::test]
-async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_answer() {
+async fn acknowledged_reports_survive_a_crash_of_postgres_right_after_the_response() {
     let services = Services::with_own_postgres().await;
     let app = TestApp::beside(&services, &SETTINGS).await;
     let item = app.submit().await;
     let worker = app.wait_for_worker(item.id).await;
     app.register(worker).await;
     let event = json!({ "occurredAt": "2026-11-21T12:00:00Z", "type": "notice", "message": "hello" });
-    for beat in [
+    for heartbeat in [
         json!({ "seq": 1, "iteration": 0, "events": [event] }),
         json!({ "seq": 2, "iteration": 2 }),
     ] {
         wait_until("an answer", PATIENCE, async || {
-            match app.worker_call(worker, "heartbeat", &beat).await {
+            match app.worker_call(worker, "heartbeat", &heartbeat).await {
                 (status, _) if status == 200 => Ok(()),
                 other => Err(format!("{other:?}")),
             }
@@ -124,7 +124,7 @@ async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_a
         "select (select count(*) from events where body ->> 'message' = 'hello'),
                 (select count(*) from worker_iterations)",
     )
-    .fetch_one(&look(&services).await)
+    .fetch_one(&connect(&services).await)
     .await
     .unwrap();
     assert_eq!(kept, (1, 2));
@@ -133,7 +133,7 @@ async fn what_a_worker_told_is_there_after_a_crash_of_postgres_right_after_the_a
 
 // docs/faults.md, row 28.
 #[tokio::test]
-async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worker_waiting() {
+async fn slow_reads_and_idle_connections_get_503_and_delay_no_worker() {
     let services = Services::with_own_postgres().await;
     let app = TestApp::beside(&services, &[("MAX_WORKERS", "1")]).await;
     let (_first, worker) = app.running().await;
@@ -142,8 +142,8 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
     while let Ok(connection) = PgConnection::connect(services.database.url()).await {
         idle.push(connection);
     }
-    assert!(idle.len() > 200, "{} and no more", idle.len());
-    // As many slow views as there are connections for them.
+    assert!(idle.len() > 200, "only {} idle connections", idle.len());
+    // Slow reads on every connection of their pool.
     let mut slow = Vec::new();
     while let Ok(Ok(mut view)) =
         tokio::time::timeout(Duration::from_secs(1), app.app.database.acquire()).await
@@ -153,16 +153,16 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
         }]));
     }
 
-    // Viewers are told …
+    // Reads get 503 …
     let (status, answer) = app.get("/api/work").await;
     assert_eq!(
         (status.as_u16(), &answer["code"]),
         (503, &json!("unavailable")),
         "{answer}"
     );
-    // … and the work goes on: the worker's calls, and the next claim.
-    let beat = json!({ "seq": 1, "iteration": 1 });
-    let (status, answer) = app.worker_call(worker, "heartbeat", &beat).await;
+    // … and calls of workers and claims continue.
+    let heartbeat = json!({ "seq": 1, "iteration": 1 });
+    let (status, answer) = app.worker_call(worker, "heartbeat", &heartbeat).await;
     assert_eq!(status, 200, "{answer}");
     let (status, answer) = app
         .worker_call(
@@ -175,7 +175,7 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
     app.wait_for_worker(second.id).await;
 
     drop((slow, idle));
-    wait_until("views to be answered again", PATIENCE, async || {
+    wait_until("reads to be answered again", PATIENCE, async || {
         match app.get("/api/work").await {
             (status, _) if status == 200 => Ok(()),
             (status, answer) => Err(format!("{status}: {answer}")),
@@ -188,7 +188,7 @@ async fn slow_views_and_idle_connections_are_told_to_come_back_and_keep_no_worke
 
 // docs/faults.md, row 29.
 #[tokio::test]
-async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
+async fn while_an_old_snapshot_is_held_claims_continue_and_the_status_warns() {
     let services = Services::new().await;
     let settings = [
         SETTINGS.as_slice(),
@@ -197,7 +197,7 @@ async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
     .concat();
     let app = TestApp::beside(&services, &settings).await;
     let invariants = watch(&services).await;
-    let look = look(&services).await;
+    let database = connect(&services).await;
     let mut holder = PgConnection::connect(services.database.url()).await.unwrap();
     sqlx::raw_sql(
         "set application_name = 'a-backup'; begin isolation level repeatable read; select from work_items",
@@ -208,7 +208,7 @@ async fn while_an_old_snapshot_is_held_claims_go_on_and_the_owner_is_told() {
 
     let mut fleet = Fleet::start([&app]);
     fleet.submit(ITEMS);
-    fleet.wait_until_done(&look, ITEMS).await;
+    fleet.wait_until_done(&database, ITEMS).await;
     let warning = wait_until("a warning", PATIENCE, async || {
         let (_, status) = app.get("/api/status").await;
         about_the_backup(&status).ok_or(status.to_string())

@@ -12,7 +12,7 @@ use crate::world::{HEAD, SPEC_DONE, TestWorker, World, complete, fail};
 fn end(cause: FailureCause, by: EndedBy) -> AttemptEnd {
     AttemptEnd {
         cause,
-        reason: "It was found dead.".to_owned(),
+        reason: "It exited.".to_owned(),
         retry_after: None,
         by,
     }
@@ -100,7 +100,7 @@ async fn a_worker_whose_item_was_cancelled_changes_nothing() {
     let refused = world.call(&worker, "complete", &complete()).await.expect(409);
     assert_eq!(
         refused["details"]["status"], "cancelled",
-        "the worker learns what won"
+        "the worker receives the final state"
     );
 }
 
@@ -137,7 +137,7 @@ async fn a_branch_that_a_fenced_worker_moved_costs_its_successor_no_retry() {
         "only the lost lease"
     );
     let wait = "select ceil(extract(epoch from next_retry_at - now()))::bigint from work_items";
-    assert!(world.number(wait).await <= 0, "there is nothing to wait for");
+    assert!(world.number(wait).await <= 0, "there is no backoff");
 
     // That worker sent a final report, so it cannot have moved the branch again.
     world.release_due_retries().await;
@@ -253,8 +253,8 @@ async fn concurrent_ends_of_an_attempt_count_once() {
             .await,
         1
     );
-    let gone = end_attempt(&world.app, WorkerId::new(), &crash).await.unwrap();
-    assert_eq!(gone, Transition::Gone);
+    let unknown = end_attempt(&world.app, WorkerId::new(), &crash).await.unwrap();
+    assert_eq!(unknown, Transition::Gone);
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn five_failed_starts_in_a_row_spend_no_retry() {
     );
 }
 
-/// Who races with `complete`.
+/// The operation that races with `complete`.
 #[derive(Clone, Copy, Debug)]
 enum Rival {
     Cancel,
@@ -299,7 +299,6 @@ enum Rival {
 impl Rival {
     const ALL: [Self; 3] = [Self::Cancel, Self::Kill, Self::Exit];
 
-    /// Whether it won.
     async fn strike(self, world: &World, worker: &TestWorker) -> bool {
         let path = match self {
             Self::Cancel => format!("/api/work/{}/cancel", worker.item),
@@ -317,7 +316,7 @@ impl Rival {
         answer.status == 200
     }
 
-    /// What the item and the worker are when it won.
+    /// The states of the item and the worker if it won.
     fn outcome(self) -> (&'static str, &'static str) {
         match self {
             Self::Cancel => ("cancelled", "killed"),
@@ -400,7 +399,7 @@ async fn a_heartbeat_and_the_end_of_its_worker_do_not_wait_for_each_other() {
     }
 }
 
-/// Many running workers at once: what submitting, claiming and registering make of the rows.
+/// Inserts the rows of many running workers, as submitting, claiming and registering would.
 async fn running_workers(world: &World, count: i64) -> Vec<TestWorker> {
     sqlx::raw_sql(
         "create unlogged table races as

@@ -9,7 +9,7 @@ use whim_testkit::wait::wait_until;
 use crate::app::PATIENCE;
 use crate::world::{Answer, HEAD, SPEC_HALF_DONE, TestWorker, World};
 
-/// A world that writes heartbeats together, and workers whose tokens are known.
+/// A world that batches heartbeats, and workers whose tokens are cached.
 async fn busy_world(workers: usize) -> (World, Supervisor, Vec<TestWorker>) {
     let world = World::new().await;
     let supervisor = Supervisor::new();
@@ -142,7 +142,7 @@ async fn a_locked_worker_row_delays_no_other_heartbeat() {
                 .number("select count(*) from pg_locks where not granted")
                 .await
             {
-                0 => Err("it does not wait"),
+                0 => Err("the heartbeat does not wait"),
                 _ => Ok(()),
             }
         })
@@ -203,7 +203,7 @@ async fn heartbeats_are_heap_only_updates() {
         );
     }
 
-    // Counters reach the view a moment after the transaction.
+    // The statistics are updated a moment after the transaction.
     wait_until("the statistics", PATIENCE, async || {
         let (updates, heap_only): (i64, i64) = sqlx::query_as(
             "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'worker_heartbeats'",
@@ -212,8 +212,8 @@ async fn heartbeats_are_heap_only_updates() {
         .await
         .unwrap();
         let all = i64::try_from(ROUNDS * 10).unwrap();
-        // Some may come while an older snapshot keeps their page full, that of an autovacuum on a busy machine say. An
-        // index on what changes would leave none of them.
+        // Some may not be heap-only while an older snapshot, such as that of an autovacuum, keeps their page full.
+        // With an index on a changed column none would be.
         if updates >= all && heap_only * 100 >= updates * 70 {
             Ok(())
         } else {

@@ -1,4 +1,4 @@
-//! The checker of the invariants sees what is wrong: otherwise a clean run would say nothing.
+//! The invariant checker detects each kind of violation: otherwise its silence would prove nothing.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 

@@ -1,10 +1,10 @@
-//! The worker protocol, as a worker that behaves uses it.
+//! The worker protocol as a correct worker uses it.
 
 use serde_json::json;
 
 use crate::world::{HEAD, SPEC_DONE, SPEC_HALF_DONE, World, complete, fail};
 
-/// How many events of workers are kept.
+/// The number of stored worker events.
 const EVENTS: &str = "select count(*) from events where kind = 'worker_event'";
 
 #[tokio::test]
@@ -23,7 +23,7 @@ async fn registration_returns_the_assignment() {
     assert_eq!(
         world.register(&worker, "one").await.expect(200),
         answer,
-        "an answer may get lost"
+        "the response may be lost"
     );
 }
 
@@ -87,7 +87,10 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
         json!({ "leaseSeconds": 300 })
     );
     assert!(world.number(lease).await > 290);
-    assert!(world.number(idle).await > 3500, "a sign of life is no progress");
+    assert!(
+        world.number(idle).await > 3500,
+        "a heartbeat alone is not progress"
+    );
 
     let stats = json!({ "tools": 3, "reads": 1, "writes": 1, "commands": 1, "costUsd": 0.25,
         "tokens": { "input": 10, "output": 5, "cacheRead": 2, "cacheWrite": 1 } });
@@ -99,7 +102,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     let sparse = json!({ "seq": 3 });
     world.call(&worker, "heartbeat", &sparse).await.expect(200);
 
-    assert!(world.number(idle).await < 60, "an event is");
+    assert!(world.number(idle).await < 60, "an event is progress");
     let shown = world.get("/api/workers").await.expect(200)["items"][0].clone();
     assert_eq!(
         (&shown["stage"], &shown["iteration"], &shown["stats"]),
@@ -114,7 +117,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     assert_eq!(world.number("select count(*) from worker_iterations").await, 2);
 }
 
-// docs/faults.md, row 14: which command it is that an agent runs is in the digest of its call.
+// docs/faults.md, row 14: the digest of a tool call includes the command.
 #[tokio::test]
 async fn a_new_command_is_progress_and_a_repeated_one_is_not() {
     let world = World::new().await;
@@ -175,7 +178,7 @@ async fn iterations_count_once_and_never_more_than_the_worker_may_use() {
             status["budget"]["reserved"].as_u64().unwrap(),
         )
     };
-    assert_eq!(used().await, (0, 10), "all that it may use is reserved");
+    assert_eq!(used().await, (0, 10), "its whole allowance is reserved");
     for (seq, iteration) in [(1, 1), (2, 3), (3, 3), (4, 4_000_000_000_u32)] {
         let heartbeat = json!({ "seq": seq, "iteration": iteration });
         world.call(&worker, "heartbeat", &heartbeat).await.expect(200);
@@ -210,7 +213,7 @@ async fn the_next_attempt_resumes_from_the_ticks_and_the_head_that_belongs_to_th
     let progress = json!({ "seq": 1, "spec": SPEC_HALF_DONE, "headSha": HEAD });
     world.call(&worker, "heartbeat", &progress).await.expect(200);
     assert_eq!(world.item(worker.item).await["tasksDone"], 1);
-    // A head alone belongs to no ticks yet.
+    // A head without a spec does not belong to the ticks.
     let pushed = json!({ "seq": 2, "headSha": "2".repeat(40) });
     world.call(&worker, "heartbeat", &pushed).await.expect(200);
     world.call(&worker, "fail", &fail("crash")).await.expect(200);

@@ -38,7 +38,11 @@ async fn wait_until_stopped(app: &TestApp, worker: WorkerId) {
 
 #[tokio::test]
 async fn a_dead_worker_is_known_from_the_runtime_long_before_its_lease_ends() {
-    let app = TestApp::with(&[("RETRY_DELAYS_SECONDS", "60"), ("DISPATCH_INTERVAL_SECONDS", "600")]).await;
+    let app = TestApp::with(&[
+        ("RETRY_DELAYS_SECONDS", "60"),
+        ("DISPATCH_INTERVAL_SECONDS", "600"),
+    ])
+    .await;
     let (item, worker) = app.running().await;
 
     app.runtime.exit(worker, 101);
@@ -70,7 +74,7 @@ async fn the_exit_of_a_worker_after_its_final_report_changes_nothing() {
     assert_eq!(code, 200, "{answer}");
 
     app.runtime.exit(worker, 1);
-    wait_until("the exit to be noted", PATIENCE, async || {
+    wait_until("the exit to be recorded", PATIENCE, async || {
         let awaiting = workers::awaiting_stop(&app.app.database, app.app.runtime.instance())
             .await
             .unwrap();
@@ -92,7 +96,7 @@ async fn the_exit_of_a_worker_after_its_final_report_changes_nothing() {
             Some("The repository refused the push.")
         )
     );
-    assert_eq!(app.runtime.stopped(), [], "it ended by itself");
+    assert_eq!(app.runtime.stopped(), [], "it ended on its own");
     app.stop().await;
 }
 
@@ -238,7 +242,7 @@ async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
     let poison = app.submit().await;
     let mut seen = Vec::new();
 
-    let item = wait_until("the item to be given up", PATIENCE, async || {
+    let item = wait_until("the item to have failed", PATIENCE, async || {
         for worker in app.runtime.running() {
             if !seen.contains(&worker) {
                 seen.push(worker);
@@ -260,7 +264,7 @@ async fn an_item_that_crashes_every_worker_is_given_up_after_its_retries() {
         (seen.len(), item.retries, item.failure_cause),
         (4, 3, Some(FailureCause::Crash))
     );
-    // Nothing is left that would keep others from being worked on.
+    // Nothing blocks other items.
     let next = app.submit().await;
     app.wait_for_worker(next.id).await;
     app.stop().await;
@@ -339,7 +343,7 @@ async fn a_worker_whose_agent_only_repeats_itself_is_stuck() {
 }
 
 #[tokio::test]
-async fn a_cancelled_item_takes_its_worker_with_it() {
+async fn cancelling_an_item_stops_its_worker() {
     let app = TestApp::start().await;
     let (item, worker) = app.running().await;
 
@@ -354,7 +358,7 @@ async fn a_cancelled_item_takes_its_worker_with_it() {
         (item.status, item.error.is_some()),
         (WorkItemStatus::Cancelled, true)
     );
-    // How it ended after it was stopped changes nothing.
+    // Its exit status after the stop changes nothing.
     assert_eq!(worker_status(&app, worker).await, (WorkerStatus::Killed, None));
     app.stop().await;
 }
@@ -364,7 +368,7 @@ async fn only_the_instance_that_started_a_worker_acts_on_it() {
     let services = Services::new().await;
     let (owner, other) = tokio::join!(
         TestApp::beside(&services, &[]),
-        // Takes nothing, but cancels and reconciles.
+        // Claims nothing, but cancels and reconciles.
         TestApp::beside(&services, &[("MAX_WORKERS", "0")])
     );
     let (item, worker) = owner.running().await;
@@ -418,7 +422,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_unavailable_are_released_l
         .await;
     assert_eq!(code, 200, "{answer}");
 
-    // What the end of the worker would have released, had Redis been there.
+    // The lock that the end of the worker would have released if Redis had been available.
     let ended = WorkerId::new();
     app.app
         .locks
@@ -431,7 +435,7 @@ async fn locks_of_a_worker_that_ended_while_redis_was_unavailable_are_released_l
         .await
         .unwrap();
 
-    wait_until("the stray lock to be released", PATIENCE, async || {
+    wait_until("the orphaned lock to be released", PATIENCE, async || {
         let holders = app.app.locks.holders().await.unwrap();
         if holders == [worker] {
             Ok(())
@@ -457,7 +461,7 @@ async fn the_locks_of_live_workers_are_restored_after_redis_was_emptied() {
 
     services.redis.restart_empty().await.unwrap();
 
-    wait_until("the lock to be there again", PATIENCE, async || {
+    wait_until("the lock to be restored", PATIENCE, async || {
         match app.app.locks.holders().await {
             Ok(holders) if holders == [worker] => Ok(()),
             other => Err(format!("{other:?}")),
@@ -482,7 +486,7 @@ async fn the_copy_of_the_budget_is_restored_after_redis_was_emptied() {
     services.redis.restart_empty().await.unwrap();
 
     let client = redis::Client::open(services.redis.url()).unwrap();
-    wait_until("the copy to be there again", PATIENCE, async || {
+    wait_until("the copy to be restored", PATIENCE, async || {
         let mut connection = client
             .get_multiplexed_async_connection()
             .await

@@ -1,4 +1,4 @@
-//! The reports with which workers end themselves.
+//! Final reports of workers.
 
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ async fn each_cause_has_its_own_retries() {
     for (cause, status, retries) in [
         ("crash", "queued", 1),
         ("crash", "queued", 2),
-        // The first failure of each of these, whatever came before.
+        // The first failure of each cause, whatever failed before.
         ("tests_failed", "queued", 3),
         ("stuck", "queued", 4),
         ("resources", "queued", 5),
@@ -156,15 +156,15 @@ async fn an_unavailable_model_api_spends_no_retry_and_opens_the_breaker_for_as_l
         report["retryAfterSeconds"] = json!(7200);
         let ended = world.call(&worker, "fail", &report).await.expect(200);
         assert_eq!(ended["status"], "queued");
-        let park = world
+        let breaker_seconds = world
             .number("select extract(epoch from retry_at - now())::bigint from breakers")
             .await;
-        assert!((7100..=7260).contains(&park), "{park}");
-        // It comes back before that at any time, and waits with the others for the rest.
+        assert!((7100..=7260).contains(&breaker_seconds), "{breaker_seconds}");
+        // Its backoff ends before that; the open breaker blocks it until then.
         let wait = world
             .number("select extract(epoch from next_retry_at - now())::bigint from work_items")
             .await;
-        assert!((-1..=park).contains(&wait), "{wait}");
+        assert!((-1..=breaker_seconds).contains(&wait), "{wait}");
         world.release_due_retries().await;
         worker = world.start_worker().await;
     }

@@ -1,7 +1,7 @@
-//! Whatever happens in whatever order, the orchestrator on its real database does what a small model says.
+//! Random sequences of operations on the orchestrator with a real database, compared with a reference model.
 //!
-//! A run that fails prints its seed and the shortest steps that fail; `PROPTEST_RNG_SEED` runs that seed again, and
-//! `PROPTEST_CASES` more cases.
+//! A failed run prints its seed and the shortest failing sequence. `PROPTEST_RNG_SEED` repeats a seed, and
+//! `PROPTEST_CASES` sets the number of cases.
 
 mod machine;
 mod model;
@@ -21,18 +21,18 @@ use self::model::Report;
 const CASES: u32 = 50;
 const MOST_STEPS: usize = 50;
 
-/// One thing that happens.
+/// One operation.
 #[derive(Clone, Debug)]
 enum Step {
     Enqueue(Priority),
     Claim,
-    /// So many times in a row: an item is claimed, its worker ends before it registers, and the wait is over.
+    /// This many times in a row: an item is claimed, its worker ends before it registers, and the backoff ends.
     FailedStarts(usize),
     Register(Pick),
     HeartbeatRow {
         worker: Pick,
         iteration: u32,
-        /// It is repeated with another iteration.
+        /// Whether it is repeated with another iteration.
         again: Option<u32>,
     },
     Report {
@@ -49,21 +49,21 @@ enum Step {
     Restart,
 }
 
-/// A worker or an item: one to which the step fits, if there is any, or one of all that there ever were.
+/// Selects a worker or an item: among those to which the step applies, if any, or among all.
 #[derive(Clone, Debug)]
 struct Pick {
     fits: bool,
     index: Index,
 }
 
-/// Mostly one to which the step fits: of those that ended there are soon many.
+/// Mostly selects one to which the step applies, because ended ones soon outnumber the others.
 fn pick() -> impl Strategy<Value = Pick> {
     (weighted(0.8), any::<Index>()).prop_map(|(fits, index)| Pick { fits, index })
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let priorities = select(vec![Priority::High, Priority::Medium, Priority::Low]);
-    // Those that spend a retry more often: it takes several of one item to see all that comes of them.
+    // Causes that spend a retry are more frequent: several of one item are needed to exhaust its retries.
     let spending = vec![
         FailureCause::Crash,
         FailureCause::Resources,
@@ -101,7 +101,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 #[test]
-fn whatever_happens_in_whatever_order_the_rows_are_what_the_model_says() {
+fn any_sequence_of_operations_leaves_the_rows_that_the_model_predicts() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     #[expect(
         clippy::disallowed_methods,
@@ -111,9 +111,9 @@ fn whatever_happens_in_whatever_order_the_rows_are_what_the_model_says() {
     let defaults = ProptestConfig::default();
     let mut config = ProptestConfig {
         cases: if more_cases { defaults.cases } else { CASES },
-        // The seed says as much, and a shared file of old failures says nothing about new code.
+        // The seed reproduces a failure; a file of old failures is not kept.
         failure_persistence: None,
-        // Each costs a case.
+        // Each shrink step costs a case.
         max_shrink_iters: 300,
         ..defaults
     };

@@ -1,5 +1,5 @@
-//! What a circuit breaker covers: a failure must not block what would not fail, and closing a breaker releases what it
-//! deferred.
+//! The scope of a circuit breaker: it blocks only what shares the failed dependency, and releases the items that it
+//! deferred when it closes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use chrono::Utc;
@@ -11,7 +11,7 @@ use whim_testkit::wait::wait_until;
 use crate::app::{PATIENCE, Services, TestApp};
 
 const BUDGET: (&str, &str) = ("DAILY_BUDGET", "100000");
-/// Longer than a test takes: only a probe that is requested happens in it.
+/// Longer than a test takes: the only probes are requested ones.
 const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "36000");
 const SAME_PROBE: (&str, &str) = ("BREAKER_MAX_PROBE_DELAY_SECONDS", "36000");
 /// Releases deferred items almost at once.
@@ -59,7 +59,7 @@ async fn resume(app: &TestApp) {
     assert_eq!(status, 200, "{answer}");
 }
 
-/// An item that its worker failed to work on, and that is in backoff for it.
+/// An item in backoff after a failed attempt.
 async fn deferred(app: &TestApp, cause: &str, fields: Value) -> WorkItem {
     let item = app.submit_with(fields).await;
     let worker = app.wait_for_worker(item.id).await;
@@ -100,7 +100,7 @@ async fn resuming_after_a_rejected_token_was_replaced_releases_the_deferred_item
         for worker in workers {
             fail(&app, worker, cause).await;
         }
-        // Neither comes back by itself in the time of a test.
+        // Neither becomes due during a test.
         sqlx::query("update work_items set next_retry_at = now() + interval '25 minutes'")
             .execute(&app.app.database)
             .await
@@ -254,9 +254,8 @@ async fn credentials_of_the_model_have_a_breaker_each() {
     app.app.intake_activity.set(Utc::now()).await.unwrap();
     let (limited, other_spec) = (generating().await, generating().await);
 
-    // Specs use the API key: agents go on.
-    let failed =
-        json!({ "run": 1, "reason": "429", "retryable": true, "cause": "model_limited", "retryAfterSeconds": 3600 });
+    // Specs use the API key: agents continue.
+    let failed = json!({ "run": 1, "reason": "429", "retryable": true, "cause": "model_limited", "retryAfterSeconds": 3600 });
     let path = format!("/api/work/{}/spec/fail", limited.id);
     let (status, answer) = app.post(&path, &failed).await;
     assert_eq!(status, 200, "{answer}");
@@ -268,7 +267,7 @@ async fn credentials_of_the_model_have_a_breaker_each() {
     let worker = app.wait_for_worker(queued.id).await;
     app.register(worker).await;
 
-    // Agents use the token: its refusal names it, and does not concern specs.
+    // Agents use the token: the error names it, and specs are not affected.
     fail(&app, worker, "model_refused").await;
     assert_eq!(
         breakers(&app).await,

@@ -15,7 +15,7 @@ use crate::world::complete;
 const HOUR: i64 = 3600;
 /// More than the workers of a test can reserve.
 const BUDGET: (&str, &str) = ("DAILY_BUDGET", "100000");
-/// Longer than a test takes: no probe is due in it.
+/// Longer than a test takes: no probe becomes due.
 const NO_PROBE: (&str, &str) = ("BREAKER_PROBE_DELAY_SECONDS", "1800");
 
 async fn report(app: &TestApp, worker: WorkerId, route: &str, body: &Value) -> Value {
@@ -27,7 +27,7 @@ async fn report(app: &TestApp, worker: WorkerId, route: &str, body: &Value) -> V
 }
 
 async fn fail(app: &TestApp, worker: WorkerId, cause: &str) -> Value {
-    let body = json!({ "cause": cause, "reason": format!("trouble of the kind {cause}") });
+    let body = json!({ "cause": cause, "reason": format!("failure of the kind {cause}") });
     report(app, worker, "fail", &body).await
 }
 
@@ -139,7 +139,7 @@ async fn a_usage_limit_blocks_every_orchestrator_until_its_reset_and_spends_no_r
     limited(&app, workers[2], 60).await;
     let waiting = app.submit().await;
 
-    // All orchestrators know it, also after a restart.
+    // It applies to all orchestrators, also after a restart.
     let other = TestApp::beside(&services, &settings).await;
     app.kill().await;
     let app = TestApp::beside(&services, &settings).await;
@@ -293,37 +293,37 @@ async fn a_model_outage_spends_no_retry_and_items_come_back_spread_after_a_probe
     const HERD: usize = 8;
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "8"), ("BREAKER_PROBE_DELAY_SECONDS", "2")]).await;
     let items = submit(&app, HERD).await;
-    let mut known = started(&app, HERD, &[]).await;
-    for worker in &known {
+    let mut running = started(&app, HERD, &[]).await;
+    for worker in &running {
         app.register(*worker).await;
     }
     let mut retries_at = Vec::new();
-    for worker in &known {
+    for worker in &running {
         let answer = fail(&app, *worker, "model_unavailable").await;
         retries_at.push(time(&answer["nextRetryAt"]));
     }
     let shown = breakers(&app).await;
     // Failures of workers that were running already belong to the same outage.
     assert_eq!((shown.len(), &shown[0]["failures"]), (1, &json!(1)), "{shown:#?}");
-    let park_end = time(&shown[0]["retryAt"]);
+    let retry_at = time(&shown[0]["retryAt"]);
     assert!(
-        retries_at.iter().all(|at| *at <= park_end),
-        "{retries_at:?} {park_end}"
+        retries_at.iter().all(|at| *at <= retry_at),
+        "{retries_at:?} {retry_at}"
     );
     let distinct: BTreeSet<_> = retries_at.iter().collect();
     assert_eq!(distinct.len(), HERD, "{retries_at:?}");
 
     // The first probe fails too.
-    let probe = started(&app, HERD + 1, &known).await;
+    let probe = started(&app, HERD + 1, &running).await;
     app.register(probe[0]).await;
     fail(&app, probe[0], "model_unavailable").await;
     let shown = breakers(&app).await;
     assert_eq!(shown[0]["failures"], 2, "{shown:#?}");
-    known.extend(probe);
+    running.extend(probe);
 
-    let second = started(&app, HERD + 2, &known).await;
+    let second = started(&app, HERD + 2, &running).await;
     app.register(second[0]).await;
-    assert_eq!(app.runtime.started().len(), HERD + 2, "one at a time");
+    assert_eq!(app.runtime.started().len(), HERD + 2, "one probe at a time");
     call_a_tool(&app, second[0]).await;
     let mut done = BTreeSet::new();
     wait_until("every item to be completed", PATIENCE, async || {
@@ -476,7 +476,7 @@ async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
     let mut seen = BTreeSet::new();
     let mut attempts = 0;
 
-    wait_until("everything to have ended", PATIENCE, async || {
+    wait_until("every item to have ended", PATIENCE, async || {
         for worker in app.runtime.running() {
             if seen.insert(worker) {
                 app.register(worker).await;
@@ -510,7 +510,7 @@ async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
     for item in good {
         assert_eq!(app.item(item.id).await.status, WorkItemStatus::Completed);
     }
-    // One item is no crash loop of a repository.
+    // Crashes of a single item are not a crash loop of its repository.
     assert_eq!(breakers(&app).await, [] as [Value; 0]);
     app.stop().await;
 }
@@ -519,7 +519,7 @@ async fn a_poison_item_ends_after_its_retries_and_blocks_no_other() {
 #[tokio::test]
 async fn a_runtime_is_probed_as_soon_as_it_is_available_again() {
     let app = TestApp::with(&[BUDGET]).await;
-    app.runtime.set_away(true);
+    app.runtime.set_unavailable(true);
     let item = app.submit().await;
     wait_until("the breaker to be open", PATIENCE, async || {
         let longer = "update breakers set retry_at = now() + interval '1 hour' where opened_at is not null";
@@ -533,7 +533,7 @@ async fn a_runtime_is_probed_as_soon_as_it_is_available_again() {
     .await
     .unwrap();
 
-    app.runtime.set_away(false);
+    app.runtime.set_unavailable(false);
 
     app.wait_for_worker(item.id).await;
     app.stop().await;
@@ -543,7 +543,7 @@ async fn a_runtime_is_probed_as_soon_as_it_is_available_again() {
 #[tokio::test]
 async fn an_unavailable_runtime_opens_a_breaker_before_the_queue_is_drained_into_it() {
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "5")]).await;
-    app.runtime.set_away(true);
+    app.runtime.set_unavailable(true);
     let items = submit(&app, 5).await;
 
     let shown = wait_until("the breaker to be open", PATIENCE, async || {
@@ -569,7 +569,7 @@ async fn an_unavailable_runtime_opens_a_breaker_before_the_queue_is_drained_into
     }
     assert!(untouched >= 2, "{untouched} of {} were never tried", items.len());
 
-    app.runtime.set_away(false);
+    app.runtime.set_unavailable(false);
     for item in &items {
         app.wait_for_worker(item.id).await;
     }

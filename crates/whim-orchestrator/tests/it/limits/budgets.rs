@@ -100,7 +100,7 @@ async fn a_repository_never_reserves_more_than_its_budget_and_delays_no_other() 
 
     until_reserved(&one, "octocat/large", &[5, 10, 10]).await;
     until_reserved(&one, "octocat/small", &[7]).await;
-    one.wait_for(behind_all.id, "the other repository to have its worker", |item| {
+    one.wait_for(behind_all.id, "a worker for the other repository", |item| {
         item.worker_id.is_some()
     })
     .await;
@@ -208,7 +208,7 @@ async fn the_end_of_a_worker_releases_unused_iterations_of_its_repository() {
     assert_eq!(
         app.register(second_worker).await["maxIterations"],
         2,
-        "what was left"
+        "the remaining budget"
     );
     let third = app.submit().await;
     assert_eq!(explain(&app, &third).await["reasonCode"], "budget_used_up");
@@ -223,7 +223,7 @@ async fn the_end_of_a_worker_releases_unused_iterations_of_its_repository() {
     assert_eq!(
         app.register(third_worker).await["maxIterations"],
         6,
-        "what the first worker did not use of its ten"
+        "the unused iterations of the first worker"
     );
     app.stop().await;
 }
@@ -253,7 +253,7 @@ async fn each_run_counts_against_the_user_who_requested_it() {
     assert_eq!(
         app.register(worker).await["maxIterations"],
         4,
-        "what mona used stays used"
+        "the iterations that mona used still count"
     );
     app.stop().await;
 }

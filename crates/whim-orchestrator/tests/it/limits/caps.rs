@@ -19,7 +19,7 @@ async fn a_repository_never_exceeds_its_cap_and_delays_no_other() {
         TestApp::beside(&services, &settings),
         TestApp::beside(&services, &settings)
     );
-    // Checks at every insert.
+    // Checked by a trigger at every insert.
     sqlx::raw_sql(
         "create table overfull (repo text, workers bigint);
          create function note_overfull() returns trigger language plpgsql as $$
@@ -54,7 +54,7 @@ async fn a_repository_never_exceeds_its_cap_and_delays_no_other() {
         .await;
 
     // It is behind all the others, and starts while they wait.
-    wait_until("the other repository to have its worker", PATIENCE, async || {
+    wait_until("a worker for the other repository", PATIENCE, async || {
         let item = one.item(of_another_repository.id).await;
         if item.status == WorkItemStatus::Assigned {
             Ok(())

@@ -12,7 +12,7 @@ use crate::app::connect;
 
 const LONG: Duration = Duration::from_mins(1);
 
-async fn known(redis: &TestRedis, cooldown: Duration) -> Limits {
+async fn initialized(redis: &TestRedis, cooldown: Duration) -> Limits {
     let limits = Limits::new(connect(redis), cooldown);
     limits.rebuild(None).await.unwrap();
     limits
@@ -23,9 +23,9 @@ async fn of_many_concurrent_callers_one_gets_the_cooldown() {
     let redis = TestRedis::shared_or_start().await.unwrap();
     // Each orchestrator has a connection of its own.
     let orchestrators = [
-        known(&redis, LONG).await,
-        known(&redis, LONG).await,
-        known(&redis, LONG).await,
+        initialized(&redis, LONG).await,
+        initialized(&redis, LONG).await,
+        initialized(&redis, LONG).await,
     ];
 
     let takes = (0..60).map(|n| orchestrators[n % 3].take_cooldown(WorkerId::new()));
@@ -42,7 +42,7 @@ async fn of_many_concurrent_callers_one_gets_the_cooldown() {
             Cooldown::Running { remaining } => {
                 assert!(remaining <= LONG && remaining > LONG / 2, "{remaining:?}");
             }
-            Cooldown::Unknown => panic!("the limits were known"),
+            Cooldown::Unknown => panic!("the limits were initialized"),
         }
     }
     assert!(orchestrators[0].cooldown_left().await.unwrap() > LONG / 2);
@@ -51,7 +51,7 @@ async fn of_many_concurrent_callers_one_gets_the_cooldown() {
 #[tokio::test]
 async fn only_the_holder_of_a_cooldown_can_release_it() {
     let redis = TestRedis::shared_or_start().await.unwrap();
-    let limits = known(&redis, LONG).await;
+    let limits = initialized(&redis, LONG).await;
     let (holder, other) = (WorkerId::new(), WorkerId::new());
     limits.take_cooldown(holder).await.unwrap();
 
@@ -81,7 +81,7 @@ async fn a_cooldown_of_zero_is_none() {
 #[tokio::test]
 async fn an_emptied_redis_is_rebuilt_before_a_cooldown_is_granted() {
     let redis = TestRedis::start().await.unwrap();
-    let limits = known(&redis, LONG).await;
+    let limits = initialized(&redis, LONG).await;
     limits.take_cooldown(WorkerId::new()).await.unwrap();
 
     redis.restart_empty().await.unwrap();
@@ -119,7 +119,7 @@ async fn without_redis_nothing_is_granted_whatever_the_length() {
 #[tokio::test]
 async fn the_copy_of_the_budget_is_stored_by_day() {
     let redis = TestRedis::shared_or_start().await.unwrap();
-    let limits = known(&redis, LONG).await;
+    let limits = initialized(&redis, LONG).await;
     let day = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap();
     let copy = BudgetCopy {
         used: 7,

@@ -62,16 +62,16 @@ async fn a_file_that_was_changed_while_another_item_held_it_is_shown_on_both_ite
             json!({ "path": "src/a.rs", "otherWorkItemId": other.item, "otherBranch": others_branch, "isHolder": true })
         ]
     );
-    // Whoever watches the holder is notices, once.
+    // Subscribers of the holder are notified once.
     let notices = "select count(*) from events e
          where e.kind = 'worker_event' and e.body->>'type' = 'notice' and e.body->>'message' like 'src/a.rs was changed by work item%'";
     assert_eq!(world.number(notices).await, 1);
-    // What was free is locked like anything else.
+    // Free files are locked as usual.
     world
         .call(&holder, "lock", &lock(&["src/c.rs"]))
         .await
         .expect(409);
-    // Lists stay small.
+    // Lists do not include the conflicts.
     let list = world.get("/api/work").await.expect(200);
     assert!(
         list["items"]
@@ -106,7 +106,7 @@ async fn a_redis_that_was_emptied_while_files_were_locked_grants_them_to_no_othe
         .call(&holder, "lock", &lock(&["src/a.rs"]))
         .await
         .expect(200);
-    // They go with their worker, as those that were granted.
+    // They are released with their worker, like granted ones.
     world.call(&holder, "fail", &fail("crash")).await.expect(200);
     world.call(&other, "lock", &lock(&["src/a.rs"])).await.expect(200);
 }
@@ -120,7 +120,7 @@ async fn a_stale_lock_of_an_ended_worker_is_granted_to_the_next_one() {
     world.call(&ended, "fail", &fail("crash")).await.expect(200);
     world.redis.restart_empty().await.unwrap();
     answers_again(&world.app.redis).await;
-    // As a Redis that was only unreachable would still have it.
+    // As in a Redis that was only unreachable.
     let repo = "octocat/hello".parse().unwrap();
     let files = ["src/a.rs".parse().unwrap()];
     world.app.locks.restore(&[]).await.unwrap();
@@ -187,7 +187,7 @@ async fn locked_files_are_listed_with_their_holders_page_by_page() {
         "cursor"
     );
 
-    // Those of a worker that ended are not listed any more.
+    // Locks of an ended worker are not listed.
     world.call(&one, "fail", &fail("crash")).await.expect(200);
     let left = world.get("/api/locks").await.expect(200)["items"].clone();
     assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");

@@ -75,7 +75,7 @@ async fn a_set_is_locked_all_or_nothing_and_the_refusal_names_each_holder() {
         refused,
         LockOutcome::Held(vec![holding("b", first), holding("c", second)])
     );
-    // Nothing of the refused set stayed behind.
+    // Nothing of the refused set is locked.
     assert_eq!(
         locks
             .acquire(first, &repo, &files(&["d", "e"]), LockMode::AllOrNothing)
@@ -258,7 +258,7 @@ async fn of_files_that_were_changed_already_the_free_ones_are_locked() {
     assert!(!locks.holds(second, &repo, &files(&["a", "b"])).await.unwrap());
 }
 
-// docs/faults.md, row 33: emptied by FLUSHALL, or restarted with what an older snapshot had.
+// docs/faults.md, row 33: emptied by FLUSHALL, or restarted from an older snapshot.
 #[tokio::test]
 async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_restored() {
     let redis = TestRedis::start().await.unwrap();
@@ -276,7 +276,7 @@ async fn a_redis_that_lost_the_locks_grants_nothing_before_they_are_restored() {
         if restarts {
             redis.restart_empty().await.unwrap();
             answers_again(&connection).await;
-            // What is left of an older snapshot, the mark included, says something else.
+            // An older snapshot has another marker and other locks.
             raw(&redis)
                 .await
                 .set::<_, _, ()>(format!("{}locks-complete", redis.prefix()), "1")

@@ -1,4 +1,4 @@
-//! Settings: defaults, what is refused and how, and what workers are told.
+//! Settings: defaults, validation, and the environment of workers.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
@@ -154,7 +154,7 @@ fn retries_can_be_switched_off() {
 }
 
 #[test]
-fn the_token_of_a_plan_goes_before_the_key_that_intake_needs() {
+fn the_token_of_a_plan_takes_precedence_over_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
         config.worker.model_credential,
@@ -225,7 +225,7 @@ fn secrets_are_neither_in_the_log_line_nor_in_debug_output() {
     let log_line = configured.effective.to_string();
     assert!(!log_line.contains("canary"), "{log_line}");
     let mut config = configured.config;
-    // Passed on to workers, which need it whole.
+    // Passed on to workers unmasked.
     config.worker.passed_on.remove("HTTPS_PROXY");
     let debug = format!("{config:?}");
     assert!(!debug.contains("canary"), "{debug}");

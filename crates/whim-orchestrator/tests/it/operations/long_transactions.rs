@@ -1,4 +1,4 @@
-//! LongTransactions and the connections that they run on.
+//! Transactions and the pooled connections that they run on.
 
 use sqlx::{Connection as _, PgConnection};
 use whim_orchestrator::db::{in_transaction, in_transaction_begun_with};
@@ -9,7 +9,7 @@ use crate::world::World;
 
 // docs/faults.md, row 27.
 #[tokio::test]
-async fn a_transaction_begins_although_every_connection_at_hand_was_ended() {
+async fn a_transaction_begins_although_every_pooled_connection_was_terminated() {
     let world = World::new().await;
     let pool = &world.app.work_database;
     let mut killer = PgConnection::connect(world.database_url()).await.unwrap();
@@ -29,7 +29,7 @@ async fn a_transaction_begins_although_every_connection_at_hand_was_ended() {
             .await
             .unwrap();
 
-        // Right away, so that nothing has had the time to notice.
+        // At once, before the pool can detect the closed connections.
         let answer: sqlx::Result<i32> = in_transaction(pool, async |db| {
             sqlx::query_scalar("select 1").fetch_one(db).await
         })
@@ -40,7 +40,7 @@ async fn a_transaction_begins_although_every_connection_at_hand_was_ended() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_given_up_while_it_begins_leaves_no_connection_in_it() {
+async fn a_transaction_that_is_dropped_while_it_begins_leaves_no_connection_in_it() {
     const LOCK: i64 = 4711;
     let world = World::new().await;
     let mut holder = PgConnection::connect(world.database_url()).await.unwrap();
@@ -59,12 +59,12 @@ async fn a_transaction_that_is_given_up_while_it_begins_leaves_no_connection_in_
     );
     let given_up = wait_until("the transaction to wait", PATIENCE, async || {
         match world.number(waiting).await {
-            0 => Err("it does not wait"),
+            0 => Err("the transaction does not wait"),
             _ => Ok(()),
         }
     });
     tokio::select! {
-        _ = beginning => panic!("the lock is another's"),
+        _ = beginning => panic!("the lock is held by another connection"),
         waits = given_up => waits.unwrap(),
     }
     sqlx::query("select pg_advisory_unlock($1)")
@@ -73,7 +73,7 @@ async fn a_transaction_that_is_given_up_while_it_begins_leaves_no_connection_in_
         .await
         .unwrap();
 
-    wait_until("nobody to have the lock", PATIENCE, async || {
+    wait_until("the lock to be released", PATIENCE, async || {
         let locks = "select count(*) from pg_locks where locktype = 'advisory' and objid = 4711";
         match world.number(locks).await {
             0 => Ok(()),

@@ -1,4 +1,4 @@
-//! What is shown to Prometheus, and that the documentation says the same.
+//! The Prometheus metrics and their documentation.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -18,7 +18,7 @@ use crate::world::{World, complete};
 
 const DOCUMENTED: &str = include_str!("../../../../../docs/metrics.md");
 
-/// Begins to count in this process.
+/// Installs the metrics recorder of this process.
 fn install() -> Metrics {
     let metrics = Metrics::install("whim-orchestrator", "test", &metric_families());
     metrics::initialise();
@@ -99,7 +99,7 @@ async fn the_documented_metrics_are_exactly_those_that_are_shown() {
 
     let mut documented = documented();
     let shown = shown(&text);
-    // Shown only where it is limited.
+    // Exported only if there is a limit.
     if !shown.contains_key("process_virtual_memory_max_bytes") {
         documented.remove("process_virtual_memory_max_bytes");
     }
@@ -181,14 +181,14 @@ async fn the_depth_of_the_queue_is_shown_by_state_with_the_age_of_the_oldest() {
     let age: f64 = age.parse().unwrap();
     assert!((3600.0..3600.0 + 300.0).contains(&age), "{age}");
 
-    // However often somebody asks, the database is asked once in a while.
+    // Scrapes read a cached sample: the database is queried at most once per interval.
     world.submit().await;
     let soon = metrics.render().await;
     assert!(soon.contains("whim_work_items{status=\"queued\"} 3\n"), "{soon}");
 }
 
 #[tokio::test]
-async fn paths_of_strangers_are_no_series_of_their_own() {
+async fn unknown_paths_create_no_series() {
     let metrics = install();
     let world = World::new().await;
     for path in [

@@ -14,10 +14,10 @@ use whim_testkit::worker_fixture::WorkerFixture;
 use crate::app::{PATIENCE, Services};
 use crate::workers::{orchestrator_program, process_of, wait_until_gone};
 
-/// A worker that does nothing until it is ended.
+/// The script of a worker that sleeps.
 pub(crate) const SLEEPS: &str = r#"echo $$ > "$notes/worker-$WORKER_ID"; exec sleep 1000"#;
 
-/// The program in the foreground.
+/// The program as a child process.
 pub(crate) struct Program {
     child: Child,
     identity: ProcessIdentity,
@@ -96,7 +96,7 @@ impl Program {
         request.send().await.unwrap().json().await.unwrap()
     }
 
-    /// A call as the worker would make it.
+    /// A call with the token of a worker.
     pub(crate) async fn call(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}{path}", self.ready["workerApi"].as_str().unwrap());
         let request = self
@@ -108,7 +108,7 @@ impl Program {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// Submits an item, and waits for its worker; answers with the item, the worker, its token and its process.
+    /// Submits an item and waits for its worker; returns the item, the worker, its token and its process.
     pub(crate) async fn running_worker(
         &self,
         fixture: &WorkerFixture,
@@ -161,7 +161,7 @@ impl Program {
         self.child.kill().await.unwrap();
     }
 
-    /// Asks for the end like a service manager, and answers how it was.
+    /// Sends SIGTERM like a service manager, and returns the exit status.
     pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
         self.identity.signal(Signal::TERM).unwrap();
         tokio::time::timeout(PATIENCE, self.child.wait())
@@ -195,9 +195,9 @@ async fn a_killed_orchestrator_finds_its_workers_again() {
     assert!(process.is_alive().unwrap());
 
     let program = Program::start_with(&services, &fixture, &[("RETRY_DELAYS_SECONDS", "60")]).await;
-    // Its ordinary life goes on …
-    let beat = format!("/api/worker/{worker}/heartbeat");
-    let (status, answer) = program.call(&token, &beat, &json!({ "seq": 1 })).await;
+    // Its calls are answered …
+    let heartbeat = format!("/api/worker/{worker}/heartbeat");
+    let (status, answer) = program.call(&token, &heartbeat, &json!({ "seq": 1 })).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(
         program.get(&format!("/api/work/{item}")).await["status"],
@@ -205,10 +205,12 @@ async fn a_killed_orchestrator_finds_its_workers_again() {
     );
     assert!(process.is_alive().unwrap());
 
-    // … and its end is seen, although it is nobody's child any more.
+    // … and its exit is detected, although it is not a child of the new process.
     process.signal(Signal::KILL).unwrap();
     let item = program
-        .wait_for_item(&item, "the end to be seen", |item| item["status"] == "queued")
+        .wait_for_item(&item, "the exit to be detected", |item| {
+            item["status"] == "queued"
+        })
         .await;
     assert_eq!(
         (&item["retries"], &item["failureCause"]),
@@ -219,7 +221,7 @@ async fn a_killed_orchestrator_finds_its_workers_again() {
 }
 
 #[tokio::test]
-async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_workers_running() {
+async fn sigterm_stops_the_orchestrator_in_time_and_leaves_its_workers_running() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let program = Program::start(&services, &fixture).await;
     let (item, _worker, _token, process) = program.running_worker(&fixture).await;
@@ -240,7 +242,7 @@ async fn an_orchestrator_that_is_told_to_stop_does_so_in_time_and_leaves_its_wor
 }
 
 #[tokio::test]
-async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end() {
+async fn open_streams_of_events_and_logs_end_and_do_not_delay_a_stop() {
     let (services, fixture) = (
         Services::new().await,
         WorkerFixture::with_script(&format!("echo hello\n{SLEEPS}")),
@@ -261,7 +263,7 @@ async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end(
     ] {
         let mut response = program.http.get(program.api(&path)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
-        // Something was sent: where the stream begins, an event, or what the worker printed.
+        // The first block of the stream: its start, an event, or output of the worker.
         assert!(response.chunk().await.unwrap().is_some(), "{path}");
         viewers.push(response);
     }
@@ -272,7 +274,7 @@ async fn viewers_of_events_and_logs_do_not_hold_up_a_stop_and_their_answers_end(
     assert!(status.success(), "{status}");
     assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     for mut viewer in viewers {
-        // An answer that is cut off in its middle would be an error here.
+        // A truncated response would be an error here.
         while viewer.chunk().await.unwrap().is_some() {}
     }
     for (_item, _worker, _token, process) in workers {
@@ -293,12 +295,12 @@ async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
     program
         .post(&format!("/api/work/{item}/cancel"), &json!({}))
         .await;
-    // It has been asked to stop, and takes its time.
-    wait_until("the worker to be asked", PATIENCE, async || {
+    // It received SIGTERM and ignores it.
+    wait_until("the worker to receive SIGTERM", PATIENCE, async || {
         let asked = std::fs::read_dir(fixture.workspaces())
             .unwrap()
             .any(|entry| entry.unwrap().path().join("stop").exists());
-        if asked { Ok(()) } else { Err("not asked yet") }
+        if asked { Ok(()) } else { Err("no SIGTERM yet") }
     })
     .await
     .unwrap();
@@ -306,12 +308,15 @@ async fn a_stop_that_takes_long_is_finished_without_the_orchestrator() {
     let status = program.terminate().await;
 
     assert!(status.success(), "{status}");
-    assert!(process.is_alive().unwrap(), "the orchestrator waited for it");
+    assert!(
+        process.is_alive().unwrap(),
+        "the orchestrator waited for the worker"
+    );
     wait_until_gone("the cancelled worker", process).await;
 }
 
 #[tokio::test]
-async fn a_worker_that_is_paused_beyond_its_lease_is_ended_and_what_it_says_late_is_refused() {
+async fn a_worker_suspended_beyond_its_lease_is_terminated_and_its_late_reports_are_refused() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let settings = [
         ("STALE_THRESHOLD", "1"),
@@ -377,7 +382,7 @@ async fn an_unknown_argument_is_a_usage_error_and_help_is_none() {
 }
 
 #[tokio::test]
-async fn the_health_check_tells_by_its_exit_code() {
+async fn the_health_check_reports_by_its_exit_code() {
     let (services, fixture) = (Services::new().await, WorkerFixture::with_script(SLEEPS));
     let program = Program::start(&services, &fixture).await;
     let port = program.ready["api"]
@@ -393,8 +398,8 @@ async fn the_health_check_tells_by_its_exit_code() {
     assert!(healthy.status.success(), "{healthy:?}");
 
     assert!(program.terminate().await.success());
-    let gone = run(&["healthcheck"], &environment).await;
-    assert_eq!(gone.status.code(), Some(1), "{gone:?}");
+    let unreachable = run(&["healthcheck"], &environment).await;
+    assert_eq!(unreachable.status.code(), Some(1), "{unreachable:?}");
 }
 
 #[tokio::test]
@@ -466,9 +471,9 @@ async fn a_port_in_use_is_named_with_its_setting() {
     let output = run(&["serve"], &environment).await;
 
     assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let output_text = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains(&format!("listening on 127.0.0.1:{port} (BIND_ADDRESS and PORT)")),
-        "{told}"
+        output_text.contains(&format!("listening on 127.0.0.1:{port} (BIND_ADDRESS and PORT)")),
+        "{output_text}"
     );
 }

@@ -1,4 +1,4 @@
-//! What the code takes for granted of the schema.
+//! Properties of the schema on which the code relies.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -101,7 +101,7 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
 }
 
 #[tokio::test]
-async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_however_many_items_they_have() {
+async fn a_claim_that_excludes_repositories_and_users_reads_few_rows_however_many_items_they_have() {
     let world = World::new().await;
     sqlx::raw_sql(
         "insert into work_items (id, repo, branch, status, priority, source, queued_at)
@@ -131,8 +131,8 @@ async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_howeve
 
     let mut scans = Vec::new();
     collect_scans(&plan[0]["Plan"], &mut scans);
-    // Twenty-three people in repositories, nobody included, and the end: each is found once, and each but three has its
-    // first item read.
+    // 23 pairs of repository and user, the missing user included, and the end of the index: each is found once, and the
+    // first item of each but three is read.
     let rows: f64 = scans.iter().map(|(_, rows)| rows).sum();
     assert!(rows <= 60.0, "{rows} rows: {plan:#}");
     assert!(
@@ -143,7 +143,7 @@ async fn a_claim_that_leaves_repositories_and_people_out_reads_a_few_rows_howeve
     );
 }
 
-/// Every scan of items in a plan: its index, and how many rows it gave or threw away in all its rounds.
+/// Every scan of items in a plan: its index, and the number of rows that it returned or filtered out in all loops.
 fn collect_scans(node: &serde_json::Value, scans: &mut Vec<(String, f64)>) {
     let number = |name: &str| node[name].as_f64().unwrap_or_default();
     if node["Relation Name"] == "work_items" {
@@ -157,14 +157,14 @@ fn collect_scans(node: &serde_json::Value, scans: &mut Vec<(String, f64)>) {
 }
 
 #[tokio::test]
-async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
+async fn listeners_are_notified_of_claimable_items_and_ended_workers() {
     let world = World::new().await;
     let mut listener = PgListener::connect_with(&world.pool).await.unwrap();
     listener
         .listen_all([WORK_CHANNEL, WORKERS_CHANNEL])
         .await
         .unwrap();
-    let mut told = async || {
+    let mut notified = async || {
         let notification = listener.recv().await.unwrap();
         notification.channel().to_owned()
     };
@@ -173,15 +173,15 @@ async fn what_becomes_claimable_and_who_ends_is_told_to_those_who_listen() {
     let announcing = dispatch::announce(world.app.clone(), stop.clone());
     let submitting = async {
         world.submit().await;
-        assert_eq!(told().await, WORK_CHANNEL);
+        assert_eq!(notified().await, WORK_CHANNEL);
         stop.cancel();
     };
     let (ended, ()) = tokio::join!(announcing, submitting);
     ended.unwrap();
     let worker = world.start_worker().await;
     world.call(&worker, "fail", &fail("crash")).await.expect(200);
-    // Neither the claim nor the registration told anything, and the item waits for its next attempt.
-    assert_eq!(told().await, WORKERS_CHANNEL);
+    // Neither the claim nor the registration sent a notification, and the item is in backoff.
+    assert_eq!(notified().await, WORKERS_CHANNEL);
     world.release_due_retries().await;
-    assert_eq!(told().await, WORK_CHANNEL);
+    assert_eq!(notified().await, WORK_CHANNEL);
 }

@@ -1,5 +1,5 @@
-//! A whole orchestrator, as a program of its own, whose workers are containers. The test speaks for the workers: they
-//! print their tokens and sleep.
+//! An orchestrator process whose workers are containers. The workers print their tokens and sleep; the test makes their
+//! calls.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set its world up has failed"
@@ -16,10 +16,10 @@ use whim_testkit::worker_fixture::WorkerFixture;
 use crate::app::Services;
 use crate::operations::program::Program;
 
-/// Containers on a busy machine.
+/// Generous, because containers start slowly on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The orchestrator's surroundings, which outlive it.
+/// Services and directories that outlive the orchestrator process.
 pub(crate) struct Orchestrator {
     services: Arc<Services>,
     fixture: WorkerFixture,
@@ -29,13 +29,13 @@ pub(crate) struct Orchestrator {
 }
 
 impl Orchestrator {
-    /// Starts it with the engine at `host`, and with more settings. What the engine at `engine` has of it is removed
-    /// with it.
+    /// Starts it with the engine at `host` and additional settings. On drop, its resources in the engine at `engine`
+    /// are removed.
     pub(crate) async fn start(host: &str, engine: &str, more: &[(&'static str, &str)]) -> Self {
         Self::beside(&Services::new().await, host, engine, more).await
     }
 
-    /// The same on services that have another.
+    /// The same on existing services.
     pub(crate) async fn beside(
         services: &Arc<Services>,
         host: &str,
@@ -49,7 +49,7 @@ impl Orchestrator {
             ("WORKER_IMAGE", WORKER_TEST_IMAGE.to_owned()),
             ("WORKER_NETWORK", network),
             ("STOP_GRACE_SECONDS", "1".to_owned()),
-            // They call nobody.
+            // The workers make no calls.
             ("WORKER_ORCHESTRATOR_URL", "http://192.0.2.1:1".to_owned()),
         ];
         settings.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
@@ -65,7 +65,7 @@ impl Orchestrator {
         orchestrator
     }
 
-    /// Starts the program, again after it was killed.
+    /// Starts the program, or restarts it after a kill.
     pub(crate) async fn start_again(&mut self, host: &str) {
         let mut settings: Vec<(&str, &str)> = self
             .settings
@@ -89,7 +89,7 @@ impl Orchestrator {
         self.program.as_ref().unwrap()
     }
 
-    /// Submits an item; answers which.
+    /// Submits an item and returns its identifier.
     pub(crate) async fn submit(&self) -> String {
         let item = json!({ "repo": "octocat/hello-world", "spec": "# Say hello\n\n- [ ] Greet the world\n" });
         let item = self.program().post("/api/work", &item).await;
@@ -128,7 +128,7 @@ impl Orchestrator {
         .unwrap()
     }
 
-    /// Waits until the item has a worker that runs; answers its number and its token.
+    /// Waits until the item has a running worker; returns its identifier and its token.
     pub(crate) async fn running_worker(&self, id: &str) -> (String, String) {
         wait_until("a worker to run", PATIENCE, async || {
             let item = self.item(id).await;
@@ -142,14 +142,13 @@ impl Orchestrator {
             }
             // Refused while the container is being replaced.
             let log = try_docker_at(&self.engine, &["logs", &container])?;
-            let token = log.lines().next().ok_or("it printed nothing yet")?;
+            let token = log.lines().next().ok_or("no output yet")?;
             Ok((worker.to_owned(), token.to_owned()))
         })
         .await
         .unwrap()
     }
 
-    /// A call of a worker.
     pub(crate) async fn call(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
         self.program().call(token, path, body).await
     }
@@ -160,7 +159,7 @@ impl Orchestrator {
         assert_eq!(status, 200, "{answer}");
     }
 
-    /// The containers of this orchestrator in a state of the engine's.
+    /// The containers of this orchestrator in this state of the engine.
     pub(crate) fn containers(&self, state: &str) -> Vec<String> {
         let label = format!("label=whim.instance={}", self.instance());
         let state = format!("status={state}");
@@ -171,10 +170,10 @@ impl Orchestrator {
         listed.lines().map(str::to_owned).collect()
     }
 
-    /// Waits until exactly this worker runs, and nothing is left of a start that did not get to its end.
+    /// Waits until exactly this worker runs and no container of an interrupted start is left.
     pub(crate) async fn wait_until_only(&self, worker: Option<&str>) {
         let expected: Vec<&str> = worker.into_iter().collect();
-        wait_until("nothing else to be there", PATIENCE, async || {
+        wait_until("no other container to exist", PATIENCE, async || {
             let (running, created) = (self.containers("running"), self.containers("created"));
             if running == expected && created.is_empty() {
                 Ok(())
@@ -200,7 +199,7 @@ impl Orchestrator {
             .to_owned()
     }
 
-    /// The end of its log, for the message of a test that fails.
+    /// The end of its log, for messages of failed tests.
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(self.fixture.path().join("orchestrator.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
@@ -210,7 +209,7 @@ impl Orchestrator {
 
 impl Drop for Orchestrator {
     fn drop(&mut self) {
-        // It must not start another worker while the last ones are removed.
+        // It must not start another worker during the cleanup.
         drop(self.program.take());
         drop(EngineGarbage::of(self.instance(), &self.engine));
     }

@@ -1,4 +1,4 @@
-//! An engine that a test may restart and fill up: one of its own. Needs root and `dockerd`.
+//! A dedicated engine that a test may restart or whose disk it may fill. Needs root and `dockerd`.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot set its world up has failed"
@@ -16,13 +16,13 @@ use whim_testkit::wait::wait_until;
 
 use super::orchestrator::{Orchestrator, PATIENCE};
 
-/// A dead worker is to be noticed within seconds once the engine is back.
+/// Within this time after the engine's return a dead worker must be detected.
 const SECONDS: Duration = Duration::from_secs(10);
 
-/// Room for the image, twice.
+/// Twice the size of the image.
 const DISK_BYTES: u64 = 600 * 1024 * 1024;
 
-/// An engine beside the one of the other tests; workers have no network there.
+/// An engine separate from that of the other tests. Its workers have no network.
 struct OwnEngine {
     directory: tempfile::TempDir,
     data: PathBuf,
@@ -30,7 +30,7 @@ struct OwnEngine {
 }
 
 impl OwnEngine {
-    /// Starts it with the image of the workers; its data is in `data`, or in a directory of its own.
+    /// Starts it with the worker image; its data is in `data`, or else in a temporary directory.
     async fn start(data: Option<&Path>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = data.map_or_else(|| directory.path().join("data"), Path::to_path_buf);
@@ -68,10 +68,10 @@ impl OwnEngine {
             .append(true)
             .open(path("log"))
             .unwrap();
-        // In a network of its own: it would change the bridge and the rules of the other engine.
+        // In its own network namespace: otherwise it would change the bridge and the rules of the other engine.
         let process = Command::new("unshare")
             .args(["--net", "--", "dockerd"])
-            // A containerd of the machine, where there is one, has others' containers.
+            // A system-wide containerd would have containers of others.
             .args([
                 "--containerd-namespace=whim-test",
                 "--containerd-plugins-namespace=whim-test-plugins",
@@ -107,7 +107,7 @@ impl OwnEngine {
         .unwrap();
     }
 
-    /// Ends it like a service manager or a crash; what it had started for itself ends with it.
+    /// Stops it like a service manager, or kills it; its helper processes end too.
     async fn end(&mut self, signal: Signal) {
         let pid_file = self.directory.path().join("exec/containerd/containerd.pid");
         let containerd: Option<u32> = std::fs::read_to_string(&pid_file)
@@ -117,12 +117,12 @@ impl OwnEngine {
         let mut process = self.process.take().unwrap();
         let identity = ProcessIdentity::of(process.id()).unwrap().unwrap();
         identity.signal(signal).unwrap();
-        wait_until("the engine to end", PATIENCE, async || {
+        wait_until("the engine to exit", PATIENCE, async || {
             let engine_lives = process.try_wait().unwrap().is_none();
             let helper_lives = helper.is_some_and(|helper| helper.is_alive().unwrap());
             if engine_lives || helper_lives {
                 Err(format!(
-                    "it lives: {engine_lives}, its containerd: {helper_lives}"
+                    "engine alive: {engine_lives}, containerd alive: {helper_lives}"
                 ))
             } else {
                 Ok(())
@@ -131,12 +131,12 @@ impl OwnEngine {
         .await
         .unwrap();
         if pid_file.exists() {
-            // Where nobody reaps it, the next engine would take it for alive.
+            // A process that is not reaped would count as alive for the next engine.
             std::fs::remove_file(pid_file).unwrap();
         }
     }
 
-    /// What is left when the machine was switched off: the disk, and nothing that ran or was kept in memory.
+    /// Simulates a power loss: only the disk remains, no process and no memory.
     async fn lose_power(&mut self) {
         let host = self.host();
         let containers = docker_at(&host, &["ps", "--quiet"]);
@@ -147,7 +147,7 @@ impl OwnEngine {
             .collect();
         self.end(Signal::KILL).await;
         let exec = self.directory.path().join("exec");
-        // One for each container, which would tell of its end.
+        // The shim of each container would report its exit.
         let socket = exec.join("containerd/containerd.sock").display().to_string();
         for shim in processes_with_argument(&socket) {
             shim.signal(Signal::KILL).unwrap();
@@ -168,7 +168,7 @@ impl Drop for OwnEngine {
         let Some(mut process) = self.process.take() else {
             return;
         };
-        // It takes its containers with it. One that is a zombie already has no identity.
+        // Its containers end with it. A zombie has no identity any more.
         if let Ok(Some(identity)) = ProcessIdentity::of(process.id()) {
             identity.signal(Signal::TERM).unwrap();
         }
@@ -191,7 +191,7 @@ fn processes_with_argument(argument: &str) -> Vec<ProcessIdentity> {
 #[ignore = "needs root and dockerd: scripts/ci/docker.sh"]
 async fn a_worker_that_went_down_with_its_engine_is_replaced_within_seconds_and_no_retry_is_spent() {
     let mut engine = OwnEngine::start(None).await;
-    // A retry would have to wait for a minute.
+    // A spent retry would cause a backoff of one minute.
     let settings = [("WORKER_NETWORK", "none"), ("RETRY_DELAYS_SECONDS", "60")];
     let orchestrator = Orchestrator::start(&engine.host(), &engine.host(), &settings).await;
     let item = orchestrator.submit().await;
@@ -253,7 +253,7 @@ async fn a_worker_that_went_down_with_the_whole_machine_is_replaced_without_a_re
 
 #[tokio::test]
 #[ignore = "needs root and dockerd: scripts/ci/docker.sh"]
-async fn an_item_waits_as_long_as_the_engines_disk_is_full_and_the_status_says_so() {
+async fn an_item_waits_while_the_engines_disk_is_full_and_the_status_reports_it() {
     let disk = SmallDisk::mount(DISK_BYTES)
         .unwrap()
         .expect("root may mount a small disk");

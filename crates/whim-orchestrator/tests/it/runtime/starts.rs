@@ -1,4 +1,4 @@
-//! Starts that do not get to their end: the orchestrator dies, or the engine is away.
+//! Interrupted starts: the orchestrator is killed, or the engine is unavailable.
 
 use serde_json::json;
 use whim_testkit::engine::engine_host;
@@ -7,7 +7,7 @@ use whim_testkit::engine::relay::{EngineRelay, Fault, Rule};
 use super::orchestrator::Orchestrator;
 use crate::app::Services;
 
-/// What a start asks of the engine, in this order. Between the last two the credentials are handed over.
+/// The requests of a start, in order. The credentials are sent between the last two.
 const STEPS: [(&str, &str); 6] = [
     ("GET", "/networks/"),
     ("POST", "/networks/create"),
@@ -19,7 +19,7 @@ const STEPS: [(&str, &str); 6] = [
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_orchestrator_that_was_killed_before_a_step_of_a_start_has_one_attempt_in_the_end() {
+async fn a_kill_before_any_step_of_a_start_leads_to_one_attempt() {
     for (method, path) in STEPS {
         killed_at(Rule {
             method,
@@ -32,7 +32,7 @@ async fn an_orchestrator_that_was_killed_before_a_step_of_a_start_has_one_attemp
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_orchestrator_that_was_killed_after_a_step_of_a_start_has_one_attempt_in_the_end() {
+async fn a_kill_after_any_step_of_a_start_leads_to_one_attempt() {
     for (method, path) in STEPS {
         killed_at(Rule {
             method,
@@ -43,7 +43,7 @@ async fn an_orchestrator_that_was_killed_after_a_step_of_a_start_has_one_attempt
     }
 }
 
-/// Kills an orchestrator at this request, starts it again, and looks at what comes of its item.
+/// Kills an orchestrator at this request, restarts it, and checks that its item has one attempt.
 async fn killed_at(rule: Rule) {
     let engine = engine_host();
     let relay = EngineRelay::with(rule);
@@ -68,7 +68,7 @@ async fn killed_at(rule: Rule) {
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_whose_orchestrator_was_killed_right_after_its_start_is_taken_up() {
+async fn a_worker_whose_orchestrator_was_killed_right_after_its_start_is_adopted() {
     let engine = engine_host();
     let mut orchestrator = Orchestrator::start(&engine, &engine, &[]).await;
     let item = orchestrator.submit().await;
@@ -89,7 +89,7 @@ async fn a_worker_whose_orchestrator_was_killed_right_after_its_start_is_taken_u
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_stopped_by_that() {
+async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_stopped() {
     let (engine, services) = (engine_host(), Services::new().await);
     let mut orchestrator = Orchestrator::beside(&services, &engine, &engine, &[]).await;
     let item = orchestrator.submit().await;
@@ -101,7 +101,7 @@ async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_st
     assert_eq!(
         orchestrator.containers("running"),
         [worker.as_str()],
-        "not the other's"
+        "no other worker"
     );
     let body = json!({ "workerId": worker, "nonce": "a-nonce" });
     let (status, answer) = other.call(&token, "/api/worker/register", &body).await;
@@ -115,7 +115,7 @@ async fn a_worker_whose_item_was_cancelled_while_its_orchestrator_was_dead_is_st
 
 #[tokio::test]
 #[ignore = "needs a container engine: scripts/ci/docker.sh"]
-async fn an_item_waits_for_an_engine_that_is_away_and_the_status_says_so() {
+async fn an_item_waits_for_an_unavailable_engine_and_the_status_reports_it() {
     let engine = engine_host();
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("socket");
@@ -131,8 +131,8 @@ async fn an_item_waits_for_an_engine_that_is_away_and_the_status_says_so() {
     assert_eq!(waiting["retries"], 0, "{waiting}");
     let status = orchestrator.status().await;
     assert_eq!(status["runtime"]["healthy"], false, "{status}");
-    let away = format!("the container engine does not answer at {host}");
-    assert!(status["warnings"].to_string().contains(&away), "{status}");
+    let unavailable = format!("the container engine does not answer at {host}");
+    assert!(status["warnings"].to_string().contains(&unavailable), "{status}");
 
     std::os::unix::fs::symlink(engine.trim_start_matches("unix://"), &socket).unwrap();
     let (worker, token) = orchestrator.running_worker(&item).await;

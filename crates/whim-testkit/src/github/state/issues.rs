@@ -1,4 +1,4 @@
-//! Issues, their comments, and what happened to them.
+//! Issues, their comments and events.
 
 use super::super::error_response::{ErrorResponse, Invalid};
 use super::{Change, Comment, Event, EventKind, Issue, Repository, State};
@@ -8,7 +8,7 @@ const TITLE_LIMIT: usize = 256;
 const BODY_LIMIT: usize = 65_536;
 
 impl Repository {
-    /// Files an issue and gives its number.
+    /// Opens an issue and returns its number.
     pub(in super::super) fn create_issue(
         &mut self,
         title: &str,
@@ -22,7 +22,7 @@ impl Repository {
         Ok(number)
     }
 
-    /// Adds an issue that is nothing but its text; pull requests start as one, too.
+    /// Adds an issue without labels; pull requests start as one too.
     pub(super) fn append(&mut self, title: &str, body: Option<String>, change: &Change) -> u64 {
         let number = self.issues.keys().next_back().map_or(1, |last| last + 1);
         let issue = Issue {
@@ -70,7 +70,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Opens or closes an issue; nothing happens where it is in that state already.
+    /// Opens or closes an issue; no effect if it is in that state already.
     pub(in super::super) fn set_state(
         &mut self,
         number: u64,
@@ -99,7 +99,7 @@ impl Repository {
         })
     }
 
-    /// Adds a comment and gives its id.
+    /// Adds a comment and returns its id.
     pub(in super::super) fn comment(
         &mut self,
         number: u64,
@@ -121,7 +121,7 @@ impl Repository {
         Ok(id)
     }
 
-    /// Changes the text of a comment, and gives the number of its issue.
+    /// Changes the text of a comment and returns the number of its issue.
     pub(in super::super) fn edit_comment(
         &mut self,
         id: u64,
@@ -140,7 +140,7 @@ impl Repository {
         Err(ErrorResponse::NotFound)
     }
 
-    /// Changes an issue and writes down that it happened.
+    /// Changes an issue and records the event.
     pub(super) fn record(
         &mut self,
         number: u64,

@@ -3,14 +3,14 @@
 use super::super::error_response::{ErrorResponse, Invalid};
 use super::{Change, EventKind, Label, Repository};
 
-/// The color of a label that came into being by being put on an issue.
+/// The color of a label that was created by adding it to an issue.
 const DEFAULT_COLOR: &str = "ededed";
 
 /// GitHub's limits, in characters.
 const NAME_LIMIT: usize = 50;
 const DESCRIPTION_LIMIT: usize = 100;
 
-/// What a new label says of itself.
+/// The fields of a new label.
 pub(in super::super) struct LabelFields {
     pub(in super::super) name: String,
     pub(in super::super) color: Option<String>,
@@ -58,7 +58,7 @@ impl Repository {
         self.labels.last().ok_or(ErrorResponse::NotFound)
     }
 
-    /// Puts labels on an issue. A name that the repository does not have yet becomes a label, as at GitHub.
+    /// Adds labels to an issue. Missing labels are created in the repository, as on GitHub.
     pub(in super::super) fn add_labels(
         &mut self,
         number: u64,
@@ -93,7 +93,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Takes a label off an issue; refused where it is not on it.
+    /// Removes a label from an issue; refused if the issue does not have it.
     pub(in super::super) fn remove_label(
         &mut self,
         number: u64,
@@ -115,7 +115,7 @@ impl Repository {
         })
     }
 
-    /// Puts exactly these labels on an issue.
+    /// Replaces the labels of an issue.
     pub(in super::super) fn set_labels(
         &mut self,
         number: u64,

@@ -1,4 +1,4 @@
-//! Pull requests, and how they follow the branches that they are made of.
+//! Pull requests, which follow their branches.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::super::error_response::{ErrorResponse, Invalid};
 use super::issues::check_texts;
 use super::{Change, EventKind, Merge, Pull, Repository, State};
 
-/// What a new pull request is made of.
+/// The fields of a new pull request.
 pub(in super::super) struct NewPull {
     pub(in super::super) title: String,
     pub(in super::super) body: Option<String>,
@@ -17,8 +17,7 @@ pub(in super::super) struct NewPull {
 }
 
 impl Repository {
-    /// Opens a pull request and returns its number. The branches were read before; what is checked here is what
-    /// only the records know.
+    /// Opens a pull request and returns its number. Checks the records only; the branches were checked before.
     pub(in super::super) fn open_pull(
         &mut self,
         new: NewPull,
@@ -73,8 +72,8 @@ impl Repository {
         Ok(())
     }
 
-    /// Takes over what the bare repository's branches are now. Open pull requests move with their head; one whose
-    /// head is gone is closed, as at GitHub.
+    /// Updates the branches from the bare repository. Open pull requests follow their head; one whose head was deleted
+    /// is closed, as on GitHub.
     pub(in super::super) fn take_branches(
         &mut self,
         branches: BTreeMap<String, String>,
@@ -110,7 +109,7 @@ impl Repository {
             .try_for_each(|number| self.set_state(number, State::Closed, None, change))
     }
 
-    /// Writes down that a pull request was merged, and closes the issues that it names.
+    /// Records the merge of a pull request, and closes the issues that it names.
     pub(in super::super) fn record_merge(
         &mut self,
         number: u64,
@@ -132,7 +131,7 @@ impl Repository {
         self.set_state(number, State::Closed, None, change)?;
         for closed in closes.iter().filter(|closed| **closed != number) {
             match self.set_state(*closed, State::Closed, None, change) {
-                // A keyword may name an issue that never was.
+                // A keyword may name an issue that does not exist.
                 Ok(()) | Err(ErrorResponse::NotFound) => {}
                 Err(refusal) => return Err(refusal),
             }

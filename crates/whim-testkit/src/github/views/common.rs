@@ -34,7 +34,7 @@ pub(super) fn node(kind: &str, id: u64) -> String {
     format!("{kind}_{id:012}")
 }
 
-/// GitHub's numbers of users mean nothing to a caller; they only have to stay the same.
+/// User ids are opaque to callers; they only have to be stable.
 fn user_id(login: &str) -> u64 {
     login
         .bytes()
@@ -101,7 +101,7 @@ pub(in super::super) fn labels(links: &Links, repository: &Repository, issue: &I
         .collect()
 }
 
-/// How an author stands to a repository, as far as the fake knows.
+/// The association of an author with a repository.
 pub(super) fn association(repository: &Repository, login: &str) -> &'static str {
     if repository.owner == login {
         "OWNER"

@@ -76,7 +76,7 @@ pub(in super::super) fn pull_in_list(
     })
 }
 
-/// The answer to `GET /repos/{owner}/{repo}/pulls/{pull_number}`.
+/// The response of `GET /repos/{owner}/{repo}/pulls/{pull_number}`.
 pub(in super::super) fn pull(
     links: &Links,
     repository: &Repository,

@@ -6,7 +6,7 @@ use super::super::bare_repository::{CommitDetails, Signature};
 use super::super::state::{Repository, State};
 use super::common::{Links, node, time, user};
 
-/// Links that hang below a repository's own, as every repository lists them.
+/// Links relative to a repository's own, as every repository lists them.
 const LINKS: [(&str, &str); 37] = [
     ("archive_url", "/{archive_format}{/ref}"),
     ("assignees_url", "/assignees{/user}"),

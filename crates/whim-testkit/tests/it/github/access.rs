@@ -1,4 +1,4 @@
-//! Who is let in, how far, and how often.
+//! Authentication, permissions and rate limits.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use whim_testkit::github::{Access, BOT, Permissions};
 use super::{Caller, SHOP, github_with_shop};
 
 #[tokio::test]
-async fn strangers_see_no_private_repository() {
+async fn accounts_without_access_see_no_private_repository() {
     let github = github_with_shop().await;
     let stranger = Caller::with_token(&github, None);
 
@@ -70,7 +70,7 @@ async fn a_token_does_what_its_permissions_say_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_used_up_limit_refuses_until_its_hour_is_over() {
+async fn an_exhausted_rate_limit_refuses_until_its_reset() {
     let github = github_with_shop().await;
     github.set_rate_limit(2);
     let caller = Caller::of(&github);
@@ -100,7 +100,7 @@ async fn a_used_up_limit_refuses_until_its_hour_is_over() {
         "{}",
         refused.text
     );
-    // Asking what is left is free, also where nothing is.
+    // Reading the rate limit is free, even when it is exhausted.
     assert_eq!(caller.get("/rate_limit").await.json()["rate"]["remaining"], 0);
 
     github.advance_clock(Duration::from_secs(3_600));

@@ -10,7 +10,7 @@ async fn get_if_changed(caller: &Caller, path: &str, tag: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn what_did_not_change_is_not_sent_again_and_costs_nothing() {
+async fn an_unchanged_resource_is_answered_with_304_and_costs_no_request() {
     let github = github_with_shop().await;
     let number = github.create_issue(SHOP, "Sell tea", "Please.", &["whim"]);
     let caller = Caller::of(&github);

@@ -1,4 +1,4 @@
-//! Every kind of trouble, on demand.
+//! Injected faults of every kind.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const REPOSITORY: &str = "/repos/acme/shop";
 const ANY_REPOSITORY: &str = "/repos/{owner}/{repo}";
 
 #[tokio::test]
-async fn a_server_error_strikes_as_often_as_told_and_then_it_works() {
+async fn a_server_error_occurs_the_configured_number_of_times() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     let fault = Fault::on(Method::GET, ANY_REPOSITORY)
@@ -40,7 +40,7 @@ async fn a_server_error_strikes_as_often_as_told_and_then_it_works() {
 }
 
 #[tokio::test]
-async fn the_hourly_limit_tells_when_it_starts_anew() {
+async fn the_hourly_limit_reports_its_reset_time() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     github
@@ -61,7 +61,7 @@ async fn the_hourly_limit_tells_when_it_starts_anew() {
 }
 
 #[tokio::test]
-async fn the_secondary_limit_tells_how_long_to_wait() {
+async fn the_secondary_limit_reports_how_long_to_wait() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     github
@@ -82,7 +82,7 @@ async fn the_secondary_limit_tells_how_long_to_wait() {
 }
 
 #[tokio::test]
-async fn a_pull_request_is_made_and_the_answer_lost() {
+async fn a_pull_request_is_created_and_its_response_lost() {
     let github = github_with_shop().await;
     github
         .faults()
@@ -100,7 +100,7 @@ async fn a_pull_request_is_made_and_the_answer_lost() {
     let posts: Vec<_> = posts
         .map(|request| (request.status.unwrap().as_u16(), request.cut))
         .collect();
-    // What cannot be repeated without harm was not repeated.
+    // A request that is not idempotent was not repeated.
     assert_eq!(posts, [(201, true)]);
     let found = pulls.list().head("acme:feature").send().await.unwrap();
     assert_eq!(found.items.len(), 1);
@@ -161,7 +161,7 @@ async fn pull_requests_are_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_delay_holds_up_only_its_own_request() {
+async fn a_delay_affects_only_its_own_request() {
     let github = github_with_shop().await;
     let hour = Duration::from_secs(3_600);
     github.faults().push(Fault::on(Method::GET, "/user").delay(hour));
@@ -169,7 +169,7 @@ async fn a_delay_holds_up_only_its_own_request() {
 
     tokio::select! {
         biased;
-        slow = caller.get("/user") => panic!("answered with {} before its time", slow.status),
+        slow = caller.get("/user") => panic!("answered with {} too early", slow.status),
         quick = caller.get(REPOSITORY) => assert_eq!(quick.status, 200),
     }
 }

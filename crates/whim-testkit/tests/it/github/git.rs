@@ -11,7 +11,7 @@ use whim_testkit::github::{Fault, GitHub, Permissions};
 
 use super::{Caller, SHOP, github_with_shop};
 
-/// Runs git as a program with a token would: the token comes from askpass and stands in no argument.
+/// Runs git with a token from askpass, not in an argument.
 fn run(directory: &Path, token: Option<&str>, arguments: &[&str]) -> Output {
     let home = TempDir::new().unwrap();
     let mut command = git::command(directory);
@@ -141,7 +141,7 @@ async fn a_dry_run_finds_out_whether_a_token_may_push() {
 }
 
 #[tokio::test]
-async fn a_repository_refuses_pushes_until_it_takes_them_again() {
+async fn a_repository_refuses_pushes_until_they_are_allowed_again() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
@@ -186,7 +186,7 @@ async fn a_pull_request_follows_its_branch() {
 }
 
 #[tokio::test]
-async fn a_push_arrives_and_its_answer_is_lost() {
+async fn a_push_is_applied_and_its_response_lost() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
@@ -202,7 +202,7 @@ async fn a_push_arrives_and_its_answer_is_lost() {
 }
 
 #[tokio::test]
-async fn large_histories_and_shallow_and_partial_clones_pass() {
+async fn large_histories_and_shallow_and_partial_clones_work() {
     let github = github_with_shop().await;
     let large = "0123456789abcdef\n".repeat(200_000);
     for index in 0..5 {
@@ -234,11 +234,11 @@ async fn large_histories_and_shallow_and_partial_clones_pass() {
 }
 
 #[tokio::test]
-async fn a_push_that_is_larger_than_gits_buffer_arrives() {
+async fn a_push_that_is_larger_than_gits_buffer_is_accepted() {
     let github = github_with_shop().await;
     let directory = TempDir::new().unwrap();
     let tree = cloned_with_commit(&github, &directory);
-    // Compresses badly: beyond 1 MiB, git asks first, and sends its packs in chunks of unknown number.
+    // Incompressible: beyond 1 MiB, git probes first and sends its packs with chunked encoding.
     let noise: String = (0_u64..200_000)
         .map(|it| format!("{:x}", it.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
         .collect();
@@ -249,7 +249,7 @@ async fn a_push_that_is_larger_than_gits_buffer_arrives() {
     assert!(pushed.status.success(), "{}", stderr(&pushed));
     assert_eq!(github.read_file(SHOP, "topic", "noise.txt"), Some(noise));
     let posts = github.count_requests(&Method::POST, "/{owner}/{repo}.git/git-receive-pack");
-    assert_eq!(posts, 2, "the question and the push");
+    assert_eq!(posts, 2, "the probe and the push");
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn only_the_smart_protocol_is_served() {
 }
 
 #[tokio::test]
-async fn a_repository_is_made_from_a_directory_as_it_is() {
+async fn a_repository_is_created_from_a_directory_unchanged() {
     let github = GitHub::start().await;
     let directory = TempDir::new().unwrap();
     std::fs::create_dir(directory.path().join("src")).unwrap();

@@ -1,4 +1,4 @@
-//! Issues in lists, one by one, and what happened to them.
+//! Issues, lists of issues, and their events.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use whim_testkit::github::{PERSON, State};
 use super::{Caller, SHOP, github_with_shop};
 
 #[tokio::test]
-async fn a_list_is_filtered_and_ordered_as_asked() {
+async fn a_list_is_filtered_and_ordered_as_requested() {
     let github = github_with_shop().await;
     let [first, second, third] = ["a", "b", "c"].map(|title| {
         github.advance_clock(Duration::from_secs(60));
@@ -73,12 +73,12 @@ async fn pull_requests_are_among_the_issues_and_marked() {
             .unwrap()
             .ends_with("/repos/acme/shop/pulls/2")
     );
-    // The issue shows its number to the test, too, and is no pull request there.
+    // It is an issue and not a pull request for the test too.
     assert_eq!(github.issues(SHOP).len(), 1);
 }
 
 #[tokio::test]
-async fn an_issue_is_made_changed_and_closed() {
+async fn an_issue_is_created_changed_and_closed() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     let new = json!({ "title": "Sell tea", "body": "Please.", "labels": ["whim"] });
@@ -109,7 +109,7 @@ async fn an_issue_is_made_changed_and_closed() {
 }
 
 #[tokio::test]
-async fn labels_and_comments_move_the_time_of_the_last_change() {
+async fn labels_and_comments_set_the_time_of_the_last_change() {
     let github = github_with_shop().await;
     let number = github.create_issue(SHOP, "Sell tea", "Please.", &[]);
     let mut times = vec![github.issue(SHOP, number).updated_at];
@@ -133,7 +133,7 @@ async fn labels_and_comments_move_the_time_of_the_last_change() {
 }
 
 #[tokio::test]
-async fn events_tell_who_put_a_label_on_and_took_it_off() {
+async fn events_name_who_added_and_who_removed_a_label() {
     let github = github_with_shop().await;
     let number = github.create_issue(SHOP, "Sell tea", "Please.", &["whim"]);
     let caller = Caller::of(&github);
@@ -176,7 +176,7 @@ async fn events_tell_who_put_a_label_on_and_took_it_off() {
 }
 
 #[tokio::test]
-async fn texts_that_github_finds_too_long_or_empty_are_refused() {
+async fn too_long_and_empty_texts_are_refused() {
     let github = github_with_shop().await;
     let number = github.create_issue(SHOP, "Sell tea", "Please.", &[]);
     let caller = Caller::of(&github);

@@ -1,4 +1,4 @@
-//! What merging does.
+//! Merging pull requests.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The client that Whim uses finds in the fake what it finds at GitHub.
+//! The fake with octocrab, the client that Whim uses.
 
 use octocrab::models::{self, IssueState};
 use octocrab::params;
@@ -7,7 +7,7 @@ use whim_testkit::github::{BOT, State};
 use super::{SHOP, github_with_shop, octocrab_at, octocrab_for};
 
 #[tokio::test]
-async fn issues_with_a_label_come_over_several_pages() {
+async fn issues_with_a_label_are_listed_over_several_pages() {
     let github = github_with_shop().await;
     let mut expected = Vec::new();
     for index in 0..7 {
@@ -77,7 +77,7 @@ async fn labels_are_added_and_removed() {
 }
 
 #[tokio::test]
-async fn labels_of_a_repository_are_made_and_found() {
+async fn labels_of_a_repository_are_created_and_found() {
     let github = github_with_shop().await;
     let octocrab = octocrab_for(&github);
     let issues = octocrab.issues("acme", "shop");
@@ -108,7 +108,7 @@ async fn comments_are_written_listed_and_changed() {
         .create_comment(number, "<!-- whim:1 --> Working on it")
         .await
         .unwrap();
-    // `update_comment` of octocrab's sends a POST, which GitHub's description does not know.
+    // octocrab's `update_comment` sends a POST, which GitHub's description does not have.
     let route = format!("/repos/acme/shop/issues/comments/{}", comment.id);
     let body = serde_json::json!({ "body": "<!-- whim:1 --> Done" });
     let changed: models::issues::Comment = octocrab.patch(route, Some(&body)).await.unwrap();
@@ -182,7 +182,7 @@ async fn pull_requests_are_opened_as_drafts_or_not_and_found_by_their_head() {
 }
 
 #[tokio::test]
-async fn the_refusal_of_a_second_pull_request_says_so_in_githubs_words() {
+async fn the_refusal_of_a_second_pull_request_has_the_message_of_github() {
     let github = github_with_shop().await;
     let octocrab = octocrab_for(&github);
     let pulls = octocrab.pulls("acme", "shop");
@@ -191,7 +191,7 @@ async fn the_refusal_of_a_second_pull_request_says_so_in_githubs_words() {
     let octocrab::Error::GitHub { source, .. } =
         pulls.create("Again", "feature", "main").send().await.unwrap_err()
     else {
-        panic!("the refusal has the form of GitHub's");
+        panic!("the refusal has GitHub's format");
     };
 
     assert_eq!(
@@ -206,7 +206,7 @@ async fn the_refusal_of_a_second_pull_request_says_so_in_githubs_words() {
 }
 
 #[tokio::test]
-async fn repository_branch_reference_user_and_limit_are_there() {
+async fn repository_branch_reference_user_and_limit_are_served() {
     let github = github_with_shop().await;
     let octocrab = octocrab_for(&github);
 

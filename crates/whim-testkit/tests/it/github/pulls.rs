@@ -1,4 +1,4 @@
-//! What pull requests are refused for, and how they are changed.
+//! Opening and changing pull requests.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{Caller, SHOP, github_with_shop};
 const PULLS: &str = "/repos/acme/shop/pulls";
 
 #[tokio::test]
-async fn a_pull_request_that_cannot_be_is_refused_as_github_refuses_it() {
+async fn an_invalid_pull_request_is_refused_as_github_refuses_it() {
     let github = github_with_shop().await;
     github.commit_files(SHOP, "topic", "Topic", &[("a.txt", "a\n")]);
     let orphan = github.bare_repository(SHOP);
@@ -54,7 +54,7 @@ async fn a_pull_request_that_cannot_be_is_refused_as_github_refuses_it() {
 }
 
 #[tokio::test]
-async fn of_two_at_once_for_one_head_exactly_one_is_opened() {
+async fn of_two_concurrent_pull_requests_for_one_head_one_is_opened() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     let body = json!({ "title": "Tea", "head": "acme:feature", "base": "main" });
@@ -71,7 +71,7 @@ async fn of_two_at_once_for_one_head_exactly_one_is_opened() {
 }
 
 #[tokio::test]
-async fn a_closed_pull_request_makes_room_for_another() {
+async fn a_pull_request_can_be_opened_after_the_previous_one_was_closed() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     let body = json!({ "title": "Tea", "head": "feature", "base": "main" });
@@ -99,7 +99,7 @@ async fn a_closed_pull_request_makes_room_for_another() {
 }
 
 #[tokio::test]
-async fn a_conflict_with_the_base_shows() {
+async fn a_conflict_with_the_base_is_reported() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
     let body = json!({ "title": "Tea", "head": "feature", "base": "main" });

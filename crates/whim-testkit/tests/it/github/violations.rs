@@ -1,4 +1,4 @@
-//! Nonsense is refused, and written down.
+//! Invalid requests are refused and recorded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -9,7 +9,7 @@ use whim_testkit::github::ViolationKind;
 use super::{Caller, SHOP, github_with_shop};
 
 #[tokio::test]
-async fn what_the_description_does_not_allow_is_refused_and_recorded() {
+async fn requests_outside_the_description_are_refused_and_recorded() {
     let github = github_with_shop().await;
     let number = github.create_issue(SHOP, "Sell tea", "Please.", &[]);
     let caller = Caller::of(&github);
@@ -59,7 +59,7 @@ async fn what_the_description_does_not_allow_is_refused_and_recorded() {
 }
 
 #[tokio::test]
-async fn what_github_would_overlook_is_done_and_recorded() {
+async fn what_github_ignores_is_ignored_and_recorded() {
     let github = github_with_shop().await;
     let caller = Caller::of(&github);
 
@@ -77,7 +77,7 @@ async fn what_github_would_overlook_is_done_and_recorded() {
 }
 
 #[tokio::test]
-async fn a_program_that_does_not_say_who_it_is_is_refused() {
+async fn a_request_without_a_user_agent_is_refused() {
     let github = github_with_shop().await;
     super::install_tls();
     let nameless = reqwest::Client::builder().build().unwrap();
@@ -90,7 +90,7 @@ async fn a_program_that_does_not_say_who_it_is_is_refused() {
 }
 
 #[tokio::test]
-async fn what_the_stand_in_lacks_is_recorded() {
+async fn requests_that_the_fake_does_not_support_are_recorded() {
     let github = github_with_shop().await;
 
     let caller = Caller::of(&github);
@@ -113,7 +113,7 @@ async fn what_the_stand_in_lacks_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_stand_in_that_ends_with_violations_fails_its_test() {
+async fn a_fake_with_recorded_violations_fails_its_test() {
     let github = github_with_shop().await;
     Caller::of(&github).get("/nonsense").await;
 

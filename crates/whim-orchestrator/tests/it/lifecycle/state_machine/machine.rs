@@ -1,4 +1,4 @@
-//! Steps, made in the model and in the real orchestrator, and the comparison of what came of them.
+//! Applies steps to the model and to the orchestrator, and compares the results.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -16,12 +16,12 @@ use super::model::{Claimed, DAILY_BUDGET, Item, MAX_ITERATIONS, MAX_WORKERS, Mod
 use super::{Pick, Step};
 use crate::world::{Answer, TestWorker, World, complete, id_of};
 
-/// Longer than a case: a wait ends when a step says so.
+/// Longer than a case: a backoff ends only by a step.
 const RETRY_DELAY: &str = "3600";
 
 const LIVE: [WorkerStatus; 2] = [WorkerStatus::Starting, WorkerStatus::Running];
 
-/// The model and the real thing, side by side.
+/// The model and the orchestrator.
 pub(super) struct Machine {
     world: World,
     invariants: Invariants,
@@ -62,7 +62,7 @@ impl Machine {
         for (number, step) in steps.iter().enumerate() {
             if let Err(error) = self.step(step).await {
                 if self.today().await.day != day {
-                    return Err(TestCaseError::reject("the budget's day changed"));
+                    return Err(TestCaseError::reject("the day of the budget changed"));
                 }
                 let (items, workers) = (&self.model.items, &self.model.workers);
                 return Err(TestCaseError::fail(format!(
@@ -195,7 +195,7 @@ impl Machine {
 
     async fn claim(&mut self) -> Result<Claimed, TestCaseError> {
         let expected = self.model.claim();
-        // Breakers have tests of their own.
+        // Breakers are tested separately.
         sqlx::query("delete from breakers")
             .execute(&self.world.pool)
             .await
@@ -244,9 +244,9 @@ impl Machine {
         let (route, mut body) = match report {
             Report::Complete => ("complete", complete()),
             Report::Fail => ("fail", json!({ "cause": cause, "reason": "it broke" })),
-            Report::Stuck => ("stuck", json!({ "reason": "it does not move" })),
+            Report::Stuck => ("stuck", json!({ "reason": "no progress" })),
         };
-        // Each attempt has its own pull request: the rows show which one won.
+        // Each attempt has its own pull request, so that the rows show which one won.
         body["iterations"] = iterations.into();
         if report == Report::Complete {
             let number = worker + 1;
@@ -291,7 +291,7 @@ impl Machine {
         }
     }
 
-    /// The rows are what the model says.
+    /// Compares the rows with the model.
     async fn compare(&self) -> Outcome {
         type ItemRow = (
             WorkItemId,
@@ -353,7 +353,7 @@ impl Machine {
 
         let Today { used, reserved, .. } = self.today().await;
         let expected = (self.model.used(), self.model.reserved());
-        same("what is used and reserved today", &(used, reserved), &expected)
+        same("used and reserved today", &(used, reserved), &expected)
     }
 }
 
@@ -392,7 +392,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, real: &T, expected: &T) -> O
         Ok(())
     } else {
         Err(TestCaseError::fail(format!(
-            "{what} are {real:#?}\nand the model says {expected:#?}"
+            "{what} are {real:#?}\nbut the model has {expected:#?}"
         )))
     }
 }

@@ -57,7 +57,7 @@ pub(super) enum Claimed {
     Refused,
 }
 
-/// Who ends a worker.
+/// The actor that ends a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum From {
     Reconciler,
@@ -71,7 +71,7 @@ pub(super) struct Model {
     places: usize,
 }
 
-/// Every call returns whether the orchestrator has to accept it.
+/// Every call returns whether the orchestrator must accept it.
 impl Model {
     pub(super) fn enqueue(&mut self, priority: Priority) {
         let place = self.next_place();

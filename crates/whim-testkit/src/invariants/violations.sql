@@ -18,8 +18,8 @@ where i.status not in ('assigned', 'in_progress') or i.worker_id is distinct fro
 union all
 select format('%s workers began and %s ended, but %s live', began, ended, living)
 from (select count(*) filter (where not ended) as began, count(*) filter (where ended) as ended
-      from whim_audit.workers) told,
-     (select count(*) as living from live) seen
+      from whim_audit.workers) audit_counts,
+     (select count(*) as living from live) live_count
 where began - ended <> living
 union all
 select format('worker %s began %s times and ended %s times', worker_id,
