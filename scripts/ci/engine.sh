@@ -14,7 +14,11 @@ source "$root/scripts/lib/apt.sh"
 
 assume_yes=true
 engine=$tools/engine
-[ $# -gt 0 ] || fail "a command is missing (see the first lines of this file)"
+case ${1:-} in
+  '') fail "a command is missing (see ./scripts/ci/engine.sh --help)" ;;
+  --help | -h) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -*) fail "unknown option $1 (see ./scripts/ci/engine.sh --help)" ;;
+esac
 
 install_plugins() {
   local plugins=$tools/docker-plugins

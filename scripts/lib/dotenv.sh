@@ -5,14 +5,19 @@
 # is taken as it stands, without the quotes around it.
 load_dotenv() {
   [ -f "$root/.env" ] || return 0
-  local line name value
+  local line name value number=0
   while IFS= read -r line || [ -n "$line" ]; do
     line=${line%$'\r'}
-    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z_0-9]*)=(.*)$ ]] || continue
+    number=$((number + 1))
+    if [[ $line =~ ^[[:space:]]*(#.*)?$ ]]; then continue; fi
+    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z_0-9]*)=(.*)$ ]] ||
+      fail ".env, line $number: expected NAME=VALUE, without spaces around ="
     name=${BASH_REMATCH[2]}
     value=${BASH_REMATCH[3]}
     if [[ $value =~ ^\"(.*)\"[[:space:]]*$ || $value =~ ^\'(.*)\'[[:space:]]*$ ]]; then
       value=${BASH_REMATCH[1]}
+    elif [[ $value =~ ^[\"\'] ]]; then
+      fail ".env, line $number: the quote of $name is not closed"
     else
       value=${value%%[[:space:]]#*}
     fi
@@ -22,5 +27,6 @@ load_dotenv() {
 
 # require_setting NAME WHERE_IT_COMES_FROM
 require_setting() {
-  [ -n "${!1:-}" ] || fail "$1 is not set. Put it into .env (start with: cp .env.example .env). $2"
+  local file=${1}_FILE
+  [ -n "${!1:-}" ] || [ -n "${!file:-}" ] || fail "$1 is not set. Put it into .env (start with: cp .env.example .env). $2"
 }

@@ -52,7 +52,7 @@ pub(crate) struct RunArguments {
     all: bool,
 
     /// Maximum number of iterations
-    #[arg(short = 'n', value_name = "N", default_value = "50")]
+    #[arg(short = 'n', value_name = "N", default_value = "50", value_parser = positive)]
     iterations: NonZeroU32,
 
     /// Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
@@ -60,7 +60,7 @@ pub(crate) struct RunArguments {
     spec: Option<String>,
 
     /// Number of iterations in a row without a ticked box or a commit after which the run is stuck
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
     stuck_threshold: NonZeroU32,
 
     /// Interval at which SPEC.md and git are read while the agent works
@@ -156,11 +156,18 @@ impl FromStr for HarnessName {
 }
 
 /// Parses a number of seconds, with an optional fraction.
+fn positive(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("expected a whole number from 1 to {}", u32::MAX))
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "expected a number of seconds, such as 30 or 0.5".to_owned())?;
     match Duration::try_from_secs_f64(seconds) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) | Err(_) => Err("must be more than 0 seconds and finite".to_owned()),
+        Ok(_) | Err(_) => Err("expected more than 0 seconds".to_owned()),
     }
 }
 

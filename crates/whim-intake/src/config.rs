@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use whim_core::RepoName;
 use whim_service::environment::{
-    Environment, Expected, flag, http_url, milliseconds, parsed, seconds, text, whole_number,
+    Environment, Expected, flag, http_url, milliseconds, seconds, text, whole_number,
 };
 use whim_service::telemetry::TelemetryConfig;
 
@@ -135,7 +135,7 @@ impl SpecConfig {
         let concurrency = env.or_default(
             "SPEC_CONCURRENCY",
             NonZeroUsize::MIN.saturating_add(3),
-            parsed("a whole number, at least 1"),
+            whole_number(NonZeroUsize::MIN..=NonZeroUsize::MIN.saturating_add(63)),
         );
         let timeout = env.or_default(
             "SPEC_TIMEOUT_SECONDS",

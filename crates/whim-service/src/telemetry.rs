@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 
 use rustls::crypto::CryptoProvider;
 use tracing::Subscriber;
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
@@ -16,6 +16,9 @@ use tracing_subscriber::{Registry, reload};
 use crate::environment::{Environment, Expected, one_of};
 
 const DEFAULT_LEVEL: &str = "info";
+
+const LEVEL_DESCRIPTION: &str =
+    "a level (error, warn, info, debug, trace, off) or a list such as info,whim_worker=debug";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -56,8 +59,8 @@ impl TelemetryConfig {
 
 fn level_filter() -> Expected<String> {
     Expected::new(
-        "a level (error, warn, info, debug, trace, off) or a list such as info,whim_worker=debug",
-        |raw| EnvFilter::try_new(raw).is_ok().then(|| raw.to_owned()),
+        LEVEL_DESCRIPTION,
+        |raw| parse_level(raw).is_ok().then(|| raw.to_owned()),
         String::clone,
     )
 }
@@ -72,11 +75,8 @@ pub enum TelemetryError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LevelError {
-    #[error("reading the log level {text:?}")]
-    Parse {
-        text: String,
-        source: tracing_subscriber::filter::ParseError,
-    },
+    #[error("the log level is {0:?}: expected {LEVEL_DESCRIPTION}")]
+    Invalid(String),
     #[error("changing the log level")]
     Change(#[source] reload::Error),
 }
@@ -177,11 +177,15 @@ impl fmt::Debug for LogLevels {
     }
 }
 
+/// [`EnvFilter`] takes an unknown word for the name of a module and would then log nothing else.
 fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
-    EnvFilter::try_new(text).map_err(|source| LevelError::Parse {
-        text: text.to_owned(),
-        source,
-    })
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_directive = |part: &str| part.contains(['=', '[']) || is_level(part);
+    let invalid = || LevelError::Invalid(text.to_owned());
+    if !text.split(',').all(|part| is_directive(part.trim())) && !text.contains('{') {
+        return Err(invalid());
+    }
+    EnvFilter::try_new(text).map_err(|_| invalid())
 }
 
 /// Installs ring as the TLS implementation of this process.

@@ -126,7 +126,7 @@ fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {
         // Dropped futures kill their children. This catches processes that were forked at that moment.
         kill_descendants().await;
         if let Ok(ending) = &ending {
-            tracing::info!(code = ending.code(), "finished: {ending:?}");
+            tracing::info!(code = ending.code(), "finished: {}", ending.description());
         }
         ending
     })

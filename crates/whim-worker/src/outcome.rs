@@ -1,5 +1,6 @@
 //! The possible outcomes of an attempt, and the exit codes of the program.
 
+use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -148,6 +149,17 @@ impl FinalReport {
     }
 }
 
+/// For the log: without the checklist and the numbers, which are in the events.
+impl fmt::Display for FinalReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete(complete) => write!(formatter, "completed, {}", complete.pr_url),
+            Self::Fail(fail) => write!(formatter, "failed ({}): {}", fail.cause, fail.reason),
+            Self::Stuck(stuck) => write!(formatter, "stuck: {}", stuck.reason),
+        }
+    }
+}
+
 /// How the program exits.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
@@ -180,6 +192,13 @@ impl Ending {
         (5, "stopped by a signal; nothing was reported"),
         (64, "invalid settings or command line"),
     ];
+
+    /// The meaning of [`Self::code`].
+    pub fn description(&self) -> &'static str {
+        let code = self.code();
+        let meaning = Self::EXIT_CODES.iter().find(|(listed, _)| *listed == code);
+        meaning.map_or("unknown", |(_, meaning)| meaning)
+    }
 
     pub fn code(&self) -> u8 {
         match self {

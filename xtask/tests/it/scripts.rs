@@ -114,3 +114,48 @@ fn an_old_node_is_refused_with_its_version_and_what_is_needed() {
         "{error}"
     );
 }
+
+/// The error of `dev.sh` in a checkout with this `.env`.
+fn start_with_dotenv(dotenv: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(scripts)
+        .arg(directory.path())
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    std::fs::write(directory.path().join(".env"), dotenv).unwrap();
+    let output = Command::new(directory.path().join("scripts/dev.sh"))
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_malformed_line_of_dotenv_is_refused_with_its_number() {
+    for line in ["GITHUB_TOKEN = x", "GITHUB_TOKEN: x", "just words"] {
+        let error = start_with_dotenv(&format!("# settings\n\n{line}\n"));
+        assert!(error.contains(".env, line 3: expected NAME=VALUE"), "{error}");
+    }
+    for line in ["GITHUB_TOKEN=\"x", "GITHUB_TOKEN='x"] {
+        let error = start_with_dotenv(line);
+        assert!(
+            error.contains(".env, line 1: the quote of GITHUB_TOKEN is not closed"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_required_setting_may_be_in_a_file_of_its_own() {
+    let error = start_with_dotenv("GITHUB_TOKEN_FILE=/tmp/token\nANTHROPIC_API_KEY=x\n");
+    assert!(error.contains("REPOS is not set"), "{error}");
+    let error = start_with_dotenv("REPOS=a/b\nANTHROPIC_API_KEY=x\n");
+    assert!(error.contains("GITHUB_TOKEN is not set"), "{error}");
+}

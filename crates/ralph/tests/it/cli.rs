@@ -88,17 +88,17 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    error: invalid value '0' for '-n <N>': number would be zero for non-zero type
+    error: invalid value '0' for '-n <N>': expected a whole number from 1 to 4294967295
 
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    error: invalid value '0' for '--timeout-idle <SEC>': must be more than 0 seconds and finite
+    error: invalid value '0' for '--timeout-idle <SEC>': expected more than 0 seconds
 
     For more information, try '--help'.
     --- exit code 3
     --- stderr
-    error: invalid value 'soon' for '--timeout-idle <SEC>': not a number of seconds
+    error: invalid value 'soon' for '--timeout-idle <SEC>': expected a number of seconds, such as 30 or 0.5
 
     For more information, try '--help'.
     --- exit code 3

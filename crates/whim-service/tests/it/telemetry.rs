@@ -144,3 +144,35 @@ fn the_tls_implementation_can_be_installed_twice() {
     install_crypto();
     install_crypto();
 }
+
+#[test]
+fn a_word_that_is_no_level_is_refused_instead_of_silencing_the_log() {
+    for level in ["loud", "bogus", "a b", "info,loud", ""] {
+        let (error, levels) = match subscriber(Style::Pretty, "info", io::sink) {
+            Ok((_subscriber, levels)) => (levels.set(level).unwrap_err(), levels),
+            Err(error) => panic!("{error}"),
+        };
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("the log level is {level:?}: expected a level")),
+            "{error}"
+        );
+        assert_eq!(levels.current().as_deref(), Some("info"));
+    }
+}
+
+#[test]
+fn levels_and_lists_of_them_are_accepted() {
+    for level in [
+        "warn",
+        "INFO",
+        "off",
+        "info,whim_worker=debug",
+        "info, sqlx=warn",
+        "info,a[b{c=1,d=2}]=trace",
+    ] {
+        let (_subscriber, levels) = subscriber(Style::Pretty, "info", io::sink).unwrap();
+        levels.set(level).unwrap();
+    }
+}

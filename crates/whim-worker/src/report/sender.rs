@@ -129,7 +129,7 @@ impl Sender {
     }
 
     async fn submit_with_retry(&self, report: &FinalReport) -> Result<AttemptEnded, Unreported> {
-        tracing::info!(?report, "sending the final report");
+        tracing::info!(outcome = %report, "sending the final report");
         let mut delays = BACKOFF.build();
         loop {
             let client = self.client.clone();
