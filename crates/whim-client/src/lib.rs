@@ -6,9 +6,9 @@
 mod error;
 mod events;
 mod http;
-mod insight;
 mod logs;
 mod reviews;
+mod stats;
 mod status;
 mod work;
 mod worker;

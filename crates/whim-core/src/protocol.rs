@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod learnings;
 pub mod locks;
 pub mod metrics;

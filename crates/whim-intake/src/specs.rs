@@ -14,7 +14,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use whim_client::{Client, ClientError};
-use whim_core::protocol::queue::ReasonCode;
+use whim_core::protocol::explain::ReasonCode;
 use whim_core::protocol::work::WorkFilter;
 use whim_core::{WorkItemId, WorkItemStatus};
 use whim_service::chain::chain;

@@ -8,7 +8,7 @@ const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
 const SOURCES: [&str; 6] = [
     include_str!("../../src/events.rs"),
-    include_str!("../../src/insight.rs"),
+    include_str!("../../src/stats.rs"),
     include_str!("../../src/reviews.rs"),
     include_str!("../../src/status.rs"),
     include_str!("../../src/work.rs"),

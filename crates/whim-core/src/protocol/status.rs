@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::queue::{BlockedReason, Pause};
+use crate::protocol::explain::BlockedReason;
+use crate::protocol::queue::Pause;
 use crate::protocol::work::WorkItem;
 use crate::{FailureCause, Priority, WorkItemId, WorkItemStatus};
 

@@ -1,7 +1,8 @@
 //! An outage and then a rate limit of the model API: all work waits, with the reason, and no retries are spent.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use whim_core::protocol::queue::{PauseQueue, ReasonCode};
+use whim_core::protocol::explain::ReasonCode;
+use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::status::{Breaker, BreakerSubject};
 use whim_core::protocol::work::WorkItem;
 use whim_core::protocol::workers::{Worker, WorkerFilter};

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use whim_core::protocol::queue::{self, Pause, ReasonCode};
+use whim_core::protocol::explain::{self, ReasonCode};
+use whim_core::protocol::queue::Pause;
 use whim_core::protocol::status::{Breaker, BreakerSubject};
 
 use crate::breakers::describe;
@@ -120,8 +121,8 @@ impl BlockedReason {
     }
 
     /// As `/api/status` and `explain` show it.
-    pub(crate) fn to_protocol(&self) -> queue::BlockedReason {
-        queue::BlockedReason {
+    pub(crate) fn to_protocol(&self) -> explain::BlockedReason {
+        explain::BlockedReason {
             code: self.code(),
             message: self.to_string(),
             retry_at: self.retry_at(),

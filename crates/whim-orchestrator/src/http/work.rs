@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse as _, Response};
 use whim_core::WorkItemId;
-use whim_core::protocol::queue::Explanation;
+use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
 };

@@ -1,7 +1,7 @@
 //! Why an item is not running.
 
 use chrono::{DateTime, Utc};
-use whim_core::protocol::queue::{Explanation, ReasonCode};
+use whim_core::protocol::explain::{Explanation, ReasonCode};
 use whim_core::protocol::work::WorkItem;
 use whim_core::{FailureCause, Stage, WorkItemStatus};
 use whim_core::{WorkItemId, WorkerId};

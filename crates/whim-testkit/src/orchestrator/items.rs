@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use ralph_contract::SpecDocument;
 use serde_json::json;
 use whim_core::protocol::ErrorCode;
-use whim_core::protocol::queue::{Explanation, ReasonCode};
+use whim_core::protocol::explain::{Explanation, ReasonCode};
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
 };

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use serde::de::DeserializeOwned;
 use whim_core::protocol::ErrorCode;
-use whim_core::protocol::queue::Explanation;
+use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
-use whim_core::protocol::queue::ReasonCode;
+use whim_core::protocol::explain::ReasonCode;
 use whim_core::protocol::work::WorkItem;
 use whim_core::{WorkItemId, WorkItemStatus, WorkerId};
 use whim_orchestrator::status::status;

@@ -1,9 +1,10 @@
 //! Metrics, learnings, locks, explanations, the pause of the queue, and worker logs.
 
+use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::learnings::{LearningFilter, LearningPage};
 use whim_core::protocol::locks::{LockFilter, LockPage};
 use whim_core::protocol::metrics::Metrics;
-use whim_core::protocol::queue::{Explanation, PauseQueue, QueueState};
+use whim_core::protocol::queue::{PauseQueue, QueueState};
 use whim_core::protocol::workers::Worker;
 use whim_core::{WorkItemId, WorkerId};
 
