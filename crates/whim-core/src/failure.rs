@@ -1,4 +1,4 @@
-//! Failure causes of attempts and their retry rules.
+//! Failure causes of attempts. Their retry rules are in `retry.rs`.
 
 use serde::{Deserialize, Serialize};
 

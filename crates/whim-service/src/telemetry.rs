@@ -179,7 +179,7 @@ impl fmt::Debug for LogLevels {
 
 /// [`EnvFilter`] takes an unknown word for the name of a module and would then log nothing else.
 fn parse_level(text: &str) -> Result<EnvFilter, LevelError> {
-    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let is_directive = |part: &str| part.contains(['=', '[']) || is_level(part);
     let invalid = || LevelError::Invalid(text.to_owned());
     if !text.split(',').all(|part| is_directive(part.trim())) && !text.contains('{') {

@@ -31,7 +31,11 @@ fn find_file_with(directory: &Path, text: &str) -> anyhow::Result<Option<String>
 async fn no_secret_is_in_the_workspace_the_log_or_reports() -> anyhow::Result<()> {
     // Pushes happen while the script reads the arguments of all processes.
     let script = r#"begin; greet
-        for turn in 1 2 3 4 5 6 7 8 9 10; do cat /proc/[0-9]*/cmdline >> "$control/arguments-of-all" 2>/dev/null || true; sleep 0.02; done
+        for turn in $(seq 500); do
+            cat /proc/[0-9]*/cmdline >> "$control/arguments-of-all" 2>/dev/null || true
+            if grep -qa force-with-lease "$control/arguments-of-all"; then break; fi
+            sleep 0.02
+        done
         emit '{"event":"tool","type":"bash","path":"'"$ANTHROPIC_API_KEY"'"}'
         part; complete"#;
     let world = World::new(FILES, script).await?;

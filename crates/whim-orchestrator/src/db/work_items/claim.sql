@@ -1,5 +1,8 @@
 -- Claims an item for a new worker, and inserts the worker and its lease, in one statement.
 --
+-- The order of the queue is also in next_excluding.sql, view.rs (pages and `ahead`), release_deferred_items.sql and the
+-- indexes work_items_claim and work_items_claim_by_repo_and_user.
+--
 -- $1 is the worker, $2 the item if it is known, else the next one. $3 is the hash of the token, $4 the limit of
 -- iterations, $5 the runtime, $6 the instance, $7 the seconds until the worker has to register.
 --
