@@ -48,7 +48,8 @@ tests -E "$filter"
 say "Running the demo in containers"
 trap 'demo down --volumes >/dev/null 2>&1 || true' EXIT
 demo up --detach --no-build
-shown() { demo logs --no-log-prefix stand-ins 2>/dev/null | grep -q '── Pull request #'; }
+# Not a pipe to grep -q: it would end compose with SIGPIPE, which fails with pipefail.
+shown() { [[ $(demo logs --no-log-prefix stand-ins 2>/dev/null) == *'── Pull request #'* ]]; }
 for _ in $(seq 300); do
   if shown; then break; fi
   if [ -z "$(demo ps --quiet stand-ins)" ]; then break; fi
