@@ -12,7 +12,7 @@ image=${WORKER_IMAGE:-whim-worker:0.1.0}
 failures=0
 
 # A listener on every address of this machine.
-python3 -m http.server --bind 0.0.0.0 0 >/dev/null 2>"$root/target/probe-listener" &
+python3 -m http.server --bind 0.0.0.0 0 >/dev/null 2>&1 &
 listener=$!
 trap 'kill "$listener" 2>/dev/null || true' EXIT
 listener_port() { ss -Hltnp 2>/dev/null | sed -n "s/.*:\([0-9]*\) .*pid=$listener,.*/\1/p" | head -n 1; }
