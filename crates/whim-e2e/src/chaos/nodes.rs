@@ -170,9 +170,11 @@ fn address_of(url: &Url) -> anyhow::Result<SocketAddr> {
     addresses.first().copied().context("a URL without an address")
 }
 
-pub(super) fn programs(ralph: PathBuf) -> anyhow::Result<[(&'static str, OsString); 2]> {
+/// The scripted `ralph` starts no agent. The runtime requires that the agent's program exists all the same.
+pub(super) fn programs(ralph: PathBuf) -> anyhow::Result<[(&'static str, OsString); 3]> {
     Ok([
         ("WORKER_BIN", program("whim-worker")?.into()),
+        ("CLAUDE_BIN", ralph.clone().into()),
         ("RALPH_BIN", ralph.into()),
     ])
 }
