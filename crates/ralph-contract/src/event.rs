@@ -19,8 +19,10 @@ pub enum Event {
     Tool(Tool),
     /// At each commit that is new in the repository.
     Commit(Commit),
-    /// When an open box is ticked.
+    /// When an open box is ticked and no file is left uncommitted.
     TaskComplete(TaskComplete),
+    /// When a task that was done is open again: its box was opened, or its tick does not count.
+    TaskReopened(TaskReopened),
     /// After each iteration, when all of its processes have exited.
     IterationDone(IterationDone),
     /// Something that a user should know and that does not end the run.
@@ -112,6 +114,13 @@ pub struct TaskComplete {
     pub text: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReopened {
+    /// Position among all tasks of SPEC.md, from 0.
+    pub index: u32,
+    pub text: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IterationDone {
     /// From 1 in each run.
@@ -137,9 +146,9 @@ pub struct Warning {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
-    /// For people: the text of [`crate::files::STUCK`], or what was observed.
+    /// For people: the text of `stuck.md`, or what was observed.
     pub reason: String,
-    /// Number of iterations in a row that ticked no box and made no commit.
+    /// Number of iterations in a row in which no task was done and no commit made.
     pub iterations_without_progress: u32,
 }
 
@@ -176,12 +185,13 @@ pub struct SpecGenerationFailed {
 
 impl Event {
     /// Every tag of this contract. A line with another tag is [`crate::Line::Unknown`].
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "started",
         "iteration",
         "tool",
         "commit",
         "task_complete",
+        "task_reopened",
         "iteration_done",
         "warning",
         "stuck",
@@ -200,6 +210,7 @@ impl Event {
             Self::Tool(_) => "tool",
             Self::Commit(_) => "commit",
             Self::TaskComplete(_) => "task_complete",
+            Self::TaskReopened(_) => "task_reopened",
             Self::IterationDone(_) => "iteration_done",
             Self::Warning(_) => "warning",
             Self::Stuck(_) => "stuck",

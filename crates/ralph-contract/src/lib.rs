@@ -11,7 +11,7 @@ mod warning;
 
 pub use event::{
     Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, SpecGenerationComplete,
-    SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning,
+    SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened, Tool, ToolKind, Warning,
 };
 pub use exit::{ExitCode, UnknownExitCode};
 pub use line::{Line, parse_line, parse_line_and_json, to_line};

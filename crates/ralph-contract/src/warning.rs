@@ -30,15 +30,17 @@ pub enum WarningKind {
     UnknownHarnessEvent,
     /// The harness sent an event of a known kind with an unexpected body.
     HarnessMisfit,
-    /// All tasks are done, and there are changes that are not committed.
+    /// A box was ticked or all tasks are done, and there are changes that are not committed.
     UncommittedChanges,
+    /// The checked-out commit does not contain the commits of earlier iterations.
+    CommitsMissing,
     /// Any other kind, by its name on the wire.
     Other(String),
 }
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 13] = [
+    pub const KNOWN: [Self; 14] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
@@ -52,6 +54,7 @@ impl WarningKind {
         Self::UnknownHarnessEvent,
         Self::HarnessMisfit,
         Self::UncommittedChanges,
+        Self::CommitsMissing,
     ];
 
     /// The name on the wire.
@@ -70,6 +73,7 @@ impl WarningKind {
             Self::UnknownHarnessEvent => "unknown_harness_event",
             Self::HarnessMisfit => "harness_misfit",
             Self::UncommittedChanges => "uncommitted_changes",
+            Self::CommitsMissing => "commits_missing",
             Self::Other(name) => name,
         }
     }

@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use ralph_contract::{
     Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, IterationStats, Line,
-    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning,
-    WarningKind, parse_line, to_line,
+    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened, Tool, ToolKind,
+    Warning, WarningKind, parse_line, to_line,
 };
 
 /// At least one event of each kind, with every field and every value of an enumeration. No field is left to a default, so
@@ -64,6 +64,10 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             index: 0,
             text: "Add login".into(),
         }),
+        Event::TaskReopened(TaskReopened {
+            index: 0,
+            text: "Add login".into(),
+        }),
         Event::IterationDone(IterationDone {
             n: 1,
             duration_ms: 4200,
@@ -118,6 +122,7 @@ fn events_are_written_as_documented() {
     {"event":"tool","type":"bash","digest":"00f1a2b3c4d5e6f7"}
     {"event":"commit","hash":"8f3c2a1","message":"Add login"}
     {"event":"task_complete","index":0,"text":"Add login"}
+    {"event":"task_reopened","index":0,"text":"Add login"}
     {"event":"iteration_done","n":1,"duration_ms":4200,"stats":{"tools":6,"reads":3,"writes":2,"commands":1,"tokens":{"in":1200,"out":340,"cache_read":9000,"cache_write":500},"cost_usd":0.0125}}
     {"event":"warning","type":"task_restored","message":"1 task was put back","files":["SPEC.md"]}
     {"event":"warning","type":"provider_limited","message":"429\nretry later","resets_at":"2026-11-20T15:52:42Z"}

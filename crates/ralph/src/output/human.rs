@@ -119,6 +119,9 @@ impl Human {
             Event::TaskComplete(task) => {
                 format!("  {} {}", self.paint(Colour::Green, "done  "), clean(&task.text))
             }
+            Event::TaskReopened(task) => {
+                format!("  {} {}", self.paint(Colour::Yellow, "reopen"), clean(&task.text))
+            }
             Event::IterationDone(done) => {
                 let duration = duration_text(Duration::from_millis(done.duration_ms));
                 format!(

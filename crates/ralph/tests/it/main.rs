@@ -7,6 +7,7 @@
 mod claude_code;
 mod cli;
 mod descendants;
+mod doubt;
 mod garbage;
 mod harness;
 mod limits;
