@@ -1,10 +1,12 @@
-//! Masks known secrets in text that leaves a process.
+//! Masks known secrets and paths of the machine in text that leaves a process.
 
 /// Replaces known secrets with `***`. Values are matched exactly, because patterns miss new formats: GitHub changed that of
 /// installation tokens in 2026 (`docs/attacks.md`, row 31).
 #[derive(Clone, Default)]
 pub struct Redactor {
     secrets: Vec<String>,
+    /// Paths, and what is shown in their place; the longest first.
+    paths: Vec<(String, &'static str)>,
 }
 
 const MASK: &str = "***";
@@ -29,7 +31,18 @@ impl Redactor {
         }
         all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         all.dedup();
-        Self { secrets: all }
+        Self {
+            secrets: all,
+            paths: Vec::new(),
+        }
+    }
+
+    /// Shows other texts in place of these paths, which name directories of the machine.
+    #[must_use]
+    pub fn hiding(mut self, paths: impl IntoIterator<Item = (String, &'static str)>) -> Self {
+        self.paths.extend(paths);
+        self.paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        self
     }
 
     pub fn redact(&self, text: &str) -> String {
@@ -37,6 +50,11 @@ impl Redactor {
         for secret in &self.secrets {
             if text.contains(secret.as_str()) {
                 text = text.replace(secret.as_str(), MASK);
+            }
+        }
+        for (path, shown) in &self.paths {
+            if text.contains(path.as_str()) {
+                text = text.replace(path.as_str(), shown);
             }
         }
         text
@@ -88,6 +106,19 @@ mod tests {
         let mut value = serde_json::json!({"longsecret": ["x longsecret", {"a": "longsecret"}], "n": 1});
         redactor.redact_json(&mut value);
         assert_eq!(value, serde_json::json!({"***": ["x ***", {"a": "***"}], "n": 1}));
+    }
+
+    #[test]
+    fn paths_of_the_machine_are_hidden() {
+        let paths = [
+            ("/home/ada/w/7", "[workspace]"),
+            ("/home/ada/w/7/repository/", ""),
+        ];
+        let redactor = Redactor::new([]).hiding(paths.map(|(path, shown)| (path.to_owned(), shown)));
+        assert_eq!(
+            redactor.redact("/home/ada/w/7/repository/src/a.js:3, /home/ada/w/7/tmp, /home/ada"),
+            "src/a.js:3, [workspace]/tmp, /home/ada"
+        );
     }
 
     #[test]

@@ -20,9 +20,13 @@ pub enum RetryRule {
 impl FailureCause {
     pub fn retry_rule(self) -> RetryRule {
         match self {
-            Self::Crash | Self::Lost | Self::Killed | Self::Resources | Self::BranchMoved => {
-                RetryRule::UpToLimit
-            }
+            Self::Crash
+            | Self::Lost
+            | Self::Killed
+            | Self::Resources
+            | Self::BranchMoved
+            | Self::RepositoryDamaged
+            | Self::CloneTimedOut => RetryRule::UpToLimit,
             Self::Stuck | Self::TestsFailed => RetryRule::Once,
             Self::IterationsUsedUp
             | Self::PushRefused

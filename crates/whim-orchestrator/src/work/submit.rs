@@ -2,7 +2,7 @@
 
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
-use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
+use whim_core::{BranchName, BranchPrefix, SourceName, WorkItemId, WorkItemStatus};
 
 use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
 use crate::app::App;
@@ -30,7 +30,7 @@ pub enum Submitted {
 /// # Errors
 /// A field is invalid, another live item works on the branch, or Postgres is unavailable.
 pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> {
-    let (item, warnings) = plan(request)?;
+    let (item, warnings) = plan(request, &app.config.branch_prefix)?;
     let submitted = in_transaction(&app.database, async |db| {
         Ok(match work_items::insert(db, &item).await? {
             Inserted::New => {
@@ -57,7 +57,7 @@ pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> 
 }
 
 /// Validates a request; returns the new item, and a warning for each convention that its checklist violates.
-fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
+fn plan(request: CreateWork, branch_prefix: &BranchPrefix) -> Result<(NewItem, Vec<String>), Error> {
     let CreateWork {
         repo,
         branch,
@@ -99,7 +99,8 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         .or_else(|| document.as_ref().and_then(SpecDocument::title))
         .or_else(|| description.as_deref().and_then(|text| text.trim().lines().next()))
         .unwrap_or_default();
-    let branch = branch.unwrap_or_else(|| BranchName::for_item(id, metadata.issue_number, title));
+    let branch =
+        branch.unwrap_or_else(|| BranchName::for_item(branch_prefix, id, metadata.issue_number, title));
     let violations = document
         .as_ref()
         .map(SpecDocument::violations)

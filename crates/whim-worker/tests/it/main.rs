@@ -4,6 +4,7 @@ mod clock_jumps;
 mod crash;
 mod delivery;
 mod descendants;
+mod doubt;
 mod fenced;
 mod github_errors;
 mod happy_path;
