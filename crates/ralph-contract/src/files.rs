@@ -74,7 +74,7 @@ const CACHES: [&str; 8] = [
     "node_modules",
 ];
 
-/// Whether an untracked file or directory is a cache of a common tool, which nobody misses in a commit. A path of git: relative,
+/// Whether an untracked file or directory is a cache of a common tool, which no commit needs. A path of git: relative,
 /// with slashes.
 pub fn is_cache(path: &str) -> bool {
     path.split('/').any(|part| CACHES.contains(&part)) || path.ends_with("/.DS_Store") || path == ".DS_Store"

@@ -10,7 +10,7 @@ pub enum WarningKind {
     ProviderLimited,
     /// The model API is unavailable: 529, another 5xx, no connection.
     ProviderUnavailable,
-    /// The model API refuses the credentials: 401 or 403.
+    /// The model API refuses the credentials, the account or the model.
     ProviderRefused,
     /// An iteration failed, and the run continues.
     IterationFailed,

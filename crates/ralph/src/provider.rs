@@ -14,7 +14,7 @@ pub(crate) enum TroubleKind {
     Limited,
     /// 529, another 5xx, no connection. Waiting helps.
     Unavailable,
-    /// The credentials are refused. Waiting does not help.
+    /// The credentials, the account or the model are refused. Waiting does not help.
     Refused,
 }
 
@@ -143,7 +143,7 @@ impl Trouble {
         let what = match self.kind {
             TroubleKind::Limited => "the model provider limits requests",
             TroubleKind::Unavailable => "the model provider is unavailable",
-            TroubleKind::Refused => "the model provider refuses the credentials",
+            TroubleKind::Refused => "the model provider refuses the credentials or the model",
         };
         format!("{what}: {}", self.message)
     }

@@ -24,7 +24,7 @@ struct User {
 
 impl Identity {
     /// The account that owns the token. `https://github.com` as `git_url` gives the address by which GitHub attributes commits
-    /// to exactly this account. An address without the id belongs to whoever has the login.
+    /// to exactly this account. An address without the id belongs to the current owner of the login.
     fn of(user: &User, git_url: &Url) -> Self {
         let host = git_url.host_str().unwrap_or("github.com");
         Self {
@@ -34,7 +34,7 @@ impl Identity {
     }
 
     /// Belongs to no account.
-    fn nobody() -> Self {
+    fn of_no_account() -> Self {
         Self {
             name: "Whim".to_owned(),
             email: "whim@noreply.invalid".to_owned(),
@@ -52,7 +52,7 @@ impl Identity {
     }
 }
 
-/// The identity of the token. The token of a GitHub App belongs to no user: its commits belong to nobody, unless the settings
+/// The identity of the token. The token of a GitHub App belongs to no user: its commits belong to no account, unless the settings
 /// name an identity.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ pub async fn identity_of_token(
             tracing::info!(
                 "the token belongs to no user; GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL name an identity"
             );
-            Ok(Identity::nobody())
+            Ok(Identity::of_no_account())
         }
         Err(error) => Err(error.failure("the user of the token could not be found")),
     }

@@ -126,7 +126,7 @@ struct Head {
 }
 
 /// Whether a branch at `head` is what a pull request had when it was merged or closed, and nothing more: no pull request of
-/// the branch is open, and nobody has pushed since. GitHub keeps these commits with the pull request.
+/// the branch is open, and nothing was pushed since. GitHub keeps these commits with the pull request.
 ///
 /// # Errors
 /// GitHub refuses, or is unavailable for longer than `retry_timeout`.

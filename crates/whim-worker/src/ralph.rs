@@ -35,7 +35,7 @@ pub struct Done {
 /// Runs the agent to its end. Afterwards all of its processes have ended and its commits are pushed, as far as that was
 /// possible, even if it failed.
 ///
-/// If its work does not count as it is, the agent is told and may put it right (see [`Doubt`]).
+/// If its work does not count as it is, the agent receives a note and may put it right (see [`Doubt`]).
 ///
 /// # Errors
 /// The agent did not complete the checklist, or its commits could not be pushed.

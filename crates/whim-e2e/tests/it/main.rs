@@ -8,5 +8,6 @@ mod five_issues;
 mod hostile;
 mod killed;
 mod locks;
+mod lost_work;
 mod outage;
 mod world;

@@ -1,4 +1,4 @@
-//! Why the agent's work does not count as it is: it is told, and may put it right a limited number of times.
+//! Why the agent's work does not count as it is: it receives a note, and may put it right a limited number of times.
 
 use whim_core::{BranchName, CommitHash, FailureCause};
 

@@ -237,7 +237,7 @@ impl Progress {
             }
             WarningKind::ProviderRefused => Some((
                 FailureCause::ModelRefused,
-                "the model API rejected the credentials",
+                "the model API rejected the credentials or the model",
             )),
             WarningKind::Other(_)
             | WarningKind::IterationFailed

@@ -226,7 +226,7 @@ impl<'a> Publisher<'a> {
     }
 }
 
-/// When files that were left behind are looked for.
+/// When files that were left behind are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Check {
     /// While the agent works, changes are uncommitted most of the time.

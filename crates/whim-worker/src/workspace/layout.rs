@@ -25,7 +25,7 @@ const REPOSITORY: &str = "repository";
 const CHECK: &str = "check";
 
 impl Layout {
-    /// The directories below `root`, and what people see in their place: the machine's paths concern nobody else.
+    /// The directories below `root`, and what people see in their place: paths of the machine do not leave it.
     pub fn shown_paths(root: &Path) -> Vec<(String, &'static str)> {
         let canonical = root.canonicalize().ok();
         let mut shown = Vec::new();

@@ -94,7 +94,7 @@ async fn failures_of_the_model_api_have_their_own_causes() -> anyhow::Result<()>
         (
             "provider_refused",
             FailureCause::ModelRefused,
-            "the model API rejected the credentials: the message",
+            "the model API rejected the credentials or the model: the message",
         ),
     ] {
         let script = format!(

@@ -1,4 +1,4 @@
-//! Ticks count only if nothing is left behind and nothing that was pushed is lost; otherwise the agent is told.
+//! Ticks count only if nothing is left behind and nothing that was pushed is lost; otherwise the agent receives a note.
 
 use whim_core::FailureCause;
 
@@ -104,7 +104,7 @@ async fn ignored_files_caches_and_lfs_content_are_not_left_behind() -> anyhow::R
     Ok(())
 }
 
-/// Replaces the work of the first task, in several ways, and gets it back when told so.
+/// Replaces the work of the first task, in several ways, and restores it as the note says.
 #[tokio::test]
 async fn work_of_earlier_tasks_is_never_lost() -> anyhow::Result<()> {
     for how in [
