@@ -6,6 +6,7 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
+no_arguments "$@"
 
 network=whim-workers
 image=${WORKER_IMAGE:-whim-worker:0.1.0}

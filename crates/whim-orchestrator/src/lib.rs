@@ -2,9 +2,11 @@
 
 pub mod admission;
 pub mod app;
+mod batch_writer;
 pub(crate) mod breakers;
 pub mod cli;
 pub mod config;
+pub(crate) mod daily_metrics;
 pub mod db;
 pub mod dispatch;
 pub mod error;

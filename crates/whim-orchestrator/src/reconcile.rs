@@ -64,7 +64,13 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     );
     reconcilers.start("retries", None, frequent, &wakers.retries, Retries(app.clone()));
     reconcilers.start("budget", None, rare, &wakers.budget, Budget(app.clone()));
-    reconcilers.start("compact_counts", None, rare, &wakers.counts, Counts(app.clone()));
+    reconcilers.start(
+        "compact_counts",
+        None,
+        frequent,
+        &wakers.counts,
+        Counts(app.clone()),
+    );
     reconcilers.start("locks", None, rare, &wakers.locks, Locks(app.clone()));
     let long_transactions = LongTransactions(app.clone());
     reconcilers.start(

@@ -14,6 +14,7 @@ use whim_service::telemetry::LogLevels;
 
 use crate::app::{App, Parts};
 use crate::config::Config;
+use crate::daily_metrics::DailyMetrics;
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
@@ -27,6 +28,7 @@ use crate::migrate::{connect_options, migrate};
 use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
+use crate::work::{self, Submissions};
 use crate::{PROGRAM, breakers, db, http, reconcile};
 
 /// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`docs/faults.md`, row 45).
@@ -98,6 +100,8 @@ pub async fn start(
         "event-announcements",
         events::publish(app.events.clone(), app.redis.clone(), work.token()),
     );
+    // Runs as long as submissions are accepted.
+    work.critical("submissions", work::write_submissions(app.clone(), work.token()));
     work.critical(
         "heartbeats",
         lifecycle::write_heartbeats(app.clone(), work.token()),
@@ -164,7 +168,9 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         worker_url,
         in_flight_starts: InFlightStarts::default(),
         wakers: Wakers::default(),
+        submissions: Submissions::default(),
         heartbeats: Heartbeats::default(),
+        daily_metrics: DailyMetrics::default(),
         events: EventHub::default(),
         closing: CancellationToken::new(),
         config,

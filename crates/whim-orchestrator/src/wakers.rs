@@ -46,7 +46,7 @@ wakers! {
     reap,
     /// Copies the day's budget to Redis.
     budget,
-    /// Compacts the rows that make up the item counts.
+    /// Compacts the rows that make up the item counts and the daily usage.
     counts,
     /// Releases locks of ended workers and restores those that Redis lost.
     locks,

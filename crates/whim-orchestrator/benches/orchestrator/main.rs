@@ -8,6 +8,7 @@
 
 mod claims;
 mod enqueue;
+mod fleet;
 mod flow;
 mod heartbeats;
 mod horizon;

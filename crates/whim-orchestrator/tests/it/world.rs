@@ -29,7 +29,9 @@ use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHa
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
+use whim_testkit::wait::wait_until;
 
+use crate::app::PATIENCE;
 use crate::document::assert_documented;
 
 /// A checklist that follows all conventions.
@@ -252,6 +254,32 @@ impl World {
             .execute(&self.pool)
             .await
             .unwrap();
+    }
+
+    /// Runs `calls` while another transaction holds the lock that the statement `lock` takes, until one of them waits for
+    /// it. The others queue meanwhile.
+    pub(crate) async fn while_locked<T>(&self, lock: &'static str, calls: impl Future<Output = T>) -> T {
+        let mut holder = self.pool.begin().await.unwrap();
+        sqlx::query(lock).execute(&mut *holder).await.unwrap();
+        let release = async {
+            self.until_a_call_waits().await;
+            holder.rollback().await.unwrap();
+        };
+        tokio::join!(calls, release).0
+    }
+
+    /// Waits until a statement waits for a lock in this database.
+    pub(crate) async fn until_a_call_waits(&self) {
+        wait_until("a call to wait", PATIENCE, async || {
+            let waiting = "select count(*) from pg_locks where not granted and database =
+                           (select oid from pg_database where datname = current_database())";
+            match self.number(waiting).await {
+                0 => Err("none waits"),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// One value of the database, for state that no response shows.
