@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::transcript::is_zero;
 use crate::{CommitHash, LeaseEpoch, WorkItemId, WorkerId};
 
 /// Limit of files in a diff; the others are only counted.
@@ -53,10 +52,10 @@ pub struct FileDiff {
     /// The hunks, from the first `@@`; whole lines. Missing if the file is binary or beyond the limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
-    /// Bytes of the patch that were cut off; missing if it is whole.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Whether the patch, or its end, is missing because of the limits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
-    pub truncated_bytes: u64,
+    pub is_truncated: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -130,6 +129,6 @@ impl Diff {
 impl ReportDiff {
     /// Whether files are missing, or parts of patches.
     pub fn is_truncated(&self) -> bool {
-        self.files.len() < self.file_count as usize || self.files.iter().any(|file| file.truncated_bytes > 0)
+        self.files.len() < self.file_count as usize || self.files.iter().any(|file| file.is_truncated)
     }
 }

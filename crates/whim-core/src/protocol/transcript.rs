@@ -13,8 +13,6 @@ use crate::{LeaseEpoch, Stage, WorkItemId, WorkerId};
 pub const MAX_SEGMENT_ENTRIES: usize = 500;
 /// Limit of a segment as JSON, before compression, in bytes.
 pub const MAX_SEGMENT_BYTES: usize = 1024 * 1024;
-/// Limit of a text in an entry, in bytes.
-pub const MAX_TEXT_BYTES: usize = 32 * 1024;
 /// Limit of one attempt's transcript as JSON, before compression, in bytes.
 pub const MAX_TRANSCRIPT_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -280,6 +278,6 @@ pub struct TranscriptPage {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-pub(super) fn is_zero(number: &u64) -> bool {
+fn is_zero(number: &u64) -> bool {
     *number == 0
 }

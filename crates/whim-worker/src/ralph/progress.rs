@@ -107,19 +107,15 @@ impl Progress {
     /// Applies and reports a line of standard output.
     pub(super) fn apply_line(&mut self, line: &str, reporter: &Reporter) -> Consequence {
         let (line, json) = parse_line_and_json(line);
-        let report = |reporter: &Reporter| {
-            if let Some(json) = json {
-                reporter.ralph_event(json);
-            }
-        };
+        let json = json.unwrap_or_default();
         match line {
             Line::Event(event) => {
-                report(reporter);
+                reporter.ralph_event(&event, json);
                 self.apply(event, reporter)
             }
             Line::Unknown { event, .. } => {
                 tracing::debug!(event, "ralph sent an event of an unknown kind");
-                report(reporter);
+                reporter.unknown_ralph_event(json);
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
@@ -163,6 +159,8 @@ impl Progress {
             Event::Stuck(stuck) => self.stuck = Some(stuck),
             Event::Failed(failed) => self.error = Some(failed.error),
             Event::Started(_)
+            | Event::Message(_)
+            | Event::ToolResult(_)
             | Event::Complete(_)
             | Event::SpecGenerationStarted
             | Event::SpecGenerationComplete(_)

@@ -150,7 +150,20 @@ impl<'a> Publisher<'a> {
         if let Some(head) = self.workspace.remote_head() {
             self.reporter.checkpoint(head, spec, is_new);
         }
+        if is_new {
+            self.report_diff().await;
+        }
         Ok(())
+    }
+
+    async fn report_diff(&self) {
+        match self.workspace.diff().await {
+            Ok(Some(diff)) => self.reporter.diff(diff),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the changes cannot be read and are not shown");
+            }
+        }
     }
 
     /// The files to lock: those of commits, not uncommitted changes.
