@@ -40,10 +40,7 @@ pub fn cut_marks(text: &str) -> Vec<Range<usize>> {
     let mut from = 0;
     while let Some(start) = text[from..].find(MARK_START).map(|start| from + start) {
         from = start + MARK_START.len();
-        let digits = text[from..]
-            .bytes()
-            .take_while(u8::is_ascii_digit)
-            .count();
+        let digits = text[from..].bytes().take_while(u8::is_ascii_digit).count();
         if digits > 0 && text[from + digits..].starts_with(MARK_END) {
             from += digits + MARK_END.len();
             marks.push(start..from);
@@ -55,7 +52,8 @@ pub fn cut_marks(text: &str) -> Vec<Range<usize>> {
 /// The input of a tool call with long texts cut, and the number of bytes that were cut. Empty if cutting its texts does
 /// not make it small enough.
 pub fn bounded_input(input: Map<String, Value>) -> (Map<String, Value>, u64) {
-    let size = |input: &Map<String, Value>| serde_json::to_string(input).map_or(usize::MAX, |json| json.len());
+    let size =
+        |input: &Map<String, Value>| serde_json::to_string(input).map_or(usize::MAX, |json| json.len());
     let whole = size(&input);
     if whole <= MAX_INPUT_BYTES {
         return (input, 0);
@@ -111,8 +109,14 @@ mod tests {
     fn the_middle_of_a_long_text_is_cut_and_the_place_says_how_much() {
         let text = format!("{}{}{}", "a".repeat(100), "b".repeat(1000), "c".repeat(50));
         let (bounded, cut) = bounded_text(&text, 200);
-        assert!(bounded.starts_with("aaa") && bounded.ends_with("ccc"), "{bounded}");
-        assert!(bounded.contains(&format!("\n[… {cut} bytes left out …]\n")), "{bounded}");
+        assert!(
+            bounded.starts_with("aaa") && bounded.ends_with("ccc"),
+            "{bounded}"
+        );
+        assert!(
+            bounded.contains(&format!("\n[… {cut} bytes left out …]\n")),
+            "{bounded}"
+        );
         assert_eq!(bounded_text("short", 200), (Cow::Borrowed("short"), 0));
     }
 

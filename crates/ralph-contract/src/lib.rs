@@ -13,7 +13,8 @@ mod warning;
 
 pub use event::{
     Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, Message, MessageRole,
-    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, ToolResult, Warning,
+    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, ToolResult,
+    Warning,
 };
 pub use exit::{ExitCode, UnknownExitCode};
 pub use line::{Line, parse_line, parse_line_and_json, to_line};

@@ -41,7 +41,11 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn get_timeline(&self, id: WorkItemId, filter: &TimelineFilter) -> Result<Timeline, ClientError> {
+    pub async fn get_timeline(
+        &self,
+        id: WorkItemId,
+        filter: &TimelineFilter,
+    ) -> Result<Timeline, ClientError> {
         let mut call = Call::get(["api", "work", &id.to_string(), "timeline"]);
         call.query = query_of(filter);
         self.http.send(call).await

@@ -109,7 +109,11 @@ impl Call {
 
     /// With its body compressed; unchanged if that fails.
     pub(crate) fn compressed(self) -> Self {
-        match self.body.as_deref().map(|body| zstd::encode_all(body, COMPRESSION_LEVEL)) {
+        match self
+            .body
+            .as_deref()
+            .map(|body| zstd::encode_all(body, COMPRESSION_LEVEL))
+        {
             Some(Ok(body)) => Self {
                 body: Some(body),
                 is_compressed: true,
@@ -255,7 +259,9 @@ impl Http {
             request = request.header(USER_AGENT, user_agent.clone());
         }
         if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone());
             if call.is_compressed {
                 request = request.header(CONTENT_ENCODING, "zstd");
             }

@@ -71,7 +71,10 @@ impl WorkerClient {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn upload_transcript(&self, segment: &UploadTranscript) -> Result<TranscriptStored, ClientError> {
+    pub async fn upload_transcript(
+        &self,
+        segment: &UploadTranscript,
+    ) -> Result<TranscriptStored, ClientError> {
         self.send_compressed("transcript", segment).await
     }
 

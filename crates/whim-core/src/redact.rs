@@ -57,7 +57,11 @@ impl Redactor {
         let mut copied = 0;
         for mark in &marks {
             let before = &text[copied..mark.start];
-            let before = if copied > 0 { self.without_end_of_secret(before) } else { before.into() };
+            let before = if copied > 0 {
+                self.without_end_of_secret(before)
+            } else {
+                before.into()
+            };
             redacted.push_str(&self.without_start_of_secret(&before));
             redacted.push_str(&text[mark.clone()]);
             copied = mark.end;
@@ -158,7 +162,10 @@ mod tests {
         let redactor = Redactor::new(["longsecret-0123456789".to_owned()]);
         let mark = "\n[… 99 bytes left out …]\n";
         for (text, redacted) in [
-            (format!("a longsecret-{mark}0123456789 b"), format!("a ***{mark}*** b")),
+            (
+                format!("a longsecret-{mark}0123456789 b"),
+                format!("a ***{mark}*** b"),
+            ),
             (format!("a longs{mark}789 b"), format!("a longs{mark}789 b")),
             (format!("x{mark}456789{mark}y"), format!("x{mark}***{mark}y")),
             ("a longsecret".to_owned(), "a ***".to_owned()),

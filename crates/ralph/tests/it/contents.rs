@@ -55,7 +55,11 @@ fn an_iteration_reports_a_bounded_amount_of_text() {
         "#,
     );
     let output = world.run_claude(&claude, &[]).output().unwrap();
-    assert!(output.stdout.len() < MAX_ITERATION_BYTES + 100_000, "{}", output.stdout.len());
+    assert!(
+        output.stdout.len() < MAX_ITERATION_BYTES + 100_000,
+        "{}",
+        output.stdout.len()
+    );
     let stdout = String::from_utf8(output.stdout).unwrap();
     let (mut reported, mut warnings) = (0, Vec::new());
     for line in stdout.lines() {
@@ -70,7 +74,8 @@ fn an_iteration_reports_a_bounded_amount_of_text() {
         }
     }
     assert_eq!(reported, 256);
-    let message = "44 texts with 720896 bytes not reported: an iteration reports at most 4194304 bytes of them";
+    let message =
+        "44 texts with 720896 bytes not reported: an iteration reports at most 4194304 bytes of them";
     assert_eq!(warnings, [(WarningKind::ContentOmitted, message.to_owned())]);
 }
 
@@ -91,5 +96,8 @@ fn a_secret_where_a_text_is_cut_is_masked_as_a_whole() {
     command.env("ANTHROPIC_API_KEY", SECRET);
     let transcript = world.transcript(&mut command);
     assert_eq!(transcript.matches("bytes left out").count(), 2, "{transcript}");
-    assert!(!transcript.contains("sk-ant") && !transcript.contains("6789[redacted]"), "{transcript}");
+    assert!(
+        !transcript.contains("sk-ant") && !transcript.contains("6789[redacted]"),
+        "{transcript}"
+    );
 }

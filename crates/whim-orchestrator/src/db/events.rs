@@ -7,8 +7,8 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::events::{
-    DiffChanged, ItemChanged, SubscriberEvent, TranscriptChanged, WorkerChanged, WorkerEvent, WorkerEventBody,
-    WorkerEventRecord,
+    DiffChanged, ItemChanged, SubscriberEvent, TranscriptChanged, WorkerChanged, WorkerEvent,
+    WorkerEventBody, WorkerEventRecord,
 };
 use whim_core::{BranchName, CommitHash, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_service::chain::chain;

@@ -98,7 +98,10 @@ mod tests {
     fn a_day_is_known_by_the_name_of_its_partition() {
         let day = NaiveDate::from_ymd_opt(2026, 2, 28);
         assert_eq!(Partitioned::Events.day_of("events_20260228"), day);
-        assert_eq!(Partitioned::TranscriptSegments.day_of("transcript_segments_20260228"), day);
+        assert_eq!(
+            Partitioned::TranscriptSegments.day_of("transcript_segments_20260228"),
+            day
+        );
         assert_eq!(Partitioned::Events.day_of("events_default"), None);
     }
 }

@@ -14,7 +14,10 @@ use crate::error::Error;
 /// A later attempt has stored one, a field is invalid, or Postgres is unavailable.
 pub async fn report_diff(app: &App, worker: WorkerId, request: ReportDiff) -> Result<DiffStored, Error> {
     if request.files.len() > MAX_DIFF_FILES {
-        return Err(Error::invalid("files", format!("expected at most {MAX_DIFF_FILES}")));
+        return Err(Error::invalid(
+            "files",
+            format!("expected at most {MAX_DIFF_FILES}"),
+        ));
     }
     let patches = request.files.iter().filter_map(|file| file.patch.as_deref());
     if patches.map(str::len).sum::<usize>() > MAX_DIFF_BYTES {

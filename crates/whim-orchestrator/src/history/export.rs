@@ -52,7 +52,9 @@ pub async fn export(
             Ok(()) | Err(Failure::Write(_)) => None,
             Err(error @ Failure::Read(_)) => {
                 tracing::warn!(work_item_id = %id, error = %chain(&error), "an export ended before it was complete");
-                Some(Err(io::Error::other("the export could not be completed; try again")))
+                Some(Err(io::Error::other(
+                    "the export could not be completed; try again",
+                )))
             }
         }
     };
@@ -111,11 +113,15 @@ async fn write_reviews(app: &App, item: WorkItemId, archive: &mut Archive) -> Re
     };
     let mut whole = Vec::new();
     loop {
-        let page = reviews::page(&app.database, &filter, REVIEWS_PER_PAGE).await.map_err(Error::from)?;
+        let page = reviews::page(&app.database, &filter, REVIEWS_PER_PAGE)
+            .await
+            .map_err(Error::from)?;
         let Some(last) = page.last() else { break };
         filter.cursor = Some(last.id);
         for review in &page {
-            let found = reviews::find(&app.database, review.id).await.map_err(Error::from)?;
+            let found = reviews::find(&app.database, review.id)
+                .await
+                .map_err(Error::from)?;
             whole.extend(found);
         }
     }
@@ -128,7 +134,9 @@ async fn write_item_events(app: &App, item: WorkItemId, archive: &mut Archive) -
         let page = events::item_page(&app.database, position, item, EVENTS_PER_FILE).await;
         let page = page.map_err(Error::from)?;
         let (has_more, through) = (page.has_more, page.through);
-        archive.lines(&format!("events/item/{number:06}.jsonl"), stored(page)).await?;
+        archive
+            .lines(&format!("events/item/{number:06}.jsonl"), stored(page))
+            .await?;
         if !has_more {
             break;
         }

@@ -179,7 +179,9 @@ impl Course {
             }
             Event::IterationDone(done) => {
                 let started = self.iterations.pop_if(|iteration| iteration.number == done.n);
-                let duration = i64::try_from(done.duration_ms).ok().and_then(TimeDelta::try_milliseconds);
+                let duration = i64::try_from(done.duration_ms)
+                    .ok()
+                    .and_then(TimeDelta::try_milliseconds);
                 let started_at = match started {
                     Some(started) => started.started_at,
                     None => duration.and_then(|duration| occurred_at.checked_sub_signed(duration)),

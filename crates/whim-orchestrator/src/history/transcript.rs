@@ -70,7 +70,9 @@ fn check(entries: &[TranscriptEntry]) -> Result<(), Error> {
         return Err(Error::invalid("entries", problem));
     }
     let first = entries.first().map_or(0, |entry| entry.number);
-    let has_gap = (first..).zip(entries).any(|(number, entry)| entry.number != number);
+    let has_gap = (first..)
+        .zip(entries)
+        .any(|(number, entry)| entry.number != number);
     let last = entries.last().map_or(0, |entry| entry.number);
     if first == 0 || has_gap || i64::try_from(last).is_err() {
         return Err(Error::invalid(

@@ -33,7 +33,9 @@ pub(super) async fn get_transcript(
         work_item_id: id,
         worker_id: extent.map(|extent| extent.worker),
         lease_epoch: extent.map(|extent| extent.lease_epoch),
-        first_number: extent.and_then(|extent| extent.first_number).map(i64::cast_unsigned),
+        first_number: extent
+            .and_then(|extent| extent.first_number)
+            .map(i64::cast_unsigned),
         last_number: extent.map_or(0, |extent| extent.last_number.cast_unsigned()),
         items: transcript.entries,
         next_cursor: transcript.next.map(i64::cast_unsigned),
@@ -42,10 +44,7 @@ pub(super) async fn get_transcript(
 
 /// What an item changed: the difference between its base branch and the latest push.
 #[utoipa::path(get, path = "/api/work/{id}/diff", tag = "history", params(("id" = WorkItemId, Path, description = "The work item")), responses((status = 200, description = "The diff; without files before the first push", body = Diff)))]
-pub(super) async fn get_diff(
-    State(app): State<App>,
-    Id(id): Id<WorkItemId>,
-) -> Result<Json<Diff>, ApiError> {
+pub(super) async fn get_diff(State(app): State<App>, Id(id): Id<WorkItemId>) -> Result<Json<Diff>, ApiError> {
     Ok(Json(history::diff(&app, id).await?))
 }
 
@@ -73,7 +72,9 @@ pub(super) async fn export_work(
 ) -> Result<impl IntoResponse, ApiError> {
     let closing = app.closing.clone();
     // A graceful stop would wait for the stream otherwise.
-    let archive = history::export(app, id).await?.take_until(closing.cancelled_owned());
+    let archive = history::export(app, id)
+        .await?
+        .take_until(closing.cancelled_owned());
     let name = format!("attachment; filename=\"whim-{}.tar.zst\"", id.short());
     let headers = [
         (CONTENT_TYPE, "application/zstd".to_owned()),

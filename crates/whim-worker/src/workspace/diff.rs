@@ -20,7 +20,13 @@ const MAX_NAMES_BYTES: u64 = 4 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Nothing that the repository configures is run, and its settings do not change the format.
-const OPTIONS: [&str; 5] = ["--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "-l500"];
+const OPTIONS: [&str; 5] = [
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+    "-l500",
+];
 
 impl Workspace {
     /// The changes from the merge base with the base branch to the pushed head; `None` if there is no pushed head.
@@ -35,14 +41,21 @@ impl Workspace {
             .git
             .local(
                 &self.layout.mirror,
-                &[&"merge-base", &"--end-of-options", &self.base_head.as_str(), &head.as_str()],
+                &[
+                    &"merge-base",
+                    &"--end-of-options",
+                    &self.base_head.as_str(),
+                    &head.as_str(),
+                ],
             )
             .await?;
         let Ok(base) = CommitHash::parse(base.trim()) else {
             return Ok(None);
         };
         let totals = totals(&String::from_utf8_lossy(
-            &self.compare(&["--shortstat"], &base, head, MAX_NAMES_BYTES).await?,
+            &self
+                .compare(&["--shortstat"], &base, head, MAX_NAMES_BYTES)
+                .await?,
         ));
         let names = self.compare(&["--raw", "--numstat", "-z"], &base, head, MAX_NAMES_BYTES);
         let mut files = files(&names.await?, &self.redactor);

@@ -109,15 +109,24 @@ mod tests {
     fn a_result_is_text_blocks_or_nothing() {
         for (content, output) in [
             (json!("one\ntwo"), "one\ntwo"),
-            (json!([{ "type": "text", "text": "one" }, { "type": "image", "source": {} }]), "one\n[image left out]"),
+            (
+                json!([{ "type": "text", "text": "one" }, { "type": "image", "source": {} }]),
+                "one\n[image left out]",
+            ),
             (json!([]), ""),
             (Value::Null, ""),
         ] {
             let block = json!({ "type": "tool_result", "tool_use_id": "t1", "content": content });
-            assert_eq!(read(json!({ "message": { "content": [block] } })), result(output, true));
+            assert_eq!(
+                read(json!({ "message": { "content": [block] } })),
+                result(output, true)
+            );
         }
         let failed = json!({ "type": "tool_result", "tool_use_id": "t1", "content": "no", "is_error": true });
-        assert_eq!(read(json!({ "message": { "content": [failed] } })), result("no", false));
+        assert_eq!(
+            read(json!({ "message": { "content": [failed] } })),
+            result("no", false)
+        );
     }
 
     #[test]

@@ -77,7 +77,11 @@ impl Buffer {
             TranscriptBody::Message(_) | TranscriptBody::Tool(_) | TranscriptBody::ToolResult(_)
         );
         let new = self.sized(now, body);
-        let limit = if is_content { MAX_CONTENT_BYTES } else { MAX_OTHER_BYTES };
+        let limit = if is_content {
+            MAX_CONTENT_BYTES
+        } else {
+            MAX_OTHER_BYTES
+        };
         if self.total_bytes + new.bytes as u64 > limit {
             self.beyond_limit.add(new.bytes as u64);
         } else if self.buffered_bytes + new.bytes > MAX_BUFFERED_BYTES {
@@ -108,7 +112,9 @@ impl Buffer {
         let mut entries = Vec::new();
         let mut bytes = 0;
         while bytes < FULL_SEGMENT_BYTES && entries.len() < MAX_SEGMENT_ENTRIES {
-            let Some(next) = self.entries.pop_front() else { break };
+            let Some(next) = self.entries.pop_front() else {
+                break;
+            };
             bytes += next.bytes;
             entries.push(next.entry);
         }
@@ -205,7 +211,10 @@ mod tests {
         let sent = take_all(&mut buffer).len() as u64;
         buffer.push(Utc::now(), message(1));
         let rest = take_all(&mut buffer);
-        assert_eq!(omitted(&rest[0]), (fitting as u64 + 300 - sent, OmissionReason::Buffer));
+        assert_eq!(
+            omitted(&rest[0]),
+            (fitting as u64 + 300 - sent, OmissionReason::Buffer)
+        );
         assert_eq!((rest[0].number, rest[1].number), (sent + 1, sent + 2));
     }
 
@@ -222,7 +231,10 @@ mod tests {
                 bytes += take_all(&mut buffer).len() as u64 * 16_000;
             }
         }
-        assert!((MAX_CONTENT_BYTES - 2_000_000..MAX_CONTENT_BYTES).contains(&bytes), "{bytes}");
+        assert!(
+            (MAX_CONTENT_BYTES - 2_000_000..MAX_CONTENT_BYTES).contains(&bytes),
+            "{bytes}"
+        );
         buffer.push(Utc::now(), TranscriptBody::IterationStarted);
         buffer.omit_at_limit(5);
         buffer.close(Utc::now());

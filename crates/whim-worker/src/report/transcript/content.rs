@@ -152,9 +152,7 @@ impl Texts<'_> {
     fn mask_value(&self, value: &mut Value, is_cut: bool) {
         match value {
             Value::String(text) => *text = self.masked(text, is_cut),
-            Value::Array(values) => values
-                .iter_mut()
-                .for_each(|value| self.mask_value(value, is_cut)),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.mask_value(value, is_cut)),
             Value::Object(fields) => self.mask_fields(fields, is_cut),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -185,7 +183,10 @@ mod tests {
         let text = format!("{}{SECRET}", "x ".repeat(20_000));
         let entry = self::entry(json!({ "event": "tool_result", "id": "t", "ok": true, "output": text }));
         let output = entry["output"].as_str().unwrap();
-        assert!(output.len() <= MAX_TEXT_BYTES && output.ends_with("x ***"), "{output}");
+        assert!(
+            output.len() <= MAX_TEXT_BYTES && output.ends_with("x ***"),
+            "{output}"
+        );
         assert!(entry["truncatedBytes"].as_u64().unwrap() > 20_000, "{entry}");
     }
 
@@ -207,6 +208,9 @@ mod tests {
     #[test]
     fn a_tool_call_without_content_is_an_entry_as_well() {
         let event = json!({ "event": "tool", "type": "write", "path": "a.rs", "digest": "d" });
-        assert_eq!(entry(event), json!({ "type": "tool", "kind": "write", "path": "a.rs" }));
+        assert_eq!(
+            entry(event),
+            json!({ "type": "tool", "kind": "write", "path": "a.rs" })
+        );
     }
 }

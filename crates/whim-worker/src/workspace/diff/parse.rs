@@ -36,8 +36,13 @@ pub(super) fn files(output: &[u8], redactor: &Redactor) -> Vec<FileDiff> {
     let mut files = Vec::new();
     let mut counts = HashMap::new();
     // What follows the last NUL is empty, or was cut.
-    let complete = output.iter().rposition(|byte| *byte == 0).map_or(0, |end| end + 1);
-    let mut fields = output[..complete].split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    let complete = output
+        .iter()
+        .rposition(|byte| *byte == 0)
+        .map_or(0, |end| end + 1);
+    let mut fields = output[..complete]
+        .split(|byte| *byte == 0)
+        .map(String::from_utf8_lossy);
     while let Some(field) = fields.next() {
         if let Some(raw) = field.strip_prefix(':') {
             let letter = raw.rsplit(' ').next().and_then(|status| status.chars().next());
@@ -182,25 +187,52 @@ mod tests {
             3\t1\tsrc/a\tb.js\00\t0\t\0old \xff.js\0new.js\0-\t-\tlogo.png\00\t9\tghs_0123456789\01\t1\tl\0";
         let files = files(output, &redactor());
         let expected = [
-            FileDiff { additions: 3, deletions: 1, ..file("src/a\tb.js", FileStatus::Modified) },
-            FileDiff { old_path: Some("old \u{fffd}.js".to_owned()), ..file("new.js", FileStatus::Renamed) },
-            FileDiff { is_binary: true, ..file("logo.png", FileStatus::Added) },
-            FileDiff { deletions: 9, ..file("***", FileStatus::Deleted) },
-            FileDiff { additions: 1, deletions: 1, ..file("l", FileStatus::TypeChanged) },
+            FileDiff {
+                additions: 3,
+                deletions: 1,
+                ..file("src/a\tb.js", FileStatus::Modified)
+            },
+            FileDiff {
+                old_path: Some("old \u{fffd}.js".to_owned()),
+                ..file("new.js", FileStatus::Renamed)
+            },
+            FileDiff {
+                is_binary: true,
+                ..file("logo.png", FileStatus::Added)
+            },
+            FileDiff {
+                deletions: 9,
+                ..file("***", FileStatus::Deleted)
+            },
+            FileDiff {
+                additions: 1,
+                deletions: 1,
+                ..file("l", FileStatus::TypeChanged)
+            },
         ];
         assert_eq!(files, expected);
     }
 
     #[test]
     fn a_list_that_was_cut_keeps_its_whole_names() {
-        let files = files(b":100644 100644 a b M\0a.js\0:100644 100644 a b M\0b.j", &redactor());
+        let files = files(
+            b":100644 100644 a b M\0a.js\0:100644 100644 a b M\0b.j",
+            &redactor(),
+        );
         assert_eq!(files, [file("a.js", FileStatus::Modified)]);
     }
 
     #[test]
     fn sums_are_read_in_singular_and_plural() {
-        let sums = |files, additions, deletions| Totals { files, additions, deletions };
-        assert_eq!(totals(" 3 files changed, 10 insertions(+), 2 deletions(-)\n"), sums(3, 10, 2));
+        let sums = |files, additions, deletions| Totals {
+            files,
+            additions,
+            deletions,
+        };
+        assert_eq!(
+            totals(" 3 files changed, 10 insertions(+), 2 deletions(-)\n"),
+            sums(3, 10, 2)
+        );
         assert_eq!(totals(" 1 file changed, 1 deletion(-)\n"), sums(1, 0, 1));
         assert_eq!(totals(""), sums(0, 0, 0));
     }
@@ -210,7 +242,10 @@ mod tests {
         let mut files = vec![
             file("a.js", FileStatus::Modified),
             file("b.js", FileStatus::Renamed),
-            FileDiff { is_binary: true, ..file("logo.png", FileStatus::Added) },
+            FileDiff {
+                is_binary: true,
+                ..file("logo.png", FileStatus::Added)
+            },
             file("l", FileStatus::TypeChanged),
             file("z", FileStatus::Modified),
         ];
@@ -247,7 +282,10 @@ mod tests {
         patches(&mut files, output.as_bytes(), false, &redactor());
         assert_eq!(files.len(), MAX_DIFF_FILES);
         assert!(files.iter().all(|file| file.is_truncated));
-        let sizes: Vec<usize> = files.iter().filter_map(|file| Some(file.patch.as_ref()?.len())).collect();
+        let sizes: Vec<usize> = files
+            .iter()
+            .filter_map(|file| Some(file.patch.as_ref()?.len()))
+            .collect();
         assert!(sizes.iter().sum::<usize>() <= MAX_DIFF_BYTES);
         assert!(sizes.iter().all(|size| *size <= MAX_PATCH_BYTES));
         assert!(files[0].patch.as_ref().unwrap().ends_with("x\n"));
