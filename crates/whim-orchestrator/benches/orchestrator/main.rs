@@ -22,6 +22,7 @@ mod report;
 mod samples;
 mod submissions;
 mod subscribers;
+mod transcripts;
 mod workers;
 mod world;
 

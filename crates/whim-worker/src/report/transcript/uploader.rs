@@ -136,3 +136,38 @@ fn is_final(error: &ClientError) -> bool {
         ClientError::Unreachable(_) | ClientError::Unexpected { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+    use whim_core::protocol::transcript::TranscriptBody;
+    use whim_core::{WorkerId, WorkerToken};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_transcript_is_given_up_at_the_limit() {
+        whim_service::telemetry::install_crypto();
+        let client = WorkerClient::new(
+            "http://127.0.0.1:1".parse().unwrap(),
+            WorkerId::new(),
+            &WorkerToken::presented("a-token"),
+            whim_client::Timing {
+                retries: 0,
+                ..whim_client::Timing::STANDARD
+            },
+        )
+        .unwrap();
+        let buffer = watch::Sender::new(Buffer::default());
+        let mut uploader = Uploader::new(client, buffer.clone());
+        assert!(
+            uploader.flush(Duration::from_secs(5)).await,
+            "there is nothing to send"
+        );
+        buffer.send_modify(|buffer| buffer.push(Utc::now(), TranscriptBody::IterationStarted));
+        let start = Instant::now();
+        assert!(!uploader.flush(Duration::from_secs(5)).await);
+        assert_eq!(start.elapsed().as_secs(), 5);
+        assert!(uploader.in_flight.is_some(), "it is sent by the next flush");
+    }
+}
