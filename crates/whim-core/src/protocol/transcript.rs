@@ -277,7 +277,6 @@ pub struct TranscriptPage {
     pub next_cursor: Option<u64>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
