@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod extract;
 mod guard;
+mod history;
 mod intake_calls;
 mod listen;
 mod locks;

@@ -11,6 +11,7 @@ pub mod db;
 pub mod dispatch;
 pub mod error;
 pub mod events;
+pub mod history;
 pub mod http;
 pub mod in_flight;
 pub mod intake_activity;

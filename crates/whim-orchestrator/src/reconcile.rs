@@ -6,11 +6,11 @@
 mod breakers;
 mod budget;
 mod counts;
-mod event_partitions;
 mod expired_leases;
 mod garbage;
 mod locks;
 mod long_transactions;
+mod partitions;
 mod reap;
 mod retries;
 mod suspend;
@@ -24,11 +24,11 @@ use whim_service::reconcile::Reconcilers;
 pub use self::breakers::Breakers;
 pub use self::budget::Budget;
 pub use self::counts::Counts;
-pub use self::event_partitions::{EventPartitions, EventPartitionsReport};
 pub use self::expired_leases::{ExpiredLeases, ExpiredLeasesReport};
 pub use self::garbage::Garbage;
 pub use self::locks::Locks;
 pub use self::long_transactions::LongTransactions;
+pub use self::partitions::{Partitions, PartitionsReport, TableReport};
 pub use self::reap::Reap;
 pub use self::retries::Retries;
 pub use self::suspend::{Clocks, SuspendDetector};
@@ -82,11 +82,11 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     );
     reconcilers.start("garbage", None, rare, &wakers.garbage, Garbage::new(app, stop));
     reconcilers.start(
-        "event_partitions",
+        "partitions",
         None,
         rare,
-        &wakers.event_partitions,
-        EventPartitions(app.clone()),
+        &wakers.partitions,
+        Partitions(app.clone()),
     );
 }
 

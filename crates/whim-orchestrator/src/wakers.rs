@@ -54,6 +54,6 @@ wakers! {
     garbage,
     /// Warns of long transactions in Postgres.
     long_transactions,
-    /// Creates and drops the daily partitions of events.
-    event_partitions,
+    /// Creates and drops the daily partitions of events and transcripts.
+    partitions,
 }

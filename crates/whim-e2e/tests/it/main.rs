@@ -10,4 +10,5 @@ mod killed;
 mod locks;
 mod lost_work;
 mod outage;
+mod transcript;
 mod world;

@@ -13,7 +13,8 @@ use crate::program::Program;
 use crate::report::{Report, Row, Unit, Value, rounded};
 use crate::world::World;
 use crate::{
-    enqueue, fleet, heartbeats, horizon, locks, machine, pages, queue, submissions, subscribers, workers,
+    enqueue, fleet, heartbeats, horizon, locks, machine, pages, queue, submissions, subscribers, transcripts,
+    workers,
 };
 
 /// Wait before the memory of an idle orchestrator is measured.
@@ -72,6 +73,7 @@ async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> 
     if let Some(worker) = running.last() {
         locks::measure(&program, worker, scale.times, report).await?;
         subscribers::measure(&program, worker, scale, report).await?;
+        transcripts::measure(&program, worker, scale.times, report).await?;
     }
     let submissions = submissions::measure(world, &program, scale, report).await?;
 

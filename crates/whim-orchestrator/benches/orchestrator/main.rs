@@ -23,6 +23,7 @@ mod report;
 mod samples;
 mod submissions;
 mod subscribers;
+mod transcripts;
 mod workers;
 mod world;
 

@@ -29,4 +29,4 @@ pub use self::transitions::{
     NextAttempt, cancel, complete, fail, mark_in_progress, record_progress, release_due_retries,
     requeue_after_failure,
 };
-pub use self::view::{Task, ahead, find, next_without_spec, page, queue, task};
+pub use self::view::{Task, ahead, exists, find, next_without_spec, page, queue, task};

@@ -177,6 +177,18 @@ impl World {
             .await
     }
 
+    /// A response that is not JSON.
+    pub(crate) async fn get_bytes(&self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let request = request(Method::GET, path).body(Body::empty()).unwrap();
+        let response = self.api.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let status = parts.status.as_u16();
+        assert_documented(false, ("GET", path), status, &parts.headers, &bytes);
+        assert_eq!(status, 200, "{path}");
+        (parts.headers, bytes.to_vec())
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(with_json(request(Method::POST, path), body)).await
     }
