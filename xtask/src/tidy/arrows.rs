@@ -31,7 +31,7 @@ const OWN: [(&str, &[&str]); 17] = [
         "whim-worker",
         &["ralph-contract", "whim-core", "whim-client", "whim-service"],
     ),
-    ("whim-dashboard", &["whim-core", "whim-client", "whim-service"]),
+    ("whim-dashboard", &["whim-core", "whim-service"]),
     ("whim-embedder", &[]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (
