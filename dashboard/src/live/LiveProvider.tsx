@@ -1,0 +1,88 @@
+import { useQueryClient } from "@tanstack/react-query";
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useState,
+  useSyncExternalStore,
+} from "react";
+import { sessionExpired } from "@/api/session";
+import { type Activity, ActivityStore } from "./activity";
+import { LiveCache } from "./cache";
+import { LiveConnection, type LiveState } from "./connection";
+import { Refresher } from "./refresher";
+
+interface Live {
+  connection: LiveConnection;
+  activity: ActivityStore;
+}
+
+const LiveContext = createContext<Live | undefined>(undefined);
+
+/** How long a tab stays subscribed after it was hidden: a short look elsewhere costs no reconnect. */
+const HIDDEN_GRACE_MS = 10_000;
+
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const client = useQueryClient();
+  const [live] = useState<Live>(() => {
+    const activity = new ActivityStore();
+    const cache = new LiveCache(client, activity, new Refresher(client));
+    const connection = new LiveConnection({
+      onEvent: (event) => cache.apply(event),
+      onReconnect: () => cache.refreshAll(),
+      onUnauthorized: sessionExpired,
+    });
+    return { connection, activity };
+  });
+
+  useEffect(() => {
+    const { connection } = live;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const onVisibility = () => {
+      clearTimeout(timer);
+      if (document.visibilityState === "visible") connection.resume();
+      else timer = setTimeout(() => connection.pause(), HIDDEN_GRACE_MS);
+    };
+    const onOnline = () => connection.retryNow();
+    connection.start();
+    onVisibility();
+    document.addEventListener("visibilitychange", onVisibility);
+    window.addEventListener("online", onOnline);
+    return () => {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", onVisibility);
+      window.removeEventListener("online", onOnline);
+      connection.stop();
+    };
+  }, [live]);
+
+  return <LiveContext value={live}>{children}</LiveContext>;
+}
+
+function useLive(): Live {
+  const live = useContext(LiveContext);
+  if (!live) throw new Error("useLive needs a LiveProvider");
+  return live;
+}
+
+export function useLiveState(): LiveState {
+  const { connection } = useLive();
+  return useSyncExternalStore(connection.subscribe, connection.getState);
+}
+
+export function useRetryNow(): () => void {
+  const { connection } = useLive();
+  return useCallback(() => connection.retryNow(), [connection]);
+}
+
+/** What the worker does at this moment; `undefined` until it reports something. */
+export function useActivity(workerId: string): Activity | undefined {
+  const { activity } = useLive();
+  const subscribe = useCallback(
+    (listener: () => void) => activity.subscribe(workerId, listener),
+    [activity, workerId],
+  );
+  return useSyncExternalStore(subscribe, () => activity.get(workerId));
+}
