@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { $api } from "./client";
+import { paging } from "./paging";
 import { fetchSession, logOut, sessionExpired } from "./session";
 
 /** Values that time changes without an event (budget at midnight, cooldown, breakers) are at most this old. */
@@ -27,6 +28,16 @@ export function useExplanation(id: string, enabled = true) {
     "/api/work/{id}/explain",
     { params: { path: { id } } },
     { enabled, staleTime: SLOW_REFRESH_MS },
+  );
+}
+
+/** The attempts at an item, newest first. */
+export function useAttempts(id: string) {
+  return $api.useInfiniteQuery(
+    "get",
+    "/api/work/{id}/timeline",
+    { params: { path: { id } } },
+    paging,
   );
 }
 

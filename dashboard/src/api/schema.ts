@@ -528,6 +528,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/work/{id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["transcript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1326,6 +1374,12 @@ export interface components {
         }) | (components["schemas"]["Lagged"] & {
             /** @enum {string} */
             kind: "lagged";
+        }) | (components["schemas"]["TranscriptChanged"] & {
+            /** @enum {string} */
+            kind: "transcript";
+        }) | (components["schemas"]["DiffChanged"] & {
+            /** @enum {string} */
+            kind: "diff";
         });
         /** @description Result of the project's own tests. */
         TestReport: {
@@ -1654,6 +1708,200 @@ export interface components {
          * @enum {string}
          */
         WorkerStatus: "starting" | "running" | "completed" | "failed" | "stuck" | "killed";
+        TranscriptMessage: {
+            /** @enum {string} */
+            role: "assistant" | "user";
+            text: string;
+            truncatedBytes?: number;
+            parentToolId?: string | null;
+        };
+        TranscriptTool: {
+            /** @enum {string} */
+            kind: "read" | "write" | "bash";
+            id?: string | null;
+            name?: string | null;
+            path?: string | null;
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            truncatedBytes?: number;
+            parentToolId?: string | null;
+        };
+        TranscriptToolResult: {
+            id: string;
+            ok: boolean;
+            output: string;
+            truncatedBytes?: number;
+            parentToolId?: string | null;
+        };
+        TranscriptCommit: {
+            hash: string;
+            message: string;
+        };
+        TranscriptTask: {
+            index: number;
+            text: string;
+        };
+        TranscriptWarning: {
+            warning: string;
+            message: string;
+        };
+        TranscriptStage: {
+            stage: components["schemas"]["Stage"];
+        };
+        TranscriptNotice: {
+            message: string;
+        };
+        TranscriptOmitted: {
+            count: number;
+            bytes: number;
+            /** @enum {string} */
+            reason: "limit" | "buffer";
+        };
+        TranscriptIterationDone: {
+            durationMs: number;
+            stats: components["schemas"]["WorkerStats"];
+        };
+        TranscriptBody: {
+            /** @enum {string} */
+            type: "iteration_started";
+        } | (components["schemas"]["TranscriptIterationDone"] & {
+            /** @enum {string} */
+            type: "iteration_done";
+        }) | (components["schemas"]["TranscriptMessage"] & {
+            /** @enum {string} */
+            type: "message";
+        }) | (components["schemas"]["TranscriptTool"] & {
+            /** @enum {string} */
+            type: "tool";
+        }) | (components["schemas"]["TranscriptToolResult"] & {
+            /** @enum {string} */
+            type: "tool_result";
+        }) | (components["schemas"]["TranscriptCommit"] & {
+            /** @enum {string} */
+            type: "commit";
+        }) | (components["schemas"]["TranscriptTask"] & {
+            /** @enum {string} */
+            type: "task_complete";
+        }) | (components["schemas"]["TranscriptWarning"] & {
+            /** @enum {string} */
+            type: "warning";
+        }) | (components["schemas"]["TranscriptStage"] & {
+            /** @enum {string} */
+            type: "stage";
+        }) | (components["schemas"]["TranscriptNotice"] & {
+            /** @enum {string} */
+            type: "notice";
+        }) | (components["schemas"]["TranscriptOmitted"] & {
+            /** @enum {string} */
+            type: "omitted";
+        });
+        TranscriptEntry: components["schemas"]["TranscriptBody"] & {
+            number: number;
+            occurredAt: string;
+            iteration: number;
+        };
+        TranscriptPage: {
+            workItemId: string;
+            workerId?: string | null;
+            leaseEpoch?: number | null;
+            firstNumber?: number | null;
+            lastNumber: number;
+            items: components["schemas"]["TranscriptEntry"][];
+            nextCursor?: number | null;
+        };
+        FileDiff: {
+            path: string;
+            oldPath?: string | null;
+            /** @enum {string} */
+            status: "added" | "modified" | "deleted" | "renamed" | "type_changed";
+            isBinary: boolean;
+            additions: number;
+            deletions: number;
+            patch?: string | null;
+            isTruncated?: boolean;
+        };
+        Diff: {
+            workItemId: string;
+            workerId?: string | null;
+            leaseEpoch?: number | null;
+            baseSha?: string | null;
+            headSha?: string | null;
+            updatedAt?: string | null;
+            files: components["schemas"]["FileDiff"][];
+            fileCount: number;
+            additions: number;
+            deletions: number;
+            truncated: boolean;
+        };
+        TimelineStage: {
+            stage: components["schemas"]["Stage"];
+            startedAt: string;
+            endedAt?: string | null;
+        };
+        TimelineIteration: {
+            number: number;
+            startedAt?: string | null;
+            endedAt?: string | null;
+            durationMs?: number | null;
+            stats?: null | components["schemas"]["WorkerStats"];
+        };
+        TimelineCommit: {
+            hash: string;
+            message: string;
+            occurredAt: string;
+        };
+        TimelineAttempt: {
+            leaseEpoch: number;
+            workerId: string;
+            status: components["schemas"]["WorkerStatus"];
+            startedAt: string;
+            registeredAt?: string | null;
+            endedAt?: string | null;
+            failureCause?: null | components["schemas"]["FailureCause"];
+            error?: string | null;
+            maxIterations: number;
+            stages: components["schemas"]["TimelineStage"][];
+            iterations: components["schemas"]["TimelineIteration"][];
+            commits: components["schemas"]["TimelineCommit"][];
+            pushes: {
+                headSha: string;
+                occurredAt: string;
+            }[];
+            tests?: null | components["schemas"]["TestReport"];
+            reviews: components["schemas"]["Review"][];
+            pullRequest?: {
+                url: string;
+                number: number;
+                occurredAt: string;
+            } | null;
+            stats: components["schemas"]["WorkerStats"];
+            cost: {
+                workingUsd: number;
+                reviewingUsd: number;
+                totalUsd: number;
+            };
+            transcriptEntries: number;
+            isIncomplete: boolean;
+        };
+        Timeline: {
+            items: components["schemas"]["TimelineAttempt"][];
+            nextCursor?: number | null;
+        };
+        TranscriptChanged: {
+            occurredAt: string;
+            workItemId: string;
+            workerId: string;
+            leaseEpoch: number;
+            lastNumber: number;
+        };
+        DiffChanged: {
+            occurredAt: string;
+            workItemId: string;
+            workerId: string;
+            leaseEpoch: number;
+            headSha: string;
+        };
     };
     responses: {
         /** @description The current state does not allow it; `code` and `details` describe it */
@@ -2951,6 +3199,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    transcript: {
+        parameters: {
+            query?: {
+                attempt?: number;
+                after?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptPage"];
+                };
+            };
+        };
+    };
+    diff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
+            };
+        };
+    };
+    timeline: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description x */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
                 };
             };
         };

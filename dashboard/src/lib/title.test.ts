@@ -13,6 +13,8 @@ describe("itemTitle", () => {
     expect(itemTitle({ ...item, spec: "intro\n# Greeting\n" })).toBe("Greeting");
     expect(itemTitle({ ...item, description: "\n\nFix the crash\nmore" })).toBe("Fix the crash");
     expect(itemTitle({ ...item, metadata: { issueTitle: "  " } })).toBe("whim/7-login-ab12");
+    expect(itemTitle({ ...item, branch: "whim/7-add-a-login-1a2b3c4d" })).toBe("Add a login");
+    expect(itemTitle({ ...item, branch: "feature/x" })).toBe("feature/x");
   });
 
   it("shortens long titles", () => {

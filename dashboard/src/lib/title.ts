@@ -12,7 +12,17 @@ export function itemTitle(item: Titled): string {
     item.description?.split("\n").find((line) => line.trim() !== ""),
   ];
   const title = candidates.map((text) => text?.trim()).find((text) => text);
-  return shorten(title ?? item.branch);
+  return shorten(title ?? readableBranch(item.branch));
+}
+
+const GENERATED_BRANCH = /^whim\/(?:\d+-)?(?<slug>[a-z0-9-]+)-[0-9a-f]{8}$/;
+
+/** `whim/12-add-a-login-1a2b3c4d` as `Add a login`. */
+function readableBranch(branch: string): string {
+  const slug = GENERATED_BRANCH.exec(branch)?.groups?.slug;
+  if (!slug) return branch;
+  const words = slug.replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function shorten(text: string): string {

@@ -13,10 +13,12 @@ import { type Activity, ActivityStore } from "./activity";
 import { LiveCache } from "./cache";
 import { LiveConnection, type LiveState } from "./connection";
 import { Refresher } from "./refresher";
+import { type TranscriptListener, TranscriptSignals } from "./transcript-signals";
 
 interface Live {
   connection: LiveConnection;
   activity: ActivityStore;
+  transcripts: TranscriptSignals;
 }
 
 const LiveContext = createContext<Live | undefined>(undefined);
@@ -28,13 +30,21 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const client = useQueryClient();
   const [live] = useState<Live>(() => {
     const activity = new ActivityStore();
+    const transcripts = new TranscriptSignals();
     const cache = new LiveCache(client, activity, new Refresher(client));
     const connection = new LiveConnection({
-      onEvent: (event) => cache.apply(event),
-      onReconnect: () => cache.refreshAll(),
+      onEvent: (event) => {
+        cache.apply(event);
+        if (event.kind === "transcript") transcripts.grown(event);
+        if (event.kind === "lagged") transcripts.gap();
+      },
+      onReconnect: () => {
+        cache.refreshAll();
+        transcripts.gap();
+      },
       onUnauthorized: sessionExpired,
     });
-    return { connection, activity };
+    return { connection, activity, transcripts };
   });
 
   useEffect(() => {
@@ -85,4 +95,17 @@ export function useActivity(workerId: string): Activity | undefined {
     [activity, workerId],
   );
   return useSyncExternalStore(subscribe, () => activity.get(workerId));
+}
+
+/** Tells `listener` that the transcript of an attempt has grown, or may have. It has to keep its identity. */
+export function useTranscriptSignals(
+  workItemId: string,
+  leaseEpoch: number,
+  listener: TranscriptListener,
+): void {
+  const { transcripts } = useLive();
+  useEffect(
+    () => transcripts.subscribe(workItemId, leaseEpoch, listener),
+    [transcripts, workItemId, leaseEpoch, listener],
+  );
 }

@@ -70,6 +70,8 @@ describe("LiveCache", () => {
     const keys = invalidate.mock.calls.map(([filters]) => filters?.queryKey?.[1]);
     expect(keys).toEqual([
       "/api/work/{id}",
+      "/api/work/{id}/timeline",
+      "/api/work/{id}/explain",
       "/api/work",
       "/api/queue",
       "/api/status",

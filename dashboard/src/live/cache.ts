@@ -1,5 +1,6 @@
 import type { InfiniteData, QueryClient, QueryKey } from "@tanstack/react-query";
-import type { SubscriberEvent, Worker, WorkItem } from "@/api/types";
+import type { paths } from "@/api/schema";
+import type { SubscriberEvent, Worker, WorkerEventRecord, WorkItem } from "@/api/types";
 import { isEndedItem, isLiveWorker } from "@/lib/statuses";
 import type { ActivityStore } from "./activity";
 import { patchItem, patchItemFromReport, patchWorker, patchWorkerFromReport } from "./patches";
@@ -23,6 +24,8 @@ export class LiveCache {
       case "item":
         this.patchItems((item) => patchItem(item, event));
         this.refresher.request(itemKey(event.workItemId));
+        this.refresher.request(workKey("/api/work/{id}/timeline", event.workItemId));
+        this.refresher.request(workKey("/api/work/{id}/explain", event.workItemId));
         this.refresher.request("/api/work");
         this.refresher.request("/api/queue");
         this.refresher.request("/api/status");
@@ -38,14 +41,29 @@ export class LiveCache {
         this.activity.record(event);
         this.patchWorkers((worker) => patchWorkerFromReport(worker, event));
         this.patchItems((item) => patchItemFromReport(item, event));
-        if (event.type === "ralph" && event.event.event === "iteration_done") {
-          this.refresher.request("/api/workers");
-          this.refresher.request("/api/metrics");
-        }
+        this.refreshAfterReport(event);
+        break;
+      case "transcript":
+        // Read where it is shown, and nowhere else.
+        break;
+      case "diff":
+        this.refresher.request(workKey("/api/work/{id}/diff", event.workItemId));
         break;
       case "lagged":
         this.refreshAll();
         break;
+    }
+  }
+
+  private refreshAfterReport(report: WorkerEventRecord): void {
+    if (report.type === "stage") {
+      this.refresher.request("/api/reviews");
+      this.refresher.request(workKey("/api/work/{id}/timeline", report.workItemId));
+    }
+    if (report.type === "ralph" && report.event.event === "iteration_done") {
+      this.refresher.request("/api/workers");
+      this.refresher.request("/api/metrics");
+      this.refresher.request(workKey("/api/work/{id}/timeline", report.workItemId));
     }
   }
 
@@ -96,5 +114,12 @@ function isPath(path: string): (query: { queryKey: QueryKey }) => boolean {
 }
 
 export function itemKey(id: string): QueryKey {
-  return ["get", "/api/work/{id}", { params: { path: { id } } }];
+  return workKey("/api/work/{id}", id);
+}
+
+type WorkPath = Extract<keyof paths, `/api/work/{id}${string}`>;
+
+/** Matches every query of this path for the item, whatever its other parameters are. */
+function workKey(path: WorkPath, id: string): QueryKey {
+  return ["get", path, { params: { path: { id } } }];
 }

@@ -14,6 +14,8 @@ const KINDS: ReadonlySet<string> = new Set<SubscriberEvent["kind"]>([
   "item",
   "worker",
   "worker_event",
+  "transcript",
+  "diff",
   "lagged",
 ]);
 

@@ -13,14 +13,28 @@ const iris: MantineColorsTuple = [
   "#2c3680",
 ];
 
+/** Mantine takes the dark scheme's text, borders, controls and backgrounds from this scale. */
+const dark: MantineColorsTuple = [
+  "#e9eaee",
+  "#c3c5cd",
+  "#a0a3ae",
+  "#6d707c",
+  "#3a3d48",
+  "#2a2c35",
+  "#1e2027",
+  "#17181d",
+  "#121318",
+  "#0c0d10",
+];
+
 const SANS = '"Inter Variable", ui-sans-serif, system-ui, "Segoe UI", Roboto, sans-serif';
 const MONO = '"JetBrains Mono Variable", ui-monospace, "SF Mono", Menlo, Consolas, monospace';
 
 /** Sizes are in rem of 16 px. The colours of surfaces, text and states are in tokens.css. */
 export const theme = createTheme({
-  colors: { iris },
+  colors: { iris, dark },
   primaryColor: "iris",
-  primaryShade: { light: 6, dark: 5 },
+  primaryShade: 6,
   fontFamily: SANS,
   fontFamilyMonospace: MONO,
   fontSizes: { xs: "0.75rem", sm: "0.8125rem", md: "0.875rem", lg: "1rem", xl: "1.25rem" },
@@ -41,7 +55,10 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     // Locking the scroll bar inserts a `<style>` element, which the policy of the page forbids.
-    Modal: { defaultProps: { lockScroll: false, centered: true } },
+    Modal: {
+      defaultProps: { lockScroll: false, centered: true },
+      styles: { title: { fontSize: "1rem", fontWeight: 620 } },
+    },
     Button: { defaultProps: { size: "sm" } },
   },
 });

@@ -7,7 +7,7 @@ import { RelativeTime } from "@/components/Time";
 import { webUrl } from "@/lib/title";
 import classes from "./DetailsTab.module.css";
 
-export function DetailsTab({ item }: { item: WorkItem }) {
+export default function DetailsTab({ item }: { item: WorkItem }) {
   const issueUrl = webUrl(item.metadata?.issueUrl);
   const conflicts = item.lockConflicts ?? [];
   return (

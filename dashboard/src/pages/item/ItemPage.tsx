@@ -1,21 +1,25 @@
 import { Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { ApiError } from "@/api/errors";
 import { useItem } from "@/api/queries";
 import type { WorkItem } from "@/api/types";
-import { EmptyState, Loaded } from "@/components/States";
+import { EmptyState, Loaded, SkeletonRows } from "@/components/States";
 import { usePageTitle } from "@/lib/page-title";
 import { itemTitle } from "@/lib/title";
 import { ITEM_TABS } from "@/router";
 import { ChecklistPanel } from "./ChecklistPanel";
-import { DetailsTab } from "./DetailsTab";
 import { ItemHeader } from "./ItemHeader";
 import classes from "./ItemPage.module.css";
 import { ItemSkeleton } from "./ItemSkeleton";
-import { LogTab } from "./LogTab";
-import { ReviewsTab } from "./ReviewsTab";
 import { TakeOverPanel } from "./TakeOverPanel";
+import { TranscriptTab } from "./transcript/TranscriptTab";
 
+const AttemptsTab = lazy(() => import("./attempts/AttemptsTab"));
+const ChangesTab = lazy(() => import("./changes/ChangesTab"));
+const ReviewsTab = lazy(() => import("./ReviewsTab"));
+const LogTab = lazy(() => import("./LogTab"));
+const DetailsTab = lazy(() => import("./DetailsTab"));
 const route = getRouteApi("/shell/work/$id");
 
 export function ItemPage() {
@@ -54,21 +58,40 @@ function Content({ item }: { item: WorkItem }) {
           <TakeOverPanel item={item} />
         </div>
         <section className={classes.main} aria-label="Run">
-          <Tabs value={tab ?? "reviews"} onChange={select} keepMounted={false}>
-            <Tabs.List className={classes.tabs}>
+          <Tabs
+            value={tab ?? "transcript"}
+            onChange={select}
+            keepMounted={false}
+            classNames={{ list: classes.tabs, tab: classes.tab }}
+          >
+            <Tabs.List>
+              <Tabs.Tab value="transcript">Transcript</Tabs.Tab>
+              <Tabs.Tab value="changes">Changes</Tabs.Tab>
+              <Tabs.Tab value="attempts">Attempts</Tabs.Tab>
               <Tabs.Tab value="reviews">Reviews</Tabs.Tab>
               <Tabs.Tab value="log">Log</Tabs.Tab>
               <Tabs.Tab value="details">Details</Tabs.Tab>
             </Tabs.List>
-            <Tabs.Panel value="reviews">
-              <ReviewsTab item={item} />
-            </Tabs.Panel>
-            <Tabs.Panel value="log">
-              <LogTab item={item} />
-            </Tabs.Panel>
-            <Tabs.Panel value="details">
-              <DetailsTab item={item} />
-            </Tabs.Panel>
+            <Suspense fallback={<SkeletonRows rows={6} />}>
+              <Tabs.Panel value="transcript">
+                <TranscriptTab item={item} />
+              </Tabs.Panel>
+              <Tabs.Panel value="changes">
+                <ChangesTab item={item} />
+              </Tabs.Panel>
+              <Tabs.Panel value="attempts">
+                <AttemptsTab item={item} />
+              </Tabs.Panel>
+              <Tabs.Panel value="reviews">
+                <ReviewsTab item={item} />
+              </Tabs.Panel>
+              <Tabs.Panel value="log">
+                <LogTab item={item} />
+              </Tabs.Panel>
+              <Tabs.Panel value="details">
+                <DetailsTab item={item} />
+              </Tabs.Panel>
+            </Suspense>
           </Tabs>
         </section>
       </div>

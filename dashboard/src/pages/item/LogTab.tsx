@@ -6,12 +6,13 @@ import { AnsiText } from "@/components/AnsiText";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/States";
 import { download } from "@/lib/download";
 import { shortId } from "@/lib/title";
+import { readableLog } from "@/lib/worker-log";
 import classes from "./LogTab.module.css";
 
 const LINES = 1000;
 
 /** The raw output of the latest worker. */
-export function LogTab({ item }: { item: WorkItem }) {
+export default function LogTab({ item }: { item: WorkItem }) {
   if (!item.workerId) return <EmptyState title="No worker has started yet" />;
   return <Log workerId={item.workerId} />;
 }
@@ -51,7 +52,7 @@ function Log({ workerId }: { workerId: string }) {
             // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard.
             <section className={classes.log} tabIndex={0} aria-label="Log">
               <pre>
-                <AnsiText text={text} />
+                <AnsiText text={readableLog(text)} />
               </pre>
             </section>
           )}

@@ -16,7 +16,7 @@ import { RelativeTime } from "@/components/Time";
 import { formatUsd, plural } from "@/lib/format";
 import classes from "./ReviewsTab.module.css";
 
-export function ReviewsTab({ item }: { item: WorkItem }) {
+export default function ReviewsTab({ item }: { item: WorkItem }) {
   const reviews = $api.useQuery("get", "/api/reviews", {
     params: { query: { workItemId: item.id, limit: 50 } },
   });

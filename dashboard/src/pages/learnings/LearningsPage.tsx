@@ -2,6 +2,7 @@ import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { $api } from "@/api/client";
+import { paging } from "@/api/paging";
 import { useNewestItems } from "@/api/queries";
 import type { Learning } from "@/api/types";
 import { PageHeader } from "@/components/PageHeader";
@@ -24,11 +25,7 @@ export function LearningsPage() {
     "get",
     "/api/learnings",
     { params: { query: { repo, kind, limit: PAGE_SIZE } } },
-    {
-      pageParamName: "cursor",
-      initialPageParam: undefined,
-      getNextPageParam: (page: { nextCursor?: string | null }) => page.nextCursor ?? undefined,
-    },
+    paging,
   );
   const learnings = query.data?.pages.flatMap((page) => page.items);
   return (

@@ -16,10 +16,10 @@ export default function CostBars({ data, height }: BarsProps) {
       dataKey="label"
       series={[{ name: "costUsd", label: "Cost", color: "var(--accent)" }]}
       valueFormatter={formatUsd}
-      gridAxis="y"
+      gridAxis="x"
       tickLine="none"
       yAxisProps={{ width: 56 }}
-      barProps={{ isAnimationActive: false, maxBarSize: 28 }}
+      barProps={{ isAnimationActive: false, maxBarSize: 28, radius: [3, 3, 0, 0] }}
     />
   );
 }

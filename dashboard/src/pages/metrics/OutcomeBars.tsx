@@ -20,7 +20,7 @@ export default function OutcomeBars({ data, height }: BarsProps) {
       ]}
       withLegend
       legendProps={{ verticalAlign: "bottom", height: 32 }}
-      gridAxis="y"
+      gridAxis="x"
       tickLine="none"
       yAxisProps={{ allowDecimals: false, width: 32 }}
       barProps={{ isAnimationActive: false, maxBarSize: 28 }}

@@ -59,6 +59,7 @@ export function AddWorkForm({ onClose }: { onClose: () => void }) {
           value={form.repo}
           onChange={(repo) => set({ repo })}
           error={problems.repo}
+          openOnFocus={false}
           data-autofocus
         />
         <SegmentedControl

@@ -65,6 +65,8 @@ function Why({ item }: { item: WorkItem }) {
 function WhyWaiting({ item }: { item: WorkItem }) {
   const { data } = useExplanation(item.id);
   if (!data) return null;
+  // The page says who paused the queue and why.
+  if (data.reasonCode === "paused") return "The queue is paused.";
   return (
     <>
       {data.explanation}
@@ -87,6 +89,7 @@ function RowAction({ item }: { item: WorkItem }) {
       <ActionIcon
         variant="subtle"
         color="gray"
+        className={classes.action}
         title={label}
         aria-label={`${label}: ${itemTitle(item)}`}
         onClick={dialog.open}

@@ -1,14 +1,9 @@
 import { $api } from "@/api/client";
+import { paging } from "@/api/paging";
 import type { WorkItem } from "@/api/types";
 import { apiFilter, type QueueSearch } from "./filter";
 
 const PAGE_SIZE = 60;
-
-const paging = {
-  pageParamName: "cursor",
-  initialPageParam: undefined,
-  getNextPageParam: (page: { nextCursor?: string | null }) => page.nextCursor ?? undefined,
-};
 
 /** The items of a view, page by page. */
 export function useItems(search: QueueSearch) {

@@ -28,7 +28,7 @@ export function Limits({ status }: { status: Status }) {
       <Limit
         name="Time between two starts"
         setting="COOLDOWN_SECONDS"
-        value={formatDuration(cooldown.seconds)}
+        value={cooldown.seconds < 60 ? `${cooldown.seconds}s` : formatDuration(cooldown.seconds)}
       >
         {cooldown.endsAt ? (
           <>
