@@ -145,16 +145,24 @@ fn header(text: String) -> HeaderValue {
 
 /// Vite names its chunks `assets/NAME-HASH.EXTENSION`, with eight characters of base64url.
 fn has_hashed_name(path: &str) -> bool {
+    let Some(name) = path.strip_prefix("assets/") else {
+        return false;
+    };
+    let mut dots = name.match_indices('.');
+    dots.any(|(dot, _)| ends_with_hash(&name[..dot]))
+}
+
+fn ends_with_hash(stem: &str) -> bool {
     const HASH_LENGTH: usize = 8;
-    let Some((stem, _extension)) = path.strip_prefix("assets/").and_then(|name| name.split_once('.')) else {
+    let Some((b'-', hash)) = stem
+        .as_bytes()
+        .last_chunk::<{ HASH_LENGTH + 1 }>()
+        .and_then(|tail| tail.split_first())
+    else {
         return false;
     };
-    let Some(start) = stem.len().checked_sub(HASH_LENGTH + 1) else {
-        return false;
-    };
-    let is_of_hash = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let tail = &stem.as_bytes()[start..];
-    tail[0] == b'-' && tail[1..].iter().all(|byte| is_of_hash(*byte))
+    hash.iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -167,6 +175,7 @@ mod tests {
             "assets/index-DiwrgTda.js",
             "assets/index-B_-x09aZ.css",
             "assets/index--iwrgTda.js.map",
+            "assets/search.worker-DiwrgTda.js",
         ] {
             assert!(has_hashed_name(path), "{path}");
         }
@@ -175,6 +184,7 @@ mod tests {
             "favicon.svg",
             "assets/logo.svg",
             "assets/-abc.js",
+            "assets/hash-é.js",
             "assets/indexDiwrgTda.js",
             "assets/",
             "other/index-DiwrgTda.js",

@@ -22,8 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest silence within a response. Event streams send a comment every 15 seconds.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the orchestrator gets of a browser's headers. Cookies and credentials stay here.
 const FORWARDED_HEADERS: [HeaderName; 6] = [

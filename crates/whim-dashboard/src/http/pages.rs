@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use super::state::Dashboard;
-use crate::assets::{Asset, Assets, HOW_TO_BUILD, Variant};
+use crate::assets::{Assets, HOW_TO_BUILD};
 use crate::error::ApiError;
 
 /// The first segments of the pages' paths; the script of the page reads the rest.
@@ -53,21 +53,8 @@ fn respond(assets: &Assets, path: &str, headers: &HeaderMap) -> Response {
         Some(gzip) if accepts_gzip(headers) => gzip,
         Some(_) | None => &asset.identity,
     };
-    if status == StatusCode::OK && is_known(headers, &variant.etag) {
-        return (StatusCode::NOT_MODIFIED, caching(asset, variant)).into_response();
-    }
-    let mut response = (status, caching(asset, variant), variant.body.clone()).into_response();
-    let sent = response.headers_mut();
-    sent.insert(CONTENT_TYPE, asset.content_type.clone());
-    sent.insert(CONTENT_SECURITY_POLICY, assets.policy().clone());
-    if asset.gzip.as_ref().is_some_and(|gzip| gzip.etag == variant.etag) {
-        sent.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
-    response
-}
-
-fn caching(asset: &Asset, variant: &Variant) -> HeaderMap {
-    HeaderMap::from_iter([
+    // With 304, browsers replace the headers that they have stored.
+    let mut sent = HeaderMap::from_iter([
         (
             CACHE_CONTROL,
             if asset.is_immutable {
@@ -76,9 +63,18 @@ fn caching(asset: &Asset, variant: &Variant) -> HeaderMap {
                 REVALIDATED
             },
         ),
+        (CONTENT_SECURITY_POLICY, assets.policy().clone()),
         (ETAG, variant.etag.clone()),
         (VARY, HeaderValue::from_static("accept-encoding")),
-    ])
+    ]);
+    if status == StatusCode::OK && is_known(headers, &variant.etag) {
+        return (StatusCode::NOT_MODIFIED, sent).into_response();
+    }
+    sent.insert(CONTENT_TYPE, asset.content_type.clone());
+    if asset.gzip.as_ref().is_some_and(|gzip| gzip.etag == variant.etag) {
+        sent.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    (status, sent, variant.body.clone()).into_response()
 }
 
 /// A file that is missing must not be answered with a page: a script or style would fail to parse.

@@ -105,6 +105,9 @@ async fn hashed_files_are_immutable_and_others_are_revalidated() {
         .send()
         .await
         .unwrap();
+    for name in ["content-security-policy", "cache-control", "etag"] {
+        assert_eq!(again.headers().get(name), page.headers().get(name), "{name}");
+    }
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     assert_eq!(again.headers()["etag"], tag.as_str());
     assert_eq!(again.text().await.unwrap(), "");
