@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
+use whim_service::listen;
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::Reconcilers;
@@ -112,12 +113,12 @@ pub async fn start(
     let head_limit = app.config.api.head_limit;
     intake.critical(
         "api",
-        http::serve(api, http::api_router(app.clone()), head_limit, intake.token()),
+        listen::serve(api, http::api_router(app.clone()), head_limit, intake.token()),
     );
     // Workers go on calling while the API drains.
     work.critical(
         "worker-api",
-        http::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
+        listen::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
     );
     if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
         metrics::initialise();

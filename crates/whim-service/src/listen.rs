@@ -1,4 +1,4 @@
-//! Serves the routes of one listener.
+//! Serves HTTP on one listener.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use tower::Layer as _;
 ///
 /// # Errors
 /// None; the signature is that of a supervised task.
-pub(crate) async fn serve(
+pub async fn serve(
     mut listener: TcpListener,
     routes: Router,
     head_limit: Duration,
