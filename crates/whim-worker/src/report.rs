@@ -81,10 +81,11 @@ impl Reporter {
     /// as well.
     pub fn ralph_event(&self, event: &Event, mut json: Map<String, Value>) {
         self.transcript.event(event);
-        match event {
-            Event::Message(_) | Event::ToolResult(_) => return,
-            Event::Tool(_) => json.retain(|name, _| !CONTENT_FIELDS.contains(&name.as_str())),
-            _other => {}
+        if matches!(event, Event::Message(_) | Event::ToolResult(_)) {
+            return;
+        }
+        if matches!(event, Event::Tool(_)) {
+            json.retain(|name, _| !CONTENT_FIELDS.contains(&name.as_str()));
         }
         self.unknown_ralph_event(json);
     }

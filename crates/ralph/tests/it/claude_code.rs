@@ -63,18 +63,17 @@ fn claude_code_does_the_tasks_of_a_checklist() {
     let mut iterations = 0;
     let (mut called, mut returned, mut messages) = (Vec::new(), Vec::new(), Vec::new());
     for event in &events {
-        match event {
-            Event::Tool(tool) => {
-                assert!(tool.name.is_some() && tool.input.is_some(), "{tool:?}");
-                called.extend(tool.id.as_deref());
-            }
-            Event::ToolResult(result) => {
-                assert!(called.contains(&result.id.as_str()), "{result:?} before its call");
-                assert!(result.ok, "{result:?}");
-                returned.push(result.id.as_str());
-            }
-            Event::Message(message) => messages.push(message.text.as_str()),
-            _other => {}
+        if let Event::Tool(tool) = event {
+            assert!(tool.name.is_some() && tool.input.is_some(), "{tool:?}");
+            called.extend(tool.id.as_deref());
+        }
+        if let Event::ToolResult(result) = event {
+            assert!(called.contains(&result.id.as_str()), "{result:?} before its call");
+            assert!(result.ok, "{result:?}");
+            returned.push(result.id.as_str());
+        }
+        if let Event::Message(message) = event {
+            messages.push(message.text.as_str());
         }
         if let Event::Commit(commit) = event {
             assert_eq!(commit.hash, committed.remove(0));

@@ -63,14 +63,14 @@ fn an_iteration_reports_a_bounded_amount_of_text() {
     let stdout = String::from_utf8(output.stdout).unwrap();
     let (mut reported, mut warnings) = (0, Vec::new());
     for line in stdout.lines() {
-        match parse_line(line) {
-            Line::Event(Event::Message(message)) => {
-                reported += 1;
-                assert!(message.text.starts_with(&format!("{reported} xxx")));
-                assert!(message.truncated_bytes > 80_000);
-            }
-            Line::Event(Event::Warning(warning)) => warnings.push((warning.kind, warning.message)),
-            _other => {}
+        let line = parse_line(line);
+        if let Line::Event(Event::Message(message)) = &line {
+            reported += 1;
+            assert!(message.text.starts_with(&format!("{reported} xxx")));
+            assert!(message.truncated_bytes > 80_000);
+        }
+        if let Line::Event(Event::Warning(warning)) = line {
+            warnings.push((warning.kind, warning.message));
         }
     }
     assert_eq!(reported, 256);

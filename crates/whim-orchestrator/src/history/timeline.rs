@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ralph_contract::{Event, IterationPhase, Line, parse_line};
+use ralph_contract::{Event, IterationDone, IterationPhase, Line, parse_line};
 use sqlx::types::Json;
 use whim_core::protocol::events::{RalphEvent, WorkerEventBody};
 use whim_core::protocol::reviews::Review;
@@ -167,39 +167,44 @@ impl Course {
         let Line::Event(event) = parse_line(&line) else {
             return;
         };
-        match event {
-            Event::Iteration(iteration) if iteration.phase == IterationPhase::Starting => {
-                self.iterations.push(TimelineIteration {
-                    number: iteration.n,
-                    started_at: Some(occurred_at),
-                    ended_at: None,
-                    duration_ms: None,
-                    stats: None,
-                });
-            }
-            Event::IterationDone(done) => {
-                let started = self.iterations.pop_if(|iteration| iteration.number == done.n);
-                let duration = i64::try_from(done.duration_ms)
-                    .ok()
-                    .and_then(TimeDelta::try_milliseconds);
-                let started_at = match started {
-                    Some(started) => started.started_at,
-                    None => duration.and_then(|duration| occurred_at.checked_sub_signed(duration)),
-                };
-                self.iterations.push(TimelineIteration {
-                    number: done.n,
-                    started_at,
-                    ended_at: Some(occurred_at),
-                    duration_ms: Some(done.duration_ms),
-                    stats: Some(done.stats.into()),
-                });
-            }
-            Event::Commit(commit) => self.commits.push(TimelineCommit {
+        if let Event::Iteration(iteration) = &event
+            && iteration.phase == IterationPhase::Starting
+        {
+            self.iterations.push(TimelineIteration {
+                number: iteration.n,
+                started_at: Some(occurred_at),
+                ended_at: None,
+                duration_ms: None,
+                stats: None,
+            });
+        }
+        if let Event::IterationDone(done) = &event {
+            self.finish_iteration(done, occurred_at);
+        }
+        if let Event::Commit(commit) = event {
+            self.commits.push(TimelineCommit {
                 hash: commit.hash,
                 message: commit.message,
                 occurred_at,
-            }),
-            _other => {}
+            });
         }
+    }
+
+    fn finish_iteration(&mut self, done: &IterationDone, occurred_at: DateTime<Utc>) {
+        let started = self.iterations.pop_if(|iteration| iteration.number == done.n);
+        let duration = i64::try_from(done.duration_ms)
+            .ok()
+            .and_then(TimeDelta::try_milliseconds);
+        let started_at = match started {
+            Some(started) => started.started_at,
+            None => duration.and_then(|duration| occurred_at.checked_sub_signed(duration)),
+        };
+        self.iterations.push(TimelineIteration {
+            number: done.n,
+            started_at,
+            ended_at: Some(occurred_at),
+            duration_ms: Some(done.duration_ms),
+            stats: Some(done.stats.into()),
+        });
     }
 }

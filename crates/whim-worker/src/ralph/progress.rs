@@ -244,6 +244,7 @@ impl Progress {
             | WarningKind::SpecRestored
             | WarningKind::LeftoverProcesses
             | WarningKind::OutputTruncated
+            | WarningKind::ContentOmitted
             | WarningKind::UnknownHarnessEvent
             | WarningKind::HarnessMisfit
             | WarningKind::UncommittedChanges

@@ -84,11 +84,13 @@ async fn the_transcript_holds_in_order_what_the_agent_said_and_did() -> anyhow::
         .orchestrator
         .worker_events()
         .into_iter()
-        .filter_map(|event| match event {
-            WorkerEventBody::Ralph { event } if event.name().starts_with("tool") => {
-                Some(serde_json::to_value(event).unwrap())
+        .filter_map(|event| {
+            if let WorkerEventBody::Ralph { event } = event
+                && event.name().starts_with("tool")
+            {
+                return serde_json::to_value(event).ok();
             }
-            _other => None,
+            None
         })
         .collect();
     let call = json!({ "event": "tool", "type": "bash", "digest": "d1", "name": "Bash" });
@@ -227,16 +229,13 @@ async fn an_agent_that_prints_without_end_costs_a_bounded_transcript() -> anyhow
     assert_numbered(&entries);
     let (mut messages, mut omitted) = (0, 0);
     for entry in &entries {
-        match &entry.body {
-            TranscriptBody::Message(message) => {
-                messages += 1;
-                assert!(message.text.len() <= 16 * 1024 && message.truncated_bytes > 480_000);
-            }
-            TranscriptBody::Omitted(missing) => {
-                assert_eq!(missing.reason, OmissionReason::Buffer);
-                omitted += missing.count;
-            }
-            _other => {}
+        if let TranscriptBody::Message(message) = &entry.body {
+            messages += 1;
+            assert!(message.text.len() <= 16 * 1024 && message.truncated_bytes > 480_000);
+        }
+        if let TranscriptBody::Omitted(missing) = &entry.body {
+            assert_eq!(missing.reason, OmissionReason::Buffer);
+            omitted += missing.count;
         }
     }
     assert_eq!(messages + omitted, 200);
