@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn a_small_body_that_expands_without_end_is_read_up_to_the_limit() {
-        let bomb = zstd::encode_all(io::repeat(b' ').take(1 << 30), 1).unwrap();
-        assert!(bomb.len() < 200_000, "{}", bomb.len());
+        let bomb = zstd::encode_all(io::repeat(b' ').take(1 << 26), 1).unwrap();
+        assert!(bomb.len() < 20_000, "{}", bomb.len());
         assert_eq!(
             decompressed(&bomb).unwrap().len() as u64,
             MAX_DECOMPRESSED_BYTES + 1

@@ -247,8 +247,8 @@ async fn compressed_bodies_are_accepted_and_hostile_ones_refused() {
         ("zstd", whole[..whole.len() / 2].to_vec(), 400),
         ("zstd", b"{}".to_vec(), 400),
         ("zstd", compressed(b"[1]"), 400),
-        // 100 MB that are small when they arrive.
-        ("zstd", compressed(&vec![b' '; 100_000_000]), 413),
+        // 20 MB that are small when they arrive.
+        ("zstd", compressed(&vec![b' '; 20_000_000]), 413),
         ("identity", vec![b' '; 2_000_000], 413),
     ] {
         let length = body.len();

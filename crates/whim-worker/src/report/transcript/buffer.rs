@@ -35,6 +35,8 @@ pub(super) struct Buffer {
     last_number: u64,
     /// Of all accepted entries.
     total_bytes: u64,
+    /// Once content was omitted at the limit, no further one is accepted.
+    is_full_of_content: bool,
     beyond_limit: Omissions,
     beyond_buffer: Omissions,
 }
@@ -64,7 +66,7 @@ impl Omissions {
 impl Buffer {
     /// Whether further content of the agent is omitted.
     pub(super) fn is_at_limit(&self) -> bool {
-        self.total_bytes >= MAX_CONTENT_BYTES
+        self.is_full_of_content
     }
 
     pub(super) fn omit_at_limit(&mut self, bytes: u64) {
@@ -83,6 +85,7 @@ impl Buffer {
             MAX_OTHER_BYTES
         };
         if self.total_bytes + new.bytes as u64 > limit {
+            self.is_full_of_content |= is_content;
             self.beyond_limit.add(new.bytes as u64);
         } else if self.buffered_bytes + new.bytes > MAX_BUFFERED_BYTES {
             self.beyond_buffer.add(new.bytes as u64);

@@ -23,6 +23,12 @@ pub(super) fn is_content(event: &Event) -> bool {
 
 /// About the size of the content of an event, in bytes.
 pub(super) fn size(event: &Event) -> u64 {
+    if let Event::Message(message) = event {
+        return message.text.len() as u64;
+    }
+    if let Event::ToolResult(result) = event {
+        return result.output.len() as u64;
+    }
     ralph_contract::to_line(event).len() as u64
 }
 
