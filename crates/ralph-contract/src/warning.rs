@@ -42,7 +42,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 14] = [
+    pub const KNOWN: [Self; 15] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
