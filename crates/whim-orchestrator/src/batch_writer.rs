@@ -21,13 +21,13 @@ const CONNECTION_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A request in the queue. `written` is dropped without a message when it could not be written in a batch.
 #[derive(Debug)]
-pub(crate) struct Queued<T, R> {
-    pub(crate) request: T,
-    pub(crate) written: oneshot::Sender<R>,
+pub struct Queued<T, R> {
+    pub request: T,
+    pub written: oneshot::Sender<R>,
 }
 
 /// Writes requests `T`, which are answered with `R`.
-pub(crate) trait WriteBatch<T, R>: Sync {
+pub trait WriteBatch<T, R>: Sync {
     /// Writes a batch, and answers the requests that it has written.
     fn write_batch(
         &self,
@@ -38,7 +38,7 @@ pub(crate) trait WriteBatch<T, R>: Sync {
 
 /// The queue of requests `T` that are answered with `R`.
 #[derive(Debug)]
-pub(crate) struct BatchQueue<T, R> {
+pub struct BatchQueue<T, R> {
     /// Empty until [`BatchQueue::open`] is called.
     sender: OnceLock<mpsc::Sender<Queued<T, R>>>,
 }

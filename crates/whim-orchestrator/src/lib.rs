@@ -2,7 +2,7 @@
 
 pub mod admission;
 pub mod app;
-mod batch_writer;
+pub mod batch_writer;
 pub(crate) mod breakers;
 pub mod cli;
 pub mod config;
