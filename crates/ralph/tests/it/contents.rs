@@ -8,7 +8,7 @@ use crate::world::{TWO_TASKS, World, assert_transcript};
 #[test]
 fn messages_tool_calls_and_results_are_reported_in_order() {
     let world = World::new(TWO_TASKS);
-    // With what nobody expects in a text: NUL, a lone surrogate, colours of a terminal.
+    // With unusual text: NUL, a lone surrogate, colours of a terminal.
     let claude = world.fake_claude(
         r#"
         cat << 'END'

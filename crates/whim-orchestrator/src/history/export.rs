@@ -5,7 +5,7 @@ mod patch;
 
 use std::io;
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -48,7 +48,7 @@ pub async fn export(
             Err(error) => Err(error.into()),
         };
         match written {
-            // The reader is gone: nobody receives an error.
+            // The reader is gone, and would not receive an error.
             Ok(()) | Err(Failure::Write(_)) => None,
             Err(error @ Failure::Read(_)) => {
                 tracing::warn!(work_item_id = %id, error = %chain(&error), "an export ended before it was complete");

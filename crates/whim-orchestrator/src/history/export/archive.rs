@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use chrono::Utc;
 use serde::Serialize;
 use tokio::sync::mpsc;

@@ -128,7 +128,7 @@ pub(super) fn patches(files: &mut Vec<FileDiff>, output: &[u8], is_complete: boo
 
 const HEADING: &str = "diff --git ";
 
-/// The part of each file. Lines of files have a prefix, so no content looks like a heading.
+/// The part of each file. Lines of files have a prefix, so no content is taken for a heading.
 fn sections(text: &str) -> impl Iterator<Item = &str> {
     let starts = text
         .match_indices(HEADING)
