@@ -84,7 +84,7 @@ create index work_items_repo on work_items (lower(repo), id);
 create index work_items_source on work_items (source, id);
 -- Statistics of a day.
 create index work_items_created on work_items (created_at);
-create index work_items_ended on work_items (ended_at) where ended_at is not null;
+create index work_items_ended on work_items (ended_at) include (status, started_at) where ended_at is not null;
 
 create table work_item_texts (
     work_item_id    uuid primary key references work_items on delete cascade,

@@ -26,6 +26,8 @@ pub enum WarningKind {
     LeftoverProcesses,
     /// A line of the agent was longer than the limit and was truncated.
     OutputTruncated,
+    /// Texts of the agent beyond the limit of an iteration were not reported.
+    ContentOmitted,
     /// The harness sent an event of an unknown kind.
     UnknownHarnessEvent,
     /// The harness sent an event of a known kind with an unexpected body.
@@ -40,7 +42,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 14] = [
+    pub const KNOWN: [Self; 15] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
@@ -51,6 +53,7 @@ impl WarningKind {
         Self::LearningsIgnored,
         Self::LeftoverProcesses,
         Self::OutputTruncated,
+        Self::ContentOmitted,
         Self::UnknownHarnessEvent,
         Self::HarnessMisfit,
         Self::UncommittedChanges,
@@ -70,6 +73,7 @@ impl WarningKind {
             Self::LearningsIgnored => "learnings_ignored",
             Self::LeftoverProcesses => "leftover_processes",
             Self::OutputTruncated => "output_truncated",
+            Self::ContentOmitted => "content_omitted",
             Self::UnknownHarnessEvent => "unknown_harness_event",
             Self::HarnessMisfit => "harness_misfit",
             Self::UncommittedChanges => "uncommitted_changes",

@@ -39,6 +39,11 @@ const TIMING: Timing = Timing {
 
 /// Less than the orchestrator's default `REGISTER_TIMEOUT_SECONDS`, after which it terminates the worker.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(100);
+/// How long the final report waits for the end of the transcript.
+const FLUSH_BEFORE_REPORT: Duration = Duration::from_secs(5);
+/// How long the worker exits later for it. Less than the time that the orchestrator leaves it.
+const FLUSH_AFTER_REPORT: Duration = Duration::from_secs(10);
+
 const REGISTER_BACKOFF: ExponentialBuilder =
     backoff::exponential(Duration::from_millis(500), MAX_REGISTER_DELAY);
 const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
@@ -61,7 +66,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
     let Some(answer) = register(&client).await? else {
         return Ok(Ending::Fenced);
     };
-    let (reporter, mut sender) = report::open(
+    let (reporter, mut sender, mut uploader) = report::open(
         client.clone(),
         &answer,
         requested_at,
@@ -85,7 +90,14 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         biased;
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
         result = Box::pin(run_phases(registered)) => result,
+        never = uploader.run() => match never {},
     };
+    // The final report does not depend on the transcript.
+    tokio::select! {
+        biased;
+        Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
+        _is_complete = uploader.flush(FLUSH_BEFORE_REPORT) => {}
+    }
     let report = FinalReport::new(result, reporter.totals());
     let ending: fn(_) -> _ = match &report {
         FinalReport::Complete(_) => Ending::Completed,
@@ -93,7 +105,13 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         FinalReport::Stuck(_) => Ending::Stuck,
     };
     match sender.finish(report).await {
-        Ok(ended) => Ok(ending(ended)),
+        Ok(ended) => {
+            // The orchestrator answers again, if it did not before.
+            if !uploader.flush(FLUSH_AFTER_REPORT).await {
+                tracing::warn!("the end of the transcript could not be uploaded");
+            }
+            Ok(ending(ended))
+        }
         Err(Unreported::Fenced) => Ok(Ending::Fenced),
         Err(error @ Unreported::Refused(_)) => Err(error.into()),
     }

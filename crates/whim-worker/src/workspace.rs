@@ -12,6 +12,7 @@
 
 mod branch;
 mod checkout;
+mod diff;
 mod files;
 mod handle;
 mod import;

@@ -44,7 +44,7 @@ const OWN: [(&str, &[&str]); 18] = [
             "whim-service",
         ],
     ),
-    ("whim-dashboard", &["whim-core", "whim-client", "whim-service"]),
+    ("whim-dashboard", &["whim-core", "whim-service"]),
     ("whim-embedder", &[]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (

@@ -109,8 +109,8 @@ impl Human {
                 }
                 return None;
             }
-            // Shown by `tool`, with more detail.
-            Event::Tool(_) => return None,
+            // Shown by `tool` and `remark`.
+            Event::Tool(_) | Event::Message(_) | Event::ToolResult(_) => return None,
             Event::Commit(commit) => {
                 let hash = commit.hash.get(..10).unwrap_or(&commit.hash);
                 let mark = self.paint(Colour::Green, "commit");

@@ -146,7 +146,10 @@ fn commits_of_earlier_iterations_are_missed_and_the_next_agent_is_told() {
             );
         }
         let second = transcript.split(r#""n":3,"phase":"starting""#).next().unwrap();
-        assert!(!second.contains(r#""task_complete","index":1"#), "{how}: {second}");
+        assert!(
+            !second.contains(r#""task_complete","index":1"#),
+            "{how}: {second}"
+        );
     }
 }
 

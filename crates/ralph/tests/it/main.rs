@@ -6,6 +6,7 @@
 
 mod claude_code;
 mod cli;
+mod contents;
 mod descendants;
 mod doubt;
 mod garbage;

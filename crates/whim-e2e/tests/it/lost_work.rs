@@ -54,9 +54,7 @@ async fn work_that_an_agent_reset_away_is_in_the_pull_request() {
 
     let branch = delivered(&system, "- Write an introduction\n- Write a guide").await;
 
-    let commits = system
-        .github
-        .log(sample::REPOSITORY, &format!("main..{branch}"));
+    let commits = system.github.log(sample::REPOSITORY, &format!("main..{branch}"));
     for task in ["introduction", "guide"] {
         assert!(
             commits.iter().any(|commit| commit.subject.contains(task)),
@@ -81,8 +79,13 @@ async fn a_push_that_github_refuses_for_a_file_is_put_right_by_the_agent() {
 
     let branch = delivered(&system, "- Write a guide").await;
 
-    assert_eq!(system.github.read_file(sample::REPOSITORY, &branch, workflow), None);
-    let guide = system.github.read_file(sample::REPOSITORY, &branch, "notes/guide.md");
+    assert_eq!(
+        system.github.read_file(sample::REPOSITORY, &branch, workflow),
+        None
+    );
+    let guide = system
+        .github
+        .read_file(sample::REPOSITORY, &branch, "notes/guide.md");
     assert_eq!(guide.as_deref(), Some("# Guide\n"));
     system.stop().await.unwrap();
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with the panic")]
 
 mod containers;
+mod dashboard;
 mod failures;
 mod five_issues;
 mod hostile;
@@ -10,4 +11,5 @@ mod killed;
 mod locks;
 mod lost_work;
 mod outage;
+mod transcript;
 mod world;

@@ -114,23 +114,17 @@ impl Progress {
 
     /// Applies and reports a line of standard output.
     pub(super) fn apply_line(&mut self, line: &str, reporter: &Reporter) -> Consequence {
-        let (line, mut json) = parse_line_and_json(line);
-        if let (Line::Event(event), Some(json)) = (&line, &mut json) {
-            self.number_in_attempt(event, json);
-        }
-        let report = |reporter: &Reporter| {
-            if let Some(json) = json {
-                reporter.ralph_event(json);
-            }
-        };
+        let (line, json) = parse_line_and_json(line);
+        let mut json = json.unwrap_or_default();
         match line {
-            Line::Event(event) => {
-                report(reporter);
+            Line::Event(mut event) => {
+                self.number_in_attempt(&mut event, &mut json);
+                reporter.ralph_event(&event, json);
                 self.apply(event, reporter)
             }
             Line::Unknown { event, .. } => {
                 tracing::debug!(event, "ralph sent an event of an unknown kind");
-                report(reporter);
+                reporter.unknown_ralph_event(json);
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
@@ -145,16 +139,17 @@ impl Progress {
     }
 
     /// Changes the number of an iteration to that in the attempt.
-    fn number_in_attempt(&self, event: &Event, json: &mut Map<String, Value>) {
+    fn number_in_attempt(&self, event: &mut Event, json: &mut Map<String, Value>) {
         if let Event::Iteration(Iteration { n, .. }) | Event::IterationDone(IterationDone { n, .. }) = event {
-            json.insert("n".to_owned(), n.saturating_add(self.earlier_iterations).into());
+            *n = n.saturating_add(self.earlier_iterations);
+            json.insert("n".to_owned(), (*n).into());
         }
     }
 
     fn apply(&mut self, event: Event, reporter: &Reporter) -> Consequence {
         match event {
             Event::Iteration(iteration) => {
-                let n = iteration.n.saturating_add(self.earlier_iterations);
+                let n = iteration.n;
                 if n > self.iterations {
                     self.hits_before = self.group.limit_hits();
                 }
@@ -164,7 +159,7 @@ impl Progress {
             Event::IterationDone(done) => {
                 reporter.iteration_done(done.stats);
                 if let Some(limit) = self.limit_hits().describe() {
-                    let n = done.n.saturating_add(self.earlier_iterations);
+                    let n = done.n;
                     reporter.notice(&format!("In iteration {n} {limit}"));
                 }
                 return Consequence::PublishIteration;
@@ -185,6 +180,8 @@ impl Progress {
             Event::Stuck(stuck) => self.stuck = Some(stuck),
             Event::Failed(failed) => self.error = Some(failed.error),
             Event::Started(_)
+            | Event::Message(_)
+            | Event::ToolResult(_)
             | Event::Complete(_)
             | Event::SpecGenerationStarted
             | Event::SpecGenerationComplete(_)

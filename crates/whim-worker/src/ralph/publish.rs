@@ -189,6 +189,9 @@ impl<'a> Publisher<'a> {
         if let Some(head) = self.workspace.remote_head() {
             self.reporter.checkpoint(head, &self.accepted, is_new);
         }
+        if is_new {
+            self.report_diff().await;
+        }
         Ok(())
     }
 
@@ -215,6 +218,16 @@ impl<'a> Publisher<'a> {
             kept: self.workspace.anchor().clone(),
         });
         Ok(())
+    }
+
+    async fn report_diff(&self) {
+        match self.workspace.diff().await {
+            Ok(Some(diff)) => self.reporter.diff(diff),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the changes cannot be read and are not shown");
+            }
+        }
     }
 
     /// The files to lock: those of commits, not uncommitted changes.

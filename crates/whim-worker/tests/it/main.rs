@@ -21,4 +21,5 @@ mod test_counts;
 mod test_detection;
 mod test_progress;
 mod tests_failed;
+mod transcript;
 mod world;

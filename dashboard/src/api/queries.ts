@@ -1,0 +1,76 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { $api } from "./client";
+import { paging } from "./paging";
+import { fetchSession, logOut, sessionExpired } from "./session";
+
+/** Values that time changes without an event (budget at midnight, cooldown, breakers) are at most this old. */
+const SLOW_REFRESH_MS = 60_000;
+
+export function useStatus() {
+  return $api.useQuery("get", "/api/status", undefined, { refetchInterval: SLOW_REFRESH_MS });
+}
+
+export function useHealth() {
+  return $api.useQuery("get", "/health", undefined, { refetchInterval: SLOW_REFRESH_MS });
+}
+
+export function useTodayMetrics() {
+  return $api.useQuery("get", "/api/metrics", undefined, { refetchInterval: SLOW_REFRESH_MS });
+}
+
+export function useItem(id: string) {
+  return $api.useQuery("get", "/api/work/{id}", { params: { path: { id } } });
+}
+
+export function useExplanation(id: string, enabled = true) {
+  return $api.useQuery(
+    "get",
+    "/api/work/{id}/explain",
+    { params: { path: { id } } },
+    { enabled, staleTime: SLOW_REFRESH_MS },
+  );
+}
+
+/** The attempts at an item, newest first. */
+export function useAttempts(id: string) {
+  return $api.useInfiniteQuery(
+    "get",
+    "/api/work/{id}/timeline",
+    { params: { path: { id } } },
+    paging,
+  );
+}
+
+/** The newest items, for their titles and for what happened lately. */
+export function useNewestItems() {
+  return $api.useQuery("get", "/api/work", { params: { query: { limit: 200 } } });
+}
+
+/** The newest attempts, live ones included: there are never more live workers than fit on one page. */
+export function useNewestWorkers(refetchInterval?: number) {
+  return $api.useQuery(
+    "get",
+    "/api/workers",
+    { params: { query: { limit: 100 } } },
+    { refetchInterval },
+  );
+}
+
+export function useSession() {
+  return useQuery({
+    queryKey: ["session"],
+    queryFn: fetchSession,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function useLogOut() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: logOut,
+    onSuccess: () => {
+      client.clear();
+      sessionExpired();
+    },
+  });
+}

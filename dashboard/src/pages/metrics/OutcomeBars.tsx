@@ -1,0 +1,29 @@
+import "@/components/charts/charts.css";
+import { BarChart } from "@mantine/charts";
+import type { Bucket } from "./attempts";
+
+interface BarsProps {
+  data: (Bucket & { label: string })[];
+  height: number;
+}
+
+export default function OutcomeBars({ data, height }: BarsProps) {
+  return (
+    <BarChart
+      h={height}
+      data={data}
+      dataKey="label"
+      type="stacked"
+      series={[
+        { name: "completed", label: "Completed", color: "var(--success)" },
+        { name: "failed", label: "Failed", color: "var(--danger)" },
+      ]}
+      withLegend
+      legendProps={{ verticalAlign: "bottom", height: 32 }}
+      gridAxis="x"
+      tickLine="none"
+      yAxisProps={{ allowDecimals: false, width: 32 }}
+      barProps={{ isAnimationActive: false, maxBarSize: 28 }}
+    />
+  );
+}

@@ -1,0 +1,39 @@
+import "@/components/charts/charts.css";
+import { BarChart } from "@mantine/charts";
+import type { HourCount } from "@/lib/hourly";
+
+const hourOf = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
+
+interface HoursChartProps {
+  hours: HourCount[];
+  height: number;
+}
+
+export default function HoursChart({ hours, height }: HoursChartProps) {
+  return (
+    <BarChart
+      h={height}
+      mt={4}
+      data={hours.map(({ hour, completed, failed }) => ({
+        hour: hourOf.format(hour),
+        completed,
+        failed,
+      }))}
+      dataKey="hour"
+      type="stacked"
+      series={[
+        { name: "completed", label: "Completed", color: "var(--success)" },
+        { name: "failed", label: "Failed", color: "var(--danger)" },
+      ]}
+      gridAxis="none"
+      tickLine="none"
+      withYAxis={false}
+      xAxisProps={{ interval: 3 }}
+      barProps={{ isAnimationActive: false, maxBarSize: 18 }}
+    />
+  );
+}
