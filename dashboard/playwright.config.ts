@@ -17,7 +17,7 @@ export default defineConfig({
     baseURL,
     browserName: "chromium",
     viewport: { width: 1360, height: 850 },
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: [

@@ -25,7 +25,7 @@ const ICON: Record<Attention["kind"], TablerIcon> = {
 };
 
 /** More failed items than this are on the queue's page. */
-const SHOWN = 6;
+const SHOWN = 5;
 
 export function AttentionPanel({ attention }: { attention: Attention[] }) {
   return (
@@ -34,7 +34,7 @@ export function AttentionPanel({ attention }: { attention: Attention[] }) {
       note={attention.length}
       flush
       actions={
-        attention.length > SHOWN && (
+        (attention.length > SHOWN || attention.some((entry) => entry.kind === "failed")) && (
           <Link to="/queue" search={{ view: "failed" }}>
             All failed items
           </Link>
@@ -80,6 +80,11 @@ function Details({ entry }: { entry: Attention }): ReactNode {
         <ItemOrigin item={item} />
         <RelativeTime at={item.endedAt ?? item.updatedAt} />
         <PullRequestLink item={item} />
+        {entry.count > 1 && (
+          <Link to="/queue" search={{ view: "failed", repo: item.repo }}>
+            and {entry.count - 1} more for the same reason
+          </Link>
+        )}
       </p>
     );
   }
