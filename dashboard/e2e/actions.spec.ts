@@ -58,7 +58,7 @@ test("an item is cancelled with a reason and run again", async ({ page, request 
     await page.getByRole("button", { name: "Run again" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Run again" }).click();
     await expect(page.getByText("Queued", { exact: true })).toBeVisible();
-    expect((await readItem(request, id)).run).toBe(2);
+    await expect.poll(async () => (await readItem(request, id)).run).toBe(2);
     await cancel(request, id);
   });
 });

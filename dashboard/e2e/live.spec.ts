@@ -94,20 +94,12 @@ test("the overview and the workers show what runs", async ({ page, request }) =>
 
 test("after an interruption the page says so, recovers by itself and shows what it missed", async ({
   page,
-  context,
   request,
   offences,
 }) => {
   test.setTimeout(RUN_MS);
   offences.allowFailedRequests();
   await whilePaused(request, async () => {
-    await page.goto("/queue");
-    await ready(page);
-    await context.setOffline(true);
-    // Chromium keeps open connections when it goes offline.
-    await page.evaluate(() => window.dispatchEvent(new Event("offline")));
-    await page.reload({ timeout: 3000 }).catch(() => undefined);
-    await context.setOffline(false);
     await page.goto("/queue");
     await ready(page);
     await page.route("**/api/events", (route) => route.abort());
