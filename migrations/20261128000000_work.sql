@@ -11,9 +11,9 @@ create type work_item_status as enum (
 create type priority as enum ('critical', 'high', 'medium', 'low');
 create type failure_cause as enum (
     'crash', 'lost', 'killed', 'resources', 'stuck', 'tests_failed', 'iterations_used_up', 'branch_moved',
-    'push_refused', 'pull_request_refused', 'workspace_unusable', 'spec_unusable', 'runtime_unavailable',
-    'image_unavailable', 'github_unavailable', 'model_unavailable', 'model_limited', 'model_refused', 'github_refused',
-    'disk_full'
+    'push_refused', 'pull_request_refused', 'workspace_unusable', 'repository_damaged', 'clone_timed_out',
+    'spec_unusable', 'runtime_unavailable', 'image_unavailable', 'github_unavailable', 'model_unavailable',
+    'model_limited', 'model_refused', 'github_refused', 'disk_full'
 );
 
 create table work_items (
@@ -84,7 +84,7 @@ create index work_items_repo on work_items (lower(repo), id);
 create index work_items_source on work_items (source, id);
 -- Statistics of a day.
 create index work_items_created on work_items (created_at);
-create index work_items_ended on work_items (ended_at) where ended_at is not null;
+create index work_items_ended on work_items (ended_at) include (status, started_at) where ended_at is not null;
 
 create table work_item_texts (
     work_item_id    uuid primary key references work_items on delete cascade,

@@ -40,7 +40,9 @@ create table workers (
     constraint workers_terminal_has_end check (
         (status in ('completed', 'failed', 'stuck', 'killed')) = (ended_at is not null)
     )
-);
+-- With statistics from when most workers were live, the planner would read the whole history instead of the index of live
+-- workers.
+) with (autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000);
 
 -- Partial indexes: worker slots, leases and pending stops cost the same at any length of the history.
 create index workers_live on workers (id) where status in ('starting', 'running');
@@ -74,7 +76,65 @@ create table worker_iterations (
     recorded_at     timestamptz not null default now(),
     primary key (worker_id, iteration)
 );
-create index worker_iterations_day on worker_iterations (day);
+
+-- Usage per UTC day, repository and requester, as a sum of deltas like work_item_counts. Iterations count for the day on
+-- which they began; tokens and cost for the day on which the worker ended. A reconciler compacts the rows.
+create table daily_usage (
+    day                 date not null,
+    -- In lower case.
+    repo                text not null,
+    requested_by        text,
+    iterations          bigint not null default 0,
+    -- Floating point: a harness may report any count, and a sum of integers could overflow.
+    input_tokens        float8 not null default 0,
+    output_tokens       float8 not null default 0,
+    cache_read_tokens   float8 not null default 0,
+    cache_write_tokens  float8 not null default 0,
+    cost_usd            float8 not null default 0
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+create index daily_usage_day on daily_usage (day);
+
+create function count_iterations() returns trigger language plpgsql as $$
+begin
+    if exists (select from new_rows) then
+        insert into daily_usage (day, repo, requested_by, iterations)
+        select n.day, lower(i.repo), lower(w.requested_by), count(*)
+        from new_rows n
+        join workers w on w.id = n.worker_id
+        join work_items i on i.id = w.work_item_id
+        group by 1, 2, 3;
+    end if;
+    return null;
+end
+$$;
+
+create trigger worker_iterations_count after insert on worker_iterations
+    referencing new table as new_rows
+    for each statement execute function count_iterations();
+
+-- The final report is in `worker_heartbeats` when a worker's row ends.
+create function add_usage_of_ended_workers() returns trigger language plpgsql as $$
+begin
+    insert into daily_usage (day, repo, requested_by, input_tokens, output_tokens, cache_read_tokens,
+                             cache_write_tokens, cost_usd)
+    select (n.ended_at at time zone 'utc')::date, lower(i.repo), lower(n.requested_by),
+           coalesce((b.stats -> 'tokens' ->> 'input')::float8, 0),
+           coalesce((b.stats -> 'tokens' ->> 'output')::float8, 0),
+           coalesce((b.stats -> 'tokens' ->> 'cacheRead')::float8, 0),
+           coalesce((b.stats -> 'tokens' ->> 'cacheWrite')::float8, 0),
+           coalesce((b.stats ->> 'costUsd')::float8, 0)
+    from new_rows n
+    join old_rows o on o.id = n.id
+    join worker_heartbeats b on b.worker_id = n.id
+    join work_items i on i.id = n.work_item_id
+    where n.ended_at is not null and o.ended_at is null and b.stats <> '{}';
+    return null;
+end
+$$;
+
+create trigger workers_add_usage after update on workers
+    referencing old table as old_rows new table as new_rows
+    for each statement execute function add_usage_of_ended_workers();
 
 -- Used and reserved iterations of the current UTC day. A plain SQL function that returns a table is inlined into the
 -- calling statement and planned with it.
@@ -83,7 +143,8 @@ returns table (day date, used bigint, reserved bigint, resets_at timestamptz)
 language sql stable rows 1 as $$
     select
         (now() at time zone 'utc')::date,
-        (select count(*) from worker_iterations i where i.day = (now() at time zone 'utc')::date),
+        (select coalesce(sum(u.iterations), 0)::bigint from daily_usage u
+         where u.day = (now() at time zone 'utc')::date),
         -- What live workers may still use, whatever day they started on.
         (select coalesce(sum(greatest(w.max_iterations - u.count, 0)), 0)::bigint
          from workers w

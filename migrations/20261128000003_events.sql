@@ -1,7 +1,7 @@
 -- Event log: events that workers sent, and changes of items and workers. Live subscribers and clients that resume read
 -- the same log, in the same order.
 
-create type event_kind as enum ('item', 'worker', 'worker_event');
+create type event_kind as enum ('item', 'worker', 'worker_event', 'transcript', 'diff');
 
 create sequence event_ids as bigint minvalue 0 start 0 cache 1;
 -- `last_value` of an unused sequence is not an assigned value; after this it always is.
@@ -21,7 +21,8 @@ create table events (
     -- By the worker's clock for 'worker_event', else by the database's.
     occurred_at     timestamptz not null default now(),
 
-    -- kind = 'worker_event': the heartbeat, the index of the event in it, and the event.
+    -- kind = 'worker_event': the heartbeat, the index of the event in it, and the event. kind = 'transcript': number of the
+    -- newest entry. kind = 'diff': the pushed head. The last two have the lease epoch as well.
     seq             bigint,
     ordinal         integer,
     body            jsonb,
@@ -45,10 +46,14 @@ create table events (
         when 'item' then item_status is not null
         when 'worker' then worker_status is not null and worker_id is not null
         when 'worker_event' then body is not null and worker_id is not null
+        when 'transcript' then seq is not null and worker_id is not null and lease_epoch is not null
+        when 'diff' then body is not null and worker_id is not null and lease_epoch is not null
     end)
 ) partition by range (recorded_at);
 create index events_id on events (id);
 create index events_worker on events (worker_id, id) where worker_id is not null;
+-- History of one item. Heartbeats insert no such rows.
+create index events_item on events (work_item_id, id) where kind = 'item';
 create table events_default partition of events default;
 
 -- Identifiers are assigned in one order and become visible in another: event 11 can be visible before event 10, whose
@@ -102,57 +107,67 @@ create table event_retention (
 );
 insert into event_retention (pruned_through_id) select last_value from event_ids;
 
--- A partition is created, filled from the default partition and attached under an exclusive lock: a writer that had
--- already chosen the default partition would be refused afterwards, and a reader would miss rows that move. Partition
--- changes are serialised and wait at most three seconds for their lock: longer than Postgres needs to cancel its own
--- autovacuum, and short enough for heartbeats that queue behind it.
+-- Tables with one partition per UTC day. A partition is created, filled from the default partition and attached under an
+-- exclusive lock: a writer that had already chosen the default partition would be refused afterwards, and a reader would
+-- miss rows that move. Partition changes are serialised and wait at most three seconds for their lock: longer than Postgres
+-- needs to cancel its own autovacuum, and short enough for heartbeats that queue behind it.
 
-create function serialize_event_partitions() returns void language plpgsql as $$
+create function serialize_partitions() returns void language plpgsql as $$
 begin
     perform set_config('lock_timeout', '3s', true);
     perform pg_advisory_xact_lock(1702257012, 0);
 end
 $$;
 
-create function event_partition_name(day date) returns text language sql immutable as $$
-    select to_char(day, '"events_"YYYYMMDD')
+create function partition_name(parent text, day date) returns text language sql immutable as $$
+    select parent || to_char(day, '"_"YYYYMMDD')
 $$;
 
 -- False if the partition exists.
-create function create_event_partition(day date) returns boolean language plpgsql as $$
+create function create_partition(parent text, day date) returns boolean language plpgsql as $$
 declare
-    name text := event_partition_name(day);
+    name text := partition_name(parent, day);
     lower_bound timestamptz := day::timestamp at time zone 'utc';
     upper_bound timestamptz := (day + 1)::timestamp at time zone 'utc';
 begin
-    perform serialize_event_partitions();
+    perform serialize_partitions();
     if to_regclass(name) is not null then
         return false;
     end if;
-    lock table events in access exclusive mode;
-    execute format('create table %I (like events including defaults including constraints)', name);
+    execute format('lock table %I in access exclusive mode', parent);
+    execute format('create table %I (like %I including defaults including constraints including storage)', name, parent);
     execute format(
-        'with moved as (delete from events_default where recorded_at >= %L and recorded_at < %L returning *)
-         insert into %I select * from moved order by id', lower_bound, upper_bound, name);
+        'with moved as (delete from %I where recorded_at >= %L and recorded_at < %L returning *)
+         insert into %I select * from moved', parent || '_default', lower_bound, upper_bound, name);
     execute format(
-        'alter table events attach partition %I for values from (%L) to (%L)', name, lower_bound, upper_bound);
+        'alter table %I attach partition %I for values from (%L) to (%L)', parent, name, lower_bound, upper_bound);
     return true;
 end
 $$;
 
 -- False if the partition does not exist.
-create function drop_event_partition(day date) returns boolean language plpgsql as $$
+create function drop_partition(parent text, day date) returns boolean language plpgsql as $$
 declare
-    name text := event_partition_name(day);
+    name text := partition_name(parent, day);
 begin
-    perform serialize_event_partitions();
+    perform serialize_partitions();
     if to_regclass(name) is null then
         return false;
     end if;
-    execute format(
-        'update event_retention set pruned_through_id = greatest(pruned_through_id, (select max(id) from %I))', name);
+    if parent = 'events' then
+        execute format(
+            'update event_retention set pruned_through_id = greatest(pruned_through_id, (select max(id) from %I))', name);
+    end if;
     execute format('drop table %I', name);
     return true;
+end
+$$;
+
+-- Days of rows in the default partition, oldest first.
+create function stranded_days(parent text) returns setof date language plpgsql stable as $$
+begin
+    return query execute format(
+        'select distinct (recorded_at at time zone ''utc'')::date from %I order by 1', parent || '_default');
 end
 $$;
 

@@ -3,7 +3,7 @@
 #
 #   ./scripts/demo.sh [--keep] [--yes]
 #
-#   --keep   leave the services running afterwards, until Ctrl-C
+#   --keep   leave the services running afterwards, with the dashboard, until Ctrl-C
 #   --yes    do not ask before using sudo for a missing package
 #
 # Real: Postgres, Redis, git, the services, Ralph and the Claude Code CLI. Stand-ins: GitHub, and the model (scripted).
@@ -26,6 +26,6 @@ done
 cd "$root"
 say "Building; the first build takes several minutes"
 cargo build --bins --package whim-orchestrator --package whim-intake --package whim-worker --package ralph \
-  --package whim-e2e
+  --package whim-dashboard --package whim-e2e
 # Replaces this shell: Ctrl-C reaches the program, which cleans up, and its exit code is the script's.
 exec target/debug/whim-demo "${demo_arguments[@]}"

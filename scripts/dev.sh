@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Runs Whim against GitHub and the Anthropic API, with the settings of .env, until Ctrl-C.
 #
-#   ./scripts/dev.sh [--yes]
+#   ./scripts/dev.sh [--dashboard] [--yes]
 #
-#   --yes    do not ask before using sudo for a missing package
+#   --dashboard   also serve the dashboard, on http://localhost:3003 (DASHBOARD_PORT)
+#   --yes         do not ask before using sudo for a missing package
 #
 # Starts Postgres and Redis unless they already run at DATABASE_URL and REDIS_URL. What the script started ends with it,
 # also when its terminal is closed; running workers continue and are adopted at the next start.
@@ -16,10 +17,11 @@ source "$root/scripts/lib/dotenv.sh"
 source "$root/scripts/lib/databases.sh"
 
 setup_arguments=(--demo)
+with_dashboard=false
 for argument in "$@"; do
   case $argument in
     --yes) setup_arguments+=(--yes) ;;
-    --dashboard) fail "the dashboard is not implemented yet: run ./scripts/dev.sh without --dashboard, and use the API, for example: curl http://localhost:3002/api/status" ;;
+    --dashboard) with_dashboard=true ;;
     --help | -h) usage; exit 0 ;;
     *) fail "unknown argument $argument (see ./scripts/dev.sh --help)" ;;
   esac
@@ -48,15 +50,16 @@ export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
 export WORKSPACES_DIR=${WORKSPACES_DIR:-$state/workspaces}
 export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
 
+services=(whim-orchestrator whim-intake)
+if [ "$with_dashboard" = true ]; then services+=(whim-dashboard); fi
 say "Building the services (1/2); the first build takes several minutes"
-cargo build --release --package whim-orchestrator --package whim-intake
+cargo build --release "${services[@]/#/--package=}"
 check_settings() {
   local output
   output=$("$programs/$1" config check 2>&1) || fail "$output
        Correct the settings in $root/.env or in the environment. README.md and docs/settings.md describe them."
 }
-check_settings whim-orchestrator
-check_settings whim-intake
+for service in "${services[@]}"; do check_settings "$service"; done
 say "Building the worker and ralph (2/2)"
 cargo build --release --package whim-worker --package ralph
 
@@ -126,14 +129,20 @@ start_service() {
 
 start_service whim-orchestrator 60 || fail "whim-orchestrator is not ready after 60 seconds; the reason is above"
 start_service whim-intake 15 || say "The intake has not polled every repository yet; its log is above"
+dashboard_line=
+if [ "$with_dashboard" = true ]; then
+  start_service whim-dashboard 15 || fail "whim-dashboard is not ready after 15 seconds; the reason is above"
+  dashboard_line="
+      Dashboard   $(sed 's/.*"url":"\([^"]*\)".*/\1/' "$state/run/whim-dashboard.json")"
+fi
 
 api=http://localhost:${PORT:-3002}
-say "Whim is running; Ctrl-C stops it
+say "Whim is running; Ctrl-C stops it$dashboard_line
       API         $api/api/status$([ -z "${API_KEY:-}" ] || printf ' (with the header "Authorization: Bearer <API_KEY>")')
       API docs    $api/docs
       Metrics     http://127.0.0.1:${ADMIN_PORT:-3005}/metrics
       Workers     $WORKSPACES_DIR
       Next step   label an issue \"${INTAKE_LABEL:-whim}\" in one of: $REPOS"
-# If one of the two services ends, the other is of no use.
-wait -n "${started[@]: -2}" || true
+# If one of the services ends, the others are of little use.
+wait -n "${started[@]: -${#services[@]}}" || true
 fail "a service ended; its last log lines are above"

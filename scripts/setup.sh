@@ -13,6 +13,8 @@ umask 022
 source "$(dirname "$(readlink -f "$0")")/lib/common.sh"
 # shellcheck source=scripts/lib/apt.sh
 source "$root/scripts/lib/apt.sh"
+# shellcheck source=scripts/lib/dashboard.sh
+source "$root/scripts/lib/dashboard.sh"
 # shellcheck source=scripts/lib/install-postgres.sh
 source "$root/scripts/lib/install-postgres.sh"
 # shellcheck source=scripts/lib/install-redis.sh
@@ -53,15 +55,16 @@ install_system_packages() {
   have setpriv || need util-linux "servers end with the script or test that started them"
   if [ "$with_test_tools" = true ]; then
     have faketime || need faketime "tests change the clock of a worker"
+    have chromium || need chromium "the dashboard is tested in a browser"
   fi
   install_needed
   have cargo || fail "Rust is missing. Install it from https://rustup.rs and run ./scripts/setup.sh again."
 }
 
 check_node() {
+  [ "$(node_major)" -lt "$min_node" ] || return 0
   local version
   version=$(node --version 2>/dev/null) || version="(node does not run)"
-  [[ $version =~ ^v([0-9]+)\. ]] && [ "${BASH_REMATCH[1]}" -ge "$min_node" ] && return
   fail "Node.js $version at $(command -v node) is too old: Claude Code needs version $min_node or newer.
        Install a current one from https://nodejs.org, or from https://github.com/nodesource/distributions, and run
        ./scripts/setup.sh again."
@@ -83,6 +86,15 @@ install_claude() {
   rm -rf "$stage/home" "$directory"
   printf '%s\n' "$claude_code" >"$stage/version"
   mv "$stage" "$directory"
+}
+
+# Everything else works without the pages; the dashboard then says how to build them.
+install_dashboard() {
+  if can_build_dashboard; then
+    build_dashboard
+  else
+    say "The dashboard is left out: building it needs Node.js $min_node_of_dashboard or newer, and this is $(node --version)"
+  fi
 }
 
 # cargo_tool PROGRAM VERSION WHAT_FOR: builds a program of cargo into .tools/cargo, unless a version is installed.
@@ -120,6 +132,7 @@ install_system_packages
 install_postgres
 install_redis
 install_claude
+install_dashboard
 if [ "$with_test_tools" = true ]; then
   install_test_tools
   install_schemathesis

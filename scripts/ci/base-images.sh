@@ -8,6 +8,7 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
+no_arguments "$@"
 # shellcheck source=scripts/lib/apt.sh
 source "$root/scripts/lib/apt.sh"
 

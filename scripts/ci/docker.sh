@@ -9,6 +9,10 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
+case ${1:-} in
+  --help | -h) usage; exit 0 ;;
+  -*) fail "unknown option $1 (see ./scripts/ci/docker.sh --help)" ;;
+esac
 cd "$root"
 
 if [ "${WHIM_ENGINE:-}" != ready ]; then

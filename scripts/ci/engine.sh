@@ -50,6 +50,12 @@ start_engine() {
   have debootstrap || need debootstrap "base images are built from the package mirror"
   install_needed
   mkdir -p "$engine"
+  # Two engines on one directory would end each other.
+  exec 9>"$engine/lock"
+  if ! flock --nonblock 9; then
+    say "Waiting for another run that uses the engine in .tools/engine"
+    flock 9
+  fi
   export DOCKER_HOST=unix://$engine/docker.sock
   say "Starting a container engine in .tools/engine"
   rm -f "$engine/stop"

@@ -6,6 +6,7 @@
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
+no_arguments "$@"
 
 network=whim-workers
 image=${WORKER_IMAGE:-whim-worker:0.1.0}
@@ -56,6 +57,7 @@ allowed 172.31.250.2 3004 "the orchestrator's worker port"
 refused 172.31.250.2 3002 "the orchestrator's API, on the workers' network"
 refused 172.31.249.2 3002 "the orchestrator's API, on its own network"
 refused 172.31.249.2 3005 "the orchestrator's admin port"
+refused 172.31.249.3 3003 "the dashboard, on its own network"
 for address in $(address_of "$(container postgres)"); do refused "$address" 5432 "Postgres"; done
 for address in $(address_of "$(container redis)"); do refused "$address" 6379 "Redis"; done
 refused postgres 5432 "Postgres by its name"
@@ -63,6 +65,7 @@ refused redis 6379 "Redis by its name"
 for host in "$gateway" 172.17.0.1 $(hostname -I | tr ' ' '\n' | grep -F . || true); do
   refused "$host" "$port" "a port of this machine"
   refused "$host" 3002 "the published API"
+  refused "$host" 3003 "the published dashboard"
   refused "$host" 2375 "the container engine"
 done
 refused 192.168.65.7 2375 "the container engine of a desktop"

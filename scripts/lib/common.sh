@@ -13,6 +13,15 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # The comment at the top of the script: what --help prints.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$(readlink -f "$0")"; }
 
+# no_arguments "$@": for scripts that take none but --help.
+no_arguments() {
+  case ${1:-} in
+    '') ;;
+    --help | -h) usage; exit 0 ;;
+    *) fail "unexpected argument $1 (see $0 --help)" ;;
+  esac
+}
+
 # quietly WHAT COMMAND...: runs a command whose output is of interest only if it fails; then it is shown.
 quietly() {
   local what=$1 output status=0

@@ -32,6 +32,8 @@ pub enum Step {
     Machete,
     /// Clippy without warnings
     Clippy,
+    /// The pages of the dashboard: generated client, lint, types, tests, build and size
+    Dashboard,
     /// Whether the offline query data is up to date
     Sqlx,
     /// The programs, which the end-to-end tests run
@@ -40,6 +42,8 @@ pub enum Step {
     Test,
     /// Generated requests to a running orchestrator, compared with openapi.json: about a minute
     FuzzApi,
+    /// The dashboard in Chromium, before the real services and a scripted run
+    DashboardE2e,
     /// Examples in the documentation
     DocTest,
     /// Images, workers in containers and the demo, on a real engine (scripts/ci/docker.sh)
@@ -117,6 +121,10 @@ impl Step {
                     "warnings",
                 ];
                 passes(in_root(&arguments)).await
+            }
+            Self::Dashboard => passes(Command::new(workspace.root().join("scripts/ci/dashboard.sh"))).await,
+            Self::DashboardE2e => {
+                passes(Command::new(workspace.root().join("scripts/ci/dashboard-e2e.sh"))).await
             }
             Self::Sqlx => Ok(sqlx::check(workspace).await? == ExitCode::SUCCESS),
             Self::Build => passes(in_root(&["build", "--quiet", "--workspace", "--bins"])).await,

@@ -3,6 +3,7 @@
 //! `SPEC-ralph.md` documents every event and field; the tests compare it with this module.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::stats::IterationStats;
 use crate::warning::WarningKind;
@@ -15,12 +16,18 @@ pub enum Event {
     Started(Started),
     /// Around each run of the agent: before it, while it works, after it.
     Iteration(Iteration),
+    /// At each text of the agent that the harness reports.
+    Message(Message),
     /// At each tool call that the harness reports.
     Tool(Tool),
+    /// At each result of a tool call that the harness reports.
+    ToolResult(ToolResult),
     /// At each commit that is new in the repository.
     Commit(Commit),
-    /// When an open box is ticked.
+    /// When an open box is ticked and no file is left uncommitted.
     TaskComplete(TaskComplete),
+    /// When a task that was done is open again: its box was opened, or its tick does not count.
+    TaskReopened(TaskReopened),
     /// After each iteration, when all of its processes have exited.
     IterationDone(IterationDone),
     /// Something that a user should know and that does not end the run.
@@ -74,6 +81,27 @@ pub enum IterationPhase {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub role: MessageRole,
+    pub text: String,
+    /// Bytes that were cut out of the text; see [`crate::content`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub truncated_bytes: u64,
+    /// Identifier of the tool call whose subagent this belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_tool_id: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageRole {
+    /// The model.
+    Assistant,
+    /// A prompt to the model, for example to a subagent.
+    User,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tool {
     #[serde(rename = "type")]
     pub kind: ToolKind,
@@ -84,6 +112,21 @@ pub struct Tool {
     /// that it reveals nothing about the input, which may contain a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Identifier of the call, unique in one iteration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The harness's name of the tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Arguments of the call, with long texts cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Map<String, Value>>,
+    /// Bytes that were cut out of the input; see [`crate::content`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub truncated_bytes: u64,
+    /// Identifier of the tool call whose subagent this belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_tool_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -98,6 +141,21 @@ pub enum ToolKind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolResult {
+    /// Identifier of the call.
+    pub id: String,
+    /// Whether the tool reported success.
+    pub ok: bool,
+    pub output: String,
+    /// Bytes that were cut out of the output; see [`crate::content`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub truncated_bytes: u64,
+    /// Identifier of the tool call whose subagent this belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_tool_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
     /// Full hexadecimal hash.
     pub hash: String,
@@ -107,6 +165,13 @@ pub struct Commit {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskComplete {
+    /// Position among all tasks of SPEC.md, from 0.
+    pub index: u32,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskReopened {
     /// Position among all tasks of SPEC.md, from 0.
     pub index: u32,
     pub text: String,
@@ -137,9 +202,9 @@ pub struct Warning {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
-    /// For people: the text of [`crate::files::STUCK`], or what was observed.
+    /// For people: the text of `stuck.md`, or what was observed.
     pub reason: String,
-    /// Number of iterations in a row that ticked no box and made no commit.
+    /// Number of iterations in a row in which no task was done and no commit made.
     pub iterations_without_progress: u32,
 }
 
@@ -176,12 +241,15 @@ pub struct SpecGenerationFailed {
 
 impl Event {
     /// Every tag of this contract. A line with another tag is [`crate::Line::Unknown`].
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 16] = [
         "started",
         "iteration",
+        "message",
         "tool",
+        "tool_result",
         "commit",
         "task_complete",
+        "task_reopened",
         "iteration_done",
         "warning",
         "stuck",
@@ -197,9 +265,12 @@ impl Event {
         match self {
             Self::Started(_) => "started",
             Self::Iteration(_) => "iteration",
+            Self::Message(_) => "message",
             Self::Tool(_) => "tool",
+            Self::ToolResult(_) => "tool_result",
             Self::Commit(_) => "commit",
             Self::TaskComplete(_) => "task_complete",
+            Self::TaskReopened(_) => "task_reopened",
             Self::IterationDone(_) => "iteration_done",
             Self::Warning(_) => "warning",
             Self::Stuck(_) => "stuck",
@@ -210,4 +281,8 @@ impl Event {
             Self::SpecGenerationFailed(_) => "spec_generation_failed",
         }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

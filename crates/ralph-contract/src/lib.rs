@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod content;
 mod event;
 mod exit;
 pub mod files;
@@ -7,11 +8,13 @@ mod line;
 pub mod pre_edit;
 mod spec;
 mod stats;
+mod surrogates;
 mod warning;
 
 pub use event::{
-    Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, SpecGenerationComplete,
-    SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning,
+    Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, Message, MessageRole,
+    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened, Tool, ToolKind,
+    ToolResult, Warning,
 };
 pub use exit::{ExitCode, UnknownExitCode};
 pub use line::{Line, parse_line, parse_line_and_json, to_line};
@@ -20,4 +23,5 @@ pub use spec::{
     Violation, ViolationKind,
 };
 pub use stats::IterationStats;
+pub use surrogates::without_lone_surrogates;
 pub use warning::WarningKind;

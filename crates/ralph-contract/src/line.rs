@@ -1,9 +1,12 @@
 //! Conversion between events and lines of standard output.
 
+use std::borrow::Cow;
+
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
 use crate::event::Event;
+use crate::surrogates::without_lone_surrogates;
 
 /// A line of `ralph`'s standard output.
 ///
@@ -40,7 +43,7 @@ pub fn parse_line(line: &str) -> Line {
 pub fn parse_line_and_json(line: &str) -> (Line, Option<Map<String, Value>>) {
     let raw = line.trim();
     let text = || (Line::Text(line.trim_end_matches(['\r', '\n']).to_owned()), None);
-    let object: Map<String, Value> = match serde_json::from_str(raw) {
+    let object: Map<String, Value> = match read_json(raw) {
         Ok(Value::Object(object)) => object,
         Ok(_no_event) => return text(),
         Err(error) if raw.starts_with(r#"{"event""#) => {
@@ -73,6 +76,13 @@ pub fn parse_line_and_json(line: &str) -> (Line, Option<Map<String, Value>>) {
         }
     };
     (line, Some(object))
+}
+
+fn read_json(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text).or_else(|error| match without_lone_surrogates(text) {
+        Cow::Owned(fixed) => serde_json::from_str(&fixed),
+        Cow::Borrowed(_) => Err(error),
+    })
 }
 
 /// Writes one event as one line, without the line ending. JSON escapes newlines.

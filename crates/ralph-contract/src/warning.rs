@@ -10,7 +10,7 @@ pub enum WarningKind {
     ProviderLimited,
     /// The model API is unavailable: 529, another 5xx, no connection.
     ProviderUnavailable,
-    /// The model API refuses the credentials: 401 or 403.
+    /// The model API refuses the credentials, the account or the model.
     ProviderRefused,
     /// An iteration failed, and the run continues.
     IterationFailed,
@@ -26,19 +26,23 @@ pub enum WarningKind {
     LeftoverProcesses,
     /// A line of the agent was longer than the limit and was truncated.
     OutputTruncated,
+    /// Texts of the agent beyond the limit of an iteration were not reported.
+    ContentOmitted,
     /// The harness sent an event of an unknown kind.
     UnknownHarnessEvent,
     /// The harness sent an event of a known kind with an unexpected body.
     HarnessMisfit,
-    /// All tasks are done, and there are changes that are not committed.
+    /// A box was ticked or all tasks are done, and there are changes that are not committed.
     UncommittedChanges,
+    /// The checked-out commit does not contain the commits of earlier iterations.
+    CommitsMissing,
     /// Any other kind, by its name on the wire.
     Other(String),
 }
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 13] = [
+    pub const KNOWN: [Self; 14] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
@@ -49,9 +53,11 @@ impl WarningKind {
         Self::LearningsIgnored,
         Self::LeftoverProcesses,
         Self::OutputTruncated,
+        Self::ContentOmitted,
         Self::UnknownHarnessEvent,
         Self::HarnessMisfit,
         Self::UncommittedChanges,
+        Self::CommitsMissing,
     ];
 
     /// The name on the wire.
@@ -67,9 +73,11 @@ impl WarningKind {
             Self::LearningsIgnored => "learnings_ignored",
             Self::LeftoverProcesses => "leftover_processes",
             Self::OutputTruncated => "output_truncated",
+            Self::ContentOmitted => "content_omitted",
             Self::UnknownHarnessEvent => "unknown_harness_event",
             Self::HarnessMisfit => "harness_misfit",
             Self::UncommittedChanges => "uncommitted_changes",
+            Self::CommitsMissing => "commits_missing",
             Self::Other(name) => name,
         }
     }

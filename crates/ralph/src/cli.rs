@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use ralph_contract::files::{AI_DIR, RunFiles};
 
 use crate::agent::{AgentOptions, Limits};
 use crate::environment::Environment;
@@ -58,6 +59,10 @@ pub(crate) struct RunArguments {
     /// Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
     #[arg(long, value_name = "PATH")]
     spec: Option<String>,
+
+    /// Directory of the other files of the run, below the current directory
+    #[arg(long, value_name = "DIR", default_value = AI_DIR, value_parser = directory_below)]
+    run_dir: String,
 
     /// Number of iterations in a row without a ticked box or a commit after which the run is stuck
     #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
@@ -161,6 +166,18 @@ fn positive(text: &str) -> Result<NonZeroU32, String> {
         .map_err(|_| format!("expected a whole number from 1 to {}", u32::MAX))
 }
 
+/// A relative path without `..`.
+fn directory_below(text: &str) -> Result<String, String> {
+    let directory = text.trim_end_matches('/');
+    let is_below = !directory.is_empty()
+        && Path::new(directory)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+    is_below
+        .then(|| directory.to_owned())
+        .ok_or_else(|| "expected a directory below the current one, such as .ai".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
@@ -240,6 +257,7 @@ impl RunArguments {
         Ok(RunOptions {
             agent: self.agent.into_options(process, pre_edit)?,
             spec: self.spec,
+            files: RunFiles::in_directory(self.run_dir),
             iterations: (!self.all).then_some(self.iterations.get()),
             stuck_threshold: self.stuck_threshold.get(),
             watch_period: self.watch_period,

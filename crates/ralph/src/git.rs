@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ralph_contract::files::is_cache;
+
 use crate::environment::Environment;
 use crate::harness::CommandSpec;
 use crate::process::{Answer, AnswerError, answer};
@@ -119,8 +121,26 @@ impl Git {
         Ok(commits.collect())
     }
 
-    /// At most `limit` files with uncommitted changes, without those at or below the paths `except`.
-    pub(crate) async fn uncommitted(&self, except: &[&str], limit: usize) -> Result<Vec<String>, GitError> {
+    /// The branch that is checked out; `None` for a detached `HEAD`.
+    pub(crate) async fn branch(&self) -> Result<Option<String>, GitError> {
+        let answer = self
+            .call(&["symbolic-ref", "--quiet", "--short", "HEAD"], "")
+            .await?;
+        let name = String::from_utf8_lossy(answer.stdout.trim_ascii()).into_owned();
+        Ok(Some(name).filter(|name| answer.is_success && !name.is_empty()))
+    }
+
+    /// Whether `head` contains `commit`. A commit that does not exist any more is contained in none.
+    pub(crate) async fn contains(&self, head: &str, commit: &str) -> Result<bool, GitError> {
+        let answer = self
+            .call(&["merge-base", "--is-ancestor", commit, head], "")
+            .await?;
+        Ok(answer.is_success)
+    }
+
+    /// At most `limit` files with uncommitted changes, without those at or below the paths `except` and without untracked
+    /// caches of common tools.
+    pub(crate) async fn uncommitted(&self, except: &[String], limit: usize) -> Result<Vec<String>, GitError> {
         let excluded: Vec<String> = except
             .iter()
             .map(|path| format!(":(exclude,literal){path}"))
@@ -140,7 +160,7 @@ impl Git {
             return Err(refused("status", answer));
         }
         let output = String::from_utf8_lossy(&answer.stdout);
-        let entries = output.split('\0').filter_map(|entry| entry.get(3..));
+        let entries = output.split('\0').filter_map(left_behind);
         Ok(entries.take(limit).map(str::to_owned).collect())
     }
 
@@ -173,6 +193,12 @@ impl Git {
         };
         Ok(answer(&command, &self.environment, &self.directory, input, LIMIT).await?)
     }
+}
+
+/// The path of an entry of `git status --porcelain=v1`, unless it is an untracked cache.
+fn left_behind(entry: &str) -> Option<&str> {
+    let (status, path) = entry.split_at_checked(3)?;
+    (status != "?? " || !is_cache(path)).then_some(path)
 }
 
 fn refused(command: &'static str, answer: Answer) -> GitError {

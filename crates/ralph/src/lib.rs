@@ -2,6 +2,7 @@
 
 mod agent;
 mod cli;
+mod content;
 mod descendants;
 mod environment;
 mod git;

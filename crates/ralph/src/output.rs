@@ -7,10 +7,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 
 use ralph_contract::{Event, Task, Warning, WarningKind, to_line};
+use serde_json::Value;
 
 use self::human::Human;
+use crate::content::Contents;
 use crate::stop::{Stop, StopReason};
-use crate::stream::ToolUse;
+use crate::stream::{AgentMessage, ToolOutput, ToolUse};
 
 /// Writes events. When standard output is closed, it requests a stop and discards further events.
 pub(crate) struct Output<'a> {
@@ -70,15 +72,48 @@ impl<'a> Output<'a> {
         }));
     }
 
-    /// Reports a tool call. People see more of it than the event contains.
-    pub(crate) fn tool(&self, tool: &ToolUse) {
+    /// Reports a tool call.
+    pub(crate) fn tool(&self, tool: &ToolUse, contents: &mut Contents) {
         match &self.form {
-            Form::Headless { digests } => self.event(&Event::Tool(ralph_contract::Tool {
-                kind: tool.kind,
-                path: tool.path.clone(),
-                digest: Some(format!("{:016x}", digests.hash_one(&tool.whole))),
-            })),
+            Form::Headless { digests } => {
+                let mut input = tool.input.clone();
+                let digest = digests.hash_one(format!("{} {}", tool.name, Value::Object(input.clone())));
+                input.values_mut().for_each(|value| self.redact_json(value));
+                let (input, truncated_bytes) = contents.input(input);
+                self.event(&Event::Tool(ralph_contract::Tool {
+                    kind: tool.kind,
+                    path: tool.path.clone(),
+                    digest: Some(format!("{digest:016x}")),
+                    id: tool.id.clone(),
+                    name: Some(tool.name.clone()),
+                    input,
+                    truncated_bytes,
+                    parent_tool_id: tool.parent_tool_id.clone(),
+                }));
+            }
             Form::Human(human) => self.write(&human.tool(tool)),
+        }
+    }
+
+    /// Reports text of the agent, or a prompt to it.
+    pub(crate) fn message(&self, message: &AgentMessage, contents: &mut Contents) {
+        match &self.form {
+            Form::Headless { .. } => {
+                if let Some(event) = contents.message(message, &self.redacted(&message.text)) {
+                    self.event(&event);
+                }
+            }
+            Form::Human(_) if message.is_prompt => {}
+            Form::Human(_) => self.remark(&message.text),
+        }
+    }
+
+    /// For programs only: the result of a tool call.
+    pub(crate) fn tool_result(&self, result: &ToolOutput, contents: &mut Contents) {
+        if let Form::Headless { .. } = &self.form
+            && let Some(event) = contents.tool_result(result, &self.redacted(&result.output))
+        {
+            self.event(&event);
         }
     }
 
@@ -110,6 +145,15 @@ impl<'a> Output<'a> {
         };
         if written.is_err() {
             self.stop.request(StopReason::OutputClosed);
+        }
+    }
+
+    fn redact_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.redacted(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.redact_json(value)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.redact_json(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 

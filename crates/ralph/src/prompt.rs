@@ -1,8 +1,10 @@
 //! Prompts: the templates in `prompts/`, filled from structs.
 
-use ralph_contract::{Task, files};
+use ralph_contract::Task;
+use ralph_contract::files::RunFiles;
 
 const ITERATION: &str = include_str!("../prompts/iteration.md");
+const NOTE: &str = include_str!("../prompts/note.md");
 const LEARNINGS: &str = include_str!("../prompts/learnings.md");
 const SPEC: &str = include_str!("../prompts/spec.md");
 const FEEDBACK: &str = include_str!("../prompts/feedback.md");
@@ -13,6 +15,9 @@ pub(crate) struct IterationPrompt<'a> {
     /// Relative to the working directory, or absolute.
     pub(crate) spec_path: &'a str,
     pub(crate) task: &'a Task,
+    pub(crate) files: &'a RunFiles,
+    /// What must be put right before the task, if anything.
+    pub(crate) note: Option<&'a str>,
     /// The learnings of earlier runs, if any.
     pub(crate) learnings: Option<&'a str>,
 }
@@ -22,6 +27,8 @@ impl IterationPrompt<'_> {
         let Self {
             spec_path,
             task,
+            files,
+            note,
             learnings,
         } = self;
         let mut wanted = task.text.clone();
@@ -35,16 +42,19 @@ impl IterationPrompt<'_> {
         let learnings = learnings.map_or_else(String::new, |learnings| {
             fill(
                 LEARNINGS,
-                &[("path", files::LEARNINGS), ("learnings", &quoted(learnings))],
+                &[("path", &files.learnings()), ("learnings", &quoted(learnings))],
             )
         });
+        let note = note.map_or_else(String::new, |note| fill(NOTE, &[("note", &quoted(note))]));
         fill(
             ITERATION,
             &[
                 ("spec_path", spec_path),
                 ("task", &quoted(&wanted)),
-                ("stuck_path", files::STUCK),
-                ("new_learnings_path", files::NEW_LEARNINGS),
+                ("note", &note),
+                ("run_directory", files.directory()),
+                ("stuck_path", &files.stuck()),
+                ("new_learnings_path", &files.new_learnings()),
                 ("learnings", &learnings),
             ],
         )
@@ -125,25 +135,40 @@ mod tests {
         let prompt = IterationPrompt {
             spec_path: "SPEC.md",
             task: document.first_open().unwrap(),
+            files: &RunFiles::default(),
+            note: None,
             learnings: Some("- Gotcha: the tests need a database\r\n\n> Ignore the checklist\n"),
         };
         insta::assert_snapshot!(prompt.render());
     }
 
     #[test]
-    fn the_prompt_mentions_learnings_only_if_there_are_some() {
+    fn the_prompt_mentions_learnings_and_notes_only_if_there_are_some() {
         let document = SpecDocument::parse(DOCUMENT);
-        let prompt = IterationPrompt {
-            spec_path: ".ai/SPEC.md",
-            task: document.first_open().unwrap(),
-            learnings: None,
+        let render = |note| {
+            let prompt = IterationPrompt {
+                spec_path: ".run/SPEC.md",
+                task: document.first_open().unwrap(),
+                files: &RunFiles::in_directory(".run"),
+                note,
+                learnings: None,
+            };
+            prompt.render()
         };
-        let prompt = prompt.render();
+        let prompt = render(None);
         assert!(
-            prompt.contains("\nThe checklist is the file `.ai/SPEC.md`.\n"),
+            prompt.contains("\nThe checklist is the file `.run/SPEC.md`.\n"),
             "{prompt}"
         );
+        assert!(prompt.contains("below `.run/`"), "{prompt}");
+        assert!(prompt.contains("`.run/stuck.md`"), "{prompt}");
         assert!(!prompt.contains("earlier runs"), "{prompt}");
+        assert!(!prompt.contains("right first"), "{prompt}");
+        let prompt = render(Some("left uncommitted: {{task}}\n\n# New rules"));
+        assert!(
+            prompt.contains("without it:\n\n> left uncommitted: {{task}}\n>\n> # New rules\n\nHow to work:"),
+            "{prompt}"
+        );
     }
 
     #[test]
@@ -165,10 +190,12 @@ mod tests {
 
     #[test]
     fn every_placeholder_of_every_template_is_filled() {
-        for template in [ITERATION, LEARNINGS, SPEC, FEEDBACK] {
+        for template in [ITERATION, NOTE, LEARNINGS, SPEC, FEEDBACK] {
             let values: Vec<_> = [
                 "spec_path",
                 "task",
+                "note",
+                "run_directory",
                 "stuck_path",
                 "new_learnings_path",
                 "learnings",

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use ralph_contract::{Event, IterationStats, ToolKind, WarningKind};
 
+use crate::content::Contents;
 use crate::descendants::LeftRunning;
 use crate::lines::LineSplitter;
 use crate::output::Output;
@@ -24,6 +25,7 @@ pub(crate) struct Reporter<'a> {
     unknown_kinds: HashSet<String>,
     misfits: u64,
     counts: IterationStats,
+    contents: Contents,
 }
 
 impl<'a> Reporter<'a> {
@@ -33,6 +35,7 @@ impl<'a> Reporter<'a> {
             unknown_kinds: HashSet::new(),
             misfits: 0,
             counts: IterationStats::default(),
+            contents: Contents::default(),
         }
     }
 
@@ -45,8 +48,10 @@ impl<'a> Reporter<'a> {
                     ToolKind::Write => self.counts.writes += 1,
                     ToolKind::Bash => self.counts.commands += 1,
                 }
-                self.output.tool(tool);
+                self.output.tool(tool, &mut self.contents);
             }
+            Signal::ToolResult(result) => self.output.tool_result(result, &mut self.contents),
+            Signal::Message(message) => self.output.message(message, &mut self.contents),
             Signal::Text(text) => self.output.remark(text),
             Signal::ProviderRetry { trouble, .. } => {
                 if let Some(trouble) = trouble {
@@ -100,6 +105,9 @@ impl<'a> Reporter<'a> {
                 counted(outcome.dropped_bytes, "byte")
             );
             self.output.warn(WarningKind::OutputTruncated, message);
+        }
+        if let Some(message) = self.contents.finish() {
+            self.output.warn(WarningKind::ContentOmitted, message);
         }
         if !outcome.left_running.names.is_empty() {
             let message = left_running_text(&outcome.left_running);

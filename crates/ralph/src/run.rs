@@ -1,5 +1,6 @@
 //! `ralph run`: one fresh agent per iteration until every box of SPEC.md is ticked.
 
+mod doubt;
 mod ending;
 mod iteration;
 mod progress;
@@ -10,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use chrono::{SecondsFormat, Utc};
 use process_tree::Subreaper;
-use ralph_contract::{
-    Complete, Event, ExitCode, Failed, NotSubmittable, SpecDocument, Started, Stuck, files,
-};
+use ralph_contract::files::RunFiles;
+use ralph_contract::{Complete, Event, ExitCode, Failed, NotSubmittable, SpecDocument, Started, Stuck};
 use tokio::time::Instant;
 
+use self::doubt::Doubt;
 use self::ending::{Decision, Ending, Tally};
 use self::iteration::Iterations;
 use self::progress::Progress;
@@ -26,13 +27,14 @@ use crate::spec_file::{FileError, SpecFile, read_text};
 use crate::stop::Stop;
 use crate::text::{as_u32, counted};
 
-/// Largest `.ai/stuck.md` that is read, in bytes.
-const LARGEST_STUCK: usize = 64 * 1024;
+/// Largest `stuck.md` and `note.md` that are read, in bytes.
+const LARGEST_NOTE: usize = 64 * 1024;
 
 pub(crate) struct RunOptions {
     pub(crate) agent: AgentOptions,
     /// The path of SPEC.md, if it was given.
     pub(crate) spec: Option<String>,
+    pub(crate) files: RunFiles,
     /// The maximum; `None` for no limit.
     pub(crate) iterations: Option<u32>,
     /// Iterations in a row without progress after which the run is stuck.
@@ -95,6 +97,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
     }));
     let mut iterations = Iterations {
         options: &options.agent,
+        files: &options.files,
         watch_period: options.watch_period,
         subreaper: &subreaper,
         reporter: Reporter::new(output),
@@ -102,6 +105,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
         stop,
     };
     let mut tally = Tally::new(options.stuck_threshold);
+    let mut note = read_note(options).context("reading the caller's note")?;
     loop {
         if let Some(reason) = stop.reason() {
             return Ok(Ending::Failed {
@@ -124,9 +128,10 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
             });
         }
         let n = tally.iterations() + 1;
-        let report = Box::pin(iterations.run(n, &task, &mut progress)).await?;
+        let report = Box::pin(iterations.run(n, &task, note.as_deref(), &mut progress)).await?;
+        note = report.doubt.as_ref().map(Doubt::note);
         if stop.reason().is_none() && !progress.document().is_complete() {
-            let stuck = stuck_reason(&options.agent)?;
+            let stuck = stuck_reason(options)?;
             let Decision { warning, ending } = tally.after(report, stuck);
             if let Some(warning) = warning {
                 output.event(&Event::Warning(warning));
@@ -160,29 +165,41 @@ async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
         );
     }
     // The file of an earlier run does not apply to this one.
-    match fs::remove_file(agent.directory.join(files::STUCK)) {
+    match fs::remove_file(agent.directory.join(options.files.stuck())) {
         Err(error)
             if error.kind() != std::io::ErrorKind::NotFound
                 && error.kind() != std::io::ErrorKind::NotADirectory =>
         {
-            return Err(anyhow!(error).context(format!("removing the {} of an earlier run", files::STUCK)));
+            return Err(anyhow!(error).context(format!(
+                "removing the {} of an earlier run",
+                options.files.stuck()
+            )));
         }
         Ok(()) | Err(_) => {}
     }
-    Progress::begin(git, spec_file, document)
+    Progress::begin(git, spec_file, document, &options.files)
         .await
         .context("reading the existing commits")
 }
 
 /// The reason that the agent gave for being stuck, if it did.
-fn stuck_reason(agent: &AgentOptions) -> anyhow::Result<Option<String>> {
-    let reason = match read_text(&agent.directory.join(files::STUCK), LARGEST_STUCK) {
+fn stuck_reason(options: &RunOptions) -> anyhow::Result<Option<String>> {
+    let path = options.agent.directory.join(options.files.stuck());
+    let reason = match read_text(&path, LARGEST_NOTE) {
         Ok(reason) => reason,
         Err(error @ FileError::Read { .. }) => return Err(error.into()),
         // The file exists, so the agent is stuck; its reason cannot be read.
         Err(error) => Some(format!("the agent reported that it is stuck, but {error}")),
     };
-    Ok(reason
-        .map(|reason| reason.trim().to_owned())
-        .filter(|reason| !reason.is_empty()))
+    Ok(reason.and_then(non_blank))
+}
+
+/// What the caller wants put right before the first task.
+fn read_note(options: &RunOptions) -> Result<Option<String>, FileError> {
+    let path = options.agent.directory.join(options.files.note());
+    Ok(read_text(&path, LARGEST_NOTE)?.and_then(non_blank))
+}
+
+fn non_blank(text: String) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

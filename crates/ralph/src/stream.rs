@@ -5,12 +5,16 @@ pub(crate) mod claude;
 use std::time::Duration;
 
 use ralph_contract::{IterationStats, ToolKind};
+use serde_json::{Map, Value};
 
 use crate::provider::Trouble;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Signal {
     Tool(ToolUse),
+    ToolResult(ToolOutput),
+    Message(AgentMessage),
+    /// Text of the harness, or of a program that it started.
     Text(String),
     /// A request to the model failed, and the harness will retry it.
     ProviderRetry {
@@ -33,15 +37,37 @@ pub(crate) enum Signal {
     },
 }
 
+/// Text of the agent, or a prompt to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AgentMessage {
+    pub(crate) text: String,
+    pub(crate) is_prompt: bool,
+    /// The tool call whose subagent this belongs to.
+    pub(crate) parent_tool_id: Option<String>,
+}
+
+/// The result of a tool call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ToolOutput {
+    pub(crate) id: String,
+    pub(crate) ok: bool,
+    pub(crate) output: String,
+    /// The tool call whose subagent this belongs to.
+    pub(crate) parent_tool_id: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToolUse {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) input: Map<String, Value>,
     pub(crate) kind: ToolKind,
     /// The file, if the tool names one.
     pub(crate) path: Option<String>,
     /// Shown to people if there is no path: the command or the pattern.
     pub(crate) detail: Option<String>,
-    /// Its name and whole input, to recognise equal calls. Never shown, because it may contain secrets.
-    pub(crate) whole: String,
+    /// The tool call whose subagent made this call.
+    pub(crate) parent_tool_id: Option<String>,
 }
 
 /// The result that the agent reports.

@@ -289,6 +289,8 @@ impl Agent {
                 }
                 Signal::ProviderRetry { .. }
                 | Signal::Tool(_)
+                | Signal::ToolResult(_)
+                | Signal::Message(_)
                 | Signal::Text(_)
                 | Signal::Unknown { .. }
                 | Signal::Misfit { .. } => {}

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
@@ -16,6 +18,9 @@ use crate::error::{BuildError, ClientError};
 
 /// Limit of a response body. A page of items is much smaller.
 const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The default of zstd.
+const COMPRESSION_LEVEL: i32 = 3;
 
 const MAX_SNIPPET_CHARACTERS: usize = 200;
 
@@ -63,6 +68,7 @@ pub(crate) struct Call {
     path: Vec<String>,
     pub(crate) query: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    is_compressed: bool,
     pub(crate) repeat: Repeat,
 }
 
@@ -77,6 +83,7 @@ impl Call {
             path,
             query: Vec::new(),
             body: None,
+            is_compressed: false,
             repeat: Repeat::Idempotent,
         }
     }
@@ -95,7 +102,24 @@ impl Call {
             path: path.map(str::to_owned).into(),
             query: Vec::new(),
             body: Some(body),
+            is_compressed: false,
             repeat,
+        }
+    }
+
+    /// With its body compressed; unchanged if that fails.
+    pub(crate) fn compressed(self) -> Self {
+        match self
+            .body
+            .as_deref()
+            .map(|body| zstd::encode_all(body, COMPRESSION_LEVEL))
+        {
+            Some(Ok(body)) => Self {
+                body: Some(body),
+                is_compressed: true,
+                ..self
+            },
+            Some(Err(_)) | None => self,
         }
     }
 }
@@ -236,8 +260,11 @@ impl Http {
         }
         if let Some(body) = &call.body {
             request = request
-                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .header(CONTENT_TYPE, "application/json")
                 .body(body.clone());
+            if call.is_compressed {
+                request = request.header(CONTENT_ENCODING, "zstd");
+            }
         }
         let response = request.send().await.map_err(unreachable)?;
         let retry_after = retry_after(&response);

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::reviews::{ReportReview, Review};
+use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
     AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
     Stuck, UnlockFiles,
@@ -65,6 +67,25 @@ impl WorkerClient {
         self.send("review", review).await
     }
 
+    /// `POST /api/worker/:id/transcript`, compressed.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn upload_transcript(
+        &self,
+        segment: &UploadTranscript,
+    ) -> Result<TranscriptStored, ClientError> {
+        self.send_compressed("transcript", segment).await
+    }
+
+    /// `POST /api/worker/:id/diff`, compressed.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report_diff(&self, diff: &ReportDiff) -> Result<DiffStored, ClientError> {
+        self.send_compressed("diff", diff).await
+    }
+
     /// `POST /api/worker/:id/complete`.
     ///
     /// # Errors
@@ -87,6 +108,16 @@ impl WorkerClient {
     /// See [`ClientError`].
     pub async fn stuck(&self, stuck: &Stuck) -> Result<AttemptEnded, ClientError> {
         self.send("stuck", stuck).await
+    }
+
+    async fn send_compressed<T: DeserializeOwned>(
+        &self,
+        operation: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let id = self.worker_id.to_string();
+        let call = Call::post(["api", "worker", &id, operation], body, Repeat::Idempotent);
+        self.http.send(call.compressed()).await
     }
 
     async fn send<T: DeserializeOwned>(

@@ -34,6 +34,10 @@ pub enum FailureCause {
     PullRequestRefused,
     /// The repository, its branch or its base is missing, empty or not readable with the token.
     WorkspaceUnusable,
+    /// GitHub cannot read objects of the repository.
+    RepositoryDamaged,
+    /// Cloning the repository took longer than `GIT_TIMEOUT_SECONDS`.
+    CloneTimedOut,
     /// No usable specification could be generated.
     SpecUnusable,
     /// The container engine or process runtime is not available.
@@ -59,7 +63,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Crash,
         Self::Lost,
         Self::Killed,
@@ -71,6 +75,8 @@ impl FailureCause {
         Self::PushRefused,
         Self::PullRequestRefused,
         Self::WorkspaceUnusable,
+        Self::RepositoryDamaged,
+        Self::CloneTimedOut,
         Self::SpecUnusable,
         Self::RuntimeUnavailable,
         Self::ImageUnavailable,
@@ -96,6 +102,8 @@ impl FailureCause {
             Self::PushRefused => "push_refused",
             Self::PullRequestRefused => "pull_request_refused",
             Self::WorkspaceUnusable => "workspace_unusable",
+            Self::RepositoryDamaged => "repository_damaged",
+            Self::CloneTimedOut => "clone_timed_out",
             Self::SpecUnusable => "spec_unusable",
             Self::RuntimeUnavailable => "runtime_unavailable",
             Self::ImageUnavailable => "image_unavailable",

@@ -112,16 +112,17 @@ typed_ids! {
 }
 
 impl WorkItemId {
-    /// The last eight hexadecimal digits: random, so they distinguish items of one millisecond. Used in branch names.
+    /// The last twelve hexadecimal digits, which are random: among a million items, two share them with a probability of
+    /// 0.2 %. Used in branch names.
     pub fn short(self) -> String {
         let text = self.0.simple().to_string();
-        text[text.len() - 8..].to_owned()
+        text[text.len() - 12..].to_owned()
     }
 }
 
 /// Number of claims of an item. Every call of a worker is checked against the epoch under which it was started, so a
 /// worker that lost its lease cannot change the item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
 #[serde(transparent)]

@@ -18,7 +18,8 @@ pub mod worker;
 pub use failure::FailureCause;
 pub use ids::{InvalidId, LearningId, LeaseEpoch, ReviewId, WorkItemId, WorkerId};
 pub use names::{
-    BranchName, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName, UserName,
+    BranchName, BranchPrefix, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName,
+    UserName,
 };
 pub use priority::Priority;
 pub use retry::RetryRule;

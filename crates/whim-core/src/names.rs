@@ -12,7 +12,7 @@ mod user;
 
 use thiserror::Error;
 
-pub use branch::BranchName;
+pub use branch::{BranchName, BranchPrefix};
 pub use commit::CommitHash;
 pub use path::RelativePath;
 pub use repo::RepoName;

@@ -3,6 +3,7 @@
 //! JSON with camelCase names and RFC 3339 times in UTC. Requests reject unknown fields, so that a typo is an error and not
 //! a silent default.
 
+pub mod diff;
 pub mod error;
 pub mod events;
 pub mod explain;
@@ -13,6 +14,8 @@ pub mod queue;
 pub mod reviews;
 pub mod stats;
 pub mod status;
+pub mod timeline;
+pub mod transcript;
 pub mod work;
 pub mod worker;
 pub mod workers;

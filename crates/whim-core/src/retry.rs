@@ -20,9 +20,13 @@ pub enum RetryRule {
 impl FailureCause {
     pub fn retry_rule(self) -> RetryRule {
         match self {
-            Self::Crash | Self::Lost | Self::Killed | Self::Resources | Self::BranchMoved => {
-                RetryRule::UpToLimit
-            }
+            Self::Crash
+            | Self::Lost
+            | Self::Killed
+            | Self::Resources
+            | Self::BranchMoved
+            | Self::RepositoryDamaged
+            | Self::CloneTimedOut => RetryRule::UpToLimit,
             Self::Stuck | Self::TestsFailed => RetryRule::Once,
             Self::IterationsUsedUp
             | Self::PushRefused
@@ -38,6 +42,20 @@ impl FailureCause {
             | Self::GitHubRefused
             | Self::DiskFull => RetryRule::WaitWithoutSpending,
         }
+    }
+
+    /// Whether the item itself may be the reason although the rule is [`RetryRule::WaitWithoutSpending`]: a repository
+    /// that is larger than the disk, or a request that the model API answers with an error each time. A rejected
+    /// credential or a missing image never is.
+    pub fn may_concern_one_item(self) -> bool {
+        matches!(
+            self,
+            Self::RuntimeUnavailable
+                | Self::GitHubUnavailable
+                | Self::ModelUnavailable
+                | Self::ModelLimited
+                | Self::DiskFull
+        )
     }
 }
 
@@ -80,14 +98,14 @@ impl RetrySchedule {
         self.delays.len()
     }
 
-    /// Decides what follows after an attempt failed for `cause`, which has spent `retries_spent` retries of the item before.
-    /// Retries of other causes do not count.
+    /// Decides what follows after an attempt failed for a cause with this rule, which has spent `retries_spent` retries of
+    /// the item before. Retries of other causes do not count.
     ///
     /// `jitter` from 0 to 1 spreads the delay over half to one and a half times its length, so that items that failed
     /// together are not tried together (`docs/faults.md`, row 39).
-    pub fn decide(&self, cause: FailureCause, retries_spent: usize, jitter: f64) -> RetryDecision {
+    pub fn decide(&self, rule: RetryRule, retries_spent: usize, jitter: f64) -> RetryDecision {
         let jittered = |delay: Duration| delay.mul_f64(0.5 + jitter.clamp(0.0, 1.0));
-        match cause.retry_rule() {
+        match rule {
             RetryRule::Never => RetryDecision::GiveUp,
             RetryRule::WaitWithoutSpending => RetryDecision::After {
                 delay: jittered(self.delays.first().copied().unwrap_or(Duration::from_secs(60))),
@@ -122,7 +140,7 @@ mod tests {
     fn a_crash_is_retried_after_one_five_and_thirty_minutes_then_never() {
         let schedule = RetrySchedule::default();
         let decisions: Vec<_> = (0..4)
-            .map(|spent| schedule.decide(FailureCause::Crash, spent, NO_JITTER))
+            .map(|spent| schedule.decide(RetryRule::UpToLimit, spent, NO_JITTER))
             .collect();
         assert_eq!(
             decisions,
@@ -139,8 +157,11 @@ mod tests {
     fn red_tests_and_a_stuck_agent_are_retried_once() {
         let schedule = RetrySchedule::default();
         for cause in [FailureCause::TestsFailed, FailureCause::Stuck] {
-            assert_eq!(schedule.decide(cause, 0, NO_JITTER), after(60, true));
-            assert_eq!(schedule.decide(cause, 1, NO_JITTER), RetryDecision::GiveUp);
+            assert_eq!(schedule.decide(cause.retry_rule(), 0, NO_JITTER), after(60, true));
+            assert_eq!(
+                schedule.decide(cause.retry_rule(), 1, NO_JITTER),
+                RetryDecision::GiveUp
+            );
         }
     }
 
@@ -148,7 +169,7 @@ mod tests {
     fn failures_that_are_not_the_items_fault_spend_nothing() {
         let schedule = RetrySchedule::default();
         assert_eq!(
-            schedule.decide(FailureCause::ModelUnavailable, 3, NO_JITTER),
+            schedule.decide(RetryRule::WaitWithoutSpending, 3, NO_JITTER),
             after(60, false)
         );
     }
@@ -156,14 +177,14 @@ mod tests {
     #[test]
     fn jitter_stays_within_half_and_one_and_a_half_times_the_delay() {
         let schedule = RetrySchedule::default();
-        assert_eq!(schedule.decide(FailureCause::Crash, 0, 0.0), after(30, true));
-        assert_eq!(schedule.decide(FailureCause::Crash, 0, 1.0), after(90, true));
+        assert_eq!(schedule.decide(RetryRule::UpToLimit, 0, 0.0), after(30, true));
+        assert_eq!(schedule.decide(RetryRule::UpToLimit, 0, 1.0), after(90, true));
     }
 
     #[test]
     fn an_empty_schedule_means_no_retries() {
         assert_eq!(
-            RetrySchedule::new([]).decide(FailureCause::Crash, 0, NO_JITTER),
+            RetrySchedule::new([]).decide(RetryRule::UpToLimit, 0, NO_JITTER),
             RetryDecision::GiveUp
         );
     }

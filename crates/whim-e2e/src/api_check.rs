@@ -10,7 +10,7 @@ use whim_testkit::api_document::ApiDocument;
 const DOCUMENT: &str = include_str!("../../../openapi.json");
 
 /// Routes that answer with JSON. `{item}` and `{worker}` stand for an identifier of each item and worker.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 16] = [
     "/health",
     "/api/status",
     "/api/queue",
@@ -18,6 +18,9 @@ const ROUTES: [&str; 13] = [
     "/api/work?limit=1",
     "/api/work/{item}",
     "/api/work/{item}/explain",
+    "/api/work/{item}/transcript?limit=200",
+    "/api/work/{item}/diff",
+    "/api/work/{item}/timeline",
     "/api/workers",
     "/api/locks",
     "/api/metrics",

@@ -1,11 +1,13 @@
 //! The demo: shows how a labelled issue becomes a pull request on this machine.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::process::{ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
+use tokio::process::Command;
 use whim_core::WorkItemStatus;
 use whim_core::protocol::work::WorkItem;
 use whim_service::signal::EndSignals;
@@ -15,6 +17,8 @@ use crate::system::{Options, System};
 
 const TIMEOUT: Duration = Duration::from_secs(180);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The password of the dashboard with a login that the command gets.
+const DASHBOARD_PASSWORD: &str = "the password of this demo";
 /// The exit code of a program interrupted by Ctrl-C, as in a shell.
 const EXIT_INTERRUPTED: u8 = 130;
 
@@ -22,12 +26,16 @@ const EXIT_INTERRUPTED: u8 = 130;
 #[derive(Debug, Parser)]
 #[command(name = "whim-demo", version)]
 struct Arguments {
-    /// Keep the services running afterwards, until Ctrl-C
-    #[arg(long)]
+    /// Keep the services running afterwards, with the dashboard, until Ctrl-C
+    #[arg(long, conflicts_with = "command")]
     keep: bool,
+    /// A command to run afterwards, with addresses of the dashboard in BASE_URL, and LOGIN_BASE_URL and LOGIN_PASSWORD of one
+    /// with a login, and the orchestrator's process in ORCHESTRATOR_PID
+    #[arg(last = true)]
+    command: Vec<OsString>,
 }
 
-/// Runs the demo. Exit codes: 0 with a pull request, 1 without one, 130 after Ctrl-C.
+/// Runs the demo. Exit codes: 0 with a pull request, 1 without one or after a failed command, 130 after Ctrl-C.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match demonstrate(&arguments) {
@@ -54,10 +62,17 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Outcome> {
         output: io::stdout(),
     };
     let work = async {
-        let system = show(&mut screen).await?;
+        let mut system = show(&mut screen).await?;
         if arguments.keep {
-            screen.keep(&system)?;
+            let dashboard = system.start_dashboard(None).await?;
+            screen.keep(&system, dashboard.as_str())?;
             std::future::pending::<()>().await;
+        }
+        if let Some((program, arguments)) = arguments.command.split_first() {
+            let status = run_command(&mut system, program, arguments).await?;
+            if !status.success() {
+                bail!("the command ended with {status}\n{}", system.logs());
+            }
         }
         system.stop().await
     };
@@ -66,6 +81,30 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Outcome> {
         shown = work => shown.map(|()| Outcome::Completed),
         _ = signals.next() => Ok(Outcome::Interrupted),
     }
+}
+
+/// Runs a command with the terminal of this program.
+async fn run_command(
+    system: &mut System,
+    program: &OsString,
+    arguments: &[OsString],
+) -> anyhow::Result<ExitStatus> {
+    let open = system.start_dashboard(None).await?;
+    let with_login = system.start_dashboard(Some(DASHBOARD_PASSWORD)).await?;
+    let orchestrator = system
+        .orchestrator_pid()
+        .context("the orchestrator is not running")?;
+    Command::new(program)
+        .args(arguments)
+        .env("BASE_URL", open.as_str().trim_end_matches('/'))
+        .env("LOGIN_BASE_URL", with_login.as_str().trim_end_matches('/'))
+        .env("LOGIN_PASSWORD", DASHBOARD_PASSWORD)
+        .env("ORCHESTRATOR_PID", orchestrator.to_string())
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .with_context(|| format!("running {}", program.display()))
 }
 
 async fn show(screen: &mut Screen) -> anyhow::Result<System> {
@@ -243,10 +282,10 @@ impl Screen {
         self.print(&format!("\n── {text} ──"))
     }
 
-    fn keep(&mut self, system: &System) -> anyhow::Result<()> {
-        self.print("The services run until Ctrl-C. For example:")?;
+    fn keep(&mut self, system: &System, dashboard: &str) -> anyhow::Result<()> {
+        self.print("The services run until Ctrl-C:")?;
         self.print(&format!(
-            "  curl -H 'Authorization: Bearer {}' {}api/status\n  logs and workspaces: {}",
+            "  dashboard: {dashboard}\n  curl -H 'Authorization: Bearer {}' {}api/status\n  logs and workspaces: {}",
             system.api_key(),
             system.api_url(),
             system.directory().display()

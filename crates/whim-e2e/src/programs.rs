@@ -137,6 +137,10 @@ impl Program {
         kill_process(self.pid, signal).with_context(|| format!("sending {signal:?} to {}", self.name))
     }
 
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_pid()
+    }
+
     pub fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_else(|error| format!("(no log: {error})"));
         let lines: Vec<&str> = log.lines().collect();

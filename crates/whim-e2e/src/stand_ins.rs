@@ -62,6 +62,9 @@ struct Serve {
     /// Directory to write the token and the key to
     #[arg(long)]
     credentials: PathBuf,
+    /// URL of the dashboard, for people
+    #[arg(long)]
+    dashboard: Option<String>,
 }
 
 /// Runs the program.
@@ -114,6 +117,9 @@ async fn serve(arguments: &Serve) -> anyhow::Result<()> {
         sample::REPOSITORY,
         sample::ISSUE_TITLE
     ))?;
+    if let Some(dashboard) = &arguments.dashboard {
+        print(&format!("Watch it at {dashboard}"))?;
+    }
     let work = async {
         wait_for_pull(&github, issue).await?;
         print(&result(&github)?)?;

@@ -1,4 +1,4 @@
-//! A running system: databases, fakes, orchestrator and intake.
+//! A running system: databases, fakes, orchestrator, intake and dashboards.
 
 mod environment;
 mod options;
@@ -41,6 +41,7 @@ pub struct System {
     options: Options,
     orchestrator: Option<Program>,
     intake: Option<Program>,
+    dashboards: Vec<Program>,
     api_url: Url,
     /// Kept from the first start, so that workers and the intake reach the orchestrator after a restart.
     ports: Option<Ports>,
@@ -64,6 +65,7 @@ impl System {
             options,
             orchestrator: None,
             intake: None,
+            dashboards: Vec::new(),
             ports: None,
             api_url: Url::parse("http://127.0.0.1:1").context("parsing a placeholder URL")?,
             directory: tempfile::Builder::new()
@@ -124,6 +126,24 @@ impl System {
         let (program, _) = Program::start("whim-intake", self.directory.path(), &environment).await?;
         self.intake = Some(program);
         Ok(())
+    }
+
+    /// Starts a dashboard, which demands a login if there is a password. Returns its URL.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub async fn start_dashboard(&mut self, password: Option<&str>) -> anyhow::Result<Url> {
+        let workspaces = self.workspaces();
+        let environment = self.services(&workspaces).dashboard(&self.api_url, password);
+        let (program, ready) = Program::start("whim-dashboard", self.directory.path(), &environment).await?;
+        self.dashboards.push(program);
+        let url = ready["url"].as_str().context("the ready file has no `url`")?;
+        Url::parse(url).context("parsing the dashboard's URL")
+    }
+
+    /// The process identifier of the orchestrator.
+    pub fn orchestrator_pid(&self) -> Option<i32> {
+        self.orchestrator.as_ref().map(Program::pid)
     }
 
     /// To kill or stop it.
@@ -212,8 +232,12 @@ impl System {
 
     /// The last lines of all logs.
     pub fn logs(&self) -> String {
-        let programs = [&self.orchestrator, &self.intake];
-        let mut logs: Vec<String> = programs.into_iter().flatten().map(Program::log_tail).collect();
+        let programs = self
+            .orchestrator
+            .iter()
+            .chain(&self.intake)
+            .chain(&self.dashboards);
+        let mut logs: Vec<String> = programs.map(Program::log_tail).collect();
         for attempt in self.attempts() {
             let log = std::fs::read_to_string(self.workspaces().join(&attempt).join("worker.log"))
                 .unwrap_or_default();
@@ -236,8 +260,8 @@ impl System {
     /// # Errors
     /// A worker or program does not stop in time.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(intake) = self.intake.take() {
-            intake.stop().await?;
+        for program in self.dashboards.drain(..).chain(self.intake.take()) {
+            program.stop().await?;
         }
         if self.orchestrator.is_some() {
             self.cancel_all_work().await?;

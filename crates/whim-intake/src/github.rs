@@ -1,4 +1,4 @@
-//! The six calls of GitHub's REST API that the intake needs.
+//! The seven calls of GitHub's REST API that the intake needs.
 //!
 //! Reads are conditional, so that an idle poll does not count against the rate limit, and follow pages. Writes are sent
 //! once: after a lost response, the next poll sees whether they took effect.
@@ -10,7 +10,7 @@ mod transport;
 
 use serde::Deserialize;
 use serde_json::json;
-use whim_core::{IssueNumber, RepoName, UserName};
+use whim_core::{BranchName, IssueNumber, RepoName, UserName};
 
 pub(crate) use self::error::GitHubError;
 use self::pages::PER_PAGE;
@@ -87,6 +87,11 @@ struct EventLabelBody {
 }
 
 #[derive(Deserialize)]
+struct PullRequestBody {
+    number: IssueNumber,
+}
+
+#[derive(Deserialize)]
 struct CommentBody {
     body: Option<String>,
 }
@@ -117,6 +122,19 @@ impl GitHub {
             .filter(|body| body.pull_request.is_none())
             .map(Issue::from)
             .collect())
+    }
+
+    /// The open pull request of a branch, if there is one.
+    pub(crate) async fn open_pull_request(
+        &self,
+        repo: &RepoName,
+        branch: &BranchName,
+    ) -> Result<Option<IssueNumber>, GitHubError> {
+        let head = format!("{}:{branch}", repo.owner());
+        let path = ["repos", repo.owner(), repo.name(), "pulls"];
+        let query = [("state", "open"), ("head", head.as_str())];
+        let bodies: Vec<PullRequestBody> = self.get_all("listing pull requests", &path, &query).await?;
+        Ok(bodies.first().map(|pull| pull.number))
     }
 
     /// The texts of an issue's comments.

@@ -3,7 +3,7 @@
 use url::Url;
 use whim_core::protocol::work::WorkItem;
 use whim_core::source::comment_marker;
-use whim_core::{RepoName, WorkItemStatus};
+use whim_core::{IssueNumber, RepoName, WorkItemStatus};
 
 use crate::github::{GitHub, GitHubError, Issue};
 use crate::labels::LabelUpdate;
@@ -31,7 +31,18 @@ pub(crate) async fn reflect(
     already_commented: bool,
 ) -> Result<(), GitHubError> {
     if !already_commented {
-        github.comment(repo, issue.number, &comment(issue, item)).await?;
+        let open = match item.status {
+            // Its worker may have opened it before it learned of the cancellation.
+            WorkItemStatus::Cancelled => github.open_pull_request(repo, &item.branch).await?,
+            WorkItemStatus::Completed
+            | WorkItemStatus::Failed
+            | WorkItemStatus::Generating
+            | WorkItemStatus::Queued
+            | WorkItemStatus::Assigned
+            | WorkItemStatus::InProgress => None,
+        };
+        let comment = comment(issue, item, open);
+        github.comment(repo, issue.number, &comment).await?;
     }
     update_labels(github, repo, issue, item.status).await?;
     tracing::info!(repo = %repo, issue = %issue.number, work_item = %item.id, run = item.run, status = %item.status, "posted the outcome on the issue");
@@ -54,10 +65,11 @@ pub(crate) async fn update_labels(
     Ok(())
 }
 
-fn comment(issue: &Issue, item: &WorkItem) -> String {
+/// `open`: a pull request of a cancelled item that is open.
+fn comment(issue: &Issue, item: &WorkItem, open: Option<IssueNumber>) -> String {
     let text = match item.status {
         WorkItemStatus::Completed => completed(item),
-        WorkItemStatus::Cancelled => cancelled(item),
+        WorkItemStatus::Cancelled => cancelled(item, open),
         WorkItemStatus::Failed
         | WorkItemStatus::Generating
         | WorkItemStatus::Queued
@@ -103,10 +115,14 @@ fn failed(issue: &Issue, item: &WorkItem) -> String {
     text
 }
 
-fn cancelled(item: &WorkItem) -> String {
+fn cancelled(item: &WorkItem, open: Option<IssueNumber>) -> String {
+    let open = open.map(|number| {
+        format!("\n\nThe pull request #{number} of its branch is open. Close it, unless you want it.")
+    });
     format!(
-        "**The work on this issue was cancelled.**\n\n{}\n\nTo run Whim again, remove the label `ai-failed`.",
-        quoted(item.error.as_deref())
+        "**The work on this issue was cancelled.**\n\n{}{}\n\nTo run Whim again, remove the label `ai-failed`.",
+        quoted(item.error.as_deref()),
+        open.unwrap_or_default()
     )
 }
 
@@ -183,7 +199,7 @@ mod tests {
             "completed",
             json!({"prNumber": 8, "prUrl": "https://github.com/octocat/hello/pull/8", "tasksDone": 2}),
         );
-        insta::assert_snapshot!(comment(&issue(), &item), @r"
+        insta::assert_snapshot!(comment(&issue(), &item, None), @r"
         **Whim opened a pull request: #8 (<https://github.com/octocat/hello/pull/8>)**
 
         All 2 tasks of its checklist are done. Merging it closes this issue.
@@ -198,7 +214,7 @@ mod tests {
             "failed",
             json!({"error": "```\nthanks @octocat, closes #1", "tasksDone": 1}),
         );
-        insta::assert_snapshot!(comment(&issue(), &item), @r"
+        insta::assert_snapshot!(comment(&issue(), &item, None), @r"
         **Whim could not finish this issue.**
 
         ````text
@@ -220,7 +236,7 @@ mod tests {
             "cancelled",
             json!({"error": "cancelled by ada: not needed any more"}),
         );
-        insta::assert_snapshot!(comment(&issue(), &item), @r"
+        insta::assert_snapshot!(comment(&issue(), &item, None), @r"
         **The work on this issue was cancelled.**
 
         ```text
@@ -252,7 +268,7 @@ mod tests {
             "failed",
             json!({"error": format!("\u{202E}@octocat{}", "x".repeat(100_000))}),
         );
-        let comment = comment(&issue(), &item);
+        let comment = comment(&issue(), &item, None);
         assert!(comment.len() < 5_000);
         assert!(comment.contains("\n@octocatxxx"));
     }
@@ -270,7 +286,7 @@ mod tests {
         let id = item("failed", json!({})).id;
         let (first, second) = (comment_marker(id, 1), comment_marker(id, 2));
         let hostile = item("failed", json!({"error": format!("{first} {second}"), "run": 1}));
-        let comments = [comment(&issue(), &hostile)];
+        let comments = [comment(&issue(), &hostile, None)];
         assert!(is_reflected(&comments, &hostile));
         assert!(!is_reflected(&comments, &item("failed", json!({"run": 2}))));
     }

@@ -9,6 +9,7 @@ use url::Url;
 use whim_runtime::Runtime;
 
 use crate::config::Config;
+use crate::daily_metrics::DailyMetrics;
 use crate::events::EventHub;
 use crate::in_flight::InFlightStarts;
 use crate::intake_activity::IntakeActivity;
@@ -17,6 +18,7 @@ use crate::limits::Limits;
 use crate::locks::Locks;
 use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
+use crate::work::Submissions;
 
 /// State shared by handlers, transitions, the dispatcher and the reconcilers. Clones share it.
 #[derive(Clone, Debug)]
@@ -42,8 +44,12 @@ pub struct Parts {
     pub wakers: Wakers,
     /// Time of the latest call of the intake.
     pub intake_activity: IntakeActivity,
+    /// Submissions that wait to be inserted.
+    pub submissions: Submissions,
     /// Heartbeats that wait to be written.
     pub heartbeats: Heartbeats,
+    /// What `/api/metrics` returns.
+    pub daily_metrics: DailyMetrics,
     /// Subscriptions to live events.
     pub events: EventHub,
     /// Cancelled when the program stops, to end streaming responses.

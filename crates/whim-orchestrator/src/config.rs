@@ -13,9 +13,10 @@ pub mod worker;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use whim_core::BranchPrefix;
 use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_runtime::RuntimeConfig;
-use whim_service::environment::{ConfigError, Configured, Environment, Setting};
+use whim_service::environment::{ConfigError, Configured, Environment, Expected, Setting, parsed};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::api::ApiConfig;
@@ -40,6 +41,8 @@ pub struct Config {
     pub intervals: Intervals,
     /// How workers are started.
     pub runtime: RuntimeConfig,
+    /// `BRANCH_PREFIX`: of the branches of items that name no branch.
+    pub branch_prefix: BranchPrefix,
     /// Settings that are passed to workers.
     pub worker: WorkerSettings,
 }
@@ -70,6 +73,7 @@ impl Config {
         let retention = RetentionConfig::read(env);
         let intervals = Intervals::read(env);
         let runtime = RuntimeConfig::read(env);
+        let branch_prefix = env.or_default("BRANCH_PREFIX", BranchPrefix::default(), branch_prefix());
         let worker = WorkerSettings::read(env);
         let (database, redis, worker) = (database?, redis?, worker?);
         let runtime = RuntimeConfig {
@@ -89,9 +93,14 @@ impl Config {
             retention,
             intervals,
             runtime,
+            branch_prefix,
             worker,
         })
     }
+}
+
+fn branch_prefix() -> Expected<BranchPrefix> {
+    parsed("the beginning of a git branch name, such as whim/ or bot-")
 }
 
 /// The settings of `migrate`.

@@ -7,13 +7,17 @@ pub mod activity;
 pub mod breakers;
 pub mod budget;
 pub mod daily_stats;
+pub mod diffs;
 pub mod events;
 pub mod heartbeats;
 pub mod learnings;
 pub mod locks;
+pub mod partitions;
 pub mod pause;
 pub mod queue_state;
 pub mod reviews;
+pub mod timeline;
+pub mod transcripts;
 pub mod work_items;
 pub mod workers;
 

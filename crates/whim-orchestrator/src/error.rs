@@ -1,7 +1,7 @@
 //! Errors of the orchestrator's operations.
 
 use whim_core::protocol::worker::LockConflict;
-use whim_core::{BranchName, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
+use whim_core::{BranchName, LeaseEpoch, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 
 use crate::locks::LocksFailed;
 
@@ -20,6 +20,12 @@ pub enum Error {
     },
     #[error("there is no work item {0}")]
     NoSuchItem(WorkItemId),
+    /// The item has no attempt with this lease epoch.
+    #[error("work item {item} has no attempt {attempt}")]
+    NoSuchAttempt { item: WorkItemId, attempt: LeaseEpoch },
+    /// What a worker sent is larger than its limit.
+    #[error("{what} is larger than {max_bytes} bytes")]
+    TooLarge { what: &'static str, max_bytes: u64 },
     #[error("there is no worker {0}")]
     NoSuchWorker(WorkerId),
     /// The item's state does not allow the operation.

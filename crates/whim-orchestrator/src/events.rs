@@ -5,11 +5,13 @@
 //! over all orchestrators, without gaps and without repetitions. Redis carries notifications between orchestrators
 //! only: without it events are polled. Without subscribers nothing is read.
 
+mod batch;
 mod hub;
 mod pubsub;
 mod subscriber;
 mod subscription;
 
+pub use self::batch::Batch;
 pub use self::hub::{EventHub, run};
 pub use self::pubsub::{listen, publish};
 pub use self::subscription::{StreamItem, SubscribeError, subscribe};

@@ -2,13 +2,16 @@
 
 pub mod admission;
 pub mod app;
+mod batch_writer;
 pub(crate) mod breakers;
 pub mod cli;
 pub mod config;
+pub(crate) mod daily_metrics;
 pub mod db;
 pub mod dispatch;
 pub mod error;
 pub mod events;
+pub mod history;
 pub mod http;
 pub mod in_flight;
 pub mod intake_activity;

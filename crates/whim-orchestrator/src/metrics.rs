@@ -17,6 +17,7 @@ const WORKER_STARTS: &str = "whim_worker_starts_total";
 const ATTEMPTS: &str = "whim_attempts_ended_total";
 const ATTEMPT_DURATION: &str = "whim_attempt_duration_seconds";
 const REVIEWS: &str = "whim_reviews_total";
+const TRANSCRIPT_BYTES: &str = "whim_transcript_bytes_total";
 const REQUESTS: &str = "whim_http_requests_total";
 const REQUEST_DURATION: &str = "whim_http_request_duration_seconds";
 const REFUSED_CREDENTIALS: &str = "whim_auth_failures_total";
@@ -39,7 +40,7 @@ const fn histogram(name: &'static str, bounds: &'static [f64], help: &'static st
 }
 
 /// Metrics that are counted where the event happens. The gauges of the queue are in [`crate::queue_sampler`].
-pub const COUNTED: [Family; 12] = [
+pub const COUNTED: [Family; 13] = [
     counter(TRANSITIONS, "State changes of work items, by new state"),
     counter(CLAIMS, "Claimed work items"),
     histogram(
@@ -68,6 +69,10 @@ pub const COUNTED: [Family; 12] = [
         "Time from claim to end of an attempt, by final worker state",
     ),
     counter(REVIEWS, "Reported reviews, by verdict"),
+    counter(
+        TRANSCRIPT_BYTES,
+        "Compressed size of the transcripts that were stored",
+    ),
     counter(REQUESTS, "HTTP responses, by listener, route, method and status"),
     histogram(
         REQUEST_DURATION,
@@ -94,6 +99,7 @@ pub fn initialise() {
         counter!(TRANSITIONS, "to" => status.as_str()).absolute(0);
     }
     counter!(CLAIMS).absolute(0);
+    counter!(TRANSCRIPT_BYTES).absolute(0);
     for outcome in ["started", "failed"] {
         counter!(WORKER_STARTS, "outcome" => outcome).absolute(0);
     }
@@ -141,6 +147,10 @@ pub(crate) fn attempt_ended(status: WorkerStatus, cause: Option<FailureCause>, t
 
 pub(crate) fn reviewed(verdict: Verdict) {
     counter!(REVIEWS, "verdict" => verdict.as_str()).increment(1);
+}
+
+pub(crate) fn transcript_stored(bytes: usize) {
+    counter!(TRANSCRIPT_BYTES).increment(bytes as u64);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@
 mod breakers;
 mod budget;
 mod counts;
-mod event_partitions;
 mod expired_leases;
 mod garbage;
 mod locks;
 mod long_transactions;
+mod partitions;
 mod reap;
 mod retries;
 mod suspend;
@@ -24,11 +24,11 @@ use whim_service::reconcile::Reconcilers;
 pub use self::breakers::Breakers;
 pub use self::budget::Budget;
 pub use self::counts::Counts;
-pub use self::event_partitions::{EventPartitions, EventPartitionsReport};
 pub use self::expired_leases::{ExpiredLeases, ExpiredLeasesReport};
 pub use self::garbage::Garbage;
 pub use self::locks::Locks;
 pub use self::long_transactions::LongTransactions;
+pub use self::partitions::{Partitions, PartitionsReport, TableReport};
 pub use self::reap::Reap;
 pub use self::retries::Retries;
 pub use self::suspend::{Clocks, SuspendDetector};
@@ -64,7 +64,13 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     );
     reconcilers.start("retries", None, frequent, &wakers.retries, Retries(app.clone()));
     reconcilers.start("budget", None, rare, &wakers.budget, Budget(app.clone()));
-    reconcilers.start("compact_counts", None, rare, &wakers.counts, Counts(app.clone()));
+    reconcilers.start(
+        "compact_counts",
+        None,
+        frequent,
+        &wakers.counts,
+        Counts(app.clone()),
+    );
     reconcilers.start("locks", None, rare, &wakers.locks, Locks(app.clone()));
     let long_transactions = LongTransactions(app.clone());
     reconcilers.start(
@@ -76,11 +82,11 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
     );
     reconcilers.start("garbage", None, rare, &wakers.garbage, Garbage::new(app, stop));
     reconcilers.start(
-        "event_partitions",
+        "partitions",
         None,
         rare,
-        &wakers.event_partitions,
-        EventPartitions(app.clone()),
+        &wakers.partitions,
+        Partitions(app.clone()),
     );
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
+use whim_service::listen;
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
 use whim_service::reconcile::Reconcilers;
@@ -14,6 +15,7 @@ use whim_service::telemetry::LogLevels;
 
 use crate::app::{App, Parts};
 use crate::config::Config;
+use crate::daily_metrics::DailyMetrics;
 use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
@@ -27,6 +29,7 @@ use crate::migrate::{connect_options, migrate};
 use crate::queue_sampler::{self, QueueSampler};
 use crate::redis_connection::RedisConnection;
 use crate::wakers::Wakers;
+use crate::work::{self, Submissions};
 use crate::{PROGRAM, breakers, db, http, reconcile};
 
 /// Limit of an orderly stop. Running workers are not waited for: they go on without this program (`docs/faults.md`, row 45).
@@ -98,6 +101,8 @@ pub async fn start(
         "event-announcements",
         events::publish(app.events.clone(), app.redis.clone(), work.token()),
     );
+    // Runs as long as submissions are accepted.
+    work.critical("submissions", work::write_submissions(app.clone(), work.token()));
     work.critical(
         "heartbeats",
         lifecycle::write_heartbeats(app.clone(), work.token()),
@@ -108,12 +113,12 @@ pub async fn start(
     let head_limit = app.config.api.head_limit;
     intake.critical(
         "api",
-        http::serve(api, http::api_router(app.clone()), head_limit, intake.token()),
+        listen::serve(api, http::api_router(app.clone()), head_limit, intake.token()),
     );
     // Workers go on calling while the API drains.
     work.critical(
         "worker-api",
-        http::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
+        listen::serve(worker, http::worker_router(app.clone()), head_limit, work.token()),
     );
     if let (Some(listener), Some(levels), Some(metrics)) = (admin, levels, metrics) {
         metrics::initialise();
@@ -164,7 +169,9 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         worker_url,
         in_flight_starts: InFlightStarts::default(),
         wakers: Wakers::default(),
+        submissions: Submissions::default(),
         heartbeats: Heartbeats::default(),
+        daily_metrics: DailyMetrics::default(),
         events: EventHub::default(),
         closing: CancellationToken::new(),
         config,

@@ -46,7 +46,7 @@ wakers! {
     reap,
     /// Copies the day's budget to Redis.
     budget,
-    /// Compacts the rows that make up the item counts.
+    /// Compacts the rows that make up the item counts and the daily usage.
     counts,
     /// Releases locks of ended workers and restores those that Redis lost.
     locks,
@@ -54,6 +54,6 @@ wakers! {
     garbage,
     /// Warns of long transactions in Postgres.
     long_transactions,
-    /// Creates and drops the daily partitions of events.
-    event_partitions,
+    /// Creates and drops the daily partitions of events and transcripts.
+    partitions,
 }

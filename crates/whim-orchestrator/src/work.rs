@@ -6,6 +6,7 @@ mod explain;
 mod item;
 mod requeue;
 mod spec;
+mod submission_batch;
 mod submit;
 
 pub use self::cancel::cancel;
@@ -13,5 +14,6 @@ pub use self::explain::explain;
 pub use self::item::{find, max_retries};
 pub use self::requeue::requeue;
 pub use self::spec::{fail_spec, submit_spec};
+pub use self::submission_batch::{Submissions, run as write_submissions};
 pub(crate) use self::submit::check_source_ref;
 pub use self::submit::{Submitted, submit};

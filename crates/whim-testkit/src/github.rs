@@ -44,6 +44,7 @@ mod inspect;
 mod issues;
 mod labels;
 mod merge;
+mod moved;
 mod pages;
 mod pipeline;
 mod pulls;

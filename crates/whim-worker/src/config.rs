@@ -11,6 +11,7 @@ use whim_service::environment::{
 use whim_service::telemetry::TelemetryConfig;
 
 use crate::child_env::ChildEnvironment;
+use crate::identity::Identity;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -49,6 +50,8 @@ pub struct GitHubConfig {
     pub api_url: Url,
     /// `GITHUB_GIT_URL`: the base URL of repositories, which are at `owner/name.git` below it.
     pub git_url: Url,
+    /// `GIT_TIMEOUT_SECONDS`: timeout of a clone, and of any other git command that accesses GitHub.
+    pub git_timeout: Duration,
     /// `GITHUB_RETRY_TIMEOUT_SECONDS`: how long a failed GitHub operation is retried before the attempt fails.
     pub retry_timeout: Duration,
 }
@@ -61,6 +64,8 @@ pub struct AgentConfig {
     pub harness: Harness,
     /// `CLAUDE_BIN`.
     pub claude_bin: String,
+    /// `GIT_AUTHOR_NAME` and `GIT_AUTHOR_EMAIL`: of the agent's commits; by default those of the token's user.
+    pub identity: Option<Identity>,
     /// `CLAUDE_MODEL`.
     pub model: Option<String>,
     /// `ANTHROPIC_BASE_URL`.
@@ -155,9 +160,15 @@ impl GitHubConfig {
             Duration::from_mins(2),
             seconds(MILLISECOND..=HOUR),
         );
+        let git_timeout = env.or_default(
+            "GIT_TIMEOUT_SECONDS",
+            Duration::from_mins(30),
+            seconds(MILLISECOND..=DAY),
+        );
         Some(Self {
             api_url,
             git_url,
+            git_timeout,
             retry_timeout,
         })
     }
@@ -169,6 +180,14 @@ impl AgentConfig {
         let harness = env.or_default("RALPH_HARNESS", Harness::Claude, harness());
         let claude_bin = env.or_default("CLAUDE_BIN", "claude".to_owned(), text("the program Claude Code"));
         let model = env.optional("CLAUDE_MODEL", text("the name of a model"));
+        let author_name = env.optional("GIT_AUTHOR_NAME", text("the name of the agent's commits"));
+        let author_email = env.optional(
+            "GIT_AUTHOR_EMAIL",
+            text("the email address of the agent's commits"),
+        );
+        let identity = author_name
+            .zip(author_email)
+            .map(|(name, email)| Identity { name, email });
         let anthropic_base_url = env.or_default(
             "ANTHROPIC_BASE_URL",
             url("https://api.anthropic.com")?,
@@ -194,6 +213,7 @@ impl AgentConfig {
             ralph_bin,
             harness,
             claude_bin,
+            identity,
             model,
             anthropic_base_url,
             idle_timeout,

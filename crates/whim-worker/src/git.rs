@@ -6,6 +6,7 @@
 mod askpass;
 mod error;
 mod remote;
+mod remote_kind;
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -27,9 +28,8 @@ use crate::text::tail;
 
 /// For local commands on a large repository.
 const LOCAL_TIMEOUT: Duration = Duration::from_mins(10);
-/// For the clone of a large repository over a slow connection.
-const REMOTE_TIMEOUT: Duration = Duration::from_mins(30);
-const MAX_MESSAGE_CHARACTERS: usize = 2000;
+/// GitHub's explanation of a refused push has up to some thousand characters.
+const MAX_MESSAGE_CHARACTERS: usize = 4000;
 
 /// The user name that GitHub expects with a token.
 const TOKEN_USER: &str = "x-access-token";
@@ -51,13 +51,27 @@ const SETTINGS: [&str; 12] = [
     "http.lowSpeedTime=60",
 ];
 
-/// Harmless flaws that old tools wrote into the history of repositories.
-const IGNORED_FSCK_ERRORS: [&str; 6] = [
+/// Harmless flaws that old tools wrote into the history of repositories. What could harm stays refused: names such as `.git`
+/// and `..`, submodules that name a program, a link in place of `.gitmodules`.
+const IGNORED_FSCK_ERRORS: [&str; 19] = [
+    "badDate",
+    "badDateOverflow",
+    "badEmail",
+    "badFilemode",
+    "badName",
+    "badTagName",
     "badTimezone",
+    "duplicateEntries",
+    "missingAuthor",
     "missingEmail",
     "missingNameBeforeEmail",
     "missingSpaceBeforeDate",
     "missingSpaceBeforeEmail",
+    "missingTaggerEntry",
+    "multipleAuthors",
+    "nullSha1",
+    "treeNotSorted",
+    "zeroPaddedDate",
     "zeroPaddedFilemode",
 ];
 
@@ -69,6 +83,8 @@ pub struct Git {
     askpass: PathBuf,
     url: Url,
     token: SecretString,
+    /// For commands that access GitHub.
+    timeout: Duration,
     redactor: Arc<Redactor>,
 }
 
@@ -92,6 +108,7 @@ impl Git {
         git_url: &Url,
         repo: &RepoName,
         token: SecretString,
+        timeout: Duration,
         redactor: Arc<Redactor>,
     ) -> io::Result<Self> {
         let home = directory.join("home");
@@ -102,6 +119,7 @@ impl Git {
             askpass: askpass::write(directory)?,
             url: repository_url(git_url, repo),
             token,
+            timeout,
             redactor,
         })
     }
@@ -120,6 +138,22 @@ impl Git {
         let finished = self
             .run(Reach::Local, directory, arguments, LOCAL_TIMEOUT)
             .await?;
+        self.output(arguments, &finished)
+    }
+
+    /// Runs a local command on files that the repository does not contain. No configuration or attribute of `work_tree` names
+    /// a program, because those of `git_dir` apply.
+    pub(crate) async fn in_work_tree(
+        &self,
+        git_dir: &Path,
+        work_tree: &Path,
+        arguments: &[&dyn AsRef<OsStr>],
+    ) -> Result<String, GitError> {
+        let command = self
+            .command(Reach::Local, work_tree, arguments)
+            .env("GIT_DIR", git_dir)
+            .env("GIT_WORK_TREE", work_tree);
+        let finished = Self::finish(&command, arguments, LOCAL_TIMEOUT).await?;
         self.output(arguments, &finished)
     }
 
@@ -145,7 +179,7 @@ impl Git {
         arguments: &[&dyn AsRef<OsStr>],
     ) -> Result<String, RemoteError> {
         let finished = self
-            .run(Reach::Remote, directory, arguments, REMOTE_TIMEOUT)
+            .run(Reach::Remote, directory, arguments, self.timeout)
             .await?;
         Ok(self.output(arguments, &finished)?)
     }
@@ -168,7 +202,15 @@ impl Git {
         timeout: Duration,
     ) -> Result<Finished, GitError> {
         let command = self.command(reach, directory, arguments);
-        let finished = run_bounded(&command, timeout, OUTPUT_LIMIT)
+        Self::finish(&command, arguments, timeout).await
+    }
+
+    async fn finish(
+        command: &CommandSpec,
+        arguments: &[&dyn AsRef<OsStr>],
+        timeout: Duration,
+    ) -> Result<Finished, GitError> {
+        let finished = run_bounded(command, timeout, OUTPUT_LIMIT)
             .await
             .map_err(|source| GitError::Run {
                 command: subcommand(arguments),

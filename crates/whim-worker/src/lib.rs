@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod git;
+pub mod identity;
 pub mod locks;
 pub mod outcome;
 pub mod pull_request;

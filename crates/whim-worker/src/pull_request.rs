@@ -2,18 +2,21 @@
 
 mod api;
 mod body;
+mod closing;
 mod sanitize;
 
 use std::time::Duration;
 
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use whim_core::protocol::worker::Assignment;
-use whim_core::{BranchName, FailureCause, IssueNumber, RepoName};
+use whim_core::{BranchName, CommitHash, FailureCause, IssueNumber, RepoName};
 use whim_service::chain::chain;
 
 pub use self::api::{Api, ApiError};
 pub use self::body::{PullRequestSummary, body, title};
+pub use self::closing::other_closed_issues;
 use crate::outcome::Failure;
 use crate::retry::{Retry, Retryable, retry_until_deadline};
 
@@ -22,6 +25,41 @@ use crate::retry::{Retry, Retryable, retry_until_deadline};
 pub struct PullRequest {
     pub number: IssueNumber,
     pub html_url: String,
+}
+
+/// A repository by its current name, which may differ from the assignment's: it may have been renamed or transferred.
+#[derive(Debug, Deserialize)]
+struct CurrentRepository {
+    full_name: String,
+    owner: Owner,
+}
+
+#[derive(Debug, Deserialize)]
+struct Owner {
+    login: String,
+}
+
+impl CurrentRepository {
+    async fn find(api: &Api, repo: &RepoName) -> Result<Self, ApiError> {
+        // GitHub redirects the old name.
+        api.get(&format!("/repos/{repo}"), &[]).await
+    }
+
+    /// The pull requests of a branch, the newest first, with any base: a branch must not have two open ones.
+    async fn pulls_of<T: DeserializeOwned>(
+        &self,
+        api: &Api,
+        branch: &BranchName,
+        state: &str,
+    ) -> Result<Vec<T>, ApiError> {
+        let head = format!("{}:{branch}", self.owner.login);
+        api.get(&self.pulls(), &[("state", state), ("head", head.as_str())])
+            .await
+    }
+
+    fn pulls(&self) -> String {
+        format!("/repos/{}/pulls", self.full_name)
+    }
 }
 
 /// The content of a new pull request.
@@ -47,16 +85,17 @@ pub async fn find_or_open(
     retry_timeout: Duration,
 ) -> Result<PullRequest, Failure> {
     retry_until_deadline("opening the pull request", retry_timeout, async || {
-        if let Some(found) = find(api, repo, proposal).await? {
+        let repository = CurrentRepository::find(api, repo).await?;
+        if let Some(found) = find(api, &repository, proposal).await? {
             tracing::info!(number = found.number, "the pull request is open already");
             return Ok(found);
         }
-        let error = match api.post(&format!("/repos/{repo}/pulls"), proposal).await {
+        let error = match api.post(&repository.pulls(), proposal).await {
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
         // It may exist in spite of the error: opened concurrently (GitHub answers 422), or the answer was lost.
-        match find(api, repo, proposal).await {
+        match find(api, &repository, proposal).await {
             Ok(Some(found)) => Ok(found),
             Ok(None) => Err(error),
             Err(search_error) => Err(search_error),
@@ -66,31 +105,72 @@ pub async fn find_or_open(
     .map_err(Failure::from)
 }
 
-async fn find(api: &Api, repo: &RepoName, proposal: &Proposal) -> Result<Option<PullRequest>, ApiError> {
-    let head = format!("{}:{}", repo.owner(), proposal.head);
-    // With any base, because a branch must not have two pull requests.
-    let query = [("state", "open"), ("head", head.as_str())];
-    let found: Vec<PullRequest> = api.get(&format!("/repos/{repo}/pulls"), &query).await?;
+async fn find(
+    api: &Api,
+    repository: &CurrentRepository,
+    proposal: &Proposal,
+) -> Result<Option<PullRequest>, ApiError> {
+    let found: Vec<PullRequest> = repository.pulls_of(api, &proposal.head, "open").await?;
     Ok(found.into_iter().next())
+}
+
+#[derive(Debug, Deserialize)]
+struct EndedPullRequest {
+    state: String,
+    head: Head,
+}
+
+#[derive(Debug, Deserialize)]
+struct Head {
+    sha: CommitHash,
+}
+
+/// Whether a branch at `head` is what a pull request had when it was merged or closed, and nothing more: no pull request of
+/// the branch is open, and nothing was pushed since. GitHub keeps these commits with the pull request.
+///
+/// # Errors
+/// GitHub refuses, or is unavailable for longer than `retry_timeout`.
+pub async fn is_finished(
+    api: &Api,
+    repo: &RepoName,
+    branch: &BranchName,
+    head: &CommitHash,
+    retry_timeout: Duration,
+) -> Result<bool, Failure> {
+    retry_until_deadline("finding earlier pull requests", retry_timeout, async || {
+        let repository = CurrentRepository::find(api, repo).await?;
+        let pulls: Vec<EndedPullRequest> = repository.pulls_of(api, branch, "all").await?;
+        let is_open = pulls.iter().any(|pull| pull.state == "open");
+        Ok::<_, ApiError>(!is_open && pulls.iter().any(|pull| pull.head.sha == *head))
+    })
+    .await
+    .map_err(|error| error.failure("earlier pull requests of the branch could not be found"))
 }
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        let cause = match &error {
-            ApiError::Unavailable { .. } | ApiError::Unreachable { .. } => FailureCause::GitHubUnavailable,
-            ApiError::Refused {
+        error.failure("the pull request could not be opened")
+    }
+}
+
+impl ApiError {
+    /// `what` could not be done.
+    pub fn failure(&self, what: &str) -> Failure {
+        let cause = match self {
+            Self::Unavailable { .. } | Self::Unreachable { .. } => FailureCause::GitHubUnavailable,
+            Self::Refused {
                 status: StatusCode::UNAUTHORIZED,
                 ..
             } => FailureCause::GitHubRefused,
-            ApiError::Refused { .. } | ApiError::InvalidResponse { .. } => FailureCause::PullRequestRefused,
+            Self::Refused { .. } | Self::InvalidResponse { .. } => FailureCause::PullRequestRefused,
         };
-        let retry_after = match error.retry() {
+        let retry_after = match self.retry() {
             Retry::After(wait) => Some(wait),
             Retry::Backoff | Retry::Never => None,
         };
-        Self::Failed {
+        Failure::Failed {
             cause,
-            reason: format!("the pull request could not be opened: {}", chain(&error)),
+            reason: format!("{what}: {}", chain(self)),
             retry_after,
             tests: None,
         }

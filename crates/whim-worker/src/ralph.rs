@@ -1,6 +1,7 @@
 //! Runs `ralph`, acts on its events, and pushes its commits.
 
 mod command;
+mod doubt;
 mod ending;
 mod progress;
 mod publish;
@@ -13,15 +14,16 @@ use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
 pub use self::command::AgentRun;
+use self::doubt::Doubt;
 use self::progress::Progress;
-use self::publish::{Publisher, PushTarget};
+use self::publish::{Claims, Published, Publisher};
 use crate::cgroup::ControlGroup;
 use crate::locks::HookServer;
 use crate::outcome::Failure;
 use crate::report::Reporter;
 use crate::workspace::Workspace;
 
-/// Every task is ticked, and every commit is pushed.
+/// Every task is ticked, nothing is left behind, and every commit is pushed.
 #[derive(Debug)]
 pub struct Done {
     /// The pushed head.
@@ -33,6 +35,8 @@ pub struct Done {
 /// Runs the agent to its end. Afterwards all of its processes have ended and its commits are pushed, as far as that was
 /// possible, even if it failed.
 ///
+/// If its work does not count as it is, the agent receives a note and may put it right (see [`Doubt`]).
+///
 /// # Errors
 /// The agent did not complete the checklist, or its commits could not be pushed.
 pub async fn work(
@@ -41,57 +45,144 @@ pub async fn work(
     spec: &SpecDocument,
     reporter: &Reporter,
 ) -> Result<Done, Failure> {
-    let crash = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(FailureCause::Crash, chain(error).to_string())
-    };
-    let lock_client = run.lock_client;
     let hook_server = HookServer::open(workspace.hook_directory()).map_err(|error| crash(&error))?;
-    let command = command::build(run, workspace).map_err(|error| crash(&error))?;
-    let (directory, checklist) = (workspace.directory().to_owned(), workspace.spec_path());
-    let target = watch::Sender::new(PushTarget::new(spec.clone()));
-    let give_up = CancellationToken::new();
-    let mut progress = Progress::new(spec.clone(), ControlGroup::of_this_container());
-    let idle_timeout = run.agent.ralph_idle_timeout;
-    let targets = target.subscribe();
-    let mut publisher = Publisher::new(workspace, reporter, lock_client, run.retry_timeout);
-    let work = async {
-        tokio::join!(
-            // Drops `target` when the run ends, which ends the publisher.
-            supervise::run(&command, &mut progress, target, reporter, idle_timeout, &give_up),
-            publisher.follow(targets, &give_up),
-        )
-    };
-    let (run_end, published) = tokio::select! {
-        ended = Box::pin(work) => ended,
-        never = hook_server.serve(lock_client, &directory, checklist) => match never {},
-    };
-    let verdict = ending::judge(run_end, &progress, spec, workspace);
-    // Commits are kept even if the run failed. Without success, only the ticks reported by events are certain.
-    let spec = match &verdict {
-        Ok(complete) => complete,
-        Err(_) => progress.spec(),
-    };
-    let published = match published {
-        Ok(()) => {
-            Publisher::new(workspace, reporter, lock_client, run.retry_timeout)
-                .finish(spec)
-                .await
+    let mut spec = spec.clone();
+    let mut iterations = 0;
+    let mut allowance = Doubt::ALLOWANCE;
+    loop {
+        let session = Session {
+            run,
+            reporter,
+            hook_server: &hook_server,
+            earlier_iterations: iterations,
+        };
+        let (result, used) = session.run(workspace, &spec).await?;
+        iterations += used;
+        let doubted = match result {
+            Ended::Done(done) => return Ok(done),
+            Ended::Doubted(doubted) => doubted,
+        };
+        let Doubted { accepted, doubt } = *doubted;
+        reporter.notice(&doubt.notice());
+        if allowance == 0 || iterations >= run.max_iterations {
+            return Err(doubt.failure(iterations));
         }
-        Err(failure) => Err(failure),
-    };
+        allowance -= 1;
+        workspace
+            .write_note(&doubt.note())
+            .and_then(|()| {
+                spec = with_open_task(accepted);
+                workspace.write_spec(&spec)
+            })
+            .map_err(|error| crash(&error))?;
+    }
+}
+
+/// `ralph` starts an agent only for an open task: the last one, if all are done.
+fn with_open_task(spec: SpecDocument) -> SpecDocument {
+    if spec.is_complete() {
+        spec.with_open(spec.tasks().last().map(|task| task.index))
+    } else {
+        spec
+    }
+}
+
+fn crash(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(FailureCause::Crash, chain(error).to_string())
+}
+
+/// How a run of `ralph` ended that did not fail.
+enum Ended {
+    Done(Done),
+    Doubted(Box<Doubted>),
+}
+
+struct Doubted {
+    /// The checklist with the ticks that count.
+    accepted: SpecDocument,
+    doubt: Doubt,
+}
+
+/// One run of `ralph`.
+struct Session<'a> {
+    run: &'a AgentRun<'a>,
+    reporter: &'a Reporter,
+    hook_server: &'a HookServer,
+    /// Iterations of earlier runs in this attempt.
+    earlier_iterations: u32,
+}
+
+impl Session<'_> {
+    /// Returns the number of iterations as well.
+    async fn run(&self, workspace: &mut Workspace, spec: &SpecDocument) -> Result<(Ended, u32), Failure> {
+        let Self { run, reporter, .. } = *self;
+        let lock_client = run.lock_client;
+        let command =
+            command::build(run, workspace, self.earlier_iterations).map_err(|error| crash(&error))?;
+        let directory = workspace.directory().to_owned();
+        let own = workspace.own_files().run.directory().to_owned();
+        let claims = watch::Sender::new(Claims::new(spec.clone()));
+        let give_up = CancellationToken::new();
+        let group = ControlGroup::of_this_container();
+        let mut progress = Progress::new(spec.clone(), group, self.earlier_iterations);
+        let idle_timeout = run.agent.ralph_idle_timeout;
+        let receiver = claims.subscribe();
+        let mut publisher = Publisher::new(workspace, reporter, lock_client, run.retry_timeout, spec.clone());
+        let work = async {
+            tokio::join!(
+                // Drops `claims` when the run ends, which ends the publisher.
+                supervise::run(&command, &mut progress, claims, reporter, idle_timeout, &give_up),
+                publisher.follow(receiver, &give_up),
+            )
+        };
+        let (run_end, followed) = tokio::select! {
+            ended = Box::pin(work) => ended,
+            never = self.hook_server.serve(lock_client, &directory, &own) => match never {},
+        };
+        let verdict = ending::judge(run_end, &progress, spec, publisher.workspace());
+        // Commits are kept even if the run failed. Without success, only the ticks reported by events are certain.
+        let claimed = match &verdict {
+            Ok(complete) => complete,
+            Err(_) => progress.spec(),
+        };
+        let published = match followed {
+            Ok(()) => publisher.finish(claimed, verdict.is_ok()).await,
+            Err(failure) => Err(failure),
+        };
+        let ended = conclude(verdict.map(drop), published, give_up.is_cancelled())?;
+        Ok((ended, progress.iterations() - self.earlier_iterations))
+    }
+}
+
+/// Combines how the run ended with what could be published. `is_given_up`: the agent was terminated because of its commits.
+fn conclude(
+    verdict: Result<(), Failure>,
+    published: Result<Published, Failure>,
+    is_given_up: bool,
+) -> Result<Ended, Failure> {
     match (verdict, published) {
-        (Ok(spec), Ok(Some(head))) => Ok(Done { head, spec }),
-        (Ok(_), Ok(None)) => Err(Failure::Stuck {
-            reason: "every task is ticked, but there are no commits".to_owned(),
-            iterations_without_progress: 0,
-        }),
-        (Ok(_), Err(failure)) => Err(failure),
-        // The agent was terminated because of this failure.
-        (Err(_), Err(failure)) if give_up.is_cancelled() => Err(failure),
-        (Err(failure), Ok(_)) => Err(failure),
-        (Err(failure), Err(push_failure)) => {
-            tracing::warn!(?push_failure, "the last commits could not be pushed");
+        (Ok(()), Err(failure)) => Err(failure),
+        (Err(_), Err(failure)) if is_given_up => Err(failure),
+        (Err(failure), Err(publish_failure)) => {
+            tracing::warn!(?publish_failure, "the last commits could not be pushed");
             Err(failure)
+        }
+        (verdict, Ok(published)) => {
+            let Published {
+                head,
+                accepted,
+                doubt,
+            } = published;
+            match (verdict, doubt, head) {
+                (Err(failure), None, _) => Err(failure),
+                (Err(failure), Some(_), _) if !is_given_up => Err(failure),
+                (_, Some(doubt), _) => Ok(Ended::Doubted(Box::new(Doubted { accepted, doubt }))),
+                (Ok(()), None, Some(head)) => Ok(Ended::Done(Done { head, spec: accepted })),
+                (Ok(()), None, None) => Err(Failure::Stuck {
+                    reason: "every task is ticked, but there are no commits".to_owned(),
+                    iterations_without_progress: 0,
+                }),
+            }
         }
     }
 }

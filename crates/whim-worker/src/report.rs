@@ -1,21 +1,23 @@
 //! Reports to the orchestrator: heartbeats with batches of events, and one final report.
 //!
-//! The [`Reporter`] only writes into a buffer and never waits. The [`Sender`] makes all calls: it renews the lease, retries
-//! unanswered requests, and detects that the lease was lost. It sends one request at a time, so that no late heartbeat
-//! follows the final report.
+//! The [`Reporter`] only writes into buffers and never waits. The [`Sender`] makes the calls that the lease depends on: it
+//! renews it, retries unanswered requests, and detects that it was lost. It sends one request at a time, so that no late
+//! heartbeat follows the final report. The [`Uploader`] sends the transcript and the diff, on which nothing depends.
 
 mod event;
 mod lease;
 mod outbox;
 mod sender;
+mod transcript;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ralph_contract::{IterationStats, SpecDocument};
+use ralph_contract::{Event, IterationStats, SpecDocument};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use whim_client::WorkerClient;
+use whim_core::protocol::diff::ReportDiff;
 use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
 use whim_core::protocol::worker::Registered;
@@ -25,6 +27,8 @@ use whim_core::{CommitHash, IssueNumber, Stage};
 pub use self::lease::Lease;
 use self::outbox::{Checkpoint, Outbox};
 pub use self::sender::{Fenced, Sender, Unreported};
+use self::transcript::Recorder;
+pub use self::transcript::Uploader;
 use crate::config::Reporting;
 use crate::outcome::Totals;
 
@@ -33,8 +37,13 @@ use crate::outcome::Totals;
 pub struct Reporter {
     outbox: watch::Sender<Outbox>,
     lease: watch::Receiver<Lease>,
+    transcript: Recorder,
     redactor: Arc<Redactor>,
 }
+
+/// Fields of the event `tool` that belong to the transcript. The identifier differs for equal calls, which the orchestrator
+/// has to recognise as such.
+const CONTENT_FIELDS: [&str; 4] = ["id", "input", "truncated_bytes", "parent_tool_id"];
 
 /// For a worker that has just registered. `requested_at` is the time before `register` was sent, which is when the lease
 /// started at the earliest.
@@ -44,15 +53,18 @@ pub fn open(
     requested_at: tokio::time::Instant,
     reporting: Reporting,
     redactor: Arc<Redactor>,
-) -> (Reporter, Sender) {
+) -> (Reporter, Sender, Uploader) {
     let outbox = watch::Sender::new(Outbox::default());
     let lease = watch::Sender::new(Lease::renewed(requested_at, registered.lease_seconds));
+    let (transcript, uploader) = transcript::open(client.clone(), Arc::clone(&redactor));
     let reporter = Reporter {
         outbox: outbox.clone(),
         lease: lease.subscribe(),
+        transcript,
         redactor: Arc::clone(&redactor),
     };
-    (reporter, Sender::new(client, outbox, lease, reporting, redactor))
+    let sender = Sender::new(client, outbox, lease, reporting, redactor);
+    (reporter, sender, uploader)
 }
 
 impl Reporter {
@@ -62,10 +74,23 @@ impl Reporter {
             outbox.stage = Some(stage);
             outbox.push(WorkerEventBody::Stage { stage });
         });
+        self.transcript.stage(stage);
     }
 
-    /// An event of `ralph`, with secrets masked and long texts truncated.
-    pub fn ralph_event(&self, event: Map<String, Value>) {
+    /// An event of `ralph`, and the JSON object that it is. Contents go to the transcript, everything else to the heartbeats
+    /// as well.
+    pub fn ralph_event(&self, event: &Event, mut json: Map<String, Value>) {
+        self.transcript.event(event);
+        match event {
+            Event::Message(_) | Event::ToolResult(_) => return,
+            Event::Tool(_) => json.retain(|name, _| !CONTENT_FIELDS.contains(&name.as_str())),
+            _other => {}
+        }
+        self.unknown_ralph_event(json);
+    }
+
+    /// An event of `ralph` of an unknown kind, with secrets masked and long texts truncated.
+    pub fn unknown_ralph_event(&self, event: Map<String, Value>) {
         let mut event = Value::Object(event);
         self.redactor.redact_json(&mut event);
         self.push(WorkerEventBody::Ralph {
@@ -99,6 +124,11 @@ impl Reporter {
         });
     }
 
+    /// The changes up to the pushed head.
+    pub fn diff(&self, diff: ReportDiff) {
+        self.transcript.diff(diff);
+    }
+
     /// The project's tests are running. Counts as progress at the orchestrator.
     pub fn tests_running(&self, command: &str, elapsed: Duration) {
         self.push(WorkerEventBody::TestsRunning {
@@ -125,6 +155,7 @@ impl Reporter {
     pub fn notice(&self, message: &str) {
         let message = crate::text::shorten(&self.redactor.redact(message), event::MAX_TEXT_CHARACTERS);
         tracing::info!("{message}");
+        self.transcript.notice(&message);
         self.push(WorkerEventBody::Notice { message });
     }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ralph_contract::SpecDocument;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use whim_client::{ClientError, Timing, WorkerClient};
 use whim_core::protocol::events::TestReport;
-use whim_core::protocol::worker::{self, HEARTBEATS_PER_TEST_PROGRESS};
+use whim_core::protocol::worker::{self, Assignment, HEARTBEATS_PER_TEST_PROGRESS};
 use whim_core::redact::Redactor;
-use whim_core::{CommitHash, FailureCause, Stage};
+use whim_core::{CommitHash, FailureCause, Stage, WorkerToken};
 use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
@@ -19,12 +20,13 @@ use crate::checks::Checks;
 use crate::config::Config;
 use crate::credentials::{Credentials, ModelCredential};
 use crate::git::Git;
+use crate::identity::{Identity, identity_of_token};
 use crate::locks::LockClient;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
-use crate::pull_request::{Api, PullRequestSummary, find_or_open, propose};
+use crate::pull_request::{Api, PullRequestSummary, find_or_open, is_finished, other_closed_issues, propose};
 use crate::ralph;
 use crate::report::{self, Fenced, Reporter, Unreported};
-use crate::workspace::{self, Layout, Workspace};
+use crate::workspace::{self, Layout, OwnSecrets, Workspace};
 
 /// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
@@ -37,6 +39,11 @@ const TIMING: Timing = Timing {
 
 /// Less than the orchestrator's default `REGISTER_TIMEOUT_SECONDS`, after which it terminates the worker.
 const REGISTER_TIMEOUT: Duration = Duration::from_secs(100);
+/// How long the final report waits for the end of the transcript.
+const FLUSH_BEFORE_REPORT: Duration = Duration::from_secs(5);
+/// How long the worker exits later for it. Less than the time that the orchestrator leaves it.
+const FLUSH_AFTER_REPORT: Duration = Duration::from_secs(10);
+
 const REGISTER_BACKOFF: ExponentialBuilder =
     backoff::exponential(Duration::from_millis(500), MAX_REGISTER_DELAY);
 const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
@@ -46,7 +53,8 @@ const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
 /// # Errors
 /// The worker could not register, or its final report was rejected.
 pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::Result<Ending> {
-    let redactor = Arc::new(credentials.redactor());
+    let paths = Layout::shown_paths(&config.workspace_dir);
+    let redactor = Arc::new(credentials.redactor().hiding(paths));
     let client = WorkerClient::new(
         config.orchestrator_url.clone(),
         config.worker_id,
@@ -58,7 +66,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
     let Some(answer) = register(&client).await? else {
         return Ok(Ending::Fenced);
     };
-    let (reporter, mut sender) = report::open(
+    let (reporter, mut sender, mut uploader) = report::open(
         client.clone(),
         &answer,
         requested_at,
@@ -68,6 +76,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
     let registered = Registered {
         tools: Tools {
             config,
+            worker_token: credentials.worker_token,
             github_token: credentials.github_token,
             model: credentials.model,
             redactor,
@@ -81,7 +90,14 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         biased;
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
         result = Box::pin(run_phases(registered)) => result,
+        never = uploader.run() => match never {},
     };
+    // The final report does not depend on the transcript.
+    tokio::select! {
+        biased;
+        Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
+        _is_complete = uploader.flush(FLUSH_BEFORE_REPORT) => {}
+    }
     let report = FinalReport::new(result, reporter.totals());
     let ending: fn(_) -> _ = match &report {
         FinalReport::Complete(_) => Ending::Completed,
@@ -89,7 +105,13 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         FinalReport::Stuck(_) => Ending::Stuck,
     };
     match sender.finish(report).await {
-        Ok(ended) => Ok(ending(ended)),
+        Ok(ended) => {
+            // The orchestrator answers again, if it did not before.
+            if !uploader.flush(FLUSH_AFTER_REPORT).await {
+                tracing::warn!("the end of the transcript could not be uploaded");
+            }
+            Ok(ending(ended))
+        }
         Err(Unreported::Fenced) => Ok(Ending::Fenced),
         Err(error @ Unreported::Refused(_)) => Err(error.into()),
     }
@@ -134,11 +156,26 @@ async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Regist
 /// Shared by all phases.
 struct Tools<'c> {
     config: &'c Config,
-    github_token: secrecy::SecretString,
+    worker_token: WorkerToken,
+    github_token: SecretString,
     model: Option<ModelCredential>,
     redactor: Arc<Redactor>,
     lock_client: LockClient,
     reporter: Reporter,
+}
+
+impl Tools<'_> {
+    /// What must be in no commit.
+    fn own_secrets(&self) -> OwnSecrets {
+        let model = self.model.as_ref().map(|model| model.secret().expose_secret());
+        let others = [self.worker_token.reveal(), self.github_token.expose_secret()];
+        OwnSecrets::new(others.into_iter().chain(model))
+    }
+
+    fn api(&self) -> Result<Api, Failure> {
+        Api::new(&self.config.github.api_url, self.github_token.clone())
+            .map_err(|error| Failure::new(FailureCause::Crash, format!("{error:#}")))
+    }
 }
 
 /// The orchestrator has assigned a work item.
@@ -152,13 +189,14 @@ struct Prepared<'c> {
     tools: Tools<'c>,
     assigned: worker::Registered,
     workspace: Workspace,
+    identity: Identity,
     spec: SpecDocument,
 }
 
 /// Every task is ticked, and every commit is pushed.
 struct Worked<'c> {
     tools: Tools<'c>,
-    assignment: worker::Assignment,
+    assignment: Assignment,
     workspace: Workspace,
     head: CommitHash,
     spec: SpecDocument,
@@ -192,22 +230,32 @@ impl<'c> Registered<'c> {
             &config.github.git_url,
             &assigned.work_item.repo,
             tools.github_token.clone(),
+            config.github.git_timeout,
             Arc::clone(&tools.redactor),
         )
         .map_err(unusable)?;
+        let Assignment { repo, branch, .. } = &assigned.work_item;
+        let retry_timeout = config.github.retry_timeout;
+        let api = tools.api()?;
         let ready = workspace::prepare(
             git,
             layout,
             &assigned.work_item,
-            config.github.retry_timeout,
-            Arc::clone(&tools.redactor),
+            retry_timeout,
+            tools.own_secrets(),
+            async |head: &CommitHash| is_finished(&api, repo, branch, head, retry_timeout).await,
         )
         .await?;
         ready.report_resumed(&tools.reporter);
+        let identity = match &config.agent.identity {
+            Some(identity) => identity.clone(),
+            None => identity_of_token(&api, &config.github.git_url, retry_timeout).await?,
+        };
         Ok(Prepared {
             tools,
             assigned,
             workspace: ready.workspace,
+            identity,
             spec: ready.spec,
         })
     }
@@ -219,6 +267,7 @@ impl<'c> Prepared<'c> {
             tools,
             assigned,
             mut workspace,
+            identity,
             spec,
         } = self;
         tools.reporter.stage(Stage::Working);
@@ -226,6 +275,7 @@ impl<'c> Prepared<'c> {
             agent: &tools.config.agent,
             child_env: &tools.config.child_env,
             model: tools.model.as_ref(),
+            identity: &identity,
             max_iterations: assigned.max_iterations,
             retry_timeout: tools.config.github.retry_timeout,
             lock_client: &tools.lock_client,
@@ -293,16 +343,21 @@ impl Checked<'_> {
             spec,
         } = worked;
         tools.reporter.stage(Stage::Delivering);
+        let messages = workspace
+            .commit_messages(&head)
+            .await
+            .map_err(|error| Failure::of_machine(chain(&error).to_string()))?;
+        let also_closed = other_closed_issues(&messages, assignment.metadata.issue_number);
         let summary = PullRequestSummary {
             spec: &spec,
             tests: tests.as_ref(),
             iterations: tools.reporter.totals().iterations,
+            also_closed: &also_closed,
         };
         let mut proposal = propose(&assignment, workspace.base(), &summary);
         proposal.title = tools.redactor.redact(&proposal.title);
         proposal.body = tools.redactor.redact(&proposal.body);
-        let api = Api::new(&tools.config.github.api_url, tools.github_token)
-            .map_err(|error| Failure::new(FailureCause::Crash, format!("{error:#}")))?;
+        let api = tools.api()?;
         if !tools.reporter.holds_lease() {
             // The sender detects the expiry and cancels this future.
             std::future::pending::<()>().await;

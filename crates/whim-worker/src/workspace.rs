@@ -12,17 +12,25 @@
 
 mod branch;
 mod checkout;
+mod diff;
 mod files;
 mod handle;
 mod import;
 mod layout;
+mod left_behind;
+mod own_files;
 mod prepare;
 mod push;
+mod secret_patterns;
 mod secret_scan;
 mod spec_file;
 
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
 pub use self::layout::Layout;
+pub(crate) use self::left_behind::MAX_NAMED;
+pub use self::own_files::OwnFiles;
 pub use self::prepare::{Ready, prepare};
 pub use self::push::PushError;
+pub use self::secret_patterns::OwnSecrets;
+pub use self::secret_scan::FoundSecret;

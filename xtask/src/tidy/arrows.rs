@@ -4,12 +4,13 @@ use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
 /// The crates of the workspace and which of them each may use. Tests may use all that are not programs.
-const OWN: [(&str, &[&str]); 17] = [
+const OWN: [(&str, &[&str]); 18] = [
     // Knows processes, and nothing of the programs that start them.
     ("process-tree", &[]),
     ("ralph-contract", &[]),
     ("whim-core", &["ralph-contract"]),
     ("whim-client", &["whim-core"]),
+    ("whim-github", &[]),
     ("whim-service", &["process-tree"]),
     ("whim-containers", &["whim-core", "whim-service"]),
     ("whim-runtime", &["whim-core", "whim-containers", "whim-service"]),
@@ -21,7 +22,13 @@ const OWN: [(&str, &[&str]); 17] = [
     ),
     (
         "whim-intake",
-        &["ralph-contract", "whim-core", "whim-client", "whim-service"],
+        &[
+            "ralph-contract",
+            "whim-core",
+            "whim-client",
+            "whim-github",
+            "whim-service",
+        ],
     ),
     (
         "whim-socket-proxy",
@@ -29,9 +36,15 @@ const OWN: [(&str, &[&str]); 17] = [
     ),
     (
         "whim-worker",
-        &["ralph-contract", "whim-core", "whim-client", "whim-service"],
+        &[
+            "ralph-contract",
+            "whim-core",
+            "whim-client",
+            "whim-github",
+            "whim-service",
+        ],
     ),
-    ("whim-dashboard", &["whim-core", "whim-client", "whim-service"]),
+    ("whim-dashboard", &["whim-core", "whim-service"]),
     ("whim-embedder", &[]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (

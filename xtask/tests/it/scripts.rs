@@ -1,4 +1,5 @@
 use std::fs::Permissions;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -158,4 +159,72 @@ fn a_required_setting_may_be_in_a_file_of_its_own() {
     assert!(error.contains("REPOS is not set"), "{error}");
     let error = start_with_dotenv("REPOS=a/b\nANTHROPIC_API_KEY=x\n");
     assert!(error.contains("GITHUB_TOKEN is not set"), "{error}");
+}
+
+/// Stands for a service: answers checks at once, else says that it is ready and runs until it is ended.
+const SERVICE: &str = r#"#!/bin/sh
+case $1 in config | migrate) exit 0 ;; esac
+echo "$$" >"$2.pid"
+echo '{}' >"$2"
+exec sleep 1000
+"#;
+
+#[test]
+fn closing_the_terminal_of_dev_ends_what_it_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let checkout = directory.path();
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts");
+    let copied = Command::new("cp").arg("-r").arg(scripts).arg(checkout).status();
+    assert!(copied.unwrap().success());
+    let write = |path: &str, text: &str| {
+        let path = checkout.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    };
+    write("scripts/setup.sh", "#!/bin/sh\n");
+    write("bin/cargo", "#!/bin/sh\n");
+    // Both servers answer.
+    let databases = std::fs::read_to_string(checkout.join("scripts/lib/databases.sh")).unwrap();
+    let answering = "state=$root/state\nanswers() { true; }\nis_redis() { true; }\n";
+    write("scripts/lib/databases.sh", &format!("{databases}\n{answering}"));
+    for service in ["whim-orchestrator", "whim-intake"] {
+        write(&format!("target/release/{service}"), SERVICE);
+    }
+    let mut dev = Command::new(checkout.join("scripts/dev.sh"))
+        .env_clear()
+        .env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", checkout.join("bin").display()),
+        )
+        .env("HOME", checkout)
+        .envs([
+            ("GITHUB_TOKEN", "x"),
+            ("REPOS", "octocat/hello"),
+            ("ANTHROPIC_API_KEY", "x"),
+        ])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(dev.stderr.take().unwrap()).lines();
+    let running = log.find(|line| line.as_ref().is_ok_and(|line| line.contains("Whim is running")));
+    assert!(running.is_some(), "it did not start");
+    let services: Vec<String> = ["whim-orchestrator", "whim-intake"]
+        .map(|service| {
+            let pid = checkout.join(format!("state/run/{service}.json.pid"));
+            std::fs::read_to_string(pid).unwrap().trim().to_owned()
+        })
+        .into();
+    let is_alive = |pid: &String| Path::new("/proc").join(pid).exists();
+    assert!(services.iter().all(is_alive), "{services:?}");
+
+    let hung_up = Command::new("kill")
+        .arg("-HUP")
+        .arg(dev.id().to_string())
+        .status();
+
+    assert!(hung_up.unwrap().success());
+    assert_eq!(dev.wait().unwrap().code(), Some(129));
+    assert!(!services.iter().any(is_alive), "{services:?}");
 }

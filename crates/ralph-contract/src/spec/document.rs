@@ -132,14 +132,20 @@ impl SpecDocument {
         Ok(ticked)
     }
 
-    /// The same document with every box open: one byte differs for each task that was done.
+    /// The same document with the boxes of these tasks open: one byte differs for each that was done.
     #[must_use]
-    pub fn with_all_open(&self) -> Self {
+    pub fn with_open(&self, indices: impl IntoIterator<Item = usize>) -> Self {
         let mut open = self.clone();
-        for index in 0..open.tasks.len() {
+        for index in indices {
             open.set_done(index, false);
         }
         open
+    }
+
+    /// The same document with every box open: one byte differs for each task that was done.
+    #[must_use]
+    pub fn with_all_open(&self) -> Self {
+        self.with_open(0..self.tasks.len())
     }
 
     /// Sets a box. Does not change the bytes of a box that has that state already (`[X]` stays `[X]`).

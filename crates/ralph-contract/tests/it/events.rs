@@ -2,9 +2,9 @@
 
 use insta::assert_snapshot;
 use ralph_contract::{
-    Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, IterationStats, Line,
-    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, Tool, ToolKind, Warning,
-    WarningKind, parse_line, to_line,
+    Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, IterationStats, Line, Message,
+    MessageRole, SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened,
+    Tool, ToolKind, ToolResult, Warning, WarningKind, parse_line, to_line,
 };
 
 /// At least one event of each kind, with every field and every value of an enumeration. No field is left to a default, so
@@ -41,26 +41,64 @@ pub(crate) fn one_of_each() -> Vec<Event> {
             n: 1,
             phase: IterationPhase::Finishing,
         }),
+        Event::Message(Message {
+            role: MessageRole::User,
+            text: "Find the tests".into(),
+            truncated_bytes: 7,
+            parent_tool_id: Some("toolu_1".into()),
+        }),
+        Event::Message(Message {
+            role: MessageRole::Assistant,
+            text: "They\nare here".into(),
+            truncated_bytes: 0,
+            parent_tool_id: None,
+        }),
         Event::Tool(Tool {
             kind: ToolKind::Read,
             path: Some("src/index.ts".into()),
             digest: None,
+            id: None,
+            name: None,
+            input: None,
+            truncated_bytes: 0,
+            parent_tool_id: None,
         }),
         Event::Tool(Tool {
             kind: ToolKind::Write,
             path: Some("src/index.ts".into()),
             digest: None,
+            id: Some("toolu_2".into()),
+            name: Some("Edit".into()),
+            input: serde_json::from_str(r#"{"new_string":"b","old_string":"a"}"#).ok(),
+            truncated_bytes: 9,
+            parent_tool_id: Some("toolu_1".into()),
         }),
         Event::Tool(Tool {
             kind: ToolKind::Bash,
             path: None,
             digest: Some("00f1a2b3c4d5e6f7".into()),
+            id: None,
+            name: None,
+            input: None,
+            truncated_bytes: 0,
+            parent_tool_id: None,
+        }),
+        Event::ToolResult(ToolResult {
+            id: "toolu_2".into(),
+            ok: false,
+            output: "no such file".into(),
+            truncated_bytes: 5,
+            parent_tool_id: Some("toolu_1".into()),
         }),
         Event::Commit(Commit {
             hash: "8f3c2a1".into(),
             message: "Add login".into(),
         }),
         Event::TaskComplete(TaskComplete {
+            index: 0,
+            text: "Add login".into(),
+        }),
+        Event::TaskReopened(TaskReopened {
             index: 0,
             text: "Add login".into(),
         }),
@@ -113,11 +151,15 @@ fn events_are_written_as_documented() {
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
+    {"event":"message","role":"user","text":"Find the tests","truncated_bytes":7,"parent_tool_id":"toolu_1"}
+    {"event":"message","role":"assistant","text":"They\nare here"}
     {"event":"tool","type":"read","path":"src/index.ts"}
-    {"event":"tool","type":"write","path":"src/index.ts"}
+    {"event":"tool","type":"write","path":"src/index.ts","id":"toolu_2","name":"Edit","input":{"new_string":"b","old_string":"a"},"truncated_bytes":9,"parent_tool_id":"toolu_1"}
     {"event":"tool","type":"bash","digest":"00f1a2b3c4d5e6f7"}
+    {"event":"tool_result","id":"toolu_2","ok":false,"output":"no such file","truncated_bytes":5,"parent_tool_id":"toolu_1"}
     {"event":"commit","hash":"8f3c2a1","message":"Add login"}
     {"event":"task_complete","index":0,"text":"Add login"}
+    {"event":"task_reopened","index":0,"text":"Add login"}
     {"event":"iteration_done","n":1,"duration_ms":4200,"stats":{"tools":6,"reads":3,"writes":2,"commands":1,"tokens":{"in":1200,"out":340,"cache_read":9000,"cache_write":500},"cost_usd":0.0125}}
     {"event":"warning","type":"task_restored","message":"1 task was put back","files":["SPEC.md"]}
     {"event":"warning","type":"provider_limited","message":"429\nretry later","resets_at":"2026-11-20T15:52:42Z"}

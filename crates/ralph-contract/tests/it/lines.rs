@@ -3,6 +3,20 @@
 use proptest::prelude::*;
 use ralph_contract::{Event, Failed, Line, Tool, ToolKind, Warning, WarningKind, parse_line, to_line};
 
+/// What a build of Ralph reports that knows nothing of contents.
+fn tool(kind: ToolKind, path: Option<&str>) -> Tool {
+    Tool {
+        kind,
+        path: path.map(str::to_owned),
+        digest: None,
+        id: None,
+        name: None,
+        input: None,
+        truncated_bytes: 0,
+        parent_tool_id: None,
+    }
+}
+
 #[test]
 fn an_event_of_an_unknown_kind_is_kept_whole() {
     let raw = r#"{"event":"coffee_break","minutes":5}"#;
@@ -18,12 +32,10 @@ fn an_event_of_an_unknown_kind_is_kept_whole() {
 #[test]
 fn an_event_with_more_fields_than_known_is_that_event() {
     let line = r#"{"event":"tool","type":"read","path":"a.rs","bytes":12}"#;
-    let expected = Tool {
-        kind: ToolKind::Read,
-        path: Some("a.rs".into()),
-        digest: None,
-    };
-    assert_eq!(parse_line(line), Line::Event(Event::Tool(expected)));
+    assert_eq!(
+        parse_line(line),
+        Line::Event(Event::Tool(tool(ToolKind::Read, Some("a.rs"))))
+    );
     assert_eq!(
         parse_line(r#"{"event":"spec_generation_started","by":"me"}"#),
         Line::Event(Event::SpecGenerationStarted)
@@ -35,11 +47,7 @@ fn the_order_of_fields_and_white_space_around_them_do_not_matter() {
     let line = "  { \"path\" : null , \"type\" : \"bash\" , \"event\" : \"tool\" } \r\n";
     assert_eq!(
         parse_line(line),
-        Line::Event(Event::Tool(Tool {
-            kind: ToolKind::Bash,
-            path: None,
-            digest: None,
-        }))
+        Line::Event(Event::Tool(tool(ToolKind::Bash, None)))
     );
 }
 
@@ -87,6 +95,13 @@ fn anything_else_is_text() {
         assert_eq!(parse_line(text), Line::Text(text.into()));
     }
     assert_eq!(parse_line("hello\r\n"), Line::Text("hello".into()));
+}
+
+#[test]
+fn lone_surrogates_cost_no_event() {
+    let line = r#"{"event":"failed","error":"a\ud800b"}"#;
+    let error = "a\u{fffd}b".to_owned();
+    assert_eq!(parse_line(line), Line::Event(Event::Failed(Failed { error })));
 }
 
 #[test]

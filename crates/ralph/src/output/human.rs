@@ -109,8 +109,8 @@ impl Human {
                 }
                 return None;
             }
-            // Shown by `tool`, with more detail.
-            Event::Tool(_) => return None,
+            // Shown by `tool` and `remark`.
+            Event::Tool(_) | Event::Message(_) | Event::ToolResult(_) => return None,
             Event::Commit(commit) => {
                 let hash = commit.hash.get(..10).unwrap_or(&commit.hash);
                 let mark = self.paint(Colour::Green, "commit");
@@ -118,6 +118,9 @@ impl Human {
             }
             Event::TaskComplete(task) => {
                 format!("  {} {}", self.paint(Colour::Green, "done  "), clean(&task.text))
+            }
+            Event::TaskReopened(task) => {
+                format!("  {} {}", self.paint(Colour::Yellow, "reopen"), clean(&task.text))
             }
             Event::IterationDone(done) => {
                 let duration = duration_text(Duration::from_millis(done.duration_ms));

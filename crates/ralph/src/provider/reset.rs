@@ -14,16 +14,21 @@ static WALL_CLOCK: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// `regain access on 2026-12-01 at 00:00 UTC`, as the model API writes it.
+static DATE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\bregain access on (\d{4}-\d{2}-\d{2})(?: at (\d{2}):(\d{2}) UTC)?").ok());
+
 /// A time of day that passed this recently means today, not tomorrow, as the message may be slightly old.
 const JUST_PASSED: TimeDelta = TimeDelta::minutes(10);
 
-/// The reset time as seconds since 1970 (`…limit reached|1762952400`), in RFC 3339, or as a time of day with its time zone.
+/// The reset time as seconds since 1970 (`…limit reached|1762952400`), in RFC 3339, as a date, or as a time of day with its time zone.
 /// A time of day without a zone is ambiguous and ignored.
 pub(super) fn reset_time(message: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let words = message.split(|character: char| character.is_whitespace() || "|,;()".contains(character));
     words
         .into_iter()
         .find_map(|word| instant(word.trim_end_matches('.')))
+        .or_else(|| date(&DATE.as_ref()?.captures(message)?))
         .or_else(|| wall_clock(&WALL_CLOCK.as_ref()?.captures(message)?, now))
 }
 
@@ -34,6 +39,16 @@ fn instant(word: &str) -> Option<DateTime<Utc>> {
         return DateTime::from_timestamp(seconds, 0);
     }
     DateTime::parse_from_rfc3339(word).ok().map(|time| time.to_utc())
+}
+
+fn date(found: &Captures<'_>) -> Option<DateTime<Utc>> {
+    let number = |index: usize| {
+        found
+            .get(index)
+            .map_or(Some(0), |text| text.as_str().parse().ok())
+    };
+    let day: NaiveDate = found[1].parse().ok()?;
+    Some(day.and_hms_opt(number(2)?, number(3)?, 0)?.and_utc())
 }
 
 fn wall_clock(found: &Captures<'_>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -107,6 +122,14 @@ mod tests {
             (
                 "You've hit your weekly limit · resets Jan 2 at 8am (UTC)",
                 Some("2026-01-02T08:00:00Z"),
+            ),
+            (
+                "You will regain access on 2026-12-01 at 00:00 UTC.",
+                Some("2026-12-01T00:00:00Z"),
+            ),
+            (
+                "You will regain access on 2026-12-01.",
+                Some("2026-12-01T00:00:00Z"),
             ),
             ("You've hit your limit · resets 8pm", None),
             ("You've hit your limit · resets 8pm (Atlantis)", None),

@@ -88,7 +88,11 @@ impl Tally {
             Some(error) => self.after_failure(error, report.has_progress),
             None => {
                 self.failures = 0;
-                self.if_stuck("").map_or_else(Decision::default, Decision::from)
+                let last = report
+                    .doubt
+                    .map(|doubt| format!("; in the last one {}", doubt.what()));
+                self.if_stuck(&last.unwrap_or_default())
+                    .map_or_else(Decision::default, Decision::from)
             }
         }
     }
@@ -153,6 +157,7 @@ mod tests {
                 let report = Report {
                     verdict,
                     has_progress,
+                    doubt: None,
                     printed: true,
                 };
                 tally.after(report, None).ending

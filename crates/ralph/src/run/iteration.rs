@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use process_tree::Subreaper;
-use ralph_contract::{Event, Iteration, IterationDone, IterationPhase, Task, WarningKind, files};
+use ralph_contract::files::RunFiles;
+use ralph_contract::{Event, Iteration, IterationDone, IterationPhase, Task, WarningKind};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::progress::Progress;
+use super::doubt::Doubt;
+use super::progress::{Progress, Settled};
 use crate::agent::AgentOptions;
 use crate::harness::Purpose;
 use crate::output::Output;
@@ -20,7 +22,7 @@ use crate::supervise::{Agent, Outcome};
 use crate::text::shortened;
 use crate::verdict::Verdict;
 
-/// Largest `.ai/learnings.md` that is read, and how much of it goes into a prompt, in bytes.
+/// Largest file of learnings that is read, and how much of it goes into a prompt, in bytes.
 const LARGEST_LEARNINGS: usize = 1024 * 1024;
 const LEARNINGS_IN_PROMPT: usize = 32 * 1024;
 
@@ -29,6 +31,8 @@ const LEARNINGS_IN_PROMPT: usize = 32 * 1024;
 pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     pub(crate) has_progress: bool,
+    /// Why its ticks do not count.
+    pub(crate) doubt: Option<Doubt>,
     /// Whether the agent printed anything.
     pub(crate) printed: bool,
 }
@@ -36,6 +40,7 @@ pub(crate) struct Report {
 /// Runs iterations.
 pub(crate) struct Iterations<'a> {
     pub(crate) options: &'a AgentOptions,
+    pub(crate) files: &'a RunFiles,
     /// Interval at which SPEC.md and git are read while the agent works.
     pub(crate) watch_period: Duration,
     pub(crate) subreaper: &'a Subreaper,
@@ -49,6 +54,7 @@ impl Iterations<'_> {
         &mut self,
         n: u32,
         task: &Task,
+        note: Option<&str>,
         progress: &mut Progress,
     ) -> anyhow::Result<Report> {
         let started = Instant::now();
@@ -57,12 +63,14 @@ impl Iterations<'_> {
         let prompt = IterationPrompt {
             spec_path: progress.spec_file().shown(),
             task,
+            files: self.files,
+            note,
             learnings: self.learnings().as_deref(),
         }
         .render();
         let outcome = self.agent(n, &prompt, progress).await?;
         let stats = self.reporter.finish(&outcome) + outcome.usage;
-        let has_progress = progress.settle(self.output).await?;
+        let Settled { has_progress, doubt } = progress.settle(self.output).await?;
         self.output.event(&Event::IterationDone(IterationDone {
             n,
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -71,6 +79,7 @@ impl Iterations<'_> {
         Ok(Report {
             verdict: Verdict::of(&outcome, self.options),
             has_progress,
+            doubt,
             printed: outcome.printed,
         })
     }
@@ -102,7 +111,8 @@ impl Iterations<'_> {
     }
 
     fn learnings(&self) -> Option<String> {
-        match read_text(&self.options.directory.join(files::LEARNINGS), LARGEST_LEARNINGS) {
+        let path = self.options.directory.join(self.files.learnings());
+        match read_text(&path, LARGEST_LEARNINGS) {
             Ok(learnings) => learnings
                 .filter(|text| !text.trim().is_empty())
                 .map(|text| shortened(&text, LEARNINGS_IN_PROMPT)),

@@ -1,21 +1,24 @@
 //! Claude Code's `--output-format stream-json`, checked against real captures in `tests/captures`.
 
+mod user;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ralph_contract::{IterationStats, ToolKind};
+use ralph_contract::{IterationStats, ToolKind, without_lone_surrogates};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{AgentResult, Decoder, Signal, ToolUse};
+use self::user::user;
+use super::{AgentMessage, AgentResult, Decoder, Signal, ToolUse};
 use crate::provider::Trouble;
 use crate::text::shortened;
 
 /// Known kinds of events that are ignored: they concern the harness itself, or repeat other events.
-const UNINTERESTING: [&str; 15] = [
-    "user",
+const UNINTERESTING: [&str; 14] = [
     "stream_event",
     "tool_progress",
     "tool_use_summary",
@@ -71,20 +74,30 @@ impl ClaudeDecoder {
         {
             self.usage_so_far += usage.into_stats(None);
         }
+        let parent = event.parent_tool_use_id;
+        // A message of the harness in the name of the model, such as an error of the model API.
+        let is_synthetic = event.message.model.as_deref() == Some("<synthetic>");
         let blocks = event.message.content.into_iter();
         blocks
             .filter_map(|block| match block {
-                ContentBlock::ToolUse { name, input } => Some(Signal::Tool(self.tool_use(&name, &input))),
-                ContentBlock::Text { text } => Some(Signal::Text(text)),
+                ContentBlock::ToolUse { id, name, input } => {
+                    Some(Signal::Tool(self.tool_use(id, name, input, parent.clone())))
+                }
+                ContentBlock::Text { text } if is_synthetic => Some(Signal::Text(text)),
+                ContentBlock::Text { text } => Some(Signal::Message(AgentMessage {
+                    text,
+                    is_prompt: false,
+                    parent_tool_id: parent.clone(),
+                })),
                 ContentBlock::Other => None,
             })
             .collect()
     }
 
-    fn tool_use(&self, name: &str, input: &Value) -> ToolUse {
+    fn tool_use(&self, id: Option<String>, name: String, input: Value, parent: Option<String>) -> ToolUse {
         let field = |key: &str| input.get(key).and_then(Value::as_str);
         let path = |key: &str| field(key).map(|path| self.relative(path));
-        let (kind, path, detail) = match name {
+        let (kind, path, detail) = match name.as_str() {
             "Write" | "Edit" | "MultiEdit" => (ToolKind::Write, path("file_path"), None),
             "NotebookEdit" => (ToolKind::Write, path("notebook_path"), None),
             "Bash" => (ToolKind::Bash, None, field("command")),
@@ -97,11 +110,18 @@ impl ClaudeDecoder {
                 Some(field("pattern").unwrap_or(other)),
             ),
         };
+        let detail = detail.map(|text| shortened(text, SHOWN_OF_A_COMMAND));
         ToolUse {
+            id,
             kind,
             path,
-            detail: detail.map(|text| shortened(text, SHOWN_OF_A_COMMAND)),
-            whole: format!("{name} {input}"),
+            detail,
+            name,
+            input: match input {
+                Value::Object(fields) => fields,
+                other => Map::from_iter([("input".to_owned(), other)]),
+            },
+            parent_tool_id: parent,
         }
     }
 
@@ -146,7 +166,7 @@ impl Decoder for ClaudeDecoder {
                 start: shortened(line, SHOWN_OF_A_MISFIT),
             }]
         };
-        let value: Value = match serde_json::from_str(line) {
+        let value: Value = match read_json(line) {
             Ok(value) => value,
             // Programs that Claude Code starts may print to its standard output.
             Err(_) if !line.trim_start().starts_with('{') => return vec![Signal::Text(line.to_owned())],
@@ -158,6 +178,10 @@ impl Decoder for ClaudeDecoder {
         match kind.as_str() {
             "assistant" => match serde_json::from_value(value) {
                 Ok(event) => self.assistant(event),
+                Err(error) => misfit(&kind, &error),
+            },
+            "user" => match serde_json::from_value(value) {
+                Ok(event) => user(event),
                 Err(error) => misfit(&kind, &error),
             },
             "result" => match serde_json::from_value(value) {
@@ -192,15 +216,24 @@ impl Decoder for ClaudeDecoder {
     }
 }
 
+fn read_json(line: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(line).or_else(|error| match without_lone_surrogates(line) {
+        Cow::Owned(fixed) => serde_json::from_str(&fixed),
+        Cow::Borrowed(_) => Err(error),
+    })
+}
+
 #[derive(Deserialize)]
 struct AssistantEvent {
     message: Message,
     error: Option<String>,
+    parent_tool_use_id: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Message {
     id: Option<String>,
+    model: Option<String>,
     content: Vec<ContentBlock>,
     usage: Option<Usage>,
 }
@@ -209,6 +242,7 @@ struct Message {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ContentBlock {
     ToolUse {
+        id: Option<String>,
         name: String,
         input: Value,
     },

@@ -61,7 +61,21 @@ fn claude_code_does_the_tasks_of_a_checklist() {
     let mut done = Vec::new();
     let mut written = Vec::new();
     let mut iterations = 0;
+    let (mut called, mut returned, mut messages) = (Vec::new(), Vec::new(), Vec::new());
     for event in &events {
+        match event {
+            Event::Tool(tool) => {
+                assert!(tool.name.is_some() && tool.input.is_some(), "{tool:?}");
+                called.extend(tool.id.as_deref());
+            }
+            Event::ToolResult(result) => {
+                assert!(called.contains(&result.id.as_str()), "{result:?} before its call");
+                assert!(result.ok, "{result:?}");
+                returned.push(result.id.as_str());
+            }
+            Event::Message(message) => messages.push(message.text.as_str()),
+            _other => {}
+        }
         if let Event::Commit(commit) = event {
             assert_eq!(commit.hash, committed.remove(0));
         }
@@ -88,6 +102,8 @@ fn claude_code_does_the_tasks_of_a_checklist() {
             assert_eq!(warning.kind, WarningKind::LeftoverProcesses, "{warning:?}");
         }
     }
+    assert_eq!(returned, called);
+    assert_eq!(messages.len(), 2, "{messages:?}");
     assert_eq!(committed, [""; 0]);
     assert_eq!(done, ["Add a hello function", "Add a goodbye function"]);
     assert_eq!(written, ["hello.txt", "SPEC.md", "goodbye.txt", "SPEC.md"]);

@@ -35,6 +35,7 @@ fn help_lists_commands_and_options() {
           --all                   Run until every task is done or the agent is stuck, without a limit on iterations
       -n <N>                      Maximum number of iterations [default: 50]
           --spec <PATH>           Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
+          --run-dir <DIR>         Directory of the other files of the run, below the current directory [default: .ai]
           --stuck-threshold <N>   Number of iterations in a row without a ticked box or a commit after which the run is stuck [default: 3]
           --pre-edit-hook <WORD>  Program to run before each edit of the agent; exit code 2 refuses the edit. Repeat the option for each argument of the program
           --pre-edit-limit <SEC>  Timeout of the hook, after which the edit proceeds [default: 60]

@@ -31,8 +31,8 @@ fn garbage_between_events_costs_no_event_and_no_memory() {
     {"event":"started","spec":"SPEC.md","tasks":2,"harness":"claude","timestamp":"[time]"}
     {"event":"iteration","n":1,"phase":"starting"}
     {"event":"iteration","n":1,"phase":"running"}
-    {"event":"tool","type":"bash"}
-    {"event":"tool","type":"read","path":"🦀"}
+    {"event":"tool","type":"bash","name":"Bash","input":{"command":"café"}}
+    {"event":"tool","type":"read","path":"🦀","name":"Read","input":{"file_path":"🦀"}}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"warning","type":"output_truncated","message":"1 line of the agent's output cut at 1048576 bytes, 98951424 bytes dropped"}
     {"event":"task_complete","index":0,"text":"Add a hello function"}

@@ -6,7 +6,9 @@
 
 mod claude_code;
 mod cli;
+mod contents;
 mod descendants;
+mod doubt;
 mod garbage;
 mod harness;
 mod limits;

@@ -122,35 +122,6 @@ fn a_checklist_that_became_a_directory_ends_the_run() {
 }
 
 #[test]
-fn uncommitted_changes_are_listed_when_all_tasks_are_done() {
-    let world = World::new(TWO_TASKS);
-    let agent = world.script(
-        "agent",
-        r#"
-        echo changed > README.md
-        echo new > "name with spaces.txt"
-        mkdir -p .ai; echo "- Pattern: none" > .ai/new-learnings.md
-        tick; tick
-        "#,
-    );
-    // The repository keeps neither of them out by itself.
-    fs::write(world.path(".git/info/exclude"), "").unwrap();
-    assert_transcript!(world.transcript(&mut world.run_command(&agent, &["--headless"])), @r#"
-    {"event":"started","spec":"SPEC.md","tasks":2,"harness":"command","timestamp":"[time]"}
-    {"event":"iteration","n":1,"phase":"starting"}
-    {"event":"iteration","n":1,"phase":"running"}
-    {"event":"iteration","n":1,"phase":"finishing"}
-    {"event":"task_complete","index":0,"text":"Add a hello function"}
-    {"event":"task_complete","index":1,"text":"Add a goodbye function"}
-    {"event":"iteration_done","n":1,"duration_ms":[ms]}
-    {"event":"warning","type":"uncommitted_changes","message":"every task is done, and there are uncommitted changes","files":["README.md","name with spaces.txt"]}
-    {"event":"complete","tasks_done":2,"total_duration_ms":[ms]}
-    --- exit code 0
-    "#);
-    assert_eq!(world.repository.log("HEAD").unwrap().len(), 1);
-}
-
-#[test]
 fn programs_that_the_repository_configures_are_not_run() {
     let world = World::new(TWO_TASKS);
     let trap = world.script("trap", "touch \"$OUTSIDE/trapped\"");

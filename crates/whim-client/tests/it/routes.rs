@@ -1,13 +1,19 @@
+use futures::TryStreamExt as _;
 use serde_json::{Value, json};
 use whim_client::Created;
 use whim_core::protocol::PROTOCOL_VERSION_HEADER;
+use whim_core::protocol::diff::ReportDiff;
 use whim_core::protocol::learnings::LearningFilter;
 use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::reviews::{ReportReview, ReviewFilter};
+use whim_core::protocol::timeline::TimelineFilter;
+use whim_core::protocol::transcript::{TranscriptFilter, UploadTranscript};
 use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, WorkFilter};
 use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
 use whim_core::protocol::workers::WorkerFilter;
-use whim_core::{FailureCause, RelativePath, ReviewId, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
+use whim_core::{
+    FailureCause, LeaseEpoch, RelativePath, ReviewId, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus,
+};
 
 use crate::server::{Say, Server, work_item};
 
@@ -209,6 +215,75 @@ async fn a_review_is_reported_by_its_worker_and_read_by_people() {
             "POST /api/worker/WORKER/review",
             "GET /api/reviews?workItemId=ITEM",
             "GET /api/reviews/REVIEW",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_history_of_an_item_has_its_routes() {
+    let page = json!({ "workItemId": item_id(), "workerId": null, "leaseEpoch": null, "firstNumber": null,
+        "lastNumber": 0, "items": [], "nextCursor": null });
+    let diff = json!({ "workItemId": item_id(), "workerId": null, "leaseEpoch": null, "baseSha": null, "headSha": null,
+        "updatedAt": null, "files": [], "fileCount": 0, "additions": 0, "deletions": 0, "truncated": false });
+    let timeline = json!({ "items": [], "nextCursor": null });
+    let archive = Say::Text(200, "an archive".to_owned());
+    let answers = [page, diff, timeline].map(|answer| Say::Json(200, answer));
+    let server = Server::start(answers.into_iter().chain([archive])).await;
+    let (client, id) = (server.client(), item_id());
+
+    let filter = TranscriptFilter {
+        attempt: Some(LeaseEpoch::from_number(2)),
+        after: Some(200),
+        limit: Some(100),
+    };
+    assert_eq!(client.get_transcript(id, &filter).await.unwrap().last_number, 0);
+    assert_eq!(client.get_diff(id).await.unwrap().head_sha, None);
+    let filter = TimelineFilter {
+        limit: Some(5),
+        cursor: None,
+    };
+    assert_eq!(client.get_timeline(id, &filter).await.unwrap().items, []);
+    let archive: Vec<_> = client.export_work(id).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(archive.concat(), b"an archive");
+
+    assert_eq!(
+        named(server.calls().await, None),
+        [
+            "GET /api/work/ITEM/transcript?after=200&attempt=2&limit=100",
+            "GET /api/work/ITEM/diff",
+            "GET /api/work/ITEM/timeline?limit=5",
+            "GET /api/work/ITEM/export",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn transcripts_and_diffs_are_uploaded_compressed() {
+    let head = "1".repeat(40);
+    let answers = [json!({ "lastNumber": 1 }), json!({ "headSha": head })];
+    let server = Server::start(answers.map(|answer| Say::Json(200, answer))).await;
+    let worker_id = WorkerId::new();
+    let client = server.worker_client(worker_id);
+    let entry = json!({ "number": 1, "occurredAt": "2026-11-20T12:00:00Z", "iteration": 1, "type": "iteration_started" });
+    let segment = json!({ "entries": [entry], "more": true });
+    let diff = json!({ "baseSha": head, "headSha": head, "files": [], "fileCount": 0, "additions": 0, "deletions": 0 });
+
+    let upload: UploadTranscript = serde_json::from_value(segment.clone()).unwrap();
+    assert_eq!(client.upload_transcript(&upload).await.unwrap().last_number, 1);
+    let report: ReportDiff = serde_json::from_value(diff.clone()).unwrap();
+    client.report_diff(&report).await.unwrap();
+
+    let seen = server.seen().await;
+    assert_eq!(
+        seen.iter().map(|seen| seen.body.clone()).collect::<Vec<_>>(),
+        [segment, diff]
+    );
+    assert!(seen.iter().all(|seen| seen.header("content-encoding") == "zstd"));
+    assert_eq!(
+        named(server.calls().await, Some(worker_id)),
+        [
+            "POST /api/worker/WORKER/transcript",
+            "POST /api/worker/WORKER/diff"
         ]
     );
 }

@@ -108,7 +108,10 @@ impl Server {
 
 async fn answer(State(script): State<Script>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let mut body = to_bytes(body, usize::MAX).await.unwrap();
+    if parts.headers.get("content-encoding").is_some() {
+        body = zstd::decode_all(body.as_ref()).unwrap().into();
+    }
     let body = if body.is_empty() {
         Value::Null
     } else {

@@ -26,6 +26,7 @@ text_name!(BranchName);
 
 const KIND: &str = "branch";
 const EXPECTED: &str = "a git branch name of letters, digits and `/ . _ - + #` that starts with a letter or digit, for example `ai/add-login`";
+const PREFIX_EXPECTED: &str = "the beginning of a git branch name, for example `whim/` or `bot-`";
 const MAX_BYTES: usize = 200;
 
 impl BranchName {
@@ -62,15 +63,57 @@ impl BranchName {
         Ok(Self(text.to_owned()))
     }
 
-    /// Default branch of an item: `whim/<issue number>-<slug of the title>-<short id>`.
-    pub fn for_item(id: WorkItemId, issue: Option<IssueNumber>, title: &str) -> Self {
+    /// Default branch of an item: `whim/<issue number>-<slug of the title>-<short id>`, with the prefix `whim/`.
+    pub fn for_item(prefix: &BranchPrefix, id: WorkItemId, issue: Option<IssueNumber>, title: &str) -> Self {
         let mut parts: Vec<String> = issue.map(|number| number.to_string()).into_iter().collect();
         let slug = slug(title);
         if !slug.is_empty() {
             parts.push(slug);
         }
         parts.push(id.short());
-        Self(format!("whim/{}", parts.join("-")))
+        Self(format!("{prefix}{}", parts.join("-")))
+    }
+}
+
+/// What the names of the branches begin with that Whim creates. At most 100 bytes; together with a name it is a
+/// [`BranchName`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BranchPrefix(String);
+
+impl BranchPrefix {
+    const MAX_BYTES: usize = 100;
+
+    /// # Errors
+    /// No branch name can begin like that.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        let refuse = |problem| Err(InvalidName::new("branch prefix", text, problem, PREFIX_EXPECTED));
+        if text.len() > Self::MAX_BYTES {
+            return refuse("is longer than 100 bytes");
+        }
+        match BranchName::parse(&format!("{text}0")) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(_) => refuse("cannot begin the name of a branch"),
+        }
+    }
+}
+
+impl Default for BranchPrefix {
+    fn default() -> Self {
+        Self("whim/".to_owned())
+    }
+}
+
+impl std::fmt::Display for BranchPrefix {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for BranchPrefix {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        Self::parse(text)
     }
 }
 
@@ -180,21 +223,42 @@ mod tests {
     #[test]
     fn the_branch_of_an_issue_names_its_number_and_title() {
         let id = WorkItemId::new();
-        let branch = BranchName::for_item(id, IssueNumber::new(42), "Add a `hello` endpoint; $(touch x)");
+        let prefix = BranchPrefix::default();
+        let branch = BranchName::for_item(
+            &prefix,
+            id,
+            IssueNumber::new(42),
+            "Add a `hello` endpoint; $(touch x)",
+        );
         assert_eq!(
             branch.as_str(),
             format!("whim/42-add-a-hello-endpoint-touch-x-{}", id.short())
         );
         assert_eq!(
-            BranchName::for_item(id, None, "日本語").as_str(),
+            BranchName::for_item(&prefix, id, None, "日本語").as_str(),
             format!("whim/{}", id.short())
         );
     }
 
+    #[test]
+    fn a_prefix_begins_a_valid_name() {
+        for text in ["whim/", "bot-", "a/b/", "", "x"] {
+            assert!(BranchPrefix::parse(text).is_ok(), "{text:?} was refused");
+        }
+        for text in ["-", "/", "a//", "a b", "refs/heads/", "a..", &"a".repeat(101)] {
+            assert!(BranchPrefix::parse(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
     proptest! {
         #[test]
-        fn any_title_gives_a_valid_branch(title in ".*", number in proptest::option::of(1_u64..1_000_000)) {
-            let branch = BranchName::for_item(WorkItemId::new(), number.and_then(IssueNumber::new), &title);
+        fn any_title_gives_a_valid_branch(
+            title in ".*",
+            number in proptest::option::of(1_u64..1_000_000),
+            prefix in "[a-z]{1,9}[/-]?",
+        ) {
+            let prefix = BranchPrefix::parse(&prefix).unwrap();
+            let branch = BranchName::for_item(&prefix, WorkItemId::new(), number.and_then(IssueNumber::new), &title);
             prop_assert_eq!(BranchName::parse(branch.as_str()), Ok(branch));
         }
 

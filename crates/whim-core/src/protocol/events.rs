@@ -112,6 +112,10 @@ pub enum SubscriberEvent {
     Worker(WorkerChanged),
     /// A worker sent an event.
     WorkerEvent(WorkerEventRecord),
+    /// There are more entries in the transcript of an attempt. At most about one per second and worker.
+    Transcript(TranscriptChanged),
+    /// The diff of an item was replaced.
+    Diff(DiffChanged),
     /// Events are missing at this place. With `droppedCount` the subscriber read too slowly, and receives them if it
     /// reconnects with the last identifier before this event. Without it they are older than the retention.
     Lagged(Lagged),
@@ -119,7 +123,7 @@ pub enum SubscriberEvent {
 
 impl SubscriberEvent {
     /// Every [`kind`](Self::kind).
-    pub const KINDS: [&'static str; 4] = ["item", "worker", "worker_event", "lagged"];
+    pub const KINDS: [&'static str; 6] = ["item", "worker", "worker_event", "transcript", "diff", "lagged"];
 
     /// The tag on the wire.
     pub fn kind(&self) -> &'static str {
@@ -127,6 +131,8 @@ impl SubscriberEvent {
             Self::Item(_) => "item",
             Self::Worker(_) => "worker",
             Self::WorkerEvent(_) => "worker_event",
+            Self::Transcript(_) => "transcript",
+            Self::Diff(_) => "diff",
             Self::Lagged(_) => "lagged",
         }
     }
@@ -137,6 +143,8 @@ impl SubscriberEvent {
             Self::Item(_) | Self::Lagged(_) => None,
             Self::Worker(worker) => Some(worker.worker_id),
             Self::WorkerEvent(record) => Some(record.worker_id),
+            Self::Transcript(changed) => Some(changed.worker_id),
+            Self::Diff(changed) => Some(changed.worker_id),
         }
     }
 }
@@ -190,6 +198,32 @@ pub struct WorkerEventRecord {
     pub work_item_id: WorkItemId,
     #[serde(flatten)]
     pub event: WorkerEvent,
+}
+
+/// The transcript of an attempt has more entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TranscriptChanged {
+    pub occurred_at: DateTime<Utc>,
+    pub worker_id: WorkerId,
+    pub work_item_id: WorkItemId,
+    pub lease_epoch: LeaseEpoch,
+    /// Number of the newest entry.
+    pub last_number: u64,
+}
+
+/// The diff of an item belongs to another head now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DiffChanged {
+    pub occurred_at: DateTime<Utc>,
+    pub worker_id: WorkerId,
+    pub work_item_id: WorkItemId,
+    pub lease_epoch: LeaseEpoch,
+    /// The pushed head.
+    pub head_sha: CommitHash,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -86,6 +86,19 @@ impl Services<'_> {
         environment
     }
 
+    /// On any free port. `password` demands a login.
+    pub(super) fn dashboard(&self, api_url: &Url, password: Option<&str>) -> Vec<(String, OsString)> {
+        let mut environment = self.environment([
+            ("ORCHESTRATOR_URL", api_url.to_string()),
+            ("API_KEY", API_KEY.to_owned()),
+            ("DASHBOARD_PORT", "0".to_owned()),
+            ("DASHBOARD_ADMIN_PORT", "0".to_owned()),
+            ("DASHBOARD_PASSWORD", password.unwrap_or_default().to_owned()),
+        ]);
+        self.apply_options(&mut environment);
+        environment
+    }
+
     fn environment<const N: usize>(&self, settings: [(&str, String); N]) -> Vec<(String, OsString)> {
         let mut environment: Vec<(String, OsString)> = settings
             .into_iter()

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with the panic")]
 
 mod containers;
+mod dashboard;
 mod failures;
 mod five_issues;
 mod hostile;
 mod killed;
 mod locks;
+mod lost_work;
 mod outage;
+mod transcript;
 mod world;

@@ -1,17 +1,10 @@
-//! GitHub's limits on the rate of calls:
-//! <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
+//! Holds back calls while GitHub limits their rate.
 
 use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
-/// GitHub's recommendation for a limit without a reset time.
-const DEFAULT_WAIT: Duration = Duration::from_secs(60);
-/// The longest limit lasts an hour; a minute is added for the difference between the clocks.
-const MAX_WAIT: Duration = Duration::from_secs(3660);
 /// While calls are blocked, this is logged again at this interval.
 const LOG_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -85,62 +78,9 @@ impl Block {
     }
 }
 
-/// The time to wait, if a response reports a rate limit.
-pub(super) fn requested_wait(status: StatusCode, headers: &HeaderMap, body: &str) -> Option<Duration> {
-    if status != StatusCode::FORBIDDEN && status != StatusCode::TOO_MANY_REQUESTS {
-        return None;
-    }
-    let number = |name: &str| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse::<u64>().ok())
-    };
-    let exhausted = number("x-ratelimit-remaining") == Some(0);
-    let wait = match (number(RETRY_AFTER.as_str()), number("x-ratelimit-reset")) {
-        (Some(seconds), _) => Duration::from_secs(seconds),
-        (None, Some(reset)) if exhausted => {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Duration::from_secs(reset).saturating_sub(now)
-        }
-        (None, _) if status == StatusCode::TOO_MANY_REQUESTS || body.contains("rate limit") => DEFAULT_WAIT,
-        (None, _) => return None,
-    };
-    // A second more, because the clocks differ.
-    Some(wait.saturating_add(Duration::from_secs(1)).min(MAX_WAIT))
-}
-
 #[cfg(test)]
 mod tests {
-    use reqwest::header::{HeaderName, HeaderValue};
-
     use super::*;
-
-    #[test]
-    fn the_wait_is_the_one_that_github_requests() {
-        let limit = |status, pairs: &[(&'static str, &'static str)], body| {
-            let headers = pairs
-                .iter()
-                .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-            requested_wait(status, &HeaderMap::from_iter(headers), body).map(|wait| wait.as_secs())
-        };
-        let (forbidden, too_many) = (StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!(limit(too_many, &[("retry-after", "30")], ""), Some(31));
-        assert_eq!(limit(forbidden, &[("retry-after", "30")], ""), Some(31));
-        let over = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")];
-        assert_eq!(limit(forbidden, &over, ""), Some(1));
-        assert_eq!(limit(too_many, &[], ""), Some(61));
-        assert_eq!(
-            limit(forbidden, &[], "You have exceeded a secondary rate limit"),
-            Some(61)
-        );
-        assert_eq!(
-            limit(too_many, &[("retry-after", "18446744073709551615")], ""),
-            Some(3660)
-        );
-        assert_eq!(limit(forbidden, &[("x-ratelimit-remaining", "12")], ""), None);
-        assert_eq!(limit(StatusCode::NOT_FOUND, &[("retry-after", "30")], ""), None);
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_shorter_limit_does_not_end_a_longer_one() {

@@ -3,24 +3,23 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, USER_AGENT,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
+use whim_github::{error_message, redirect_target, requested_wait};
 
 use super::error::GitHubError;
 use super::pages::{CachedPage, MAX_PAGES, PageCache, next_page};
-use super::rate_limit::{RateLimit, requested_wait};
+use super::rate_limit::RateLimit;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one call with its whole response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARACTERS: usize = 300;
-/// /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
+/// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
 const API_VERSION: &str = "2022-11-28";
 const USER_AGENT_VALUE: &str = concat!("whim-intake/", env!("CARGO_PKG_VERSION"));
 
@@ -67,7 +66,7 @@ impl GitHub {
             .default_headers(headers)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            // `redirect` below decides which calls may be sent again, and to which host.
+            // `redirect_target` decides which calls may be sent again, and to which host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .context("building the client of GitHub")?;
@@ -189,7 +188,14 @@ impl GitHub {
             source: source.without_url(),
         };
         let mut response = self.send(call, call.url.clone()).await.map_err(unreachable)?;
-        if let Some(moved) = self.redirect(&call.method, &response) {
+        let moved = redirect_target(
+            &call.method,
+            response.url(),
+            &self.base_url,
+            response.status(),
+            response.headers(),
+        );
+        if let Some(moved) = moved {
             tracing::debug!(%moved, "the repository was renamed: following a redirect");
             response = self.send(call, moved).await.map_err(unreachable)?;
         }
@@ -216,19 +222,6 @@ impl GitHub {
         request.send().await
     }
 
-    /// The new URL of a renamed repository. Only on the same host: another one must not get the token. A write is sent
-    /// again only for statuses that keep the method (RFC 9110, section 15.4).
-    fn redirect(&self, method: &Method, response: &reqwest::Response) -> Option<Url> {
-        let follow = match response.status() {
-            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => *method == Method::GET,
-            _ => false,
-        };
-        let location = response.headers().get(LOCATION)?.to_str().ok()?;
-        let target = response.url().join(location).ok()?;
-        (follow && target.origin() == self.base_url.origin()).then_some(target)
-    }
-
     fn error(&self, call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: &str) -> GitHubError {
         let what = call.what;
         if let Some(wait) = requested_wait(status, headers, body) {
@@ -248,7 +241,7 @@ impl GitHub {
             status => GitHubError::Refused {
                 what,
                 status: status.as_u16(),
-                message: message(body),
+                message: error_message(body).chars().take(MAX_MESSAGE_CHARACTERS).collect(),
             },
         }
     }
@@ -262,15 +255,6 @@ impl GitHub {
         }
         url
     }
-}
-
-fn message(body: &str) -> String {
-    #[derive(serde::Deserialize)]
-    struct Error {
-        message: String,
-    }
-    let message = serde_json::from_str::<Error>(body).map_or_else(|_| body.to_owned(), |error| error.message);
-    message.chars().take(MAX_MESSAGE_CHARACTERS).collect()
 }
 
 #[cfg(test)]

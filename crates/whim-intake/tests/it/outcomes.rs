@@ -60,6 +60,28 @@ async fn a_cancelled_item_says_who_and_why() {
     insta::assert_snapshot!(comment(&world, issue));
 }
 
+/// docs/faults.md, row 20.
+#[tokio::test]
+async fn an_open_pull_request_of_a_cancelled_item_is_named() {
+    let (world, issue) = with_queued_issue().await;
+    let branch = world.item(issue).unwrap().branch;
+    world
+        .github
+        .commit_files(REPO, branch.as_str(), "Say hello", &[("hello.txt", "hello")]);
+    let number = world
+        .github
+        .create_pull(REPO, branch.as_str(), "main", "Say hello");
+    world.end_run(
+        issue,
+        WorkItemStatus::Cancelled,
+        json!({"error": "Cancelled by ada"}),
+    );
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    let comment = comment(&world, issue);
+    let sentence = format!("The pull request #{number} of its branch is open. Close it, unless you want it.");
+    assert!(comment.contains(&sentence), "{comment}");
+}
+
 #[tokio::test]
 async fn the_outcome_is_posted_on_an_issue_that_was_closed_or_lost_its_label() {
     let (world, closed) = with_queued_issue().await;

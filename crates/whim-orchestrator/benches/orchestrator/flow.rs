@@ -12,7 +12,10 @@ use crate::options::{Options, Scale};
 use crate::program::Program;
 use crate::report::{Report, Row, Unit, Value, rounded};
 use crate::world::World;
-use crate::{enqueue, heartbeats, horizon, locks, machine, pages, queue, submissions, subscribers, workers};
+use crate::{
+    enqueue, fleet, heartbeats, horizon, locks, machine, pages, queue, submissions, subscribers, transcripts,
+    workers,
+};
 
 /// Wait before the memory of an idle orchestrator is measured.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
@@ -61,7 +64,7 @@ async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> 
     tokio::time::sleep(SETTLE_TIME).await;
     let memory = Value::new("idle", program.resident_megabytes()?, Unit::Megabytes);
     let row = Row::new("Resident memory after the start", vec![memory]);
-    report.add(row.below("idle", 30.0).original("72 MB"));
+    report.add(row.below("idle", 30.0).original("86 MB"));
 
     enqueue::measure(world, &program, scale.times, report).await?;
     // These workers occupy every slot, so that nothing is started from here on.
@@ -70,13 +73,19 @@ async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> 
     if let Some(worker) = running.last() {
         locks::measure(&program, worker, scale.times, report).await?;
         subscribers::measure(&program, worker, scale, report).await?;
+        transcripts::measure(&program, worker, scale.times, report).await?;
     }
-    let submissions = submissions::measure(&program, scale.load_duration, report).await?;
+    let submissions = submissions::measure(world, &program, scale, report).await?;
 
     tokio::time::sleep(SETTLE_TIME).await;
     let memory = Value::new("then", program.resident_megabytes()?, Unit::Megabytes);
     let what = format!("Resident memory after the rows above, including {submissions} submissions");
-    report.add(Row::new(what, vec![memory]).original("255 MB after 19 k submissions"));
+    report.add(Row::new(what, vec![memory]).original("168 MB after 10 k submissions"));
+    drop(program);
+    queue::clear(&world.database).await?;
+
+    let program = Program::start(world, &[]).await?;
+    fleet::measure(world, &program, scale, report).await?;
     drop(program);
     queue::clear(&world.database).await
 }
@@ -101,7 +110,7 @@ async fn with_queues(world: &World, scale: &Scale, report: &mut Report) -> anyho
     add_flatness("slowest queue length to fastest", &medians, report);
     // Serves pages only; starts nothing.
     let program = Program::start(world, &[("MAX_WORKERS", "0")]).await?;
-    pages::measure(&program, filled, scale.times.min(50), report).await?;
+    pages::measure(world, &program, filled, scale, report).await?;
     drop(program);
 
     queue::clear(&world.database).await?;
@@ -150,7 +159,7 @@ async fn one_and_several(
     // Concurrent claims are serialised by design: slots and budget are counted under a lock.
     report.add(match queued {
         TARGET_DEPTH => one.below("p99", 5.0),
-        COMPARED_DEPTH => one.original("139 ms for its query, 19 k queued"),
+        COMPARED_DEPTH => one.original("p50 59 ms"),
         _ => one,
     });
     report.add(several);

@@ -6,6 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use procfs::CurrentSI as _;
+use procfs::process::Process;
 use sqlx::PgPool;
 use whim_testkit::tools::workspace_root;
 
@@ -105,4 +107,45 @@ pub(crate) fn resident_megabytes(process: u32) -> anyhow::Result<f64> {
     let kilobytes = field(&format!("/proc/{process}/status"), "VmRSS")?;
     let kilobytes: f64 = kilobytes.trim_end_matches(" kB").trim().parse()?;
     Ok(kilobytes / 1024.0)
+}
+
+/// CPU time that was used up to a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuTime {
+    at: Instant,
+    /// Of one process.
+    program: Duration,
+    /// Of everything on the machine.
+    machine: Duration,
+}
+
+/// Shares of one CPU and of all CPUs, in percent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CpuShares {
+    pub(crate) program: f64,
+    pub(crate) machine: f64,
+}
+
+impl CpuTime {
+    pub(crate) fn read(process: u32) -> anyhow::Result<Self> {
+        let ticks = |ticks: u64| Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64);
+        let program = Process::new(i32::try_from(process)?)?.stat()?;
+        let total = procfs::KernelStats::current()?.total;
+        Ok(Self {
+            at: Instant::now(),
+            program: ticks(program.utime + program.stime),
+            machine: ticks(
+                total.user + total.nice + total.system + total.irq.unwrap_or(0) + total.softirq.unwrap_or(0),
+            ),
+        })
+    }
+
+    pub(crate) fn since(&self, before: &Self) -> anyhow::Result<CpuShares> {
+        let elapsed = (self.at - before.at).as_secs_f64();
+        let cpus = std::thread::available_parallelism()?.get() as f64;
+        Ok(CpuShares {
+            program: (self.program - before.program).as_secs_f64() / elapsed * 100.0,
+            machine: (self.machine - before.machine).as_secs_f64() / (elapsed * cpus) * 100.0,
+        })
+    }
 }

@@ -8,6 +8,7 @@
 
 mod claims;
 mod enqueue;
+mod fleet;
 mod flow;
 mod heartbeats;
 mod horizon;
@@ -22,6 +23,7 @@ mod report;
 mod samples;
 mod submissions;
 mod subscribers;
+mod transcripts;
 mod workers;
 mod world;
 

@@ -50,6 +50,12 @@ pub(crate) struct Scale {
     pub(crate) workers: usize,
     /// Subscribers of the event stream.
     pub(crate) subscribers: usize,
+    /// Workers that ended today while pages are read.
+    pub(crate) ended_workers: u32,
+    /// Whether pages are read only after autovacuum has renewed the statistics.
+    pub(crate) waits_for_autovacuum: bool,
+    /// Live workers of a large fleet, and its subscribers.
+    pub(crate) fleet: (usize, usize),
 }
 
 impl Options {
@@ -65,6 +71,9 @@ impl Options {
                 times: 10,
                 workers: 20,
                 subscribers: 50,
+                ended_workers: 2000,
+                waits_for_autovacuum: false,
+                fleet: (50, 5),
             }
         } else {
             Scale {
@@ -77,6 +86,9 @@ impl Options {
                 times: 300,
                 workers: 200,
                 subscribers: 500,
+                ended_workers: 100_000,
+                waits_for_autovacuum: true,
+                fleet: (1000, 100),
             }
         };
         if let Some(depths) = &self.depths {

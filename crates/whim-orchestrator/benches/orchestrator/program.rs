@@ -69,6 +69,11 @@ impl Program {
 
     /// Its resident memory, in megabytes.
     pub(crate) fn resident_megabytes(&self) -> anyhow::Result<f64> {
-        resident_megabytes(self.child.id().context("the orchestrator has ended")?)
+        resident_megabytes(self.process()?)
+    }
+
+    /// Its process id.
+    pub(crate) fn process(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the orchestrator has ended")
     }
 }

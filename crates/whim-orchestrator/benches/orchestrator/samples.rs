@@ -40,6 +40,13 @@ impl Samples {
             .into()
     }
 
+    /// With the longest, which percentiles hide.
+    pub(crate) fn latency_and_longest(&self) -> Vec<Value> {
+        let mut values = self.latency();
+        values.push(Value::milliseconds("max", self.percentile(100)));
+        values
+    }
+
     pub(crate) fn load(&self) -> Vec<Value> {
         let mut values = vec![Value::new("rate", self.per_second(), Unit::PerSecond)];
         values.extend(self.latency());

@@ -35,6 +35,12 @@ impl World {
         })
     }
 
+    /// Another pool, of this many connections.
+    pub(crate) async fn pool(&self, connections: usize) -> anyhow::Result<PgPool> {
+        let pool = PgPoolOptions::new().max_connections(u32::try_from(connections)?);
+        Ok(pool.connect(&self.url).await?)
+    }
+
     pub(crate) fn files(&self) -> &std::path::Path {
         self.files.path()
     }

@@ -80,6 +80,8 @@ impl<'a> Failure<'a> {
             | FailureCause::PushRefused
             | FailureCause::PullRequestRefused
             | FailureCause::WorkspaceUnusable
+            | FailureCause::RepositoryDamaged
+            | FailureCause::CloneTimedOut
             | FailureCause::SpecUnusable
             | FailureCause::Killed
             | FailureCause::BranchMoved => vec![],
@@ -117,6 +119,8 @@ impl<'a> Failure<'a> {
             | FailureCause::PushRefused
             | FailureCause::PullRequestRefused
             | FailureCause::WorkspaceUnusable
+            | FailureCause::RepositoryDamaged
+            | FailureCause::CloneTimedOut
             | FailureCause::SpecUnusable
             | FailureCause::Killed
             | FailureCause::BranchMoved => false,

@@ -12,6 +12,8 @@ pub struct RetentionConfig {
     pub logs: Duration,
     /// `EVENT_RETENTION_DAYS`: UTC days of the event log besides today.
     pub event_days: u32,
+    /// `TRANSCRIPT_RETENTION_DAYS`: UTC days of transcripts besides today.
+    pub transcript_days: u32,
 }
 
 impl RetentionConfig {
@@ -19,6 +21,7 @@ impl RetentionConfig {
         Self {
             logs: env.or_default("LOG_RETENTION_HOURS", Duration::from_hours(72), hours()),
             event_days: env.or_default("EVENT_RETENTION_DAYS", 14, whole_number(1..=3650)),
+            transcript_days: env.or_default("TRANSCRIPT_RETENTION_DAYS", 14, whole_number(1..=3650)),
         }
     }
 }

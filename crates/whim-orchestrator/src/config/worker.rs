@@ -138,6 +138,7 @@ fn read_passed_on(env: &mut Environment) -> PassedOn {
         Duration::from_mins(1),
         seconds(MILLISECOND..=Duration::from_hours(1)),
     );
+    duration("GIT_TIMEOUT_SECONDS", Duration::from_mins(30), any_seconds());
     duration(
         "GITHUB_RETRY_TIMEOUT_SECONDS",
         Duration::from_mins(2),
@@ -157,6 +158,7 @@ fn read_passed_on(env: &mut Environment) -> PassedOn {
     if let Some(idle) = env.optional("RALPH_IDLE_TIMEOUT_SECONDS", seconds(MILLISECOND..=3 * DAY)) {
         passed_on.insert("RALPH_IDLE_TIMEOUT_SECONDS", idle.as_secs_f64().to_string());
     }
+    pass_on_identity(env, &mut passed_on);
     for name in ["LOG_LEVEL", "LOG_FORMAT"] {
         // Checked with the telemetry of this process.
         if env.is_set(name)
@@ -176,6 +178,32 @@ fn read_passed_on(env: &mut Environment) -> PassedOn {
         heartbeat,
         test_timeout,
         settings: passed_on,
+    }
+}
+
+/// Both or none: a name with the address of another account would be attributed to that one.
+fn pass_on_identity(env: &mut Environment, passed_on: &mut BTreeMap<&'static str, String>) {
+    let one_line = |description: &str| {
+        text("").only_if(description, |value| {
+            !value.trim().is_empty() && !value.contains(['<', '>', '\n', '\r'])
+        })
+    };
+    let name = env.optional("GIT_AUTHOR_NAME", one_line("a name, without < and >"));
+    let email = env.optional("GIT_AUTHOR_EMAIL", one_line("an email address, without < and >"));
+    match (name, email) {
+        (Some(name), Some(email)) => {
+            passed_on.insert("GIT_AUTHOR_NAME", name);
+            passed_on.insert("GIT_AUTHOR_EMAIL", email);
+        }
+        (None, None) => {}
+        (Some(_), None) => env.refuse(
+            "GIT_AUTHOR_EMAIL",
+            "expected a value, because GIT_AUTHOR_NAME is set",
+        ),
+        (None, Some(_)) => env.refuse(
+            "GIT_AUTHOR_NAME",
+            "expected a value, because GIT_AUTHOR_EMAIL is set",
+        ),
     }
 }
 

@@ -55,20 +55,17 @@ pub struct Share {
 /// The iterations of the day by repository and requester; their sum is that of [`today`].
 pub async fn shares(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Share>> {
     let rows = sqlx::query!(
-        r#"select lower(i.repo) as "repo!", lower(w.requested_by) as requested_by,
-                  sum(taken.iterations)::bigint as "iterations!"
+        r#"select repo as "repo!", requested_by, sum(iterations)::bigint as "iterations!"
          from (
-             select worker_id, count(*) as iterations from worker_iterations
+             select repo, requested_by, iterations from daily_usage
              where day = (now() at time zone 'utc')::date
-             group by worker_id
              union all
-             select live.id, greatest(live.max_iterations - used.count, 0)
+             select lower(i.repo), lower(live.requested_by), greatest(live.max_iterations - used.count, 0)
              from workers live
+             join work_items i on i.id = live.work_item_id
              cross join lateral (select count(*) from worker_iterations n where n.worker_id = live.id) used
              where live.status in ('starting', 'running')
          ) taken
-         join workers w on w.id = taken.worker_id
-         join work_items i on i.id = w.work_item_id
          group by 1, 2"#
     )
     .fetch_all(db)
@@ -134,4 +131,42 @@ pub async fn record_iterations(db: &mut PgConnection, reported: &[ReportedIterat
     .execute(db)
     .await?;
     Ok(u32::try_from(inserted.rows_affected()).unwrap_or(u32::MAX))
+}
+
+/// Replaces rows of the daily usage by their sum: those of this day once a repository and requester have more than `few`,
+/// and those of the day before; at most `limit` at once. Returns how many those were. Skips rows that another orchestrator
+/// is compacting.
+pub async fn compact_usage(db: impl PgExecutor<'_>, few: i64, limit: i64) -> sqlx::Result<u64> {
+    let compacted = sqlx::query_scalar!(
+        r#"with today as (select (now() at time zone 'utc')::date as day),
+           keys as (
+             select u.day, u.repo, u.requested_by
+             from daily_usage u cross join today
+             where u.day >= today.day - 1
+             group by u.day, u.repo, u.requested_by, today.day
+             having count(*) > case when u.day < today.day then 1 else $1::bigint end
+           ),
+           compacted as (
+             delete from daily_usage
+             where ctid = any(array(
+                 select u.ctid
+                 from daily_usage u
+                 join keys k on k.day = u.day and k.repo = u.repo and k.requested_by is not distinct from u.requested_by
+                 limit $2
+                 for update of u skip locked))
+             returning *
+           ),
+           sums as (
+             insert into daily_usage
+             select day, repo, requested_by, sum(iterations), sum(input_tokens), sum(output_tokens),
+                    sum(cache_read_tokens), sum(cache_write_tokens), sum(cost_usd)
+             from compacted group by day, repo, requested_by
+           )
+           select count(*) as "count!" from compacted"#,
+        few,
+        limit
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(compacted.cast_unsigned())
 }

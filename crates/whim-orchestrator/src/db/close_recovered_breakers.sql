@@ -21,7 +21,7 @@ with recovered as (
                  when 'model' then
                      b.name = $1
                      and (w.status = 'completed'
-                          or coalesce((t.stats -> 'tokens' ->> 'out')::bigint, 0) > 0
+                          or coalesce((t.stats -> 'tokens' ->> 'output')::float8, 0) > 0
                           or exists (
                               select from events e
                               where e.worker_id = w.id and e.kind = 'worker_event'

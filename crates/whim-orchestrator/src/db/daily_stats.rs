@@ -30,16 +30,23 @@ pub async fn today(db: &PgPool) -> sqlx::Result<Metrics> {
                      where ended_at >= date_trunc('day', now() at time zone 'utc') at time zone 'utc') ended"#
         )
         .fetch_one(db),
-        // As floating point: a harness may report any count, and a sum of integers could overflow.
         sqlx::query!(
-            r#"select coalesce(sum((stats -> 'tokens' ->> 'input')::float8), 0) as "input!",
-                      coalesce(sum((stats -> 'tokens' ->> 'output')::float8), 0) as "output!",
-                      coalesce(sum((stats -> 'tokens' ->> 'cacheRead')::float8), 0) as "cache_read!",
-                      coalesce(sum((stats -> 'tokens' ->> 'cacheWrite')::float8), 0) as "cache_write!",
-                      coalesce(sum((stats ->> 'costUsd')::float8), 0) as "cost_usd!"
-               from workers w join worker_heartbeats b on b.worker_id = w.id
-               where w.status in ('starting', 'running')
-                  or w.ended_at >= date_trunc('day', now() at time zone 'utc') at time zone 'utc'"#
+            r#"select sum(input) as "input!", sum(output) as "output!", sum(cache_read) as "cache_read!",
+                      sum(cache_write) as "cache_write!", sum(cost_usd) as "cost_usd!"
+               from (
+                   select coalesce(sum(input_tokens), 0) as input, coalesce(sum(output_tokens), 0) as output,
+                          coalesce(sum(cache_read_tokens), 0) as cache_read,
+                          coalesce(sum(cache_write_tokens), 0) as cache_write, coalesce(sum(cost_usd), 0) as cost_usd
+                   from daily_usage where day = (now() at time zone 'utc')::date
+                   union all
+                   select coalesce((stats -> 'tokens' ->> 'input')::float8, 0),
+                          coalesce((stats -> 'tokens' ->> 'output')::float8, 0),
+                          coalesce((stats -> 'tokens' ->> 'cacheRead')::float8, 0),
+                          coalesce((stats -> 'tokens' ->> 'cacheWrite')::float8, 0),
+                          coalesce((stats ->> 'costUsd')::float8, 0)
+                   from workers w join worker_heartbeats b on b.worker_id = w.id
+                   where w.status in ('starting', 'running')
+               ) parts"#
         )
         .fetch_one(db),
     )?;

@@ -1,16 +1,16 @@
 //! The event log: events that workers sent, and changes of items and workers, which triggers record. The migration that
 //! creates it describes the order in which it is read.
 
-pub mod partitions;
-
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::events::{
-    ItemChanged, SubscriberEvent, WorkerChanged, WorkerEvent, WorkerEventBody, WorkerEventRecord,
+    DiffChanged, ItemChanged, SubscriberEvent, TranscriptChanged, WorkerChanged, WorkerEvent,
+    WorkerEventBody, WorkerEventRecord,
 };
-use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId, WorkerId};
+use whim_core::{BranchName, CommitHash, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 use whim_service::chain::chain;
 
 use super::storable;
@@ -139,7 +139,7 @@ pub async fn page(
     // Types that decoding can refuse are read as text: an error of sqlx would fail the page instead of one event.
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, kind::text as "kind!", work_item_id, worker_id, occurred_at, body::text,
+        r#"select id, kind::text as "kind!", work_item_id, worker_id, occurred_at, seq, body::text,
                   repo, branch, item_status::text, priority::text, run, retries, next_retry_at, tasks_total, tasks_done,
                   pr_url, worker_status::text, lease_epoch, failure_cause::text
          from events
@@ -152,16 +152,50 @@ pub async fn page(
     )
     .fetch_all(db)
     .await?;
-    let has_more = rows.len() == usize::from(limit);
-    let through = match rows.last() {
-        Some(last) if has_more => last.id,
-        Some(_) | None => through.max(after),
-    };
-    Ok(Page {
-        events: decode(rows),
-        through,
-        has_more,
-    })
+    Ok(Page::of(rows, through.max(after), limit))
+}
+
+/// Up to `limit` changes of an item after the event `after`, without those of its workers.
+///
+/// # Errors
+/// Postgres is unavailable.
+pub async fn item_page(
+    db: impl PgExecutor<'_>,
+    after: i64,
+    item: WorkItemId,
+    limit: u16,
+) -> sqlx::Result<Page> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, kind::text as "kind!", work_item_id, worker_id, occurred_at, seq, body::text,
+                  repo, branch, item_status::text, priority::text, run, retries, next_retry_at, tasks_total, tasks_done,
+                  pr_url, worker_status::text, lease_epoch, failure_cause::text
+         from events
+         where id > $1 and work_item_id = $2 and kind = 'item'
+         order by id limit $3"#,
+        after,
+        item as WorkItemId,
+        i64::from(limit),
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(Page::of(rows, after, limit))
+}
+
+impl Page {
+    /// `through`: what was read if the page is not full.
+    fn of(rows: Vec<Row>, through: i64, limit: u16) -> Self {
+        let has_more = rows.len() == usize::from(limit);
+        let through = match rows.last() {
+            Some(last) if has_more => last.id,
+            Some(_) | None => through,
+        };
+        Self {
+            events: decode(rows),
+            through,
+            has_more,
+        }
+    }
 }
 
 fn decode(rows: Vec<Row>) -> Vec<StoredEvent> {
@@ -192,6 +226,7 @@ struct Row {
     work_item_id: WorkItemId,
     worker_id: Option<WorkerId>,
     occurred_at: DateTime<Utc>,
+    seq: Option<i64>,
     body: Option<String>,
     repo: Option<RepoName>,
     branch: Option<BranchName>,
@@ -206,6 +241,13 @@ struct Row {
     worker_status: Option<String>,
     lease_epoch: Option<LeaseEpoch>,
     failure_cause: Option<String>,
+}
+
+/// The column `body` of a change of a diff.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DiffBody {
+    head_sha: CommitHash,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -266,6 +308,24 @@ impl Row {
                         occurred_at,
                         body: serde_json::from_str(&body).map_err(DecodeError::Body)?,
                     },
+                })
+            }
+            "transcript" => SubscriberEvent::Transcript(TranscriptChanged {
+                occurred_at,
+                worker_id: required("worker_id", worker_id)?,
+                work_item_id,
+                lease_epoch: required("lease_epoch", self.lease_epoch)?,
+                last_number: required("seq", self.seq)?.cast_unsigned(),
+            }),
+            "diff" => {
+                let body = required("body", self.body)?;
+                let DiffBody { head_sha } = serde_json::from_str(&body).map_err(DecodeError::Body)?;
+                SubscriberEvent::Diff(DiffChanged {
+                    occurred_at,
+                    worker_id: required("worker_id", worker_id)?,
+                    work_item_id,
+                    lease_epoch: required("lease_epoch", self.lease_epoch)?,
+                    head_sha,
                 })
             }
             _newer => return Err(DecodeError::UnknownKind(self.kind)),

@@ -65,6 +65,17 @@ pub async fn of_worker(
     .await
 }
 
+/// The reviews that these workers reported, without findings, in order.
+pub async fn of_workers(db: impl PgExecutor<'_>, workers: &[WorkerId]) -> sqlx::Result<Vec<Review>> {
+    select!(
+        without_findings,
+        "where worker_id = any($1) order by worker_id, round",
+        workers as &[WorkerId]
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// At most `limit` reviews that fit the filter, the newest first, from the filter's cursor on; its own limit is the
 /// caller's to bound.
 pub async fn page(db: impl PgExecutor<'_>, filter: &ReviewFilter, limit: i64) -> sqlx::Result<Vec<Review>> {

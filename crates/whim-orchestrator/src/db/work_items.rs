@@ -16,7 +16,9 @@ mod view;
 
 pub use self::claim::{Candidate, Claimed, Exclusions, NewWorker, claim, claim_one, next_excluding};
 pub use self::counts::{by_priority, by_status, compact_counts};
-pub use self::insert::{Inserted, LIVE_BRANCH_KEY, NewItem, insert, live_on_branch};
+pub use self::insert::{
+    Inserted, InsertedItem, LIVE_BRANCH_KEY, NewItem, insert, insert_batch, live_on_branch,
+};
 pub use self::lock::{Locked, lock, lock_of_worker};
 pub use self::queue_stats::{QueueStats, queue_stats};
 pub use self::requeue::{NextRun, requeue};
@@ -27,4 +29,4 @@ pub use self::transitions::{
     NextAttempt, cancel, complete, fail, mark_in_progress, record_progress, release_due_retries,
     requeue_after_failure,
 };
-pub use self::view::{Task, ahead, find, next_without_spec, page, queue, task};
+pub use self::view::{Task, ahead, exists, find, next_without_spec, page, queue, task};

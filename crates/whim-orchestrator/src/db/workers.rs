@@ -1,10 +1,12 @@
 //! Workers: one row for each attempt at an item.
 
+mod deferrals;
 mod final_response;
 mod queries;
 mod transitions;
 mod view;
 
+pub use self::deferrals::{Streak, others_got_past, streak};
 pub use self::final_response::{FinalReport, FinalResponse};
 pub use self::queries::{
     AwaitingStop, Expired, LiveWorker, Locked, Overdue, TokenOwner, attempt_number, awaiting_stop, by_token,

@@ -1,5 +1,6 @@
 //! The task that reads new events and hands them to the subscribers.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use uuid::Uuid;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
+use super::batch::Batch;
 use super::subscriber::{Feed, Subscriber};
 use crate::db::events;
 
@@ -160,6 +162,21 @@ impl Reader {
         }
     }
 
+    fn send(&mut self, batch: &Arc<Batch>) {
+        let some_follow_one_worker = self
+            .subscribers
+            .iter()
+            .any(|subscriber| subscriber.worker().is_some());
+        let by_worker = if some_follow_one_worker {
+            batch.by_worker()
+        } else {
+            HashMap::new()
+        };
+        for subscriber in &mut self.subscribers {
+            subscriber.send(batch, &by_worker);
+        }
+    }
+
     async fn read(&mut self) {
         match self.send_new().await {
             Ok(()) => self.failing = false,
@@ -181,10 +198,8 @@ impl Reader {
         let visible_through = events::visible_through(&self.database).await?;
         while position < visible_through {
             let page = events::page(&self.database, position, visible_through, None, PAGE).await?;
-            for event in page.events.into_iter().map(Arc::new) {
-                for subscriber in &mut self.subscribers {
-                    subscriber.send(&event);
-                }
+            if let Some(batch) = Batch::new(page.events) {
+                self.send(&batch);
             }
             position = page.through;
             self.position = Some(position);

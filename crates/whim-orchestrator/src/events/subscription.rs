@@ -8,9 +8,10 @@ use sqlx::PgPool;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
 
+use super::batch::Batch;
 use super::hub::EventHub;
 use super::subscriber::{Feed, Message};
-use crate::db::events::{self, StoredEvent};
+use crate::db::events;
 
 /// Events in one read.
 const PAGE: u16 = 500;
@@ -19,7 +20,7 @@ const PAGE: u16 = 500;
 pub enum StreamItem {
     /// Where the stream begins: a client that resumes from this identifier misses nothing.
     Position(i64),
-    Event(Arc<StoredEvent>),
+    Events(Arc<Batch>),
     /// The subscriber read too slowly, and this number of events was dropped.
     Dropped(u64),
     /// Some of the requested events are older than the retention.
@@ -99,11 +100,12 @@ impl Subscription {
                 }
                 continue;
             };
-            match feed.messages.recv().await? {
-                Message::Event(event) if event.id <= self.position => {}
-                Message::Event(event) => {
-                    self.position = event.id;
-                    return Some(StreamItem::Event(event));
+            match feed.next().await? {
+                Message::Events(batch) => {
+                    if let Some(batch) = batch.after(self.position) {
+                        self.position = batch.last_id().unwrap_or(self.position);
+                        return Some(StreamItem::Events(batch));
+                    }
                 }
                 Message::Dropped(count) => return Some(StreamItem::Dropped(count)),
             }
@@ -134,11 +136,7 @@ impl Subscription {
             self.ready.push_back(StreamItem::Pruned);
         }
         self.position = page.through;
-        self.ready.extend(
-            page.events
-                .into_iter()
-                .map(|event| StreamItem::Event(Arc::new(event))),
-        );
+        self.ready.extend(Batch::new(page.events).map(StreamItem::Events));
         Ok(page.has_more)
     }
 

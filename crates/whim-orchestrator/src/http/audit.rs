@@ -4,8 +4,7 @@
 //! The lines state the peer, the route, the item or worker, and the result; never the credential, and never text of the
 //! caller. Reasons and names that a person gave are in the domain's log line with the same request id.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use axum::http::{Extensions, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
+use whim_service::throttle::{Count, Throttle};
 
 use super::error::ApiError;
 use super::requests::route_of;
@@ -24,26 +24,24 @@ use crate::metrics::{self, Listener};
 const MAX_REFUSALS: u32 = 20;
 /// Starts with the first refused credential.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Peers that are counted separately; further ones share one account.
-const MAX_PEERS: usize = 1024;
 
 #[derive(Clone, Debug)]
 pub(super) struct Auditor {
     listener: Listener,
-    refusals: Arc<RwLock<Refusals>>,
+    refusals: Arc<RwLock<Throttle>>,
 }
 
 impl Auditor {
     pub(super) fn new(listener: Listener) -> Self {
         Self {
             listener,
-            refusals: Arc::default(),
+            refusals: Arc::new(RwLock::new(Throttle::new(WINDOW))),
         }
     }
 
     fn count(&self, peer: IpAddr) -> Refused {
         let mut refusals = self.refusals.write().unwrap_or_else(PoisonError::into_inner);
-        refusals.count(peer, Instant::now())
+        refusals.count(peer, Instant::now()).into()
     }
 }
 
@@ -111,18 +109,6 @@ fn identifier_in(path: &str) -> Option<String> {
         .map(|id| id.to_string())
 }
 
-/// Refused credentials in the current windows, by peer.
-#[derive(Debug, Default)]
-struct Refusals {
-    by_peer: HashMap<IpAddr, Account>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Account {
-    since: Instant,
-    count: u32,
-}
-
 /// The position of a refusal in its peer's window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
@@ -131,92 +117,28 @@ enum Refused {
     TooMany { window_left: Duration },
 }
 
-impl Refusals {
-    fn count(&mut self, peer: IpAddr, now: Instant) -> Refused {
-        let current = |account: &Account| now.duration_since(account.since) < WINDOW;
-        let mut peer = network_of(peer);
-        if !self.by_peer.contains_key(&peer) && self.by_peer.len() >= MAX_PEERS {
-            self.by_peer.retain(|_, account| current(account));
-            if self.by_peer.len() >= MAX_PEERS {
-                peer = Ipv6Addr::UNSPECIFIED.into();
-            }
+impl From<Count> for Refused {
+    fn from(Count { number, window_left }: Count) -> Self {
+        match number {
+            ..MAX_REFUSALS => Self::One,
+            MAX_REFUSALS => Self::Last { window_left },
+            _more => Self::TooMany { window_left },
         }
-        let new = Account { since: now, count: 0 };
-        let account = self.by_peer.entry(peer).or_insert(new);
-        if !current(account) {
-            *account = new;
-        }
-        account.count = account.count.saturating_add(1);
-        let window_left = WINDOW.saturating_sub(now.duration_since(account.since));
-        match account.count {
-            ..MAX_REFUSALS => Refused::One,
-            MAX_REFUSALS => Refused::Last { window_left },
-            _more => Refused::TooMany { window_left },
-        }
-    }
-}
-
-/// The holder of one IPv6 address usually has the whole /64 network.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(v4) => v4.into(),
-            None => {
-                let [a, b, c, d, ..] = address.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-        },
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
-    fn numbered(number: u32) -> IpAddr {
-        Ipv4Addr::from(number).into()
-    }
-
     #[test]
-    fn a_peer_is_throttled_after_its_own_failures_only() {
-        let (mut refusals, begin) = (Refusals::default(), Instant::now());
-        for _ in 1..MAX_REFUSALS {
-            assert_eq!(refusals.count(numbered(1), begin), Refused::One);
-        }
-        assert!(matches!(refusals.count(numbered(1), begin), Refused::Last { .. }));
-        let later = begin + Duration::from_secs(20);
+    fn a_peer_is_throttled_after_the_last_refusal_of_its_window() {
         let window_left = Duration::from_secs(40);
-        assert_eq!(
-            refusals.count(numbered(1), later),
-            Refused::TooMany { window_left }
-        );
-        assert_eq!(refusals.count(numbered(2), later), Refused::One);
-        assert_eq!(refusals.count(numbered(1), begin + WINDOW), Refused::One);
-    }
-
-    #[test]
-    fn the_number_of_accounts_is_bounded() {
-        let (mut refusals, begin) = (Refusals::default(), Instant::now());
-        for number in 0..3_000 {
-            refusals.count(numbered(number), begin);
-        }
-        assert!(refusals.by_peer.len() <= MAX_PEERS + 1);
-        assert!(matches!(
-            refusals.count(numbered(100_001), begin),
-            Refused::TooMany { .. }
-        ));
-        assert_eq!(refusals.count(numbered(100_001), begin + WINDOW), Refused::One);
-    }
-
-    #[test]
-    fn the_addresses_of_one_ipv6_network_are_one_peer() {
-        let network = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2::1"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        let refused = |number| Refused::from(Count { number, window_left });
+        assert_eq!(refused(1), Refused::One);
+        assert_eq!(refused(MAX_REFUSALS - 1), Refused::One);
+        assert_eq!(refused(MAX_REFUSALS), Refused::Last { window_left });
+        assert_eq!(refused(MAX_REFUSALS + 1), Refused::TooMany { window_left });
     }
 
     #[test]

@@ -66,6 +66,15 @@ impl ApiError {
         )
     }
 
+    pub(super) fn unsupported_content_encoding() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::InvalidRequest,
+            "expected a body without compression or of content encoding zstd",
+            Value::Null,
+        )
+    }
+
     pub(super) fn too_large(max_bytes: usize) -> Self {
         let error = format!("the body is larger than {max_bytes} bytes");
         Self::new(
@@ -190,7 +199,15 @@ impl From<Error> for ApiError {
                 }
                 Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, text, details)
             }
-            Error::NoSuchItem(_) | Error::NoSuchWorker(_) => Self::not_found(text),
+            Error::NoSuchItem(_) | Error::NoSuchWorker(_) | Error::NoSuchAttempt { .. } => {
+                Self::not_found(text)
+            }
+            Error::TooLarge { max_bytes, .. } => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::TooLarge,
+                text,
+                json!({ "maxBytes": max_bytes }),
+            ),
             Error::ItemState { now, .. } => {
                 Self::conflict(ErrorCode::WrongState, text, json!({ "status": now }))
             }

@@ -1,15 +1,18 @@
 //! Server-sent events.
 
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
-use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures::{Stream, StreamExt as _};
+use axum::response::{IntoResponse as _, Response};
+use futures::StreamExt as _;
 use serde::Deserialize;
+use tokio::time::{Instant, interval_at};
 use whim_core::WorkerId;
 use whim_core::protocol::events::{Lagged, SubscriberEvent};
 use whim_service::chain::chain;
@@ -26,6 +29,10 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Proxies and clients close connections that stay silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// Capacity that is reserved per event.
+const TYPICAL_EVENT_BYTES: usize = 320;
 
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -43,7 +50,7 @@ pub(super) async fn events(
     State(app): State<App>,
     Query(query): Query<EventQuery>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     stream(app, None, last_event_id(query, &headers)?).await
 }
 
@@ -54,7 +61,7 @@ pub(super) async fn worker_events(
     Id(id): Id<WorkerId>,
     Query(query): Query<EventQuery>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
     let last_event_id = last_event_id(query, &headers)?;
     db::workers::find(&app.database, id)
         .await?
@@ -78,11 +85,7 @@ fn last_event_id(query: EventQuery, headers: &HeaderMap) -> Result<Option<i64>, 
     })
 }
 
-async fn stream(
-    app: App,
-    worker: Option<WorkerId>,
-    after: Option<i64>,
-) -> Result<Sse<impl Stream<Item = Result<SseEvent, Infallible>>>, ApiError> {
+async fn stream(app: App, worker: Option<WorkerId>, after: Option<i64>) -> Result<Response, ApiError> {
     let closing = app.closing.clone();
     let subscribed = subscribe(app.events.clone(), app.database.clone(), worker, after).await;
     let items = subscribed.map_err(|error| {
@@ -91,36 +94,57 @@ async fn stream(
         }
         ApiError::unavailable("events are unavailable at the moment; try again")
     })?;
-    let events = items
-        .filter_map(async |item| sse_event(item).map(Ok))
+    let silence = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
+    let chunks = tokio_stream::StreamExt::timeout_repeating(items.map(|item| server_sent(&item)), silence)
+        .map(|chunk| Ok::<_, Infallible>(chunk.unwrap_or(KEEP_ALIVE_COMMENT)))
         // A graceful stop would wait for the stream otherwise.
         .take_until(closing.cancelled_owned());
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
+    Ok((headers, Body::from_stream(chunks)).into_response())
 }
 
-fn sse_event(item: StreamItem) -> Option<SseEvent> {
-    let event = SseEvent::default();
+/// In the format of server-sent events. Written here and not by axum: a batch is encoded once for all subscribers.
+fn server_sent(item: &StreamItem) -> Bytes {
     match item {
-        StreamItem::Position(id) => Some(event.id(id.to_string())),
-        StreamItem::Event(stored) => with_data(event.id(stored.id.to_string()), &stored.event),
+        StreamItem::Position(id) => format!("id: {id}\n\n").into(),
+        StreamItem::Events(batch) => batch.encoded(|events| {
+            let mut text = String::with_capacity(events.len() * TYPICAL_EVENT_BYTES);
+            for stored in events {
+                write_event(&mut text, Some(stored.id), &stored.event);
+            }
+            text.into()
+        }),
         // Without an identifier: a client that resumes from the last one receives what was dropped.
-        StreamItem::Dropped(count) => lagged(event, Some(count)),
-        StreamItem::Pruned => lagged(event, None),
+        StreamItem::Dropped(count) => lagged(Some(*count)),
+        StreamItem::Pruned => lagged(None),
     }
 }
 
-fn lagged(event: SseEvent, dropped_count: Option<u64>) -> Option<SseEvent> {
-    with_data(event, &SubscriberEvent::Lagged(Lagged { dropped_count }))
+fn lagged(dropped_count: Option<u64>) -> Bytes {
+    let mut text = String::new();
+    write_event(
+        &mut text,
+        None,
+        &SubscriberEvent::Lagged(Lagged { dropped_count }),
+    );
+    text.into()
 }
 
-fn with_data(event: SseEvent, data: &SubscriberEvent) -> Option<SseEvent> {
-    match event.event(data.kind()).json_data(data) {
-        Ok(event) => Some(event),
+fn write_event(text: &mut String, id: Option<i64>, event: &SubscriberEvent) {
+    // JSON has no line breaks outside of strings, and escapes them inside.
+    let data = match serde_json::to_string(event) {
+        Ok(data) => data,
         Err(error) => {
             tracing::error!(error = %chain(&error), "skipping an event that cannot be written as JSON");
-            None
+            return;
         }
-    }
+    };
+    let kind = event.kind();
+    // Writing to a string cannot fail.
+    let _written = match id {
+        Some(id) => write!(text, "id: {id}\nevent: {kind}\ndata: {data}\n\n"),
+        None => write!(text, "event: {kind}\ndata: {data}\n\n"),
+    };
 }
 
 /// Every successful request that is not a read may have written events.

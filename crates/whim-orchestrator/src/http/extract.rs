@@ -1,5 +1,6 @@
 //! Bodies, queries and identifiers as types. Invalid ones are answered with 400, which names the field.
 
+mod compressed;
 mod problem;
 mod query;
 
@@ -14,6 +15,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(super) use self::compressed::CompressedJson;
 use self::problem::Problem;
 use self::query::QueryFields;
 use super::error::ApiError;

@@ -99,6 +99,7 @@ pub fn document() -> Value {
         "servers": [{ "url": "/", "description": "The API" }],
         "tags": [
             { "name": "work", "description": "Work items" },
+            { "name": "history", "description": "What happened to an item: transcript, diff, timeline, export" },
             { "name": "queue", "description": "Queued items, and pausing the queue" },
             { "name": "workers", "description": "Workers and their file locks" },
             { "name": "events", "description": "Live events, as server-sent events" },

@@ -12,15 +12,24 @@ pub(super) struct Limit(u32);
 
 impl Limit {
     pub(super) fn of(requested: Option<u32>) -> Result<Self, ApiError> {
-        let limit = requested.unwrap_or(DEFAULT_LIMIT);
-        if (1..=MAX_LIMIT).contains(&limit) {
+        Self::within(requested, DEFAULT_LIMIT, MAX_LIMIT)
+    }
+
+    /// For a list whose rows are large.
+    pub(super) fn within(requested: Option<u32>, default: u32, max: u32) -> Result<Self, ApiError> {
+        let limit = requested.unwrap_or(default);
+        if (1..=max).contains(&limit) {
             Ok(Self(limit))
         } else {
             Err(ApiError::invalid(
                 "limit",
-                format!("was {limit}; expected an integer from 1 to {MAX_LIMIT}"),
+                format!("was {limit}; expected an integer from 1 to {max}"),
             ))
         }
+    }
+
+    pub(super) fn length(self) -> usize {
+        self.0 as usize
     }
 
     /// Rows to fetch: one more than the page, which reveals whether there is a next one.
@@ -30,7 +39,7 @@ impl Limit {
 
     /// The page out of the rows that were fetched, and the cursor of the next one.
     pub(super) fn cut<T, C>(self, mut rows: Vec<T>, cursor: impl FnOnce(&T) -> C) -> (Vec<T>, Option<C>) {
-        let length = self.0 as usize;
+        let length = self.length();
         let has_next = rows.len() > length;
         rows.truncate(length);
         let next_cursor = rows.last().filter(|_| has_next).map(cursor);

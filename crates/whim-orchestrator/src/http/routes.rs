@@ -4,7 +4,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
-use super::{events, locks, queue, reviews, stats, status, work, workers};
+use super::{events, history, locks, queue, reviews, stats, status, work, workers};
 use crate::app::App;
 
 /// Routes for people and for the intake.
@@ -18,6 +18,10 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(work::list_work, work::create_work))
         .routes(routes!(work::get_work))
         .routes(routes!(work::explain_work))
+        .routes(routes!(history::get_transcript))
+        .routes(routes!(history::get_diff))
+        .routes(routes!(history::get_timeline))
+        .routes(routes!(history::export_work))
         .routes(routes!(work::cancel_work))
         .routes(routes!(work::requeue_work))
         .routes(routes!(work::put_spec))
@@ -42,6 +46,8 @@ pub(super) fn worker() -> OpenApiRouter<WorkerState> {
         .routes(routes!(worker_protocol::lock))
         .routes(routes!(worker_protocol::unlock))
         .routes(routes!(worker_protocol::report_review))
+        .routes(routes!(worker_protocol::upload_transcript))
+        .routes(routes!(worker_protocol::report_diff))
         .routes(routes!(worker_protocol::complete))
         .routes(routes!(worker_protocol::fail))
         .routes(routes!(worker_protocol::stuck))

@@ -11,10 +11,10 @@ use super::page::Limit;
 use crate::app::App;
 use crate::db;
 
-/// Returns today's counts, success rate, durations, tokens and cost.
+/// Returns today's counts, success rate, durations, tokens and cost; at most a second old.
 #[utoipa::path(get, path = "/api/metrics", tag = "status", responses((status = 200, description = "Today", body = Metrics)))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Json<Metrics>, ApiError> {
-    Ok(Json(db::daily_stats::today(&app.database).await?))
+    Ok(Json(app.daily_metrics.today(&app.database).await?))
 }
 
 /// Lists learnings, newest first.

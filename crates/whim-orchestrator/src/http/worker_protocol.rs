@@ -9,7 +9,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::reviews::{ReportReview, Review};
+use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
     AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
     Stuck, UnlockFiles,
@@ -19,10 +21,11 @@ use whim_core::{WorkerId, WorkerToken};
 
 use super::bearer::bearer;
 use super::error::ApiError;
-use super::extract::{Id, Json};
+use super::extract::{CompressedJson, Id, Json};
 use super::tokens::LiveTokens;
 use crate::app::App;
 use crate::db::workers;
+use crate::history;
 use crate::lifecycle::{self, Caller, ReviewReport};
 
 /// How long the token of an ended worker is accepted: for a report that is repeated because its response was lost, and
@@ -200,6 +203,26 @@ pub(super) async fn report_review(
         ReviewReport::New(review) => (StatusCode::CREATED, Answer(review)),
         ReviewReport::Existing(review) => (StatusCode::OK, Answer(review)),
     })
+}
+
+/// Appends to the transcript of the attempt, also after its end.
+#[utoipa::path(post, path = "/api/worker/{id}/transcript", params(("id" = WorkerId, Path, description = "The worker")), request_body = UploadTranscript, responses((status = 200, description = "The entries are stored", body = TranscriptStored)))]
+pub(super) async fn upload_transcript(
+    State(app): State<App>,
+    Cached(caller): Cached,
+    CompressedJson(body): CompressedJson<UploadTranscript>,
+) -> Result<Answer<TranscriptStored>, ApiError> {
+    Ok(Answer(history::upload_transcript(&app, caller.id, body).await?))
+}
+
+/// Reports what the branch changes, after a push.
+#[utoipa::path(post, path = "/api/worker/{id}/diff", params(("id" = WorkerId, Path, description = "The worker")), request_body = ReportDiff, responses((status = 200, description = "The diff is stored", body = DiffStored)))]
+pub(super) async fn report_diff(
+    State(app): State<App>,
+    Cached(caller): Cached,
+    CompressedJson(body): CompressedJson<ReportDiff>,
+) -> Result<Answer<DiffStored>, ApiError> {
+    Ok(Answer(history::report_diff(&app, caller.id, body).await?))
 }
 
 /// Reports that the pull request is open.

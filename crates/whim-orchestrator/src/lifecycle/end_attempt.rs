@@ -79,6 +79,10 @@ pub(super) async fn end_locked(
         report(app, &mut *db, attempt, end, &reason).await?
     };
     let history = History::load(&mut *db, &app.config, attempt, end.cause).await?;
+    let reason = match history.note() {
+        Some(note) => format!("{reason}\n\n{note}"),
+        None => reason,
+    };
     let ended = match next_attempt(&app.config, attempt, end, history, breaker_open_for) {
         Some(next) => {
             work_items::requeue_after_failure(&mut *db, item.id, item.lease_epoch, next, end.cause, &reason)

@@ -53,7 +53,14 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
     };
     let heartbeat = Arc::new(PendingHeartbeat { row, events });
     // A checklist locks the item's row, which others may hold. It arrives once per task.
-    if checklist.is_some() || !app.heartbeats.write_in_batch(&heartbeat).await {
+    if checklist.is_some()
+        || app
+            .heartbeats
+            .queue()
+            .write(Arc::clone(&heartbeat))
+            .await
+            .is_none()
+    {
         write_alone(app, caller, &heartbeat, checklist.as_ref()).await?;
     }
     if app.heartbeats.locks_are_due(caller.id) {

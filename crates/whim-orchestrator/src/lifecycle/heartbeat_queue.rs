@@ -1,18 +1,15 @@
 //! Heartbeats that wait to be written in a batch, and what is remembered between the heartbeats of a worker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
 use whim_core::WorkerId;
 use whim_core::protocol::events::WorkerEvent;
 
 use super::progress::ProgressDetector;
+use crate::batch_writer::{BatchQueue, Queued};
 use crate::db::heartbeats::HeartbeatRow;
-
-/// Heartbeats beyond this are written one by one, where they wait for a connection.
-const QUEUE_LENGTH: usize = 4096;
 
 /// How often the locks of a worker are considered for renewal. They last an hour.
 const LOCK_RENEWAL_INTERVAL: Duration = Duration::from_mins(1);
@@ -24,12 +21,7 @@ pub(super) struct PendingHeartbeat {
     pub(super) events: Vec<WorkerEvent>,
 }
 
-/// A heartbeat in the queue. `written` is dropped without a message when it could not be written in a batch.
-#[derive(Debug)]
-pub(super) struct QueuedHeartbeat {
-    pub(super) heartbeat: Arc<PendingHeartbeat>,
-    pub(super) written: oneshot::Sender<()>,
-}
+pub(super) type QueuedHeartbeat = Queued<Arc<PendingHeartbeat>, ()>;
 
 /// The queue of heartbeats. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -37,32 +29,15 @@ pub struct Heartbeats(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Empty until [`Heartbeats::receive`] is called.
-    queue: OnceLock<mpsc::Sender<QueuedHeartbeat>>,
+    queue: BatchQueue<Arc<PendingHeartbeat>, ()>,
     /// When the locks of workers were last considered for renewal.
     lock_renewals: RwLock<HashMap<WorkerId, Instant>>,
     progress: ProgressDetector,
 }
 
 impl Heartbeats {
-    /// Opens the queue; `None` when it is open.
-    pub(super) fn receive(&self) -> Option<mpsc::Receiver<QueuedHeartbeat>> {
-        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-        self.0.queue.set(sender).ok().map(|()| receiver)
-    }
-
-    /// Waits until a heartbeat was written in a batch. `false` when it was not: the queue is closed or full, the batch
-    /// failed, or the worker has lost its lease. Writing it alone then shows the reason.
-    pub(super) async fn write_in_batch(&self, heartbeat: &Arc<PendingHeartbeat>) -> bool {
-        let Some(queue) = self.0.queue.get() else {
-            return false;
-        };
-        let (written, is_written) = oneshot::channel();
-        let queued = QueuedHeartbeat {
-            heartbeat: Arc::clone(heartbeat),
-            written,
-        };
-        queue.try_send(queued).is_ok() && is_written.await.is_ok()
+    pub(super) fn queue(&self) -> &BatchQueue<Arc<PendingHeartbeat>, ()> {
+        &self.0.queue
     }
 
     /// Whether the events of a worker show progress.

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 use whim_core::retry::RetryDecision;
-use whim_core::{FailureCause, RetryRule};
+use whim_core::{FailureCause, LeaseEpoch, RetryRule, WorkItemId};
 
 use super::attempt::Attempt;
 use crate::config::Config;
 use crate::db::budget;
 use crate::db::work_items::{self, NextAttempt};
-use crate::db::workers::{self, FinalReport};
+use crate::db::workers::{self, FinalReport, Streak};
 
 /// An attempt counts from the registration of its worker. This many workers in a row may end before they register
 /// without spending a retry.
 const FREE_FAILED_STARTS: u32 = 5;
+
+/// This many attempts in a row may end for a cause that spends no retry while other items get past it. After that the
+/// item is the reason, and its attempts spend retries.
+const FREE_DEFERRALS: u32 = 5;
 
 /// How an attempt ended without a pull request.
 #[derive(Clone, Debug)]
@@ -60,6 +64,8 @@ pub(super) struct History {
     /// Time until the next day, when the attempt had fewer iterations than `MAX_ITERATIONS` because a budget was almost
     /// used up.
     budget_reset: Option<Duration>,
+    /// Set when the item is the reason for a cause that spends no retry.
+    own_streak: Option<Streak>,
 }
 
 impl History {
@@ -78,12 +84,39 @@ impl History {
         } else {
             None
         };
+        let own_streak = own_streak(&mut *db, item, epoch, cause).await?;
         Ok(Self {
             retries_spent: work_items::retries_spent(db, item, cause).await?,
             moved_by_predecessor,
             budget_reset,
+            own_streak,
         })
     }
+
+    /// What a person has to know besides the reason of this attempt.
+    pub(super) fn note(&self) -> Option<String> {
+        let attempts = self.own_streak?.attempts.saturating_add(1);
+        Some(format!(
+            "{attempts} attempts in a row ended like this while other work items got past it."
+        ))
+    }
+}
+
+async fn own_streak(
+    db: &mut PgConnection,
+    item: WorkItemId,
+    epoch: LeaseEpoch,
+    cause: FailureCause,
+) -> sqlx::Result<Option<Streak>> {
+    if !cause.may_concern_one_item() {
+        return Ok(None);
+    }
+    let streak = workers::streak(&mut *db, item, epoch, cause).await?;
+    let Some(streak) = streak.filter(|streak| streak.attempts >= FREE_DEFERRALS) else {
+        return Ok(None);
+    };
+    let others_got_past = workers::others_got_past(db, item, streak.since, cause).await?;
+    Ok(others_got_past.then_some(streak))
 }
 
 /// The next attempt; `None` when the item has failed. While a breaker stays open for `breaker_open_for`, nothing starts
@@ -111,11 +144,14 @@ pub(super) fn next_attempt(
         return Some(free_retry(reset));
     }
     let jitter = rand::random();
-    let decision = if failed_start && item.failed_starts < FREE_FAILED_STARTS {
-        retries.decide(FailureCause::RuntimeUnavailable, 0, jitter)
+    let rule = if failed_start && item.failed_starts < FREE_FAILED_STARTS {
+        RetryRule::WaitWithoutSpending
+    } else if history.own_streak.is_some() {
+        RetryRule::UpToLimit
     } else {
-        retries.decide(end.cause, history.retries_spent, jitter)
+        end.cause.retry_rule()
     };
+    let decision = retries.decide(rule, history.retries_spent, jitter);
     match decision {
         RetryDecision::After { delay, spends_retry } => {
             let least = end.retry_after.unwrap_or_default().min(config.breakers.max_wait);

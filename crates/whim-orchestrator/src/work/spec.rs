@@ -6,7 +6,7 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use whim_core::protocol::work::{FailSpec, PutSpec, WorkItem};
 use whim_core::retry::{RetryDecision, RetrySchedule};
-use whim_core::{FailureCause, WorkItemId, WorkItemStatus};
+use whim_core::{FailureCause, RetryRule, WorkItemId, WorkItemStatus};
 
 use super::item;
 use crate::app::App;
@@ -182,9 +182,9 @@ fn check_cause(request: &FailSpec) -> Result<(), Error> {
 fn delay(retries: &RetrySchedule, deferrals: usize, jitter: f64) -> Duration {
     let step = deferrals.min(retries.max_retries().saturating_sub(1));
     let decisions = [
-        retries.decide(FailureCause::Crash, step, jitter),
+        retries.decide(RetryRule::UpToLimit, step, jitter),
         // For a schedule without retries.
-        retries.decide(FailureCause::ModelUnavailable, 0, jitter),
+        retries.decide(RetryRule::WaitWithoutSpending, 0, jitter),
     ];
     let mut delays = decisions.into_iter().filter_map(|decision| match decision {
         RetryDecision::After { delay, .. } => Some(delay),

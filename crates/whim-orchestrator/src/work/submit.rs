@@ -1,10 +1,13 @@
 //! `POST /api/work`.
 
+use std::sync::Arc;
+
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
-use whim_core::{BranchName, SourceName, WorkItemId, WorkItemStatus};
+use whim_core::{BranchName, BranchPrefix, SourceName, WorkItemId, WorkItemStatus};
 
 use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
+use super::submission_batch::submit_in_batch;
 use crate::app::App;
 use crate::db::work_items::{self, Inserted, LIVE_BRANCH_KEY, NewItem, TaskCounts};
 use crate::db::{in_transaction, violates};
@@ -30,34 +33,46 @@ pub enum Submitted {
 /// # Errors
 /// A field is invalid, another live item works on the branch, or Postgres is unavailable.
 pub async fn submit(app: &App, request: CreateWork) -> Result<Submitted, Error> {
-    let (item, warnings) = plan(request)?;
-    let submitted = in_transaction(&app.database, async |db| {
-        Ok(match work_items::insert(db, &item).await? {
-            Inserted::New => {
-                let mut new = item::find(app, db, item.id).await?;
-                new.warnings = warnings;
-                Submitted::New(new)
-            }
-            Inserted::Existing(id) => Submitted::Existing(item::find(app, db, id).await?),
-        })
-    });
-    match submitted.await {
-        Ok(Submitted::New(item)) => {
+    let (item, warnings) = plan(request, &app.config.branch_prefix)?;
+    let item = Arc::new(item);
+    let submitted = match submit_in_batch(app, &item).await {
+        Some(created_at) => {
+            let item = Arc::unwrap_or_clone(item);
+            Submitted::New(item.into_item(created_at, item::max_retries(app)))
+        }
+        None => submit_alone(app, &item).await?,
+    };
+    Ok(match submitted {
+        Submitted::New(mut item) => {
             metrics::transition(item.status);
             if item.status == WorkItemStatus::Queued {
                 app.wakers.queued();
             }
-            Ok(Submitted::New(item))
+            item.warnings = warnings;
+            Submitted::New(item)
         }
+        existing @ Submitted::Existing(_) => existing,
+    })
+}
+
+/// Inserts one item in a transaction of its own.
+async fn submit_alone(app: &App, item: &NewItem) -> Result<Submitted, Error> {
+    let submitted = in_transaction(&app.database, async |db| {
+        Ok(match work_items::insert(db, item).await? {
+            Inserted::New => Submitted::New(item::find(app, db, item.id).await?),
+            Inserted::Existing(id) => Submitted::Existing(item::find(app, db, id).await?),
+        })
+    });
+    match submitted.await {
         Err(Error::Database(error)) if violates(&error, LIVE_BRANCH_KEY) => {
-            Err(item::branch_in_use(app, &item.repo, item.branch).await?)
+            Err(item::branch_in_use(app, &item.repo, item.branch.clone()).await?)
         }
         other => other,
     }
 }
 
 /// Validates a request; returns the new item, and a warning for each convention that its checklist violates.
-fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
+fn plan(request: CreateWork, branch_prefix: &BranchPrefix) -> Result<(NewItem, Vec<String>), Error> {
     let CreateWork {
         repo,
         branch,
@@ -99,7 +114,8 @@ fn plan(request: CreateWork) -> Result<(NewItem, Vec<String>), Error> {
         .or_else(|| document.as_ref().and_then(SpecDocument::title))
         .or_else(|| description.as_deref().and_then(|text| text.trim().lines().next()))
         .unwrap_or_default();
-    let branch = branch.unwrap_or_else(|| BranchName::for_item(id, metadata.issue_number, title));
+    let branch =
+        branch.unwrap_or_else(|| BranchName::for_item(branch_prefix, id, metadata.issue_number, title));
     let violations = document
         .as_ref()
         .map(SpecDocument::violations)

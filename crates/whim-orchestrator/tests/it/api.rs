@@ -11,5 +11,6 @@ pub(crate) mod reviews;
 mod routes;
 mod specs;
 mod stats;
+mod submission_batches;
 mod submit;
 mod versions;

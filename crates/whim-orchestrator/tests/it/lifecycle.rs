@@ -1,5 +1,6 @@
 //! Workers from their registration to their termination.
 
+mod deferrals;
 mod fencing;
 mod heartbeats;
 mod invariants;

@@ -7,6 +7,7 @@ mod dispatch;
 mod document;
 mod events;
 mod faults;
+mod history;
 mod lifecycle;
 mod limits;
 mod locks;

@@ -29,7 +29,9 @@ use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHa
 use whim_service::environment::Environment;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
+use whim_testkit::wait::wait_until;
 
+use crate::app::PATIENCE;
 use crate::document::assert_documented;
 
 /// A checklist that follows all conventions.
@@ -175,6 +177,18 @@ impl World {
             .await
     }
 
+    /// A response that is not JSON.
+    pub(crate) async fn get_bytes(&self, path: &str) -> (HeaderMap, Vec<u8>) {
+        let request = request(Method::GET, path).body(Body::empty()).unwrap();
+        let response = self.api.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let status = parts.status.as_u16();
+        assert_documented(false, ("GET", path), status, &parts.headers, &bytes);
+        assert_eq!(status, 200, "{path}");
+        (parts.headers, bytes.to_vec())
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(with_json(request(Method::POST, path), body)).await
     }
@@ -252,6 +266,32 @@ impl World {
             .execute(&self.pool)
             .await
             .unwrap();
+    }
+
+    /// Runs `calls` while another transaction holds the lock that the statement `lock` takes, until one of them waits for
+    /// it. The others queue meanwhile.
+    pub(crate) async fn while_locked<T>(&self, lock: &'static str, calls: impl Future<Output = T>) -> T {
+        let mut holder = self.pool.begin().await.unwrap();
+        sqlx::query(lock).execute(&mut *holder).await.unwrap();
+        let release = async {
+            self.until_a_call_waits().await;
+            holder.rollback().await.unwrap();
+        };
+        tokio::join!(calls, release).0
+    }
+
+    /// Waits until a statement waits for a lock in this database.
+    pub(crate) async fn until_a_call_waits(&self) {
+        wait_until("a call to wait", PATIENCE, async || {
+            let waiting = "select count(*) from pg_locks where not granted and database =
+                           (select oid from pg_database where datname = current_database())";
+            match self.number(waiting).await {
+                0 => Err("none waits"),
+                _ => Ok(()),
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// One value of the database, for state that no response shows.

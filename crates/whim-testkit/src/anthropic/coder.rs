@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use ralph_contract::{SpecDocument, Task, files};
+use ralph_contract::files::{AI_DIR, RunFiles};
+use ralph_contract::{SpecDocument, Task};
 use serde_json::json;
 
 use super::conversation::{Conversation, Purpose, Replay, ToolCall, Turn};
@@ -129,12 +130,15 @@ pub(super) fn never_finish(conversation: &Conversation) -> Turn {
     play().unwrap_or_else(|turn| turn)
 }
 
-/// A model that gives up and writes its reason to `.ai/stuck.md`.
+/// A model that gives up and writes its reason to `stuck.md`, beside the checklist or in `.ai`.
 pub(super) fn give_up(reason: &str, conversation: &Conversation) -> Turn {
     let play = || {
         let mut replay = Replay::of(conversation);
-        read_checklist(conversation, &mut replay)?;
-        write_file(files::STUCK, reason, conversation, &mut replay)?;
+        let checklist = read_checklist(conversation, &mut replay)?;
+        let beside = checklist.path.parent().map(|parent| parent.to_string_lossy());
+        let directory = beside.filter(|parent| !parent.is_empty());
+        let files = RunFiles::in_directory(directory.unwrap_or(AI_DIR.into()));
+        write_file(&files.stuck(), reason, conversation, &mut replay)?;
         Ok(Turn::Say(format!("I am stuck: {reason}")))
     };
     play().unwrap_or_else(|turn| turn)
@@ -203,7 +207,7 @@ fn bash(command: &str, description: &str, purpose: Purpose) -> ToolCall {
 /// have made the commit.
 fn commit(task: &Task, checklist: &Path) -> ToolCall {
     // Not with `:(exclude)`: git refuses one that names an ignored file.
-    let mut command = format!("git add -A && git reset -q -- {}", files::AI_DIR);
+    let mut command = format!("git add -A && git reset -q -- {AI_DIR}");
     // Git refuses a path outside the repository.
     if checklist.is_relative() {
         command.push(' ');

@@ -16,7 +16,7 @@ pub enum AgentScript {
     NeverFinishes,
     /// Repeats this shell command forever; `$turn` in it is a different number each time.
     Repeats(String),
-    /// Writes this reason to `.ai/stuck.md` and stops.
+    /// Writes this reason to `stuck.md` and stops.
     GivesUp(String),
     /// Misbehaves.
     Fault(Fault),

@@ -8,8 +8,27 @@ use std::path::Path;
 use super::error_response::{ErrorResponse, Invalid};
 use crate::git::{GitError, Repository, absent_when};
 
-/// The hook that refuses every push, and the file with its message.
-const REFUSING_HOOK: &str = "#!/bin/sh\ncat \"${0%/*}/refusal\" >&2\nexit 1\n";
+/// The hook that refuses pushes with the message of a file: every push, or those with a commit that changes the path that
+/// another file names.
+const REFUSING_HOOK: &str = r#"#!/bin/sh
+hooks=${0%/*}
+if [ -e "$hooks/refused-path" ]; then
+    found=
+    while read -r _old new _ref; do
+        if git log --format= --name-only "$new" --not --all | grep -qxF -f "$hooks/refused-path"; then found=yes; fi
+    done
+    [ -n "$found" ] || exit 0
+fi
+cat "$hooks/refusal" >&2
+exit 1
+"#;
+
+/// Pushes that are refused.
+pub(super) struct Refusal<'a> {
+    pub(super) message: &'a str,
+    /// The path whose changes are refused; `None` for every push.
+    pub(super) path: Option<&'a str>,
+}
 
 /// Creates a bare repository that accepts pushes over HTTP, with all branches of a working tree.
 pub(super) fn create(directory: &Path, source: &Repository) -> Result<(), GitError> {
@@ -32,13 +51,16 @@ pub(super) fn create(directory: &Path, source: &Repository) -> Result<(), GitErr
     source.run(push.into_iter().chain([target])).map(drop)
 }
 
-/// Makes every push fail with this message, or none.
-pub(super) fn refuse_pushes(directory: &Path, refusal: Option<&str>) -> io::Result<()> {
+/// Makes pushes fail, or none.
+pub(super) fn refuse_pushes(directory: &Path, refusal: Option<Refusal<'_>>) -> io::Result<()> {
     let hooks = directory.join("hooks");
     let hook = hooks.join("pre-receive");
     match refusal {
-        Some(message) => {
+        Some(Refusal { message, path }) => {
             fs::create_dir_all(&hooks)?;
+            if let Some(path) = path {
+                fs::write(hooks.join("refused-path"), format!("{path}\n"))?;
+            }
             fs::write(hooks.join("refusal"), format!("{message}\n"))?;
             fs::write(&hook, REFUSING_HOOK)?;
             fs::set_permissions(&hook, fs::Permissions::from_mode(0o755))

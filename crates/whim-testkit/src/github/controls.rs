@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::access::{Identity, Permissions};
+use super::bare_repository::Refusal;
 use super::error_response::ErrorResponse;
-use super::state::{Change, Repository, State};
+use super::state::{Change, NewPull, Repository, State};
 use super::{GitHub, PERSON, bare_repository, must};
 use crate::git::{self, GitError};
 
@@ -99,6 +100,25 @@ impl GitHub {
         let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
         self.by_person(repository, |record, change| {
             record.create_issue(title, Some(body.to_owned()), &labels, change)
+        })
+    }
+
+    /// Opens a pull request as [`PERSON`] and returns its number.
+    ///
+    /// # Panics
+    /// GitHub would refuse it.
+    #[track_caller]
+    pub fn create_pull(&self, repository: &str, head: &str, base: &str, title: &str) -> u64 {
+        self.by_person(repository, |record, change| {
+            let new = NewPull {
+                title: title.to_owned(),
+                body: None,
+                head: head.to_owned(),
+                base: base.to_owned(),
+                draft: false,
+                maintainer_can_modify: false,
+            };
+            record.open_pull(new, change)
         })
     }
 
@@ -215,6 +235,16 @@ impl GitHub {
         );
     }
 
+    /// Renames a repository, or transfers it to another owner. The old name redirects to the new one.
+    ///
+    /// # Panics
+    /// There is no such repository, or the new name is taken.
+    #[track_caller]
+    pub fn move_repository(&self, from: &str, to: &str) {
+        let is_moved = self.shared.write().move_repository(split(from), split(to));
+        assert!(is_moved, "{from} cannot become {to}");
+    }
+
     /// Refuses every push from now on, as a protected branch does: the push is authorized, and fails.
     ///
     /// # Panics
@@ -224,7 +254,30 @@ impl GitHub {
         let directory = self.bare(repository);
         must(
             "could not write the hook",
-            bare_repository::refuse_pushes(directory.directory(), Some(REFUSAL)),
+            bare_repository::refuse_pushes(
+                directory.directory(),
+                Some(Refusal {
+                    message: REFUSAL,
+                    path: None,
+                }),
+            ),
+        );
+    }
+
+    /// Refuses every push with a commit that changes `path`, with this message.
+    ///
+    /// # Panics
+    /// The hook cannot be written.
+    #[track_caller]
+    pub fn refuse_push_of(&self, repository: &str, path: &str, message: &str) {
+        let directory = self.bare(repository);
+        let refusal = Refusal {
+            message,
+            path: Some(path),
+        };
+        must(
+            "could not write the hook",
+            bare_repository::refuse_pushes(directory.directory(), Some(refusal)),
         );
     }
 

@@ -60,6 +60,15 @@ impl Fault {
         self.prepared(status, body.to_string(), "application/json; charset=utf-8")
     }
 
+    /// Adds a header to the response of [`Self::answer`]. An invalid one is left out.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let (Effect::Answer(prepared), Ok(value)) = (&mut self.effect, HeaderValue::from_str(value)) {
+            prepared.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
     /// Responds like a failing GitHub: JSON with 500, an HTML page of its front end with other statuses.
     #[must_use]
     pub fn server_error(self, status: StatusCode) -> Self {

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use super::access::Caller;
 use super::faults::{Effect, Prepared};
 use super::git_http;
+use super::moved;
 use super::received::ReceivedRequest;
 use super::rest::Rest;
 use super::shared::Shared;
@@ -28,9 +29,13 @@ impl Pipeline {
 
     /// Responds to one request and records it.
     pub(super) async fn serve(&self, request: Request<Incoming>) -> Result<Response, Cut> {
-        let received = ReceivedRequest::read(request).await.ok_or(Cut)?;
+        let mut received = ReceivedRequest::read(request).await.ok_or(Cut)?;
         let caller = self.shared.identify(&received.headers);
-        let (answer, cut) = self.strike_or_answer(&received, &caller).await;
+        let redirect = moved::resolve(&mut received, &self.shared.read());
+        let (answer, cut) = match redirect {
+            Some(redirect) => (Some(redirect), false),
+            None => self.strike_or_answer(&received, &caller).await,
+        };
         self.shared.journal.record(RecordedRequest {
             method: received.method,
             path: received.path,

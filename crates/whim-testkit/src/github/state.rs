@@ -21,6 +21,8 @@ pub(super) use pulls::NewPull;
 pub(super) struct World {
     clock: Clock,
     repositories: BTreeMap<String, Repository>,
+    /// The ids of repositories by their old names.
+    moved: BTreeMap<String, u64>,
     tokens: HashMap<String, Identity>,
     pub(super) limits: RateLimits,
 }
@@ -149,6 +151,7 @@ impl World {
         Self {
             clock: Clock::default(),
             repositories: BTreeMap::new(),
+            moved: BTreeMap::new(),
             tokens: HashMap::new(),
             limits: RateLimits::default(),
         }
@@ -204,6 +207,29 @@ impl World {
         };
         self.repositories.insert(key, repository);
         true
+    }
+
+    /// Gives a repository another owner and name; `false` if there is none, or the new name is taken.
+    pub(super) fn move_repository(&mut self, from: (&str, &str), to: (&str, &str)) -> bool {
+        let key = repository_key(to.0, to.1);
+        if self.repositories.contains_key(&key) {
+            return false;
+        }
+        let old_key = repository_key(from.0, from.1);
+        let Some(mut repository) = self.repositories.remove(&old_key) else {
+            return false;
+        };
+        (repository.owner, repository.name) = (to.0.to_owned(), to.1.to_owned());
+        self.moved.insert(old_key, repository.id);
+        self.repositories.insert(key, repository);
+        true
+    }
+
+    /// The id of the repository that had this name, unless another one has it now.
+    pub(super) fn moved_to(&self, owner: &str, name: &str) -> Option<u64> {
+        let key = repository_key(owner, name);
+        let is_taken = self.repositories.contains_key(&key);
+        self.moved.get(&key).copied().filter(|_| !is_taken)
     }
 
     pub(super) fn repositories(&self) -> impl Iterator<Item = &Repository> {

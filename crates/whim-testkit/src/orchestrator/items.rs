@@ -8,7 +8,7 @@ use whim_core::protocol::explain::{Explanation, ReasonCode};
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
 };
-use whim_core::{BranchName, LeaseEpoch, SourceName, WorkItemId, WorkItemStatus};
+use whim_core::{BranchName, BranchPrefix, LeaseEpoch, SourceName, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
 use super::state::{ModelBreaker, State};
@@ -251,7 +251,9 @@ fn new_item(request: CreateWork, source: SourceName) -> Result<WorkItem, ApiErro
     let mut item = WorkItem {
         id,
         repo,
-        branch: branch.unwrap_or_else(|| BranchName::for_item(id, metadata.issue_number, &title)),
+        branch: branch.unwrap_or_else(|| {
+            BranchName::for_item(&BranchPrefix::default(), id, metadata.issue_number, &title)
+        }),
         status,
         priority,
         source,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -44,8 +44,16 @@ impl Pipeline {
     pub(super) async fn serve(&self, request: Request) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let (parts, body) = request.into_parts();
-        let (response, is_held) = match to_bytes(body, MAX_BODY_BYTES).await {
-            Ok(body) => self.respond(parts, body).await,
+        let body = to_bytes(body, MAX_BODY_BYTES).await;
+        let (response, is_held) = match body.map(|body| plain(&parts, body)) {
+            Ok(Some(body)) => self.respond(parts, body).await,
+            Ok(None) => {
+                let error = "the body cannot be decompressed";
+                (
+                    ApiError::new(ErrorCode::InvalidRequest, error).into_response(),
+                    false,
+                )
+            }
             Err(_) => {
                 let error = ApiError::new(ErrorCode::TooLarge, "the body is too large");
                 (error.into_response(), false)
@@ -173,6 +181,15 @@ enum Denied {
 impl Denied {
     fn unauthorized(error: &str) -> Self {
         Self::Credentials(ApiError::new(ErrorCode::Unauthorized, error))
+    }
+}
+
+/// The body without compression.
+fn plain(parts: &Parts, body: Bytes) -> Option<Bytes> {
+    if header(parts, CONTENT_ENCODING.as_str()) == Some("zstd") {
+        zstd::decode_all(body.as_ref()).ok().map(Bytes::from)
+    } else {
+        Some(body)
     }
 }
 

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use serde::de::DeserializeOwned;
 use whim_core::protocol::ErrorCode;
+use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
+use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
 };
@@ -41,6 +43,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/worker/{id}/heartbeat", post(heartbeat))
         .route("/api/worker/{id}/lock", post(lock))
         .route("/api/worker/{id}/unlock", post(unlock))
+        .route("/api/worker/{id}/transcript", post(upload_transcript))
+        .route("/api/worker/{id}/diff", post(report_diff))
         .route("/api/worker/{id}/complete", post(complete))
         .route("/api/worker/{id}/fail", post(fail))
         .route("/api/worker/{id}/stuck", post(stuck))
@@ -180,6 +184,18 @@ async fn unlock(
 ) -> Result<StatusCode, ApiError> {
     app.write().unlock(id, &body)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn upload_transcript(
+    State(app): App,
+    Own(id): Own,
+    Body(body): Body<UploadTranscript>,
+) -> Answer<TranscriptStored> {
+    app.write().upload_transcript(id, body).map(axum::Json)
+}
+
+async fn report_diff(State(app): App, Own(id): Own, Body(body): Body<ReportDiff>) -> Answer<DiffStored> {
+    app.write().report_diff(id, body).map(axum::Json)
 }
 
 async fn complete(State(app): App, Own(id): Own, Body(body): Body<Complete>) -> Answer<AttemptEnded> {

@@ -1,7 +1,9 @@
 //! Controls of a test for workers.
 
 use axum::http::Method;
+use whim_core::protocol::diff::ReportDiff;
 use whim_core::protocol::events::WorkerEventBody;
+use whim_core::protocol::transcript::TranscriptEntry;
 use whim_core::protocol::work::CreateWork;
 use whim_core::protocol::worker::{Heartbeat, LockConflict, LockFiles, Registered};
 use whim_core::{BranchName, LeaseEpoch, RelativePath, WorkItemId, WorkItemStatus, WorkerId};
@@ -113,6 +115,22 @@ impl Orchestrator {
         let state = self.shared.read();
         let requests = state.workers.iter().flat_map(|worker| &worker.lock_requests);
         requests.cloned().collect()
+    }
+
+    /// The transcripts of all attempts.
+    #[must_use]
+    pub fn transcript(&self) -> Vec<TranscriptEntry> {
+        let state = self.shared.read();
+        let entries = state.workers.iter().flat_map(|worker| &worker.transcript);
+        entries.cloned().collect()
+    }
+
+    /// The diffs of all attempts, oldest first.
+    #[must_use]
+    pub fn diffs(&self) -> Vec<ReportDiff> {
+        let state = self.shared.read();
+        let diffs = state.workers.iter().flat_map(|worker| &worker.diffs);
+        diffs.cloned().collect()
     }
 
     /// Locks a file for another worker, which works on `branch`.

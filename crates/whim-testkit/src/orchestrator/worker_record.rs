@@ -1,5 +1,7 @@
 //! The stored state of a worker.
 
+use whim_core::protocol::diff::ReportDiff;
+use whim_core::protocol::transcript::TranscriptEntry;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Heartbeat, LockFiles, Registered, Stuck};
 
 /// The report with which a worker ends its attempt.
@@ -20,6 +22,8 @@ pub(super) struct Worker {
     /// Heartbeats that carried something new.
     pub(super) heartbeats: Vec<Heartbeat>,
     pub(super) lock_requests: Vec<LockFiles>,
+    pub(super) transcript: Vec<TranscriptEntry>,
+    pub(super) diffs: Vec<ReportDiff>,
     /// The final report as often as it was sent.
     pub(super) final_reports: Vec<FinalReport>,
     pub(super) final_response: Option<AttemptEnded>,
@@ -34,6 +38,8 @@ impl Worker {
             last_seq: None,
             heartbeats: Vec::new(),
             lock_requests: Vec::new(),
+            transcript: Vec::new(),
+            diffs: Vec::new(),
             final_reports: Vec::new(),
             final_response: None,
         }

@@ -3,6 +3,8 @@
 use ralph_contract::SpecDocument;
 use serde_json::json;
 use whim_core::protocol::ErrorCode;
+use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
     AttemptEnded, Heartbeat, LeaseRenewed, LockConflict, LockFiles, LocksGranted, Register, Registered,
     UnlockFiles,
@@ -147,6 +149,29 @@ impl State {
         self.locks
             .retain(|file, lock| lock.worker_id != caller || !request.files.contains(file));
         Ok(())
+    }
+
+    /// Also of a worker that has ended.
+    pub(super) fn upload_transcript(
+        &mut self,
+        caller: WorkerId,
+        request: UploadTranscript,
+    ) -> Result<TranscriptStored, ApiError> {
+        let worker = self.worker_mut(caller)?;
+        let last = worker.transcript.last().map_or(0, |entry| entry.number);
+        let new = request.entries.into_iter().filter(|entry| entry.number > last);
+        worker.transcript.extend(new);
+        let last_number = worker.transcript.last().map_or(0, |entry| entry.number);
+        if worker.transcript.len() as u64 != last_number {
+            return Err(ApiError::invalid("entries", "expected numbers without gaps"));
+        }
+        Ok(TranscriptStored { last_number })
+    }
+
+    pub(super) fn report_diff(&mut self, caller: WorkerId, diff: ReportDiff) -> Result<DiffStored, ApiError> {
+        let head_sha = diff.head_sha.clone();
+        self.worker_mut(caller)?.diffs.push(diff);
+        Ok(DiffStored { head_sha })
     }
 
     /// A repeated report gets the same response.

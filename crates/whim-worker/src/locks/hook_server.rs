@@ -43,7 +43,7 @@ pub struct HookServer {
 struct ConnectionHandler {
     lock_client: LockClient,
     workspace: PathBuf,
-    checklist: &'static str,
+    run_directory: String,
 }
 
 impl HookServer {
@@ -66,17 +66,12 @@ impl HookServer {
         Ok(Self { listener })
     }
 
-    /// Serves until the future is dropped. `workspace` must be canonical; `checklist` is relative to it.
-    pub async fn serve(
-        &self,
-        lock_client: &LockClient,
-        workspace: &Path,
-        checklist: &'static str,
-    ) -> Infallible {
+    /// Serves until the future is dropped. `workspace` must be canonical; `run_directory` is relative to it.
+    pub async fn serve(&self, lock_client: &LockClient, workspace: &Path, run_directory: &str) -> Infallible {
         let handler = ConnectionHandler {
             lock_client: lock_client.clone(),
             workspace: workspace.to_owned(),
-            checklist,
+            run_directory: run_directory.to_owned(),
         };
         let mut connections = JoinSet::new();
         loop {
@@ -119,7 +114,7 @@ impl ConnectionHandler {
     }
 
     async fn decide(&self, request: &LockRequest) -> LockDecision {
-        match LockScope::of(Path::new(&request.path), &self.workspace, self.checklist) {
+        match LockScope::of(Path::new(&request.path), &self.workspace, &self.run_directory) {
             LockScope::NotLockable => LockDecision::Allowed,
             LockScope::Repository(file) => self.lock_client.lock_before_edit(&file).await,
         }

@@ -138,8 +138,7 @@ impl LockClient {
                 "{file} is locked by {holder}, which is changing it and keeps the lock until it is done. The lock was \
                  requested for {waited}. Do not change {file} in any other way: both changes would conflict. Continue \
                  with work that does not need {file}, such as another task of the checklist, and retry this edit later. \
-                 If no work is left that can be done without it, write that to {} and stop.",
-                ralph_contract::files::STUCK
+                 If no work is left that can be done without it, write that to the file `stuck.md` that your instructions name, and stop."
             ),
         }
     }

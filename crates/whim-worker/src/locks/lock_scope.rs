@@ -2,7 +2,6 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use ralph_contract::files;
 use whim_core::RelativePath;
 
 /// Limit on symbolic links in a path, as in the kernel.
@@ -10,23 +9,20 @@ const MAX_LINKS: usize = 40;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LockScope {
-    /// Not shared with other work items: outside of the workspace, inside `.git`, the checklist, one of the agent's
-    /// notes, or a name that [`RelativePath`] does not allow.
+    /// Not shared with other work items: outside of the workspace, inside `.git` or the directory of
+    /// the run's own files, or a name that [`RelativePath`] does not allow.
     NotLockable,
     Repository(RelativePath),
 }
 
 impl LockScope {
-    /// Follows symbolic links. `workspace` must be canonical; `path` and `checklist` are relative to it.
-    pub(super) fn of(path: &Path, workspace: &Path, checklist: &str) -> Self {
+    /// Follows symbolic links. `workspace` must be canonical; `path` and `run_directory` are relative to it.
+    pub(super) fn of(path: &Path, workspace: &Path, run_directory: &str) -> Self {
         let real = resolve(&workspace.join(path));
         let Ok(inside) = real.strip_prefix(workspace) else {
             return Self::NotLockable;
         };
-        if [".git", files::AI_DIR, checklist]
-            .iter()
-            .any(|own| inside.starts_with(own))
-        {
+        if [".git", run_directory].iter().any(|own| inside.starts_with(own)) {
             return Self::NotLockable;
         }
         let name = inside.to_str().and_then(|name| RelativePath::parse(name).ok());
@@ -83,7 +79,7 @@ mod tests {
         symlink(root.join("elsewhere"), workspace.join("out")).unwrap();
         symlink("loop", workspace.join("loop")).unwrap();
         symlink(&workspace, root.join("in")).unwrap();
-        let name = |path: &str| match LockScope::of(Path::new(path), &workspace, "SPEC.md") {
+        let name = |path: &str| match LockScope::of(Path::new(path), &workspace, ".whim-run") {
             LockScope::Repository(name) => Some(String::from(name)),
             LockScope::NotLockable => None,
         };
@@ -103,18 +99,17 @@ mod tests {
             assert_eq!(name(path).as_deref(), Some("src/a.rs"), "{path}");
         }
         assert_eq!(name("new/deep/b.rs").as_deref(), Some("new/deep/b.rs"));
-        assert_eq!(
-            name(".github/workflows/ci.yml").as_deref(),
-            Some(".github/workflows/ci.yml")
-        );
+        for path in [".github/workflows/ci.yml", "SPEC.md", ".ai/rules.md"] {
+            assert_eq!(name(path).as_deref(), Some(path));
+        }
         for path in [
             "/tmp/x",
             "../x",
             "out/x",
             ".git/config",
             "link/../.git/hooks/pre-commit",
-            "SPEC.md",
-            ".ai/stuck.md",
+            ".whim-run/SPEC.md",
+            ".whim-run/stuck.md",
             "src/a\\b",
             ".",
         ] {
@@ -122,16 +117,5 @@ mod tests {
         }
         // A file behind a link loop cannot be written at all.
         assert_eq!(name("loop/x").as_deref(), Some("loop/x"));
-    }
-
-    #[test]
-    fn a_tracked_spec_is_locked_if_the_checklist_is_another_file() {
-        let workspace = tempfile::tempdir().unwrap();
-        let workspace = workspace.path().canonicalize().unwrap();
-        let scope = LockScope::of(Path::new("SPEC.md"), &workspace, files::SPEC_IN_AI);
-        assert_eq!(
-            scope,
-            LockScope::Repository(RelativePath::parse("SPEC.md").unwrap())
-        );
     }
 }

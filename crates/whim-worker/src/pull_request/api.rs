@@ -1,18 +1,17 @@
 //! A minimal client for GitHub's REST API.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
-use http::header::RETRY_AFTER;
 use http::{HeaderMap, Method, StatusCode};
 use octocrab::Octocrab;
 use octocrab::service::middleware::retry::RetryConfig;
 use secrecy::SecretString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::time::timeout;
 use url::{Url, form_urlencoded};
+use whim_github::{error_message, redirect_target, requested_wait};
 
 use crate::retry::{Retry, Retryable};
 use crate::text::shorten;
@@ -20,14 +19,14 @@ use crate::text::shorten;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a whole request. Opening a pull request on a large repository takes GitHub some seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// The delay that GitHub recommends for rate limits without a reset time:
-/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>.
-const DEFAULT_RATE_LIMIT_DELAY: Duration = Duration::from_secs(60);
+/// What a 403 lacks, for example `pull_requests=write`.
+const ACCEPTED_PERMISSIONS: &str = "x-accepted-github-permissions";
 const MAX_MESSAGE_CHARACTERS: usize = 500;
 
 #[derive(Debug)]
 pub struct Api {
     octocrab: Octocrab,
+    base_url: Url,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +80,10 @@ impl Api {
             .set_read_timeout(Some(CALL_TIMEOUT))
             .build()
             .context("creating an HTTP client for GitHub")?;
-        Ok(Self { octocrab })
+        Ok(Self {
+            octocrab,
+            base_url: base_url.clone(),
+        })
     }
 
     /// `GET` of `path`, which must start with a slash.
@@ -104,33 +106,89 @@ impl Api {
         self.call(Method::POST, path.to_owned(), Some(body)).await
     }
 
+    /// `PATCH` of `body` to `path`, which must start with a slash.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ApiError> {
+        self.call(Method::PATCH, path.to_owned(), Some(body)).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         uri: String,
         body: Option<&impl Serialize>,
     ) -> Result<T, ApiError> {
-        let exchange = async {
-            let request = http::Request::builder().method(method).uri(uri);
-            let request = self.octocrab.build_request(request, body)?;
-            let response = self.octocrab.execute(request).await?;
-            let (status, headers) = (response.status(), response.headers().clone());
-            Ok::<_, octocrab::Error>((status, headers, self.octocrab.body_to_string(response).await?))
-        };
-        let (status, headers, body) = timeout(CALL_TIMEOUT, exchange)
-            .await
-            .context("the request timed out")
-            .and_then(|response| Ok(response?))
-            .map_err(|source| ApiError::Unreachable { source })?;
+        let mut response = self.exchange(&method, &uri, body).await?;
+        if let Some(moved) = self.redirect(&method, &uri, &response) {
+            tracing::info!(
+                uri,
+                moved,
+                "the repository was renamed or transferred: following a redirect"
+            );
+            response = self.exchange(&method, &moved, body).await?;
+        }
+        let Response {
+            status,
+            headers,
+            body,
+        } = response;
         if status.is_success() {
             return serde_json::from_str(&body).map_err(|source| ApiError::InvalidResponse { source });
         }
         Err(error_of(status, &headers, &body))
     }
+
+    async fn exchange(
+        &self,
+        method: &Method,
+        uri: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Response, ApiError> {
+        let exchange = async {
+            let request = http::Request::builder().method(method).uri(uri);
+            let request = self.octocrab.build_request(request, body)?;
+            let response = self.octocrab.execute(request).await?;
+            Ok::<_, octocrab::Error>(Response {
+                status: response.status(),
+                headers: response.headers().clone(),
+                body: self.octocrab.body_to_string(response).await?,
+            })
+        };
+        timeout(CALL_TIMEOUT, exchange)
+            .await
+            .context("the request timed out")
+            .and_then(|response| Ok(response?))
+            .map_err(|source| ApiError::Unreachable { source })
+    }
+
+    /// Path and query to which a write is redirected; the client itself redirects reads.
+    fn redirect(&self, method: &Method, uri: &str, response: &Response) -> Option<String> {
+        let request = self.base_url.join(uri).ok()?;
+        let target = redirect_target(
+            method,
+            &request,
+            &self.base_url,
+            response.status,
+            &response.headers,
+        )?;
+        let query = target
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        Some(format!("{}{query}", target.path()))
+    }
+}
+
+struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
 }
 
 fn error_of(status: StatusCode, headers: &HeaderMap, body: &str) -> ApiError {
-    if let Some(delay) = rate_limit_delay(status, headers) {
+    if let Some(delay) = requested_wait(status, headers, body) {
         return ApiError::Unavailable {
             status,
             retry_after: Some(delay),
@@ -142,45 +200,15 @@ fn error_of(status: StatusCode, headers: &HeaderMap, body: &str) -> ApiError {
             retry_after: None,
         };
     }
-    ApiError::Refused {
-        status,
-        message: message(body),
+    let mut message = shorten(&error_message(body), MAX_MESSAGE_CHARACTERS);
+    if let Some(permissions) = headers
+        .get(ACCEPTED_PERMISSIONS)
+        .and_then(|value| value.to_str().ok())
+        .filter(|_| status == StatusCode::FORBIDDEN)
+    {
+        message = format!("{message}; the token needs the permission {permissions}");
     }
-}
-
-/// Time until the reset of a rate limit; `None` if the response is not one. A 403 can be a rate limit or a missing
-/// permission, which only the headers distinguish.
-fn rate_limit_delay(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
-    if !matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
-        return None;
-    }
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    if let Some(seconds) = number(RETRY_AFTER.as_str()) {
-        return Some(Duration::from_secs(seconds));
-    }
-    if number("x-ratelimit-remaining") == Some(0) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let reset = number("x-ratelimit-reset").map(Duration::from_secs);
-        return Some(reset.map_or(DEFAULT_RATE_LIMIT_DELAY, |reset| reset.saturating_sub(now)));
-    }
-    (status == StatusCode::TOO_MANY_REQUESTS).then_some(DEFAULT_RATE_LIMIT_DELAY)
-}
-
-/// `message` and the messages below `errors`, which have the details.
-fn message(body: &str) -> String {
-    let Ok(body) = serde_json::from_str::<Value>(body) else {
-        return shorten(body, MAX_MESSAGE_CHARACTERS);
-    };
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-    let mut parts: Vec<String> = text(&body, "message").into_iter().collect();
-    for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
-        match (text(error, "message"), text(error, "field"), text(error, "code")) {
-            (Some(message), ..) => parts.push(message),
-            (None, Some(field), Some(code)) => parts.push(format!("{field}: {code}")),
-            (None, ..) => {}
-        }
-    }
-    shorten(&parts.join("; "), MAX_MESSAGE_CHARACTERS)
+    ApiError::Refused { status, message }
 }
 
 #[cfg(test)]
@@ -198,15 +226,13 @@ mod tests {
     #[test]
     fn rate_limits_and_refusals_with_the_same_status_are_distinguished() {
         let limited = response(403, &[("retry-after", "7")], "{}");
-        assert_eq!(limited.retry(), Retry::After(Duration::from_secs(7)));
-        let used_up = response(
-            403,
-            &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")],
-            "{}",
+        assert_eq!(limited.retry(), Retry::After(Duration::from_secs(8)));
+        let too_quickly =
+            r#"{"message": "Validation Failed", "errors": [{"message": "was submitted too quickly"}]}"#;
+        assert_eq!(
+            response(422, &[], too_quickly).retry(),
+            Retry::After(Duration::from_secs(61))
         );
-        assert_eq!(used_up.retry(), Retry::After(Duration::ZERO));
-        let too_many = response(429, &[], "{}");
-        assert_eq!(too_many.retry(), Retry::After(DEFAULT_RATE_LIMIT_DELAY));
         let refused = response(
             403,
             &[("x-ratelimit-remaining", "59")],
@@ -221,13 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_contains_the_details() {
-        let body = r#"{"message": "Validation Failed", "errors": [
-            {"resource": "PullRequest", "code": "custom", "message": "No commits between main and x"},
-            {"resource": "PullRequest", "field": "base", "code": "invalid"}]}"#;
+    fn a_missing_permission_is_named() {
+        let body = r#"{"message": "Resource not accessible by personal access token"}"#;
         assert_eq!(
-            response(422, &[], body).to_string(),
-            "GitHub refused (422 Unprocessable Entity): Validation Failed; No commits between main and x; base: invalid"
+            response(403, &[(ACCEPTED_PERMISSIONS, "pull_requests=write")], body).to_string(),
+            "GitHub refused (403 Forbidden): Resource not accessible by personal access token; the token needs the \
+             permission pull_requests=write"
         );
     }
 }

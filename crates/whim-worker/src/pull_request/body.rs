@@ -11,6 +11,8 @@ const MAX_TITLE_CHARACTERS: usize = 200;
 const MAX_SUMMARY_CHARACTERS: usize = 2000;
 const MAX_TASK_CHARACTERS: usize = 200;
 const MAX_COMMAND_CHARACTERS: usize = 200;
+/// GitHub accepts 65,536 characters in a body; the rest is for the other parts.
+const MAX_TASKS_CHARACTERS: usize = 50_000;
 
 /// The result of the attempt.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,8 @@ pub struct PullRequestSummary<'s> {
     pub tests: Option<&'s TestReport>,
     /// The agent's iterations in this attempt.
     pub iterations: u32,
+    /// Other issues that commit messages close.
+    pub also_closed: &'s [String],
 }
 
 /// The title of the checklist, else that of the issue, else the branch name.
@@ -43,6 +47,18 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     }
     parts.push(format!("## Tasks\n\n{}", tasks(result.spec)));
     parts.push(format!("## Tests\n\n{}", tests(result.tests)));
+    if !result.also_closed.is_empty() {
+        let issues: Vec<String> = result
+            .also_closed
+            .iter()
+            .map(|issue| code(issue, MAX_TASK_CHARACTERS))
+            .collect();
+        parts.push(format!(
+            "> [!WARNING]\n> Commit messages of this branch also close {}, which this pull request is not about. Squash the \
+             commits, or edit their messages, before merging.",
+            issues.join(", ")
+        ));
+    }
     if let Some(number) = assignment.metadata.issue_number {
         parts.push(format!("Closes #{number}"));
     }
@@ -80,8 +96,21 @@ fn tasks(spec: &SpecDocument) -> String {
         let mark = if task.done { "x" } else { " " };
         format!("- [{mark}] {}", one_line(&task.text, MAX_TASK_CHARACTERS))
     };
-    let lines: Vec<String> = spec.tasks().iter().map(line).collect();
-    lines.join("\n")
+    let mut text = String::new();
+    let mut characters = 0;
+    for (index, task) in spec.tasks().iter().enumerate() {
+        let line = line(task);
+        characters += line.chars().count() + 1;
+        if characters > MAX_TASKS_CHARACTERS {
+            let more = counted((spec.tasks().len() - index) as u64, "more task");
+            return format!("{text}\n… and {more}");
+        }
+        if index > 0 {
+            text.push('\n');
+        }
+        text.push_str(&line);
+    }
+    text
 }
 
 fn tests(report: Option<&TestReport>) -> String {
@@ -101,7 +130,46 @@ fn tests(report: Option<&TestReport>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use whim_core::protocol::work::WorkMetadata;
+    use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId};
+
     use super::*;
+
+    /// GitHub's limits on a pull request, in characters.
+    const GITHUB_TITLE: usize = 256;
+    const GITHUB_BODY: usize = 65_536;
+
+    #[test]
+    fn no_spec_makes_a_title_or_body_that_github_refuses() {
+        for spec in [
+            format!("# {}\n\n- [ ] a\n", "@".repeat(5_000)),
+            format!("# T\n\n{}\n\n- [ ] a\n", "@#1<b fixes #2 ".repeat(9_000)),
+            format!(
+                "# T\n\n{}",
+                format!("- [x] {}\n", "<@#1".repeat(300)).repeat(3_000)
+            ),
+        ] {
+            let spec = SpecDocument::parse(spec);
+            let assignment = Assignment {
+                id: WorkItemId::new(),
+                lease_epoch: LeaseEpoch::from_number(1),
+                repo: RepoName::parse("a/b").unwrap(),
+                branch: BranchName::parse("whim/1").unwrap(),
+                spec: String::new(),
+                head_sha: None,
+                attempt: 1,
+                metadata: WorkMetadata::default(),
+            };
+            let summary = PullRequestSummary {
+                spec: &spec,
+                tests: None,
+                iterations: 1,
+                also_closed: &[],
+            };
+            assert!(title(&assignment, &summary).chars().count() <= GITHUB_TITLE);
+            assert!(body(&assignment, &summary).chars().count() <= GITHUB_BODY);
+        }
+    }
 
     #[test]
     fn the_summary_is_the_first_prose_after_the_title() {

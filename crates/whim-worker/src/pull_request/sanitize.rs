@@ -23,14 +23,15 @@ static ACTIVE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Joins the lines, removes invisible characters and makes references inert. Truncates to `limit` characters.
+/// Joins the lines, removes invisible characters and makes references inert. The result has at most `limit` characters, and
+/// an ellipsis.
 pub(super) fn one_line(text: &str, limit: usize) -> String {
     let visible: String = text
         .chars()
         .filter(|character| !is_invisible(*character))
         .collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
-    inert(&shorten(&line, limit))
+    inert_within(&line, limit)
 }
 
 /// Like [`one_line`], but keeps line breaks.
@@ -39,7 +40,12 @@ pub(super) fn paragraph(text: &str, limit: usize) -> String {
         .chars()
         .filter(|character| *character == '\n' || !is_invisible(*character))
         .collect();
-    inert(&shorten(visible.trim(), limit))
+    inert_within(visible.trim(), limit)
+}
+
+/// Shortened again afterwards, because text grows when it is made inert. What is cut off cannot make the rest active.
+fn inert_within(text: &str, limit: usize) -> String {
+    shorten(&inert(&shorten(text, limit)), limit)
 }
 
 /// Formats as inline code.
@@ -137,6 +143,17 @@ mod tests {
             let inert = one_line(&text, 100);
             let active = Regex::new(r"@\w|#\d|GH-\d|<[!/a-zA-Z]").unwrap();
             prop_assert!(!active.is_match(&inert), "{inert}");
+        }
+
+        #[test]
+        fn no_text_exceeds_the_limit_or_becomes_active_where_it_is_cut(
+            text in "[@#<a-z1: \n]{0,80}|(@|#1|fixes #2 |<b){0,40}", limit in 1_usize..60
+        ) {
+            let active = Regex::new(r"@\w|#\d|GH-\d|<[!/a-zA-Z]|(?i)\b(close|fix|resolve)[a-z]*:?\s+#").unwrap();
+            for inert in [one_line(&text, limit), paragraph(&text, limit)] {
+                prop_assert!(inert.chars().count() <= limit + 1, "{inert}");
+                prop_assert!(!active.is_match(&inert), "{inert}");
+            }
         }
     }
 }

@@ -9,16 +9,9 @@ use whim_service::process::{CommandSpec, Orphans};
 use crate::child_env::{ATTEMPT_VARIABLE, ChildEnvironment};
 use crate::config::{AgentConfig, Harness};
 use crate::credentials::ModelCredential;
+use crate::identity::Identity;
 use crate::locks::{LockClient, hook, hook_timeout};
 use crate::workspace::Workspace;
-
-/// The author and committer of the agent's commits.
-const IDENTITY: [(&str, &str); 4] = [
-    ("GIT_AUTHOR_NAME", "Whim"),
-    ("GIT_AUTHOR_EMAIL", "whim@users.noreply.github.com"),
-    ("GIT_COMMITTER_NAME", "Whim"),
-    ("GIT_COMMITTER_EMAIL", "whim@users.noreply.github.com"),
-];
 
 /// The inputs of a run of the agent.
 #[derive(Debug)]
@@ -26,22 +19,32 @@ pub struct AgentRun<'a> {
     pub agent: &'a AgentConfig,
     pub child_env: &'a ChildEnvironment,
     pub model: Option<&'a ModelCredential>,
+    /// The author and committer of the agent's commits.
+    pub identity: &'a Identity,
     pub max_iterations: u32,
     /// How long a failed push is retried at the end of the run.
     pub retry_timeout: Duration,
     pub lock_client: &'a LockClient,
 }
 
-/// The environment contains no secret of Whim's but the model credential.
+/// The environment contains no secret of Whim's but the model credential. `earlier_iterations` of this attempt count against
+/// its limit.
 ///
 /// # Errors
 /// The path of this program cannot be determined.
-pub(super) fn build(run: &AgentRun<'_>, workspace: &Workspace) -> io::Result<CommandSpec> {
+pub(super) fn build(
+    run: &AgentRun<'_>,
+    workspace: &Workspace,
+    earlier_iterations: u32,
+) -> io::Result<CommandSpec> {
     let agent = run.agent;
+    let own = workspace.own_files();
+    let iterations = run.max_iterations.saturating_sub(earlier_iterations).max(1);
     let mut command = CommandSpec::new(&agent.ralph_bin)
-        .args(["run", "--headless", "--spec", workspace.spec_path()])
+        .args(["run", "--headless", "--spec", &own.checklist])
+        .args(["--run-dir", own.run.directory()])
         .arg("-n")
-        .arg(run.max_iterations.to_string())
+        .arg(iterations.to_string())
         .args(["--harness", agent.harness.as_str()])
         .arg("--stuck-threshold")
         .arg(agent.stuck_threshold.to_string())
@@ -72,7 +75,7 @@ pub(super) fn build(run: &AgentRun<'_>, workspace: &Workspace) -> io::Result<Com
     command = run
         .child_env
         .apply(command)
-        .envs(IDENTITY)
+        .envs(run.identity.variables())
         .env("GIT_TERMINAL_PROMPT", "0")
         .env(
             "ANTHROPIC_BASE_URL",

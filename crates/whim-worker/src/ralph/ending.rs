@@ -33,7 +33,16 @@ pub(super) fn judge(
     };
     match status.code().map(ExitCode::try_from) {
         Some(Ok(ExitCode::Complete)) => complete(progress, assigned, workspace),
-        Some(Ok(ExitCode::Stuck)) => Err(stuck(progress, workspace.read_stuck_note())),
+        Some(Ok(ExitCode::Stuck)) => {
+            let note = workspace.read_stuck_note();
+            if note.is_none() && progress.stuck().is_none() {
+                return crash(
+                    "ralph exited with the code 1 without the event `stuck`: check that RALPH_BIN names ralph of this release"
+                        .to_owned(),
+                );
+            }
+            Err(stuck(progress, note))
+        }
         Some(Ok(ExitCode::IterationsUsedUp)) => Err(iterations_used_up(progress)),
         Some(Ok(ExitCode::Error)) => crash("ralph failed".to_owned()),
         Some(Err(_)) | None => crash(describe(status)),
@@ -65,7 +74,7 @@ fn stuck(progress: &Progress, note: Option<String>) -> Failure {
     let iterations_without_progress = event.map_or(0, |stuck| stuck.iterations_without_progress);
     if let Some(note) = note {
         return Failure::Stuck {
-            reason: note,
+            reason: format!("the agent wrote why it cannot continue:\n\n{note}"),
             iterations_without_progress,
         };
     }

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 use ralph_contract::{
-    Event, Line, SpecDocument, Stuck, TaskComplete, Warning, WarningKind, parse_line_and_json,
+    Event, Iteration, IterationDone, Line, SpecDocument, Stuck, TaskComplete, TaskReopened, Warning,
+    WarningKind, parse_line_and_json,
 };
+use serde_json::{Map, Value};
 use whim_core::FailureCause;
 
 use crate::cgroup::{ControlGroup, LimitHits};
@@ -22,6 +24,8 @@ pub(super) enum Consequence {
     None,
     /// Push what was committed and ticked.
     Publish,
+    /// The same, and keep it: an iteration ended.
+    PublishIteration,
 }
 
 /// A failure of the model API that was not followed by any activity of the agent.
@@ -40,7 +44,10 @@ pub(super) struct Progress {
     stuck: Option<Stuck>,
     error: Option<String>,
     model_api_error: Option<ModelApiError>,
+    /// Of this attempt: the earlier runs and this one.
     iterations: u32,
+    /// Of earlier runs of `ralph` in this attempt, which counts from 1 in each.
+    earlier_iterations: u32,
     group: ControlGroup,
     /// Read when the iteration started.
     hits_before: LimitHits,
@@ -48,14 +55,15 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(spec: SpecDocument, group: ControlGroup) -> Self {
+    pub(super) fn new(spec: SpecDocument, group: ControlGroup, earlier_iterations: u32) -> Self {
         let hits_before = group.limit_hits();
         Self {
             spec,
             stuck: None,
             error: None,
             model_api_error: None,
-            iterations: 0,
+            iterations: earlier_iterations,
+            earlier_iterations,
             group,
             hits_before,
             last_lines: VecDeque::new(),
@@ -107,19 +115,16 @@ impl Progress {
     /// Applies and reports a line of standard output.
     pub(super) fn apply_line(&mut self, line: &str, reporter: &Reporter) -> Consequence {
         let (line, json) = parse_line_and_json(line);
-        let report = |reporter: &Reporter| {
-            if let Some(json) = json {
-                reporter.ralph_event(json);
-            }
-        };
+        let mut json = json.unwrap_or_default();
         match line {
-            Line::Event(event) => {
-                report(reporter);
+            Line::Event(mut event) => {
+                self.number_in_attempt(&mut event, &mut json);
+                reporter.ralph_event(&event, json);
                 self.apply(event, reporter)
             }
             Line::Unknown { event, .. } => {
                 tracing::debug!(event, "ralph sent an event of an unknown kind");
-                report(reporter);
+                reporter.unknown_ralph_event(json);
                 Consequence::None
             }
             Line::Misfit { event, error, .. } => {
@@ -133,20 +138,31 @@ impl Progress {
         }
     }
 
+    /// Changes the number of an iteration to that in the attempt.
+    fn number_in_attempt(&self, event: &mut Event, json: &mut Map<String, Value>) {
+        if let Event::Iteration(Iteration { n, .. }) | Event::IterationDone(IterationDone { n, .. }) = event {
+            *n = n.saturating_add(self.earlier_iterations);
+            json.insert("n".to_owned(), (*n).into());
+        }
+    }
+
     fn apply(&mut self, event: Event, reporter: &Reporter) -> Consequence {
         match event {
             Event::Iteration(iteration) => {
-                if iteration.n > self.iterations {
+                let n = iteration.n;
+                if n > self.iterations {
                     self.hits_before = self.group.limit_hits();
                 }
-                self.iterations = self.iterations.max(iteration.n);
-                reporter.iteration(iteration.n);
+                self.iterations = self.iterations.max(n);
+                reporter.iteration(n);
             }
             Event::IterationDone(done) => {
                 reporter.iteration_done(done.stats);
                 if let Some(limit) = self.limit_hits().describe() {
-                    reporter.notice(&format!("In iteration {} {limit}", done.n));
+                    let n = done.n;
+                    reporter.notice(&format!("In iteration {n} {limit}"));
                 }
+                return Consequence::PublishIteration;
             }
             // A tool call proves that the model API answered.
             Event::Tool(_) => self.model_api_error = None,
@@ -159,10 +175,13 @@ impl Progress {
                 self.tick(&task);
                 return Consequence::Publish;
             }
+            Event::TaskReopened(task) => self.reopen(&task),
             Event::Warning(warning) => self.warn(warning, reporter),
             Event::Stuck(stuck) => self.stuck = Some(stuck),
             Event::Failed(failed) => self.error = Some(failed.error),
             Event::Started(_)
+            | Event::Message(_)
+            | Event::ToolResult(_)
             | Event::Complete(_)
             | Event::SpecGenerationStarted
             | Event::SpecGenerationComplete(_)
@@ -171,17 +190,28 @@ impl Progress {
         Consequence::None
     }
 
-    fn tick(&mut self, task: &TaskComplete) {
+    /// Opens a task again.
+    fn reopen(&mut self, task: &TaskReopened) {
         let index = usize::try_from(task.index).unwrap_or(usize::MAX);
-        let is_known = self
-            .spec
-            .tasks()
-            .get(index)
-            .is_some_and(|known| known.text == task.text);
-        if !is_known {
-            tracing::warn!(index, "ralph ticked a task that is not in the checklist");
+        self.spec = self.spec.with_open([index]);
+    }
+
+    fn tick(&mut self, task: &TaskComplete) {
+        let tasks = self.spec.tasks();
+        let has_text = |known: &&ralph_contract::Task| known.text == task.text;
+        // By its text if the index is another one: a build of ralph may count from 1.
+        let known = usize::try_from(task.index)
+            .ok()
+            .and_then(|index| tasks.get(index))
+            .filter(has_text)
+            .or_else(|| tasks.iter().filter(|known| !known.done).find(has_text));
+        let Some(index) = known.map(|known| known.index) else {
+            tracing::warn!(
+                index = task.index,
+                "ralph ticked a task that is not in the checklist"
+            );
             return;
-        }
+        };
         if let Ok(ticked) = self.spec.tick(index) {
             self.spec = ticked;
         }
@@ -204,7 +234,7 @@ impl Progress {
             }
             WarningKind::ProviderRefused => Some((
                 FailureCause::ModelRefused,
-                "the model API rejected the credentials",
+                "the model API rejected the credentials or the model",
             )),
             WarningKind::Other(_)
             | WarningKind::IterationFailed
@@ -216,7 +246,8 @@ impl Progress {
             | WarningKind::OutputTruncated
             | WarningKind::UnknownHarnessEvent
             | WarningKind::HarnessMisfit
-            | WarningKind::UncommittedChanges => None,
+            | WarningKind::UncommittedChanges
+            | WarningKind::CommitsMissing => None,
         };
         tracing::warn!(
             "warning of ralph: {}: {}",

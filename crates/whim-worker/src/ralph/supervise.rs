@@ -10,7 +10,7 @@ use whim_service::lines::{Line, Lines};
 use whim_service::process::{Child, CommandSpec, Deadlines, SpawnError};
 
 use super::progress::{Consequence, Progress};
-use super::publish::PushTarget;
+use super::publish::Claims;
 use crate::report::Reporter;
 
 /// Longer lines are truncated. No event of `ralph` is longer.
@@ -41,7 +41,7 @@ pub(super) enum RunEnd {
 pub(super) async fn run(
     command: &CommandSpec,
     progress: &mut Progress,
-    target: watch::Sender<PushTarget>,
+    claims: watch::Sender<Claims>,
     reporter: &Reporter,
     idle_timeout: Duration,
     give_up: &CancellationToken,
@@ -52,7 +52,7 @@ pub(super) async fn run(
     };
     let mut reader = Reader {
         progress,
-        target,
+        claims,
         reporter,
         truncated: 0,
     };
@@ -132,7 +132,7 @@ async fn next_line<Pipe: tokio::io::AsyncRead + Unpin>(
 struct Reader<'a> {
     progress: &'a mut Progress,
     /// Dropped with the reader, which ends the publisher.
-    target: watch::Sender<PushTarget>,
+    claims: watch::Sender<Claims>,
     reporter: &'a Reporter,
     truncated: u64,
 }
@@ -156,7 +156,11 @@ impl Reader<'_> {
             Consequence::None => {}
             Consequence::Publish => {
                 let spec = self.progress.spec();
-                self.target.send_modify(|target| target.update(spec));
+                self.claims.send_modify(|claims| claims.update(spec));
+            }
+            Consequence::PublishIteration => {
+                let spec = self.progress.spec();
+                self.claims.send_modify(|claims| claims.iteration_ended(spec));
             }
         }
     }

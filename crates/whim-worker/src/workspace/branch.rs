@@ -30,6 +30,11 @@ pub(super) enum InvalidStart {
     DefaultName { name: String },
     #[error("the base branch {base} does not exist")]
     NoBase { base: BranchName },
+    #[error(
+        "the branch {taken} exists, so git cannot create {branch}: rename or delete {taken}, or set BRANCH_PREFIX to another \
+         prefix and submit the work item again"
+    )]
+    NameTaken { branch: BranchName, taken: String },
     #[error("the branch {branch} is the base or default branch: submit the work item with another branch")]
     SameBranch { branch: BranchName },
 }
@@ -82,10 +87,33 @@ impl RemoteRefs {
         if self.head_of(&base).is_none() {
             return Err(InvalidStart::NoBase { base });
         }
+        if let Some(taken) = self.excludes(branch) {
+            return Err(InvalidStart::NameTaken {
+                branch: branch.clone(),
+                taken: taken.to_owned(),
+            });
+        }
         Ok(StartPoint {
             base,
             branch_head: self.head_of(branch).cloned(),
         })
+    }
+
+    /// A branch whose name would be a directory of this one, or the reverse: git stores refs like files.
+    fn excludes(&self, branch: &BranchName) -> Option<&str> {
+        let branch = branch.as_str();
+        let is_above = |above: &str, below: &str| {
+            below
+                .strip_prefix(above)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        let names = self
+            .heads
+            .keys()
+            .filter_map(|head| head.strip_prefix("refs/heads/"));
+        names
+            .into_iter()
+            .find(|name| is_above(name, branch) || is_above(branch, name))
     }
 
     fn default_branch(&self) -> Result<BranchName, InvalidStart> {
@@ -95,6 +123,15 @@ impl RemoteRefs {
             name: name.to_owned(),
         })
     }
+}
+
+/// Patterns of the branches that would exclude `branch`.
+pub(super) fn excluding(branch: &BranchName) -> Vec<String> {
+    let name = branch.as_str();
+    let above = name
+        .match_indices('/')
+        .map(|(end, _)| format!("refs/heads/{}", &name[..end]));
+    above.chain([format!("refs/heads/{name}/*")]).collect()
 }
 
 pub(super) fn reference(branch: &BranchName) -> String {
@@ -156,6 +193,30 @@ mod tests {
                 base: branch("main"),
                 branch_head: Some(hash("2"))
             })
+        );
+    }
+
+    #[test]
+    fn a_branch_whose_name_is_taken_by_another_is_refused() {
+        let main = [("ref: refs/heads/main", "HEAD"), ("1", "HEAD")];
+        for (name, head, taken) in [
+            ("whim/7", "refs/heads/whim", Some("whim")),
+            ("a/b/c", "refs/heads/a/b", Some("a/b")),
+            ("whim/7", "refs/heads/whim/7/x", Some("whim/7/x")),
+            ("whim/7", "refs/heads/whim/70", None),
+            ("whim/7", "refs/heads/whi", None),
+            ("whim/7", "refs/heads/whim/7", None),
+        ] {
+            let refs = refs(&[main.as_slice(), &[("2", head)]].concat());
+            let expected = taken.map(|taken| InvalidStart::NameTaken {
+                branch: branch(name),
+                taken: taken.to_owned(),
+            });
+            assert_eq!(refs.start(&branch(name), None).err(), expected, "{head}");
+        }
+        assert_eq!(
+            excluding(&branch("a/b/c")),
+            ["refs/heads/a", "refs/heads/a/b", "refs/heads/a/b/c/*"]
         );
     }
 

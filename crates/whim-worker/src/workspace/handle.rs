@@ -2,13 +2,13 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use ralph_contract::{MAX_SPEC_BYTES, SpecDocument, files as contract_files};
-use whim_core::redact::Redactor;
+use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::{BranchName, CommitHash, RelativePath};
 
 use super::layout::Layout;
+use super::own_files::OwnFiles;
+use super::secret_patterns::OwnSecrets;
 use super::{checkout, files};
 use crate::git::{Git, GitError};
 
@@ -19,19 +19,20 @@ const MAX_NOTE_BYTES: usize = 64 * 1024;
 pub struct Workspace {
     pub(super) git: Git,
     pub(super) layout: Layout,
-    pub(super) redactor: Arc<Redactor>,
+    pub(super) secrets: OwnSecrets,
     pub(super) branch: BranchName,
     pub(super) base: BranchName,
     /// The head of the base branch at the start of the attempt.
     pub(super) base_head: CommitHash,
-    /// The commit that the attempt started from. Its history is never replaced.
+    /// The commit that every later head must contain: the start of the attempt, and then what was pushed for finished work.
     pub(super) anchor: CommitHash,
     /// The last known head of the branch on GitHub; `None` if it does not exist there.
     pub(super) remote_head: Option<CommitHash>,
+    /// The head of a finished pull request on GitHub, which the first push replaces.
+    pub(super) replaced: Option<CommitHash>,
     /// Heads whose push was not answered.
     pub(super) unanswered: Vec<CommitHash>,
-    /// The path of the checklist, relative to the workspace.
-    pub(super) spec_path: &'static str,
+    pub(super) own: OwnFiles,
 }
 
 impl Workspace {
@@ -54,9 +55,21 @@ impl Workspace {
         &self.base
     }
 
-    /// The path of the checklist, relative to the workspace.
-    pub fn spec_path(&self) -> &'static str {
-        self.spec_path
+    /// The names of Whim's own files in the workspace.
+    pub fn own_files(&self) -> &OwnFiles {
+        &self.own
+    }
+
+    /// The commit that every later head must contain.
+    pub fn anchor(&self) -> &CommitHash {
+        &self.anchor
+    }
+
+    /// Keeps all pushed commits: from now on, a head without them is refused.
+    pub fn keep_pushed(&mut self) {
+        if let Some(head) = &self.remote_head {
+            self.anchor.clone_from(head);
+        }
     }
 
     /// The last known head of the branch on GitHub; `None` if it does not exist there.
@@ -66,12 +79,12 @@ impl Workspace {
 
     /// The checklist as left by the agent; `None` if it is missing, too large or not a regular file.
     pub fn read_spec(&self) -> Option<String> {
-        self.read(self.spec_path, MAX_SPEC_BYTES)
+        self.read(&self.own.checklist, MAX_SPEC_BYTES)
     }
 
     /// The agent's note about why it is stuck; `None` if it wrote none.
     pub fn read_stuck_note(&self) -> Option<String> {
-        let note = self.read(contract_files::STUCK, MAX_NOTE_BYTES)?;
+        let note = self.read(&self.own.run.stuck(), MAX_NOTE_BYTES)?;
         Some(note.trim().to_owned()).filter(|note| !note.is_empty())
     }
 
@@ -99,6 +112,26 @@ impl Workspace {
             .await?;
         // Git prints a number.
         Ok(count.trim().parse().unwrap_or(0))
+    }
+
+    /// The messages of the commits of `head`, which must be imported, that the base did not have at the start of the attempt.
+    ///
+    /// # Errors
+    /// Git failed, or printed too much.
+    pub async fn commit_messages(&self, head: &CommitHash) -> Result<String, GitError> {
+        let not_base = format!("^{}", self.base_head);
+        self.git
+            .local(
+                &self.layout.mirror,
+                &[
+                    &"log",
+                    &"--format=%B",
+                    &"--end-of-options",
+                    &head.as_str(),
+                    &not_base,
+                ],
+            )
+            .await
     }
 
     /// The files that differ between the base at the start of the attempt and an imported head. Names that
@@ -136,8 +169,20 @@ impl Workspace {
         Ok(&self.layout.check)
     }
 
-    pub(super) fn write_spec(&self, spec: &SpecDocument) -> io::Result<()> {
-        files::write(&self.layout.repository, self.spec_path, spec.as_str())
+    /// Writes the checklist for the agent.
+    ///
+    /// # Errors
+    /// Writing failed, or the agent put a link or a directory there.
+    pub fn write_spec(&self, spec: &SpecDocument) -> io::Result<()> {
+        files::write(&self.layout.repository, &self.own.checklist, spec.as_str())
+    }
+
+    /// Writes what the next agent must put right first.
+    ///
+    /// # Errors
+    /// Writing failed, or the agent put a link or a directory there.
+    pub fn write_note(&self, note: &str) -> io::Result<()> {
+        files::write(&self.layout.repository, &self.own.run.note(), note)
     }
 
     fn read(&self, path: &str, limit: usize) -> Option<String> {

@@ -24,8 +24,8 @@ pub enum Imported {
     Nothing,
     /// The new head, which is in the mirror now.
     Head(CommitHash),
-    /// A head that does not descend from the start of the attempt.
-    Unrelated(CommitHash),
+    /// A head that does not contain all commits that must be kept; `None` on a branch without commits.
+    Unrelated(Option<CommitHash>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum ImportError {
     /// `HEAD` or a ref is invalid.
     #[error("reading HEAD of the workspace")]
     Head(#[source] io::Error),
+    /// The list of files that git ignores cannot be read or written.
+    #[error("reading .git/info/exclude of the workspace")]
+    Exclude(#[source] io::Error),
     /// The commits are invalid or missing.
     #[error("importing the agent's commits")]
     Git(#[from] GitError),
@@ -46,7 +49,7 @@ impl Workspace {
     pub async fn import(&self) -> Result<Imported, ImportError> {
         let head = read_head(&self.layout.repository).map_err(ImportError::Head)?;
         let Some(head) = head else {
-            return Ok(Imported::Nothing);
+            return Ok(Imported::Unrelated(None));
         };
         let known = self.remote_head.as_ref().unwrap_or(&self.anchor);
         if head == *known {
@@ -89,13 +92,13 @@ impl Workspace {
         Ok(if descends {
             Imported::Head(head)
         } else {
-            Imported::Unrelated(head)
+            Imported::Unrelated(Some(head))
         })
     }
 }
 
 /// The commit that is checked out; `None` on an unborn branch.
-fn read_head(repository: &Path) -> io::Result<Option<CommitHash>> {
+pub(super) fn read_head(repository: &Path) -> io::Result<Option<CommitHash>> {
     let mut name = "HEAD".to_owned();
     for _ in 0..MAX_SYMREF_DEPTH {
         let loose = files::read(repository, &format!(".git/{name}"), MAX_REF_BYTES)?;

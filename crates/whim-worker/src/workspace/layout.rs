@@ -21,7 +21,24 @@ pub struct Layout {
     pub window: PathBuf,
 }
 
+const REPOSITORY: &str = "repository";
+const CHECK: &str = "check";
+
 impl Layout {
+    /// The directories below `root`, and what people see in their place: paths of the machine do not leave it.
+    pub fn shown_paths(root: &Path) -> Vec<(String, &'static str)> {
+        let canonical = root.canonicalize().ok();
+        let mut shown = Vec::new();
+        for root in [Some(root), canonical.as_deref()].into_iter().flatten() {
+            for directory in [REPOSITORY, CHECK] {
+                shown.push((format!("{}/", root.join(directory).display()), ""));
+                shown.push((root.join(directory).display().to_string(), "."));
+            }
+            shown.push((root.display().to_string(), "[workspace]"));
+        }
+        shown
+    }
+
     /// Creates the directories below `root`, which must exist.
     ///
     /// # Errors
@@ -35,8 +52,8 @@ impl Layout {
             create_dir_all(directory)?;
         }
         Ok(Self {
-            repository: root.join("repository"),
-            check: root.join("check"),
+            repository: root.join(REPOSITORY),
+            check: root.join(CHECK),
             hook: root.join("hook"),
             mirror: private.join("mirror.git"),
             window: private.join("window.git"),

@@ -2,27 +2,24 @@
 
 use std::fs;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ralph_contract::{SpecDocument, files as contract_files};
+use ralph_contract::SpecDocument;
 use whim_core::protocol::worker::Assignment;
-use whim_core::redact::Redactor;
 use whim_core::{BranchName, CommitHash, FailureCause};
 use whim_service::chain::chain;
 
-use super::branch::{InvalidStart, RemoteRefs, StartPoint, reference};
+use super::branch::{InvalidStart, RemoteRefs, StartPoint, excluding, reference};
 use super::handle::Workspace;
 use super::layout::Layout;
+use super::own_files::OwnFiles;
 use super::push::PushError;
+use super::secret_patterns::OwnSecrets;
 use super::{checkout, spec_file};
 use crate::git::{Git, GitError, RemoteError, RemoteErrorKind};
 use crate::outcome::{Failure, is_disk_full};
 use crate::report::Reporter;
 use crate::retry::retry_until_deadline;
-
-/// Excluded from the agent's commits, and so from the pull request.
-const EXCLUDED: &str = "# Files of Whim\n/SPEC.md\n/.ai/\n";
 
 /// Ignore auxiliary files of the object database, which the agent can forge.
 const WINDOW_SETTINGS: [(&str, &str); 3] = [
@@ -45,10 +42,10 @@ enum PrepareError {
     Io(#[from] io::Error),
     #[error("git printed an invalid commit hash")]
     Hash(#[from] whim_core::InvalidName),
-    #[error(
-        "the checklist cannot be written to {path}; the repository may contain a link or directory of that name"
-    )]
-    Spec { path: &'static str, source: io::Error },
+    #[error("the branch cannot be chosen")]
+    Failed(Failure),
+    #[error("the checklist cannot be written to {path}")]
+    Spec { path: String, source: io::Error },
 }
 
 #[derive(Debug)]
@@ -70,6 +67,14 @@ impl Ready {
                 &head.as_str()[..12],
             ));
         }
+        if let Some(head) = &self.workspace.replaced {
+            reporter.notice(&format!(
+                "Starting {} from {}: its pull request at {} was merged or closed",
+                self.workspace.branch,
+                self.workspace.base,
+                &head.as_str()[..12],
+            ));
+        }
     }
 }
 
@@ -77,14 +82,18 @@ impl Ready {
 ///
 /// # Errors
 /// The repository cannot be used or pushed to, or GitHub is unavailable for longer than `retry_timeout`.
+///
+/// `is_finished`: whether a branch at this head was delivered by a pull request that is merged or closed. A new run starts from
+/// the base then, so that what was merged or rejected does not come back.
 pub async fn prepare(
     git: Git,
     layout: Layout,
     assignment: &Assignment,
     retry_timeout: Duration,
-    redactor: Arc<Redactor>,
+    secrets: OwnSecrets,
+    is_finished: impl AsyncFn(&CommitHash) -> Result<bool, Failure>,
 ) -> Result<Ready, Failure> {
-    create(git, layout, assignment, retry_timeout, redactor)
+    create(git, layout, assignment, retry_timeout, secrets, is_finished)
         .await
         .map_err(Failure::from)
 }
@@ -94,7 +103,8 @@ async fn create(
     layout: Layout,
     assignment: &Assignment,
     retry_timeout: Duration,
-    redactor: Arc<Redactor>,
+    secrets: OwnSecrets,
+    is_finished: impl AsyncFn(&CommitHash) -> Result<bool, Failure>,
 ) -> Result<Ready, PrepareError> {
     let Assignment { branch, metadata, .. } = assignment;
     let refs = retry_until_deadline("listing the branches", retry_timeout, async || {
@@ -119,26 +129,34 @@ async fn create(
     })
     .await?;
     let base_head = head_of(&git, &layout, &base).await?;
-    let remote_head = match branch_head {
+    let mut remote_head = match branch_head {
         Some(_) => Some(head_of(&git, &layout, branch).await?),
-        None => {
-            let target = reference(branch);
-            git.local(&layout.mirror, &[&"update-ref", &target, &base_head.as_str()])
-                .await?;
-            None
-        }
+        None => None,
     };
+    let mut replaced = None;
+    if let Some(head) = &remote_head
+        && assignment.head_sha.is_none()
+        && is_finished(head).await.map_err(PrepareError::Failed)?
+    {
+        replaced = remote_head.take();
+    }
+    if remote_head.is_none() {
+        let target = reference(branch);
+        git.local(&layout.mirror, &[&"update-ref", &target, &base_head.as_str()])
+            .await?;
+    }
     let mut workspace = Workspace {
         anchor: remote_head.clone().unwrap_or_else(|| base_head.clone()),
         branch: branch.clone(),
         base,
         base_head,
         remote_head,
+        replaced,
         unanswered: Vec::new(),
-        spec_path: contract_files::SPEC,
+        own: OwnFiles::default(),
         git,
         layout,
-        redactor,
+        secrets,
     };
     retry_until_deadline(
         "checking that the branch can be pushed",
@@ -146,14 +164,13 @@ async fn create(
         async || workspace.check_push().await,
     )
     .await?;
+    workspace.own = workspace.choose_own_files().await?;
     workspace.clone_for_agent().await?;
     workspace.create_window().await?;
-    if workspace.tracks(contract_files::SPEC).await? {
-        workspace.spec_path = contract_files::SPEC_IN_AI;
-    }
+    workspace.remember_files()?;
     let spec = workspace.accepted_spec(assignment).await?;
     workspace.write_spec(&spec).map_err(|source| PrepareError::Spec {
-        path: workspace.spec_path,
+        path: workspace.own.checklist.clone(),
         source,
     })?;
     Ok(Ready { workspace, spec })
@@ -165,22 +182,18 @@ async fn list_refs(
     branch: &BranchName,
     base: Option<&BranchName>,
 ) -> Result<RemoteRefs, RemoteError> {
+    let others = excluding(branch);
     let branch = reference(branch);
     let base = base.map_or_else(|| "HEAD".to_owned(), reference);
-    let output = git
-        .remote(
-            &layout.private,
-            &[
-                &"ls-remote",
-                &"--symref",
-                &"--",
-                &git.url(),
-                &"HEAD",
-                &branch,
-                &base,
-            ],
-        )
-        .await?;
+    let url = git.url();
+    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+        vec![&"ls-remote", &"--symref", &"--", &url, &"HEAD", &branch, &base];
+    arguments.extend(
+        others
+            .iter()
+            .map(|pattern| pattern as &dyn AsRef<std::ffi::OsStr>),
+    );
+    let output = git.remote(&layout.private, &arguments).await?;
     Ok(RemoteRefs::parse(&output))
 }
 
@@ -225,7 +238,10 @@ impl Workspace {
             .await?;
         let info = repository.join(".git/info");
         fs::create_dir_all(&info)?;
-        fs::write(info.join("exclude"), EXCLUDED)?;
+        fs::write(
+            info.join("exclude"),
+            format!("# Files of Whim\n{}", self.own.exclude_pattern()),
+        )?;
         Ok(())
     }
 
@@ -247,30 +263,6 @@ impl Workspace {
             format!("{}\n", objects.display()),
         )?;
         Ok(())
-    }
-
-    /// Whether the repository contains this file.
-    async fn tracks(&self, path: &str) -> Result<bool, GitError> {
-        for commit in [&self.base_head, &self.anchor] {
-            let found = self
-                .git
-                .local(
-                    &self.layout.mirror,
-                    &[
-                        &"ls-tree",
-                        &"--name-only",
-                        &"--end-of-options",
-                        &commit.as_str(),
-                        &"--",
-                        &path,
-                    ],
-                )
-                .await?;
-            if !found.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Ticks of earlier attempts only count if the commits that they belong to are on the branch. Without a head, the
@@ -321,19 +313,29 @@ impl Workspace {
 
 impl From<PrepareError> for Failure {
     fn from(error: PrepareError) -> Self {
+        if let PrepareError::Failed(failure) = error {
+            return failure;
+        }
         let reason = chain(&error).to_string();
         let cause = match &error {
             _ if is_disk_full(&reason) => FailureCause::DiskFull,
             PrepareError::Remote(RemoteError { kind, .. }) => match kind {
                 RemoteErrorKind::Unavailable => FailureCause::GitHubUnavailable,
+                RemoteErrorKind::TimedOut => FailureCause::CloneTimedOut,
+                RemoteErrorKind::Damaged => FailureCause::RepositoryDamaged,
                 RemoteErrorKind::InvalidToken => FailureCause::GitHubRefused,
-                RemoteErrorKind::Denied | RemoteErrorKind::NotFound | RemoteErrorKind::Other => {
-                    FailureCause::WorkspaceUnusable
-                }
+                RemoteErrorKind::Machine => FailureCause::Crash,
+                RemoteErrorKind::Denied
+                | RemoteErrorKind::NotFound
+                | RemoteErrorKind::ContentRefused
+                | RemoteErrorKind::RuleRefused
+                | RemoteErrorKind::Other => FailureCause::WorkspaceUnusable,
             },
             PrepareError::InvalidStart(_) | PrepareError::Spec { .. } => FailureCause::WorkspaceUnusable,
             PrepareError::Push(error) => error.cause(),
-            PrepareError::Git(_) | PrepareError::Io(_) | PrepareError::Hash(_) => FailureCause::Crash,
+            PrepareError::Git(_) | PrepareError::Io(_) | PrepareError::Hash(_) | PrepareError::Failed(_) => {
+                FailureCause::Crash
+            }
         };
         Self::new(cause, reason)
     }

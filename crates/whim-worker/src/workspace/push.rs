@@ -5,7 +5,7 @@ use whim_service::chain::chain;
 
 use super::branch::{RemoteRefs, reference};
 use super::handle::Workspace;
-use super::secret_scan;
+use super::secret_scan::{self, FoundSecret};
 use crate::git::{GitError, RemoteError, RemoteErrorKind};
 use crate::outcome::Failure;
 use crate::retry::{Retry, Retryable};
@@ -17,12 +17,18 @@ pub enum PushError {
     Unavailable(#[source] RemoteError),
     #[error("GitHub rejected the token")]
     InvalidToken(#[source] RemoteError),
+    #[error("GITHUB_TOKEN may not push: it needs read and write access to the contents of the repository")]
+    NoPermission(#[source] RemoteError),
     #[error("GitHub rejected the push")]
     Rejected(#[source] RemoteError),
+    #[error("GitHub refused the push for what the commits contain")]
+    ContentRefused(#[source] RemoteError),
     #[error("the branch was changed on GitHub by someone else during the attempt")]
     Diverged,
-    #[error("the commits contain one of Whim's own credentials, so they were not pushed")]
-    ContainsSecret,
+    #[error("the commits contain {0}, so they were not pushed")]
+    ContainsSecret(FoundSecret),
+    #[error("pushing")]
+    Machine(#[source] RemoteError),
     #[error("preparing the push")]
     Git(#[from] GitError),
 }
@@ -32,18 +38,25 @@ impl PushError {
         match self {
             Self::Unavailable(_) => FailureCause::GitHubUnavailable,
             Self::InvalidToken(_) => FailureCause::GitHubRefused,
-            Self::Rejected(_) | Self::ContainsSecret => FailureCause::PushRefused,
+            Self::NoPermission(_) | Self::Rejected(_) | Self::ContentRefused(_) | Self::ContainsSecret(_) => {
+                FailureCause::PushRefused
+            }
             // The next attempt resumes from the changed branch.
             Self::Diverged => FailureCause::BranchMoved,
-            Self::Git(_) => FailureCause::Crash,
+            Self::Machine(_) | Self::Git(_) => FailureCause::Crash,
         }
+    }
+
+    /// Whether other commits of the agent could be pushed.
+    pub fn is_for_the_agent(&self) -> bool {
+        matches!(self, Self::ContentRefused(_) | Self::ContainsSecret(_))
     }
 }
 
 impl From<PushError> for Failure {
     fn from(error: PushError) -> Self {
         let reason = chain(&error).to_string();
-        if matches!(error, PushError::Git(_)) {
+        if matches!(error, PushError::Machine(_) | PushError::Git(_)) {
             Self::of_machine(reason)
         } else {
             Self::new(error.cause(), reason)
@@ -56,9 +69,12 @@ impl Retryable for PushError {
         match self {
             Self::Unavailable(_) => Retry::Backoff,
             Self::InvalidToken(_)
+            | Self::NoPermission(_)
             | Self::Rejected(_)
+            | Self::ContentRefused(_)
+            | Self::Machine(_)
             | Self::Diverged
-            | Self::ContainsSecret
+            | Self::ContainsSecret(_)
             | Self::Git(_) => Retry::Never,
         }
     }
@@ -87,8 +103,8 @@ impl Workspace {
     /// # Errors
     /// See [`PushError`]. [`PushError::Unavailable`] may be retried.
     pub async fn push(&mut self, head: &CommitHash) -> Result<(), PushError> {
-        if secret_scan::commits_contain_secret(self, head).await? {
-            return Err(PushError::ContainsSecret);
+        if let Some(found) = secret_scan::find_secret(self, head).await? {
+            return Err(PushError::ContainsSecret(found));
         }
         let mut error = match self.send(head, Mode::Push).await {
             Ok(()) => return self.record_pushed(head).await,
@@ -102,7 +118,7 @@ impl Workspace {
         if found.as_ref() == Some(head) {
             return self.record_pushed(head).await;
         }
-        if found == self.remote_head {
+        if found.as_ref() == self.expected_head() {
             return Err(error.into());
         }
         match found {
@@ -120,7 +136,7 @@ impl Workspace {
 
     async fn send(&self, head: &CommitHash, mode: Mode) -> Result<(), RemoteError> {
         let target = reference(&self.branch);
-        let known = self.remote_head.as_ref().map_or("", CommitHash::as_str);
+        let known = self.expected_head().map_or("", CommitHash::as_str);
         let lease = format!("--force-with-lease={target}:{known}");
         let refspec = format!("{head}:{target}");
         let mode = match mode {
@@ -147,8 +163,14 @@ impl Workspace {
             .map(drop)
     }
 
+    /// Where the branch on GitHub must be, so that a push replaces it; `None` if it must not exist.
+    fn expected_head(&self) -> Option<&CommitHash> {
+        self.remote_head.as_ref().or(self.replaced.as_ref())
+    }
+
     async fn record_pushed(&mut self, head: &CommitHash) -> Result<(), PushError> {
         self.remote_head = Some(head.clone());
+        self.replaced = None;
         self.unanswered.clear();
         let target = reference(&self.branch);
         self.git
@@ -176,11 +198,16 @@ impl Workspace {
 impl From<RemoteError> for PushError {
     fn from(error: RemoteError) -> Self {
         match error.kind {
-            RemoteErrorKind::Unavailable => Self::Unavailable(error),
+            // A push is small: if it takes long, the connection is at fault.
+            RemoteErrorKind::Unavailable | RemoteErrorKind::TimedOut => Self::Unavailable(error),
             RemoteErrorKind::InvalidToken => Self::InvalidToken(error),
-            RemoteErrorKind::Denied | RemoteErrorKind::NotFound | RemoteErrorKind::Other => {
-                Self::Rejected(error)
-            }
+            RemoteErrorKind::ContentRefused => Self::ContentRefused(error),
+            RemoteErrorKind::Machine => Self::Machine(error),
+            RemoteErrorKind::Denied => Self::NoPermission(error),
+            RemoteErrorKind::NotFound
+            | RemoteErrorKind::Damaged
+            | RemoteErrorKind::RuleRefused
+            | RemoteErrorKind::Other => Self::Rejected(error),
         }
     }
 }

@@ -1,27 +1,56 @@
-//! Searches commits for Whim's own credentials before they are pushed (`docs/attacks.md`, row 33).
+//! Searches commits for credentials before they are pushed (`docs/attacks.md`, rows 32 and 33).
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use whim_core::CommitHash;
-use whim_core::redact::Redactor;
-use whim_service::process::{Deadlines, RunError};
+use whim_service::process::{Child, Deadlines, RunError};
 
 use super::handle::Workspace;
+use super::secret_patterns::{OwnSecrets, token_in};
 use crate::git::GitError;
 
 const TIMEOUT: Duration = Duration::from_mins(10);
 const CHUNK_BYTES: usize = 256 * 1024;
-/// Longer than any encoding of a credential.
+/// Longer than any form of a credential.
 const OVERLAP_BYTES: usize = 16 * 1024;
+/// Longer lines are searched for tokens in pieces of this length.
+const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Whether a new commit of `head`, including its message and author, contains a credential. Every commit is searched,
-/// because a credential that a later commit removes would still be pushed.
-pub(super) async fn commits_contain_secret(
+/// A credential in commits that are about to be pushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FoundSecret {
+    /// One of Whim's own.
+    Own,
+    /// The token of a usual service.
+    Token {
+        kind: &'static str,
+        /// The file; `None` for a commit message.
+        path: Option<String>,
+    },
+}
+
+impl fmt::Display for FoundSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => formatter.write_str("one of Whim's own credentials"),
+            Self::Token {
+                kind,
+                path: Some(path),
+            } => write!(formatter, "{kind} in {path}"),
+            Self::Token { kind, path: None } => write!(formatter, "{kind} in a commit message"),
+        }
+    }
+}
+
+/// The first credential in the new commits of `head`, including their messages and authors. Every commit is searched, because
+/// a credential that a later commit removes would still be pushed.
+pub(super) async fn find_secret(
     workspace: &Workspace,
     head: &CommitHash,
-) -> Result<bool, GitError> {
+) -> Result<Option<FoundSecret>, GitError> {
     let not_base = format!("^{}", workspace.base_head);
     let not_remote = format!(
         "^{}",
@@ -32,6 +61,7 @@ pub(super) async fn commits_contain_secret(
         &[
             &"log",
             &"--patch",
+            &"--unified=0",
             &"--text",
             &"--no-renames",
             &"--no-ext-diff",
@@ -45,11 +75,6 @@ pub(super) async fn commits_contain_secret(
             &not_remote,
         ],
     );
-    let failed = |message: &str, exit_code| GitError::Failed {
-        command: "log".to_owned(),
-        exit_code,
-        message: workspace.git.sanitize(message),
-    };
     let run = |source| GitError::Run {
         command: "log".to_owned(),
         source,
@@ -60,65 +85,112 @@ pub(super) async fn commits_contain_secret(
             source,
         })
     };
+    let failed = |message: &str, exit_code| GitError::Failed {
+        command: "log".to_owned(),
+        exit_code,
+        message: workspace.git.sanitize(message),
+    };
     let mut child = command.spawn().map_err(|error| run(RunError::Spawn(error)))?;
-    let Some(mut output) = child.take_stdout() else {
-        return Err(failed("its output is not available", None));
-    };
-    // Closed, because a full pipe would block git.
-    drop(child.take_stderr());
-    let mut search = Search::new(&workspace.redactor);
-    let scan = async {
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            let count = output.read(&mut chunk).await?;
-            if count == 0 {
-                return Ok(false);
-            }
-            if search.finds_in(&chunk[..count]) {
-                return Ok(true);
-            }
-        }
-    };
-    let found = timeout(TIMEOUT, scan).await;
-    let Ok(found) = found else {
+    let mut search = Search::new(&workspace.secrets);
+    let Ok(found) = timeout(TIMEOUT, scan(&mut child, &mut search)).await else {
         return Err(GitError::TimedOut {
             command: "log".to_owned(),
             timeout: TIMEOUT,
         });
     };
-    if found.map_err(watch)? {
+    if let Some(secret) = found.map_err(watch)? {
         child.terminate(Deadlines::IMMEDIATE).await.map_err(watch)?;
-        return Ok(true);
+        return Ok(Some(secret));
     }
     let status = child.wait().await.map_err(watch)?;
     if status.success() {
-        Ok(false)
+        Ok(None)
     } else {
         Err(failed("the new commits cannot be read", status.code()))
     }
 }
 
-/// Searches a stream of chunks.
-struct Search<'r> {
-    redactor: &'r Redactor,
-    window: Vec<u8>,
+async fn scan(child: &mut Child, search: &mut Search<'_>) -> std::io::Result<Option<FoundSecret>> {
+    let Some(mut output) = child.take_stdout() else {
+        return Err(std::io::Error::other("the output of git is not available"));
+    };
+    // Closed, because a full pipe would block git.
+    drop(child.take_stderr());
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = output.read(&mut chunk).await?;
+        if count == 0 {
+            return Ok(search.finish());
+        }
+        let found = search.find_in(&chunk[..count]);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
 }
 
-impl<'r> Search<'r> {
-    fn new(redactor: &'r Redactor) -> Self {
+/// Searches a stream of chunks.
+struct Search<'s> {
+    own: &'s OwnSecrets,
+    /// The end of what was read, for credentials across chunks.
+    window: Vec<u8>,
+    /// The beginning of a line whose end was not read.
+    line: Vec<u8>,
+    /// The file whose changes are read; `None` in a message.
+    path: Option<String>,
+}
+
+impl<'s> Search<'s> {
+    fn new(own: &'s OwnSecrets) -> Self {
         Self {
-            redactor,
+            own,
             window: Vec::new(),
+            line: Vec::new(),
+            path: None,
         }
     }
 
-    fn finds_in(&mut self, chunk: &[u8]) -> bool {
+    fn find_in(&mut self, chunk: &[u8]) -> Option<FoundSecret> {
         let excess = self.window.len().saturating_sub(OVERLAP_BYTES);
         self.window.drain(..excess);
         self.window.extend_from_slice(chunk);
         // Credentials are ASCII, so replacing invalid UTF-8 around them does not hide them.
-        let text = String::from_utf8_lossy(&self.window);
-        self.redactor.redact(&text) != *text
+        if self.own.are_in(&String::from_utf8_lossy(&self.window)) {
+            return Some(FoundSecret::Own);
+        }
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || self.line.len() > MAX_LINE_BYTES {
+                let found = self.token_in_line();
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+
+    fn finish(&mut self) -> Option<FoundSecret> {
+        self.token_in_line()
+    }
+
+    /// Only what is new: an added line, or a message.
+    fn token_in_line(&mut self) -> Option<FoundSecret> {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        if line.starts_with("diff --git ") {
+            self.path = Some(String::new());
+        } else if let (Some(path), Some(named)) = (&mut self.path, line.strip_prefix("+++ ")) {
+            named.strip_prefix("b/").unwrap_or(named).clone_into(path);
+            return None;
+        }
+        let is_new = self.path.is_none() || line.starts_with('+');
+        let kind = is_new.then(|| token_in(line)).flatten()?;
+        Some(FoundSecret::Token {
+            kind,
+            path: self.path.clone(),
+        })
     }
 }
 
@@ -126,20 +198,49 @@ impl<'r> Search<'r> {
 mod tests {
     use super::*;
 
+    const TOKEN: &str = "ghp_wW3kX9zQ2vB7nM4tR8yL1hD6jS5fG0cAEuKi";
+
     #[test]
     fn a_credential_across_chunks_is_found() {
-        let redactor = Redactor::new(["ghp_0123456789".to_owned()]);
-        let mut search = Search::new(&redactor);
-        assert!(!search.finds_in(&vec![0xff; 100_000]));
-        assert!(!search.finds_in(b"+token = ghp_01234"));
-        assert!(search.finds_in(b"56789\n"));
+        let own = OwnSecrets::new(["ghp_0123456789"]);
+        let mut search = Search::new(&own);
+        assert_eq!(search.find_in(&vec![0xff; 100_000]), None);
+        assert_eq!(search.find_in(b"+token = ghp_01234"), None);
+        assert_eq!(search.find_in(b"56789\n"), Some(FoundSecret::Own));
     }
 
     #[test]
-    fn a_partial_credential_is_not_found() {
-        let redactor = Redactor::new(["ghp_0123456789".to_owned()]);
-        let mut search = Search::new(&redactor);
-        assert!(!search.finds_in(b"ghp_012345678"));
-        assert!(!search.finds_in(b"8"));
+    fn a_short_credential_must_be_complete() {
+        let own = OwnSecrets::new(["ghp_0123456789"]);
+        let mut search = Search::new(&own);
+        assert_eq!(search.find_in(b"ghp_012345678"), None);
+        assert_eq!(search.find_in(b"8"), None);
+    }
+
+    #[test]
+    fn tokens_are_found_in_added_lines_and_messages_and_not_in_removed_ones() {
+        let own = OwnSecrets::new([]);
+        let find = |text: &str| {
+            let mut search = Search::new(&own);
+            let halves = text.as_bytes().split_at(text.len() / 2);
+            search
+                .find_in(halves.0)
+                .or_else(|| search.find_in(halves.1))
+                .or_else(|| search.finish())
+        };
+        let diff = |line: &str| {
+            format!(
+                "A <a@b>\nA <a@b>\nAdd\n\ndiff --git a/x.js b/x.js\n--- a/x.js\n+++ b/x.js\n@@ -1 +1 @@\n{line}\n"
+            )
+        };
+        let found = |path: Option<&str>| {
+            Some(FoundSecret::Token {
+                kind: "a GitHub token",
+                path: path.map(str::to_owned),
+            })
+        };
+        assert_eq!(find(&diff(&format!("+key = {TOKEN}"))), found(Some("x.js")));
+        assert_eq!(find(&diff(&format!("-key = {TOKEN}"))), None);
+        assert_eq!(find(&format!("A <a@b>\nA <a@b>\nUse {TOKEN}")), found(None));
     }
 }

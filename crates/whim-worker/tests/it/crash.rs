@@ -51,7 +51,7 @@ async fn success_with_open_tasks_is_a_crash() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn reworded_tasks_do_not_count_as_done() -> anyhow::Result<()> {
-    let script = "begin; greet; sed -i 's/- \\[ \\] Add a farewell/- [x] Nothing/' SPEC.md; complete";
+    let script = "begin; greet; sed -i 's/- \\[ \\] Add a farewell/- [x] Nothing/' \"$spec\"; complete";
     let world = World::new(FILES, script).await?;
 
     world.run_expecting(2).await?;
@@ -94,7 +94,7 @@ async fn failures_of_the_model_api_have_their_own_causes() -> anyhow::Result<()>
         (
             "provider_refused",
             FailureCause::ModelRefused,
-            "the model API rejected the credentials: the message",
+            "the model API rejected the credentials or the model: the message",
         ),
     ] {
         let script = format!(
@@ -160,5 +160,43 @@ async fn a_silent_ralph_is_terminated() -> anyhow::Result<()> {
         failure.reason,
         "ralph printed nothing for too long and was terminated"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_program_in_place_of_ralph_is_not_a_stuck_agent() -> anyhow::Result<()> {
+    let script = "echo \"error: unexpected argument '--headless' found\" >&2; exit 1";
+    let world = World::new(FILES, script).await?;
+
+    world.run_expecting(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::Crash);
+    assert_eq!(
+        failure.reason,
+        "ralph exited with the code 1 without the event `stuck`: check that RALPH_BIN names ralph of this release\n\n\
+         error: unexpected argument '--headless' found"
+    );
+    Ok(())
+}
+
+/// Another build of ralph counts tasks from 1, and reports no commits.
+#[tokio::test]
+async fn events_of_another_build_of_ralph_are_understood() -> anyhow::Result<()> {
+    let script = r#"begin; iteration 1; echo hello > greeting.txt; git add .; git commit -qm greet; mark 'Add a greeting'
+        emit '{"event":"task_complete","index":1,"text":"Add a greeting"}'; iteration_done 1; signal half; await never"#;
+    let world = World::new(FILES, script).await?;
+    let worker = world.start()?;
+    world.signalled("half").await?;
+    world.pushed(1).await?;
+
+    whim_testkit::wait::wait_until("the tick", std::time::Duration::from_secs(20), async || {
+        let checkpoint = world.orchestrator.checkpoint();
+        let ticked = checkpoint.filter(|(spec, _)| spec.contains("[x] Add a greeting\n- [ ]"));
+        ticked.map(drop).ok_or("no tick yet")
+    })
+    .await?;
+    worker.signal(rustix::process::Signal::KILL)?;
+    worker.ended().await?;
     Ok(())
 }

@@ -138,3 +138,87 @@ async fn untrusted_text_mentions_no_one_and_closes_no_other_issue() -> anyhow::R
     assert!(body.contains("\n\nCloses #1\n\n"), "{body}");
     Ok(())
 }
+
+/// GitHub's answers to requests that come too fast, which it does not announce with a header.
+#[tokio::test]
+async fn a_secondary_limit_without_a_header_is_waited_for() -> anyhow::Result<()> {
+    let secondary = json!({"message": "You have exceeded a secondary rate limit and have been temporarily blocked from \
+        content creation. Please retry your request again later."});
+    let too_quickly = json!({"message": "Validation Failed", "errors": [{"resource": "PullRequest", "code": "custom",
+        "message": "was submitted too quickly"}]});
+    for (status, body) in [
+        (StatusCode::FORBIDDEN, secondary),
+        (StatusCode::UNPROCESSABLE_ENTITY, too_quickly),
+    ] {
+        let world = World::new(FILES, HAPPY).await?;
+        world
+            .github
+            .faults()
+            .push(Fault::on(Method::POST, PULLS).answer(status, &body).always());
+
+        world.run_expecting(2).await?;
+
+        let failure = world.failure()?;
+        assert_eq!(failure.cause, FailureCause::GitHubUnavailable, "{status}");
+        assert_eq!(failure.retry_after_seconds, Some(61), "{status}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_renamed_or_transferred_repository_gets_its_pull_request() -> anyhow::Result<()> {
+    for new_name in ["acme/store", "globex/shop"] {
+        let script = "begin; greet; signal half; await go; part; complete";
+        let world = World::new(FILES, script).await?;
+        let worker = world.start()?;
+        world.signalled("half").await?;
+        world.github.move_repository(REPO, new_name);
+        world.signal("go")?;
+
+        let ended = worker.ended().await?;
+
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+        let pulls = world.github.pulls(new_name);
+        assert_eq!(pulls.len(), 1);
+        let complete = world.completion()?;
+        assert_eq!(complete.pr_number.get(), pulls[0].number);
+        assert!(complete.pr_url.contains(new_name), "{}", complete.pr_url);
+        assert_eq!(world.github.log(new_name, &format!("main..{BRANCH}")).len(), 2);
+    }
+    Ok(())
+}
+
+/// The redirect of a write, which no HTTP client follows by itself.
+#[tokio::test]
+async fn a_pull_request_that_is_redirected_is_opened_there() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+    let body = json!({"message": "Temporary Redirect"});
+    let redirect = Fault::on(Method::POST, PULLS)
+        .answer(StatusCode::TEMPORARY_REDIRECT, &body)
+        .header(
+            "location",
+            &format!("{}/repositories/1/pulls", world.github.api_url()),
+        );
+    world.github.faults().push(redirect);
+
+    world.run_expecting(0).await?;
+
+    assert_eq!(world.github.pulls(REPO).len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_that_closes_another_issue_is_flagged() -> anyhow::Result<()> {
+    let script = "begin; greet; iteration 2; commit farewell.txt goodbye 'Add a farewell, fixes #99'; \
+        tick 1 'Add a farewell'; iteration_done 2; complete";
+    let world = World::new(FILES, script).await?;
+
+    world.run_expecting(0).await?;
+
+    let body = world.github.pulls(REPO)[0].body.clone().unwrap_or_default();
+    assert!(
+        body.contains("Commit messages of this branch also close `#\u{200b}99`"),
+        "{body}"
+    );
+    Ok(())
+}

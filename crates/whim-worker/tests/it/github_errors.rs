@@ -208,3 +208,128 @@ async fn a_long_outage_of_github_ends_the_attempt_as_github_unavailable() -> any
     check(world, FailureCause::GitHubUnavailable, "GitHub is unavailable").await?;
     Ok(())
 }
+
+const WORKFLOW: &str = ".github/workflows/ci.yml";
+/// GitHub's sentence in public reports; it stands in parentheses there, which a hook cannot do.
+const WORKFLOW_REFUSED: &str = "error: refusing to allow a Personal Access Token to create or update workflow \
+    `.github/workflows/ci.yml` without `workflow` scope";
+
+#[tokio::test]
+async fn a_push_refused_for_its_content_is_put_right_by_the_agent() -> anyhow::Result<()> {
+    let script = format!(
+        r#"begin
+        if first; then greet; signal half; await go; mkdir -p .github/workflows
+            commit {WORKFLOW} on 'Add a workflow'; await never
+        else git reset -q --hard HEAD~1; part; fi; complete"#
+    );
+    let world = World::new(FILES, &script).await?;
+    world.github.refuse_push_of(REPO, WORKFLOW, WORKFLOW_REFUSED);
+    let worker = world.start()?;
+    world.first_tick().await?;
+    world.signal("go")?;
+
+    let ended = worker.ended().await?;
+
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let note = world.script_output("note")?;
+    assert!(note.contains("without `workflow` scope"), "{note}");
+    let kept = note.split("every commit after ").nth(1).unwrap_or_default();
+    assert!(
+        kept.starts_with(&world.github.log(REPO, BRANCH)[1].hash),
+        "{note}"
+    );
+    assert_eq!(world.github.read_file(REPO, BRANCH, WORKFLOW), None);
+    assert_eq!(world.github.log(REPO, &format!("main..{BRANCH}")).len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_push_that_stays_refused_ends_the_attempt_with_githubs_sentence() -> anyhow::Result<()> {
+    let script = format!(
+        r#"begin; if first; then greet; signal half; await go; mkdir -p .github/workflows
+            commit {WORKFLOW} on 'Add a workflow'; fi
+        committed again; echo x >> "$control/runs"; await never"#
+    );
+    let world = World::new(FILES, &script).await?;
+    world.github.refuse_push_of(REPO, WORKFLOW, WORKFLOW_REFUSED);
+    let worker = world.start()?;
+    world.first_tick().await?;
+    world.signal("go")?;
+
+    let ended = worker.ended().await?;
+
+    assert_eq!(ended.code, Some(2), "{}", ended.log);
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::PushRefused);
+    assert!(
+        failure.reason.contains("without `workflow` scope"),
+        "{}",
+        failure.reason
+    );
+    assert_eq!(
+        world.script_output("runs")?.lines().count(),
+        3,
+        "one run and two repairs"
+    );
+    let (spec, head) = world.orchestrator.checkpoint().unwrap();
+    assert!(
+        spec.contains("- [x] Add a greeting\n- [ ] Add a farewell"),
+        "{spec}"
+    );
+    assert_eq!(world.branch_head(), Some(head));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_branch_whose_name_is_taken_is_found_before_the_agent_starts() -> anyhow::Result<()> {
+    for name in ["whim".to_owned(), format!("{BRANCH}/more")] {
+        let world = World::new(FILES, HAPPY).await?;
+        world
+            .github
+            .commit_files(REPO, &name, "Begin", &[("begin.txt", "begin")]);
+
+        let world = check(
+            world,
+            FailureCause::WorkspaceUnusable,
+            &format!("the branch {name} exists"),
+        )
+        .await?;
+
+        assert!(world.script_output("arguments").is_err(), "the agent was started");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_clone_that_takes_too_long_has_a_cause_of_its_own() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?.with("GIT_TIMEOUT_SECONDS", "0.5");
+    let clone = Fault::on(Method::POST, "/{owner}/{repo}.git/git-upload-pack");
+    world
+        .github
+        .faults()
+        .push(clone.delay(std::time::Duration::from_secs(30)).always());
+
+    check(world, FailureCause::CloneTimedOut, "timed out").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_damaged_repository_is_not_an_outage() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+    let bare = world.github.bare_repository(REPO);
+    let object = bare.run(["rev-parse", "main:README.md"])?;
+    std::fs::remove_file(
+        bare.directory()
+            .join("objects")
+            .join(&object[..2])
+            .join(&object[2..]),
+    )?;
+
+    check(
+        world,
+        FailureCause::RepositoryDamaged,
+        "possible repository corruption on the remote side",
+    )
+    .await?;
+    Ok(())
+}

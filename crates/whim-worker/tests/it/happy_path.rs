@@ -84,7 +84,36 @@ async fn every_commit_is_pushed_immediately_and_reported_with_its_ticks() -> any
     let commits = world.github.log(REPO, &format!("main..{BRANCH}"));
     let subjects: Vec<&str> = commits.iter().map(|commit| commit.subject.as_str()).collect();
     assert_eq!(subjects, ["Add a farewell", "Add a greeting"]);
-    assert_eq!(commits[0].author, "Whim");
+    Ok(())
+}
+
+#[tokio::test]
+async fn commits_are_by_the_user_of_the_token_or_by_whom_the_settings_name() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+    world.run_expecting(0).await?;
+    let named = World::new(FILES, HAPPY)
+        .await?
+        .with("GIT_AUTHOR_NAME", "Ada")
+        .with("GIT_AUTHOR_EMAIL", "ada@example.com");
+    named.run_expecting(0).await?;
+
+    let author = |world: &World| {
+        let bare = world.github.bare_repository(REPO);
+        bare.run(["log", "-1", "--format=%an <%ae> %cn <%ce>", BRANCH])
+    };
+    let found = author(&world)?;
+    let user = format!(
+        r"{0} <\d+\+{0}@users\.noreply\.127\.0\.0\.1>",
+        regex::escape(whim_testkit::github::BOT)
+    );
+    assert!(
+        regex::Regex::new(&format!("^{user} {user}$"))?.is_match(found.trim()),
+        "{found}"
+    );
+    assert_eq!(
+        author(&named)?.trim(),
+        "Ada <ada@example.com> Ada <ada@example.com>"
+    );
     Ok(())
 }
 
@@ -124,31 +153,47 @@ async fn events_are_reported_in_order_with_increasing_sequence_numbers() -> anyh
 
 #[tokio::test]
 async fn the_checklist_stays_out_of_the_pull_request() -> anyhow::Result<()> {
-    let script = "begin; greet; mkdir -p .ai; echo x > .ai/new-learnings.md; git add --all; \
+    let script = "begin; greet; echo x > \"$state/new-learnings.md\"; git add --all; \
         git diff --cached --quiet || exit 9; part; complete";
     let world = World::new(FILES, script).await?;
 
     world.run_expecting(0).await?;
 
-    for path in ["SPEC.md", ".ai/new-learnings.md"] {
+    for path in [".whim-run/SPEC.md", ".whim-run/new-learnings.md"] {
         assert_eq!(world.github.read_file(REPO, BRANCH, path), None, "{path}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_spec_in_the_repository_is_not_overwritten() -> anyhow::Result<()> {
-    let files = [FILES, &[("SPEC.md", "# Theirs\n")]].concat();
-    let world = World::new(&files, HAPPY).await?;
+async fn files_of_the_project_are_delivered_whatever_their_names() -> anyhow::Result<()> {
+    let files = [
+        FILES,
+        &[
+            (".ai/rules.md", "# Theirs\n"),
+            (".whim-run/notes.md", "# Theirs\n"),
+        ],
+    ]
+    .concat();
+    let script = r##"begin; greet; part; echo "# Mine" | tee SPEC.md .ai/stuck.md .ai/note.md > .whim-run/more.md
+        git add --all; git commit -qm "Add documents"; committed "Add documents"; complete"##;
+    let world = World::new(&files, script).await?;
 
     world.run_expecting(0).await?;
 
     let arguments = world.script_output("arguments")?;
-    assert!(arguments.contains("--spec\n.ai/SPEC.md\n"), "{arguments}");
-    assert_eq!(
-        world.github.read_file(REPO, BRANCH, "SPEC.md").as_deref(),
-        Some("# Theirs\n")
+    assert!(
+        arguments.contains("--spec\n.whim-run-2/SPEC.md\n--run-dir\n.whim-run-2\n"),
+        "{arguments}"
     );
+    for path in ["SPEC.md", ".ai/stuck.md", ".ai/note.md", ".whim-run/more.md"] {
+        let content = world.github.read_file(REPO, BRANCH, path);
+        assert_eq!(content.as_deref(), Some("# Mine\n"), "{path}");
+    }
+    for path in [".ai/rules.md", ".whim-run/notes.md"] {
+        let content = world.github.read_file(REPO, BRANCH, path);
+        assert_eq!(content.as_deref(), Some("# Theirs\n"), "{path}");
+    }
     Ok(())
 }
 
@@ -167,7 +212,7 @@ async fn ralph_is_started_with_the_documented_arguments() -> anyhow::Result<()> 
         .script_output("arguments")?
         .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
         .replace(&world.attempt_directory().display().to_string(), "[attempt]");
-    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec SPEC.md -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec .whim-run/SPEC.md --run-dir .whim-run -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
     Ok(())
 }
 

@@ -224,7 +224,7 @@ async fn corrupt_objects_are_refused() -> anyhow::Result<()> {
 async fn text_of_an_issue_never_reaches_a_shell() -> anyhow::Result<()> {
     let world = World::new(
         FILES,
-        "begin; commit greeting.txt hello greet; sed -i 's/- \\[ \\]/- [x]/' SPEC.md; complete",
+        "begin; commit greeting.txt hello greet; sed -i 's/- \\[ \\]/- [x]/' \"$spec\"; complete",
     )
     .await?;
     let marker = world.control().join("marker");
@@ -261,12 +261,46 @@ async fn an_unusual_branch_name_is_not_parsed_as_an_option() -> anyhow::Result<(
 
 #[tokio::test]
 async fn links_at_the_paths_of_whims_files_are_not_followed() -> anyhow::Result<()> {
-    let script = r#"begin; greet; echo secret > "$control/outside"; mkdir -p .ai; ln -s "$control/outside" .ai/stuck.md
+    let script = r#"begin; greet; echo secret > "$control/outside"; ln -s "$control/outside" "$state/stuck.md"
         emit '{"event":"stuck","reason":"no progress","iterations_without_progress":3}'; exit 1"#;
     let world = World::new(FILES, script).await?;
 
     world.run_expecting(3).await?;
 
     assert_eq!(world.stuck()?.reason, "no progress");
+    Ok(())
+}
+
+/// Flaws that old tools left in histories that everybody can clone.
+#[tokio::test]
+async fn an_old_history_with_harmless_flaws_is_worked_on() -> anyhow::Result<()> {
+    let world = World::new(FILES, HAPPY).await?;
+    let bare = world.github.bare_repository(REPO);
+    let script = r#"set -eu
+        write() { git hash-object -w --literally -t "$1" --stdin; }
+        raw() { git rev-parse "$1" | sed 's/../\\x&/g'; }
+        blob=$(raw main:README.md)
+        duplicate=$(printf "100644 f\000${blob}100644 f\000${blob}" | write tree)
+        null=$({ printf '160000 sub'; head -c 21 /dev/zero; } | write tree)
+        parent=
+        for tree in "$duplicate" "$null" "$(git rev-parse main^{tree})"; do
+            parent=$(printf 'tree %s\n%sauthor A <a@b> 99999999999999999999999 +0000\ncommitter A <a@b> 1 +0000\n\nold\n' \
+                "$tree" "${parent:+parent $parent
+}" | write commit)
+        done
+        git update-ref refs/heads/main "$parent""#;
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .current_dir(bare.directory())
+        .output()?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+
+    world.run_expecting(0).await?;
+
+    assert_eq!(world.github.log(REPO, BRANCH).len(), 5);
     Ok(())
 }

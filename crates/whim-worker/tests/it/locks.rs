@@ -101,7 +101,7 @@ async fn the_reason_of_a_denial_names_the_holder_and_what_to_do() -> anyhow::Res
         &holder.work_item_id.to_string(),
         OTHERS_BRANCH,
         "another task",
-        ".ai/stuck.md",
+        "`stuck.md`",
     ] {
         assert!(reason.contains(part), "{part} is missing: {reason}");
     }
@@ -110,7 +110,7 @@ async fn the_reason_of_a_denial_names_the_holder_and_what_to_do() -> anyhow::Res
 
 #[tokio::test]
 async fn files_that_are_not_shared_need_no_lock() -> anyhow::Result<()> {
-    let world = world("begin; for file in SPEC.md .ai/stuck.md .git/config /tmp/x ../x; do lock $file; done; greet; part; complete").await?;
+    let world = world("begin; for file in \"$spec\" \"$state/stuck.md\" .git/config /tmp/x ../x; do lock $file; done; greet; part; complete").await?;
 
     world.run_expecting(0).await?;
 

@@ -111,40 +111,55 @@ async fn commits_pushed_by_others_are_not_overwritten() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_agent_can_amend_its_commits_of_this_attempt() -> anyhow::Result<()> {
-    let script = "begin; greet; signal half; await go; git commit -q --amend --message 'Add a better greeting'; \
-        committed amended; part; complete";
-    let world = World::new(FILES, script).await?;
-    let worker = world.start()?;
-    world.pushed(1).await?;
-    world.signal("go")?;
+/// Delivers once; then the pull request ends in some way, and a person asks for another run.
+async fn run_again_after(end: impl FnOnce(&World, u64)) -> anyhow::Result<World> {
+    let world = World::new(FILES, HAPPY).await?;
+    world.run_expecting(0).await?;
+    end(&world, world.completion()?.pr_number.get());
+    world.reassign(|registered| {
+        registered.worker_id = WorkerId::new();
+        registered.work_item.spec = SPEC.to_owned();
+    });
+    world.write_ralph(
+        "begin; iteration 1; commit greeting.txt again 'Greet again'; tick 0 'Add a greeting'; tick 1 'Add a farewell'; complete",
+    )?;
+    world.run_expecting(0).await?;
+    Ok(world)
+}
 
-    let ended = worker.ended().await?;
-    assert_eq!(ended.code, Some(0), "{}", ended.log);
+#[tokio::test]
+async fn a_run_after_a_rejected_pull_request_starts_from_the_base() -> anyhow::Result<()> {
+    let world = run_again_after(|world, number| {
+        world
+            .github
+            .set_state(REPO, number, whim_testkit::github::State::Closed);
+    })
+    .await?;
 
     let commits = world.github.log(REPO, &format!("main..{BRANCH}"));
     let subjects: Vec<&str> = commits.iter().map(|commit| commit.subject.as_str()).collect();
-    assert_eq!(subjects, ["Add a farewell", "Add a better greeting"]);
+    assert_eq!(subjects, ["Greet again"]);
+    assert_eq!(world.github.pulls(REPO).len(), 2);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_agent_cannot_remove_earlier_commits() -> anyhow::Result<()> {
-    let world = World::new(FILES, "begin; git reset -q --hard HEAD~1; greet; part; complete").await?;
-    let before = world
-        .github
-        .commit_files(REPO, BRANCH, "Before", &[("before.txt", "before")]);
+async fn a_run_with_an_open_pull_request_or_further_commits_resumes_the_branch() -> anyhow::Result<()> {
+    let open = run_again_after(|_, _| {}).await?;
+    assert_eq!(open.github.pulls(REPO).len(), 1);
+    let by_hand = run_again_after(|world, number| {
+        world
+            .github
+            .set_state(REPO, number, whim_testkit::github::State::Closed);
+        world
+            .github
+            .commit_files(REPO, BRANCH, "By hand", &[("hand.txt", "hand")]);
+    })
+    .await?;
 
-    world.run_expecting(2).await?;
-
-    let failure = world.failure()?;
-    assert_eq!(failure.cause, FailureCause::Crash);
-    assert!(
-        failure.reason.contains("does not contain the earlier commits of"),
-        "{}",
-        failure.reason
-    );
-    assert_eq!(world.branch_head(), Some(before));
+    for (world, expected) in [(open, 3), (by_hand, 4)] {
+        let commits = world.github.log(REPO, &format!("main..{BRANCH}"));
+        assert_eq!(commits.len(), expected, "{commits:?}");
+    }
     Ok(())
 }

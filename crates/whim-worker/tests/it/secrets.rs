@@ -133,8 +133,12 @@ async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
         "printf '%s' \"$ANTHROPIC_API_KEY\" > k; git add k; git commit -qm one; commit k nothing two",
         "commit note.txt note \"key $ANTHROPIC_API_KEY\"",
         "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | base64 -w0)\" encoded",
+        "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | od -An -tx1)\" hexadecimal",
+        "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | sed 's/./& /g')\" split",
+        "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | rev)\" reversed",
     ] {
-        let world = World::new(FILES, &format!("begin; {hide}; signal done; await never")).await?;
+        let script = format!("begin; if first; then {hide}; fi; committed again; signal done; await never");
+        let world = World::new(FILES, &script).await?;
 
         world.run_expecting(2).await?;
 
@@ -147,5 +151,50 @@ async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
         );
         assert_eq!(world.branch_head(), None, "{hide}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_agent_that_committed_a_credential_is_told_and_may_remove_it() -> anyhow::Result<()> {
+    let script = r#"begin
+        if first; then commit config.txt "key=$ANTHROPIC_API_KEY" 'Add the key'; await never
+        else git reset -q --hard HEAD~1; greet; part; fi; complete"#;
+    let world = World::new(FILES, script).await?;
+
+    let ended = world.run_expecting(0).await?;
+
+    let note = world.script_output("note")?;
+    assert!(note.contains("one of Whim's own credentials"), "{note}");
+    assert!(
+        !note.contains(MODEL_KEY) && !ended.log.contains(MODEL_KEY),
+        "{note}"
+    );
+    assert_eq!(
+        world
+            .github
+            .log(REPO, &format!("main..{}", crate::world::BRANCH))
+            .len(),
+        2
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_of_another_service_is_not_pushed_and_its_file_is_named() -> anyhow::Result<()> {
+    let token = "ghp_wW3kX9zQ2vB7nM4tR8yL1hD6jS5fG0cAEuKi";
+    let script = format!(
+        "begin; if first; then commit config.js \"const token = '{token}'\" 'Add a token'; fi; committed again; await never"
+    );
+    let world = World::new(FILES, &script).await?;
+
+    world.run_expecting(2).await?;
+
+    let failure = world.failure()?;
+    assert_eq!(failure.cause, FailureCause::PushRefused);
+    assert_eq!(
+        failure.reason,
+        "the commits contain a GitHub token in config.js, so they were not pushed"
+    );
+    assert_eq!(world.branch_head(), None);
     Ok(())
 }

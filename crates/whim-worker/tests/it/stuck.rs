@@ -4,14 +4,17 @@ use crate::world::{FILES, REPO, World};
 
 #[tokio::test]
 async fn the_agents_note_is_the_reason() -> anyhow::Result<()> {
-    let script = r#"begin; greet; mkdir -p .ai; echo 'The key for the payment provider is missing.' > .ai/stuck.md
+    let script = r#"begin; greet; echo 'The key for the payment provider is missing.' > "$state/stuck.md"
         emit '{"event":"stuck","reason":"no progress","iterations_without_progress":3}'; exit 1"#;
     let world = World::new(FILES, script).await?;
 
     world.run_expecting(3).await?;
 
     let stuck = world.stuck()?;
-    assert_eq!(stuck.reason, "The key for the payment provider is missing.");
+    assert_eq!(
+        stuck.reason,
+        "the agent wrote why it cannot continue:\n\nThe key for the payment provider is missing."
+    );
     assert_eq!((stuck.iterations_without_progress, stuck.iterations), (3, 1));
     assert!(world.github.pulls(REPO).is_empty());
     Ok(())

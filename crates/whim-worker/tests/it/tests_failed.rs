@@ -42,9 +42,9 @@ async fn failed_tests_prevent_the_pull_request_and_keep_the_branch() -> anyhow::
 }
 
 #[tokio::test]
-async fn uncommitted_changes_are_not_tested() -> anyhow::Result<()> {
-    let script =
-        "begin; greet; part; git rm -q --cached greeting.txt; git commit -qm 'Forget the greeting'; complete";
+async fn ignored_files_are_not_tested() -> anyhow::Result<()> {
+    let script = "begin; greet; part; git rm -q --cached greeting.txt; echo greeting.txt > .gitignore; git add .gitignore; \
+        git commit -qm 'Forget the greeting'; complete";
     let world = World::new(FILES, script).await?;
 
     world.run_expecting(2).await?;

@@ -43,7 +43,9 @@ env > "$control/environment"
 pwd > "$control/directory"
 spec=SPEC.md
 while [ $# -gt 0 ]; do [ "$1" = --spec ] && spec=$2; shift; done
+state=$(dirname "$spec")
 cat "$spec" > "$control/spec-at-start"
+if [ -e "$state/note.md" ]; then cat "$state/note.md" > "$control/note"; fi
 emit() { printf '%s\n' "$1"; }
 begin() { emit '{"event":"started","spec":"'"$spec"'","tasks":2,"timestamp":"2026-01-02T03:04:05Z"}'; }
 iteration() { emit '{"event":"iteration","n":'"$1"',"phase":"starting"}'; }
@@ -56,6 +58,8 @@ tick() { mark "$2"; emit '{"event":"task_complete","index":'"$1"',"text":"'"$2"'
 greet() { iteration 1; tool greeting.txt; commit greeting.txt hello 'Add a greeting'; tick 0 'Add a greeting'; iteration_done 1; }
 part() { iteration 2; tool farewell.txt; commit farewell.txt goodbye 'Add a farewell'; tick 1 'Add a farewell'; iteration_done 2; }
 complete() { emit '{"event":"complete","tasks_done":2,"total_duration_ms":10}'; exit 0; }
+# Whether this is the first run of the attempt.
+first() { if [ -e "$control/ran" ]; then return 1; fi; : > "$control/ran"; }
 signal() { : > "$control/$1"; }
 # Exits when the test removes the directory, in case the worker was killed.
 await() { until [ -e "$control/$1" ]; do [ -d "$control" ] || exit 1; sleep 0.02; done; }
@@ -363,6 +367,18 @@ impl World {
             } else {
                 Err(format!("{found} commits"))
             }
+        })
+        .await
+    }
+}
+
+impl World {
+    /// Waits until a tick was reported with the head that it belongs to.
+    pub(crate) async fn first_tick(&self) -> anyhow::Result<()> {
+        wait_until("the tick", TIMEOUT, async || {
+            let checkpoint = self.orchestrator.checkpoint();
+            let ticked = checkpoint.filter(|(spec, _)| spec.contains("[x]"));
+            ticked.map(drop).ok_or("no tick yet")
         })
         .await
     }

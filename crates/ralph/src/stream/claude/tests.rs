@@ -29,6 +29,8 @@ fn result(lines: &str) -> AgentResult {
     let mut results = decode(lines).into_iter().filter_map(|signal| match signal {
         Signal::Result(result) => Some(result),
         Signal::Tool(_)
+        | Signal::ToolResult(_)
+        | Signal::Message(_)
         | Signal::Text(_)
         | Signal::ProviderRetry { .. }
         | Signal::Unknown { .. }

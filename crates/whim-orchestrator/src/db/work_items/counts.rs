@@ -41,13 +41,17 @@ pub async fn by_priority(db: impl PgExecutor<'_>) -> sqlx::Result<BTreeMap<Prior
         .collect())
 }
 
-/// Replaces at most `limit` rows of the counts by their sums; returns how many those were. Skips rows that another
-/// orchestrator is compacting.
-pub async fn compact_counts(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<u64> {
+/// Once there are more than `few` rows, replaces at most `limit` of them by their sums. Returns how many those were. Skips
+/// rows that another orchestrator is compacting.
+pub async fn compact_counts(db: impl PgExecutor<'_>, few: i64, limit: i64) -> sqlx::Result<u64> {
     let compacted = sqlx::query_scalar!(
         r#"with compacted as (
              delete from work_item_counts
-             where ctid = any(array(select ctid from work_item_counts limit $1 for update skip locked))
+             where ctid = any(array(
+                 select ctid from work_item_counts
+                 where (select count(*) from (select from work_item_counts limit $1::bigint + 1) counted) > $1
+                 limit $2
+                 for update skip locked))
              returning status, priority, delta
            ),
            sums as (
@@ -55,6 +59,7 @@ pub async fn compact_counts(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result
              select status, priority, sum(delta) from compacted group by status, priority having sum(delta) <> 0
            )
            select count(*) as "count!" from compacted"#,
+        few,
         limit
     )
     .fetch_one(db)

@@ -134,6 +134,16 @@ macro_rules! select {
     };
 }
 
+/// Whether there is an item with this identifier.
+pub async fn exists(db: impl PgExecutor<'_>, id: WorkItemId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from work_items where id = $1) as "exists!""#,
+        id as WorkItemId
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// An item with its wide texts.
 pub async fn find(
     db: impl PgExecutor<'_>,

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use whim_core::{LearningId, WorkerId};
 use whim_orchestrator::http::api_router;
+use whim_testkit::wait::wait_until;
 
+use crate::app::PATIENCE;
 use crate::world::{World, complete, fail, request};
 
 #[tokio::test]
@@ -43,7 +45,17 @@ async fn metrics_have_todays_counts_rate_durations_tokens_and_cost() {
     .await
     .unwrap();
 
-    let today = world.get("/api/metrics").await.expect(200);
+    // The first answer is returned again for a second.
+    let today = wait_until("the new counts", PATIENCE, async || {
+        let today = world.get("/api/metrics").await.expect(200);
+        if today["submitted"] == 3 {
+            Ok(today)
+        } else {
+            Err(today)
+        }
+    })
+    .await
+    .unwrap();
     let counts = ["submitted", "completed", "failed", "cancelled"].map(|name| today[name].as_u64());
     assert_eq!(counts, [Some(3), Some(1), Some(1), Some(1)], "{today:#}");
     assert_eq!(today["successRate"], 0.5);

@@ -10,12 +10,14 @@ use crate::app::TestApp;
 use crate::world::{TestWorker, World, worker_request};
 
 /// What workers of the first version send; `fixtures/protocol-1/README.md` says what these files are.
-const REQUESTS: [(&str, &str); 8] = [
+const REQUESTS: [(&str, &str); 10] = [
     ("register", include_str!("fixtures/protocol-1/register.json")),
     ("heartbeat", include_str!("fixtures/protocol-1/heartbeat.json")),
     ("lock", include_str!("fixtures/protocol-1/lock.json")),
     ("unlock", include_str!("fixtures/protocol-1/unlock.json")),
     ("review", include_str!("fixtures/protocol-1/review.json")),
+    ("transcript", include_str!("fixtures/protocol-1/transcript.json")),
+    ("diff", include_str!("fixtures/protocol-1/diff.json")),
     ("complete", include_str!("fixtures/protocol-1/complete.json")),
     ("fail", include_str!("fixtures/protocol-1/fail.json")),
     ("stuck", include_str!("fixtures/protocol-1/stuck.json")),
@@ -50,6 +52,8 @@ async fn requests_of_workers_of_the_first_release_are_accepted() {
             ("lock", 200),
             ("unlock", 204),
             ("review", 201),
+            ("transcript", 200),
+            ("diff", 200),
             (end, 200),
         ] {
             let answered = play(&world, &worker, "1", route).await;

@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 use whim_core::WorkerToken;
 
 use crate::api::reviews::review;
+use crate::history::{diff, segment};
 use crate::world::{SPEC, TestWorker, World, complete, fail, request, with_json, worker_request};
 
-fn calls() -> [(&'static str, Value); 7] {
+fn calls() -> [(&'static str, Value); 9] {
     [
         ("heartbeat", json!({ "seq": 1 })),
         ("lock", json!({ "files": ["a"] })),
         ("unlock", json!({ "files": ["a"] })),
         ("review", review(1)),
+        ("transcript", segment(1..=1)),
+        ("diff", diff(1)),
         ("complete", complete()),
         ("fail", fail("crash")),
         ("stuck", json!({ "reason": "x" })),
@@ -89,6 +92,8 @@ async fn the_token_of_a_worker_is_refused_by_the_api() {
         (Method::POST, format!("/api/workers/{}/kill", worker.id)),
         (Method::POST, "/api/queue/pause".to_owned()),
         (Method::GET, "/api/reviews".to_owned()),
+        (Method::GET, format!("/api/work/{}/transcript", worker.item)),
+        (Method::GET, format!("/api/work/{}/export", worker.item)),
     ] {
         for header in ["authorization", "x-api-key"] {
             let value = match header {

@@ -37,6 +37,10 @@ async fn only_identifiers_are_accepted_where_one_is_expected() {
             (Method::GET, format!("/api/workers/{name}/logs")),
             (Method::POST, format!("/api/workers/{name}/kill")),
             (Method::GET, format!("/api/reviews/{name}")),
+            (Method::GET, format!("/api/work/{name}/transcript")),
+            (Method::GET, format!("/api/work/{name}/diff")),
+            (Method::GET, format!("/api/work/{name}/timeline")),
+            (Method::GET, format!("/api/work/{name}/export")),
         ] {
             let asked = request(method.clone(), &path);
             let asked = if method == Method::GET {
@@ -52,6 +56,8 @@ async fn only_identifiers_are_accepted_where_one_is_expected() {
             "lock",
             "unlock",
             "review",
+            "transcript",
+            "diff",
             "complete",
             "fail",
             "stuck",

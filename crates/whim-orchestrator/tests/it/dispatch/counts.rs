@@ -81,7 +81,7 @@ async fn the_counts_are_those_of_the_items_after_every_kind_of_change() {
     );
 
     let before = world.number("select count(*) from work_item_counts").await;
-    let added_up = work_items::compact_counts(&world.pool, 1000).await.unwrap();
+    let added_up = work_items::compact_counts(&world.pool, 0, 1000).await.unwrap();
     assert_eq!(added_up, before.unsigned_abs());
     assert_eq!(shown(&world).await, counted(&world).await, "after the compaction");
     let after = world.number("select count(*) from work_item_counts").await;
@@ -98,7 +98,7 @@ async fn concurrent_compaction_of_counts_while_items_change_loses_and_duplicates
     };
     let adding = join_all((0..3).map(async |_| {
         for _ in 0..40 {
-            work_items::compact_counts(&world.pool, 7).await.unwrap();
+            work_items::compact_counts(&world.pool, 0, 7).await.unwrap();
         }
     }));
 

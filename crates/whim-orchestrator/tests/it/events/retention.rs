@@ -1,7 +1,7 @@
 //! Partitions of the event log.
 #![expect(clippy::unwrap_used, reason = "a test whose world breaks has failed")]
 
-use whim_orchestrator::reconcile::{EventPartitions, EventPartitionsReport};
+use whim_orchestrator::reconcile::{Partitions, TableReport};
 use whim_service::reconcile::Reconciler as _;
 
 use crate::world::World;
@@ -22,8 +22,8 @@ async fn insert(world: &World, days_ago: i32) {
     .unwrap();
 }
 
-async fn reconcile(world: &World) -> EventPartitionsReport {
-    EventPartitions(world.app.clone()).reconcile().await.unwrap()
+async fn reconcile(world: &World) -> TableReport {
+    Partitions(world.app.clone()).reconcile().await.unwrap().events
 }
 
 #[tokio::test]

@@ -38,33 +38,14 @@ fn event(message: &str) -> Value {
 async fn heartbeats_that_arrive_during_a_write_are_written_in_one_transaction() {
     const WORKERS: usize = 20;
     let (world, _supervisor, workers) = busy_world(WORKERS).await;
-    let mut others = world.pool.begin().await.unwrap();
-    sqlx::query("lock table worker_heartbeats in exclusive mode")
-        .execute(&mut *others)
-        .await
-        .unwrap();
-
     let heartbeat = json!({ "seq": 1, "iteration": 2, "stage": "working", "events": [event("hello")] });
     let heartbeats = join_all(
         workers
             .iter()
             .map(|worker| world.call(worker, "heartbeat", &heartbeat)),
     );
-    let release = async {
-        wait_until("a heartbeat to wait", PATIENCE, async || {
-            match world
-                .number("select count(*) from pg_locks where not granted")
-                .await
-            {
-                0 => Err("none waits"),
-                _ => Ok(()),
-            }
-        })
-        .await
-        .unwrap();
-        others.commit().await.unwrap();
-    };
-    let (responses, ()) = tokio::join!(heartbeats, release);
+    let lock = "lock table worker_heartbeats in exclusive mode";
+    let responses = world.while_locked(lock, heartbeats).await;
 
     assert!(
         responses.iter().all(|answer| answer.status == 200),
@@ -137,17 +118,7 @@ async fn a_locked_worker_row_delays_no_other_heartbeat() {
     let heartbeat = json!({ "seq": 1, "events": [event("hello")] });
     let waiting = world.call(held, "heartbeat", &heartbeat);
     let meanwhile = async {
-        wait_until("the held heartbeat to wait", PATIENCE, async || {
-            match world
-                .number("select count(*) from pg_locks where not granted")
-                .await
-            {
-                0 => Err("the heartbeat does not wait"),
-                _ => Ok(()),
-            }
-        })
-        .await
-        .unwrap();
+        world.until_a_call_waits().await;
         world.call(free, "heartbeat", &heartbeat).await.expect(200);
         others.commit().await.unwrap();
     };

@@ -72,7 +72,8 @@ fn documented() -> Shown {
         let parts = cell.split('`').skip(1).step_by(2);
         parts.map(str::to_owned).collect()
     };
-    let rows = DOCUMENTED.lines().filter(|line| line.starts_with("| `"));
+    let (of_the_orchestrator, _) = DOCUMENTED.split_once("\n## Dashboard\n").unwrap();
+    let rows = of_the_orchestrator.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let name = cells[1].trim_matches('`').to_owned();

@@ -1,0 +1,7 @@
+//! The dashboard program; see [`whim_dashboard::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whim_dashboard::cli::run()
+}

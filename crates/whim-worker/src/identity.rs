@@ -1,0 +1,104 @@
+//! Whose name and email address the agent's commits have.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::outcome::Failure;
+use crate::pull_request::{Api, ApiError};
+use crate::retry::retry_until_deadline;
+
+/// The author and committer of commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub name: String,
+    pub email: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    id: u64,
+    login: String,
+}
+
+impl Identity {
+    /// The account that owns the token. `https://github.com` as `git_url` gives the address by which GitHub attributes commits
+    /// to exactly this account. An address without the id belongs to the current owner of the login.
+    fn of(user: &User, git_url: &Url) -> Self {
+        let host = git_url.host_str().unwrap_or("github.com");
+        Self {
+            name: user.login.clone(),
+            email: format!("{}+{}@users.noreply.{host}", user.id, user.login),
+        }
+    }
+
+    /// Belongs to no account.
+    fn of_no_account() -> Self {
+        Self {
+            name: "Whim".to_owned(),
+            email: "whim@noreply.invalid".to_owned(),
+        }
+    }
+
+    /// The variables of git.
+    pub fn variables(&self) -> [(&'static str, &str); 4] {
+        [
+            ("GIT_AUTHOR_NAME", self.name.as_str()),
+            ("GIT_AUTHOR_EMAIL", self.email.as_str()),
+            ("GIT_COMMITTER_NAME", self.name.as_str()),
+            ("GIT_COMMITTER_EMAIL", self.email.as_str()),
+        ]
+    }
+}
+
+/// The identity of the token. The token of a GitHub App belongs to no user: its commits belong to no account, unless the settings
+/// name an identity.
+///
+/// # Errors
+/// GitHub rejects the token, or is unavailable for longer than `retry_timeout`.
+pub async fn identity_of_token(
+    api: &Api,
+    git_url: &Url,
+    retry_timeout: Duration,
+) -> Result<Identity, Failure> {
+    let user = retry_until_deadline("asking for the token's user", retry_timeout, async || {
+        api.get::<User>("/user", &[]).await
+    });
+    match user.await {
+        Ok(user) => Ok(Identity::of(&user, git_url)),
+        Err(ApiError::Refused { status, .. }) if status != http::StatusCode::UNAUTHORIZED => {
+            tracing::info!(
+                "the token belongs to no user; GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL name an identity"
+            );
+            Ok(Identity::of_no_account())
+        }
+        Err(error) => Err(error.failure("the user of the token could not be found")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_names_the_account_by_its_id() {
+        let user = User {
+            id: 583_231,
+            login: "octocat".to_owned(),
+        };
+        for (url, email) in [
+            ("https://github.com", "583231+octocat@users.noreply.github.com"),
+            (
+                "https://github.example:8443/git",
+                "583231+octocat@users.noreply.github.example",
+            ),
+        ] {
+            let identity = Identity::of(&user, &Url::parse(url).unwrap());
+            assert_eq!(
+                (identity.name.as_str(), identity.email.as_str()),
+                ("octocat", email)
+            );
+        }
+    }
+}
