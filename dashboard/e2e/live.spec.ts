@@ -44,7 +44,7 @@ test("the transcript appears as it happens", async ({ page, request }) => {
     await ready(page);
     await expect(page.getByText("No transcript yet")).toBeVisible();
   });
-  const transcript = page.getByRole("region", { name: "Transcript" });
+  const transcript = page.getByRole("group", { name: "Transcript" });
   await expect(transcript.getByText("Iteration 1", { exact: true })).toBeVisible({
     timeout: RUN_MS,
   });
