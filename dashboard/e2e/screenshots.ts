@@ -83,6 +83,7 @@ async function shoot(page: Page, path: string, name: string): Promise<void> {
   await page.evaluate(() => document.fonts.ready);
   // Charts and diffs are chunks of their own.
   await expect(page.locator(".mantine-Skeleton-root")).toHaveCount(0);
+  if (name.startsWith("queue")) await expect(page.getByText(/^Behind|slot/).first()).toBeVisible();
   await page.screenshot({ path: `${DIRECTORY}${name}.png`, animations: "disabled" });
 }
 
