@@ -128,6 +128,35 @@ test("after an interruption the page says so, recovers by itself and shows what 
   });
 });
 
+const orchestrator = Number(process.env.ORCHESTRATOR_PID);
+
+test("an orchestrator that stops answering is noticed, and its return too", async ({
+  page,
+  request,
+  offences,
+}) => {
+  test.skip(!orchestrator, "ORCHESTRATOR_PID is not set");
+  test.setTimeout(3 * RUN_MS);
+  offences.allowFailedRequests();
+  await page.goto("/queue");
+  await ready(page);
+  process.kill(orchestrator, "SIGSTOP");
+  try {
+    // The stream stays open and silent.
+    await expect(page.getByText("Live updates are interrupted")).toBeVisible({ timeout: RUN_MS });
+  } finally {
+    process.kill(orchestrator, "SIGCONT");
+  }
+  await expect(page.getByTestId("live-state")).toHaveText("Live", { timeout: RUN_MS });
+  await expect(page.getByText("Live updates are interrupted")).toHaveCount(0);
+  const title = `After the outage ${Date.now()}`;
+  await whilePaused(request, async () => {
+    const item = await submit(request, { spec: "- [ ] x", metadata: { issueTitle: title } });
+    await expect(page.getByRole("link", { name: title })).toBeVisible();
+    await cancel(request, item.id);
+  });
+});
+
 test("two tabs show the same change", async ({ context, request }) => {
   await whilePaused(request, async () => {
     const [first, second] = [await context.newPage(), await context.newPage()];
