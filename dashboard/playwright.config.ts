@@ -16,6 +16,8 @@ export default defineConfig({
   use: {
     baseURL,
     browserName: "chromium",
+    actionTimeout: 15_000,
+    navigationTimeout: 30_000,
     viewport: { width: 1360, height: 850 },
     screenshot: "only-on-failure",
     launchOptions: {

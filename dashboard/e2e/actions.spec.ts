@@ -16,7 +16,7 @@ test("work is added by form, after its mistakes were named", async ({
     await expect(dialog.getByText("Write it as owner/name.")).toBeVisible();
     await expect(dialog.getByText("The checklist is empty.")).toBeVisible();
 
-    await dialog.getByRole("textbox", { name: "Repository" }).fill(REPO);
+    await dialog.getByLabel("Repository", { exact: true }).fill(REPO);
     const text = dialog.getByRole("textbox", { name: "Checklist" });
     await text.fill("# Form\n\n- [x] done");
     await expect(dialog.getByText(/at least one open task/)).toBeVisible();
@@ -36,7 +36,7 @@ test("the server's refusal of a submission is shown next to the form", async ({
   offences.allowFailedRequests();
   await page.goto("/queue?add=true");
   const dialog = page.getByRole("dialog", { name: "Add work" });
-  await dialog.getByRole("textbox", { name: "Repository" }).fill("owner/..");
+  await dialog.getByLabel("Repository", { exact: true }).fill("owner/..");
   await dialog.getByRole("textbox", { name: "Description" }).fill("x");
   await dialog.getByRole("button", { name: "Add to the queue" }).click();
   await expect(dialog.getByRole("alert")).toContainText(/repo/i);
@@ -44,7 +44,7 @@ test("the server's refusal of a submission is shown next to the form", async ({
 
 test("an item is cancelled with a reason and run again", async ({ page, request }) => {
   await whilePaused(request, async () => {
-    const { id } = await submit(request, { spec: "# Cancelled\n\n- [ ] x" });
+    const { id } = await submit(request, { spec: "# Stopped by hand\n\n- [ ] x" });
     await page.goto(`/work/${id}`);
     await ready(page);
     await page.getByRole("button", { name: "Cancel" }).click();
@@ -58,7 +58,7 @@ test("an item is cancelled with a reason and run again", async ({ page, request 
     await page.getByRole("button", { name: "Run again" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Run again" }).click();
     await expect(page.getByText("Queued", { exact: true })).toBeVisible();
-    expect((await readItem(request, id)).run).toBe(2);
+    await expect.poll(async () => (await readItem(request, id)).run).toBe(2);
     await cancel(request, id);
   });
 });
@@ -66,15 +66,18 @@ test("an item is cancelled with a reason and run again", async ({ page, request 
 test("an action that is refused is undone visibly", async ({ page, request, offences }) => {
   offences.allowFailedRequests();
   await whilePaused(request, async () => {
-    const { id } = await submit(request, { spec: "# Refused\n\n- [ ] x" });
-    await page.route("**/api/events", (route) => route.abort());
-    await page.goto(`/work/${id}`);
-    await page.getByRole("button", { name: "Cancel" }).click();
-    const dialog = page.getByRole("dialog", { name: "Cancel this item?" });
-    await expect(dialog).toBeVisible();
-    await cancel(request, id);
-    await dialog.getByRole("button", { name: "Cancel the item" }).click();
-    await expect(page.getByText("Cancelling was refused and undone")).toBeVisible();
+    const first = await submit(request, { spec: "# First of a branch\n\n- [ ] x" });
+    await cancel(request, first.id);
+    const second = await submit(request, {
+      spec: "# Second of a branch\n\n- [ ] x",
+      branch: first.branch,
+    });
+    await page.goto(`/work/${first.id}`);
+    await page.getByRole("button", { name: "Run again" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Run again" }).click();
+    await expect(page.getByText("Requeueing was refused and undone")).toBeVisible();
+    await expect(page.getByText("Cancelled", { exact: true })).toBeVisible();
+    await cancel(request, second.id);
   });
 });
 

@@ -44,7 +44,7 @@ test("the transcript appears as it happens", async ({ page, request }) => {
     await ready(page);
     await expect(page.getByText("No transcript yet")).toBeVisible();
   });
-  const transcript = page.getByRole("region", { name: "Transcript" });
+  const transcript = page.getByRole("group", { name: "Transcript" });
   await expect(transcript.getByText("Iteration 1", { exact: true })).toBeVisible({
     timeout: RUN_MS,
   });
@@ -94,20 +94,12 @@ test("the overview and the workers show what runs", async ({ page, request }) =>
 
 test("after an interruption the page says so, recovers by itself and shows what it missed", async ({
   page,
-  context,
   request,
   offences,
 }) => {
   test.setTimeout(RUN_MS);
   offences.allowFailedRequests();
   await whilePaused(request, async () => {
-    await page.goto("/queue");
-    await ready(page);
-    await context.setOffline(true);
-    // Chromium keeps open connections when it goes offline.
-    await page.evaluate(() => window.dispatchEvent(new Event("offline")));
-    await page.reload({ timeout: 3000 }).catch(() => undefined);
-    await context.setOffline(false);
     await page.goto("/queue");
     await ready(page);
     await page.route("**/api/events", (route) => route.abort());
@@ -132,6 +124,35 @@ test("after an interruption the page says so, recovers by itself and shows what 
     await expect(page.getByRole("link", { name: title })).toBeVisible({ timeout: 45_000 });
     await expect(page.getByText("Live updates are interrupted")).toHaveCount(0);
     await ready(page);
+    await cancel(request, item.id);
+  });
+});
+
+const orchestrator = Number(process.env.ORCHESTRATOR_PID);
+
+test("an orchestrator that stops answering is noticed, and its return too", async ({
+  page,
+  request,
+  offences,
+}) => {
+  test.skip(!orchestrator, "ORCHESTRATOR_PID is not set");
+  test.setTimeout(3 * RUN_MS);
+  offences.allowFailedRequests();
+  await page.goto("/queue");
+  await ready(page);
+  process.kill(orchestrator, "SIGSTOP");
+  try {
+    // The stream stays open and silent.
+    await expect(page.getByText("Live updates are interrupted")).toBeVisible({ timeout: RUN_MS });
+  } finally {
+    process.kill(orchestrator, "SIGCONT");
+  }
+  await expect(page.getByTestId("live-state")).toHaveText("Live", { timeout: RUN_MS });
+  await expect(page.getByText("Live updates are interrupted")).toHaveCount(0);
+  const title = `After the outage ${Date.now()}`;
+  await whilePaused(request, async () => {
+    const item = await submit(request, { spec: "- [ ] x", metadata: { issueTitle: title } });
+    await expect(page.getByRole("link", { name: title })).toBeVisible();
     await cancel(request, item.id);
   });
 });

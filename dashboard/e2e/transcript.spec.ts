@@ -7,7 +7,7 @@ test("a transcript shows messages, calls and results, is searched, and links to 
   const { id } = await completedItem(request);
   await page.goto(`/work/${id}?tab=transcript&entry=1`);
   await ready(page);
-  const transcript = page.getByRole("region", { name: "Transcript" });
+  const transcript = page.getByRole("group", { name: "Transcript" });
   await expect(transcript.getByText("Iteration 1", { exact: true })).toBeVisible();
   const call = transcript.getByRole("button", { name: /Bash/ }).first();
   await call.click();

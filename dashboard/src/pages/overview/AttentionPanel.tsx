@@ -9,6 +9,7 @@ import {
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useRequeueItem, useResumeQueue } from "@/api/actions";
+import { useFailedItems } from "@/api/attention";
 import { useStatus } from "@/api/queries";
 import type { Breaker, WorkItem } from "@/api/types";
 import { ItemLink, ItemOrigin, PullRequestLink } from "@/components/ItemLink";
@@ -82,7 +83,7 @@ function Details({ entry }: { entry: Attention }): ReactNode {
         <PullRequestLink item={item} />
         {entry.count > 1 && (
           <Link to="/queue" search={{ view: "failed", repo: item.repo }}>
-            and {entry.count - 1} more for the same reason
+            <OthersCount count={entry.count - 1} />
           </Link>
         )}
       </p>
@@ -97,6 +98,12 @@ function Details({ entry }: { entry: Attention }): ReactNode {
       <BreakerRetry breaker={entry.breaker} />
     </p>
   );
+}
+
+function OthersCount({ count }: { count: number }) {
+  const { data } = useFailedItems();
+  // Only the newest failed items are read.
+  return <>{data?.nextCursor ? `and ${count} or more` : `and ${count} more`} for the same reason</>;
 }
 
 function BreakerRetry({ breaker }: { breaker: Breaker }) {
