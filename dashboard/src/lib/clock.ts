@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from "react";
 
-/** One timer for all components that show the same time; it stops while nobody watches or the tab is hidden. */
+/** One timer for all components that show the same time; it stops without a component that uses it, and while the tab is hidden. */
 class Clock {
   private now = Date.now();
   private timer: ReturnType<typeof setInterval> | undefined;

@@ -97,7 +97,7 @@ export function useActivity(workerId: string): Activity | undefined {
   return useSyncExternalStore(subscribe, () => activity.get(workerId));
 }
 
-/** Tells `listener` that the transcript of an attempt has grown, or may have. It has to keep its identity. */
+/** Calls `listener` when the transcript of an attempt has grown, or may have. It has to keep its identity. */
 export function useTranscriptSignals(
   workItemId: string,
   leaseEpoch: number,

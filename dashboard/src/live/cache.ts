@@ -103,7 +103,7 @@ function patchPage<P extends Page<T>, T>(page: P, patch: Patch<T>): P {
   return items === page.items ? page : { ...page, items };
 }
 
-/** Like `map`, but returns the same array if nothing changed: queries then notify nobody. */
+/** Like `map`, but returns the same array if nothing changed: queries then notify no component. */
 function mapKept<T>(values: T[], patch: Patch<T>): T[] {
   const patched = values.map(patch);
   return patched.some((value, index) => value !== values[index]) ? patched : values;

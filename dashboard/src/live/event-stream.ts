@@ -22,7 +22,7 @@ const KINDS: ReadonlySet<string> = new Set<SubscriberEvent["kind"]>([
 /**
  * Reads `/api/events` until the stream ends, `signal` aborts, or it stays silent.
  *
- * `fetch` rather than `EventSource`: the latter hides the status (a refusal looks like an outage) and the keep-alive
+ * `fetch` rather than `EventSource`: the latter hides the status (a refusal cannot be distinguished from an outage) and the keep-alive
  * comments, and has a fixed delay between attempts.
  */
 export async function readEvents(

@@ -26,7 +26,7 @@ export function CrashPage({ error, reset }: ErrorComponentProps) {
           Try again
         </Button>{" "}
         <Button variant="default" size="xs" mt="md" onClick={() => window.location.reload()}>
-          Load the page anew
+          Reload the page
         </Button>
       </EmptyState>
     </div>

@@ -55,7 +55,7 @@ function PauseButton() {
         </p>
         <TextInput
           label="Reason"
-          description="Optional; shown to everyone who looks at the queue"
+          description="Optional; shown on the queue’s page"
           maxLength={4096}
           value={reason}
           onChange={(event) => setReason(event.currentTarget.value)}

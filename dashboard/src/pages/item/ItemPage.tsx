@@ -99,7 +99,7 @@ function Content({ item }: { item: WorkItem }) {
   );
 }
 
-/** The state comes first, so that a row of narrow tabs still tells it. */
+/** The state comes first, so that a row of narrow tabs still shows it. */
 function tabTitle(item: WorkItem): string {
   const title = itemTitle(item);
   switch (item.status) {

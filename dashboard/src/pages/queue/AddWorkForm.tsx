@@ -73,7 +73,7 @@ export function AddWorkForm({ onClose }: { onClose: () => void }) {
           description={
             form.kind === "spec"
               ? "One box per task that can be done, tested and committed on its own."
-              : "What should change, and how one can tell that it is done. Whim writes the checklist from it."
+              : "What should change, and when it is done. Whim writes the checklist from it."
           }
           placeholder={
             form.kind === "spec" ? "# Login\n\n## Tasks\n- [ ] Users can log in" : undefined
