@@ -16,8 +16,10 @@ export default defineConfig({
   use: {
     baseURL,
     browserName: "chromium",
+    actionTimeout: 15_000,
+    navigationTimeout: 30_000,
     viewport: { width: 1360, height: 850 },
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
       args: [

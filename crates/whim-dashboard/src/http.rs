@@ -7,6 +7,7 @@ mod observe;
 mod pages;
 mod session;
 mod state;
+mod stream;
 
 use std::any::Any;
 

@@ -19,8 +19,8 @@ use crate::metrics;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Longest silence within a response. Event streams send a comment every 15 seconds.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// Detects an orchestrator that is gone without having closed its connections.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -72,7 +72,7 @@ impl Upstream {
         let client = reqwest::Client::builder()
             .user_agent(concat!("whim-dashboard/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(SILENCE_LIMIT.max(config.timeout))
+            .tcp_keepalive(KEEP_ALIVE)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(Self {

@@ -5,7 +5,7 @@ import { $api } from "./client";
 import { useStatus } from "./queries";
 
 /** Failed items that are considered. */
-const LIMIT = 20;
+const LIMIT = 100;
 
 export function useFailedItems() {
   return $api.useQuery("get", "/api/work", {

@@ -1,15 +1,15 @@
 import { ActionIcon, CopyButton } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import classes from "./CopyBlock.module.css";
 
 /** Commands to copy. */
 export function CopyBlock({ text, label }: { text: string; label: string }) {
   return (
     <div className={classes.block}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard. */}
-      <section className={classes.text} tabIndex={0} aria-label={label}>
+      <ScrollRegion className={classes.text} label={label}>
         <pre>{text}</pre>
-      </section>
+      </ScrollRegion>
       <CopyButton value={text}>
         {({ copied, copy }) => (
           <ActionIcon

@@ -55,6 +55,29 @@ describe("attentionOf", () => {
     expect(attention[0]?.text).toBe("2 tests failed");
   });
 
+  it("counts items of one repository with the same cause as one problem", () => {
+    const failed = {
+      status: "failed",
+      failureCause: "workspace_unusable",
+      endedAt: "2026-11-28T11:00:00Z",
+    } as const;
+    const attention = attentionOf(
+      aStatus(),
+      [
+        anItem({ ...failed, id: "a" }),
+        anItem({ ...failed, id: "b" }),
+        anItem({ ...failed, id: "c", repo: "owner/other" }),
+        anItem({ ...failed, id: "d", failureCause: "stuck" }),
+      ],
+      now,
+    );
+    expect(attention.map((entry) => entry.kind === "failed" && [entry.id, entry.count])).toEqual([
+      ["a", 2],
+      ["c", 1],
+      ["d", 1],
+    ]);
+  });
+
   it("says who paused the queue and why", () => {
     const paused = { since: "2026-11-28T11:00:00Z", pausedBy: "ada", reason: "upgrade" };
     const [entry] = attentionOf(aStatus({ paused }), [], now);

@@ -4,7 +4,8 @@ import { itemTitle } from "./title";
 
 /** Something that a person should know of or act on. */
 export type Attention =
-  | { kind: "failed"; id: string; item: WorkItem; title: string; text: string }
+  /** `item` is the latest of `count` items of its repository that failed for the same cause. */
+  | { kind: "failed"; id: string; item: WorkItem; count: number; title: string; text: string }
   | { kind: "breaker"; id: string; breaker: Breaker; title: string; text: string }
   | { kind: "paused"; id: string; title: string; text: string }
   | { kind: "warning"; id: string; title: string; text: string };
@@ -26,7 +27,7 @@ export function attentionOf(
     ...breakers.map(fromBreaker),
     ...(status?.paused ? [fromPause(status.paused)] : []),
     ...(status?.warnings ?? []).map(fromWarning),
-    ...failed.filter((item) => isRecent(item, now)).map(fromItem),
+    ...groups(failed.filter((item) => isRecent(item, now))).map(fromItems),
   ];
 }
 
@@ -69,7 +70,28 @@ function fromWarning(text: string): Attention {
   return { kind: "warning", id: `warning-${text}`, title: "Warning", text };
 }
 
-function fromItem(item: WorkItem): Attention {
+function fromItems([item, ...others]: Group): Attention {
   const cause = item.failureCause ? FAILURE_CAUSE[item.failureCause] : "Failed";
-  return { kind: "failed", id: item.id, item, title: itemTitle(item), text: item.error ?? cause };
+  return {
+    kind: "failed",
+    id: item.id,
+    item,
+    count: 1 + others.length,
+    title: itemTitle(item),
+    text: item.error ?? cause,
+  };
+}
+
+type Group = [WorkItem, ...WorkItem[]];
+
+/** Items of one repository with the same cause: one problem, however many items it stops. */
+function groups(items: readonly WorkItem[]): Group[] {
+  const byProblem = new Map<string, Group>();
+  for (const item of items) {
+    const problem = `${item.repo} ${item.failureCause ?? item.id}`;
+    const group = byProblem.get(problem);
+    if (group) group.push(item);
+    else byProblem.set(problem, [item]);
+  }
+  return [...byProblem.values()];
 }

@@ -1,6 +1,7 @@
 //! Reports of browsers about violations of the content security policy: something tried to run or load what the page does
 //! not contain (docs/attacks.md, row 26).
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use axum::Extension;
@@ -69,7 +70,7 @@ pub(super) async fn receive(
         let mut logged = dashboard
             .logged_reports
             .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         logged.count(client.address, Instant::now()).number
     };
     if count <= MAX_LOGGED {

@@ -7,20 +7,20 @@ use axum::Extension;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CONNECTION, CONTENT_TYPE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SERVER, SET_COOKIE,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
-use futures::{Stream, StreamExt as _};
+use futures::StreamExt as _;
 use http_body_util::LengthLimitError;
 use whim_service::chain::chain;
 
 use super::MAX_BODY_BYTES;
 use super::state::Dashboard;
+use super::stream::{Kind, until};
 use crate::access::Session;
 use crate::error::ApiError;
-use crate::metrics::OpenStream;
 
 /// Headers that concern the connection to the orchestrator only, or are the dashboard's to set.
 const NOT_FORWARDED: [HeaderName; 11] = [
@@ -36,6 +36,8 @@ const NOT_FORWARDED: [HeaderName; 11] = [
     SET_COOKIE,
     WWW_AUTHENTICATE,
 ];
+
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 pub(super) async fn forward(
     State(dashboard): State<Dashboard>,
@@ -53,7 +55,7 @@ pub(super) async fn forward(
         .await?;
     let status = answer.status();
     let mut headers = end_to_end(answer.headers());
-    let is_stream = headers
+    let is_event_stream = headers
         .get(CONTENT_TYPE)
         .is_some_and(|content_type| content_type.as_bytes().starts_with(b"text/event-stream"));
     let chunks = answer.bytes_stream().inspect(|chunk| {
@@ -61,15 +63,14 @@ pub(super) async fn forward(
             tracing::debug!(error = %chain(error), "the orchestrator broke a response off");
         }
     });
-    let body = if is_stream {
-        // Proxies in front that collect responses leave streams with it alone.
-        headers.insert(
-            HeaderName::from_static("x-accel-buffering"),
-            HeaderValue::from_static("no"),
-        );
-        Body::from_stream(until_closed(chunks, &dashboard, session))
-    } else {
+    let body = if is_event_stream {
+        // Proxies that collect responses leave streams with it alone.
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+        Body::from_stream(until(end_of(&dashboard, session), chunks, Kind::Events))
+    } else if headers.contains_key(CONTENT_LENGTH) {
         Body::from_stream(chunks)
+    } else {
+        Body::from_stream(until(end_of(&dashboard, session), chunks, Kind::Download))
     };
     Ok((status, headers, body).into_response())
 }
@@ -115,34 +116,26 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-/// Ends an event stream with its session, and when the dashboard stops, which would otherwise wait for it.
-fn until_closed<Chunks: Stream>(
-    chunks: Chunks,
+/// Completes when the session ends, and when the dashboard stops, which would otherwise wait for the response.
+fn end_of(
     dashboard: &Dashboard,
     session: Option<Extension<Session>>,
-) -> impl Stream<Item = Chunks::Item> + use<Chunks> {
+) -> impl Future<Output = ()> + Send + use<> {
     let closing = dashboard.closing.clone();
     let end_of_session = dashboard
         .login
         .as_ref()
         .zip(session)
         .map(|(login, Extension(session))| login.sessions.end_of(session));
-    let counted = OpenStream::new();
-    let end = async move {
-        let end_of_session = async move {
-            match end_of_session {
-                Some(end) => end.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = closing.cancelled() => {}
-            () = end_of_session => {}
+    async move {
+        match end_of_session {
+            Some(end) => tokio::select! {
+                () = closing.cancelled() => {}
+                () = end => {}
+            },
+            None => closing.cancelled().await,
         }
-    };
-    chunks.take_until(end).inspect(move |_chunk| {
-        let _open = &counted;
-    })
+    }
 }
 
 #[cfg(test)]

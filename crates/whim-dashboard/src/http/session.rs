@@ -3,7 +3,7 @@
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Request, State};
 use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -118,7 +118,7 @@ pub(super) async fn require(
     next.run(request).await
 }
 
-fn set(cookie: &Cookie<'_>) -> Result<[(axum::http::HeaderName, HeaderValue); 1], ApiError> {
+fn set(cookie: &Cookie<'_>) -> Result<[(HeaderName, HeaderValue); 1], ApiError> {
     let value = HeaderValue::try_from(cookie.to_string()).map_err(|_| ApiError::internal())?;
     Ok([(SET_COOKIE, value)])
 }

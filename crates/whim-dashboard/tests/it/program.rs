@@ -337,7 +337,7 @@ async fn a_port_in_use_is_named_with_its_setting() {
 #[tokio::test]
 async fn a_subcommand_asks_whether_it_answers() {
     let directory = TempDir::new().unwrap();
-    let port = free_port().to_string();
+    let port = free_port().unwrap().to_string();
     let healthy = async |port: &str| {
         let mut command = command(&directory);
         command.arg("healthcheck").env("DASHBOARD_ADMIN_PORT", port);

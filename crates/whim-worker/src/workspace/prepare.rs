@@ -311,12 +311,37 @@ impl Workspace {
     }
 }
 
+/// What to do, where the error does not say so.
+fn advice(error: &PrepareError) -> Option<&'static str> {
+    let PrepareError::Remote(RemoteError { kind, .. }) = error else {
+        return None;
+    };
+    match kind {
+        RemoteErrorKind::TimedOut => Some("if the repository is that large, raise GIT_TIMEOUT_SECONDS"),
+        RemoteErrorKind::Damaged => {
+            Some("GitHub cannot read the repository: clone it by hand, and ask GitHub if that fails too")
+        }
+        RemoteErrorKind::Denied | RemoteErrorKind::NotFound => {
+            Some("GITHUB_TOKEN needs access to the contents of the repository")
+        }
+        RemoteErrorKind::Unavailable
+        | RemoteErrorKind::InvalidToken
+        | RemoteErrorKind::ContentRefused
+        | RemoteErrorKind::RuleRefused
+        | RemoteErrorKind::Machine
+        | RemoteErrorKind::Other => None,
+    }
+}
+
 impl From<PrepareError> for Failure {
     fn from(error: PrepareError) -> Self {
         if let PrepareError::Failed(failure) = error {
             return failure;
         }
-        let reason = chain(&error).to_string();
+        let mut reason = chain(&error).to_string();
+        if let Some(advice) = advice(&error) {
+            reason = format!("{reason}; {advice}");
+        }
         let cause = match &error {
             _ if is_disk_full(&reason) => FailureCause::DiskFull,
             PrepareError::Remote(RemoteError { kind, .. }) => match kind {

@@ -28,7 +28,7 @@ impl OwnSecrets {
         let mut plain = BTreeSet::new();
         let mut squeezed = BTreeSet::new();
         for secret in secrets.into_iter().filter(|secret| secret.len() >= MIN_SECRET) {
-            for form in forms(secret) {
+            for form in forms(random_part(secret)) {
                 plain.extend(parts(&form));
                 squeezed.extend(
                     parts(&squeeze(&form))
@@ -56,6 +56,18 @@ impl OwnSecrets {
             .as_ref()
             .is_some_and(|[plain, squeezed]| plain.is_match(text) || squeezed.is_match(&squeeze(text)))
     }
+}
+
+/// What all credentials of a kind have in common, such as `sk-ant-api03-`, or the header and claims of a JSON Web Token.
+static COMMON: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^(?:sk-ant-[a-z]+\d+-|github_pat_[A-Za-z0-9]+_|gh[a-z]_[^.]+\.[^.]+\.|gh[a-z]_|[^.]+\.[^.]+\.)").ok()
+});
+
+/// The part of a secret that is in no placeholder, if that is long enough.
+fn random_part(secret: &str) -> &str {
+    let common = COMMON.as_ref().and_then(|common| common.find(secret));
+    let rest = common.map_or(secret, |common| &secret[common.end()..]);
+    if rest.len() < 2 * PART { secret } else { rest }
 }
 
 /// The encodings of a secret. In Base64 it depends on the position in the encoded text.
@@ -188,6 +200,21 @@ mod tests {
             SECRET[20..].to_owned(),
         ] {
             assert!(secrets.are_in(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_credentials_have_in_common_is_no_secret() {
+        let signature = "Zr9_kQ2vX7pLm4Tn8Wy1Hd6Js3Bf5Gc0RaEuKiOoPq";
+        let header = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9";
+        for (secret, common) in [
+            (format!("ghs_{header}.eyJpc3MiOiJnaXRodWIifQ.{signature}"), header),
+            (format!("sk-ant-api03-{signature}"), "sk-ant-api03-"),
+            (format!("github_pat_11ABCDEFG0abcdefg_{signature}"), "github_pat_11ABCDEFG0abcdefg"),
+        ] {
+            let secrets = OwnSecrets::new([secret.as_str()]);
+            assert!(secrets.are_in(&format!("x {secret}")));
+            assert!(!secrets.are_in(&format!("{common} {}", STANDARD_NO_PAD.encode(common))), "{common}");
         }
     }
 

@@ -12,11 +12,16 @@ fn subjects(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn a_file_that_was_left_uncommitted_is_committed_by_the_next_agent() -> anyhow::Result<()> {
     let script = r#"begin
-        if first; then greet; echo goodbye > farewell.txt; tick 1 'Add a farewell'; else part; fi; complete"#;
+        if first; then greet; signal half; await go; echo goodbye > farewell.txt; tick 1 'Add a farewell'
+        else part; fi; complete"#;
     let world = World::new(FILES, script).await?;
+    let worker = world.start()?;
+    world.first_tick().await?;
+    world.signal("go")?;
 
-    world.run_expecting(0).await?;
+    let ended = worker.ended().await?;
 
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
     let note = world.script_output("note")?;
     assert!(note.contains("\n- farewell.txt\n"), "{note}");
     assert!(
@@ -61,11 +66,16 @@ async fn a_tick_without_its_commit_does_not_survive_a_crash() -> anyhow::Result<
 
 #[tokio::test]
 async fn files_that_are_never_committed_end_the_attempt_as_stuck_and_are_named() -> anyhow::Result<()> {
-    let script = "begin; if first; then greet; fi; iteration 2; echo goodbye > farewell.txt; tick 1 'Add a farewell'; complete";
+    let script = "begin; if first; then greet; signal half; await go; fi; iteration 2; echo goodbye > farewell.txt; \
+        tick 1 'Add a farewell'; complete";
     let world = World::new(FILES, script).await?;
+    let worker = world.start()?;
+    world.first_tick().await?;
+    world.signal("go")?;
 
-    world.run_expecting(3).await?;
+    let ended = worker.ended().await?;
 
+    assert_eq!(ended.code, Some(3), "{}", ended.log);
     let reason = world.stuck()?.reason;
     assert_eq!(
         reason,

@@ -135,7 +135,6 @@ async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
         "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | base64 -w0)\" encoded",
         "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | od -An -tx1)\" hexadecimal",
         "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | sed 's/./& /g')\" split",
-        "commit note.txt \"$(printf '%s' \"$ANTHROPIC_API_KEY\" | rev)\" reversed",
     ] {
         let script = format!("begin; if first; then {hide}; fi; committed again; signal done; await never");
         let world = World::new(FILES, &script).await?;

@@ -1,5 +1,6 @@
 import "react-diff-view/style/index.css";
 import { Diff, Hunk, type HunkData } from "react-diff-view";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import classes from "./DiffView.module.css";
 import { hunksBetween, hunksOfPatch } from "./hunks";
 
@@ -10,12 +11,16 @@ export default function DiffView({ source }: { source: DiffSource }) {
   const hunks =
     "patch" in source ? hunksOfPatch(source.patch) : hunksBetween(source.before, source.after);
   if (!hunks)
-    return <pre className={classes.plain}>{"patch" in source ? source.patch : source.after}</pre>;
+    return (
+      <ScrollRegion className={classes.plain} label="Changes">
+        <pre>{"patch" in source ? source.patch : source.after}</pre>
+      </ScrollRegion>
+    );
   return (
-    <div className={classes.diff}>
+    <ScrollRegion className={classes.diff} label="Changes">
       <Diff viewType="unified" diffType="modify" hunks={hunks}>
         {(all: HunkData[]) => all.map((hunk) => <Hunk key={hunk.content} hunk={hunk} />)}
       </Diff>
-    </div>
+    </ScrollRegion>
   );
 }

@@ -3,6 +3,7 @@ import { IconDownload, IconRefresh } from "@tabler/icons-react";
 import { $api } from "@/api/client";
 import type { WorkItem } from "@/api/types";
 import { AnsiText } from "@/components/AnsiText";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/States";
 import { download } from "@/lib/download";
 import { shortId } from "@/lib/title";
@@ -49,12 +50,11 @@ function Log({ workerId }: { workerId: string }) {
           {text === "" ? (
             <EmptyState title="The log is empty" />
           ) : (
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard.
-            <section className={classes.log} tabIndex={0} aria-label="Log">
+            <ScrollRegion className={classes.log} label="Log">
               <pre>
                 <AnsiText text={readableLog(text)} />
               </pre>
-            </section>
+            </ScrollRegion>
           )}
         </>
       )}

@@ -9,6 +9,7 @@ import {
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useRequeueItem, useResumeQueue } from "@/api/actions";
+import { useFailedItems } from "@/api/attention";
 import { useStatus } from "@/api/queries";
 import type { Breaker, WorkItem } from "@/api/types";
 import { ItemLink, ItemOrigin, PullRequestLink } from "@/components/ItemLink";
@@ -25,7 +26,7 @@ const ICON: Record<Attention["kind"], TablerIcon> = {
 };
 
 /** More failed items than this are on the queue's page. */
-const SHOWN = 6;
+const SHOWN = 5;
 
 export function AttentionPanel({ attention }: { attention: Attention[] }) {
   return (
@@ -34,7 +35,7 @@ export function AttentionPanel({ attention }: { attention: Attention[] }) {
       note={attention.length}
       flush
       actions={
-        attention.length > SHOWN && (
+        (attention.length > SHOWN || attention.some((entry) => entry.kind === "failed")) && (
           <Link to="/queue" search={{ view: "failed" }}>
             All failed items
           </Link>
@@ -80,6 +81,11 @@ function Details({ entry }: { entry: Attention }): ReactNode {
         <ItemOrigin item={item} />
         <RelativeTime at={item.endedAt ?? item.updatedAt} />
         <PullRequestLink item={item} />
+        {entry.count > 1 && (
+          <Link to="/queue" search={{ view: "failed", repo: item.repo }}>
+            <OthersCount count={entry.count - 1} />
+          </Link>
+        )}
       </p>
     );
   }
@@ -92,6 +98,12 @@ function Details({ entry }: { entry: Attention }): ReactNode {
       <BreakerRetry breaker={entry.breaker} />
     </p>
   );
+}
+
+function OthersCount({ count }: { count: number }) {
+  const { data } = useFailedItems();
+  // Only the newest failed items are read.
+  return <>{data?.nextCursor ? `and ${count} or more` : `and ${count} more`} for the same reason</>;
 }
 
 function BreakerRetry({ breaker }: { breaker: Breaker }) {

@@ -18,7 +18,7 @@ export function OverviewPage() {
   const status = useStatus();
   const attention = useAttention();
   const { title, description } = headline(status.data, attention.length);
-  usePageTitle(attention.length > 0 ? `(${attention.length}) ${title}` : title);
+  usePageTitle(attention.length > 0 ? `(${attention.length}) Overview` : "Overview");
   if (status.error && !status.data) {
     return (
       <ErrorState

@@ -64,6 +64,7 @@ function columnsFor(items: ReadonlyMap<string, WorkItem>): DataColumn<Worker>[] 
       id: "cost",
       header: "Cost",
       numeric: true,
+      secondary: true,
       sortBy: (worker) => worker.stats.costUsd,
       cell: (worker) => formatUsd(worker.stats.costUsd),
     },

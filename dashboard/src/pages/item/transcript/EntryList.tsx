@@ -2,6 +2,7 @@ import { Button, Skeleton } from "@mantine/core";
 import { IconArrowDown } from "@tabler/icons-react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useRef, useState } from "react";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import classes from "./EntryList.module.css";
 import { EntryRow } from "./EntryRow";
 import type { TranscriptSnapshot, TranscriptStore } from "./store";
@@ -55,8 +56,7 @@ export function EntryList({ store, snapshot, attempt, target, live }: EntryListP
 
   return (
     <div className={classes.frame}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard. */}
-      <section ref={scroller} className={classes.scroller} tabIndex={0} aria-label="Transcript">
+      <ScrollRegion ref={scroller} className={classes.scroller} label="Transcript">
         <ol className={classes.rows} style={{ height: virtualizer.getTotalSize() }}>
           {rows.map((row) => {
             const number = first + row.index;
@@ -86,7 +86,7 @@ export function EntryList({ store, snapshot, attempt, target, live }: EntryListP
             );
           })}
         </ol>
-      </section>
+      </ScrollRegion>
       {!following && (
         <Button
           className={classes.toEnd}

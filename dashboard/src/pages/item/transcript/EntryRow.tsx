@@ -12,6 +12,7 @@ import { Link } from "@tanstack/react-router";
 import { memo, type ReactNode } from "react";
 import type { TranscriptEntry } from "@/api/types";
 import { Markdown } from "@/components/Markdown";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import { formatBytes, formatCompact, formatUsd, plural, totalTokens } from "@/lib/format";
 import { STAGE } from "@/lib/statuses";
 import { formatClock, formatDuration, formatExact } from "@/lib/time";
@@ -45,7 +46,7 @@ export const EntryRow = memo(function EntryRow({
         resetScroll={false}
         className={classes.number}
         title={formatExact(entry.occurredAt)}
-        aria-label={`Entry ${entry.number}, ${formatExact(entry.occurredAt)}`}
+        aria-label={`${formatClock(entry.occurredAt)}, entry ${entry.number}`}
       >
         {formatClock(entry.occurredAt)}
       </Link>
@@ -103,11 +104,12 @@ function Content({ entry, opened, onToggle }: ContentProps): ReactNode {
 }
 
 function Message({ entry }: { entry: Extract<TranscriptEntry, { type: "message" }> }) {
+  if (entry.role === "assistant") return <Markdown text={entry.text} />;
   return (
-    <div className={classes.message} data-role={entry.role}>
-      {entry.role === "user" && <span className={classes.role}>Prompt</span>}
+    <ScrollRegion className={classes.prompt} label="Prompt">
+      <span className={classes.role}>Prompt</span>
       <Markdown text={entry.text} />
-    </div>
+    </ScrollRegion>
   );
 }
 

@@ -2,6 +2,7 @@ import { UnstyledButton } from "@mantine/core";
 import { IconChevronRight, IconCornerDownRight } from "@tabler/icons-react";
 import type { TranscriptEntry } from "@/api/types";
 import { AnsiText } from "@/components/AnsiText";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import { ansiParts } from "@/lib/ansi";
 import { Cut } from "./ToolRow";
 import classes from "./ToolRow.module.css";
@@ -47,9 +48,11 @@ export function ToolResultRow({ result, opened, onToggle }: ToolResultRowProps) 
       </UnstyledButton>
       {opened && (
         <div className={classes.body}>
-          <pre className={classes.text}>
-            <AnsiText text={result.output} />
-          </pre>
+          <ScrollRegion className={classes.text} label="Output">
+            <pre>
+              <AnsiText text={result.output} />
+            </pre>
+          </ScrollRegion>
           <Cut bytes={result.truncatedBytes} />
         </div>
       )}

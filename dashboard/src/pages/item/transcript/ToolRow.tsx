@@ -7,6 +7,7 @@ import {
   type TablerIcon,
 } from "@tabler/icons-react";
 import { LazyDiff } from "@/components/diff/LazyDiff";
+import { ScrollRegion } from "@/components/ScrollRegion";
 import { formatBytes } from "@/lib/format";
 import classes from "./ToolRow.module.css";
 import { type ToolCall, toolEdits, toolInputText, toolName, toolSummary } from "./tool-call";
@@ -60,7 +61,9 @@ function Arguments({ call }: { call: ToolCall }) {
           <LazyDiff key={index} source={edit} />
         ))
       ) : (
-        <pre className={classes.text}>{toolInputText(call)}</pre>
+        <ScrollRegion className={classes.text} label="Arguments">
+          <pre>{toolInputText(call)}</pre>
+        </ScrollRegion>
       )}
       <Cut bytes={call.truncatedBytes} />
     </div>

@@ -8,9 +8,8 @@ async function fetchPage(after: number, limit: number): Promise<TranscriptPage> 
     number: after + index + 1,
     occurredAt: "2026-11-28T12:00:00Z",
     iteration: 1,
-    type: "message" as const,
-    role: "assistant" as const,
-    text: (after + index + 1) % 100 === 0 ? "The Needle" : "hay",
+    type: "notice" as const,
+    message: (after + index + 1) % 100 === 0 ? "The Needle" : "hay",
   }));
   const end = after + items.length;
   return { workItemId: "i", lastNumber: last, items, nextCursor: end < last ? end : null };

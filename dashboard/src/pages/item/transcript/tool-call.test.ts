@@ -7,6 +7,7 @@ const call: ToolCall = {
   iteration: 1,
   type: "tool",
   kind: "bash",
+  truncatedBytes: 0,
 };
 
 describe("toolSummary", () => {

@@ -1,0 +1,112 @@
+import { fileURLToPath } from "node:url";
+import { type APIRequestContext, expect, type Page } from "@playwright/test";
+import { cancel, completedItem, type Item, readItem, ready, submit, test } from "./fixtures";
+
+const DIRECTORY = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
+
+test.use({ viewport: { width: 1280, height: 800 } });
+
+function task(text: string): string {
+  return `- [ ] ${text}\n`;
+}
+
+/** Long enough to run while the pictures are taken. */
+const LONG = Array.from({ length: 12 }, (_, index) =>
+  task(`Words can be sorted by rule ${index + 1}`),
+).join("");
+
+interface Scene {
+  running: Item;
+  all: Item[];
+}
+
+/** Two items run, some wait behind them, one has failed. */
+async function seed(request: APIRequestContext): Promise<Scene> {
+  const issue = (issueNumber: number, issueTitle: string) => ({
+    source: "github",
+    sourceRef: `${issueNumber}-${Date.now()}`,
+    metadata: {
+      issueNumber,
+      issueTitle,
+      issueUrl: `https://github.com/acme/wordsmith/issues/${issueNumber}`,
+    },
+  });
+  const failed = await submit(request, {
+    repo: "acme/archive",
+    spec: task("Old texts can be read"),
+    priority: "critical",
+    ...issue(12, "Read texts of the old archive"),
+  });
+  await expect
+    .poll(async () => (await readItem(request, failed.id)).status, { timeout: 60_000 })
+    .toBe("failed");
+  const running = await submit(request, {
+    spec: `# Sort\n\nReaders want to see words in an order of their choice.\n\n## Tasks\n${LONG}`,
+    priority: "critical",
+    requestedBy: "ada",
+    ...issue(31, "Sort the words of a text"),
+  });
+  const other = await submit(request, {
+    spec: `# Languages\n\n## Tasks\n${LONG}`,
+    priority: "critical",
+    requestedBy: "grace",
+    ...issue(33, "Count words of languages without spaces"),
+  });
+  const waiting = [
+    await submit(request, {
+      spec: task("Umlauts count as letters") + task("Accents count as letters"),
+      priority: "high",
+      requestedBy: "grace",
+      ...issue(35, "Treat umlauts and accents as letters"),
+    }),
+    await submit(request, {
+      spec: task("The report is a table"),
+      priority: "medium",
+      requestedBy: "ada",
+      ...issue(28, "Print the most frequent words as a table"),
+    }),
+    await submit(request, {
+      spec: task("Large files are streamed"),
+      priority: "low",
+      ...issue(22, "Read large files in pieces"),
+    }),
+  ];
+  await expect
+    .poll(async () => (await readItem(request, running.id)).status, { timeout: 60_000 })
+    .toBe("in_progress");
+  return { running, all: [failed, running, other, ...waiting] };
+}
+
+async function shoot(page: Page, path: string, name: string): Promise<void> {
+  await page.goto(path);
+  await ready(page);
+  await page.evaluate(() => document.fonts.ready);
+  // Charts and diffs are chunks of their own.
+  await expect(page.locator(".mantine-Skeleton-root")).toHaveCount(0);
+  if (name.startsWith("queue")) await expect(page.getByText(/^Behind|slot/).first()).toBeVisible();
+  await page.screenshot({ path: `${DIRECTORY}${name}.png`, animations: "disabled" });
+}
+
+test("pictures of each page in both schemes", async ({ page, request }) => {
+  const done = await completedItem(request);
+  const scene = await seed(request);
+  const pages: [name: string, path: string][] = [
+    ["overview", "/"],
+    ["workers", "/workers"],
+    ["queue", "/queue"],
+    ["item", `/work/${scene.running.id}`],
+    ["transcript", `/work/${done.id}?tab=transcript&entry=6`],
+    ["changes", `/work/${done.id}?tab=changes`],
+    ["attempts", `/work/${done.id}?tab=attempts`],
+    ["learnings", "/learnings"],
+    ["metrics", "/metrics"],
+    ["system", "/system"],
+  ];
+  for (const scheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const [name, path] of pages) await shoot(page, path, `${name}-${scheme}`);
+  }
+  await page.setViewportSize({ width: 390, height: 800 });
+  await shoot(page, "/", "overview-phone");
+  for (const { id } of scene.all) await cancel(request, id);
+});
