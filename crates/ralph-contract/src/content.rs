@@ -99,10 +99,10 @@ mod tests {
     use super::*;
 
     fn object(value: Value) -> Map<String, Value> {
-        match value {
-            Value::Object(fields) => fields,
-            other => panic!("{other}"),
-        }
+        let Value::Object(fields) = value else {
+            panic!("{value}");
+        };
+        fields
     }
 
     #[test]

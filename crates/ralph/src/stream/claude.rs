@@ -119,7 +119,11 @@ impl ClaudeDecoder {
             name,
             input: match input {
                 Value::Object(fields) => fields,
-                other => Map::from_iter([("input".to_owned(), other)]),
+                other @ (Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)) => Map::from_iter([("input".to_owned(), other)]),
             },
             parent_tool_id: parent,
         }

@@ -186,10 +186,10 @@ mod tests {
     }
 
     fn omitted(entry: &TranscriptEntry) -> (u64, OmissionReason) {
-        match &entry.body {
-            TranscriptBody::Omitted(omitted) => (omitted.count, omitted.reason),
-            other => panic!("{other:?}"),
-        }
+        let TranscriptBody::Omitted(omitted) = &entry.body else {
+            panic!("{entry:?}");
+        };
+        (omitted.count, omitted.reason)
     }
 
     #[test]
