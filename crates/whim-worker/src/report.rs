@@ -160,6 +160,10 @@ impl Reporter {
         self.push(WorkerEventBody::Notice { message });
     }
 
+    pub(crate) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     /// Masks secrets, for the log.
     pub fn redact(&self, text: &str) -> String {
         self.redactor.redact(text)

@@ -42,6 +42,7 @@ fn course(entries: &[TranscriptEntry]) -> Vec<&str> {
         }),
         TranscriptBody::Commit(_) => Some("commit"),
         TranscriptBody::TaskComplete(_) => Some("tick"),
+        TranscriptBody::TaskReopened(_) => Some("untick"),
         TranscriptBody::Message(_)
         | TranscriptBody::ToolResult(_)
         | TranscriptBody::Warning(_)
@@ -54,7 +55,7 @@ fn course(entries: &[TranscriptEntry]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_run_is_told_by_its_transcript_diff_timeline_and_export() {
-    let system = one_repository(Options::default()).await;
+    let system = one_repository(Options::watching([sample::REPOSITORY])).await;
     let body = "- Describe how to install it\n- Describe how to take part";
     let issue = system
         .github

@@ -221,7 +221,7 @@ impl<'a> Publisher<'a> {
     }
 
     async fn report_diff(&self) {
-        match self.workspace.diff().await {
+        match self.workspace.diff(self.reporter.redactor()).await {
             Ok(Some(diff)) => self.reporter.diff(diff),
             Ok(None) => {}
             Err(error) => {

@@ -8,6 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 use whim_core::CommitHash;
 use whim_core::protocol::diff::ReportDiff;
+use whim_core::redact::Redactor;
 use whim_service::process::{Deadlines, RunError};
 
 use self::parse::{files, patches, totals};
@@ -33,7 +34,7 @@ impl Workspace {
     ///
     /// # Errors
     /// Git failed.
-    pub async fn diff(&self) -> Result<Option<ReportDiff>, GitError> {
+    pub async fn diff(&self, redactor: &Redactor) -> Result<Option<ReportDiff>, GitError> {
         let Some(head) = &self.remote_head else {
             return Ok(None);
         };
@@ -58,7 +59,7 @@ impl Workspace {
                 .await?,
         ));
         let names = self.compare(&["--raw", "--numstat", "-z"], &base, head, MAX_NAMES_BYTES);
-        let mut files = files(&names.await?, &self.redactor);
+        let mut files = files(&names.await?, redactor);
         let text = self.compare(
             &["--patch", "--unified=3", "--src-prefix=a/", "--dst-prefix=b/"],
             &base,
@@ -67,7 +68,7 @@ impl Workspace {
         );
         let text = text.await?;
         let is_complete = (text.len() as u64) < MAX_PATCHES_BYTES;
-        patches(&mut files, &text, is_complete, &self.redactor);
+        patches(&mut files, &text, is_complete, redactor);
         Ok(Some(ReportDiff {
             base_sha: base,
             head_sha: head.clone(),

@@ -203,7 +203,7 @@ async fn a_killed_worker_has_uploaded_what_was_said_before() -> anyhow::Result<(
         if types.last().map(String::as_str) == Some("iteration_done") {
             Ok(())
         } else {
-            Err(types)
+            Err(format!("{types:?}"))
         }
     })
     .await?;
