@@ -65,7 +65,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns today's counts, success rate, durations, tokens and cost. */
+        /** Returns today's counts, success rate, durations, tokens and cost; at most a second old. */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -239,6 +239,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/work/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an item changed: the difference between its base branch and the latest push. */
+        get: operations["get_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/work/{id}/explain": {
         parameters: {
             query?: never;
@@ -248,6 +265,23 @@ export interface paths {
         };
         /** Why an item is not running, in one sentence. */
         get: operations["explain_work"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything about an item in one archive: the item, its spec, events, transcripts, diff, timeline and reviews. */
+        get: operations["export_work"];
         put?: never;
         post?: never;
         delete?: never;
@@ -307,6 +341,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/work/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The attempts of an item: stages, iterations, commits, tests, reviews and cost. */
+        get: operations["get_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work/{id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The transcript of an attempt: what the agent said and did. */
+        get: operations["get_transcript"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worker/register": {
         parameters: {
             query?: never;
@@ -335,6 +403,23 @@ export interface paths {
         put?: never;
         /** Reports that the pull request is open. */
         post: operations["complete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worker/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reports what the branch changes, after a push. */
+        post: operations["report_diff"];
         delete?: never;
         options?: never;
         head?: never;
@@ -420,6 +505,23 @@ export interface paths {
         put?: never;
         /** Reports that the agent makes no progress. */
         post: operations["stuck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/worker/{id}/transcript": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Appends to the transcript of the attempt, also after its end. */
+        post: operations["upload_transcript"];
         delete?: never;
         options?: never;
         head?: never;
@@ -520,54 +622,6 @@ export interface paths {
         };
         /** Reports whether every required dependency is available. Needs no key. */
         get: operations["health"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/work/{id}/transcript": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["transcript"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/work/{id}/diff": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["diff"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/work/{id}/timeline": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["timeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -777,6 +831,50 @@ export interface components {
             /** @description Its description, or why it is unavailable. Contains no secrets. */
             message: string;
         };
+        /** @description `GET /api/work/:id/diff`: the diff of the latest push. */
+        Diff: {
+            /**
+             * Format: uint64
+             * @description Added lines of all files.
+             */
+            additions: number;
+            baseSha?: components["schemas"]["CommitHash"] | null;
+            /**
+             * Format: uint64
+             * @description Deleted lines of all files.
+             */
+            deletions: number;
+            /**
+             * Format: uint32
+             * @description Number of changed files, with those that are not in `files`.
+             */
+            fileCount: number;
+            /** @description In the order of git. At most 1000. */
+            files: components["schemas"]["FileDiff"][];
+            headSha?: components["schemas"]["CommitHash"] | null;
+            leaseEpoch?: components["schemas"]["LeaseEpoch"] | null;
+            /** @description Whether files are missing, or parts of patches. */
+            truncated: boolean;
+            /** Format: date-time */
+            updatedAt?: string | null;
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId?: components["schemas"]["WorkerId"] | null;
+        };
+        /** @description The diff of an item belongs to another head now. */
+        DiffChanged: {
+            /** @description The pushed head. */
+            headSha: components["schemas"]["CommitHash"];
+            leaseEpoch: components["schemas"]["LeaseEpoch"];
+            /** Format: date-time */
+            occurredAt: string;
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId: components["schemas"]["WorkerId"];
+        };
+        /** @description The answer to a reported diff. */
+        DiffStored: {
+            /** @description Head of the stored diff. */
+            headSha: components["schemas"]["CommitHash"];
+        };
         /** @description Seconds; `null` if there is nothing to measure. */
         Durations: {
             /** Format: double */
@@ -858,7 +956,7 @@ export interface components {
          * @description Why an attempt failed. The cause decides whether the item is tried again ([`FailureCause::retry_rule`]).
          * @enum {string}
          */
-        FailureCause: "crash" | "lost" | "killed" | "resources" | "stuck" | "tests_failed" | "iterations_used_up" | "branch_moved" | "push_refused" | "pull_request_refused" | "workspace_unusable" | "spec_unusable" | "runtime_unavailable" | "image_unavailable" | "github_unavailable" | "model_unavailable" | "model_limited" | "model_refused" | "github_refused" | "disk_full";
+        FailureCause: "crash" | "lost" | "killed" | "resources" | "stuck" | "tests_failed" | "iterations_used_up" | "branch_moved" | "push_refused" | "pull_request_refused" | "workspace_unusable" | "repository_damaged" | "clone_timed_out" | "spec_unusable" | "runtime_unavailable" | "image_unavailable" | "github_unavailable" | "model_unavailable" | "model_limited" | "model_refused" | "github_refused" | "disk_full";
         /** @description A file that one item changed while another one held its lock: the branches may conflict. */
         FileConflict: {
             /** Format: date-time */
@@ -869,6 +967,31 @@ export interface components {
             otherWorkItemId: components["schemas"]["WorkItemId"];
             path: components["schemas"]["RelativePath"];
         };
+        /** @description A changed file. */
+        FileDiff: {
+            /**
+             * Format: uint32
+             * @description Added lines; 0 if it is binary.
+             */
+            additions: number;
+            /**
+             * Format: uint32
+             * @description Deleted lines; 0 if it is binary.
+             */
+            deletions: number;
+            isBinary: boolean;
+            /** @description Whether the patch, or its end, is missing because of the limits. */
+            isTruncated?: boolean;
+            /** @description Path in the base, if the file was renamed. */
+            oldPath?: string | null;
+            /** @description The hunks, from the first `@@`; whole lines. Missing if the file is binary or beyond the limits. */
+            patch?: string | null;
+            /** @description Path in the head, or in the base if it was deleted. Invalid UTF-8 is replaced. */
+            path: string;
+            status: components["schemas"]["FileStatus"];
+        };
+        /** @enum {string} */
+        FileStatus: "added" | "modified" | "deleted" | "renamed" | "type_changed";
         Finding: {
             /**
              * Format: uint32
@@ -1049,6 +1172,11 @@ export interface components {
             /** @description The files that the worker holds now out of those that it asked for. */
             files: components["schemas"]["RelativePath"][];
         };
+        /**
+         * @description The author of a message.
+         * @enum {string}
+         */
+        MessageRole: "assistant" | "user";
         /** @description `GET /api/metrics`. A day is a UTC day by the clock of the database. */
         Metrics: {
             /**
@@ -1098,6 +1226,11 @@ export interface components {
             /** @description Tokens of live workers and of workers that ended today. */
             tokens: components["schemas"]["Tokens"];
         };
+        /**
+         * @description Why entries are missing.
+         * @enum {string}
+         */
+        OmissionReason: "limit" | "buffer";
         /** @description A pause of the queue. It survives restarts and applies to every orchestrator of the database. */
         Pause: {
             pausedBy?: string | null;
@@ -1202,6 +1335,33 @@ export interface components {
          * @example octocat/hello-world
          */
         RepoName: string;
+        /**
+         * @description `POST /api/worker/:id/diff`: the changes up to the head that was just pushed. Replaces the item's previous diff. The
+         *     body may be compressed (`Content-Encoding: zstd`).
+         */
+        ReportDiff: {
+            /**
+             * Format: uint64
+             * @description Added lines of all files.
+             */
+            additions: number;
+            /** @description The merge base of the base branch and the head. */
+            baseSha: components["schemas"]["CommitHash"];
+            /**
+             * Format: uint64
+             * @description Deleted lines of all files.
+             */
+            deletions: number;
+            /**
+             * Format: uint32
+             * @description Number of changed files, with those that are not in `files`.
+             */
+            fileCount: number;
+            /** @description At most 1000, with at most 768 KiB of patches. */
+            files: components["schemas"]["FileDiff"][];
+            /** @description The pushed head. */
+            headSha: components["schemas"]["CommitHash"];
+        };
         /**
          * @description `POST /api/worker/:id/review`: a review of the agent's changes.
          *
@@ -1371,15 +1531,15 @@ export interface components {
         }) | (components["schemas"]["WorkerEventRecord"] & {
             /** @enum {string} */
             kind: "worker_event";
-        }) | (components["schemas"]["Lagged"] & {
-            /** @enum {string} */
-            kind: "lagged";
         }) | (components["schemas"]["TranscriptChanged"] & {
             /** @enum {string} */
             kind: "transcript";
         }) | (components["schemas"]["DiffChanged"] & {
             /** @enum {string} */
             kind: "diff";
+        }) | (components["schemas"]["Lagged"] & {
+            /** @enum {string} */
+            kind: "lagged";
         });
         /** @description Result of the project's own tests. */
         TestReport: {
@@ -1398,6 +1558,135 @@ export interface components {
              * @description Missing if the test runner does not print it.
              */
             testsPassed?: number | null;
+        };
+        /** @description A page of attempts. */
+        Timeline: {
+            items: components["schemas"]["TimelineAttempt"][];
+            nextCursor?: components["schemas"]["LeaseEpoch"] | null;
+        };
+        TimelineAttempt: {
+            /** @description Commits of the agent. */
+            commits: components["schemas"]["TimelineCommit"][];
+            cost: components["schemas"]["TimelineCost"];
+            /** Format: date-time */
+            endedAt?: string | null;
+            /** @description Why it ended without completing, for people. */
+            error?: string | null;
+            failureCause?: components["schemas"]["FailureCause"] | null;
+            /**
+             * @description Whether stages, iterations, commits or pushes are missing: they are older than `EVENT_RETENTION_DAYS`, or there
+             *     are more than 1000.
+             */
+            isIncomplete: boolean;
+            iterations: components["schemas"]["TimelineIteration"][];
+            leaseEpoch: components["schemas"]["LeaseEpoch"];
+            /**
+             * Format: uint32
+             * @description Limit of iterations.
+             */
+            maxIterations: number;
+            pullRequest?: components["schemas"]["TimelinePullRequest"] | null;
+            pushes: components["schemas"]["TimelinePush"][];
+            /**
+             * Format: date-time
+             * @description When the worker was ready; `null` if it never was.
+             */
+            registeredAt?: string | null;
+            /** @description Without findings. */
+            reviews: components["schemas"]["Review"][];
+            /** @description In the order in which they were entered. */
+            stages: components["schemas"]["TimelineStage"][];
+            /**
+             * Format: date-time
+             * @description When the item was claimed.
+             */
+            startedAt: string;
+            /** @description Sums over the finished iterations. */
+            stats: components["schemas"]["WorkerStats"];
+            status: components["schemas"]["WorkerStatus"];
+            tests?: components["schemas"]["TestReport"] | null;
+            /**
+             * Format: uint64
+             * @description Number of entries of the transcript that were stored.
+             */
+            transcriptEntries: number;
+            workerId: components["schemas"]["WorkerId"];
+        };
+        TimelineCommit: {
+            hash: string;
+            /** @description First line of the commit message. */
+            message: string;
+            /**
+             * Format: date-time
+             * @description When it was noticed, by the worker's clock.
+             */
+            occurredAt: string;
+        };
+        /** @description Cost in US dollars, as the harness reported it, by stage. The other stages call no model. */
+        TimelineCost: {
+            /** Format: double */
+            reviewingUsd: number;
+            /** Format: double */
+            totalUsd: number;
+            /**
+             * Format: double
+             * @description Of finished iterations.
+             */
+            workingUsd: number;
+        };
+        TimelineIteration: {
+            /**
+             * Format: uint64
+             * @description `null` while it runs, or if it was interrupted.
+             */
+            durationMs?: number | null;
+            /**
+             * Format: date-time
+             * @description `null` while it runs, or if it was interrupted.
+             */
+            endedAt?: string | null;
+            /**
+             * Format: uint32
+             * @description From 1.
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description By the worker's clock.
+             */
+            startedAt?: string | null;
+            stats?: components["schemas"]["WorkerStats"] | null;
+        };
+        TimelinePullRequest: {
+            /** Format: uint64 */
+            number: number;
+            /**
+             * Format: date-time
+             * @description By the worker's clock.
+             */
+            occurredAt: string;
+            url: string;
+        };
+        TimelinePush: {
+            headSha: components["schemas"]["CommitHash"];
+            /**
+             * Format: date-time
+             * @description By the worker's clock.
+             */
+            occurredAt: string;
+        };
+        TimelineStage: {
+            /**
+             * Format: date-time
+             * @description `null` while the worker is in this stage.
+             */
+            endedAt?: string | null;
+            stage: components["schemas"]["Stage"];
+            /**
+             * Format: date-time
+             * @description By the worker's clock.
+             */
+            startedAt: string;
         };
         Tokens: {
             /**
@@ -1425,10 +1714,216 @@ export interface components {
              */
             output: number;
         };
+        /** @description The content of a [`TranscriptEntry`]. */
+        TranscriptBody: {
+            /** @enum {string} */
+            type: "iteration_started";
+        } | (components["schemas"]["TranscriptIterationDone"] & {
+            /** @enum {string} */
+            type: "iteration_done";
+        }) | (components["schemas"]["TranscriptMessage"] & {
+            /** @enum {string} */
+            type: "message";
+        }) | (components["schemas"]["TranscriptTool"] & {
+            /** @enum {string} */
+            type: "tool";
+        }) | (components["schemas"]["TranscriptToolResult"] & {
+            /** @enum {string} */
+            type: "tool_result";
+        }) | (components["schemas"]["TranscriptCommit"] & {
+            /** @enum {string} */
+            type: "commit";
+        }) | (components["schemas"]["TranscriptTask"] & {
+            /** @enum {string} */
+            type: "task_complete";
+        }) | (components["schemas"]["TranscriptTask"] & {
+            /** @enum {string} */
+            type: "task_reopened";
+        }) | (components["schemas"]["TranscriptWarning"] & {
+            /** @enum {string} */
+            type: "warning";
+        }) | (components["schemas"]["TranscriptStage"] & {
+            /** @enum {string} */
+            type: "stage";
+        }) | (components["schemas"]["TranscriptNotice"] & {
+            /** @enum {string} */
+            type: "notice";
+        }) | (components["schemas"]["TranscriptOmitted"] & {
+            /** @enum {string} */
+            type: "omitted";
+        });
+        /** @description The transcript of an attempt has more entries. */
+        TranscriptChanged: {
+            /**
+             * Format: uint64
+             * @description Number of the newest entry.
+             */
+            lastNumber: number;
+            leaseEpoch: components["schemas"]["LeaseEpoch"];
+            /** Format: date-time */
+            occurredAt: string;
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId: components["schemas"]["WorkerId"];
+        };
+        TranscriptCommit: {
+            hash: string;
+            /** @description First line of the commit message. */
+            message: string;
+        };
+        /** @description One entry of a transcript. */
+        TranscriptEntry: components["schemas"]["TranscriptBody"] & {
+            /**
+             * Format: uint32
+             * @description The iteration; 0 before the first.
+             */
+            iteration: number;
+            /**
+             * Format: uint64
+             * @description Position in the transcript of the attempt, from 1, without gaps.
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description By the worker's clock.
+             */
+            occurredAt: string;
+        };
+        TranscriptIterationDone: {
+            /** Format: uint64 */
+            durationMs: number;
+            /** @description Usage of this iteration. */
+            stats: components["schemas"]["WorkerStats"];
+        };
+        TranscriptMessage: {
+            /** @description Identifier of the tool call whose subagent this belongs to; missing for the main agent. */
+            parentToolId?: string | null;
+            role: components["schemas"]["MessageRole"];
+            text: string;
+            /**
+             * Format: uint64
+             * @description Bytes that were cut out of this entry; missing if it is whole.
+             */
+            truncatedBytes?: number;
+        };
+        TranscriptNotice: {
+            message: string;
+        };
+        TranscriptOmitted: {
+            /**
+             * Format: uint64
+             * @description Their size as JSON.
+             */
+            bytes: number;
+            /**
+             * Format: uint64
+             * @description Number of missing entries.
+             */
+            count: number;
+            reason: components["schemas"]["OmissionReason"];
+        };
+        /** @description A page of the transcript of one attempt. */
+        TranscriptPage: {
+            /**
+             * Format: uint64
+             * @description Number of the oldest stored entry; `null` if none is stored. Above 1 if older ones are beyond the retention.
+             */
+            firstNumber?: number | null;
+            items: components["schemas"]["TranscriptEntry"][];
+            /**
+             * Format: uint64
+             * @description Number of the newest entry that was stored; 0 if none was.
+             */
+            lastNumber: number;
+            leaseEpoch?: components["schemas"]["LeaseEpoch"] | null;
+            /**
+             * Format: uint64
+             * @description `after` of the next page; `null` if the page ends with the newest entry.
+             */
+            nextCursor?: number | null;
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId?: components["schemas"]["WorkerId"] | null;
+        };
+        TranscriptStage: {
+            stage: components["schemas"]["Stage"];
+        };
+        /** @description The answer to a segment. */
+        TranscriptStored: {
+            /**
+             * Format: uint64
+             * @description Number of the last stored entry.
+             */
+            lastNumber: number;
+        };
+        TranscriptTask: {
+            /**
+             * Format: uint32
+             * @description Position among all tasks of the checklist, from 0.
+             */
+            index: number;
+            text: string;
+        };
+        /** @description A tool call. What the agent's harness does not report is missing. */
+        TranscriptTool: {
+            /** @description Identifier of the call. */
+            id?: string | null;
+            /** @description Arguments of the call, with long texts cut. */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            kind: components["schemas"]["TranscriptToolKind"];
+            /** @description Name of the tool. */
+            name?: string | null;
+            /** @description Identifier of the tool call whose subagent this belongs to; missing for the main agent. */
+            parentToolId?: string | null;
+            /** @description The file that is read or written. */
+            path?: string | null;
+            /**
+             * Format: uint64
+             * @description Bytes that were cut out of this entry; missing if it is whole.
+             */
+            truncatedBytes?: number;
+        };
+        /**
+         * @description What a tool call does.
+         * @enum {string}
+         */
+        TranscriptToolKind: "read" | "write" | "bash";
+        TranscriptToolResult: {
+            /** @description Identifier of the call. */
+            id: string;
+            /** @description Whether the tool reported success. */
+            ok: boolean;
+            output: string;
+            /** @description Identifier of the tool call whose subagent this belongs to; missing for the main agent. */
+            parentToolId?: string | null;
+            /**
+             * Format: uint64
+             * @description Bytes that were cut out of this entry; missing if it is whole.
+             */
+            truncatedBytes?: number;
+        };
+        TranscriptWarning: {
+            message: string;
+            /** @description Type of the warning, as in SPEC-ralph.md. */
+            warning: string;
+        };
         /** @description `POST /api/worker/:id/unlock`. */
         UnlockFiles: {
             /** @description The files; those that the worker does not hold are passed over. */
             files: components["schemas"]["RelativePath"][];
+        };
+        /**
+         * @description `POST /api/worker/:id/transcript`: the next entries of the transcript. The body may be compressed
+         *     (`Content-Encoding: zstd`).
+         *
+         *     Entries that are stored already are skipped, so a segment can be sent again. Accepted for an hour after the attempt
+         *     has ended.
+         */
+        UploadTranscript: {
+            /** @description 1 to 500 entries, numbered without gaps; at most 1 MiB as JSON. */
+            entries: components["schemas"]["TranscriptEntry"][];
+            /** @description Whether the worker sends another segment at once: subscribers are notified after the last one. */
+            more?: boolean;
         };
         /**
          * @description A requester: a GitHub login, or a user name of another source. Compared without regard to case.
@@ -1708,200 +2203,6 @@ export interface components {
          * @enum {string}
          */
         WorkerStatus: "starting" | "running" | "completed" | "failed" | "stuck" | "killed";
-        TranscriptMessage: {
-            /** @enum {string} */
-            role: "assistant" | "user";
-            text: string;
-            truncatedBytes?: number;
-            parentToolId?: string | null;
-        };
-        TranscriptTool: {
-            /** @enum {string} */
-            kind: "read" | "write" | "bash";
-            id?: string | null;
-            name?: string | null;
-            path?: string | null;
-            input?: {
-                [key: string]: unknown;
-            } | null;
-            truncatedBytes?: number;
-            parentToolId?: string | null;
-        };
-        TranscriptToolResult: {
-            id: string;
-            ok: boolean;
-            output: string;
-            truncatedBytes?: number;
-            parentToolId?: string | null;
-        };
-        TranscriptCommit: {
-            hash: string;
-            message: string;
-        };
-        TranscriptTask: {
-            index: number;
-            text: string;
-        };
-        TranscriptWarning: {
-            warning: string;
-            message: string;
-        };
-        TranscriptStage: {
-            stage: components["schemas"]["Stage"];
-        };
-        TranscriptNotice: {
-            message: string;
-        };
-        TranscriptOmitted: {
-            count: number;
-            bytes: number;
-            /** @enum {string} */
-            reason: "limit" | "buffer";
-        };
-        TranscriptIterationDone: {
-            durationMs: number;
-            stats: components["schemas"]["WorkerStats"];
-        };
-        TranscriptBody: {
-            /** @enum {string} */
-            type: "iteration_started";
-        } | (components["schemas"]["TranscriptIterationDone"] & {
-            /** @enum {string} */
-            type: "iteration_done";
-        }) | (components["schemas"]["TranscriptMessage"] & {
-            /** @enum {string} */
-            type: "message";
-        }) | (components["schemas"]["TranscriptTool"] & {
-            /** @enum {string} */
-            type: "tool";
-        }) | (components["schemas"]["TranscriptToolResult"] & {
-            /** @enum {string} */
-            type: "tool_result";
-        }) | (components["schemas"]["TranscriptCommit"] & {
-            /** @enum {string} */
-            type: "commit";
-        }) | (components["schemas"]["TranscriptTask"] & {
-            /** @enum {string} */
-            type: "task_complete";
-        }) | (components["schemas"]["TranscriptWarning"] & {
-            /** @enum {string} */
-            type: "warning";
-        }) | (components["schemas"]["TranscriptStage"] & {
-            /** @enum {string} */
-            type: "stage";
-        }) | (components["schemas"]["TranscriptNotice"] & {
-            /** @enum {string} */
-            type: "notice";
-        }) | (components["schemas"]["TranscriptOmitted"] & {
-            /** @enum {string} */
-            type: "omitted";
-        });
-        TranscriptEntry: components["schemas"]["TranscriptBody"] & {
-            number: number;
-            occurredAt: string;
-            iteration: number;
-        };
-        TranscriptPage: {
-            workItemId: string;
-            workerId?: string | null;
-            leaseEpoch?: number | null;
-            firstNumber?: number | null;
-            lastNumber: number;
-            items: components["schemas"]["TranscriptEntry"][];
-            nextCursor?: number | null;
-        };
-        FileDiff: {
-            path: string;
-            oldPath?: string | null;
-            /** @enum {string} */
-            status: "added" | "modified" | "deleted" | "renamed" | "type_changed";
-            isBinary: boolean;
-            additions: number;
-            deletions: number;
-            patch?: string | null;
-            isTruncated?: boolean;
-        };
-        Diff: {
-            workItemId: string;
-            workerId?: string | null;
-            leaseEpoch?: number | null;
-            baseSha?: string | null;
-            headSha?: string | null;
-            updatedAt?: string | null;
-            files: components["schemas"]["FileDiff"][];
-            fileCount: number;
-            additions: number;
-            deletions: number;
-            truncated: boolean;
-        };
-        TimelineStage: {
-            stage: components["schemas"]["Stage"];
-            startedAt: string;
-            endedAt?: string | null;
-        };
-        TimelineIteration: {
-            number: number;
-            startedAt?: string | null;
-            endedAt?: string | null;
-            durationMs?: number | null;
-            stats?: null | components["schemas"]["WorkerStats"];
-        };
-        TimelineCommit: {
-            hash: string;
-            message: string;
-            occurredAt: string;
-        };
-        TimelineAttempt: {
-            leaseEpoch: number;
-            workerId: string;
-            status: components["schemas"]["WorkerStatus"];
-            startedAt: string;
-            registeredAt?: string | null;
-            endedAt?: string | null;
-            failureCause?: null | components["schemas"]["FailureCause"];
-            error?: string | null;
-            maxIterations: number;
-            stages: components["schemas"]["TimelineStage"][];
-            iterations: components["schemas"]["TimelineIteration"][];
-            commits: components["schemas"]["TimelineCommit"][];
-            pushes: {
-                headSha: string;
-                occurredAt: string;
-            }[];
-            tests?: null | components["schemas"]["TestReport"];
-            reviews: components["schemas"]["Review"][];
-            pullRequest?: {
-                url: string;
-                number: number;
-                occurredAt: string;
-            } | null;
-            stats: components["schemas"]["WorkerStats"];
-            cost: {
-                workingUsd: number;
-                reviewingUsd: number;
-                totalUsd: number;
-            };
-            transcriptEntries: number;
-            isIncomplete: boolean;
-        };
-        Timeline: {
-            items: components["schemas"]["TimelineAttempt"][];
-            nextCursor?: number | null;
-        };
-        TranscriptChanged: {
-            occurredAt: string;
-            workItemId: string;
-            workerId: string;
-            leaseEpoch: number;
-            lastNumber: number;
-        };
-        DiffChanged: {
-            occurredAt: string;
-            workItemId: string;
-            workerId: string;
-            leaseEpoch: number;
-            headSha: string;
-        };
     };
     responses: {
         /** @description The current state does not allow it; `code` and `details` describe it */
@@ -2524,6 +2825,38 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_diff: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The diff; without files before the first push */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Diff"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     explain_work: {
         parameters: {
             query?: never;
@@ -2543,6 +2876,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    export_work: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A tar archive, compressed with zstd */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zstd": string;
                 };
             };
             400: components["responses"]["InvalidRequest"];
@@ -2673,6 +3038,82 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    get_timeline: {
+        parameters: {
+            query?: {
+                /** @description Page size: 1 to 50, default 20. */
+                limit?: number;
+                /** @description `nextCursor` of the previous page. */
+                cursor?: components["schemas"]["LeaseEpoch"];
+            };
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest attempt first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_transcript: {
+        parameters: {
+            query?: {
+                /** @description `leaseEpoch` of the attempt. Default: the latest attempt. */
+                attempt?: components["schemas"]["LeaseEpoch"];
+                /** @description Number of the entry before the page. Default: 0. `nextCursor` of the previous page continues it. */
+                after?: number;
+                /** @description Page size: 1 to 200, default 50. A page also ends at 2 MiB. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptPage"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     register: {
         parameters: {
             query?: never;
@@ -2738,6 +3179,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AttemptEnded"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            426: components["responses"]["UnknownProtocol"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    report_diff: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the worker protocol that the caller uses */
+                "x-whim-protocol": components["parameters"]["ProtocolVersion"];
+            };
+            path: {
+                /** @description The worker */
+                id: components["schemas"]["WorkerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportDiff"];
+            };
+        };
+        responses: {
+            /** @description The diff is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffStored"];
                 };
             };
             400: components["responses"]["InvalidRequest"];
@@ -2979,6 +3463,49 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    upload_transcript: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the worker protocol that the caller uses */
+                "x-whim-protocol": components["parameters"]["ProtocolVersion"];
+            };
+            path: {
+                /** @description The worker */
+                id: components["schemas"]["WorkerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadTranscript"];
+            };
+        };
+        responses: {
+            /** @description The entries are stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscriptStored"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            426: components["responses"]["UnknownProtocol"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     unlock: {
         parameters: {
             query?: never;
@@ -3199,79 +3726,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
-                };
-            };
-        };
-    };
-    transcript: {
-        parameters: {
-            query?: {
-                attempt?: number;
-                after?: number;
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description x */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TranscriptPage"];
-                };
-            };
-        };
-    };
-    diff: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description x */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Diff"];
-                };
-            };
-        };
-    };
-    timeline: {
-        parameters: {
-            query?: {
-                limit?: number;
-                cursor?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description x */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Timeline"];
                 };
             };
         };

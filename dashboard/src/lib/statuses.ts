@@ -69,6 +69,8 @@ export const FAILURE_CAUSE: Record<FailureCause, string> = {
   push_refused: "Push refused",
   pull_request_refused: "Pull request refused",
   workspace_unusable: "Repository not usable",
+  repository_damaged: "GitHub cannot read the repository",
+  clone_timed_out: "Cloning took too long",
   spec_unusable: "No usable spec",
   runtime_unavailable: "Runtime unavailable",
   image_unavailable: "Worker image missing",
