@@ -1,5 +1,6 @@
 import {
   IconAlertTriangle,
+  IconArrowBackUp,
   IconCheckbox,
   IconFlag,
   IconGitCommit,
@@ -85,6 +86,8 @@ function Content({ entry, opened, onToggle }: ContentProps): ReactNode {
       );
     case "task_complete":
       return <Note icon={IconCheckbox}>{entry.text}</Note>;
+    case "task_reopened":
+      return <Note icon={IconArrowBackUp}>Open again: {entry.text}</Note>;
     case "warning":
       return <Note icon={IconAlertTriangle}>{entry.message}</Note>;
     case "stage":

@@ -76,6 +76,7 @@ export function entryText(entry: TranscriptEntry): string {
     case "commit":
       return `${entry.hash} ${entry.message}`;
     case "task_complete":
+    case "task_reopened":
       return entry.text;
     case "warning":
     case "notice":
