@@ -22,9 +22,6 @@ pub(crate) use self::state::Dashboard;
 use crate::error::ApiError;
 use crate::upstream::Route;
 
-/// Largest body of a request, as for the orchestrator.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
-
 /// Largest body of a login or of a browser's report.
 const MAX_SMALL_BODY_BYTES: usize = 16 * 1024;
 

@@ -7,6 +7,7 @@ mod item;
 mod requeue;
 mod spec;
 mod submission_batch;
+mod submission_queue;
 mod submit;
 
 pub use self::cancel::cancel;
@@ -14,6 +15,7 @@ pub use self::explain::explain;
 pub use self::item::{find, max_retries};
 pub use self::requeue::requeue;
 pub use self::spec::{fail_spec, submit_spec};
-pub use self::submission_batch::{Submissions, run as write_submissions};
+pub use self::submission_batch::run as write_submissions;
+pub use self::submission_queue::Submissions;
 pub(crate) use self::submit::check_source_ref;
 pub use self::submit::{Submitted, submit};

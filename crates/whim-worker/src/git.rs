@@ -22,7 +22,8 @@ use whim_service::process::{CommandSpec, Ending, Finished, run_bounded};
 
 pub use self::error::GitError;
 use self::error::OUTPUT_LIMIT;
-pub use self::remote::{RemoteError, RemoteErrorKind};
+pub use self::remote::RemoteError;
+pub use self::remote_kind::RemoteErrorKind;
 use crate::child_env::ChildEnvironment;
 use crate::text::tail;
 
@@ -72,8 +73,12 @@ const IGNORED_FSCK_ERRORS: [&str; 15] = [
 ];
 /// Flaws of directories. Those of GitHub are accepted, because everyone can clone them; git creates none today, so that an agent's
 /// are refused.
-const FSCK_ERRORS_IGNORED_FROM_GITHUB: [&str; 4] =
-    ["duplicateEntries", "nullSha1", "treeNotSorted", "zeroPaddedFilemode"];
+const FSCK_ERRORS_IGNORED_FROM_GITHUB: [&str; 4] = [
+    "duplicateEntries",
+    "nullSha1",
+    "treeNotSorted",
+    "zeroPaddedFilemode",
+];
 
 /// Runs git for one repository of GitHub.
 #[derive(Clone, Debug)]

@@ -154,7 +154,7 @@ fn a_repository_without_a_commit_is_accepted() {
         .repository
         .run(["init", "--quiet", "--initial-branch=main"])
         .unwrap();
-    let agent = world.script("agent", "work one; tick; tick");
+    let agent = world.script("agent", "git add README.md; work one; tick; tick");
     let transcript = world.transcript(&mut world.run_command(&agent, &["--headless"]));
     assert!(transcript.contains(r#""message":"Add one""#), "{transcript}");
     assert!(transcript.ends_with("--- exit code 0\n"), "{transcript}");

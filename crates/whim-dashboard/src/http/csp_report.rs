@@ -2,7 +2,7 @@
 //! not contain (docs/attacks.md, row 26).
 
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -15,8 +15,6 @@ use crate::access::Client;
 use crate::error::ApiError;
 use crate::metrics;
 
-/// Further reports of a client within the window are counted, but not logged.
-pub(super) const LOG_WINDOW: Duration = Duration::from_mins(10);
 const MAX_LOGGED: u32 = 10;
 
 /// Longest text of a browser in a log line, in characters.

@@ -16,11 +16,13 @@ use futures::StreamExt as _;
 use http_body_util::LengthLimitError;
 use whim_service::chain::chain;
 
-use super::MAX_BODY_BYTES;
 use super::state::Dashboard;
 use super::stream::{Kind, until};
 use crate::access::Session;
 use crate::error::ApiError;
+
+/// Largest body of a request, as for the orchestrator.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// Headers that concern the connection to the orchestrator only, or are the dashboard's to set.
 const NOT_FORWARDED: [HeaderName; 11] = [

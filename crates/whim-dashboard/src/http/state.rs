@@ -3,15 +3,18 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use whim_service::throttle::Throttle;
 
-use super::csp_report;
 use crate::access::{Hosts, Login, TrustedProxies};
 use crate::assets::Assets;
 use crate::config::Config;
 use crate::upstream::Upstream;
+
+/// Further reports of a client within the window are counted, but not logged.
+const CSP_LOG_WINDOW: Duration = Duration::from_mins(10);
 
 /// Clones share the state.
 #[derive(Clone, Debug)]
@@ -55,7 +58,7 @@ impl Dashboard {
             login: config.login.as_ref().map(Login::new).transpose()?,
             upstream: Upstream::new(&config.orchestrator)?,
             closing,
-            logged_reports: RwLock::new(Throttle::new(csp_report::LOG_WINDOW)),
+            logged_reports: RwLock::new(Throttle::new(CSP_LOG_WINDOW)),
         })))
     }
 }

@@ -34,7 +34,7 @@ const SUBMITTERS: usize = 16;
 /// Interval between reads of the status while items are submitted.
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// Longest wait for autovacuum, which looks once per minute.
+/// Longest wait for autovacuum, which runs once per minute.
 const AUTOVACUUM_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// Requests each page sequentially.

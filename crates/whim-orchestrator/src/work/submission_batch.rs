@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use whim_core::WorkItemId;
 
 use crate::app::App;
-use crate::batch_writer::{BatchQueue, Queued, WriteBatch};
+use crate::batch_writer::{Queued, WriteBatch};
 use crate::db::work_items::{self, NewItem};
 
 /// Largest batch.
@@ -17,9 +17,6 @@ const BATCH_SIZE: usize = 64;
 
 /// Items with longer texts are inserted alone, which bounds the size of a batch.
 const MAX_TEXT_BYTES: usize = 32 * 1024;
-
-/// The queue of submissions, which are answered with the time of their insert.
-pub type Submissions = BatchQueue<Arc<NewItem>, DateTime<Utc>>;
 
 /// Waits until the item was inserted in a batch; returns the time of its insert. `None` when it was not: inserting it
 /// alone shows the reason.

@@ -6,7 +6,29 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::remote::RemoteErrorKind;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteErrorKind {
+    /// GitHub or the network to it is unavailable, or GitHub limits the rate of requests.
+    Unavailable,
+    /// The command took longer than it may: the repository is too large for the connection.
+    TimedOut,
+    /// The token is invalid: revoked or expired.
+    InvalidToken,
+    /// The token lacks a permission.
+    Denied,
+    /// The repository does not exist, or is not visible to the token.
+    NotFound,
+    /// GitHub cannot read objects of the repository.
+    Damaged,
+    /// GitHub refuses the push for what the commits contain.
+    ContentRefused,
+    /// A rule of the repository refuses every push of this kind to the branch.
+    RuleRefused,
+    /// This machine failed: a full disk, or a program that was killed.
+    Machine,
+    /// GitHub refuses for another reason, or the repository is harmful.
+    Other,
+}
 
 /// Of GitHub: `returned error: 503`, `RPC failed; HTTP 502`.
 static STATUS: LazyLock<Option<Regex>> =

@@ -1,10 +1,6 @@
 //! Where Whim's own files are: in a directory whose name no file of the project has.
 
 use ralph_contract::files::RunFiles;
-use whim_core::CommitHash;
-
-use super::handle::Workspace;
-use crate::git::GitError;
 
 /// The directory, or the stem of its name if the repository has a file of that name. It is not below `.git`, because Claude
 /// Code edits nothing there.
@@ -34,7 +30,7 @@ impl OwnFiles {
     }
 
     /// The first directory whose name is not among `taken`.
-    fn free(taken: &[&str]) -> Self {
+    pub(super) fn free(taken: &[&str]) -> Self {
         let mut directory = DIRECTORY.to_owned();
         let mut number = 1;
         while taken.iter().any(|name| name.eq_ignore_ascii_case(&directory)) {
@@ -48,32 +44,6 @@ impl OwnFiles {
 impl Default for OwnFiles {
     fn default() -> Self {
         Self::in_directory(DIRECTORY.to_owned())
-    }
-}
-
-impl Workspace {
-    /// Chooses names that neither the base nor the branch has.
-    pub(super) async fn choose_own_files(&self) -> Result<OwnFiles, GitError> {
-        let base = self.top_level_names(&self.base_head).await?;
-        let branch = self.top_level_names(&self.anchor).await?;
-        let taken: Vec<&str> = base.split('\0').chain(branch.split('\0')).collect();
-        Ok(OwnFiles::free(&taken))
-    }
-
-    /// Separated by NUL.
-    async fn top_level_names(&self, commit: &CommitHash) -> Result<String, GitError> {
-        self.git
-            .local(
-                &self.layout.mirror,
-                &[
-                    &"ls-tree",
-                    &"-z",
-                    &"--name-only",
-                    &"--end-of-options",
-                    &commit.as_str(),
-                ],
-            )
-            .await
     }
 }
 

@@ -226,6 +226,30 @@ async fn head_of(git: &Git, layout: &Layout, branch: &BranchName) -> Result<Comm
 }
 
 impl Workspace {
+    /// Chooses names that neither the base nor the branch has.
+    async fn choose_own_files(&self) -> Result<OwnFiles, GitError> {
+        let base = self.top_level_names(&self.base_head).await?;
+        let branch = self.top_level_names(&self.anchor).await?;
+        let taken: Vec<&str> = base.split('\0').chain(branch.split('\0')).collect();
+        Ok(OwnFiles::free(&taken))
+    }
+
+    /// Separated by NUL.
+    async fn top_level_names(&self, commit: &CommitHash) -> Result<String, GitError> {
+        self.git
+            .local(
+                &self.layout.mirror,
+                &[
+                    &"ls-tree",
+                    &"-z",
+                    &"--name-only",
+                    &"--end-of-options",
+                    &commit.as_str(),
+                ],
+            )
+            .await
+    }
+
     async fn clone_for_agent(&self) -> Result<(), PrepareError> {
         let repository = &self.layout.repository;
         checkout::check_out(&self.git, &self.layout, &self.branch, repository).await?;

@@ -60,7 +60,10 @@ impl OwnSecrets {
 
 /// What all credentials of a kind have in common, such as `sk-ant-api03-`, or the header and claims of a JSON Web Token.
 static COMMON: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^(?:sk-ant-[a-z]+\d+-|github_pat_[A-Za-z0-9]+_|gh[a-z]_[^.]+\.[^.]+\.|gh[a-z]_|[^.]+\.[^.]+\.)").ok()
+    Regex::new(
+        r"^(?:sk-ant-[a-z]+\d+-|github_pat_[A-Za-z0-9]+_|gh[a-z]_[^.]+\.[^.]+\.|gh[a-z]_|[^.]+\.[^.]+\.)",
+    )
+    .ok()
 });
 
 /// The part of a secret that is in no placeholder, if that is long enough.
@@ -210,11 +213,17 @@ mod tests {
         for (secret, common) in [
             (format!("ghs_{header}.eyJpc3MiOiJnaXRodWIifQ.{signature}"), header),
             (format!("sk-ant-api03-{signature}"), "sk-ant-api03-"),
-            (format!("github_pat_11ABCDEFG0abcdefg_{signature}"), "github_pat_11ABCDEFG0abcdefg"),
+            (
+                format!("github_pat_11ABCDEFG0abcdefg_{signature}"),
+                "github_pat_11ABCDEFG0abcdefg",
+            ),
         ] {
             let secrets = OwnSecrets::new([secret.as_str()]);
             assert!(secrets.are_in(&format!("x {secret}")));
-            assert!(!secrets.are_in(&format!("{common} {}", STANDARD_NO_PAD.encode(common))), "{common}");
+            assert!(
+                !secrets.are_in(&format!("{common} {}", STANDARD_NO_PAD.encode(common))),
+                "{common}"
+            );
         }
     }
 

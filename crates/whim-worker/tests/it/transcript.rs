@@ -19,7 +19,7 @@ fn bodies(entries: &[TranscriptEntry]) -> Vec<Value> {
     let of_ralph = |entry: &&TranscriptEntry| {
         !matches!(entry.body, TranscriptBody::Stage(_) | TranscriptBody::Notice(_))
     };
-    let body = |entry: &TranscriptEntry| serde_json::to_value(&entry.body).unwrap();
+    let body = |entry: &TranscriptEntry| serde_json::json!(entry.body);
     entries.iter().filter(of_ralph).map(body).collect()
 }
 

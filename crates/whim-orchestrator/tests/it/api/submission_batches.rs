@@ -1,5 +1,4 @@
 //! Submissions of many clients at once.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use futures::future::join_all;
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! Timelines of items.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use serde_json::{Value, json};
 use whim_core::WorkItemId;

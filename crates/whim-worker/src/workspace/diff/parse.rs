@@ -184,7 +184,7 @@ mod tests {
     fn names_counts_and_kinds_are_read_from_what_git_prints() {
         let output = b":100644 100644 aaaa bbbb M\0src/a\tb.js\0:100644 100644 aaaa aaaa R100\0old \xff.js\0new.js\0\
             :000000 100644 0000 cccc A\0logo.png\0:100644 000000 aaaa 0000 D\0ghs_0123456789\0:100644 120000 a b T\0l\0\
-            3\t1\tsrc/a\tb.js\00\t0\t\0old \xff.js\0new.js\0-\t-\tlogo.png\00\t9\tghs_0123456789\01\t1\tl\0";
+            3\t1\tsrc/a\tb.js\x000\t0\t\0old \xff.js\0new.js\0-\t-\tlogo.png\x000\t9\tghs_0123456789\x001\t1\tl\0";
         let files = files(output, &redactor());
         let expected = [
             FileDiff {
