@@ -112,6 +112,16 @@ create trigger worker_iterations_count after insert on worker_iterations
     referencing new table as new_rows
     for each statement execute function count_iterations();
 
+create function clear_daily_usage() returns trigger language plpgsql as $$
+begin
+    delete from daily_usage;
+    return null;
+end
+$$;
+
+create trigger worker_iterations_clear_usage after truncate on worker_iterations
+    for each statement execute function clear_daily_usage();
+
 -- The final report is in `worker_heartbeats` when a worker's row ends.
 create function add_usage_of_ended_workers() returns trigger language plpgsql as $$
 begin

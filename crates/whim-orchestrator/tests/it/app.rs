@@ -206,8 +206,15 @@ impl TestApp {
         answer(request).await
     }
 
-    /// Registers a worker that was started.
+    /// Registers a worker that was claimed, once it was started.
     pub(crate) async fn register(&self, worker: WorkerId) -> Value {
+        wait_until("the worker to be started", PATIENCE, async || {
+            let started = self.runtime.started();
+            let is_started = started.iter().any(|spec| spec.worker_id == worker);
+            if is_started { Ok(()) } else { Err(started.len()) }
+        })
+        .await
+        .unwrap();
         let body = json!({ "workerId": worker, "nonce": "a-nonce" });
         let (status, answer) = self.worker_call(worker, "register", &body).await;
         assert_eq!(status, 200, "{answer}");

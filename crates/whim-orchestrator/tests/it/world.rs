@@ -283,8 +283,9 @@ impl World {
     /// Waits until a statement waits for a lock in this database.
     pub(crate) async fn until_a_call_waits(&self) {
         wait_until("a call to wait", PATIENCE, async || {
-            let waiting = "select count(*) from pg_locks where not granted and database =
-                           (select oid from pg_database where datname = current_database())";
+            // Not the database of the lock, which a wait for another transaction does not have.
+            let waiting = "select count(*) from pg_locks join pg_stat_activity using (pid)
+                           where not granted and datname = current_database()";
             match self.number(waiting).await {
                 0 => Err("none waits"),
                 _ => Ok(()),

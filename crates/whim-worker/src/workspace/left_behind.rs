@@ -72,7 +72,7 @@ impl Workspace {
             .local(window, &[&"update-ref", &"--no-deref", &"HEAD", &head.as_str()])
             .await?;
         self.git
-            .in_work_tree(window, repository, &[&"read-tree", &"-m", &"HEAD"])
+            .in_work_tree(window, repository, &[&"read-tree", &"--reset", &"HEAD"])
             .await?;
         self.git
             .in_work_tree(

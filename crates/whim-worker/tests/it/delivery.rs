@@ -47,7 +47,10 @@ async fn the_pull_request_of_an_earlier_attempt_is_reused() -> anyhow::Result<()
 
 #[tokio::test]
 async fn a_short_outage_of_github_is_retried() -> anyhow::Result<()> {
-    let world = World::new(FILES, HAPPY).await?;
+    // A rate limit is waited for at least a second.
+    let world = World::new(FILES, HAPPY)
+        .await?
+        .with("GITHUB_RETRY_TIMEOUT_SECONDS", "20");
     let faults = world.github.faults();
     faults.push(Fault::on(Method::GET, PULLS).server_error(StatusCode::BAD_GATEWAY));
     faults.push(Fault::on(Method::POST, PULLS).server_error(StatusCode::INTERNAL_SERVER_ERROR));

@@ -55,7 +55,10 @@ pub(super) fn files(output: &[u8], redactor: &Redactor) -> Vec<FileDiff> {
                 Some(_) | None => (FileStatus::Modified, false),
             };
             let old_path = if has_two_paths { fields.next() } else { None };
-            let Some(path) = fields.next() else { break };
+            // Empty after the last whole entry of a list that was cut.
+            let Some(path) = fields.next().filter(|path| !path.is_empty()) else {
+                break;
+            };
             files.push(FileDiff {
                 path: path.into_owned(),
                 old_path: old_path.filter(|_| status == FileStatus::Renamed).map(Into::into),
