@@ -250,7 +250,14 @@ impl Agent {
             }
         }
         if let Some(line) = self.lines.finish() {
-            Self::take_line(&line, &mut *self.decoder, &mut self.outcome, sink);
+            // A process that was terminated may have been stopped in the middle of a line.
+            let is_whole = self.outcome.end == End::Exited;
+            let mut sink = |signal: Signal| {
+                if is_whole || !matches!(signal, Signal::Misfit { .. }) {
+                    sink(signal);
+                }
+            };
+            Self::take_line(&line, &mut *self.decoder, &mut self.outcome, &mut sink);
         }
         let reported = self.outcome.result.as_ref().map(|result| result.usage);
         self.outcome.usage = reported.unwrap_or_else(|| self.decoder.usage_so_far());

@@ -218,7 +218,8 @@ async fn an_agent_that_prints_without_end_costs_a_bounded_transcript() -> anyhow
     // 100 MB in messages, and a line of 10 MB.
     let script = r#"begin; iteration 1
         text=$(head -c 500000 /dev/zero | tr '\0' x)
-        yes '{"event":"message","role":"assistant","text":"'"$text"'"}' | head -n 200
+        line='{"event":"message","role":"assistant","text":"'"$text"'"}'
+        for n in $(seq 200); do echo "$line"; done
         printf '{"event":"message","role":"assistant","text":"'; head -c 10000000 /dev/zero | tr '\0' y; printf '"}\n'
         greet; part; complete"#;
     let world = World::new(FILES, script).await?;
