@@ -22,7 +22,7 @@ pub enum FailureCause {
     Resources,
     /// The agent makes no progress, or reported that it cannot continue.
     Stuck,
-    /// The project's tests fail after the agent finished.
+    /// Required checks of the project fail because of the change.
     TestsFailed,
     /// The attempt used all iterations that it was allowed.
     IterationsUsedUp,
@@ -32,14 +32,18 @@ pub enum FailureCause {
     PushRefused,
     /// GitHub rejected the pull request permanently.
     PullRequestRefused,
-    /// The repository, its branch or its base is missing, empty or not readable with the token.
+    /// The repository, its branch or its base is missing, empty or not readable with the token, or its policy is invalid.
     WorkspaceUnusable,
+    /// A program that the repository's checks need is not installed where the worker runs.
+    ToolMissing,
     /// No usable specification could be generated.
     SpecUnusable,
     /// The container engine or process runtime is not available.
     RuntimeUnavailable,
     /// The worker image of the repository is not on the container engine.
     ImageUnavailable,
+    /// Workers cannot reach the package registry that the repository's checks need.
+    RegistryUnavailable,
     /// GitHub is not available or rate-limits Whim.
     #[serde(rename = "github_unavailable")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github_unavailable"))]
@@ -59,7 +63,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Crash,
         Self::Lost,
         Self::Killed,
@@ -71,9 +75,11 @@ impl FailureCause {
         Self::PushRefused,
         Self::PullRequestRefused,
         Self::WorkspaceUnusable,
+        Self::ToolMissing,
         Self::SpecUnusable,
         Self::RuntimeUnavailable,
         Self::ImageUnavailable,
+        Self::RegistryUnavailable,
         Self::GitHubUnavailable,
         Self::ModelUnavailable,
         Self::ModelLimited,
@@ -96,9 +102,11 @@ impl FailureCause {
             Self::PushRefused => "push_refused",
             Self::PullRequestRefused => "pull_request_refused",
             Self::WorkspaceUnusable => "workspace_unusable",
+            Self::ToolMissing => "tool_missing",
             Self::SpecUnusable => "spec_unusable",
             Self::RuntimeUnavailable => "runtime_unavailable",
             Self::ImageUnavailable => "image_unavailable",
+            Self::RegistryUnavailable => "registry_unavailable",
             Self::GitHubUnavailable => "github_unavailable",
             Self::ModelUnavailable => "model_unavailable",
             Self::ModelLimited => "model_limited",

@@ -73,13 +73,15 @@ impl<'a> Failure<'a> {
             FailureCause::Crash
             | FailureCause::Lost
             | FailureCause::Resources
-            | FailureCause::ImageUnavailable => vec![repository],
+            | FailureCause::ImageUnavailable
+            | FailureCause::RegistryUnavailable => vec![repository],
             FailureCause::Stuck
             | FailureCause::TestsFailed
             | FailureCause::IterationsUsedUp
             | FailureCause::PushRefused
             | FailureCause::PullRequestRefused
             | FailureCause::WorkspaceUnusable
+            | FailureCause::ToolMissing
             | FailureCause::SpecUnusable
             | FailureCause::Killed
             | FailureCause::BranchMoved => vec![],
@@ -105,6 +107,7 @@ impl<'a> Failure<'a> {
             | FailureCause::GitHubRefused
             | FailureCause::RuntimeUnavailable
             | FailureCause::ImageUnavailable
+            | FailureCause::RegistryUnavailable
             | FailureCause::DiskFull => true,
             // A rate limit of the token, reported by GitHub's API.
             FailureCause::GitHubUnavailable => self.retry_after.is_some(),
@@ -117,6 +120,7 @@ impl<'a> Failure<'a> {
             | FailureCause::PushRefused
             | FailureCause::PullRequestRefused
             | FailureCause::WorkspaceUnusable
+            | FailureCause::ToolMissing
             | FailureCause::SpecUnusable
             | FailureCause::Killed
             | FailureCause::BranchMoved => false,
@@ -165,6 +169,13 @@ mod tests {
             (FailureCause::Crash, None, repository, counted(3, 2, 1), true),
             (
                 FailureCause::ImageUnavailable,
+                None,
+                repository,
+                counted(1, 1, 1),
+                true,
+            ),
+            (
+                FailureCause::RegistryUnavailable,
                 None,
                 repository,
                 counted(1, 1, 1),
