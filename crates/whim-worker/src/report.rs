@@ -16,7 +16,7 @@ use ralph_contract::{IterationStats, SpecDocument};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use whim_client::WorkerClient;
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
 use whim_core::protocol::worker::Registered;
 use whim_core::redact::Redactor;
@@ -34,6 +34,16 @@ pub struct Reporter {
     outbox: watch::Sender<Outbox>,
     lease: watch::Receiver<Lease>,
     redactor: Arc<Redactor>,
+    repair: Option<Repair>,
+}
+
+/// The agent repairs what it did before.
+#[derive(Clone, Debug)]
+struct Repair {
+    /// Complete, and reported with pushed heads instead of the checklist of the repair.
+    spec: SpecDocument,
+    /// Iterations of the attempt before this run of `ralph`, which counts from 1.
+    earlier_iterations: u32,
 }
 
 /// For a worker that has just registered. `requested_at` is the time before `register` was sent, which is when the lease
@@ -51,11 +61,29 @@ pub fn open(
         outbox: outbox.clone(),
         lease: lease.subscribe(),
         redactor: Arc::clone(&redactor),
+        repair: None,
     };
     (reporter, Sender::new(client, outbox, lease, reporting, redactor))
 }
 
 impl Reporter {
+    /// For a run of the agent that repairs the work on a complete `spec`.
+    #[must_use]
+    pub fn for_repair(&self, spec: SpecDocument) -> Self {
+        let earlier_iterations = self.totals().iterations;
+        Self {
+            repair: Some(Repair {
+                spec,
+                earlier_iterations,
+            }),
+            ..self.clone()
+        }
+    }
+
+    fn earlier_iterations(&self) -> u32 {
+        self.repair.as_ref().map_or(0, |repair| repair.earlier_iterations)
+    }
+
     pub fn stage(&self, stage: Stage) {
         tracing::info!(stage = stage.as_str(), "stage: {}", stage.as_str());
         self.outbox.send_modify(|outbox| {
@@ -65,7 +93,15 @@ impl Reporter {
     }
 
     /// An event of `ralph`, with secrets masked and long texts truncated.
-    pub fn ralph_event(&self, event: Map<String, Value>) {
+    pub fn ralph_event(&self, mut event: Map<String, Value>) {
+        let earlier = u64::from(self.earlier_iterations());
+        let is_numbered = event
+            .get("event")
+            .and_then(Value::as_str)
+            .is_some_and(|name| matches!(name, "iteration" | "iteration_done"));
+        if is_numbered && let Some(n) = event.get_mut("n") {
+            *n = n.as_u64().unwrap_or_default().saturating_add(earlier).into();
+        }
         let mut event = Value::Object(event);
         self.redactor.redact_json(&mut event);
         self.push(WorkerEventBody::Ralph {
@@ -73,8 +109,9 @@ impl Reporter {
         });
     }
 
-    /// The agent started the iteration `number`.
+    /// The agent started the iteration `number` of this run of `ralph`.
     pub fn iteration(&self, number: u32) {
+        let number = number.saturating_add(self.earlier_iterations());
         self.outbox.send_modify(|outbox| {
             outbox.totals.iterations = outbox.totals.iterations.max(number);
         });
@@ -86,6 +123,7 @@ impl Reporter {
 
     /// The remote branch is at `head`, which contains the work of the ticked tasks of `spec`. `is_new`: it was just pushed.
     pub fn checkpoint(&self, head: &CommitHash, spec: &SpecDocument, is_new: bool) {
+        let spec = self.repair.as_ref().map_or(spec, |repair| &repair.spec);
         self.outbox.send_modify(|outbox| {
             outbox.checkpoint = Some(Checkpoint {
                 head: head.clone(),
@@ -99,7 +137,7 @@ impl Reporter {
         });
     }
 
-    /// The project's tests are running. Counts as progress at the orchestrator.
+    /// The project's checks are running. Counts as progress at the orchestrator.
     pub fn tests_running(&self, command: &str, elapsed: Duration) {
         self.push(WorkerEventBody::TestsRunning {
             command: self.redactor.redact(command),
@@ -107,7 +145,7 @@ impl Reporter {
         });
     }
 
-    /// The project's tests finished.
+    /// The project's checks finished.
     pub fn tests(&self, report: &TestReport) {
         self.push(WorkerEventBody::Tests {
             report: report.clone(),

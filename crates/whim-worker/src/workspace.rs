@@ -10,6 +10,7 @@
 //!   written by the agent. Of the workspace's `.git`, only `HEAD` and refs are read, as data. Invalid objects are detected
 //!   by the checks of the fetch.
 
+mod base;
 mod branch;
 mod checkout;
 mod files;
@@ -21,6 +22,7 @@ mod push;
 mod secret_scan;
 mod spec_file;
 
+pub use self::base::{BaseFile, Checkout};
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
 pub use self::layout::Layout;

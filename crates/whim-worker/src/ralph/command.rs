@@ -21,9 +21,11 @@ const IDENTITY: [(&str, &str); 4] = [
 ];
 
 /// The inputs of a run of the agent.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct AgentRun<'a> {
     pub agent: &'a AgentConfig,
+    /// Name of the model; `None` for the default of the harness.
+    pub model_name: Option<&'a str>,
     pub child_env: &'a ChildEnvironment,
     pub model: Option<&'a ModelCredential>,
     pub max_iterations: u32,
@@ -66,7 +68,7 @@ pub(super) fn build(run: &AgentRun<'_>, workspace: &Workspace) -> io::Result<Com
             command = command.args(["--pre-edit-limit", &limit]);
         }
     }
-    if let Some(model) = &agent.model {
+    if let Some(model) = run.model_name {
         command = command.args(["--model", model]);
     }
     command = run

@@ -8,12 +8,15 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument, files as contract_files};
 use whim_core::redact::Redactor;
 use whim_core::{BranchName, CommitHash, RelativePath};
 
+use super::files;
 use super::layout::Layout;
-use super::{checkout, files};
 use crate::git::{Git, GitError};
 
 /// Limit on the agent's note about why it is stuck, in bytes.
 const MAX_NOTE_BYTES: usize = 64 * 1024;
+
+/// The checklist of a repair, below the directory that is never committed.
+const REPAIR_CHECKLIST: &str = ".ai/repair.md";
 
 #[derive(Debug)]
 pub struct Workspace {
@@ -127,13 +130,13 @@ impl Workspace {
         Ok(names.filter_map(|name| RelativePath::parse(name).ok()).collect())
     }
 
-    /// Creates a clean checkout of the pushed branch for the tests, because uncommitted changes are not delivered.
+    /// Makes `checklist` the one that the agent works through, in a file of its own: the spec keeps its ticks.
     ///
     /// # Errors
-    /// Git failed.
-    pub async fn check_out_for_tests(&self) -> Result<&Path, GitError> {
-        checkout::check_out(&self.git, &self.layout, &self.branch, &self.layout.check).await?;
-        Ok(&self.layout.check)
+    /// Writing failed, or the agent put a link or a directory there.
+    pub fn begin_repair(&mut self, checklist: &SpecDocument) -> io::Result<()> {
+        self.spec_path = REPAIR_CHECKLIST;
+        self.write_spec(checklist)
     }
 
     pub(super) fn write_spec(&self, spec: &SpecDocument) -> io::Result<()> {

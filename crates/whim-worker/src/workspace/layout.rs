@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 pub struct Layout {
     /// The workspace.
     pub repository: PathBuf,
-    /// A clean checkout of the pushed branch, for the tests.
-    pub check: PathBuf,
+    /// Clean checkouts for the checks, each with its packages and build results.
+    pub checks: PathBuf,
     /// Contains the hook server's socket. Created by the server.
     pub hook: PathBuf,
     /// Not accessible to other users, and unknown to the agent.
@@ -36,7 +36,7 @@ impl Layout {
         }
         Ok(Self {
             repository: root.join("repository"),
-            check: root.join("check"),
+            checks: root.join("checks"),
             hook: root.join("hook"),
             mirror: private.join("mirror.git"),
             window: private.join("window.git"),
