@@ -9,4 +9,5 @@ mod hostile;
 mod killed;
 mod locks;
 mod outage;
+mod repair;
 mod world;
