@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn caches_are_told_from_files_of_a_project() {
+    fn caches_are_distinguished_from_files_of_a_project() {
         for path in [
             "__pycache__/",
             "a/__pycache__/x.pyc",

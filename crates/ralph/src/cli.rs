@@ -64,6 +64,11 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "DIR", default_value = AI_DIR, value_parser = directory_below)]
     run_dir: String,
 
+    /// Commit that the agent must keep together with its ancestors; it may replace later ones [default: the head at the
+    /// start]
+    #[arg(long, value_name = "HASH", value_parser = commit_hash)]
+    keep_commit: Option<String>,
+
     /// Number of iterations in a row without a ticked box or a commit after which the run is stuck
     #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
     stuck_threshold: NonZeroU32,
@@ -178,6 +183,14 @@ fn directory_below(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected a directory below the current one, such as .ai".to_owned())
 }
 
+/// The full hash of a commit, in SHA-1 or SHA-256.
+fn commit_hash(text: &str) -> Result<String, String> {
+    let is_hash = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash
+        .then(|| text.to_ascii_lowercase())
+        .ok_or_else(|| "expected the full hash of a commit, 40 or 64 hexadecimal digits".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
@@ -258,6 +271,7 @@ impl RunArguments {
             agent: self.agent.into_options(process, pre_edit)?,
             spec: self.spec,
             files: RunFiles::in_directory(self.run_dir),
+            keep_commit: self.keep_commit,
             iterations: (!self.all).then_some(self.iterations.get()),
             stuck_threshold: self.stuck_threshold.get(),
             watch_period: self.watch_period,

@@ -1,9 +1,9 @@
 //! `ralph run`: one fresh agent per iteration until every box of SPEC.md is ticked.
 
-mod doubt;
 mod ending;
 mod iteration;
 mod progress;
+mod rejection;
 
 use std::fs;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use ralph_contract::files::RunFiles;
 use ralph_contract::{Complete, Event, ExitCode, Failed, NotSubmittable, SpecDocument, Started, Stuck};
 use tokio::time::Instant;
 
-use self::doubt::Doubt;
 use self::ending::{Decision, Ending, Tally};
 use self::iteration::Iterations;
 use self::progress::Progress;
+use self::rejection::Rejection;
 use crate::agent::AgentOptions;
 use crate::git::Git;
 use crate::output::Output;
@@ -35,6 +35,8 @@ pub(crate) struct RunOptions {
     /// The path of SPEC.md, if it was given.
     pub(crate) spec: Option<String>,
     pub(crate) files: RunFiles,
+    /// The commit that the agent must keep together with its ancestors; `None` for the head at the start.
+    pub(crate) keep_commit: Option<String>,
     /// The maximum; `None` for no limit.
     pub(crate) iterations: Option<u32>,
     /// Iterations in a row without progress after which the run is stuck.
@@ -129,7 +131,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
         }
         let n = tally.iterations() + 1;
         let report = Box::pin(iterations.run(n, &task, note.as_deref(), &mut progress)).await?;
-        note = report.doubt.as_ref().map(Doubt::note);
+        note = report.rejection.as_ref().map(Rejection::note);
         if stop.reason().is_none() && !progress.document().is_complete() {
             let stuck = stuck_reason(options)?;
             let Decision { warning, ending } = tally.after(report, stuck);
@@ -177,7 +179,7 @@ async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
         }
         Ok(()) | Err(_) => {}
     }
-    Progress::begin(git, spec_file, document, &options.files)
+    Progress::begin(git, spec_file, document, &options.files, options.keep_commit.clone())
         .await
         .context("reading the existing commits")
 }

@@ -1,10 +1,10 @@
 //! Runs `ralph`, acts on its events, and pushes its commits.
 
 mod command;
-mod doubt;
 mod ending;
 mod progress;
 mod publish;
+mod rejection;
 mod supervise;
 
 use ralph_contract::SpecDocument;
@@ -14,9 +14,9 @@ use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
 pub use self::command::AgentRun;
-use self::doubt::Doubt;
 use self::progress::Progress;
 use self::publish::{Claims, Published, Publisher};
+use self::rejection::Rejection;
 use crate::cgroup::ControlGroup;
 use crate::locks::HookServer;
 use crate::outcome::Failure;
@@ -35,7 +35,7 @@ pub struct Done {
 /// Runs the agent to its end. Afterwards all of its processes have ended and its commits are pushed, as far as that was
 /// possible, even if it failed.
 ///
-/// If its work does not count as it is, the agent receives a note and may put it right (see [`Doubt`]).
+/// If its work does not count as it is, the agent receives a note and may put it right (see [`Rejection`]).
 ///
 /// # Errors
 /// The agent did not complete the checklist, or its commits could not be pushed.
@@ -48,7 +48,7 @@ pub async fn work(
     let hook_server = HookServer::open(workspace.hook_directory()).map_err(|error| crash(&error))?;
     let mut spec = spec.clone();
     let mut iterations = 0;
-    let mut allowance = Doubt::ALLOWANCE;
+    let mut allowance = Rejection::ALLOWANCE;
     loop {
         let session = Session {
             run,
@@ -58,18 +58,18 @@ pub async fn work(
         };
         let (result, used) = session.run(workspace, &spec).await?;
         iterations += used;
-        let doubted = match result {
+        let rejected = match result {
             Ended::Done(done) => return Ok(done),
-            Ended::Doubted(doubted) => doubted,
+            Ended::Rejected(rejected) => rejected,
         };
-        let Doubted { accepted, doubt } = *doubted;
-        reporter.notice(&doubt.notice());
+        let Rejected { accepted, rejection } = *rejected;
+        reporter.notice(&rejection.notice());
         if allowance == 0 || iterations >= run.max_iterations {
-            return Err(doubt.failure(iterations));
+            return Err(rejection.failure(iterations));
         }
         allowance -= 1;
         workspace
-            .write_note(&doubt.note())
+            .write_note(&rejection.note())
             .and_then(|()| {
                 spec = with_open_task(accepted);
                 workspace.write_spec(&spec)
@@ -94,13 +94,13 @@ fn crash(error: &(dyn std::error::Error + 'static)) -> Failure {
 /// How a run of `ralph` ended that did not fail.
 enum Ended {
     Done(Done),
-    Doubted(Box<Doubted>),
+    Rejected(Box<Rejected>),
 }
 
-struct Doubted {
+struct Rejected {
     /// The checklist with the ticks that count.
     accepted: SpecDocument,
-    doubt: Doubt,
+    rejection: Rejection,
 }
 
 /// One run of `ralph`.
@@ -171,12 +171,12 @@ fn conclude(
             let Published {
                 head,
                 accepted,
-                doubt,
+                rejection,
             } = published;
-            match (verdict, doubt, head) {
+            match (verdict, rejection, head) {
                 (Err(failure), None, _) => Err(failure),
                 (Err(failure), Some(_), _) if !is_given_up => Err(failure),
-                (_, Some(doubt), _) => Ok(Ended::Doubted(Box::new(Doubted { accepted, doubt }))),
+                (_, Some(rejection), _) => Ok(Ended::Rejected(Box::new(Rejected { accepted, rejection }))),
                 (Ok(()), None, Some(head)) => Ok(Ended::Done(Done { head, spec: accepted })),
                 (Ok(()), None, None) => Err(Failure::Stuck {
                     reason: "every task is ticked, but there are no commits".to_owned(),

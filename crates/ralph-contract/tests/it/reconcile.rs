@@ -83,7 +83,7 @@ fn line_endings_wrapping_and_order_do_not_hide_a_task() {
 }
 
 #[test]
-fn tasks_of_one_text_are_told_apart_by_phase_and_then_by_order() {
+fn tasks_of_one_text_are_distinguished_by_phase_and_then_by_order() {
     let spec = "## One\n- [ ] test\n- [ ] test\n## Two\n- [ ] test\n";
     let document = SpecDocument::parse(spec);
     let by_phase = document.reconcile(Some("## Two\n- [x] test\n"));

@@ -378,6 +378,6 @@ fn a_long_excerpt_is_cut_and_holds_no_control_characters() {
 }
 
 #[test]
-fn no_more_than_a_hundred_violations_are_told() {
+fn no_more_than_a_hundred_violations_are_reported() {
     assert_eq!(violations(&"- [ ] npm install a:b.ts:1\n".repeat(500)).len(), 100);
 }

@@ -89,8 +89,8 @@ impl Tally {
             None => {
                 self.failures = 0;
                 let last = report
-                    .doubt
-                    .map(|doubt| format!("; in the last one {}", doubt.what()));
+                    .rejection
+                    .map(|rejection| format!("; in the last one {}", rejection.what()));
                 self.if_stuck(&last.unwrap_or_default())
                     .map_or_else(Decision::default, Decision::from)
             }
@@ -157,7 +157,7 @@ mod tests {
                 let report = Report {
                     verdict,
                     has_progress,
-                    doubt: None,
+                    rejection: None,
                     printed: true,
                 };
                 tally.after(report, None).ending

@@ -9,8 +9,8 @@ use ralph_contract::{Event, Iteration, IterationDone, IterationPhase, Task, Warn
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::doubt::Doubt;
 use super::progress::{Progress, Settled};
+use super::rejection::Rejection;
 use crate::agent::AgentOptions;
 use crate::harness::Purpose;
 use crate::output::Output;
@@ -32,7 +32,7 @@ pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     pub(crate) has_progress: bool,
     /// Why its ticks do not count.
-    pub(crate) doubt: Option<Doubt>,
+    pub(crate) rejection: Option<Rejection>,
     /// Whether the agent printed anything.
     pub(crate) printed: bool,
 }
@@ -70,7 +70,10 @@ impl Iterations<'_> {
         .render();
         let outcome = self.agent(n, &prompt, progress).await?;
         let stats = self.reporter.finish(&outcome) + outcome.usage;
-        let Settled { has_progress, doubt } = progress.settle(self.output).await?;
+        let Settled {
+            has_progress,
+            rejection,
+        } = progress.settle(self.output).await?;
         self.output.event(&Event::IterationDone(IterationDone {
             n,
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -79,7 +82,7 @@ impl Iterations<'_> {
         Ok(Report {
             verdict: Verdict::of(&outcome, self.options),
             has_progress,
-            doubt,
+            rejection,
             printed: outcome.printed,
         })
     }

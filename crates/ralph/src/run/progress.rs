@@ -9,7 +9,7 @@ use ralph_contract::{Commit, Event, SpecDocument, TaskComplete, TaskReopened, Wa
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::doubt::Doubt;
+use super::rejection::Rejection;
 use crate::git::{Git, GitError};
 use crate::output::Output;
 use crate::spec_file::SpecFile;
@@ -25,7 +25,7 @@ const STATUS_SHARE: u32 = 10;
 pub(crate) struct Settled {
     pub(crate) has_progress: bool,
     /// Why its ticks do not count.
-    pub(crate) doubt: Option<Doubt>,
+    pub(crate) rejection: Option<Rejection>,
 }
 
 /// The state that progress is measured against.
@@ -57,6 +57,7 @@ impl Progress {
         spec_file: SpecFile,
         document: SpecDocument,
         files: &RunFiles,
+        keep_commit: Option<String>,
     ) -> Result<Self, GitError> {
         let head = git.head().await?;
         let branch = git.branch().await?;
@@ -70,7 +71,7 @@ impl Progress {
             own,
             document,
             reported: BTreeSet::new(),
-            kept: head.clone(),
+            kept: keep_commit.or_else(|| head.clone()),
             head,
             old_commits,
             has_new_commits: false,
@@ -115,11 +116,11 @@ impl Progress {
         self.report_commits(output).await.context("reading new commits")?;
         let found = self.spec_file.read_leniently();
         let reconciled = self.document.reconcile(found.as_deref());
-        let doubt = self
-            .doubt(&reconciled.newly_done)
+        let rejection = self
+            .rejection(&reconciled.newly_done)
             .await
             .context("comparing the commits with the ticked boxes")?;
-        if doubt.is_none() {
+        if rejection.is_none() {
             self.report_tasks(&reconciled.newly_done, output);
         }
         let spec = self.spec_file.shown();
@@ -151,7 +152,7 @@ impl Progress {
             );
         }
         let mut document = reconciled.document;
-        if let Some(doubt) = &doubt {
+        if let Some(rejection) = &rejection {
             document = document.with_open(reconciled.newly_done.iter().copied());
             let tasks = document.tasks();
             let reopened: Vec<&str> = reconciled
@@ -159,14 +160,14 @@ impl Progress {
                 .iter()
                 .filter_map(|&index| Some(tasks.get(index)?.text.as_str()))
                 .collect();
-            output.event(&Event::Warning(doubt.warning(&reopened)));
+            output.event(&Event::Warning(rejection.warning(&reopened)));
         }
         self.report_reopened(&document, output);
-        let is_kept = !matches!(doubt, Some(Doubt::CommitsMissing { .. }));
+        let is_kept = !matches!(rejection, Some(Rejection::CommitsMissing { .. }));
         if is_kept {
             self.kept.clone_from(&self.head);
         }
-        let has_ticks = doubt.is_none() && !reconciled.newly_done.is_empty();
+        let has_ticks = rejection.is_none() && !reconciled.newly_done.is_empty();
         let has_progress = has_ticks || (self.has_new_commits && is_kept);
         self.has_new_commits = false;
         self.reported.clear();
@@ -176,11 +177,14 @@ impl Progress {
                 .write(&self.document)
                 .with_context(|| format!("restoring {spec}"))?;
         }
-        Ok(Settled { has_progress, doubt })
+        Ok(Settled {
+            has_progress,
+            rejection,
+        })
     }
 
     /// Why the ticks of this iteration do not count, if they do not.
-    async fn doubt(&self, newly_done: &[usize]) -> Result<Option<Doubt>, GitError> {
+    async fn rejection(&self, newly_done: &[usize]) -> Result<Option<Rejection>, GitError> {
         if let Some(kept) = &self.kept {
             let contained = match &self.head {
                 Some(head) if head == kept => true,
@@ -188,7 +192,7 @@ impl Progress {
                 None => false,
             };
             if !contained {
-                return Ok(Some(Doubt::CommitsMissing {
+                return Ok(Some(Rejection::CommitsMissing {
                     head: kept.clone(),
                     branch: self.branch.clone(),
                 }));
@@ -198,7 +202,7 @@ impl Progress {
             return Ok(None);
         }
         let files = self.git.uncommitted(&self.own, MAX_FILES).await?;
-        Ok((!files.is_empty()).then_some(Doubt::Uncommitted { files }))
+        Ok((!files.is_empty()).then_some(Rejection::Uncommitted { files }))
     }
 
     /// Whether no file is known to be uncommitted. Not asked more often than large repositories bear.

@@ -7,7 +7,7 @@ const MAX_NAMED: usize = 20;
 
 /// Why the ticks of an iteration do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Doubt {
+pub(crate) enum Rejection {
     /// Files were left uncommitted.
     Uncommitted { files: Vec<String> },
     /// The checked-out commit does not contain the head of an earlier iteration.
@@ -19,7 +19,7 @@ pub(crate) enum Doubt {
     },
 }
 
-impl Doubt {
+impl Rejection {
     pub(crate) fn warning(&self, reopened: &[&str]) -> Warning {
         let (kind, files) = match self {
             Self::Uncommitted { files } => (WarningKind::UncommittedChanges, files.clone()),

@@ -36,6 +36,7 @@ fn help_lists_commands_and_options() {
       -n <N>                      Maximum number of iterations [default: 50]
           --spec <PATH>           Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
           --run-dir <DIR>         Directory of the other files of the run, below the current directory [default: .ai]
+          --keep-commit <HASH>    Commit that the agent must keep together with its ancestors; it may replace later ones [default: the head at the start]
           --stuck-threshold <N>   Number of iterations in a row without a ticked box or a commit after which the run is stuck [default: 3]
           --pre-edit-hook <WORD>  Program to run before each edit of the agent; exit code 2 refuses the edit. Repeat the option for each argument of the program
           --pre-edit-limit <SEC>  Timeout of the hook, after which the edit proceeds [default: 60]
@@ -61,6 +62,7 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
         &["run", "-n", "0"],
         &["run", "--timeout-idle", "0"],
         &["run", "--timeout-idle", "soon"],
+        &["run", "--keep-commit", "HEAD"],
         &[],
     ]
     .map(|arguments| world.transcript(&mut world.ralph(arguments)))

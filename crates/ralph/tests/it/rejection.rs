@@ -5,7 +5,7 @@ use std::fs;
 use crate::world::{TWO_TASKS, World, assert_transcript};
 
 #[test]
-fn a_tick_with_uncommitted_files_does_not_count_and_the_next_agent_is_told_which() {
+fn a_tick_with_uncommitted_files_does_not_count_and_the_next_prompt_names_them() {
     let world = World::new(TWO_TASKS);
     let agent = world.script(
         "agent",
@@ -120,7 +120,7 @@ fn after_losing(how: &str) -> (World, String) {
 }
 
 #[test]
-fn commits_of_earlier_iterations_are_missed_and_the_next_agent_is_told() {
+fn commits_of_earlier_iterations_are_missed_and_the_next_prompt_names_them() {
     for how in [
         "git reset -q --hard HEAD~1",
         "git checkout -q -b other HEAD~1",
@@ -163,6 +163,29 @@ fn a_commit_of_the_same_iteration_may_be_amended() {
     let transcript = world.transcript(&mut world.run_command(&agent, &["--headless"]));
     assert!(transcript.ends_with("--- exit code 0\n"), "{transcript}");
     assert!(!transcript.contains("warning"), "{transcript}");
+}
+
+#[test]
+fn commits_after_the_one_to_keep_may_be_replaced() {
+    let world = World::new(TWO_TASKS);
+    let kept = world.repository.head().unwrap();
+    // The commit of an earlier run, which the server refused.
+    let files = [("refused.txt", "refused\n")];
+    world.repository.commit_files("Add what is refused", &files).unwrap();
+    let agent = world.script(
+        "agent",
+        &format!("git reset -q --hard {kept}; work hello; tick; work goodbye; tick"),
+    );
+
+    let refused = world.transcript(&mut world.run_command(&agent, &["--headless", "-n", "1"]));
+
+    assert!(refused.contains(r#""type":"commits_missing""#), "{refused}");
+
+    let replaced =
+        world.transcript(&mut world.run_command(&agent, &["--headless", "-n", "1", "--keep-commit", &kept]));
+
+    assert!(replaced.ends_with("--- exit code 0\n"), "{replaced}");
+    assert!(!replaced.contains("warning"), "{replaced}");
 }
 
 #[test]

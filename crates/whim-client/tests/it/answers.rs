@@ -39,7 +39,7 @@ async fn a_code_of_a_newer_orchestrator_is_kept_as_unknown() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_the_protocols_is_told_with_its_beginning() {
+async fn an_answer_outside_the_protocol_is_reported_with_its_beginning() {
     let page = format!("<html>\n{}", "x".repeat(10_000));
     for say in [Say::Text(200, page.clone()), Say::Text(404, page)] {
         let error = error_of(say).await;

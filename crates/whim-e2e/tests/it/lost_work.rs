@@ -63,3 +63,24 @@ async fn work_that_an_agent_reset_away_is_in_the_pull_request() {
     }
     system.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_push_that_github_refuses_for_a_file_is_put_right_by_the_agent() {
+    let system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let workflow = ".github/workflows/ci.yml";
+    system.github.refuse_push_of(
+        sample::REPOSITORY,
+        workflow,
+        "error: refusing to allow a Personal Access Token to create or update workflow without `workflow` scope",
+    );
+    let command = "if [ -e .git/refused ]; then git reset -q --soft HEAD~1; git rm -rqf .github; \
+        else touch .git/refused; mkdir -p .github/workflows; echo on > .github/workflows/ci.yml; fi";
+    system.anthropic.set_coder(coder("guide", command));
+
+    let branch = delivered(&system, "- Write a guide").await;
+
+    assert_eq!(system.github.read_file(sample::REPOSITORY, &branch, workflow), None);
+    let guide = system.github.read_file(sample::REPOSITORY, &branch, "notes/guide.md");
+    assert_eq!(guide.as_deref(), Some("# Guide\n"));
+    system.stop().await.unwrap();
+}

@@ -54,7 +54,7 @@ fn course(entries: &[TranscriptEntry]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_run_is_told_by_its_transcript_diff_timeline_and_export() {
+async fn a_run_is_described_by_its_transcript_diff_timeline_and_export() {
     let system = one_repository(Options::watching([sample::REPOSITORY])).await;
     let body = "- Describe how to install it\n- Describe how to take part";
     let issue = system

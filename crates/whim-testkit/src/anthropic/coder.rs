@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_stands_twice_is_told_apart_by_what_stands_above_it() {
+    fn a_repeated_line_is_identified_by_the_lines_above_it() {
         let text = "a\n- [ ] x\nb\n- [ ] x\n";
         let (first, last) = unique_lines(text, 3);
         assert_eq!(lines(text, first, last), "b\n- [ ] x");

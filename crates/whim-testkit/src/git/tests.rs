@@ -39,7 +39,7 @@ fn files_are_read_back_to_the_byte() {
 }
 
 #[test]
-fn branches_and_their_logs_are_told_newest_first() {
+fn branches_and_their_logs_are_listed_newest_first() {
     let (_directory, repository) = scratch();
     let start = repository.commit("Start").unwrap();
     repository.create_branch("topic/one").unwrap();

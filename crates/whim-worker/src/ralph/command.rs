@@ -43,6 +43,7 @@ pub(super) fn build(
     let mut command = CommandSpec::new(&agent.ralph_bin)
         .args(["run", "--headless", "--spec", &own.checklist])
         .args(["--run-dir", own.run.directory()])
+        .args(["--keep-commit", workspace.anchor().as_str()])
         .arg("-n")
         .arg(iterations.to_string())
         .args(["--harness", agent.harness.as_str()])

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use whim_core::{CommitHash, RelativePath};
 use whim_service::chain::chain;
 
-use super::doubt::Doubt;
+use super::rejection::Rejection;
 use crate::locks::LockClient;
 use crate::outcome::Failure;
 use crate::report::Reporter;
@@ -46,7 +46,7 @@ pub(super) struct Published {
     /// The checklist with the ticks that count.
     pub(super) accepted: SpecDocument,
     /// Why the rest does not count.
-    pub(super) doubt: Option<Doubt>,
+    pub(super) rejection: Option<Rejection>,
 }
 
 pub(super) struct Publisher<'a> {
@@ -58,7 +58,7 @@ pub(super) struct Publisher<'a> {
     accepted: SpecDocument,
     /// Iterations whose commits are kept.
     iterations: u32,
-    doubt: Option<Doubt>,
+    rejection: Option<Rejection>,
 }
 
 impl<'a> Publisher<'a> {
@@ -76,7 +76,7 @@ impl<'a> Publisher<'a> {
             retry_timeout,
             accepted,
             iterations: 0,
-            doubt: None,
+            rejection: None,
         }
     }
 
@@ -89,7 +89,7 @@ impl<'a> Publisher<'a> {
     ///
     /// # Errors
     /// GitHub refuses the push for good. Cancels `give_up` then, because further work would be lost; as well if the push is
-    /// refused for what it contains, which is a doubt.
+    /// refused for what it contains, which is a rejection.
     pub(super) async fn follow(
         &mut self,
         mut claims: watch::Receiver<Claims>,
@@ -110,7 +110,7 @@ impl<'a> Publisher<'a> {
                 }
                 Err(Unpublished::Push(error)) => {
                     give_up.cancel();
-                    return self.doubt_push(error);
+                    return self.reject_push(error);
                 }
             }
         }
@@ -142,12 +142,12 @@ impl<'a> Publisher<'a> {
         match published.await {
             Ok(()) => {}
             Err(Unpublished::Import(error)) => return Err(Failure::of_machine(error)),
-            Err(Unpublished::Push(error)) => self.doubt_push(error)?,
+            Err(Unpublished::Push(error)) => self.reject_push(error)?,
         }
         Ok(Published {
             head: self.workspace.remote_head().cloned(),
             accepted: self.accepted,
-            doubt: self.doubt,
+            rejection: self.rejection,
         })
     }
 
@@ -156,7 +156,7 @@ impl<'a> Publisher<'a> {
         let imported = self.workspace.import().await?;
         if let Imported::Unrelated(head) = imported {
             // The ticks may belong to commits that are not pushed.
-            self.doubt = Some(Doubt::CommitsMissing {
+            self.rejection = Some(Rejection::CommitsMissing {
                 head,
                 expected: self.workspace.anchor().clone(),
                 branch: self.workspace.branch().clone(),
@@ -176,12 +176,12 @@ impl<'a> Publisher<'a> {
         }
         if left_behind.is_empty() {
             self.accepted.clone_from(&claim.spec);
-            self.doubt = None;
+            self.rejection = None;
         } else {
             self.accepted = common_ticks(&self.accepted, &claim.spec);
-            self.doubt = Some(Doubt::LeftBehind { files: left_behind });
+            self.rejection = Some(Rejection::LeftBehind { files: left_behind });
         }
-        let has_accepted_ticks = has_new_ticks && self.doubt.is_none();
+        let has_accepted_ticks = has_new_ticks && self.rejection.is_none();
         if has_accepted_ticks || claim.iterations > self.iterations {
             self.workspace.keep_pushed();
             self.iterations = claim.iterations;
@@ -208,12 +208,12 @@ impl<'a> Publisher<'a> {
         pushed
     }
 
-    /// A refusal that the agent can do something about is a doubt.
-    fn doubt_push(&mut self, error: PushError) -> Result<(), Failure> {
+    /// A refusal that the agent can do something about is a rejection.
+    fn reject_push(&mut self, error: PushError) -> Result<(), Failure> {
         if !error.is_for_the_agent() {
             return Err(error.into());
         }
-        self.doubt = Some(Doubt::PushRefused {
+        self.rejection = Some(Rejection::PushRefused {
             reason: chain(&error).to_string(),
             kept: self.workspace.anchor().clone(),
         });

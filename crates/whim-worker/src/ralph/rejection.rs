@@ -7,7 +7,7 @@ use crate::workspace::MAX_NAMED;
 
 /// Why ticks do not count, or commits are not pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(super) enum Rejection {
     /// Files were left uncommitted when a box was ticked.
     LeftBehind { files: Vec<String> },
     /// The checked-out commit does not contain the work of earlier tasks.
@@ -26,7 +26,7 @@ pub(super) enum Doubt {
     },
 }
 
-impl Doubt {
+impl Rejection {
     /// How often an agent may put it right in one attempt.
     pub(super) const ALLOWANCE: u32 = 2;
 

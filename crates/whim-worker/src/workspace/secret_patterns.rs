@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_usual_services_are_told_from_placeholders() {
+    fn tokens_of_usual_services_are_distinguished_from_placeholders() {
         for (line, kind) in [
             (
                 "token: ghp_wW3kX9zQ2vB7nM4tR8yL1hD6jS5fG0cAEuKi",

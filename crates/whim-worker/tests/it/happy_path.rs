@@ -1,3 +1,4 @@
+use anyhow::Context as _;
 use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
 
@@ -206,13 +207,16 @@ async fn ralph_is_started_with_the_documented_arguments() -> anyhow::Result<()> 
         .with("LOCK_WAIT_TIMEOUT_SECONDS", "1.5")
         .with("LANG", "C.UTF-8");
 
+    let base = world.github.branch_head(REPO, "main").context("no base")?;
+
     world.run_expecting(0).await?;
 
     let arguments = world
         .script_output("arguments")?
         .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
-        .replace(&world.attempt_directory().display().to_string(), "[attempt]");
-    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec .whim-run/SPEC.md --run-dir .whim-run -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
+        .replace(&world.attempt_directory().display().to_string(), "[attempt]")
+        .replace(&base, "[base]");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec .whim-run/SPEC.md --run-dir .whim-run --keep-commit [base] -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
     Ok(())
 }
 

@@ -154,7 +154,7 @@ async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_agent_that_committed_a_credential_is_told_and_may_remove_it() -> anyhow::Result<()> {
+async fn an_agent_that_committed_a_credential_gets_a_note_and_may_remove_it() -> anyhow::Result<()> {
     let script = r#"begin
         if first; then commit config.txt "key=$ANTHROPIC_API_KEY" 'Add the key'; await never
         else git reset -q --hard HEAD~1; greet; part; fi; complete"#;

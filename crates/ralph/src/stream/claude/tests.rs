@@ -62,7 +62,7 @@ fn an_overloaded_provider_is_distinguished_from_a_failed_task() {
 }
 
 #[test]
-fn a_provider_that_limits_us_is_told_with_its_own_words() {
+fn a_limit_of_the_provider_is_reported_in_its_own_words() {
     assert_eq!(trouble(capture!("rate-limited")).0, TroubleKind::Limited);
     assert_eq!(trouble(capture!("no-credit")).0, TroubleKind::Limited);
     let usage_limit = result(capture!("usage-limit")).trouble.unwrap();
@@ -76,7 +76,7 @@ fn a_provider_that_limits_us_is_told_with_its_own_words() {
 }
 
 #[test]
-fn refused_credentials_are_told_from_a_limit() {
+fn refused_credentials_are_distinguished_from_a_limit() {
     let trouble = result(capture!("unauthenticated")).trouble.unwrap();
     assert_eq!(trouble.kind, TroubleKind::Refused);
     assert_eq!(trouble.warning().kind, WarningKind::ProviderRefused);

@@ -118,7 +118,7 @@ async fn invalid_diffs_are_refused_with_the_field() {
 }
 
 #[tokio::test]
-async fn subscribers_are_told_of_a_new_diff() {
+async fn subscribers_are_notified_of_a_new_diff() {
     let app = TestApp::start().await;
     let (item, worker) = app.running().await;
     let mut subscriber = Watcher::of_all(&app).await;

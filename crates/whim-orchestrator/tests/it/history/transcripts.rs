@@ -343,7 +343,7 @@ async fn transcripts_beyond_the_retention_are_dropped_and_the_rest_stays_readabl
 }
 
 #[tokio::test]
-async fn subscribers_are_told_that_there_is_more_once_for_a_burst() {
+async fn subscribers_are_notified_once_for_a_burst() {
     let app = TestApp::start().await;
     let (item, worker) = app.running().await;
     let mut subscriber = Watcher::of_all(&app).await;

@@ -163,7 +163,7 @@ fn harmful_content_and_trouble_of_the_machine_are_recognised() {
 
 // Captured from git 2.47.3 with `push --porcelain`.
 #[test]
-fn refused_refs_are_told_apart_by_their_reason() {
+fn refused_refs_are_distinguished_by_their_reason() {
     check(&[
         (
             "remote: error: cannot lock ref 'refs/heads/whim/7': 'refs/heads/whim' exists; cannot create 'refs/heads/whim/7'        \nerror: failed to push some refs to 'file:///t.git'\nTo file:///t.git\n!\tHEAD:refs/heads/whim/7\t[remote rejected] (failed to update ref)\nDone",
@@ -188,7 +188,7 @@ fn refused_refs_are_told_apart_by_their_reason() {
 /// files on GitHub”, “Troubleshooting required status checks”) and of reports in public issue trackers, in the form that
 /// `push --porcelain` gives them.
 #[test]
-fn githubs_refusals_are_told_apart_by_who_can_do_something_about_them() {
+fn githubs_refusals_are_distinguished_by_who_can_act_on_them() {
     let refused = |remote: &str, reason: &str| {
         let lines: Vec<_> = remote
             .lines()
