@@ -11,8 +11,9 @@ create type work_item_status as enum (
 create type priority as enum ('critical', 'high', 'medium', 'low');
 create type failure_cause as enum (
     'crash', 'lost', 'killed', 'resources', 'stuck', 'tests_failed', 'iterations_used_up', 'branch_moved',
-    'push_refused', 'pull_request_refused', 'workspace_unusable', 'repository_damaged', 'clone_timed_out',
-    'spec_unusable', 'runtime_unavailable', 'image_unavailable', 'github_unavailable', 'model_unavailable',
+    'push_refused', 'pull_request_refused', 'workspace_unusable', 'repository_damaged', 'clone_timed_out', 'tool_missing',
+    'spec_unusable', 'runtime_unavailable', 'image_unavailable', 'registry_unavailable', 'github_unavailable',
+    'model_unavailable',
     'model_limited', 'model_refused', 'github_refused', 'disk_full'
 );
 

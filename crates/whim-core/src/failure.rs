@@ -22,7 +22,7 @@ pub enum FailureCause {
     Resources,
     /// The agent makes no progress, or reported that it cannot continue.
     Stuck,
-    /// The project's tests fail after the agent finished.
+    /// Required checks of the project fail because of the change.
     TestsFailed,
     /// The attempt used all iterations that it was allowed.
     IterationsUsedUp,
@@ -32,18 +32,22 @@ pub enum FailureCause {
     PushRefused,
     /// GitHub rejected the pull request permanently.
     PullRequestRefused,
-    /// The repository, its branch or its base is missing, empty or not readable with the token.
+    /// The repository, its branch or its base is missing, empty or not readable with the token, or its policy is invalid.
     WorkspaceUnusable,
     /// GitHub cannot read objects of the repository.
     RepositoryDamaged,
     /// Cloning the repository took longer than `GIT_TIMEOUT_SECONDS`.
     CloneTimedOut,
+    /// A program that the repository's checks need is not installed where the worker runs.
+    ToolMissing,
     /// No usable specification could be generated.
     SpecUnusable,
     /// The container engine or process runtime is not available.
     RuntimeUnavailable,
     /// The worker image of the repository is not on the container engine.
     ImageUnavailable,
+    /// Workers cannot reach the package registry that the repository's checks need.
+    RegistryUnavailable,
     /// GitHub is not available or rate-limits Whim.
     #[serde(rename = "github_unavailable")]
     #[cfg_attr(feature = "sqlx", sqlx(rename = "github_unavailable"))]
@@ -63,7 +67,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Crash,
         Self::Lost,
         Self::Killed,
@@ -77,9 +81,11 @@ impl FailureCause {
         Self::WorkspaceUnusable,
         Self::RepositoryDamaged,
         Self::CloneTimedOut,
+        Self::ToolMissing,
         Self::SpecUnusable,
         Self::RuntimeUnavailable,
         Self::ImageUnavailable,
+        Self::RegistryUnavailable,
         Self::GitHubUnavailable,
         Self::ModelUnavailable,
         Self::ModelLimited,
@@ -104,9 +110,11 @@ impl FailureCause {
             Self::WorkspaceUnusable => "workspace_unusable",
             Self::RepositoryDamaged => "repository_damaged",
             Self::CloneTimedOut => "clone_timed_out",
+            Self::ToolMissing => "tool_missing",
             Self::SpecUnusable => "spec_unusable",
             Self::RuntimeUnavailable => "runtime_unavailable",
             Self::ImageUnavailable => "image_unavailable",
+            Self::RegistryUnavailable => "registry_unavailable",
             Self::GitHubUnavailable => "github_unavailable",
             Self::ModelUnavailable => "model_unavailable",
             Self::ModelLimited => "model_limited",

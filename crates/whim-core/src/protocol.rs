@@ -3,6 +3,7 @@
 //! JSON with camelCase names and RFC 3339 times in UTC. Requests reject unknown fields, so that a typo is an error and not
 //! a silent default.
 
+pub mod checks;
 pub mod diff;
 pub mod error;
 pub mod events;

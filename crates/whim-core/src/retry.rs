@@ -32,9 +32,11 @@ impl FailureCause {
             | Self::PushRefused
             | Self::PullRequestRefused
             | Self::WorkspaceUnusable
+            | Self::ToolMissing
             | Self::SpecUnusable => RetryRule::Never,
             Self::RuntimeUnavailable
             | Self::ImageUnavailable
+            | Self::RegistryUnavailable
             | Self::GitHubUnavailable
             | Self::ModelUnavailable
             | Self::ModelLimited

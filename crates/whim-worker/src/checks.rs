@@ -1,169 +1,239 @@
-//! The project's tests: detected, prepared, run with limits, and counted.
+//! The project's checks: from its policy or detected, run with limits, and compared with the base.
 //!
-//! They run on a clean checkout of the pushed branch, without any secret in their environment.
+//! They run on a clean checkout of the pushed branch, without any secret in their environment. What fails there runs on the
+//! base of the branch as well, because only what works without the change is a failure of the change. The base is checked
+//! after a failure and not before: most changes pass, and a run of all checks costs as much as the one on the head.
 
 mod counts;
 mod detect;
+mod execute;
+mod plan;
+mod registry;
+mod report;
 mod run;
+mod tools;
+mod verdict;
 
-use std::path::Path;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
 use whim_core::FailureCause;
-use whim_core::protocol::events::TestReport;
-use whim_service::chain::chain;
+use whim_core::protocol::checks::CheckOutcome;
+use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 
 pub use self::counts::{Counts, counts};
-pub use self::detect::{Plan, Step, detect};
-use self::run::{Limits, StepEnd, StepResult};
+pub use self::detect::detect;
+pub use self::execute::Limit;
+use self::execute::{Execution, ExecutionResult, Executor};
+pub use self::plan::{Check, Plan, Step};
+pub use self::report::{Checked, FailedCheck};
+pub use self::tools::{MissingTool, Tools};
+use self::verdict::Base;
 use crate::cgroup::{ControlGroup, LimitHits};
 use crate::child_env::ChildEnvironment;
+use crate::config::Config;
 use crate::outcome::Failure;
-use crate::text::tail;
+use crate::policy::Policy;
+use crate::workspace::Checkout;
 
-/// Limit on the output in the reason of a failure.
-const MAX_OUTPUT_CHARACTERS: usize = 4000;
-
-/// The inputs of running a project's tests.
+/// How the checks of a repository are run.
 #[derive(Clone, Copy, Debug)]
 pub struct Checks<'a> {
-    /// The root of the project.
-    pub directory: &'a Path,
+    pub policy: &'a Policy,
     pub child_env: &'a ChildEnvironment,
-    /// For each step.
-    pub timeout: Duration,
-    /// Between two progress reports of a running step.
-    pub progress_interval: Duration,
+    pub limit: Limit,
 }
 
-impl Checks<'_> {
-    /// Runs the project's tests. Returns `None` if it has none that Whim can run.
-    ///
-    /// `report_progress` is called with the running step and its elapsed time, at the start of each step and then
-    /// periodically.
+/// Results of an attempt on the base of its branch, which does not change meanwhile.
+#[derive(Debug, Default)]
+pub struct BaseResults {
+    checkout: Option<Checkout>,
+    by_check: HashMap<String, Base>,
+}
+
+impl<'a> Checks<'a> {
+    pub fn new(policy: &'a Policy, config: &'a Config) -> Self {
+        Self {
+            policy,
+            child_env: &config.child_env,
+            limit: Limit {
+                timeout: config.test_timeout,
+                progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
+            },
+        }
+    }
+
+    /// The checks of a checkout.
     ///
     /// # Errors
-    /// A test failed, or the tests could not be run.
-    pub async fn run(
-        &self,
-        mut report_progress: impl FnMut(&Step, Duration),
-    ) -> Result<Option<TestReport>, Failure> {
-        let plan = detect(self.directory, self.child_env.temporary()).map_err(|error| {
-            Failure::new(
-                FailureCause::Crash,
-                format!("detecting the project's tests failed: {error}"),
-            )
-        })?;
-        let Some(plan) = plan else {
-            tracing::info!("the project has no tests that Whim can run");
-            return Ok(None);
-        };
-        let group = ControlGroup::of_this_container();
-        let hits_before = group.limit_hits();
-        for step in &plan.preparation {
-            let result = self.run_step(step, &mut report_progress).await?;
-            if !result.is_success() {
-                let message = format!("preparing the tests with `{step}` failed");
-                let hits = group.limit_hits().since(hits_before);
-                return Err(failure(&message, &result, None, hits));
-            }
-        }
-        let result = self.run_step(&plan.test, &mut report_progress).await?;
-        let report = report(&plan, &result);
-        if report.passed {
-            return Ok(Some(report));
-        }
-        let counts = match (report.tests_failed, report.tests_passed) {
-            (Some(failed), Some(passed)) if failed > 0 => format!(" ({failed} failed, {passed} passed)"),
-            _ => String::new(),
-        };
-        let message = format!("the project's tests failed: `{}`{counts}", plan.test);
-        let hits = group.limit_hits().since(hits_before);
-        Err(failure(&message, &result, Some(report), hits))
+    /// It cannot be read.
+    pub fn plan(&self, checkout: &Checkout) -> Result<Plan, Failure> {
+        let tools = Tools::on(self.child_env.search_path());
+        Plan::new(self.policy, || {
+            detect(&checkout.directory, &checkout.state, &tools)
+        })
+        .map_err(|error| Failure::of_machine(format!("detecting the project's checks failed: {error}")))
     }
 
-    async fn run_step(
+    /// Runs only the setup of the policy. `Err` in `Ok` is why it failed.
+    ///
+    /// # Errors
+    /// A failure of this machine.
+    pub async fn set_up(
         &self,
-        step: &Step,
-        report_progress: &mut impl FnMut(&Step, Duration),
-    ) -> Result<StepResult, Failure> {
-        tracing::info!("running `{step}`");
-        let limits = Limits {
-            timeout: self.timeout,
-            processes: run::MAX_PROCESSES,
+        checkout: &Checkout,
+        report_progress: impl FnMut(&Step, Duration),
+    ) -> Result<Result<(), SetupFailure>, Failure> {
+        let setup = self.policy.setup.iter().map(Step::shell).collect();
+        let plan = Plan {
+            setup,
+            checks: Vec::new(),
         };
-        let start = Instant::now();
-        // The first tick completes immediately.
-        let mut ticks = interval(self.progress_interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = std::pin::pin!(run::run(step, self.directory, self.child_env, limits));
-        let result = loop {
-            tokio::select! {
-                biased;
-                _ = ticks.tick() => report_progress(step, start.elapsed()),
-                result = &mut running => break result,
-            }
-        };
-        result.map_err(|error| {
-            if error.is_not_found() {
-                let program = step.program.display();
-                return Failure::new(
-                    FailureCause::WorkspaceUnusable,
-                    format!(
-                        "the project's tests need `{program}`, which is not installed where the worker runs"
-                    ),
-                );
-            }
-            Failure::new(
-                FailureCause::Crash,
-                format!("`{step}` could not be run: {}", chain(&error)),
-            )
+        let executor =
+            Executor::prepare(checkout, self.child_env, self.limit, &plan, report_progress).await?;
+        Ok(match executor.setup_failure() {
+            None => Ok(()),
+            Some(failure) => Err(SetupFailure {
+                description: format!("`{}`: {}\n\n{}", failure.command, failure.end, failure.output),
+                unreachable_registry: unreachable(&failure.result).map(str::to_owned),
+            }),
         })
     }
-}
 
-fn report(plan: &Plan, result: &StepResult) -> TestReport {
-    let counts = if result.is_complete {
-        counts(&result.output)
-    } else {
-        None
-    };
-    let passed = match result.end {
-        StepEnd::Exited(code) => {
-            code == Some(0) || code.is_some_and(|code| plan.success_codes.contains(&code))
+    /// Runs the checks of the head, and those that do not pass on the base. Returns `None` if there are none.
+    ///
+    /// `check_out_base` is called if a check does not pass. `report_progress` is called with the running command and its
+    /// elapsed time, at the start of each command and then periodically.
+    ///
+    /// # Errors
+    /// A failure of this machine, or a limit of the container was reached.
+    pub async fn run(
+        &self,
+        head: &Checkout,
+        base: &mut BaseResults,
+        check_out_base: impl AsyncFnOnce() -> Result<Checkout, Failure>,
+        mut report_progress: impl FnMut(&Step, Duration),
+    ) -> Result<Option<Checked>, Failure> {
+        let plan = self.plan(head)?;
+        if plan.checks.is_empty() {
+            tracing::info!("the project has no checks that Whim can run");
+            return Ok(None);
         }
-        StepEnd::TimedOut | StepEnd::TooManyProcesses => false,
-    };
-    TestReport {
-        command: plan.test.to_string(),
-        passed,
-        tests_passed: counts.map(|counts| counts.passed),
-        tests_failed: counts.map(|counts| counts.failed),
-        duration_ms: u64::try_from(result.elapsed.as_millis()).unwrap_or(u64::MAX),
+        let group = ControlGroup::of_this_container();
+        let hits_before = group.limit_hits();
+        let limit_reached = || group.limit_hits().since(hits_before);
+        let mut executor =
+            Executor::prepare(head, self.child_env, self.limit, &plan, &mut report_progress).await?;
+        let mut executions = Vec::new();
+        for check in &plan.checks {
+            executions.push(executor.run(check).await?);
+        }
+        drop(executor);
+        let failing: Vec<&Check> = not_passed(&plan, &executions).collect();
+        if let Some(execution) = executions
+            .iter()
+            .find(|found| found.result != ExecutionResult::Passed)
+        {
+            refuse_limit(limit_reached(), execution)?;
+            self.run_on_base(&failing, base, check_out_base, &mut report_progress)
+                .await?;
+            refuse_limit(limit_reached(), execution)?;
+        }
+        let judged = plan.checks.iter().zip(executions);
+        let absent = Base::Absent;
+        let mut results = Vec::new();
+        for (check, mut execution) in judged {
+            let of_base = base.by_check.get(&check.name).unwrap_or(&absent);
+            let mut outcome = verdict::of_failure(&execution, of_base);
+            let was_unreachable = unreachable(&execution.result).is_some();
+            if was_unreachable && outcome == CheckOutcome::Failed {
+                // The registry answers again, as the base shows.
+                let mut executor =
+                    Executor::prepare(head, self.child_env, self.limit, &plan, &mut report_progress).await?;
+                execution = executor.run(check).await?;
+                outcome = verdict::of_failure(&execution, of_base);
+            }
+            results.push(report::Judged {
+                check,
+                outcome,
+                base: of_base.outcome().filter(|_| outcome != CheckOutcome::Passed),
+                execution,
+            });
+        }
+        Ok(Some(report::checked(&results)))
+    }
+
+    /// Runs those of the failing checks on the base whose result there is not known yet.
+    async fn run_on_base(
+        &self,
+        failing: &[&Check],
+        base: &mut BaseResults,
+        check_out: impl AsyncFnOnce() -> Result<Checkout, Failure>,
+        report_progress: impl FnMut(&Step, Duration),
+    ) -> Result<(), Failure> {
+        let unknown: Vec<&&Check> = failing
+            .iter()
+            .filter(|check| !base.by_check.contains_key(&check.name))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let checkout = match base.checkout.take() {
+            Some(checkout) => checkout,
+            None => check_out().await?,
+        };
+        let checkout = &*base.checkout.insert(checkout);
+        let plan = self.plan(checkout)?;
+        tracing::info!("running the checks that do not pass on the base");
+        let mut executor =
+            Executor::prepare(checkout, self.child_env, self.limit, &plan, report_progress).await?;
+        for check in unknown {
+            let result = match plan.check(&check.name) {
+                Some(of_base) => Base::Executed(executor.run(of_base).await?),
+                None => Base::Absent,
+            };
+            base.by_check.insert(check.name.clone(), result);
+        }
+        Ok(())
     }
 }
 
-/// `hits` are the limits of the container that were reached meanwhile. If there are any, the result says nothing about the
-/// agent's changes.
-fn failure(message: &str, result: &StepResult, tests: Option<TestReport>, hits: LimitHits) -> Failure {
-    let end = match result.end {
-        StepEnd::Exited(Some(code)) => format!("exit code {code}"),
-        StepEnd::Exited(None) => "killed by a signal".to_owned(),
-        StepEnd::TimedOut => format!("timed out after {} s", result.elapsed.as_secs()),
-        StepEnd::TooManyProcesses => {
-            format!("terminated with more than {} processes", run::MAX_PROCESSES)
-        }
-    };
-    let output = tail(result.output.trim(), MAX_OUTPUT_CHARACTERS);
-    let (cause, details) = match hits.describe() {
-        Some(limit) => (FailureCause::Resources, format!("; {limit}")),
-        None => (FailureCause::TestsFailed, String::new()),
-    };
-    Failure::Failed {
-        cause,
-        reason: format!("{message}; {end}{details}\n\n{output}"),
-        retry_after: None,
-        tests,
+/// The setup of a policy failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupFailure {
+    /// The command, how it ended, and the end of its output.
+    pub description: String,
+    /// What a package manager printed that could not reach its registry.
+    pub unreachable_registry: Option<String>,
+}
+
+fn not_passed<'p>(plan: &'p Plan, executions: &[Execution]) -> impl Iterator<Item = &'p Check> {
+    let pairs = plan.checks.iter().zip(executions);
+    pairs
+        .filter(|(_, execution)| execution.result != ExecutionResult::Passed)
+        .map(|(check, _)| check)
+}
+
+fn unreachable(result: &ExecutionResult) -> Option<&str> {
+    match result {
+        ExecutionResult::RegistryUnreachable { line } => Some(line),
+        ExecutionResult::Passed
+        | ExecutionResult::Failed
+        | ExecutionResult::Unprepared
+        | ExecutionResult::ToolMissing { .. } => None,
     }
+}
+
+/// If a limit of the container was reached, the results say nothing about the change.
+fn refuse_limit(hits: LimitHits, execution: &Execution) -> Result<(), Failure> {
+    let Some(limit) = hits.describe() else {
+        return Ok(());
+    };
+    let Execution {
+        command, end, output, ..
+    } = execution;
+    Err(Failure::new(
+        FailureCause::Resources,
+        format!("the project's checks failed: `{command}`; {end}; {limit}\n\n{output}"),
+    ))
 }

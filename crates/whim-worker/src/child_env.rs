@@ -69,8 +69,9 @@ impl ChildEnvironment {
         self.home.as_deref().into_iter().chain([self.temporary.as_path()])
     }
 
-    pub(crate) fn temporary(&self) -> &Path {
-        &self.temporary
+    /// `PATH` of all child processes.
+    pub(crate) fn search_path(&self) -> &str {
+        &self.search_path
     }
 
     /// For untrusted commands: the agent and the project's tests.

@@ -1,6 +1,6 @@
 //! From the command line to the exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::locks::hook;
 use crate::outcome::Ending;
+use crate::policy;
 use crate::run::run_attempt;
 
 const PROGRAM: &str = "whim-worker";
@@ -23,6 +24,9 @@ const SERVICE: &str = "worker";
 
 const HOOK_DIRECTORY: &str = "DIRECTORY";
 const HOOK_TIMEOUT: &str = "SECONDS";
+
+const POLICY_CHECK: &str = "check";
+const POLICY_PATH: &str = "PATH";
 
 /// A worker mostly waits for I/O.
 const RUNTIME_THREADS: usize = 2;
@@ -50,6 +54,15 @@ pub fn run() -> ExitCode {
     {
         return hook::lock_before_edit(directory, *timeout);
     }
+    if let Some((policy::check::SUBCOMMAND, arguments)) = matches.subcommand() {
+        return match arguments.subcommand() {
+            Some((POLICY_CHECK, arguments)) => {
+                let path = arguments.get_one::<PathBuf>(POLICY_PATH);
+                policy::check::check(path.map_or(Path::new("."), PathBuf::as_path))
+            }
+            _ => policy::check::print_schema(),
+        };
+    }
     let config = match Environment::from_process().build(Config::read) {
         Ok(config) => config,
         Err(error) => return refuse(PROGRAM, &error),
@@ -73,6 +86,7 @@ fn command() -> Command {
             "Works on one item of the orchestrator, which starts it: clone, ralph, tests, push, pull request",
         )
         .subcommand(hook_command())
+        .subcommand(policy_command())
         .disable_help_subcommand(true)
         .after_help(format!(
             "Environment:\n{}\n\nExit codes:\n{}",
@@ -98,6 +112,25 @@ fn hook_command() -> Command {
                 .value_parser(value_parser!(PathBuf)),
         )
         .arg(Arg::new(HOOK_TIMEOUT).required(true).value_parser(timeout))
+}
+
+fn policy_command() -> Command {
+    let codes = policy::check::EXIT_CODES.map(|(code, meaning)| format!("  {code:>2}  {meaning}"));
+    Command::new(policy::check::SUBCOMMAND)
+        .about("Works with the policy of a repository (.whim/config.yml)")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new(POLICY_CHECK)
+                .about("Checks a policy")
+                .arg(
+                    Arg::new(POLICY_PATH)
+                        .help("The file, or the root of the repository [default: the current directory]")
+                        .value_parser(value_parser!(PathBuf)),
+                )
+                .after_help(format!("Exit codes:\n{}", codes.join("\n"))),
+        )
+        .subcommand(Command::new("schema").about("Prints the JSON schema"))
 }
 
 fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {

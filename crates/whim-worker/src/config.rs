@@ -30,8 +30,10 @@ pub struct Config {
     pub reporting: Reporting,
     pub github: GitHubConfig,
     pub agent: AgentConfig,
-    /// `TEST_TIMEOUT_SECONDS`: timeout of the project's tests, and of each preparation step.
+    /// `TEST_TIMEOUT_SECONDS`: timeout of each command of the project's checks and their preparation.
     pub test_timeout: Duration,
+    /// `REPAIR_ITERATIONS`: limit of iterations in which the agent repairs failed checks. 0 disables repairs.
+    pub repair_iterations: u32,
     pub child_env: ChildEnvironment,
     pub telemetry: TelemetryConfig,
 }
@@ -115,6 +117,7 @@ impl Config {
             Duration::from_mins(30),
             seconds(MILLISECOND..=DAY),
         );
+        let repair_iterations = env.or_default("REPAIR_ITERATIONS", 2, whole_number(0..=100));
         let child_env = ChildEnvironment::read(env);
         let telemetry = TelemetryConfig::read(env);
         let worker_id: WorkerId = worker_id?;
@@ -127,6 +130,7 @@ impl Config {
             github: github?,
             agent: agent?,
             test_timeout,
+            repair_iterations,
             child_env: child_env.for_attempt(worker_id, &workspace_dir),
             workspace_dir,
             telemetry,

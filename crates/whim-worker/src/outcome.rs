@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ralph_contract::IterationStats;
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{CommitHash, FailureCause, IssueNumber};
 
@@ -74,6 +74,14 @@ impl Failure {
             FailureCause::Crash
         };
         Self::new(cause, reason)
+    }
+
+    /// A package manager printed `line` because it cannot reach its registry.
+    pub fn registry_unavailable(line: &str) -> Self {
+        Self::new(
+            FailureCause::RegistryUnavailable,
+            format!("a package registry cannot be reached: {line}"),
+        )
     }
 
     #[must_use]

@@ -47,7 +47,7 @@ pub async fn work(
 ) -> Result<Done, Failure> {
     let hook_server = HookServer::open(workspace.hook_directory()).map_err(|error| crash(&error))?;
     let mut spec = spec.clone();
-    let mut iterations = 0;
+    let mut iterations = reporter.totals().iterations;
     let mut allowance = Rejection::ALLOWANCE;
     loop {
         let session = Session {

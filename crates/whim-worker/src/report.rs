@@ -17,8 +17,8 @@ use ralph_contract::{Event, IterationStats, SpecDocument};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use whim_client::WorkerClient;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::diff::ReportDiff;
-use whim_core::protocol::events::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
 use whim_core::protocol::worker::Registered;
 use whim_core::redact::Redactor;
@@ -39,6 +39,8 @@ pub struct Reporter {
     lease: watch::Receiver<Lease>,
     transcript: Recorder,
     redactor: Arc<Redactor>,
+    /// During a repair, the complete spec: it is reported with pushed heads instead of the checklist of the repair.
+    repaired_spec: Option<SpecDocument>,
 }
 
 /// Fields of the event `tool` that belong to the transcript. The identifier differs for equal calls, which the orchestrator
@@ -62,12 +64,22 @@ pub fn open(
         lease: lease.subscribe(),
         transcript,
         redactor: Arc::clone(&redactor),
+        repaired_spec: None,
     };
     let sender = Sender::new(client, outbox, lease, reporting, redactor);
     (reporter, sender, uploader)
 }
 
 impl Reporter {
+    /// For a run of the agent that repairs the work on a complete `spec`.
+    #[must_use]
+    pub fn for_repair(&self, spec: SpecDocument) -> Self {
+        Self {
+            repaired_spec: Some(spec),
+            ..self.clone()
+        }
+    }
+
     pub fn stage(&self, stage: Stage) {
         tracing::info!(stage = stage.as_str(), "stage: {}", stage.as_str());
         self.outbox.send_modify(|outbox| {
@@ -99,7 +111,7 @@ impl Reporter {
         });
     }
 
-    /// The agent started the iteration `number`.
+    /// The agent started the iteration `number` of the attempt.
     pub fn iteration(&self, number: u32) {
         self.outbox.send_modify(|outbox| {
             outbox.totals.iterations = outbox.totals.iterations.max(number);
@@ -112,6 +124,7 @@ impl Reporter {
 
     /// The remote branch is at `head`, which contains the work of the ticked tasks of `spec`. `is_new`: it was just pushed.
     pub fn checkpoint(&self, head: &CommitHash, spec: &SpecDocument, is_new: bool) {
+        let spec = self.repaired_spec.as_ref().unwrap_or(spec);
         self.outbox.send_modify(|outbox| {
             outbox.checkpoint = Some(Checkpoint {
                 head: head.clone(),
@@ -130,7 +143,7 @@ impl Reporter {
         self.transcript.diff(diff);
     }
 
-    /// The project's tests are running. Counts as progress at the orchestrator.
+    /// The project's checks are running. Counts as progress at the orchestrator.
     pub fn tests_running(&self, command: &str, elapsed: Duration) {
         self.push(WorkerEventBody::TestsRunning {
             command: self.redactor.redact(command),
@@ -138,7 +151,7 @@ impl Reporter {
         });
     }
 
-    /// The project's tests finished.
+    /// The project's checks finished.
     pub fn tests(&self, report: &TestReport) {
         self.push(WorkerEventBody::Tests {
             report: report.clone(),

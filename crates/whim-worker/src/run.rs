@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 use whim_client::{ClientError, Timing, WorkerClient};
-use whim_core::protocol::events::TestReport;
-use whim_core::protocol::worker::{self, Assignment, HEARTBEATS_PER_TEST_PROGRESS};
+use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::worker::{self, Assignment};
 use whim_core::redact::Redactor;
 use whim_core::{CommitHash, FailureCause, Stage, WorkerToken};
 use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
@@ -23,9 +23,12 @@ use crate::git::Git;
 use crate::identity::{Identity, identity_of_token};
 use crate::locks::LockClient;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
+use crate::policy::{MaxIterations, ModelName, Policy};
+use crate::preflight::preflight;
 use crate::pull_request::{Api, PullRequestSummary, find_or_open, is_finished, other_closed_issues, propose};
-use crate::ralph;
+use crate::ralph::{self, AgentRun};
 use crate::report::{self, Fenced, Reporter, Unreported};
+use crate::verify::{Verification, Verified};
 use crate::workspace::{self, Layout, OwnSecrets, Workspace};
 
 /// The sender does its own retries while the lease lasts.
@@ -53,7 +56,7 @@ const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
 /// # Errors
 /// The worker could not register, or its final report was rejected.
 pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::Result<Ending> {
-    let paths = Layout::shown_paths(&config.workspace_dir);
+    let paths = Layout::shown_paths(&config.workspace_dir, config.repair_iterations);
     let redactor = Arc::new(credentials.redactor().hiding(paths));
     let client = WorkerClient::new(
         config.orchestrator_url.clone(),
@@ -119,7 +122,8 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
 
 async fn run_phases(registered: Registered<'_>) -> Result<Delivered, Failure> {
     let prepared = registered.prepare().await?;
-    let worked = prepared.work().await?;
+    let ready = prepared.examine().await?;
+    let worked = ready.work().await?;
     let checked = worked.check().await?;
     checked.deliver().await
 }
@@ -193,16 +197,26 @@ struct Prepared<'c> {
     spec: SpecDocument,
 }
 
+/// Nothing is known that prevents the work from being done, checked and delivered.
+struct Ready<'c> {
+    prepared: Prepared<'c>,
+    policy: Policy,
+}
+
 /// Every task is ticked, and every commit is pushed.
 struct Worked<'c> {
     tools: Tools<'c>,
     assignment: Assignment,
+    policy: Policy,
+    identity: Identity,
+    /// Limit of iterations of the attempt.
+    max_iterations: u32,
     workspace: Workspace,
     head: CommitHash,
     spec: SpecDocument,
 }
 
-/// The project's tests passed, or it has none.
+/// No required check failed because of the change.
 struct Checked<'c> {
     worked: Worked<'c>,
     tests: Option<TestReport>,
@@ -261,29 +275,60 @@ impl<'c> Registered<'c> {
     }
 }
 
+impl Tools<'_> {
+    fn agent_run<'a>(
+        &'a self,
+        policy: &'a Policy,
+        identity: &'a Identity,
+        max_iterations: u32,
+    ) -> AgentRun<'a> {
+        let agent = &self.config.agent;
+        let of_policy = policy.model.as_ref().map(ModelName::as_str);
+        AgentRun {
+            agent,
+            model_name: of_policy.or(agent.model.as_deref()),
+            child_env: &self.config.child_env,
+            model: self.model.as_ref(),
+            identity,
+            max_iterations,
+            retry_timeout: self.config.github.retry_timeout,
+            lock_client: &self.lock_client,
+        }
+    }
+}
+
 impl<'c> Prepared<'c> {
+    async fn examine(self) -> Result<Ready<'c>, Failure> {
+        let Tools { config, reporter, .. } = &self.tools;
+        let policy = preflight(config, &self.workspace, reporter).await?;
+        Ok(Ready {
+            prepared: self,
+            policy,
+        })
+    }
+}
+
+impl<'c> Ready<'c> {
     async fn work(self) -> Result<Worked<'c>, Failure> {
-        let Self {
+        let Self { prepared, policy } = self;
+        let Prepared {
             tools,
             assigned,
             mut workspace,
             identity,
             spec,
-        } = self;
+        } = prepared;
         tools.reporter.stage(Stage::Working);
-        let run = ralph::AgentRun {
-            agent: &tools.config.agent,
-            child_env: &tools.config.child_env,
-            model: tools.model.as_ref(),
-            identity: &identity,
-            max_iterations: assigned.max_iterations,
-            retry_timeout: tools.config.github.retry_timeout,
-            lock_client: &tools.lock_client,
-        };
+        let limit = policy.max_iterations.map_or(u32::MAX, MaxIterations::get);
+        let max_iterations = assigned.max_iterations.min(limit);
+        let run = tools.agent_run(&policy, &identity, max_iterations);
         let done = ralph::work(&run, &mut workspace, &spec, &tools.reporter).await?;
         Ok(Worked {
             tools,
             assignment: assigned.work_item,
+            policy,
+            identity,
+            max_iterations,
             workspace,
             head: done.head,
             spec: done.spec,
@@ -292,10 +337,9 @@ impl<'c> Prepared<'c> {
 }
 
 impl<'c> Worked<'c> {
-    async fn check(self) -> Result<Checked<'c>, Failure> {
-        let Self { tools, workspace, .. } = &self;
-        tools.reporter.stage(Stage::Testing);
+    async fn check(mut self) -> Result<Checked<'c>, Failure> {
         let git_failed = |error| Failure::of_machine(chain(&error).to_string());
+        let workspace = &mut self.workspace;
         if workspace.commits_ahead().await.map_err(git_failed)? == 0 {
             return Err(Failure::Stuck {
                 reason: format!(
@@ -306,29 +350,15 @@ impl<'c> Worked<'c> {
                 iterations_without_progress: 0,
             });
         }
-        let directory = workspace.check_out_for_tests().await.map_err(git_failed)?;
-        let config = tools.config;
-        let checks = Checks {
-            directory,
-            child_env: &config.child_env,
-            timeout: config.test_timeout,
-            progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
+        let verification = Verification {
+            checks: Checks::new(&self.policy, self.tools.config),
+            agent: self.tools.agent_run(&self.policy, &self.identity, self.max_iterations),
+            repair_iterations: self.tools.config.repair_iterations,
+            reporter: &self.tools.reporter,
         };
-        let result = checks
-            .run(|step, elapsed| tools.reporter.tests_running(&step.to_string(), elapsed))
-            .await;
-        let report = match &result {
-            Ok(report) => report.as_ref(),
-            Err(Failure::Failed { tests, .. }) => tests.as_ref(),
-            Err(Failure::Stuck { .. }) => None,
-        };
-        if let Some(report) = report {
-            tools.reporter.tests(report);
-        }
-        Ok(Checked {
-            tests: result?,
-            worked: self,
-        })
+        let Verified { head, tests } = verification.run(workspace, self.head.clone(), &self.spec).await?;
+        self.head = head;
+        Ok(Checked { tests, worked: self })
     }
 }
 
@@ -341,6 +371,7 @@ impl Checked<'_> {
             workspace,
             head,
             spec,
+            ..
         } = worked;
         tools.reporter.stage(Stage::Delivering);
         let messages = workspace

@@ -10,6 +10,7 @@
 //!   written by the agent. Of the workspace's `.git`, only `HEAD` and refs are read, as data. Invalid objects are detected
 //!   by the checks of the fetch.
 
+mod base;
 mod branch;
 mod checkout;
 mod diff;
@@ -25,9 +26,10 @@ mod secret_patterns;
 mod secret_scan;
 mod spec_file;
 
+pub use self::base::{BaseFile, Checkout};
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
-pub use self::layout::Layout;
+pub use self::layout::{CHECKOUT_OF_BASE, Layout, checkout_of_head};
 pub(crate) use self::left_behind::MAX_NAMED;
 pub use self::own_files::OwnFiles;
 pub use self::prepare::{Ready, prepare};

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::checks::TestReport;
 use crate::{
     BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, Priority, RepoName, Stage, WorkItemId,
     WorkItemStatus, WorkerId, WorkerStatus,
@@ -39,15 +40,15 @@ pub enum WorkerEventBody {
         #[serde(rename = "headSha")]
         head_sha: CommitHash,
     },
-    /// The project's tests are running. Counts as progress.
+    /// The project's checks are running. Counts as progress.
     TestsRunning {
-        /// The running command: the tests, or a step that prepares them.
+        /// The running command: a check, or one that prepares it.
         command: String,
         /// How long it has been running.
         #[serde(rename = "elapsedSeconds")]
         elapsed_seconds: u64,
     },
-    /// The project's own tests ran.
+    /// The project's checks ran.
     Tests { report: TestReport },
     /// The pull request is open.
     PullRequest {
@@ -81,23 +82,6 @@ impl From<Map<String, Value>> for RalphEvent {
     fn from(fields: Map<String, Value>) -> Self {
         Self(fields)
     }
-}
-
-/// Result of the project's own tests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct TestReport {
-    /// The command that was run, for people.
-    pub command: String,
-    pub passed: bool,
-    /// Missing if the test runner does not print it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests_passed: Option<u32>,
-    /// Missing if the test runner does not print it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests_failed: Option<u32>,
-    pub duration_ms: u64,
 }
 
 /// The `data` of a server-sent event of `GET /api/events` and `GET /api/workers/:id/events`. The field `event` of the

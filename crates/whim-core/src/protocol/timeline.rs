@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::events::TestReport;
+use super::checks::TestReport;
 use super::reviews::Review;
 use super::stats::WorkerStats;
 use crate::{CommitHash, FailureCause, IssueNumber, LeaseEpoch, Stage, WorkerId, WorkerStatus};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::events::{TestReport, WorkerEvent};
+use super::checks::TestReport;
+use super::events::WorkerEvent;
 use super::stats::WorkerStats;
 use super::work::WorkMetadata;
 use crate::{
@@ -167,7 +168,7 @@ pub struct Complete {
     pub head_sha: CommitHash,
     /// The checklist as it ended.
     pub spec: String,
-    /// Test results; `null` if the project has no tests of a supported kind.
+    /// Results of the checks; `null` if none were found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestReport>,
     /// The iterations that were used.
@@ -189,7 +190,7 @@ pub struct Fail {
     /// When the cause is a limit that ends at a known time: seconds from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
-    /// Test results, if the tests ran.
+    /// Results of the checks, if they ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestReport>,
     /// The iterations that were used.

@@ -11,5 +11,6 @@ mod killed;
 mod locks;
 mod lost_work;
 mod outage;
+mod repair;
 mod transcript;
 mod world;

@@ -73,7 +73,8 @@ impl<'a> Failure<'a> {
             FailureCause::Crash
             | FailureCause::Lost
             | FailureCause::Resources
-            | FailureCause::ImageUnavailable => vec![repository],
+            | FailureCause::ImageUnavailable
+            | FailureCause::RegistryUnavailable => vec![repository],
             FailureCause::Stuck
             | FailureCause::TestsFailed
             | FailureCause::IterationsUsedUp
@@ -82,6 +83,7 @@ impl<'a> Failure<'a> {
             | FailureCause::WorkspaceUnusable
             | FailureCause::RepositoryDamaged
             | FailureCause::CloneTimedOut
+            | FailureCause::ToolMissing
             | FailureCause::SpecUnusable
             | FailureCause::Killed
             | FailureCause::BranchMoved => vec![],
@@ -107,6 +109,7 @@ impl<'a> Failure<'a> {
             | FailureCause::GitHubRefused
             | FailureCause::RuntimeUnavailable
             | FailureCause::ImageUnavailable
+            | FailureCause::RegistryUnavailable
             | FailureCause::DiskFull => true,
             // A rate limit of the token, reported by GitHub's API.
             FailureCause::GitHubUnavailable => self.retry_after.is_some(),
@@ -121,6 +124,7 @@ impl<'a> Failure<'a> {
             | FailureCause::WorkspaceUnusable
             | FailureCause::RepositoryDamaged
             | FailureCause::CloneTimedOut
+            | FailureCause::ToolMissing
             | FailureCause::SpecUnusable
             | FailureCause::Killed
             | FailureCause::BranchMoved => false,
@@ -169,6 +173,13 @@ mod tests {
             (FailureCause::Crash, None, repository, counted(3, 2, 1), true),
             (
                 FailureCause::ImageUnavailable,
+                None,
+                repository,
+                counted(1, 1, 1),
+                true,
+            ),
+            (
+                FailureCause::RegistryUnavailable,
                 None,
                 repository,
                 counted(1, 1, 1),

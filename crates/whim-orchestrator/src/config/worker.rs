@@ -154,6 +154,8 @@ fn read_passed_on(env: &mut Environment) -> PassedOn {
     let stuck_threshold: u32 = env.or_default("STUCK_THRESHOLD", 3, whole_number(1..=1000));
     passed_on.insert("EVENT_BATCH_MILLISECONDS", batch.as_millis().to_string());
     passed_on.insert("STUCK_THRESHOLD", stuck_threshold.to_string());
+    let repair_iterations: u32 = env.or_default("REPAIR_ITERATIONS", 2, whole_number(0..=100));
+    passed_on.insert("REPAIR_ITERATIONS", repair_iterations.to_string());
     // Without a value, the worker computes it from the timeouts of the agent.
     if let Some(idle) = env.optional("RALPH_IDLE_TIMEOUT_SECONDS", seconds(MILLISECOND..=3 * DAY)) {
         passed_on.insert("RALPH_IDLE_TIMEOUT_SECONDS", idle.as_secs_f64().to_string());

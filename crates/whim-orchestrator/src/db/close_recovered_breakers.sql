@@ -36,6 +36,7 @@ with recovered as (
                      and case b.cause
                          when 'image_unavailable' then w.registered_at is not null
                          when 'github_unavailable' then w.status = 'completed' or t.iteration > 0
+                         when 'registry_unavailable' then w.status = 'completed' or w.failure_cause = 'tests_failed'
                          else
                              w.registered_at is not null
                              and (w.status in ('completed', 'stuck')

@@ -16,7 +16,8 @@ with deferred as (
               (i.failure_cause in ('runtime_unavailable', 'disk_full') or i.failed_starts > 0)
               and exists (select from workers w where w.id = i.worker_id and w.instance = $2)
           when 'repository' then
-              i.failure_cause in ('github_unavailable', 'image_unavailable') and lower(i.repo) = $2::text
+              i.failure_cause in ('github_unavailable', 'image_unavailable', 'registry_unavailable')
+              and lower(i.repo) = $2::text
           end
     for update skip locked
 ),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::stats::WorkerStats;
 use whim_core::{FailureCause, LeaseEpoch, WorkItemId, WorkerId, WorkerStatus};
 

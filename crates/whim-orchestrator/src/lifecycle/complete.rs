@@ -7,7 +7,7 @@ use std::time::Duration;
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use url::Url;
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
@@ -228,6 +228,14 @@ fn check_pull_request_url(url: &str) -> Result<(), Error> {
 }
 
 fn storable_report(mut report: TestReport) -> TestReport {
-    report.command = storable(&report.command).into_owned();
+    let clean = |text: &mut String| *text = storable(text).into_owned();
+    clean(&mut report.command);
+    for check in &mut report.checks {
+        clean(&mut check.name);
+        clean(&mut check.command);
+        if let Some(reason) = &mut check.reason {
+            clean(reason);
+        }
+    }
     report
 }

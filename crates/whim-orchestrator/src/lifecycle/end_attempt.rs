@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::worker::AttemptEnded;
 use whim_core::{FailureCause, WorkItemStatus, WorkerId, WorkerStatus};
 

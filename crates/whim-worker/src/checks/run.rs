@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use whim_service::process::{CommandSpec, Ending, Finished, Orphans, RunError, descendants, run_bounded};
 
-use super::detect::Step;
+use super::plan::Step;
 use crate::child_env::ChildEnvironment;
 
 /// Limit on what is kept of each output stream, in bytes.
@@ -37,12 +37,6 @@ pub(super) enum StepEnd {
     Exited(Option<i32>),
     TimedOut,
     TooManyProcesses,
-}
-
-impl StepResult {
-    pub(super) fn is_success(&self) -> bool {
-        self.end == StepEnd::Exited(Some(0))
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,24 +135,26 @@ fn strip_terminal_codes(text: &str) -> String {
 mod tests {
     use whim_service::environment::Environment;
 
-    use super::super::detect::detect;
     use super::*;
 
     #[tokio::test]
     async fn a_step_with_too_many_processes_is_terminated() {
         let directory = tempfile::tempdir().unwrap();
-        let makefile = "test:\n\t@for n in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait\n";
-        std::fs::write(directory.path().join("Makefile"), makefile).unwrap();
-        let plan = detect(directory.path(), directory.path()).unwrap().unwrap();
+        let script = "for n in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait";
         let child_env = ChildEnvironment::read(&mut Environment::from_pairs::<&str, &str>([]));
         let limits = Limits {
             timeout: Duration::from_mins(1),
             processes: 5,
         };
 
-        let result = run(&plan.test, directory.path(), &child_env, limits)
-            .await
-            .unwrap();
+        let result = run(
+            &Step::new("sh", ["-c", script]),
+            directory.path(),
+            &child_env,
+            limits,
+        )
+        .await
+        .unwrap();
 
         assert_eq!(result.end, StepEnd::TooManyProcesses);
         let running = || descendants(std::process::id()).unwrap();

@@ -14,9 +14,11 @@ use crate::locks::{LockClient, hook, hook_timeout};
 use crate::workspace::Workspace;
 
 /// The inputs of a run of the agent.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct AgentRun<'a> {
     pub agent: &'a AgentConfig,
+    /// Name of the model; `None` for the default of the harness.
+    pub model_name: Option<&'a str>,
     pub child_env: &'a ChildEnvironment,
     pub model: Option<&'a ModelCredential>,
     /// The author and committer of the agent's commits.
@@ -70,7 +72,7 @@ pub(super) fn build(
             command = command.args(["--pre-edit-limit", &limit]);
         }
     }
-    if let Some(model) = &agent.model {
+    if let Some(model) = run.model_name {
         command = command.args(["--model", model]);
     }
     command = run

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use whim_core::BranchName;
+use whim_core::{BranchName, CommitHash};
 
 use super::layout::Layout;
 use crate::git::{Git, GitError};
@@ -31,4 +31,31 @@ pub(super) async fn check_out(
     )
     .await
     .map(drop)
+}
+
+/// Checks out a commit of the mirror, under the same condition.
+pub(super) async fn check_out_commit(
+    git: &Git,
+    layout: &Layout,
+    commit: &CommitHash,
+    target: &Path,
+) -> Result<(), GitError> {
+    git.local(
+        &layout.private,
+        &[
+            &"clone",
+            &"--quiet",
+            &"--no-hardlinks",
+            &"--no-checkout",
+            &"--template=",
+            &"--no-recurse-submodules",
+            &"--",
+            &layout.mirror,
+            &target,
+        ],
+    )
+    .await?;
+    git.local(target, &[&"checkout", &"--quiet", &"--detach", &commit.as_str()])
+        .await
+        .map(drop)
 }

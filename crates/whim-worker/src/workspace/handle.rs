@@ -6,10 +6,10 @@ use std::path::Path;
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::{BranchName, CommitHash, RelativePath};
 
+use super::files;
 use super::layout::Layout;
 use super::own_files::OwnFiles;
 use super::secret_patterns::OwnSecrets;
-use super::{checkout, files};
 use crate::git::{Git, GitError};
 
 /// Limit on the agent's note about why it is stuck, in bytes.
@@ -160,13 +160,15 @@ impl Workspace {
         Ok(names.filter_map(|name| RelativePath::parse(name).ok()).collect())
     }
 
-    /// Creates a clean checkout of the pushed branch for the tests, because uncommitted changes are not delivered.
+    /// Makes `checklist` the one that the agent works through, in a file of its own: the spec keeps its ticks.
     ///
     /// # Errors
-    /// Git failed.
-    pub async fn check_out_for_tests(&self) -> Result<&Path, GitError> {
-        checkout::check_out(&self.git, &self.layout, &self.branch, &self.layout.check).await?;
-        Ok(&self.layout.check)
+    /// Writing failed, or the agent put a link or a directory there.
+    pub fn begin_repair(&mut self, checklist: &SpecDocument) -> io::Result<()> {
+        self.own.begin_repair();
+        // What had to be put right is done.
+        self.write_note("")?;
+        self.write_spec(checklist)
     }
 
     /// Writes the checklist for the agent.

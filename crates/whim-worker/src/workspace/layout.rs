@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 pub struct Layout {
     /// The workspace.
     pub repository: PathBuf,
-    /// A clean checkout of the pushed branch, for the tests.
-    pub check: PathBuf,
+    /// Clean checkouts for the checks, each with its packages and build results.
+    pub checks: PathBuf,
     /// Contains the hook server's socket. Created by the server.
     pub hook: PathBuf,
     /// Not accessible to other users, and unknown to the agent.
@@ -22,15 +22,28 @@ pub struct Layout {
 }
 
 const REPOSITORY: &str = "repository";
-const CHECK: &str = "check";
+const CHECKS: &str = "checks";
+
+/// The checkout of the base for the checks.
+pub const CHECKOUT_OF_BASE: &str = "base";
+
+/// The checkout of the head for the checks after a number of repairs.
+pub fn checkout_of_head(repairs: u32) -> String {
+    format!("head-{}", repairs + 1)
+}
 
 impl Layout {
     /// The directories below `root`, and what people see in their place: paths of the machine do not leave it.
-    pub fn shown_paths(root: &Path) -> Vec<(String, &'static str)> {
+    pub fn shown_paths(root: &Path, repairs: u32) -> Vec<(String, &'static str)> {
+        // The higher number first: `head-1` is the beginning of `head-10`.
+        let heads = (0..=repairs).rev().map(checkout_of_head);
+        let checkouts = heads.chain([CHECKOUT_OF_BASE.to_owned()]);
+        let mut directories = vec![PathBuf::from(REPOSITORY)];
+        directories.extend(checkouts.map(|name| Path::new(CHECKS).join(name)));
         let canonical = root.canonicalize().ok();
         let mut shown = Vec::new();
         for root in [Some(root), canonical.as_deref()].into_iter().flatten() {
-            for directory in [REPOSITORY, CHECK] {
+            for directory in &directories {
                 shown.push((format!("{}/", root.join(directory).display()), ""));
                 shown.push((root.join(directory).display().to_string(), "."));
             }
@@ -53,7 +66,7 @@ impl Layout {
         }
         Ok(Self {
             repository: root.join(REPOSITORY),
-            check: root.join(CHECK),
+            checks: root.join(CHECKS),
             hook: root.join("hook"),
             mirror: private.join("mirror.git"),
             window: private.join("window.git"),

@@ -6,6 +6,7 @@ use ralph_contract::files::RunFiles;
 /// Code edits nothing there.
 const DIRECTORY: &str = ".whim-run";
 const CHECKLIST: &str = "SPEC.md";
+const REPAIR_CHECKLIST: &str = "repair.md";
 
 /// The names of Whim's own files in a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,11 @@ impl OwnFiles {
             checklist: format!("{directory}/{CHECKLIST}"),
             run: RunFiles::in_directory(directory),
         }
+    }
+
+    /// From now on, the checklist is that of a repair.
+    pub(super) fn begin_repair(&mut self) {
+        self.checklist = format!("{}/{REPAIR_CHECKLIST}", self.run.directory());
     }
 
     /// A pattern for git that keeps them out of commits.

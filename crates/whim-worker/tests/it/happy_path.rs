@@ -1,5 +1,5 @@
 use anyhow::Context as _;
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::events::WorkerEventBody;
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
@@ -32,7 +32,7 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
     assert_eq!(pull.title, "Say hello");
     insta::with_settings!({filters => vec![
         (r"[0-9a-f]{8}-[0-9a-f-]{27}", "[item]"),
-        (r"\(\d+\.\d s\)", "([time])"),
+        (r"\d+\.\d s", "[time]"),
     ]}, {
         insta::assert_snapshot!(pull.body.clone().unwrap_or_default(), @r"
         Visitors want to be greeted.
@@ -42,9 +42,11 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
         - [x] Add a greeting
         - [x] Add a farewell
 
-        ## Tests
+        ## Checks
 
-        `make test`: passed ([time])
+        | Check | Command | Result | Tests | Time | On the base |
+        |---|---|---|---|---|---|
+        | `make` | `make test` | passed |  | [time] |  |
 
         Closes #1
 
@@ -245,17 +247,14 @@ async fn counts_of_the_tests_are_reported() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_project_without_tests_gets_its_pull_request() -> anyhow::Result<()> {
+async fn a_project_without_checks_gets_its_pull_request_which_says_so() -> anyhow::Result<()> {
     let world = World::new(&[("README.md", "# Shop\n")], HAPPY).await?;
 
     world.run_expecting(0).await?;
 
     assert_eq!(world.completion()?.tests, None);
     let body = world.github.pulls(REPO)[0].body.clone().unwrap_or_default();
-    assert!(
-        body.contains("This project has no tests that Whim can run."),
-        "{body}"
-    );
+    assert!(body.contains("No checks were found."), "{body}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The real worker program against fakes of GitHub and the orchestrator, and a scripted `ralph`.
 
+mod base_checks;
 mod clock_jumps;
 mod crash;
 mod delivery;
@@ -12,8 +13,12 @@ mod locks;
 mod long_line;
 mod orchestrator_unavailable;
 mod partition;
+mod policy;
+mod policy_file;
+mod preflight;
 mod program;
 mod rejection;
+mod repair;
 mod resume;
 mod secrets;
 mod stuck;

@@ -258,6 +258,7 @@ impl World {
             ("HEARTBEAT_INTERVAL_SECONDS", "0.1".to_owned()),
             ("EVENT_BATCH_MILLISECONDS", "20".to_owned()),
             ("GITHUB_RETRY_TIMEOUT_SECONDS", "1".to_owned()),
+            ("REPAIR_ITERATIONS", "0".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
             ("LOG_LEVEL", "info,whim_worker=debug".to_owned()),
         ]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
-use whim_core::protocol::events::TestReport;
+use whim_core::protocol::checks::TestReport;
 use whim_core::{FailureCause, LeaseEpoch, WorkerId, WorkerStatus};
 
 use super::final_response::FinalResponse;

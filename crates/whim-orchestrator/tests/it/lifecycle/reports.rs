@@ -68,6 +68,7 @@ async fn the_cause_decides_how_often_an_item_is_tried_again() {
         ("tests_failed", 2, 1),
         ("stuck", 2, 1),
         ("push_refused", 1, 0),
+        ("tool_missing", 1, 0),
         ("iterations_used_up", 1, 0),
     ] {
         let mut worker = world.running().await;

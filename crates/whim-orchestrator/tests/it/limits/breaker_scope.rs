@@ -214,6 +214,44 @@ async fn a_missing_image_blocks_its_repository_only() {
 }
 
 #[tokio::test]
+async fn an_unreachable_package_registry_blocks_its_repository_only_until_checks_run_again() {
+    let app = TestApp::with(&[BUDGET, NO_PROBE, SAME_PROBE, NO_SPREAD, ("MAX_WORKERS", "9")]).await;
+    let shop = || json!({ "repo": "octocat/shop" });
+    let waiting = deferred(&app, "registry_unavailable", shop()).await;
+    assert_eq!((waiting.status, waiting.retries), (WorkItemStatus::Queued, 0));
+
+    let other = app.submit_with(json!({ "repo": "octocat/other" })).await;
+    app.wait_for_worker(other.id).await;
+    assert_eq!(
+        breakers(&app).await,
+        [("repository".to_owned(), json!("octocat/shop"))]
+    );
+    let explained = explain(&app, &waiting).await;
+    let message = explained["explanation"].as_str().unwrap();
+    for part in [
+        "The checks of octocat/shop cannot download packages",
+        "HTTPS_PROXY",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+
+    resume(&app).await;
+    let before = waiting.worker_id;
+    let probe = app
+        .wait_for(waiting.id, "a new worker", |item| item.worker_id != before)
+        .await
+        .worker_id
+        .unwrap();
+    app.register(probe).await;
+    let next = app.submit_with(shop()).await;
+    until_half_open(&app).await;
+    assert_eq!(app.item(next.id).await.status, WorkItemStatus::Queued);
+    fail(&app, probe, "tests_failed").await;
+    app.wait_for_worker(next.id).await;
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn an_item_that_cannot_be_started_is_not_every_probe() {
     let app = TestApp::with(&[BUDGET, ("MAX_WORKERS", "1")]).await;
     app.runtime.break_starts_in("octocat/special");

@@ -11,6 +11,7 @@ import { formatCompact, formatUsd, plural, totalTokens } from "@/lib/format";
 import { FAILURE_CAUSE } from "@/lib/statuses";
 import { webUrl } from "@/lib/title";
 import classes from "./AttemptsTab.module.css";
+import { Checks } from "./Checks";
 import { Iterations } from "./Iterations";
 import { StageBar } from "./StageBar";
 
@@ -87,6 +88,7 @@ function Attempt({ attempt }: { attempt: TimelineAttempt }) {
       <StageBar attempt={attempt} />
       <Facts attempt={attempt} />
       {attempt.iterations.length > 0 && <Iterations iterations={attempt.iterations} />}
+      {attempt.tests?.checks && <Checks checks={attempt.tests.checks} />}
       {attempt.commits.length > 0 && <Commits commits={attempt.commits} />}
       {attempt.isIncomplete && (
         <p className={classes.meta}>Older stages, iterations or commits are no longer stored.</p>
@@ -110,7 +112,7 @@ function Facts({ attempt }: { attempt: TimelineAttempt }) {
         {plural(stats.tools ?? 0, "tool call")}, {plural(stats.writes ?? 0, "edit")},{" "}
         {plural(stats.commands ?? 0, "command")}
       </span>
-      {tests && <span>{tests.passed ? "Tests passed" : "Tests failed"}</span>}
+      {tests && <span>{tests.passed ? "Checks passed" : "Checks failed"}</span>}
       {pullRequest && url && (
         <ExternalLink href={url}>Pull request #{pullRequest.number}</ExternalLink>
       )}

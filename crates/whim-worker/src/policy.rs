@@ -1,0 +1,154 @@
+//! The policy of a repository: `.whim/config.yml` on its base branch.
+//!
+//! It is read with git from the worker's own mirror, never from the agent's files, so that a change cannot choose how it is
+//! checked. Unknown keys are refused. `docs/policy.md` is the reference.
+
+pub mod check;
+mod values;
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Deserialize;
+use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, MessageFormatter as _};
+
+pub use self::values::{CheckName, Directory, MaxIterations, ModelName, Seconds, ShellCommand};
+
+/// Relative to the root of the repository.
+pub const PATH: &str = ".whim/config.yml";
+/// A likely misspelling, which is refused instead of ignored.
+pub const MISSPELT_PATH: &str = ".whim/config.yaml";
+
+const MAX_BYTES: usize = 64 * 1024;
+const MAX_CHECKS: usize = 20;
+
+/// How Whim works on a repository. Every key is optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "Policy of a repository for Whim (.whim/config.yml)")]
+pub struct Policy {
+    /// Shell commands that prepare a checkout, in order: in the workspace before the agent starts, and in each clean
+    /// checkout before its checks. They run in the root of the repository and have access to the network.
+    pub setup: Vec<ShellCommand>,
+    /// The checks by name, in the order in which they run. They replace the detected ones.
+    pub checks: Option<Checks>,
+    /// Model of the agent, instead of the operator's choice.
+    pub model: Option<ModelName>,
+    /// Limit of iterations of an attempt. It can only lower the operator's limit.
+    pub max_iterations: Option<MaxIterations>,
+}
+
+/// At least one check.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "IndexMap<CheckName, CheckPolicy>")]
+#[schemars(extend("minProperties" = 1, "maxProperties" = MAX_CHECKS))]
+pub struct Checks(IndexMap<CheckName, CheckPolicy>);
+
+impl Checks {
+    pub fn iter(&self) -> impl Iterator<Item = (&CheckName, &CheckPolicy)> {
+        self.0.iter()
+    }
+}
+
+impl TryFrom<IndexMap<CheckName, CheckPolicy>> for Checks {
+    type Error = String;
+
+    fn try_from(checks: IndexMap<CheckName, CheckPolicy>) -> Result<Self, String> {
+        match checks.len() {
+            0 => Err("expected at least one check; without the key, checks are detected".to_owned()),
+            1..=MAX_CHECKS => Ok(Self(checks)),
+            count => Err(format!("expected at most {MAX_CHECKS} checks, found {count}")),
+        }
+    }
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CheckPolicy {
+    /// Shell command that succeeds if the check passes.
+    pub run: ShellCommand,
+    /// Directory in which the command runs, relative to the root of the repository, which is the default.
+    pub directory: Option<Directory>,
+    /// Time limit in seconds. It can only lower the operator's limit, which is the default.
+    pub timeout: Option<Seconds>,
+    /// Whether the change is delivered only if the check passes.
+    #[serde(default = "required")]
+    pub required: bool,
+}
+
+fn required() -> bool {
+    true
+}
+
+/// Names the line and the key, if they are known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidPolicy {
+    line: Option<u64>,
+    key: Option<String>,
+    message: String,
+}
+
+impl fmt::Display for InvalidPolicy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(formatter, "line {line}: ")?;
+        }
+        if let Some(key) = &self.key {
+            write!(formatter, "`{key}`: ")?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
+
+impl Policy {
+    /// Parses the content of `.whim/config.yml`. An empty file is an empty policy.
+    ///
+    /// # Errors
+    /// It is too large or no YAML, or has an unknown key or a value that is not allowed.
+    pub fn parse(text: &str) -> Result<Self, InvalidPolicy> {
+        if text.len() > MAX_BYTES {
+            return Err(InvalidPolicy {
+                line: None,
+                key: None,
+                message: format!("the file is larger than {MAX_BYTES} bytes"),
+            });
+        }
+        if is_blank(text) {
+            return Ok(Self::default());
+        }
+        let options = serde_saphyr::options! {
+            duplicate_keys: DuplicateKeyPolicy::Error,
+            strict_booleans: true,
+            with_snippet: false,
+        };
+        let mut key = None;
+        serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+            serde_path_to_error::deserialize(deserializer).map_err(|error| {
+                let path = error.path().to_string();
+                key = Some(path).filter(|path| path != "." && path != "?");
+                error.into_inner()
+            })
+        })
+        .map_err(|error| InvalidPolicy {
+            line: error.location().map(|location| location.line()),
+            key: key.take(),
+            message: DefaultMessageFormatter
+                .format_message(error.without_snippet())
+                .into_owned(),
+        })
+    }
+
+    /// The JSON schema of the file.
+    pub fn schema() -> Schema {
+        schema_for!(Self)
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.lines().all(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || line == "---"
+    })
+}
