@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::review::Review;
 use crate::stats::IterationStats;
 use crate::warning::WarningKind;
 
@@ -44,6 +45,10 @@ pub enum Event {
     SpecGenerationComplete(SpecGenerationComplete),
     /// Last event of `ralph spec` if no SPEC.md was written.
     SpecGenerationFailed(SpecGenerationFailed),
+    /// Last event of `ralph review` if the model gave a review, whatever it says.
+    ReviewComplete(ReviewComplete),
+    /// Last event of `ralph review` if there is no review.
+    ReviewFailed(ReviewFailed),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,9 +244,25 @@ pub struct SpecGenerationFailed {
     pub error: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReviewComplete {
+    pub review: Review,
+    pub duration_ms: u64,
+    #[serde(default)]
+    pub stats: IterationStats,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReviewFailed {
+    /// For people: what failed and why.
+    pub error: String,
+    #[serde(default)]
+    pub stats: IterationStats,
+}
+
 impl Event {
     /// Every tag of this contract. A line with another tag is [`crate::Line::Unknown`].
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 18] = [
         "started",
         "iteration",
         "message",
@@ -258,6 +279,8 @@ impl Event {
         "spec_generation_started",
         "spec_generation_complete",
         "spec_generation_failed",
+        "review_complete",
+        "review_failed",
     ];
 
     /// The tag on the wire.
@@ -279,6 +302,8 @@ impl Event {
             Self::SpecGenerationStarted => "spec_generation_started",
             Self::SpecGenerationComplete(_) => "spec_generation_complete",
             Self::SpecGenerationFailed(_) => "spec_generation_failed",
+            Self::ReviewComplete(_) => "review_complete",
+            Self::ReviewFailed(_) => "review_failed",
         }
     }
 }

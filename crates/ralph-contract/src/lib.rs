@@ -6,6 +6,7 @@ mod exit;
 pub mod files;
 mod line;
 pub mod pre_edit;
+mod review;
 mod spec;
 mod stats;
 mod surrogates;
@@ -13,11 +14,12 @@ mod warning;
 
 pub use event::{
     Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, Message, MessageRole,
-    SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened, Tool, ToolKind,
-    ToolResult, Warning,
+    ReviewComplete, ReviewFailed, SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete,
+    TaskReopened, Tool, ToolKind, ToolResult, Warning,
 };
 pub use exit::{ExitCode, UnknownExitCode};
 pub use line::{Line, parse_line, parse_line_and_json, to_line};
+pub use review::{REVIEW_SCHEMA, Review, ReviewError, ReviewFinding, ReviewSeverity};
 pub use spec::{
     MAX_SPEC_BYTES, MAX_TASKS, NotSubmittable, Reconciled, SpecDocument, TEMPLATE, Task, TickError,
     Violation, ViolationKind,

@@ -16,6 +16,7 @@ use crate::environment::Environment;
 use crate::harness::Harness;
 use crate::harness::claude::{ClaudeHarness, PreEditHook};
 use crate::harness::command::CommandHarness;
+use crate::review::ReviewOptions;
 use crate::run::RunOptions;
 use crate::spec::SpecOptions;
 
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Write a SPEC.md from a description
     Spec(SpecArguments),
+    /// Compare a change with its SPEC.md
+    Review(ReviewArguments),
     /// Check a SPEC.md against the conventions
     Validate(PathArgument),
     /// Write a template of SPEC.md
@@ -104,7 +107,21 @@ pub(crate) struct SpecArguments {
     agent: AgentArguments,
 }
 
-/// Shared by `run` and `spec`.
+#[derive(Debug, Args)]
+pub(crate) struct ReviewArguments {
+    /// Path of the checklist [default: SPEC.md if it exists, otherwise .ai/SPEC.md]
+    #[arg(long, value_name = "PATH")]
+    spec: Option<String>,
+
+    /// File with the change, as `git diff` prints it
+    #[arg(long, value_name = "PATH")]
+    diff: PathBuf,
+
+    #[command(flatten)]
+    agent: AgentArguments,
+}
+
+/// Shared by the commands that start an agent.
 #[derive(Debug, Args)]
 pub(crate) struct AgentArguments {
     /// Print one JSON object per line, and exit when the parent process dies
@@ -275,6 +292,20 @@ impl RunArguments {
             iterations: (!self.all).then_some(self.iterations.get()),
             stuck_threshold: self.stuck_threshold.get(),
             watch_period: self.watch_period,
+        })
+    }
+}
+
+impl ReviewArguments {
+    pub(crate) fn is_headless(&self) -> bool {
+        self.agent.headless
+    }
+
+    pub(crate) fn into_options(self, process: ProcessContext) -> anyhow::Result<ReviewOptions> {
+        Ok(ReviewOptions {
+            agent: self.agent.into_options(process, None)?,
+            spec: self.spec,
+            diff: self.diff,
         })
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Work,
     /// To read them and answer with a text.
     Answer,
+    /// To read them and answer with a [`ralph_contract::Review`].
+    Review,
 }
 
 /// A program to start, without its environment.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+mod ask;
 mod cli;
 mod content;
 mod descendants;
@@ -14,6 +15,7 @@ mod process;
 mod prompt;
 mod provider;
 mod report;
+mod review;
 mod run;
 mod spec;
 mod spec_file;
@@ -28,7 +30,7 @@ use std::ffi::{OsStr, OsString};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use ralph_contract::{Event, ExitCode, Failed, SpecGenerationFailed};
+use ralph_contract::{Event, ExitCode, Failed, IterationStats, ReviewFailed, SpecGenerationFailed};
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use self::cli::{Arguments, Command, ProcessContext};
@@ -94,6 +96,25 @@ fn command(command: Command) -> anyhow::Result<ExitCode> {
                         session
                             .output(Vec::new())
                             .event(&Event::SpecGenerationFailed(failed));
+                        ExitCode::Error
+                    }
+                }
+            })
+        }
+        Command::Review(arguments) => {
+            let session = Session::new(arguments.is_headless(), &process);
+            session.run(async {
+                match arguments.into_options(process) {
+                    Ok(options) => {
+                        let output = session.output(options.agent.environment.secrets());
+                        review::review(&options, &output, &session.stop).await
+                    }
+                    Err(error) => {
+                        let failed = ReviewFailed {
+                            error: format!("{error:#}"),
+                            stats: IterationStats::default(),
+                        };
+                        session.output(Vec::new()).event(&Event::ReviewFailed(failed));
                         ExitCode::Error
                     }
                 }

@@ -179,9 +179,15 @@ async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
         }
         Ok(()) | Err(_) => {}
     }
-    Progress::begin(git, spec_file, document, &options.files, options.keep_commit.clone())
-        .await
-        .context("reading the existing commits")
+    Progress::begin(
+        git,
+        spec_file,
+        document,
+        &options.files,
+        options.keep_commit.clone(),
+    )
+    .await
+    .context("reading the existing commits")
 }
 
 /// The reason that the agent gave for being stuck, if it did.

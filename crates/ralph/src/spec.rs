@@ -7,16 +7,14 @@ use ralph_contract::{
 };
 
 use crate::agent::AgentOptions;
+use crate::ask::ask;
 use crate::harness::Purpose;
 use crate::output::Output;
 use crate::prompt::SpecPrompt;
 use crate::report::Reporter;
 use crate::spec_file::SpecFile;
 use crate::stop::Stop;
-use crate::stream::Signal;
-use crate::supervise::Agent;
 use crate::text::as_u32;
-use crate::verdict::Verdict;
 
 /// Answers that are requested before the last one is used as it is.
 const ROUNDS: u32 = 3;
@@ -79,8 +77,18 @@ async fn generate(options: &SpecOptions, output: &Output<'_>, stop: &Stop) -> an
                 .as_ref()
                 .map(|last| (last.document.as_str(), last.violations.as_slice())),
         };
-        let answer = ask(&options.agent, &prompt.render(), &subreaper, &mut reporter, stop).await?;
-        let document = SpecDocument::parse(checklist_in(&answer));
+        let answer = ask(
+            &options.agent,
+            Purpose::Answer,
+            &prompt.render(),
+            // Enough to recognise an answer that is too large.
+            2 * MAX_SPEC_BYTES,
+            &subreaper,
+            &mut reporter,
+            stop,
+        )
+        .await?;
+        let document = SpecDocument::parse(checklist_in(&answer.text?));
         let violations = reasons_against(&document);
         let is_good = violations.is_empty();
         if !is_good {
@@ -108,45 +116,6 @@ fn reasons_against(document: &SpecDocument) -> Vec<String> {
         reasons.push(error.to_string());
     }
     reasons
-}
-
-/// Asks a fresh agent and returns its answer: the result if the harness reports one, otherwise all of its output.
-async fn ask(
-    options: &AgentOptions,
-    prompt: &str,
-    subreaper: &Subreaper,
-    reporter: &mut Reporter<'_>,
-    stop: &Stop,
-) -> anyhow::Result<String> {
-    let mut printed = String::new();
-    let mut sink = |signal: Signal| {
-        reporter.signal(&signal);
-        if let Signal::Text(text) = signal
-            // Twice the limit is enough to recognise an answer that is too large.
-            && printed.len() < 2 * MAX_SPEC_BYTES
-        {
-            printed.push_str(&text);
-            printed.push('\n');
-        }
-    };
-    let mut agent = Agent::start(options, Purpose::Answer)?;
-    agent.run(prompt, stop, &mut sink).await;
-    let outcome = agent
-        .finish(subreaper, stop, &mut sink)
-        .await
-        .context("terminating the processes of the agent")?;
-    reporter.finish(&outcome);
-    if let Some(reason) = stop.reason() {
-        bail!("interrupted by {reason}");
-    }
-    match Verdict::of(&outcome, options) {
-        Verdict::Worked => Ok(outcome.result.map_or(printed, |result| result.text)),
-        Verdict::Failed(error) => bail!(error),
-        Verdict::Provider(trouble) => {
-            reporter.trouble(&trouble);
-            bail!(trouble.summary())
-        }
-    }
 }
 
 /// The checklist in an answer, without the text and the fence that models put around it in spite of the prompt.

@@ -56,6 +56,9 @@ fn documented() -> BTreeMap<&'static str, Documented> {
 
 /// Every field of an event by its dotted path, without the tag. The input of a tool call is free-form.
 fn paths(value: &Value, prefix: &str) -> BTreeSet<String> {
+    if let Value::Array(values) = value {
+        return values.iter().flat_map(|value| paths(value, prefix)).collect();
+    }
     let Value::Object(fields) = value else {
         return BTreeSet::new();
     };
@@ -75,18 +78,20 @@ fn paths(value: &Value, prefix: &str) -> BTreeSet<String> {
         .collect()
 }
 
-#[expect(clippy::unwrap_used, reason = "helpers of tests end the test")]
+/// The value without the field of a dotted path, in every element of a list on the way.
 fn without(value: &Value, path: &str) -> Value {
     let mut value = value.clone();
-    let pointer = format!("/{}", path.replace('.', "/"));
-    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    remove(&mut value, path);
     value
-        .pointer_mut(parent)
-        .unwrap()
-        .as_object_mut()
-        .unwrap()
-        .remove(name);
-    value
+}
+
+fn remove(value: &mut Value, path: &str) {
+    match (value, path.split_once('.')) {
+        (Value::Array(values), _) => values.iter_mut().for_each(|value| remove(value, path)),
+        (Value::Object(fields), Some((name, below))) => remove(&mut fields[name], below),
+        (Value::Object(fields), None) => drop(fields.remove(path)),
+        (other, _) => panic!("{path} of {other}"),
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use insta::assert_snapshot;
 use ralph_contract::{
     Commit, Complete, Event, Failed, Iteration, IterationDone, IterationPhase, IterationStats, Line, Message,
-    MessageRole, SpecGenerationComplete, SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened,
-    Tool, ToolKind, ToolResult, Warning, WarningKind, parse_line, to_line,
+    MessageRole, Review, ReviewComplete, ReviewFailed, ReviewFinding, ReviewSeverity, SpecGenerationComplete,
+    SpecGenerationFailed, Started, Stuck, TaskComplete, TaskReopened, Tool, ToolKind, ToolResult, Warning,
+    WarningKind, parse_line, to_line,
 };
 
 /// At least one event of each kind, with every field and every value of an enumeration. No field is left to a default, so
@@ -140,6 +141,26 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         Event::SpecGenerationFailed(SpecGenerationFailed {
             error: "no answer".into(),
         }),
+        Event::ReviewComplete(ReviewComplete {
+            review: Review {
+                description: "Adds a login.".into(),
+                summary: "One defect.".into(),
+                findings: vec![ReviewFinding {
+                    severity: ReviewSeverity::Error,
+                    task: Some(1),
+                    file: Some("src/index.ts".into()),
+                    line: Some(3),
+                    message: "No timeout".into(),
+                    suggestion: Some("Set one".into()),
+                }],
+            },
+            duration_ms: 9000,
+            stats: IterationStats::default(),
+        }),
+        Event::ReviewFailed(ReviewFailed {
+            error: "no answer".into(),
+            stats: IterationStats::default(),
+        }),
     ]
 }
 
@@ -169,6 +190,8 @@ fn events_are_written_as_documented() {
     {"event":"spec_generation_started"}
     {"event":"spec_generation_complete","specPath":"SPEC.md","taskCount":2,"validationPassed":false,"violations":["line 3: shell command"]}
     {"event":"spec_generation_failed","error":"no answer"}
+    {"event":"review_complete","review":{"description":"Adds a login.","summary":"One defect.","findings":[{"severity":"error","task":1,"file":"src/index.ts","line":3,"message":"No timeout","suggestion":"Set one"}]},"duration_ms":9000,"stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":0,"out":0,"cache_read":0,"cache_write":0},"cost_usd":0.0}}
+    {"event":"review_failed","error":"no answer","stats":{"tools":0,"reads":0,"writes":0,"commands":0,"tokens":{"in":0,"out":0,"cache_read":0,"cache_write":0},"cost_usd":0.0}}
     "#);
 }
 

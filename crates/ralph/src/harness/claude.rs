@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ralph_contract::REVIEW_SCHEMA;
 use semver::Version;
 use serde_json::json;
 
@@ -82,7 +83,7 @@ impl Harness for ClaudeHarness {
     fn command(&self, purpose: Purpose) -> CommandSpec {
         let (tools, permission_mode) = match purpose {
             Purpose::Work => (WORK_TOOLS, Some("acceptEdits")),
-            Purpose::Answer => (ANSWER_TOOLS, None),
+            Purpose::Answer | Purpose::Review => (ANSWER_TOOLS, None),
         };
         let mut arguments: Vec<OsString> = [
             "-p",
@@ -103,6 +104,9 @@ impl Harness for ClaudeHarness {
         .to_vec();
         if let Some(mode) = permission_mode {
             arguments.extend(["--permission-mode".into(), mode.into()]);
+        }
+        if purpose == Purpose::Review {
+            arguments.extend(["--json-schema".into(), REVIEW_SCHEMA.into()]);
         }
         if let (Purpose::Work, Some(hook)) = (purpose, &self.pre_edit) {
             arguments.extend(["--settings".into(), hook.settings().into()]);
@@ -177,6 +181,16 @@ mod tests {
         --permission-mode
         acceptEdits
         ");
+    }
+
+    #[test]
+    fn a_review_is_given_with_tools_that_only_read_and_in_json_of_the_schema() {
+        let arguments = arguments(Purpose::Review, None);
+        assert!(arguments.contains("\n--tools\nGlob,Grep,Read\n"), "{arguments}");
+        assert!(
+            arguments.ends_with(&format!("\n--json-schema\n{REVIEW_SCHEMA}")),
+            "{arguments}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ralph_contract::{Event, IterationPhase, IterationStats, Task, ToolKind};
+use ralph_contract::{Event, IterationPhase, IterationStats, Review, ReviewSeverity, Task, ToolKind};
 
 use super::terminal::HiddenControlCharacters;
 use crate::stream::ToolUse;
@@ -168,8 +168,34 @@ impl Human {
                 format!("\n{path}: {count}{}", violations.collect::<String>())
             }
             Event::SpecGenerationFailed(failed) => self.failure(&failed.error),
+            Event::ReviewComplete(complete) => self.review(&complete.review),
+            Event::ReviewFailed(failed) => self.failure(&failed.error),
         };
         Some(text)
+    }
+
+    fn review(&self, review: &Review) -> String {
+        self.spinner.finish_and_clear();
+        let mut text = format!(
+            "\n{} {}",
+            self.paint(Colour::Bold, "Review:"),
+            clean(&review.summary)
+        );
+        for finding in &review.findings {
+            let (name, colour) = match finding.severity {
+                ReviewSeverity::Error => ("error:", Colour::Red),
+                ReviewSeverity::Warning => ("warning:", Colour::Yellow),
+                ReviewSeverity::Note => ("note:", Colour::Dim),
+            };
+            let place = match (&finding.file, finding.line) {
+                (Some(file), Some(line)) => format!(" {}:{line}:", clean(file)),
+                (Some(file), None) => format!(" {}:", clean(file)),
+                (None, _) => String::new(),
+            };
+            let mark = self.paint(colour, name);
+            text += &format!("\n  {mark}{place} {}", clean(&finding.message));
+        }
+        text
     }
 
     fn failure(&self, error: &str) -> String {

@@ -13,6 +13,7 @@ fn help_lists_commands_and_options() {
     Commands:
       run       Do the open tasks of SPEC.md, one by one
       spec      Write a SPEC.md from a description
+      review    Compare a change with its SPEC.md
       validate  Check a SPEC.md against the conventions
       init      Write a template of SPEC.md
 
@@ -172,7 +173,7 @@ fn the_documented_command_lines_have_only_options_that_exist() {
         .lines()
         .filter(|line| line.starts_with("ralph "))
         .collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
     for line in lines {
         let words: Vec<&str> = line.split(' ').collect();
         let help = world.transcript(&mut world.ralph(&[words[1], "--help"]));

@@ -13,6 +13,7 @@ mod harness;
 mod limits;
 mod rejection;
 mod repository;
+mod review;
 mod run;
 mod signals;
 mod spec;

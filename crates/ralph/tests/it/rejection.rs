@@ -171,7 +171,10 @@ fn commits_after_the_one_to_keep_may_be_replaced() {
     let kept = world.repository.head().unwrap();
     // The commit of an earlier run, which the server refused.
     let files = [("refused.txt", "refused\n")];
-    world.repository.commit_files("Add what is refused", &files).unwrap();
+    world
+        .repository
+        .commit_files("Add what is refused", &files)
+        .unwrap();
     let agent = world.script(
         "agent",
         &format!("git reset -q --hard {kept}; work hello; tick; work goodbye; tick"),

@@ -79,8 +79,13 @@ async fn a_push_that_github_refuses_for_a_file_is_put_right_by_the_agent() {
 
     let branch = delivered(&system, "- Write a guide").await;
 
-    assert_eq!(system.github.read_file(sample::REPOSITORY, &branch, workflow), None);
-    let guide = system.github.read_file(sample::REPOSITORY, &branch, "notes/guide.md");
+    assert_eq!(
+        system.github.read_file(sample::REPOSITORY, &branch, workflow),
+        None
+    );
+    let guide = system
+        .github
+        .read_file(sample::REPOSITORY, &branch, "notes/guide.md");
     assert_eq!(guide.as_deref(), Some("# Guide\n"));
     system.stop().await.unwrap();
 }

@@ -185,7 +185,9 @@ impl Progress {
             | Event::Complete(_)
             | Event::SpecGenerationStarted
             | Event::SpecGenerationComplete(_)
-            | Event::SpecGenerationFailed(_) => {}
+            | Event::SpecGenerationFailed(_)
+            | Event::ReviewComplete(_)
+            | Event::ReviewFailed(_) => {}
         }
         Consequence::None
     }

@@ -104,7 +104,9 @@ pub(super) fn body(event: &Event, redactor: &Redactor) -> Option<TranscriptBody>
         | Event::Failed(_)
         | Event::SpecGenerationStarted
         | Event::SpecGenerationComplete(_)
-        | Event::SpecGenerationFailed(_) => return None,
+        | Event::SpecGenerationFailed(_)
+        | Event::ReviewComplete(_)
+        | Event::ReviewFailed(_) => return None,
     })
 }
 
