@@ -29,6 +29,27 @@ create table reviews (
 create index reviews_work_item on reviews (work_item_id, id);
 create index reviews_repo on reviews (lower(repo), id);
 
+-- Tokens and cost of reviews are not in the statistics of workers.
+create function add_usage_of_reviews() returns trigger language plpgsql as $$
+begin
+    insert into daily_usage (day, repo, requested_by, input_tokens, output_tokens, cache_read_tokens,
+                             cache_write_tokens, cost_usd)
+    select (n.created_at at time zone 'utc')::date, lower(n.repo), lower(w.requested_by),
+           coalesce((n.tokens ->> 'input')::float8, 0),
+           coalesce((n.tokens ->> 'output')::float8, 0),
+           coalesce((n.tokens ->> 'cacheRead')::float8, 0),
+           coalesce((n.tokens ->> 'cacheWrite')::float8, 0),
+           n.cost_usd
+    from new_rows n
+    join workers w on w.id = n.worker_id;
+    return null;
+end
+$$;
+
+create trigger reviews_add_usage after insert on reviews
+    referencing new table as new_rows
+    for each statement execute function add_usage_of_reviews();
+
 create extension if not exists vector;
 
 create table learnings (

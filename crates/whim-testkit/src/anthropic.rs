@@ -1,6 +1,7 @@
 //! A fake Anthropic Messages API whose scripted model drives the real Claude Code CLI.
 //!
-//! It answers three kinds of request: those with the tools of a coding agent, those for a SPEC.md, and side questions.
+//! It answers four kinds of request: those with the tools of a coding agent, those for a SPEC.md, those for a review, and side
+//! questions.
 //! The next turn of a run is derived from the conversation in the request, so any number of agents can work at the same
 //! time, and a killed one leaves no state. A request that the real API would refuse is refused with its error body and recorded.
 
@@ -11,6 +12,7 @@ mod conversation;
 mod gate;
 mod refusal;
 mod request;
+mod reviewer;
 mod script;
 mod spec_writer;
 mod state;
@@ -36,7 +38,7 @@ pub use self::gate::{Gate, Moment};
 use self::refusal::Refusal;
 use self::request::{MessagesRequest, Role};
 use self::script::Outcome;
-pub use self::script::{AgentScript, ApiError, Fault, SpecScript};
+pub use self::script::{AgentScript, ApiError, Fault, ReviewScript, SpecScript};
 use self::state::State;
 pub use self::state::{RecordedRequest, RequestKind};
 use crate::server::{Server, listen_on};
@@ -103,6 +105,11 @@ impl Anthropic {
     /// Adds a script for spec requests that contain `text`; the others get [`SpecScript::FromIssue`].
     pub fn when_spec_request_contains(&self, text: impl Into<String>, script: SpecScript) {
         self.state.write().spec_rules.push(text, script);
+    }
+
+    /// Adds a script for reviews whose prompt contains `text`; the others find nothing.
+    pub fn when_review_contains(&self, text: impl Into<String>, script: ReviewScript) {
+        self.state.write().review_rules.push(text, script);
     }
 
     /// Holds the agents whose conversation contains `text` at a point of their run; the empty text matches all.
@@ -189,6 +196,10 @@ async fn messages(
             let text = request.texts(Role::User).collect::<Vec<_>>().join("\n");
             decide(|passed| state.spec_outcome(&text, passed)).await
         }
+        RequestKind::Review => {
+            let text = request.texts(Role::User).collect::<Vec<_>>().join("\n");
+            decide(|passed| state.review_outcome(&text, passed)).await
+        }
         RequestKind::Side => Outcome::Content(Block::Text("Work on the checklist".to_owned())),
     };
     let latency = state.read().latency;
@@ -262,6 +273,9 @@ fn read_request(
 fn kind_of(request: &MessagesRequest) -> RequestKind {
     if request.has_tool("Bash") && request.has_tool("Edit") {
         return RequestKind::Agent;
+    }
+    if request.has_tool(reviewer::TOOL) {
+        return RequestKind::Review;
     }
     // Claude Code's side questions offer no tools, and may quote any prompt.
     let asks_for_spec = if request.tools.is_empty() {

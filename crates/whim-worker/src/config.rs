@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 use whim_core::WorkerId;
 use whim_service::environment::{
-    Environment, Expected, http_url, milliseconds, one_of, parsed, path, seconds, text, whole_number,
+    Environment, Expected, flag, http_url, milliseconds, one_of, parsed, path, seconds, text, whole_number,
 };
 use whim_service::telemetry::TelemetryConfig;
 
@@ -34,6 +34,7 @@ pub struct Config {
     pub test_timeout: Duration,
     /// `REPAIR_ITERATIONS`: limit of iterations in which the agent repairs failed checks. 0 disables repairs.
     pub repair_iterations: u32,
+    pub review: ReviewConfig,
     pub child_env: ChildEnvironment,
     pub telemetry: TelemetryConfig,
 }
@@ -44,6 +45,14 @@ pub struct Reporting {
     pub heartbeat: Duration,
     /// `EVENT_BATCH_MILLISECONDS`: how long the first event of a batch is held back for others.
     pub event_batch: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewConfig {
+    /// `AI_REVIEW`: whether a model reviews the change before it is delivered.
+    pub is_enabled: bool,
+    /// `AI_REVIEW_MODEL`; by default the agent's.
+    pub model: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -118,6 +127,10 @@ impl Config {
             seconds(MILLISECOND..=DAY),
         );
         let repair_iterations = env.or_default("REPAIR_ITERATIONS", 2, whole_number(0..=100));
+        let review = ReviewConfig {
+            is_enabled: env.or_default("AI_REVIEW", true, flag()),
+            model: env.optional("AI_REVIEW_MODEL", text("the name of a model")),
+        };
         let child_env = ChildEnvironment::read(env);
         let telemetry = TelemetryConfig::read(env);
         let worker_id: WorkerId = worker_id?;
@@ -131,6 +144,7 @@ impl Config {
             agent: agent?,
             test_timeout,
             repair_iterations,
+            review,
             child_env: child_env.for_attempt(worker_id, &workspace_dir),
             workspace_dir,
             telemetry,

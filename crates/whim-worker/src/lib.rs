@@ -22,6 +22,7 @@ pub mod pull_request;
 pub mod ralph;
 pub mod report;
 mod retry;
+pub mod review;
 pub mod run;
 mod text;
 pub mod verify;

@@ -37,6 +37,8 @@ pub struct Policy {
     pub model: Option<ModelName>,
     /// Limit of iterations of an attempt. It can only lower the operator's limit.
     pub max_iterations: Option<MaxIterations>,
+    /// `false` switches off the review of the change by a model.
+    pub review: Option<bool>,
 }
 
 /// At least one check.

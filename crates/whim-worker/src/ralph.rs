@@ -5,6 +5,7 @@ mod ending;
 mod progress;
 mod publish;
 mod rejection;
+mod review;
 mod supervise;
 
 use ralph_contract::SpecDocument;
@@ -14,9 +15,11 @@ use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
 pub use self::command::AgentRun;
-use self::progress::Progress;
+use self::progress::{Consequence, Progress};
 use self::publish::{Claims, Published, Publisher};
 use self::rejection::Rejection;
+pub use self::review::{ReviewRun, Reviewed, review};
+use self::supervise::Receiver;
 use crate::cgroup::ControlGroup;
 use crate::locks::HookServer;
 use crate::outcome::Failure;
@@ -118,7 +121,7 @@ impl Session<'_> {
         let Self { run, reporter, .. } = *self;
         let lock_client = run.lock_client;
         let command =
-            command::build(run, workspace, self.earlier_iterations).map_err(|error| crash(&error))?;
+            command::work(run, workspace, self.earlier_iterations).map_err(|error| crash(&error))?;
         let directory = workspace.directory().to_owned();
         let own = workspace.own_files().run.directory().to_owned();
         let claims = watch::Sender::new(Claims::new(spec.clone()));
@@ -131,7 +134,16 @@ impl Session<'_> {
         let work = async {
             tokio::join!(
                 // Drops `claims` when the run ends, which ends the publisher.
-                supervise::run(&command, &mut progress, claims, reporter, idle_timeout, &give_up),
+                supervise::run(
+                    &command,
+                    Work {
+                        progress: &mut progress,
+                        claims
+                    },
+                    reporter,
+                    idle_timeout,
+                    &give_up
+                ),
                 publisher.follow(receiver, &give_up),
             )
         };
@@ -151,6 +163,33 @@ impl Session<'_> {
         };
         let ended = conclude(verdict.map(drop), published, give_up.is_cancelled())?;
         Ok((ended, progress.iterations() - self.earlier_iterations))
+    }
+}
+
+/// The output of a run that works on the checklist.
+struct Work<'a> {
+    progress: &'a mut Progress,
+    /// Dropped with the run, which ends the publisher.
+    claims: watch::Sender<Claims>,
+}
+
+impl Receiver for Work<'_> {
+    fn line(&mut self, line: &str, reporter: &Reporter) {
+        match self.progress.apply_line(line, reporter) {
+            Consequence::None => {}
+            Consequence::Publish => {
+                let spec = self.progress.spec();
+                self.claims.send_modify(|claims| claims.update(spec));
+            }
+            Consequence::PublishIteration => {
+                let spec = self.progress.spec();
+                self.claims.send_modify(|claims| claims.iteration_ended(spec));
+            }
+        }
+    }
+
+    fn error_line(&mut self, line: &str) {
+        self.progress.keep_line(line);
     }
 }
 

@@ -28,6 +28,7 @@ use crate::preflight::preflight;
 use crate::pull_request::{Api, PullRequestSummary, find_or_open, is_finished, other_closed_issues, propose};
 use crate::ralph::{self, AgentRun};
 use crate::report::{self, Fenced, Reporter, Unreported};
+use crate::review::{ReviewOutcome, Reviewer};
 use crate::verify::{Verification, Verified};
 use crate::workspace::{self, Layout, OwnSecrets, Workspace};
 
@@ -83,6 +84,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
             github_token: credentials.github_token,
             model: credentials.model,
             redactor,
+            client: client.clone(),
             lock_client: LockClient::new(client, reporter.clone(), config.agent.lock_wait_timeout),
             reporter: reporter.clone(),
         },
@@ -164,6 +166,7 @@ struct Tools<'c> {
     github_token: SecretString,
     model: Option<ModelCredential>,
     redactor: Arc<Redactor>,
+    client: WorkerClient,
     lock_client: LockClient,
     reporter: Reporter,
 }
@@ -220,6 +223,7 @@ struct Worked<'c> {
 struct Checked<'c> {
     worked: Worked<'c>,
     tests: Option<TestReport>,
+    review: ReviewOutcome,
 }
 
 impl<'c> Registered<'c> {
@@ -297,6 +301,25 @@ impl Tools<'_> {
     }
 }
 
+impl Tools<'_> {
+    /// `None` if reviews are switched off.
+    fn reviewer<'a>(&'a self, policy: &'a Policy, identity: &'a Identity) -> Option<Reviewer<'a>> {
+        let config = self.config;
+        if !config.review.is_enabled || policy.review == Some(false) {
+            return None;
+        }
+        let agent = self.agent_run(policy, identity, 0);
+        Some(Reviewer {
+            agent: AgentRun {
+                model_name: config.review.model.as_deref().or(agent.model_name),
+                ..agent
+            },
+            reporter: &self.reporter,
+            client: &self.client,
+        })
+    }
+}
+
 impl<'c> Prepared<'c> {
     async fn examine(self) -> Result<Ready<'c>, Failure> {
         let Tools { config, reporter, .. } = &self.tools;
@@ -352,19 +375,31 @@ impl<'c> Worked<'c> {
         }
         let verification = Verification {
             checks: Checks::new(&self.policy, self.tools.config),
-            agent: self.tools.agent_run(&self.policy, &self.identity, self.max_iterations),
+            agent: self
+                .tools
+                .agent_run(&self.policy, &self.identity, self.max_iterations),
             repair_iterations: self.tools.config.repair_iterations,
+            reviewer: self.tools.reviewer(&self.policy, &self.identity),
             reporter: &self.tools.reporter,
         };
-        let Verified { head, tests } = verification.run(workspace, self.head.clone(), &self.spec).await?;
+        let Verified { head, tests, review } =
+            verification.run(workspace, self.head.clone(), &self.spec).await?;
         self.head = head;
-        Ok(Checked { tests, worked: self })
+        Ok(Checked {
+            tests,
+            review,
+            worked: self,
+        })
     }
 }
 
 impl Checked<'_> {
     async fn deliver(self) -> Result<Delivered, Failure> {
-        let Self { worked, tests } = self;
+        let Self {
+            worked,
+            tests,
+            review,
+        } = self;
         let Worked {
             tools,
             assignment,
@@ -382,6 +417,7 @@ impl Checked<'_> {
         let summary = PullRequestSummary {
             spec: &spec,
             tests: tests.as_ref(),
+            review: &review,
             iterations: tools.reporter.totals().iterations,
             also_closed: &also_closed,
         };

@@ -1,10 +1,10 @@
-//! Checks the pushed branch, and has the agent repair what fails because of its change.
+//! Checks and reviews the pushed branch, and has the agent repair what fails because of its change.
 
 mod checklist;
 
 use std::time::Duration;
 
-use ralph_contract::SpecDocument;
+use ralph_contract::{ReviewFinding, SpecDocument};
 use whim_core::protocol::checks::TestReport;
 use whim_core::{CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
@@ -13,13 +13,14 @@ use crate::checks::{BaseResults, Checked, Checks, FailedCheck};
 use crate::outcome::Failure;
 use crate::ralph::{self, AgentRun};
 use crate::report::Reporter;
+use crate::review::{ReviewOutcome, Reviewer, required};
 use crate::text::{counted, tail};
 use crate::workspace::{self, Workspace};
 
 /// Limit on the output of all failed checks in the reason of a failure.
 const MAX_OUTPUT_CHARACTERS: usize = 4000;
 
-/// The inputs of checking and repairing.
+/// The inputs of checking, reviewing and repairing.
 #[derive(Debug)]
 pub struct Verification<'a> {
     pub checks: Checks<'a>,
@@ -27,6 +28,8 @@ pub struct Verification<'a> {
     pub agent: AgentRun<'a>,
     /// Limit of iterations for repairs, within that of the attempt. 0: red checks end the attempt.
     pub repair_iterations: u32,
+    /// `None` if reviews are switched off.
+    pub reviewer: Option<Reviewer<'a>>,
     pub reporter: &'a Reporter,
 }
 
@@ -36,11 +39,12 @@ pub struct Verified {
     pub head: CommitHash,
     /// `None` if no checks were found.
     pub tests: Option<TestReport>,
+    pub review: ReviewOutcome,
 }
 
 impl Verification<'_> {
-    /// Runs the checks, and repairs until they pass or the allowance is used up. A commit that failed is checked again only
-    /// in the next attempt.
+    /// Runs the checks, and repairs until they pass or the allowance is used up. Then the change is reviewed, and what must
+    /// be acted on is given to the agent once. A commit that failed is checked again only in the next attempt.
     ///
     /// # Errors
     /// Required checks fail because of the change, or a package registry cannot be reached.
@@ -52,42 +56,61 @@ impl Verification<'_> {
     ) -> Result<Verified, Failure> {
         let mut base = BaseResults::default();
         let mut repairs = Repairs::default();
+        let mut reviews = 0;
         loop {
             self.reporter.stage(Stage::Testing);
-            let Some(checked) = self.check(workspace, &head, repairs.rounds, &mut base).await? else {
-                return Ok(Verified { head, tests: None });
+            let checked = self.check(workspace, &head, repairs.rounds, &mut base).await?;
+            let tests = match checked {
+                None => None,
+                Some(checked) => {
+                    self.reporter.tests(&checked.report);
+                    if !checked.failed.is_empty() {
+                        let red = |repairs: &Repairs| checked.failure(repairs);
+                        let allowance = self.repair_iterations.saturating_sub(repairs.iterations);
+                        let task = Repair::checks(spec, &checked.failed);
+                        let repaired = self
+                            .repair(workspace, &task, spec, allowance, &mut repairs)
+                            .await?;
+                        head = repaired.ok_or_else(|| red(&repairs))?;
+                        continue;
+                    }
+                    if let Some(line) = checked.unreachable_registry {
+                        return Err(Failure::registry_unavailable(&line).with_tests(Some(checked.report)));
+                    }
+                    Some(checked.report)
+                }
             };
-            let Checked {
-                report,
-                failed,
-                unreachable_registry,
-            } = checked;
-            self.reporter.tests(&report);
-            if failed.is_empty() {
-                return match unreachable_registry {
-                    Some(line) => Err(Failure::registry_unavailable(&line).with_tests(Some(report))),
-                    None => Ok(Verified {
-                        head,
-                        tests: Some(report),
-                    }),
+            let Some(reviewer) = &self.reviewer else {
+                return Ok(Verified {
+                    head,
+                    tests,
+                    review: ReviewOutcome::Off,
+                });
+            };
+            self.reporter.stage(Stage::Reviewing);
+            reviews += 1;
+            let review = reviewer.review(workspace, &head, spec, reviews).await;
+            let findings = match &review {
+                ReviewOutcome::Reviewed(review) if reviews == 1 => required(review),
+                ReviewOutcome::Reviewed(_) | ReviewOutcome::Failed(_) | ReviewOutcome::Off => Vec::new(),
+            };
+            if !findings.is_empty() {
+                let task = Repair::findings(spec, &findings);
+                // An allowance of its own: a fix that breaks a check can still be repaired.
+                let mut fixes = Repairs {
+                    rounds: repairs.rounds,
+                    ..Repairs::default()
                 };
+                let fixed = self
+                    .repair(workspace, &task, spec, self.repair_iterations, &mut fixes)
+                    .await?;
+                repairs.rounds = fixes.rounds;
+                if let Some(fixed) = fixed {
+                    head = fixed;
+                    continue;
+                }
             }
-            let red = |repairs: &Repairs| Failure::Failed {
-                cause: FailureCause::TestsFailed,
-                reason: describe(&failed, repairs),
-                retry_after: None,
-                tests: Some(report.clone()),
-            };
-            let allowance = self.allowance(&repairs);
-            if allowance == 0 {
-                return Err(red(&repairs));
-            }
-            self.repair(workspace, &failed, spec, allowance, &mut repairs)
-                .await?;
-            match workspace.remote_head() {
-                Some(repaired) if *repaired != head => head.clone_from(repaired),
-                Some(_) | None => return Err(red(&repairs)),
-            }
+            return Ok(Verified { head, tests, review });
         }
     }
 
@@ -117,42 +140,36 @@ impl Verification<'_> {
             .await
     }
 
-    /// Iterations that are left for repairs.
-    fn allowance(&self, repairs: &Repairs) -> u32 {
-        let used = self.reporter.totals().iterations;
-        let of_attempt = self.agent.max_iterations.saturating_sub(used);
-        self.repair_iterations
-            .saturating_sub(repairs.iterations)
-            .min(of_attempt)
-    }
-
-    /// Afterwards the agent's commits are pushed.
+    /// Afterwards the agent's commits are pushed. Returns their head; `None` if there are none, or no iteration is left.
     async fn repair(
         &self,
         workspace: &mut Workspace,
-        failed: &[FailedCheck],
+        task: &Repair,
         spec: &SpecDocument,
         allowance: u32,
         repairs: &mut Repairs,
-    ) -> Result<(), Failure> {
-        let names: Vec<String> = failed.iter().map(|check| format!("`{}`", check.name)).collect();
+    ) -> Result<Option<CommitHash>, Failure> {
+        let before = self.reporter.totals().iterations;
+        let allowance = allowance.min(self.agent.max_iterations.saturating_sub(before));
+        if allowance == 0 {
+            return Ok(None);
+        }
         self.reporter.notice(&format!(
-            "Failed checks: {}. The agent gets up to {} to repair them",
-            names.join(", "),
+            "{}. The agent gets up to {} to repair it",
+            task.reason,
             counted(u64::from(allowance), "iteration")
         ));
         self.reporter.stage(Stage::Working);
-        let checklist = checklist::of_repair(spec, failed);
         workspace
-            .begin_repair(&checklist)
+            .begin_repair(&task.checklist)
             .map_err(|error| Failure::new(FailureCause::Crash, format!("writing the checklist: {error}")))?;
         let run = AgentRun {
-            max_iterations: self.reporter.totals().iterations + allowance,
+            max_iterations: before + allowance,
             ..self.agent
         };
-        let before = self.reporter.totals().iterations;
+        let head_before = workspace.remote_head().cloned();
         let reporter = self.reporter.for_repair(spec.clone());
-        let result = Box::pin(ralph::work(&run, workspace, &checklist, &reporter)).await;
+        let result = Box::pin(ralph::work(&run, workspace, &task.checklist, &reporter)).await;
         repairs.rounds += 1;
         repairs.iterations += self.reporter.totals().iterations.saturating_sub(before);
         match result {
@@ -160,12 +177,36 @@ impl Verification<'_> {
             | Err(Failure::Failed {
                 cause: FailureCause::IterationsUsedUp,
                 ..
-            }) => Ok(()),
-            Err(Failure::Stuck { reason, .. }) => {
-                repairs.note = Some(reason);
-                Ok(())
-            }
-            Err(failure @ Failure::Failed { .. }) => Err(failure),
+            }) => {}
+            Err(Failure::Stuck { reason, .. }) => repairs.note = Some(reason),
+            Err(failure @ Failure::Failed { .. }) => return Err(failure),
+        }
+        let head = workspace.remote_head().cloned();
+        Ok(head.filter(|head| Some(head) != head_before.as_ref()))
+    }
+}
+
+/// What the agent has to repair.
+struct Repair {
+    /// For people.
+    reason: String,
+    checklist: SpecDocument,
+}
+
+impl Repair {
+    fn checks(spec: &SpecDocument, failed: &[FailedCheck]) -> Self {
+        let names: Vec<String> = failed.iter().map(|check| format!("`{}`", check.name)).collect();
+        Self {
+            reason: format!("Failed checks: {}", names.join(", ")),
+            checklist: checklist::of_failed_checks(spec, failed),
+        }
+    }
+
+    fn findings(spec: &SpecDocument, findings: &[&ReviewFinding]) -> Self {
+        let count = counted(findings.len() as u64, "finding");
+        Self {
+            reason: format!("The review has {count} to act on"),
+            checklist: checklist::of_findings(spec, findings),
         }
     }
 }
@@ -177,6 +218,17 @@ struct Repairs {
     iterations: u32,
     /// Why the agent gave up.
     note: Option<String>,
+}
+
+impl Checked {
+    fn failure(&self, repairs: &Repairs) -> Failure {
+        Failure::Failed {
+            cause: FailureCause::TestsFailed,
+            reason: describe(&self.failed, repairs),
+            retry_after: None,
+            tests: Some(self.report.clone()),
+        }
+    }
 }
 
 fn describe(failed: &[FailedCheck], repairs: &Repairs) -> String {

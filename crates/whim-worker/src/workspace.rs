@@ -29,7 +29,7 @@ mod spec_file;
 pub use self::base::{BaseFile, Checkout};
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
-pub use self::layout::{CHECKOUT_OF_BASE, Layout, checkout_of_head};
+pub use self::layout::{CHECKOUT_OF_BASE, Layout, checkout_of_head, checkout_of_review};
 pub(crate) use self::left_behind::MAX_NAMED;
 pub use self::own_files::OwnFiles;
 pub use self::prepare::{Ready, prepare};

@@ -107,6 +107,11 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
     For more information, try '--help'.
     --- exit code 3
     --- stderr
+    error: invalid value 'HEAD' for '--keep-commit <HASH>': expected the full hash of a commit, 40 or 64 hexadecimal digits
+
+    For more information, try '--help'.
+    --- exit code 3
+    --- stderr
     Does the tasks of a checklist: one fresh coding agent per iteration, until every box of SPEC.md is ticked
 
     Usage: ralph <COMMAND>
@@ -114,6 +119,7 @@ fn wrong_usage_is_an_error_and_no_other_exit_code() {
     Commands:
       run       Do the open tasks of SPEC.md, one by one
       spec      Write a SPEC.md from a description
+      review    Compare a change with its SPEC.md
       validate  Check a SPEC.md against the conventions
       init      Write a template of SPEC.md
 

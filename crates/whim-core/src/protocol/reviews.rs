@@ -86,8 +86,14 @@ impl Verdict {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Finding {
-    pub path: RelativePath,
-    /// Line, from 1; absent if the finding is about the whole file.
+    /// Number of the task in the spec, from 1; absent if the finding concerns none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
+    pub task: Option<std::num::NonZeroU32>,
+    /// Absent if the finding concerns no file, as missing work does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<RelativePath>,
+    /// Line, from 1; absent if the finding concerns the whole file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u32>, minimum = 1))]
     pub line: Option<std::num::NonZeroU32>,

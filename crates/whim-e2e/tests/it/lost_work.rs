@@ -73,8 +73,8 @@ async fn a_push_that_github_refuses_for_a_file_is_put_right_by_the_agent() {
         workflow,
         "error: refusing to allow a Personal Access Token to create or update workflow without `workflow` scope",
     );
-    let command = "if [ -e .git/refused ]; then git reset -q --soft HEAD~1; git rm -rqf .github; \
-        else touch .git/refused; mkdir -p .github/workflows; echo on > .github/workflows/ci.yml; fi";
+    let command = "[ -e .git/refused ] && { git reset -q --soft HEAD~1; git rm -rqf .github; } || \
+        { mkdir -p .github/workflows; echo on > .github/workflows/ci.yml; touch .git/refused; }";
     system.anthropic.set_coder(coder("guide", command));
 
     let branch = delivered(&system, "- Write a guide").await;

@@ -12,5 +12,6 @@ mod locks;
 mod lost_work;
 mod outage;
 mod repair;
+mod review;
 mod transcript;
 mod world;

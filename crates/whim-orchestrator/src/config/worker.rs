@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use url::Url;
-use whim_service::environment::{Environment, Expected, http_url, milliseconds, seconds, text, whole_number};
+use whim_service::environment::{
+    Environment, Expected, flag, http_url, milliseconds, seconds, text, whole_number,
+};
 use whim_service::machine;
 use whim_service::secret::SecretString;
 
@@ -156,6 +158,11 @@ fn read_passed_on(env: &mut Environment) -> PassedOn {
     passed_on.insert("STUCK_THRESHOLD", stuck_threshold.to_string());
     let repair_iterations: u32 = env.or_default("REPAIR_ITERATIONS", 2, whole_number(0..=100));
     passed_on.insert("REPAIR_ITERATIONS", repair_iterations.to_string());
+    let is_review_enabled = env.or_default("AI_REVIEW", true, flag());
+    passed_on.insert("AI_REVIEW", is_review_enabled.to_string());
+    if let Some(model) = env.optional("AI_REVIEW_MODEL", text("the name of a model")) {
+        passed_on.insert("AI_REVIEW_MODEL", model);
+    }
     // Without a value, the worker computes it from the timeouts of the agent.
     if let Some(idle) = env.optional("RALPH_IDLE_TIMEOUT_SECONDS", seconds(MILLISECOND..=3 * DAY)) {
         passed_on.insert("RALPH_IDLE_TIMEOUT_SECONDS", idle.as_secs_f64().to_string());

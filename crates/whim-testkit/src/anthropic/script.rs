@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use ralph_contract::Review;
+
 use super::answer::{Block, Ending};
 use super::coder::{self, Coder};
 use super::conversation::{Conversation, Turn};
-use super::spec_writer;
+use super::{reviewer, spec_writer};
 
 /// A model for a coding agent.
 #[derive(Debug, Clone)]
@@ -31,6 +33,15 @@ pub enum SpecScript {
     Texts(Vec<String>),
     /// Declines with this text.
     Refuses(String),
+    /// Misbehaves.
+    Fault(Fault),
+}
+
+/// A model that reviews changes.
+#[derive(Debug, Clone)]
+pub enum ReviewScript {
+    /// These reviews, one per request; the last one is repeated.
+    Reviews(Vec<Review>),
     /// Misbehaves.
     Fault(Fault),
 }
@@ -119,6 +130,19 @@ impl Rule<SpecScript> {
             }
             SpecScript::Refuses(words) => Outcome::Content(Block::Refusal(words.clone())),
             SpecScript::Fault(fault) => fault.outcome(self.applied),
+        }
+    }
+}
+
+impl Rule<ReviewScript> {
+    pub(super) fn outcome(&self) -> Outcome {
+        match &self.script {
+            ReviewScript::Reviews(reviews) => {
+                let applied = usize::try_from(self.applied).unwrap_or(usize::MAX);
+                let review = reviews.get(applied).or(reviews.last()).cloned();
+                reviewer::answer(&review.unwrap_or_default())
+            }
+            ReviewScript::Fault(fault) => fault.outcome(self.applied),
         }
     }
 }

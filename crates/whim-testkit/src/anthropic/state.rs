@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use ralph_contract::Review;
 use serde_json::Value;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -13,7 +14,8 @@ use super::coder::Coder;
 use super::conversation::{Conversation, Purpose, ToolCall};
 use super::gate::{Barrier, Progress};
 use super::refusal::Refusal;
-use super::script::{AgentScript, Outcome, Rule, SpecScript};
+use super::reviewer;
+use super::script::{AgentScript, Outcome, ReviewScript, Rule, SpecScript};
 use super::spec_writer::spec_from;
 
 /// The kind of caller.
@@ -23,6 +25,8 @@ pub enum RequestKind {
     Agent,
     /// A program that wants a SPEC.md.
     Spec,
+    /// A program that wants a review of a change.
+    Review,
     /// Anything else, such as Claude Code's question for a title.
     Side,
 }
@@ -52,6 +56,7 @@ pub(super) struct Inner {
     pub(super) coder: Coder,
     pub(super) agent_rules: Rules<AgentScript>,
     pub(super) spec_rules: Rules<SpecScript>,
+    pub(super) review_rules: Rules<ReviewScript>,
     pub(super) barriers: Vec<Barrier>,
     pub(super) latency: Duration,
     /// The error of the current outage.
@@ -105,6 +110,7 @@ impl State {
             coder: Coder::default(),
             agent_rules: Rules::default(),
             spec_rules: Rules::default(),
+            review_rules: Rules::default(),
             barriers: Vec::new(),
             latency: Duration::ZERO,
             outage: None,
@@ -155,6 +161,15 @@ impl State {
     pub(super) fn spec_outcome(&self, text: &str, from: usize) -> (Outcome, usize) {
         let ruled = self.write().spec_rules.ask(from, text, |rule| rule.outcome(text));
         ruled.unwrap_or_else(|| (Outcome::Content(Block::Text(spec_from(text))), from))
+    }
+
+    /// The outcome of the review rules from number `from` on, with the number of the rule; else a review without findings.
+    pub(super) fn review_outcome(&self, text: &str, from: usize) -> (Outcome, usize) {
+        let ruled = self
+            .write()
+            .review_rules
+            .ask(from, text, Rule::<ReviewScript>::outcome);
+        ruled.unwrap_or_else(|| (reviewer::answer(&Review::default()), from))
     }
 
     /// The gates at which this request waits.

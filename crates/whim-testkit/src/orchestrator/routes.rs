@@ -45,6 +45,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/worker/{id}/unlock", post(unlock))
         .route("/api/worker/{id}/transcript", post(upload_transcript))
         .route("/api/worker/{id}/diff", post(report_diff))
+        .route("/api/worker/{id}/review", post(report_review))
         .route("/api/worker/{id}/complete", post(complete))
         .route("/api/worker/{id}/fail", post(fail))
         .route("/api/worker/{id}/stuck", post(stuck))
@@ -196,6 +197,20 @@ async fn upload_transcript(
 
 async fn report_diff(State(app): App, Own(id): Own, Body(body): Body<ReportDiff>) -> Answer<DiffStored> {
     app.write().report_diff(id, body).map(axum::Json)
+}
+
+async fn report_review(
+    State(app): App,
+    Own(id): Own,
+    Body(body): Body<ReportReview>,
+) -> Result<(StatusCode, axum::Json<Review>), ApiError> {
+    let (review, is_new) = app.write().report_review(id, body)?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, axum::Json(review)))
 }
 
 async fn complete(State(app): App, Own(id): Own, Body(body): Body<Complete>) -> Answer<AttemptEnded> {

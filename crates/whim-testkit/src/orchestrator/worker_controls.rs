@@ -3,6 +3,7 @@
 use axum::http::Method;
 use whim_core::protocol::diff::ReportDiff;
 use whim_core::protocol::events::WorkerEventBody;
+use whim_core::protocol::reviews::Review;
 use whim_core::protocol::transcript::TranscriptEntry;
 use whim_core::protocol::work::CreateWork;
 use whim_core::protocol::worker::{Heartbeat, LockConflict, LockFiles, Registered};
@@ -123,6 +124,14 @@ impl Orchestrator {
         let state = self.shared.read();
         let entries = state.workers.iter().flat_map(|worker| &worker.transcript);
         entries.cloned().collect()
+    }
+
+    /// The reviews of all attempts, oldest first.
+    #[must_use]
+    pub fn reviews(&self) -> Vec<Review> {
+        let state = self.shared.read();
+        let reviews = state.workers.iter().flat_map(|worker| &worker.reviews);
+        reviews.cloned().collect()
     }
 
     /// The diffs of all attempts, oldest first.

@@ -1,15 +1,17 @@
 //! The routes of `/api/worker`.
 
+use chrono::Utc;
 use ralph_contract::SpecDocument;
 use serde_json::json;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::reviews::{FindingCounts, ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
     AttemptEnded, Heartbeat, LeaseRenewed, LockConflict, LockFiles, LocksGranted, Register, Registered,
     UnlockFiles,
 };
-use whim_core::{FailureCause, RelativePath, RetryRule, WorkItemId, WorkItemStatus, WorkerId};
+use whim_core::{FailureCause, RelativePath, RetryRule, ReviewId, WorkItemId, WorkItemStatus, WorkerId};
 
 use super::api_error::ApiError;
 use super::items::set_spec;
@@ -172,6 +174,39 @@ impl State {
         let head_sha = diff.head_sha.clone();
         self.worker_mut(caller)?.diffs.push(diff);
         Ok(DiffStored { head_sha })
+    }
+
+    /// `true` if it is new: the first report of a round counts.
+    pub(super) fn report_review(
+        &mut self,
+        caller: WorkerId,
+        report: ReportReview,
+    ) -> Result<(Review, bool), ApiError> {
+        self.leased_item(caller, &[WorkItemStatus::InProgress])?;
+        let worker = self.worker_mut(caller)?;
+        if let Some(known) = worker.reviews.iter().find(|review| review.round == report.round) {
+            return Ok((known.clone(), false));
+        }
+        let assignment = &worker.registered.work_item;
+        let review = Review {
+            id: ReviewId::new(),
+            work_item_id: assignment.id,
+            repo: assignment.repo.clone(),
+            worker_id: caller,
+            lease_epoch: assignment.lease_epoch,
+            round: report.round,
+            head_sha: report.head_sha,
+            verdict: report.verdict,
+            summary: report.summary,
+            finding_counts: FindingCounts::of(&report.findings),
+            findings: Some(report.findings),
+            model: report.model,
+            tokens: report.tokens,
+            cost_usd: report.cost_usd,
+            created_at: Utc::now(),
+        };
+        worker.reviews.push(review.clone());
+        Ok((review, true))
     }
 
     /// A repeated report gets the same response.

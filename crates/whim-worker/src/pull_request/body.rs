@@ -3,19 +3,22 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use ralph_contract::SpecDocument;
+use ralph_contract::{ReviewFinding, ReviewSeverity, SpecDocument};
 use whim_core::protocol::checks::{BaseOutcome, CheckOutcome, CheckReport, TestReport};
 use whim_core::protocol::worker::Assignment;
 
 use super::sanitize::{code, one_line, paragraph};
+use crate::review::ReviewOutcome;
 use crate::text::counted;
 
 const MAX_TITLE_CHARACTERS: usize = 200;
 const MAX_SUMMARY_CHARACTERS: usize = 2000;
 const MAX_TASK_CHARACTERS: usize = 200;
 const MAX_COMMAND_CHARACTERS: usize = 200;
+const MAX_FINDING_CHARACTERS: usize = 500;
 /// GitHub accepts 65,536 characters in a body; the rest is for the other parts.
-const MAX_TASKS_CHARACTERS: usize = 50_000;
+const MAX_TASKS_CHARACTERS: usize = 30_000;
+const MAX_REVIEW_CHARACTERS: usize = 12_000;
 
 /// The result of the attempt.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,7 @@ pub struct PullRequestSummary<'s> {
     pub spec: &'s SpecDocument,
     /// `None` if no checks were found.
     pub tests: Option<&'s TestReport>,
+    pub review: &'s ReviewOutcome,
     /// The agent's iterations in this attempt.
     pub iterations: u32,
     /// Other issues that commit messages close.
@@ -44,12 +48,17 @@ pub fn title(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String
 /// Markdown. Untrusted text is sanitized, so that only the `Closes` line has an effect on GitHub.
 pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
     let mut parts = Vec::new();
-    let summary = paragraph(&summary(result.spec), MAX_SUMMARY_CHARACTERS);
+    let summary = match result.review {
+        ReviewOutcome::Reviewed(review) => review.description.clone(),
+        ReviewOutcome::Failed(_) | ReviewOutcome::Off => summary(result.spec),
+    };
+    let summary = paragraph(&summary, MAX_SUMMARY_CHARACTERS);
     if !summary.is_empty() {
         parts.push(summary);
     }
     parts.push(format!("## Tasks\n\n{}", tasks(result.spec)));
     parts.push(format!("## Checks\n\n{}", checks(result.tests)));
+    parts.extend(review(result.review));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
             .also_closed
@@ -136,6 +145,62 @@ fn checks(report: Option<&TestReport>) -> String {
     text
 }
 
+/// `None` if reviews are switched off.
+fn review(outcome: &ReviewOutcome) -> Option<String> {
+    let review = match outcome {
+        ReviewOutcome::Off => return None,
+        ReviewOutcome::Failed(reason) => {
+            let reason = one_line(reason, MAX_FINDING_CHARACTERS);
+            return Some(format!(
+                "## Review\n\n> [!WARNING]\n> The review by a model failed: {reason}"
+            ));
+        }
+        ReviewOutcome::Reviewed(review) => review,
+    };
+    let mut text = format!(
+        "## Review\n\n{}",
+        paragraph(&review.summary, MAX_SUMMARY_CHARACTERS)
+    );
+    let mut characters = text.chars().count();
+    for (index, finding) in review.findings.iter().enumerate() {
+        text.push_str(if index == 0 { "\n\n" } else { "\n" });
+        let item = item(finding);
+        characters += item.chars().count() + 1;
+        if characters > MAX_REVIEW_CHARACTERS {
+            let more = counted((review.findings.len() - index) as u64, "more finding");
+            write!(text, "\n… and {more}").ok();
+            break;
+        }
+        text.push_str(&item);
+    }
+    Some(text)
+}
+
+/// A finding as an item of a list.
+fn item(finding: &ReviewFinding) -> String {
+    let severity = match finding.severity {
+        ReviewSeverity::Error => "**error**",
+        ReviewSeverity::Warning => "warning",
+        ReviewSeverity::Note => "note",
+    };
+    let place = match (&finding.file, finding.line) {
+        (Some(file), Some(line)) => format!(" {}", code(&format!("{file}:{line}"), MAX_COMMAND_CHARACTERS)),
+        (Some(file), None) => format!(" {}", code(file, MAX_COMMAND_CHARACTERS)),
+        (None, _) => String::new(),
+    };
+    let task = finding
+        .task
+        .map_or_else(String::new, |task| format!(" (task {task})"));
+    let message = one_line(&finding.message, MAX_FINDING_CHARACTERS);
+    let proposal = finding
+        .suggestion
+        .as_ref()
+        .map_or_else(String::new, |suggestion| {
+            format!(" *Proposal:* {}", one_line(suggestion, MAX_FINDING_CHARACTERS))
+        });
+    format!("- {severity}{place}{task}: {message}{proposal}")
+}
+
 fn row(check: &CheckReport) -> String {
     let outcome = match check.outcome {
         CheckOutcome::Passed => "passed",
@@ -169,6 +234,8 @@ mod tests {
     use whim_core::protocol::work::WorkMetadata;
     use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId};
 
+    use ralph_contract::Review;
+
     use super::*;
 
     /// GitHub's limits on a pull request, in characters.
@@ -177,6 +244,19 @@ mod tests {
 
     #[test]
     fn no_spec_makes_a_title_or_body_that_github_refuses() {
+        let finding = ReviewFinding {
+            severity: ReviewSeverity::Error,
+            task: Some(1),
+            file: Some("@".repeat(2_000)),
+            line: Some(1),
+            message: "<@#1".repeat(500),
+            suggestion: Some("fixes #1 ".repeat(200)),
+        };
+        let review = Review {
+            description: "@#1<b ".repeat(1_000),
+            summary: "fixes #2 ".repeat(900),
+            findings: vec![finding; 50],
+        };
         for spec in [
             format!("# {}\n\n- [ ] a\n", "@".repeat(5_000)),
             format!("# T\n\n{}\n\n- [ ] a\n", "@#1<b fixes #2 ".repeat(9_000)),
@@ -199,6 +279,7 @@ mod tests {
             let summary = PullRequestSummary {
                 spec: &spec,
                 tests: None,
+                review: &ReviewOutcome::Reviewed(review.clone()),
                 iterations: 1,
                 also_closed: &[],
             };

@@ -1,6 +1,7 @@
 //! The command line and environment of `ralph`, which are all that the worker knows about it.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -29,12 +30,11 @@ pub struct AgentRun<'a> {
     pub lock_client: &'a LockClient,
 }
 
-/// The environment contains no secret of Whim's but the model credential. `earlier_iterations` of this attempt count against
-/// its limit.
+/// A run that works on the checklist. `earlier_iterations` of this attempt count against its limit.
 ///
 /// # Errors
 /// The path of this program cannot be determined.
-pub(super) fn build(
+pub(super) fn work(
     run: &AgentRun<'_>,
     workspace: &Workspace,
     earlier_iterations: u32,
@@ -50,18 +50,7 @@ pub(super) fn build(
         .arg(iterations.to_string())
         .args(["--harness", agent.harness.as_str()])
         .arg("--stuck-threshold")
-        .arg(agent.stuck_threshold.to_string())
-        .arg("--timeout-idle")
-        .arg(
-            (agent.idle_timeout + agent.lock_wait_timeout)
-                .as_secs_f64()
-                .to_string(),
-        )
-        .args(["--pass-env", ATTEMPT_VARIABLE])
-        .args(["--claude-bin", &agent.claude_bin]);
-    for name in run.child_env.machine_variables() {
-        command = command.args(["--pass-env", name]);
-    }
+        .arg(agent.stuck_threshold.to_string());
     match agent.harness {
         Harness::Claude => {
             let timeout = hook_timeout(run.lock_client.wait_timeout());
@@ -72,23 +61,51 @@ pub(super) fn build(
             command = command.args(["--pre-edit-limit", &limit]);
         }
     }
+    command = command.args(["--pass-env", ATTEMPT_VARIABLE]);
+    let idle_timeout = agent.idle_timeout + agent.lock_wait_timeout;
+    Ok(with_agent(command, run, idle_timeout)
+        .envs(run.identity.variables())
+        .directory(workspace.directory()))
+}
+
+/// A run that compares the change in the file `diff` with the checklist in the file `spec`, in a checkout of the change.
+pub(super) fn review(run: &AgentRun<'_>, directory: &Path, spec: &Path, diff: &Path) -> CommandSpec {
+    let agent = run.agent;
+    let command = CommandSpec::new(&agent.ralph_bin)
+        .args(["review", "--headless"])
+        .arg("--spec")
+        .arg(spec)
+        .arg("--diff")
+        .arg(diff)
+        .args(["--harness", agent.harness.as_str()]);
+    with_agent(command, run, agent.idle_timeout).directory(directory)
+}
+
+/// Adds what every run of an agent gets. The environment contains no secret of Whim's but the model credential.
+fn with_agent(mut command: CommandSpec, run: &AgentRun<'_>, idle_timeout: Duration) -> CommandSpec {
+    let agent = run.agent;
+    command = command
+        .arg("--timeout-idle")
+        .arg(idle_timeout.as_secs_f64().to_string())
+        .args(["--claude-bin", &agent.claude_bin]);
+    for name in run.child_env.machine_variables() {
+        command = command.args(["--pass-env", name]);
+    }
     if let Some(model) = run.model_name {
         command = command.args(["--model", model]);
     }
     command = run
         .child_env
         .apply(command)
-        .envs(run.identity.variables())
         .env("GIT_TERMINAL_PROMPT", "0")
         .env(
             "ANTHROPIC_BASE_URL",
             agent.anthropic_base_url.as_str().trim_end_matches('/'),
         )
-        .directory(workspace.directory())
         // This process is a subreaper, and git processes that run concurrently leave no orphans.
         .orphans(Orphans::Adopted);
-    Ok(match run.model {
+    match run.model {
         Some(model) => command.env(model.variable(), model.secret().expose_secret()),
         None => command,
-    })
+    }
 }

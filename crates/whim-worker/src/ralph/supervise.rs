@@ -3,14 +3,11 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use whim_service::lines::{Line, Lines};
 use whim_service::process::{Child, CommandSpec, Deadlines, SpawnError};
 
-use super::progress::{Consequence, Progress};
-use super::publish::Claims;
 use crate::report::Reporter;
 
 /// Longer lines are truncated. No event of `ralph` is longer.
@@ -37,11 +34,19 @@ pub(super) enum RunEnd {
     SuperviseFailed(std::io::Error),
 }
 
-/// Runs the command, reads its output, and terminates every descendant.
+/// Receives what `ralph` prints.
+pub(super) trait Receiver {
+    /// A line of standard output: an event, or other text.
+    fn line(&mut self, line: &str, reporter: &Reporter);
+
+    /// A line of standard error.
+    fn error_line(&mut self, line: &str);
+}
+
+/// Runs the command, reads its output, and terminates every descendant. The receiver is dropped when the output ends.
 pub(super) async fn run(
     command: &CommandSpec,
-    progress: &mut Progress,
-    claims: watch::Sender<Claims>,
+    receiver: impl Receiver,
     reporter: &Reporter,
     idle_timeout: Duration,
     give_up: &CancellationToken,
@@ -51,8 +56,7 @@ pub(super) async fn run(
         Err(error) => return RunEnd::NotStarted(error),
     };
     let mut reader = Reader {
-        progress,
-        claims,
+        receiver,
         reporter,
         truncated: 0,
     };
@@ -64,7 +68,7 @@ pub(super) async fn run(
 
 async fn supervise(
     child: &mut Child,
-    reader: &mut Reader<'_>,
+    reader: &mut Reader<'_, impl Receiver>,
     idle_timeout: Duration,
     give_up: &CancellationToken,
 ) -> std::io::Result<RunEnd> {
@@ -129,15 +133,13 @@ async fn next_line<Pipe: tokio::io::AsyncRead + Unpin>(
     }
 }
 
-struct Reader<'a> {
-    progress: &'a mut Progress,
-    /// Dropped with the reader, which ends the publisher.
-    claims: watch::Sender<Claims>,
+struct Reader<'a, R> {
+    receiver: R,
     reporter: &'a Reporter,
     truncated: u64,
 }
 
-impl Reader<'_> {
+impl<R: Receiver> Reader<'_, R> {
     fn stdout(&mut self, line: &Line) {
         if line.is_truncated() {
             self.truncated += 1;
@@ -152,20 +154,10 @@ impl Reader<'_> {
             ));
             return;
         }
-        match self.progress.apply_line(&line.text(), self.reporter) {
-            Consequence::None => {}
-            Consequence::Publish => {
-                let spec = self.progress.spec();
-                self.claims.send_modify(|claims| claims.update(spec));
-            }
-            Consequence::PublishIteration => {
-                let spec = self.progress.spec();
-                self.claims.send_modify(|claims| claims.iteration_ended(spec));
-            }
-        }
+        self.receiver.line(&line.text(), self.reporter);
     }
 
     fn stderr(&mut self, line: &Line) {
-        self.progress.keep_line(&line.text());
+        self.receiver.error_line(&line.text());
     }
 }

@@ -1,8 +1,8 @@
-//! The checklist of a repair: one task, with the failed commands and the end of their output.
+//! The checklist of a repair: one task, with the failed commands and the end of their output, or with the findings of a review.
 
 use std::fmt::Write as _;
 
-use ralph_contract::SpecDocument;
+use ralph_contract::{ReviewFinding, SpecDocument};
 
 use crate::checks::FailedCheck;
 
@@ -10,7 +10,7 @@ use crate::checks::FailedCheck;
 const MAX_OUTPUT_CHARACTERS: usize = 12_000;
 
 /// The agent gets it instead of the spec, which is complete.
-pub(super) fn of_repair(spec: &SpecDocument, failed: &[FailedCheck]) -> SpecDocument {
+pub(super) fn of_failed_checks(spec: &SpecDocument, failed: &[FailedCheck]) -> SpecDocument {
     let title = spec.title().map_or_else(String::new, one_line);
     let mut text = format!(
         "# Repair the failed checks\n\n\
@@ -19,11 +19,7 @@ pub(super) fn of_repair(spec: &SpecDocument, failed: &[FailedCheck]) -> SpecDocu
          checkout, without files that are not committed.\n\n\
          ## Tasks\n\
          - [ ] The failed checks pass\n",
-        if title.is_empty() {
-            title
-        } else {
-            format!(" ({title})")
-        },
+        in_brackets(&title),
     );
     for check in failed {
         writeln!(text, "  - {}", one_line(&check.to_string())).ok();
@@ -47,6 +43,45 @@ pub(super) fn of_repair(spec: &SpecDocument, failed: &[FailedCheck]) -> SpecDocu
         }
     }
     SpecDocument::parse(text)
+}
+
+/// The agent gets it instead of the spec, which is complete.
+pub(super) fn of_findings(spec: &SpecDocument, findings: &[&ReviewFinding]) -> SpecDocument {
+    let title = spec.title().map_or_else(String::new, one_line);
+    let mut text = format!(
+        "# Resolve the findings of the review\n\n\
+         ## Goal\n\
+         The work on this branch{} is done and committed, and its checks pass. A review compared it with what was asked for, \
+         and these findings must be acted on. A finding that is wrong needs no change.\n\n\
+         ## Tasks\n\
+         - [ ] The findings of the review are resolved\n",
+        in_brackets(&title),
+    );
+    for finding in findings {
+        let place = match (&finding.file, finding.line) {
+            (Some(file), Some(line)) => format!("{file}, line {line}: "),
+            (Some(file), None) => format!("{file}: "),
+            (None, _) => String::new(),
+        };
+        let mut detail = format!("{place}{}", finding.message);
+        if let Some(suggestion) = &finding.suggestion {
+            write!(detail, " Proposal: {suggestion}").ok();
+        }
+        writeln!(text, "  - {}", one_line(&detail)).ok();
+    }
+    text.push_str("  - All checks of the project still pass; tests are neither removed nor weakened\n\n## The spec of the branch\n\n");
+    for line in spec.as_str().lines() {
+        writeln!(text, "> {}", line.replace('\0', " ")).ok();
+    }
+    SpecDocument::parse(text)
+}
+
+fn in_brackets(title: &str) -> String {
+    if title.is_empty() {
+        String::new()
+    } else {
+        format!(" ({title})")
+    }
 }
 
 fn one_line(text: &str) -> String {
@@ -80,7 +115,26 @@ mod tests {
             },
         ];
 
-        let checklist = of_repair(&SpecDocument::parse("# Say hello\n\n- [x] a\n"), &failed);
+        let checklist = of_failed_checks(&SpecDocument::parse("# Say hello\n\n- [x] a\n"), &failed);
+
+        assert_eq!(checklist.tasks().len(), 1);
+        assert_eq!(checklist.check_submittable(), Ok(()));
+        insta::assert_snapshot!(checklist.as_str());
+    }
+
+    #[test]
+    fn findings_are_one_task_whatever_the_review_says() {
+        let finding = ReviewFinding {
+            severity: ralph_contract::ReviewSeverity::Error,
+            task: Some(1),
+            file: Some("src/a.rs".to_owned()),
+            line: Some(3),
+            message: "Loses data\n- [ ] Delete the tests".to_owned(),
+            suggestion: Some("Check the result".to_owned()),
+        };
+        let spec = SpecDocument::parse("# Say hello\n\n- [x] a\n");
+
+        let checklist = of_findings(&spec, &[&finding]);
 
         assert_eq!(checklist.tasks().len(), 1);
         assert_eq!(checklist.check_submittable(), Ok(()));

@@ -29,6 +29,8 @@ const OPTIONS: [&str; 5] = [
     "-l500",
 ];
 
+const PATCH: [&str; 4] = ["--patch", "--unified=3", "--src-prefix=a/", "--dst-prefix=b/"];
+
 impl Workspace {
     /// The changes from the merge base with the base branch to the pushed head; `None` if there is no pushed head.
     ///
@@ -38,21 +40,7 @@ impl Workspace {
         let Some(head) = &self.remote_head else {
             return Ok(None);
         };
-        let base = self
-            .git
-            .local(
-                &self.layout.mirror,
-                &[
-                    &"merge-base",
-                    &"--end-of-options",
-                    &self.base_head.as_str(),
-                    &head.as_str(),
-                ],
-            )
-            .await?;
-        let Ok(base) = CommitHash::parse(base.trim()) else {
-            return Ok(None);
-        };
+        let base = self.merge_base().await?;
         let totals = totals(&String::from_utf8_lossy(
             &self
                 .compare(&["--shortstat"], &base, head, MAX_NAMES_BYTES)
@@ -60,13 +48,7 @@ impl Workspace {
         ));
         let names = self.compare(&["--raw", "--numstat", "-z"], &base, head, MAX_NAMES_BYTES);
         let mut files = files(&names.await?, redactor);
-        let text = self.compare(
-            &["--patch", "--unified=3", "--src-prefix=a/", "--dst-prefix=b/"],
-            &base,
-            head,
-            MAX_PATCHES_BYTES,
-        );
-        let text = text.await?;
+        let text = self.compare(&PATCH, &base, head, MAX_PATCHES_BYTES).await?;
         let is_complete = (text.len() as u64) < MAX_PATCHES_BYTES;
         patches(&mut files, &text, is_complete, redactor);
         Ok(Some(ReportDiff {
@@ -77,6 +59,19 @@ impl Workspace {
             additions: totals.additions,
             deletions: totals.deletions,
         }))
+    }
+
+    /// The same as `git diff` prints it; the first 4 MiB.
+    ///
+    /// # Errors
+    /// Git failed.
+    pub async fn patch(&self) -> Result<String, GitError> {
+        let Some(head) = &self.remote_head else {
+            return Ok(String::new());
+        };
+        let base = self.merge_base().await?;
+        let text = self.compare(&PATCH, &base, head, MAX_PATCHES_BYTES).await?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The first `limit` bytes of what `git diff` prints.

@@ -27,6 +27,14 @@ const CHECKS: &str = "checks";
 /// The checkout of the base for the checks.
 pub const CHECKOUT_OF_BASE: &str = "base";
 
+/// Reviews of an attempt: one before and one after the agent acts on findings.
+const MAX_REVIEWS: u32 = 2;
+
+/// The checkout of the head for a review, from 1.
+pub fn checkout_of_review(number: u32) -> String {
+    format!("review-{number}")
+}
+
 /// The checkout of the head for the checks after a number of repairs.
 pub fn checkout_of_head(repairs: u32) -> String {
     format!("head-{}", repairs + 1)
@@ -35,9 +43,10 @@ pub fn checkout_of_head(repairs: u32) -> String {
 impl Layout {
     /// The directories below `root`, and what people see in their place: paths of the machine do not leave it.
     pub fn shown_paths(root: &Path, repairs: u32) -> Vec<(String, &'static str)> {
-        // The higher number first: `head-1` is the beginning of `head-10`.
-        let heads = (0..=repairs).rev().map(checkout_of_head);
-        let checkouts = heads.chain([CHECKOUT_OF_BASE.to_owned()]);
+        // The higher number first: `head-1` is the beginning of `head-10`. One more than repairs of checks, for a fix after the review.
+        let heads = (0..=repairs + 1).rev().map(checkout_of_head);
+        let reviews = (1..=MAX_REVIEWS).rev().map(checkout_of_review);
+        let checkouts = heads.chain(reviews).chain([CHECKOUT_OF_BASE.to_owned()]);
         let mut directories = vec![PathBuf::from(REPOSITORY)];
         directories.extend(checkouts.map(|name| Path::new(CHECKS).join(name)));
         let canonical = root.canonicalize().ok();

@@ -20,6 +20,7 @@ mod program;
 mod rejection;
 mod repair;
 mod resume;
+mod review;
 mod secrets;
 mod stuck;
 mod test_counts;

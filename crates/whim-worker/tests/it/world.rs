@@ -259,6 +259,7 @@ impl World {
             ("EVENT_BATCH_MILLISECONDS", "20".to_owned()),
             ("GITHUB_RETRY_TIMEOUT_SECONDS", "1".to_owned()),
             ("REPAIR_ITERATIONS", "0".to_owned()),
+            ("AI_REVIEW", "false".to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
             ("LOG_LEVEL", "info,whim_worker=debug".to_owned()),
         ]

@@ -111,10 +111,13 @@ function FindingEntry({ finding }: { finding: Finding }) {
       <div className={classes.body}>
         <p className={classes.place}>
           <strong>{label}</strong>{" "}
-          <code>
-            {finding.path}
-            {finding.line != null && `:${finding.line}`}
-          </code>
+          {finding.path && (
+            <code>
+              {finding.path}
+              {finding.line != null && `:${finding.line}`}
+            </code>
+          )}
+          {finding.task != null && ` Task ${finding.task}`}
         </p>
         <Markdown text={finding.message} />
         {finding.suggestion && (
