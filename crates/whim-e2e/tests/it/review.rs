@@ -12,7 +12,9 @@ use crate::world::{TIMEOUT, assert_no_violations, item_of, one_repository};
 async fn a_finding_of_the_review_is_fixed_before_the_pull_request_is_opened() {
     let system = one_repository(Options::watching([sample::REPOSITORY])).await;
     let coder = Coder::default()
-        .solution(Solution::for_task("The findings of the review").file("notes/guide.md", "# A longer guide\n"))
+        .solution(
+            Solution::for_task("The findings of the review").file("notes/guide.md", "# A longer guide\n"),
+        )
         .solution(Solution::for_task("guide").file("notes/guide.md", "# Guide\n"));
     system.anthropic.set_coder(coder);
     let finding = ReviewFinding {

@@ -4,7 +4,7 @@
 //! other user. The only request is for the lock of a file in the workspace, and no answer contains a secret.
 
 use std::convert::Infallible;
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -33,10 +33,20 @@ pub struct HookServerError {
     source: io::Error,
 }
 
-/// The socket is closed when this is dropped.
+/// The socket is closed and its directory removed when this is dropped.
 #[derive(Debug)]
 pub struct HookServer {
     listener: UnixListener,
+    directory: PathBuf,
+}
+
+impl Drop for HookServer {
+    /// A later run of the agent gets a directory of its own.
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
+            tracing::warn!(%error, "the directory of the hook server cannot be removed");
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +73,10 @@ impl HookServer {
             directory: directory.to_owned(),
             source,
         })?;
-        Ok(Self { listener })
+        Ok(Self {
+            listener,
+            directory: directory.to_owned(),
+        })
     }
 
     /// Serves until the future is dropped. `workspace` must be canonical; `run_directory` is relative to it.

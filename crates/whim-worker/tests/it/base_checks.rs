@@ -1,5 +1,7 @@
 //! Checks that do not pass run on the base as well: only what works without the change is a failure of the change.
 
+use std::process::Command;
+
 use whim_core::FailureCause;
 use whim_core::protocol::checks::{BaseOutcome, CheckOutcome};
 
@@ -107,6 +109,14 @@ async fn a_registry_that_cannot_be_reached_is_not_the_fault_of_the_item() -> any
     Ok(())
 }
 
+/// The search path with the toolchain itself first: rustup's `cargo` needs its home.
+fn toolchain_path() -> anyhow::Result<String> {
+    let printed = Command::new("rustc").args(["--print", "sysroot"]).output()?;
+    let sysroot = String::from_utf8(printed.stdout)?;
+    let path = std::env::var("PATH")?;
+    Ok(format!("{}/bin:{path}", sysroot.trim()))
+}
+
 #[tokio::test]
 async fn every_kind_of_a_polyglot_project_is_checked() -> anyhow::Result<()> {
     let files = [
@@ -118,7 +128,7 @@ async fn every_kind_of_a_polyglot_project_is_checked() -> anyhow::Result<()> {
         ("src/lib.rs", "#[test]\nfn adds() {}\n"),
         ("Makefile", "test:\n\t@false\n"),
     ];
-    let world = World::new(&files, HAPPY).await?;
+    let world = World::new(&files, HAPPY).await?.with("PATH", toolchain_path()?);
 
     world.run_expecting(0).await?;
 
