@@ -11,7 +11,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
-use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, MessageFormatter as _};
+use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, Error, MessageFormatter as _};
 
 pub use self::values::{CheckName, Directory, MaxIterations, ModelName, Seconds, ShellCommand};
 
@@ -136,15 +136,37 @@ impl Policy {
         .map_err(|error| InvalidPolicy {
             line: error.location().map(|location| location.line()),
             key: key.take(),
-            message: DefaultMessageFormatter
-                .format_message(error.without_snippet())
-                .into_owned(),
+            message: explain(error.without_snippet()),
         })
     }
 
     /// The JSON schema of the file.
     pub fn schema() -> Schema {
         schema_for!(Self)
+    }
+}
+
+/// In the words of the file instead of those of the parser.
+fn explain(error: &Error) -> String {
+    // Every other error says what it is about.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enumeration is large and grows"
+    )]
+    match error {
+        Error::Unexpected { expected, .. } => match *expected {
+            "sequence start" => "expected a list".to_owned(),
+            "mapping start" => "expected keys with values".to_owned(),
+            "string scalar" => "expected a text".to_owned(),
+            other => format!("expected {other}"),
+        },
+        Error::InvalidScalar { ty, .. } if ty.starts_with('u') => "expected a whole number".to_owned(),
+        Error::InvalidBooleanStrict { .. } => "expected `true` or `false`".to_owned(),
+        Error::DuplicateMappingKey { key, .. } => match key {
+            Some(key) => format!("the key `{key}` is there twice"),
+            None => "a key is there twice".to_owned(),
+        },
+        other => DefaultMessageFormatter.format_message(other).into_owned(),
     }
 }
 

@@ -24,7 +24,7 @@ impl Harness for CommandHarness {
     fn command(&self, purpose: Purpose) -> CommandSpec {
         match purpose {
             // The caller decides what the program may do; the prompt states the purpose.
-            Purpose::Work | Purpose::Answer => CommandSpec {
+            Purpose::Work | Purpose::Answer | Purpose::Review => CommandSpec {
                 program: self.program.clone(),
                 arguments: self.arguments.clone(),
                 default_environment: Vec::new(),

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
+use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::work::{
     CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,

@@ -97,7 +97,9 @@ fn the_published_schema_is_that_of_the_types() -> anyhow::Result<()> {
 fn the_schema_accepts_and_refuses_what_the_parser_does() -> anyhow::Result<()> {
     let schema = serde_json::to_value(Policy::schema())?;
     let validator = jsonschema::validator_for(&schema)?;
-    let as_json = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text);
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let as_json =
+        |text: &str| serde_saphyr::from_str_with_options::<serde_json::Value>(text, options.clone());
     assert!(validator.is_valid(&as_json(FULL)?));
     // JSON has no duplicate keys, and the schema does not know that a path may leave the repository.
     let not_in_schema = ["model: a\nmodel: b\n", "../other"];

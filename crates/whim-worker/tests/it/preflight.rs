@@ -69,7 +69,7 @@ async fn an_invalid_policy_ends_the_attempt_with_its_line_and_key() -> anyhow::R
 
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::WorkspaceUnusable);
-    for part in [".whim/config.yml on main, line 2", "setup"] {
+    for part in [".whim/config.yml on main, line 3", "maxIteration"] {
         assert!(failure.reason.contains(part), "{}", failure.reason);
     }
     assert!(world.script_output("arguments").is_err(), "the agent was started");
