@@ -40,6 +40,7 @@ mod etags;
 mod extract;
 mod faults;
 mod git_http;
+mod graphql;
 mod inspect;
 mod issues;
 mod labels;

@@ -12,6 +12,7 @@ pub mod child_env;
 pub mod cli;
 pub mod config;
 pub mod credentials;
+pub mod delivery;
 pub mod git;
 pub mod identity;
 pub mod locks;

@@ -37,8 +37,21 @@ pub struct Policy {
     pub model: Option<ModelName>,
     /// Limit of iterations of an attempt. It can only lower the operator's limit.
     pub max_iterations: Option<MaxIterations>,
+    /// What happens to work whose checks stay red.
+    pub draft: Draft,
     /// `false` switches off the review of the change by a model.
     pub review: Option<bool>,
+}
+
+/// Whether a draft pull request is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Draft {
+    /// For work whose required checks fail because of it.
+    #[default]
+    Failed,
+    /// The branch is kept, without a pull request.
+    Never,
 }
 
 /// At least one check.

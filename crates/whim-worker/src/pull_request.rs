@@ -1,4 +1,4 @@
-//! The pull request: found by its head branch, or opened. Never opens a second one.
+//! The pull request: found by its head branch and brought up to date, or opened. Never opens a second one.
 
 mod api;
 mod body;
@@ -15,6 +15,7 @@ use whim_core::{BranchName, CommitHash, FailureCause, IssueNumber, RepoName};
 use whim_service::chain::chain;
 
 pub use self::api::{Api, ApiError};
+use self::body::SIGNATURE;
 pub use self::body::{PullRequestSummary, body, title};
 pub use self::closing::other_closed_issues;
 use crate::outcome::Failure;
@@ -25,6 +26,10 @@ use crate::retry::{Retry, Retryable, retry_until_deadline};
 pub struct PullRequest {
     pub number: IssueNumber,
     pub html_url: String,
+    node_id: String,
+    #[serde(default)]
+    draft: bool,
+    body: Option<String>,
 }
 
 /// A repository by its current name, which may differ from the assignment's: it may have been renamed or transferred.
@@ -70,15 +75,24 @@ pub struct Proposal {
     pub body: String,
     pub head: BranchName,
     pub base: BranchName,
+    pub draft: bool,
 }
 
-/// Finds the pull request of the branch, or opens it.
+/// The part of a proposal that an open pull request gets.
+#[derive(Serialize)]
+struct Texts<'a> {
+    title: &'a str,
+    body: &'a str,
+}
+
+/// Finds the pull request of the branch, or opens it. One that Whim opened before gets the new texts, and is marked as ready
+/// if it was a draft.
 ///
 /// Each try searches first, because an unanswered request or an earlier attempt may have opened it already.
 ///
 /// # Errors
 /// GitHub refuses, or is unavailable for longer than `retry_timeout`.
-pub async fn find_or_open(
+pub async fn open_or_update(
     api: &Api,
     repo: &RepoName,
     proposal: &Proposal,
@@ -88,7 +102,7 @@ pub async fn find_or_open(
         let repository = CurrentRepository::find(api, repo).await?;
         if let Some(found) = find(api, &repository, proposal).await? {
             tracing::info!(number = found.number, "the pull request is open already");
-            return Ok(found);
+            return update(api, &repository, found, proposal).await;
         }
         let error = match api.post(&repository.pulls(), proposal).await {
             Ok(opened) => return Ok(opened),
@@ -96,7 +110,7 @@ pub async fn find_or_open(
         };
         // It may exist in spite of the error: opened concurrently (GitHub answers 422), or the answer was lost.
         match find(api, &repository, proposal).await {
-            Ok(Some(found)) => Ok(found),
+            Ok(Some(found)) => update(api, &repository, found, proposal).await,
             Ok(None) => Err(error),
             Err(search_error) => Err(search_error),
         }
@@ -112,6 +126,33 @@ async fn find(
 ) -> Result<Option<PullRequest>, ApiError> {
     let found: Vec<PullRequest> = repository.pulls_of(api, &proposal.head, "open").await?;
     Ok(found.into_iter().next())
+}
+
+/// The texts and the state of a pull request that a person opened are left alone.
+async fn update(
+    api: &Api,
+    repository: &CurrentRepository,
+    found: PullRequest,
+    proposal: &Proposal,
+) -> Result<PullRequest, ApiError> {
+    let current = found.body.as_deref().unwrap_or_default();
+    if !current.contains(SIGNATURE) {
+        return Ok(found);
+    }
+    // GitHub may change the ends of lines.
+    let is_current = current.lines().eq(proposal.body.lines());
+    if !is_current {
+        let path = format!("{}/{}", repository.pulls(), found.number);
+        let texts = Texts {
+            title: &proposal.title,
+            body: &proposal.body,
+        };
+        api.patch::<PullRequest>(&path, &texts).await?;
+    }
+    if found.draft && !proposal.draft {
+        api.mark_ready(&found.node_id).await?;
+    }
+    Ok(found)
 }
 
 #[derive(Debug, Deserialize)]
@@ -184,5 +225,6 @@ pub fn propose(assignment: &Assignment, base: &BranchName, result: &PullRequestS
         body: body(assignment, result),
         head: assignment.branch.clone(),
         base: base.clone(),
+        draft: result.is_red,
     }
 }

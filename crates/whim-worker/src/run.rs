@@ -19,13 +19,14 @@ use whim_service::chain::chain;
 use crate::checks::Checks;
 use crate::config::Config;
 use crate::credentials::{Credentials, ModelCredential};
+use crate::delivery::Delivery;
 use crate::git::Git;
 use crate::identity::{Identity, identity_of_token};
 use crate::locks::LockClient;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
-use crate::policy::{MaxIterations, ModelName, Policy};
+use crate::policy::{Draft, MaxIterations, ModelName, Policy};
 use crate::preflight::preflight;
-use crate::pull_request::{Api, PullRequestSummary, find_or_open, is_finished, other_closed_issues, propose};
+use crate::pull_request::{Api, PullRequest, is_finished};
 use crate::ralph::{self, AgentRun};
 use crate::report::{self, Fenced, Reporter, Unreported};
 use crate::review::{ReviewOutcome, Reviewer};
@@ -280,6 +281,12 @@ impl<'c> Registered<'c> {
 }
 
 impl Tools<'_> {
+    /// The agent's model, if one is configured.
+    fn model_name<'a>(&'a self, policy: &'a Policy) -> Option<&'a str> {
+        let of_policy = policy.model.as_ref().map(ModelName::as_str);
+        of_policy.or(self.config.agent.model.as_deref())
+    }
+
     fn agent_run<'a>(
         &'a self,
         policy: &'a Policy,
@@ -287,10 +294,9 @@ impl Tools<'_> {
         max_iterations: u32,
     ) -> AgentRun<'a> {
         let agent = &self.config.agent;
-        let of_policy = policy.model.as_ref().map(ModelName::as_str);
         AgentRun {
             agent,
-            model_name: of_policy.or(agent.model.as_deref()),
+            model_name: self.model_name(policy),
             child_env: &self.config.child_env,
             model: self.model.as_ref(),
             identity,
@@ -393,6 +399,62 @@ impl<'c> Worked<'c> {
     }
 }
 
+impl Worked<'_> {
+    /// Red work is delivered as a draft, so that people find it. Returns the failure, with the link.
+    async fn draft(&self, failure: Failure) -> Failure {
+        let Failure::Failed {
+            cause: FailureCause::TestsFailed,
+            reason,
+            retry_after,
+            tests,
+        } = failure
+        else {
+            return failure;
+        };
+        let mut reason = reason;
+        if self.policy.draft != Draft::Never {
+            match self.open_draft(tests.as_ref()).await {
+                Ok(opened) => {
+                    let url = opened.html_url;
+                    reason = format!(
+                        "The work is in a draft pull request, because checks fail: {url}\n\n{reason}"
+                    );
+                }
+                Err(error) => {
+                    let message = format!("No draft pull request could be opened: {error}");
+                    self.tools.reporter.notice(&message);
+                }
+            }
+        }
+        Failure::Failed {
+            cause: FailureCause::TestsFailed,
+            reason,
+            retry_after,
+            tests,
+        }
+    }
+
+    async fn open_draft(&self, tests: Option<&TestReport>) -> Result<PullRequest, Failure> {
+        let tools = &self.tools;
+        tools.reporter.stage(Stage::Delivering);
+        let api = tools.api()?;
+        let delivery = Delivery {
+            api: &api,
+            reporter: &tools.reporter,
+            retry_timeout: tools.config.github.retry_timeout,
+            assignment: &self.assignment,
+            workspace: &self.workspace,
+            head: self.workspace.remote_head().unwrap_or(&self.head),
+            spec: &self.spec,
+            tests,
+            review: &ReviewOutcome::Off,
+            model: tools.model_name(&self.policy),
+            is_red: true,
+        };
+        delivery.deliver().await
+    }
+}
+
 impl Checked<'_> {
     async fn deliver(self) -> Result<Delivered, Failure> {
         let Self {
@@ -403,41 +465,31 @@ impl Checked<'_> {
         let Worked {
             tools,
             assignment,
+            policy,
             workspace,
             head,
             spec,
             ..
         } = worked;
         tools.reporter.stage(Stage::Delivering);
-        let messages = workspace
-            .commit_messages(&head)
-            .await
-            .map_err(|error| Failure::of_machine(chain(&error).to_string()))?;
-        let also_closed = other_closed_issues(&messages, assignment.metadata.issue_number);
-        let summary = PullRequestSummary {
+        let api = tools.api()?;
+        let delivery = Delivery {
+            api: &api,
+            reporter: &tools.reporter,
+            retry_timeout: tools.config.github.retry_timeout,
+            assignment: &assignment,
+            workspace: &workspace,
+            head: &head,
             spec: &spec,
             tests: tests.as_ref(),
             review: &review,
-            iterations: tools.reporter.totals().iterations,
-            also_closed: &also_closed,
+            model: tools.model_name(&policy),
+            is_red: false,
         };
-        let mut proposal = propose(&assignment, workspace.base(), &summary);
-        proposal.title = tools.redactor.redact(&proposal.title);
-        proposal.body = tools.redactor.redact(&proposal.body);
-        let api = tools.api()?;
-        if !tools.reporter.holds_lease() {
-            // The sender detects the expiry and cancels this future.
-            std::future::pending::<()>().await;
-        }
-        let opened = find_or_open(
-            &api,
-            &assignment.repo,
-            &proposal,
-            tools.config.github.retry_timeout,
-        )
-        .await
-        .map_err(|failure| failure.with_tests(tests.clone()))?;
-        tools.reporter.pull_request(&opened.html_url, opened.number);
+        let opened = delivery
+            .deliver()
+            .await
+            .map_err(|failure| failure.with_tests(tests.clone()))?;
         Ok(Delivered {
             url: opened.html_url,
             number: opened.number,

@@ -120,7 +120,7 @@ async fn the_note_of_an_agent_that_gives_up_is_quoted_on_the_issue() {
 }
 
 #[tokio::test]
-async fn failed_tests_prevent_the_pull_request_and_the_issue_shows_the_failing_test() {
+async fn failed_tests_lead_to_a_draft_and_the_issue_shows_the_failing_test() {
     let system = one_repository(options()).await;
     system.anthropic.set_coder(breaks_the_tests());
     let (issue, comment) = failed_issue(&system).await;
@@ -142,6 +142,10 @@ async fn failed_tests_prevent_the_pull_request_and_the_issue_shows_the_failing_t
             .is_some(),
         "the branch was deleted"
     );
+    let pulls = system.github.pulls(sample::REPOSITORY);
+    assert!(pulls.len() == 1 && pulls[0].draft, "{pulls:?}");
+    let link = format!("/pull/{}", pulls[0].number);
+    assert!(comment.contains(&link), "{comment}");
     assert_no_violations(&system);
     system.stop().await.unwrap();
 }

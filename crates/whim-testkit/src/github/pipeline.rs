@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use super::access::Caller;
 use super::faults::{Effect, Prepared};
 use super::git_http;
+use super::graphql;
 use super::moved;
 use super::received::ReceivedRequest;
 use super::rest::Rest;
@@ -55,7 +56,8 @@ impl Pipeline {
     ) -> (Option<Response>, bool) {
         let git = git_http::Target::of(&received.path);
         // A request is checked against the description even if a fault answers it.
-        let described = if git.is_none() {
+        let is_graphql = graphql::is_addressed(received);
+        let described = if git.is_none() && !is_graphql {
             self.rest.examine(received)
         } else {
             None
@@ -73,6 +75,7 @@ impl Pipeline {
         };
         let answer = match git {
             Some(target) => git_http::answer(&self.shared, target, received, caller).await,
+            None if is_graphql => graphql::answer(&self.shared, received, caller),
             None => self.rest.answer(received, caller, described).await,
         };
         (Some(answer), cut)

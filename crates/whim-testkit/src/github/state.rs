@@ -236,6 +236,10 @@ impl World {
         self.repositories.values()
     }
 
+    pub(super) fn repositories_mut(&mut self) -> impl Iterator<Item = &mut Repository> {
+        self.repositories.values_mut()
+    }
+
     /// Names of owners and repositories are case-insensitive.
     pub(super) fn repository(&self, owner: &str, name: &str) -> Option<&Repository> {
         self.repositories.get(&repository_key(owner, name))
@@ -269,6 +273,10 @@ impl Repository {
         self.issues
             .values()
             .filter_map(|issue| Some((issue, issue.pull.as_ref()?)))
+    }
+
+    pub(super) fn pulls_mut(&mut self) -> impl Iterator<Item = &mut Pull> {
+        self.issues.values_mut().filter_map(|issue| issue.pull.as_mut())
     }
 
     /// The labels of an issue, oldest first.

@@ -6,8 +6,9 @@ mod repository;
 
 use serde_json::{Value, json};
 
+use self::common::association;
+pub(super) use self::common::node;
 pub(super) use self::common::{Links, label, labels, time, user};
-use self::common::{association, node};
 use super::state::{Comment, Event, EventKind, Issue, Repository};
 
 pub(super) use pull::{pull, pull_in_list};

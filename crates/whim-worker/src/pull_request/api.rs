@@ -7,8 +7,9 @@ use http::{HeaderMap, Method, StatusCode};
 use octocrab::Octocrab;
 use octocrab::service::middleware::retry::RetryConfig;
 use secrecy::SecretString;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::time::timeout;
 use url::{Url, form_urlencoded};
 use whim_github::{error_message, redirect_target, requested_wait};
@@ -26,6 +27,8 @@ const MAX_MESSAGE_CHARACTERS: usize = 500;
 #[derive(Debug)]
 pub struct Api {
     octocrab: Octocrab,
+    /// For GraphQL, whose address has another path on GitHub Enterprise Server.
+    graphql: Octocrab,
     base_url: Url,
 }
 
@@ -70,20 +73,45 @@ impl Api {
     /// # Errors
     /// `base_url` is not usable.
     pub fn new(base_url: &Url, token: SecretString) -> anyhow::Result<Self> {
-        let octocrab = Octocrab::builder()
-            .base_uri(base_url.as_str())
-            .context("GITHUB_API_URL is not usable")?
-            .personal_token(token)
-            // No automatic retries: a pull request whose response was lost must be found, not opened again.
-            .add_retry_config(RetryConfig::None)
-            .set_connect_timeout(Some(CONNECT_TIMEOUT))
-            .set_read_timeout(Some(CALL_TIMEOUT))
-            .build()
-            .context("creating an HTTP client for GitHub")?;
+        // `https://api.github.com/graphql`, and `https://HOST/api/graphql` beside `https://HOST/api/v3`.
+        let address = base_url.as_str().trim_end_matches('/');
+        let graphql = address.strip_suffix("/v3").unwrap_or(address);
         Ok(Self {
-            octocrab,
+            graphql: client(graphql, token.clone())?,
+            octocrab: client(base_url.as_str(), token)?,
             base_url: base_url.clone(),
         })
+    }
+
+    /// Marks a draft as ready for review, which the REST API cannot do.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub async fn mark_ready(&self, pull_request: &str) -> Result<(), ApiError> {
+        let body = json!({
+            "query": "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) \
+                { pullRequest { isDraft } } }",
+            "variables": { "id": pull_request },
+        });
+        let response = exchange(&self.graphql, &Method::POST, "/graphql", Some(&body)).await?;
+        let Response {
+            status,
+            headers,
+            body,
+        } = response;
+        if !status.is_success() {
+            return Err(error_of(status, &headers, &body));
+        }
+        // Errors of GraphQL come with the status 200.
+        let answer: GraphQlAnswer =
+            serde_json::from_str(&body).map_err(|source| ApiError::InvalidResponse { source })?;
+        match answer.errors.into_iter().next() {
+            None => Ok(()),
+            Some(error) => Err(ApiError::Refused {
+                status,
+                message: shorten(&error.message, MAX_MESSAGE_CHARACTERS),
+            }),
+        }
     }
 
     /// `GET` of `path`, which must start with a slash.
@@ -120,14 +148,14 @@ impl Api {
         uri: String,
         body: Option<&impl Serialize>,
     ) -> Result<T, ApiError> {
-        let mut response = self.exchange(&method, &uri, body).await?;
+        let mut response = exchange(&self.octocrab, &method, &uri, body).await?;
         if let Some(moved) = self.redirect(&method, &uri, &response) {
             tracing::info!(
                 uri,
                 moved,
                 "the repository was renamed or transferred: following a redirect"
             );
-            response = self.exchange(&method, &moved, body).await?;
+            response = exchange(&self.octocrab, &method, &moved, body).await?;
         }
         let Response {
             status,
@@ -138,29 +166,6 @@ impl Api {
             return serde_json::from_str(&body).map_err(|source| ApiError::InvalidResponse { source });
         }
         Err(error_of(status, &headers, &body))
-    }
-
-    async fn exchange(
-        &self,
-        method: &Method,
-        uri: &str,
-        body: Option<&impl Serialize>,
-    ) -> Result<Response, ApiError> {
-        let exchange = async {
-            let request = http::Request::builder().method(method).uri(uri);
-            let request = self.octocrab.build_request(request, body)?;
-            let response = self.octocrab.execute(request).await?;
-            Ok::<_, octocrab::Error>(Response {
-                status: response.status(),
-                headers: response.headers().clone(),
-                body: self.octocrab.body_to_string(response).await?,
-            })
-        };
-        timeout(CALL_TIMEOUT, exchange)
-            .await
-            .context("the request timed out")
-            .and_then(|response| Ok(response?))
-            .map_err(|source| ApiError::Unreachable { source })
     }
 
     /// Path and query to which a write is redirected; the client itself redirects reads.
@@ -179,6 +184,53 @@ impl Api {
             .unwrap_or_default();
         Some(format!("{}{query}", target.path()))
     }
+}
+
+/// A client without automatic retries: a pull request whose response was lost must be found, not opened again.
+fn client(base_uri: &str, token: SecretString) -> anyhow::Result<Octocrab> {
+    Octocrab::builder()
+        .base_uri(base_uri)
+        .context("GITHUB_API_URL is not usable")?
+        .personal_token(token)
+        .add_retry_config(RetryConfig::None)
+        .set_connect_timeout(Some(CONNECT_TIMEOUT))
+        .set_read_timeout(Some(CALL_TIMEOUT))
+        .build()
+        .context("creating an HTTP client for GitHub")
+}
+
+async fn exchange(
+    client: &Octocrab,
+    method: &Method,
+    uri: &str,
+    body: Option<&impl Serialize>,
+) -> Result<Response, ApiError> {
+    let exchange = async {
+        let request = http::Request::builder().method(method).uri(uri);
+        let request = client.build_request(request, body)?;
+        let response = client.execute(request).await?;
+        Ok::<_, octocrab::Error>(Response {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: client.body_to_string(response).await?,
+        })
+    };
+    timeout(CALL_TIMEOUT, exchange)
+        .await
+        .context("the request timed out")
+        .and_then(|response| Ok(response?))
+        .map_err(|source| ApiError::Unreachable { source })
+}
+
+#[derive(Debug, Deserialize)]
+struct GraphQlAnswer {
+    #[serde(default)]
+    errors: Vec<GraphQlError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct GraphQlError {
+    message: String,
 }
 
 struct Response {

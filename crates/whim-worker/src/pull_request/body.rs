@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use ralph_contract::{ReviewFinding, ReviewSeverity, SpecDocument};
+use whim_core::BranchName;
 use whim_core::protocol::checks::{BaseOutcome, CheckOutcome, CheckReport, TestReport};
 use whim_core::protocol::worker::Assignment;
 
 use super::sanitize::{code, one_line, paragraph};
+use crate::outcome::Totals;
 use crate::review::ReviewOutcome;
 use crate::text::counted;
 
@@ -20,6 +22,9 @@ const MAX_FINDING_CHARACTERS: usize = 500;
 const MAX_TASKS_CHARACTERS: usize = 30_000;
 const MAX_REVIEW_CHARACTERS: usize = 12_000;
 
+/// In the body of every pull request that Whim opened.
+pub(super) const SIGNATURE: &str = "Opened by Whim after ";
+
 /// The result of the attempt.
 #[derive(Clone, Copy, Debug)]
 pub struct PullRequestSummary<'s> {
@@ -28,8 +33,14 @@ pub struct PullRequestSummary<'s> {
     /// `None` if no checks were found.
     pub tests: Option<&'s TestReport>,
     pub review: &'s ReviewOutcome,
-    /// The agent's iterations in this attempt.
-    pub iterations: u32,
+    /// What this attempt used.
+    pub totals: Totals,
+    /// The agent's model, if one is configured.
+    pub model: Option<&'s str>,
+    /// Required checks fail because of the change: it is a draft.
+    pub is_red: bool,
+    /// The default branch, if the base is another one: merging into it closes no issue.
+    pub other_default: Option<&'s BranchName>,
     /// Other issues that commit messages close.
     pub also_closed: &'s [String],
 }
@@ -48,6 +59,9 @@ pub fn title(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String
 /// Markdown. Untrusted text is sanitized, so that only the `Closes` line has an effect on GitHub.
 pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
     let mut parts = Vec::new();
+    if result.is_red {
+        parts.push(caution(result.tests));
+    }
     let summary = match result.review {
         ReviewOutcome::Reviewed(review) => review.description.clone(),
         ReviewOutcome::Failed(_) | ReviewOutcome::Off => summary(result.spec),
@@ -72,14 +86,56 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
         ));
     }
     if let Some(number) = assignment.metadata.issue_number {
-        parts.push(format!("Closes #{number}"));
+        parts.push(match result.other_default {
+            _ if result.is_red => format!("For #{number}"),
+            Some(default) => format!(
+                "For #{number}. Merging does not close the issue, because the base is not the default branch {}.",
+                code(default.as_str(), MAX_COMMAND_CHARACTERS)
+            ),
+            None => format!("Closes #{number}"),
+        });
     }
-    let iterations = counted(u64::from(result.iterations), "iteration");
-    parts.push(format!(
-        "---\nOpened by Whim after {iterations} in attempt {} (work item `{}`).",
-        assignment.attempt, assignment.id
-    ));
+    parts.push(footer(assignment, result));
     parts.join("\n\n")
+}
+
+fn caution(tests: Option<&TestReport>) -> String {
+    let failed = tests.iter().flat_map(|report| &report.checks);
+    let names: Vec<String> = failed
+        .filter(|check| check.required && check.outcome == CheckOutcome::Failed)
+        .map(|check| code(&check.name, MAX_COMMAND_CHARACTERS))
+        .collect();
+    format!(
+        "> [!CAUTION]\n> Required checks fail because of this change, and the agent could not repair them: {}.",
+        names.join(", ")
+    )
+}
+
+fn footer(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
+    let Totals { iterations, stats } = result.totals;
+    let mut used = vec![counted(u64::from(iterations), "iteration")];
+    let tokens = [
+        stats.tokens_in,
+        stats.tokens_out,
+        stats.cache_read,
+        stats.cache_write,
+    ];
+    let tokens = tokens.into_iter().fold(0, u64::saturating_add);
+    if tokens > 0 {
+        used.push(counted(tokens, "token"));
+    }
+    if stats.cost_usd > 0.0 {
+        used.push(format!("${:.2}", stats.cost_usd));
+    }
+    let model = result.model.map_or_else(String::new, |model| {
+        format!(" with {}", code(model, MAX_COMMAND_CHARACTERS))
+    });
+    format!(
+        "---\n{SIGNATURE}{}{model} in attempt {} (work item `{}`).",
+        used.join(", "),
+        assignment.attempt,
+        assignment.id
+    )
 }
 
 /// The first prose below the title, or below the heading that follows it (`## Goal`).
@@ -280,7 +336,10 @@ mod tests {
                 spec: &spec,
                 tests: None,
                 review: &ReviewOutcome::Reviewed(review.clone()),
-                iterations: 1,
+                totals: Totals::default(),
+                model: None,
+                is_red: true,
+                other_default: None,
                 also_closed: &[],
             };
             assert!(title(&assignment, &summary).chars().count() <= GITHUB_TITLE);

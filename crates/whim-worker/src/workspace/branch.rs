@@ -14,6 +14,8 @@ pub(super) struct RemoteRefs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StartPoint {
     pub(super) base: BranchName,
+    /// The default branch, if it is another one.
+    pub(super) other_default: Option<BranchName>,
     /// The branch as left by an earlier attempt; `None` if it does not exist.
     pub(super) branch_head: Option<CommitHash>,
 }
@@ -94,6 +96,7 @@ impl RemoteRefs {
             });
         }
         Ok(StartPoint {
+            other_default: self.default_branch().ok().filter(|default| *default != base),
             base,
             branch_head: self.head_of(branch).cloned(),
         })
@@ -173,6 +176,7 @@ mod tests {
             start,
             Ok(StartPoint {
                 base: branch("main"),
+                other_default: None,
                 branch_head: None
             })
         );
@@ -191,6 +195,7 @@ mod tests {
             start,
             Ok(StartPoint {
                 base: branch("main"),
+                other_default: None,
                 branch_head: Some(hash("2"))
             })
         );

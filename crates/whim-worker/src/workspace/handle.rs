@@ -22,6 +22,8 @@ pub struct Workspace {
     pub(super) secrets: OwnSecrets,
     pub(super) branch: BranchName,
     pub(super) base: BranchName,
+    /// The default branch of the repository, if the base is another one.
+    pub(super) other_default: Option<BranchName>,
     /// The head of the base branch at the start of the attempt.
     pub(super) base_head: CommitHash,
     /// The commit that every later head must contain: the start of the attempt, and then what was pushed for finished work.
@@ -53,6 +55,11 @@ impl Workspace {
     /// The base of the pull request.
     pub fn base(&self) -> &BranchName {
         &self.base
+    }
+
+    /// The default branch of the repository, if the base is another one.
+    pub fn other_default_branch(&self) -> Option<&BranchName> {
+        self.other_default.as_ref()
     }
 
     /// The names of Whim's own files in the workspace.

@@ -111,7 +111,11 @@ async fn create(
         list_refs(&git, &layout, branch, metadata.base.as_ref()).await
     })
     .await?;
-    let StartPoint { base, branch_head } = refs.start(branch, metadata.base.as_ref())?;
+    let StartPoint {
+        base,
+        other_default,
+        branch_head,
+    } = refs.start(branch, metadata.base.as_ref())?;
     git.local(
         &layout.private,
         &[
@@ -149,6 +153,7 @@ async fn create(
         anchor: remote_head.clone().unwrap_or_else(|| base_head.clone()),
         branch: branch.clone(),
         base,
+        other_default,
         base_head,
         remote_head,
         replaced,

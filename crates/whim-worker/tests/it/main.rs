@@ -5,6 +5,7 @@ mod clock_jumps;
 mod crash;
 mod delivery;
 mod descendants;
+mod draft;
 mod fenced;
 mod github_errors;
 mod happy_path;

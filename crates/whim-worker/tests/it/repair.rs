@@ -112,7 +112,7 @@ async fn repairs_that_do_not_help_end_with_their_allowance() -> anyhow::Result<(
     let failure = world.failure()?;
     assert_eq!(failure.cause, FailureCause::TestsFailed);
     assert!(
-        failure.reason.starts_with(
+        failure.reason.contains(
             "the agent could not repair the checks in 2 iterations\n\nthe check `make` failed: `make test`; exit code 2"
         ),
         "{}",
@@ -120,7 +120,7 @@ async fn repairs_that_do_not_help_end_with_their_allowance() -> anyhow::Result<(
     );
     assert_eq!((repairs(&world), failure.iterations), (2, 4));
     assert_eq!(reported_results(&world), [false, false, false]);
-    assert!(world.github.pulls(REPO).is_empty());
+    assert!(world.github.pulls(REPO).iter().all(|pull| pull.draft));
     Ok(())
 }
 
