@@ -1,7 +1,7 @@
 //! Work whose checks stay red becomes a draft pull request, which a later attempt finishes.
 
 use axum::http::Method;
-use whim_core::FailureCause;
+use whim_core::{BranchName, FailureCause};
 use whim_testkit::github::{Fault, Pull};
 
 use crate::world::{BRANCH, FILES, HAPPY, REPO, World};
@@ -121,9 +121,12 @@ async fn a_pull_request_that_a_person_opened_keeps_its_texts() -> anyhow::Result
 async fn a_pull_request_into_another_branch_than_the_default_one_does_not_claim_to_close_the_issue()
 -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
-    world.github.create_branch(REPO, "stable", "main");
-    let world =
-        world.assigned(|registered| registered.work_item.metadata.base = Some("stable".parse().unwrap()));
+    world
+        .github
+        .commit_files(REPO, "stable", "Start", &[("stable.txt", "stable\n")]);
+    let world = world.assigned(|registered| {
+        registered.work_item.metadata.base = Some(BranchName::parse("stable").unwrap());
+    });
 
     world.run_expecting(0).await?;
 
