@@ -238,7 +238,7 @@ fn describe(failed: &[FailedCheck], repairs: &Repairs) -> String {
         parts.push(format!("the agent could not repair the checks in {iterations}"));
     }
     if let Some(note) = &repairs.note {
-        parts.push(format!("the agent gave up: {note}"));
+        parts.push(note.clone());
     }
     let limit = MAX_OUTPUT_CHARACTERS / failed.len().max(1);
     for check in failed {

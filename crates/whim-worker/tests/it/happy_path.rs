@@ -218,7 +218,7 @@ async fn ralph_is_started_with_the_documented_arguments() -> anyhow::Result<()> 
         .replace(env!("CARGO_BIN_EXE_whim-worker"), "[worker]")
         .replace(&world.attempt_directory().display().to_string(), "[attempt]")
         .replace(&base, "[base]");
-    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec .whim-run/SPEC.md --run-dir .whim-run --keep-commit [base] -n 9 --harness claude --stuck-threshold 3 --timeout-idle 4 --pass-env WHIM_ATTEMPT --claude-bin claude --pass-env LANG --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --model some-model ");
+    insta::assert_snapshot!(arguments.replace('\n', " "), @"run --headless --spec .whim-run/SPEC.md --run-dir .whim-run --keep-commit [base] -n 9 --harness claude --stuck-threshold 3 --pre-edit-hook [worker] --pre-edit-hook lock-before-edit --pre-edit-hook [attempt]/workspace/hook --pre-edit-hook 26.5 --pre-edit-limit 26.5 --pass-env WHIM_ATTEMPT --timeout-idle 4 --claude-bin claude --pass-env LANG --model some-model ");
     Ok(())
 }
 

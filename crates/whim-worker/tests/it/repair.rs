@@ -149,7 +149,7 @@ async fn an_agent_that_cannot_repair_says_why() -> anyhow::Result<()> {
     assert!(
         failure
             .reason
-            .contains("the agent gave up: The test needs a database"),
+            .contains("the agent wrote why it cannot continue:\n\nThe test needs a database"),
         "{}",
         failure.reason
     );
