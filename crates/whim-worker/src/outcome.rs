@@ -84,6 +84,13 @@ impl Failure {
         )
     }
 
+    /// For people.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Failed { reason, .. } | Self::Stuck { reason, .. } => reason,
+        }
+    }
+
     #[must_use]
     pub fn with_tests(self, tests: Option<TestReport>) -> Self {
         match self {

@@ -389,7 +389,10 @@ impl<'c> Worked<'c> {
             reporter: &self.tools.reporter,
         };
         let Verified { head, tests, review } =
-            verification.run(workspace, self.head.clone(), &self.spec).await?;
+            match verification.run(workspace, self.head.clone(), &self.spec).await {
+                Ok(verified) => verified,
+                Err(failure) => return Err(self.draft(failure).await),
+            };
         self.head = head;
         Ok(Checked {
             tests,
@@ -421,7 +424,7 @@ impl Worked<'_> {
                     );
                 }
                 Err(error) => {
-                    let message = format!("No draft pull request could be opened: {error}");
+                    let message = format!("No draft pull request could be opened: {}", error.reason());
                     self.tools.reporter.notice(&message);
                 }
             }

@@ -663,6 +663,11 @@ export interface components {
             /** @description The item's state after the attempt. */
             status: components["schemas"]["WorkItemStatus"];
         };
+        /**
+         * @description The result of a check on the base of the branch.
+         * @enum {string}
+         */
+        BaseOutcome: "passed" | "failed" | "could_not_run";
         /** @description Why no worker is started. */
         BlockedReason: {
             code: components["schemas"]["ReasonCode"];
@@ -746,6 +751,39 @@ export interface components {
             cancelledBy?: string | null;
             /** @description Shown on the issue. */
             reason?: string | null;
+        };
+        /**
+         * @description What a check says about the change.
+         * @enum {string}
+         */
+        CheckOutcome: "passed" | "failed" | "failed_on_base" | "could_not_run";
+        /** @description Result of one check. */
+        CheckReport: {
+            baseOutcome?: components["schemas"]["BaseOutcome"] | null;
+            /** @description The command that decided, for people: the check itself, or one that prepares it. */
+            command: string;
+            /**
+             * Format: uint64
+             * @description Of the command, on the head of the branch.
+             */
+            durationMs: number;
+            /** @description From the policy of the repository, or the detected kind of project. */
+            name: string;
+            outcome: components["schemas"]["CheckOutcome"];
+            /** @description Why it did not pass, in one line. */
+            reason?: string | null;
+            /** @description Whether the change is delivered only if the check passes. */
+            required: boolean;
+            /**
+             * Format: uint32
+             * @description Missing if the test runner does not print it.
+             */
+            testsFailed?: number | null;
+            /**
+             * Format: uint32
+             * @description Missing if the test runner does not print it.
+             */
+            testsPassed?: number | null;
         };
         /** @description Full hash of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits. */
         CommitHash: string;
@@ -956,7 +994,7 @@ export interface components {
          * @description Why an attempt failed. The cause decides whether the item is tried again ([`FailureCause::retry_rule`]).
          * @enum {string}
          */
-        FailureCause: "crash" | "lost" | "killed" | "resources" | "stuck" | "tests_failed" | "iterations_used_up" | "branch_moved" | "push_refused" | "pull_request_refused" | "workspace_unusable" | "repository_damaged" | "clone_timed_out" | "spec_unusable" | "runtime_unavailable" | "image_unavailable" | "github_unavailable" | "model_unavailable" | "model_limited" | "model_refused" | "github_refused" | "disk_full";
+        FailureCause: "crash" | "lost" | "killed" | "resources" | "stuck" | "tests_failed" | "iterations_used_up" | "branch_moved" | "push_refused" | "pull_request_refused" | "workspace_unusable" | "repository_damaged" | "clone_timed_out" | "tool_missing" | "spec_unusable" | "runtime_unavailable" | "image_unavailable" | "registry_unavailable" | "github_unavailable" | "model_unavailable" | "model_limited" | "model_refused" | "github_refused" | "disk_full";
         /** @description A file that one item changed while another one held its lock: the branches may conflict. */
         FileConflict: {
             /** Format: date-time */
@@ -995,15 +1033,20 @@ export interface components {
         Finding: {
             /**
              * Format: uint32
-             * @description Line, from 1; absent if the finding is about the whole file.
+             * @description Line, from 1; absent if the finding concerns the whole file.
              */
             line?: number | null;
             /** @description The problem; at most 4 KiB. */
             message: string;
-            path: components["schemas"]["RelativePath"];
+            path?: components["schemas"]["RelativePath"] | null;
             severity: components["schemas"]["Severity"];
             /** @description The proposed fix; at most 4 KiB. */
             suggestion?: string | null;
+            /**
+             * Format: uint32
+             * @description Number of the task in the spec, from 1; absent if the finding concerns none.
+             */
+            task?: number | null;
         };
         /** @description Findings by severity. */
         FindingCounts: {
@@ -1541,21 +1584,30 @@ export interface components {
             /** @enum {string} */
             kind: "lagged";
         });
-        /** @description Result of the project's own tests. */
+        /** @description Results of the project's checks. */
         TestReport: {
-            /** @description The command that was run, for people. */
+            /** @description In the order in which they ran. */
+            checks?: components["schemas"]["CheckReport"][];
+            /** @description The commands of the checks, for people. */
             command: string;
-            /** Format: uint64 */
+            /**
+             * Format: uint64
+             * @description Sum over the checks.
+             */
             durationMs: number;
+            /**
+             * @description Whether the change may be delivered: no required check failed because of it. A check that failed on the base as
+             *     well, or could not run, does not count.
+             */
             passed: boolean;
             /**
              * Format: uint32
-             * @description Missing if the test runner does not print it.
+             * @description Sum over the checks whose runner prints it; missing if there are none.
              */
             testsFailed?: number | null;
             /**
              * Format: uint32
-             * @description Missing if the test runner does not print it.
+             * @description Sum over the checks whose runner prints it; missing if there are none.
              */
             testsPassed?: number | null;
         };
@@ -2115,7 +2167,7 @@ export interface components {
             /** @enum {string} */
             type: "pushed";
         } | {
-            /** @description The running command: the tests, or a step that prepares them. */
+            /** @description The running command: a check, or one that prepares it. */
             command: string;
             /**
              * Format: uint64

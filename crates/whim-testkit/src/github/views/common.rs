@@ -30,7 +30,7 @@ pub(in super::super) fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-pub(super) fn node(kind: &str, id: u64) -> String {
+pub(in super::super) fn node(kind: &str, id: u64) -> String {
     format!("{kind}_{id:012}")
 }
 

@@ -65,7 +65,5 @@ const COLUMNS: DataColumn<Check>[] = [
 ];
 
 export function Checks({ checks }: { checks: Check[] }) {
-  return (
-    <DataTable label="Checks" columns={COLUMNS} rows={checks} rowId={({ name }) => name} />
-  );
+  return <DataTable label="Checks" columns={COLUMNS} rows={checks} rowId={({ name }) => name} />;
 }
