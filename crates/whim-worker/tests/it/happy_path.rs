@@ -51,7 +51,7 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
         Closes #1
 
         ---
-        Opened by Whim after 2 iterations in attempt 1 (work item `[item]`).
+        Opened by Whim after 2 iterations, 60 tokens, $1.00 in attempt 1 (work item `[item]`).
         ");
     });
     Ok(())
