@@ -28,6 +28,8 @@ pub enum WarningKind {
     OutputTruncated,
     /// Texts of the agent beyond the limit of an iteration were not reported.
     ContentOmitted,
+    /// The harness did not let the agent call tools.
+    ToolDenied,
     /// The harness sent an event of an unknown kind.
     UnknownHarnessEvent,
     /// The harness sent an event of a known kind with an unexpected body.
@@ -42,7 +44,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 15] = [
+    pub const KNOWN: [Self; 16] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
@@ -54,6 +56,7 @@ impl WarningKind {
         Self::LeftoverProcesses,
         Self::OutputTruncated,
         Self::ContentOmitted,
+        Self::ToolDenied,
         Self::UnknownHarnessEvent,
         Self::HarnessMisfit,
         Self::UncommittedChanges,
@@ -74,6 +77,7 @@ impl WarningKind {
             Self::LeftoverProcesses => "leftover_processes",
             Self::OutputTruncated => "output_truncated",
             Self::ContentOmitted => "content_omitted",
+            Self::ToolDenied => "tool_denied",
             Self::UnknownHarnessEvent => "unknown_harness_event",
             Self::HarnessMisfit => "harness_misfit",
             Self::UncommittedChanges => "uncommitted_changes",

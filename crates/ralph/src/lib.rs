@@ -14,6 +14,7 @@ mod output;
 mod process;
 mod prompt;
 mod provider;
+mod repetition;
 mod report;
 mod review;
 mod run;

@@ -229,7 +229,15 @@ mod tests {
 
     #[test]
     fn every_placeholder_of_every_template_is_filled() {
-        for template in [ITERATION, NOTE, LEARNINGS, SPEC, FEEDBACK] {
+        for template in [
+            ITERATION,
+            NOTE,
+            LEARNINGS,
+            SPEC,
+            FEEDBACK,
+            REVIEW,
+            REVIEW_FEEDBACK,
+        ] {
             let values: Vec<_> = [
                 "spec_path",
                 "task",
@@ -240,7 +248,17 @@ mod tests {
                 "learnings",
             ]
             .into_iter()
-            .chain(["path", "description", "feedback", "answer", "reasons"])
+            .chain([
+                "path",
+                "description",
+                "feedback",
+                "answer",
+                "reasons",
+                "spec",
+                "diff",
+                "schema",
+                "reason",
+            ])
             .map(|name| (name, "value"))
             .collect();
             let names = template

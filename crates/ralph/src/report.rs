@@ -15,6 +15,8 @@ use crate::text::{counted, shortened};
 
 /// Misfits that are reported one by one in each run of an agent; the rest are counted.
 const MAX_REPORTED_MISFITS: u64 = 10;
+/// Denied tool calls that are named at most.
+const MAX_NAMED_DENIALS: usize = 5;
 /// Longest name of an unknown kind of event that is reported, in bytes.
 const MAX_KIND_BYTES: usize = 100;
 
@@ -109,12 +111,29 @@ impl<'a> Reporter<'a> {
         if let Some(message) = self.contents.finish() {
             self.output.warn(WarningKind::ContentOmitted, message);
         }
+        let denied = outcome.result.as_ref().map_or(&[][..], |result| &result.denied);
+        if !denied.is_empty() {
+            self.output.warn(WarningKind::ToolDenied, denied_text(denied));
+        }
         if !outcome.left_running.names.is_empty() {
             let message = left_running_text(&outcome.left_running);
             self.output.warn(WarningKind::LeftoverProcesses, message);
         }
         std::mem::take(&mut self.counts)
     }
+}
+
+fn denied_text(denied: &[String]) -> String {
+    let count = counted(denied.len() as u64, "tool call");
+    let mut named: Vec<&str> = denied.iter().map(String::as_str).collect();
+    named.dedup();
+    let more = named.len().saturating_sub(MAX_NAMED_DENIALS);
+    named.truncate(MAX_NAMED_DENIALS);
+    let mut text = format!("the harness did not allow {count}: {}", named.join("; "));
+    if more > 0 {
+        text += &format!("; and {more} more");
+    }
+    text
 }
 
 fn left_running_text(left_running: &LeftRunning) -> String {

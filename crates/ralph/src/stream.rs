@@ -80,6 +80,8 @@ pub(crate) struct AgentResult {
     pub(crate) trouble: Option<Trouble>,
     /// Tokens and cost of the run. The counts of tool calls are zero.
     pub(crate) usage: IterationStats,
+    /// Tool calls that the harness did not allow, for people.
+    pub(crate) denied: Vec<String>,
 }
 
 impl AgentResult {

@@ -16,6 +16,7 @@ use crate::harness::Purpose;
 use crate::lines::{LineSplitter, OutputLine};
 use crate::process::{SpawnError, feed, signal_group, spawn};
 use crate::provider::Trouble;
+use crate::repetition::Repetition;
 use crate::stop::Stop;
 use crate::stream::{AgentResult, Decoder, Signal};
 
@@ -41,6 +42,8 @@ pub(crate) enum End {
     LingeredAfterResult,
     /// It was terminated because it would have waited too long for the model provider.
     ProviderUnavailable,
+    /// It was terminated because it repeated itself.
+    Repeating,
     /// It was terminated because a stop was requested.
     Stopped,
 }
@@ -58,6 +61,7 @@ pub(crate) struct Outcome {
     pub(crate) usage: IterationStats,
     /// Whether it printed anything at all.
     pub(crate) printed: bool,
+    pub(crate) repetition: Repetition,
     /// The end of its standard error.
     pub(crate) stderr: String,
     /// Number of lines that were longer than the limit, and of bytes that were dropped from them.
@@ -153,6 +157,7 @@ impl Agent {
                 trouble: None,
                 usage: IterationStats::default(),
                 printed: false,
+                repetition: Repetition::default(),
                 stderr: String::new(),
                 cut_lines: 0,
                 dropped_bytes: 0,
@@ -289,6 +294,7 @@ impl Agent {
             return;
         }
         for signal in decoder.decode(&line.text) {
+            outcome.repetition.observe(&signal);
             match &signal {
                 Signal::Result(result) => outcome.result = Some(result.clone()),
                 Signal::ProviderRetry { trouble, delay } if *delay > LONGEST_RETRY_DELAY => {
@@ -312,6 +318,8 @@ impl Agent {
             self.end_because(End::LingeredAfterResult, Stage::Grace);
         } else if self.outcome.trouble.is_some() {
             self.end_because(End::ProviderUnavailable, Stage::Interrupted);
+        } else if self.outcome.repetition.found().is_some() {
+            self.end_because(End::Repeating, Stage::Interrupted);
         } else if is_closed && self.reports_result {
             self.end_because(End::OutputClosed, Stage::Grace);
         } else if !is_closed {

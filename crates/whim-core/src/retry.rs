@@ -57,6 +57,7 @@ impl FailureCause {
                 | Self::ModelUnavailable
                 | Self::ModelLimited
                 | Self::DiskFull
+                | Self::RegistryUnavailable
         )
     }
 }

@@ -10,7 +10,7 @@ mod pause;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 use tokio_util::sync::CancellationToken;
 use whim_core::WorkerId;
 use whim_service::chain::chain;
@@ -25,6 +25,9 @@ use crate::db::queue_state::queue_state;
 use crate::db::{work_items, workers};
 use crate::error::Error;
 use crate::limits::Cooldown;
+
+/// Time until a dispatcher that is not allowed to start a worker is woken again.
+const BLOCKED_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Dispatches until `stop`. A start in progress is completed.
 ///
@@ -48,30 +51,51 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
             () = app.wakers.dispatch.notified() => {}
             () = retry => {}
         }
-        retry_at = start_all(&app, &stop).await.map(|delay| Instant::now() + delay);
+        let end = start_all(&app, &stop).await;
+        retry_at = end.retry_in.map(|delay| Instant::now() + delay);
+        if end.is_blocked {
+            // Submissions wake the dispatcher, and each would have it find the same.
+            stop.run_until_cancelled(sleep(BLOCKED_INTERVAL)).await;
+        }
     }
 }
 
-/// Starts workers while they are admitted, and returns when to try again, if that is known.
-async fn start_all(app: &App, stop: &CancellationToken) -> Option<Duration> {
+/// Why no further worker was started.
+#[derive(Clone, Copy, Debug, Default)]
+struct End {
+    /// When to try again, if that is known.
+    retry_in: Option<Duration>,
+    is_blocked: bool,
+}
+
+/// Starts workers while they are admitted.
+async fn start_all(app: &App, stop: &CancellationToken) -> End {
     while !stop.is_cancelled() {
         match start_next(app).await {
             Ok(Step::Attempted) => {}
-            Ok(Step::Idle { retry_in }) => return retry_in,
+            Ok(Step::Idle { retry_in }) => {
+                return End {
+                    retry_in,
+                    is_blocked: false,
+                };
+            }
             Ok(Step::Blocked(reasons)) => {
                 for reason in &reasons {
                     tracing::debug!(%reason, "no worker is started");
                 }
-                return reasons.iter().filter_map(BlockedReason::expires_in).min();
+                return End {
+                    retry_in: reasons.iter().filter_map(BlockedReason::expires_in).min(),
+                    is_blocked: true,
+                };
             }
             Err(error) => {
                 let error = chain(&error);
                 tracing::warn!(%error, "failed to dispatch");
-                return None;
+                break;
             }
         }
     }
-    None
+    End::default()
 }
 
 enum Step {

@@ -17,9 +17,9 @@ mod verdict;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use whim_core::FailureCause;
 use whim_core::protocol::checks::CheckOutcome;
 use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
+use whim_core::{CommitHash, FailureCause};
 
 pub use self::counts::{Counts, counts};
 pub use self::detect::detect;
@@ -44,11 +44,25 @@ pub struct Checks<'a> {
     pub limit: Limit,
 }
 
-/// Results of an attempt on the base of its branch, which does not change meanwhile.
+/// Results of an attempt on the base of its branch, as long as that is one commit.
 #[derive(Debug, Default)]
 pub struct BaseResults {
-    checkout: Option<Checkout>,
+    /// The commit, and its checkout.
+    checkout: Option<(CommitHash, Checkout)>,
     by_check: HashMap<String, Base>,
+}
+
+impl BaseResults {
+    /// Forgets the results if the base is another commit than before. Returns the checkout that is not needed any more.
+    pub fn for_commit(&mut self, commit: &CommitHash) -> Option<Checkout> {
+        match &self.checkout {
+            Some((known, _)) if known != commit => {
+                self.by_check.clear();
+                self.checkout.take().map(|(_, checkout)| checkout)
+            }
+            Some(_) | None => None,
+        }
+    }
 }
 
 impl<'a> Checks<'a> {
@@ -102,7 +116,7 @@ impl<'a> Checks<'a> {
 
     /// Runs the checks of the head, and those that do not pass on the base. Returns `None` if there are none.
     ///
-    /// `check_out_base` is called if a check does not pass. `report_progress` is called with the running command and its
+    /// `check_out_base` is called if a check does not pass and there is no checkout of the base yet. `report_progress` is called with the running command and its
     /// elapsed time, at the start of each command and then periodically.
     ///
     /// # Errors
@@ -111,7 +125,7 @@ impl<'a> Checks<'a> {
         &self,
         head: &Checkout,
         base: &mut BaseResults,
-        check_out_base: impl AsyncFnOnce() -> Result<Checkout, Failure>,
+        check_out_base: impl AsyncFnOnce() -> Result<(CommitHash, Checkout), Failure>,
         mut report_progress: impl FnMut(&Step, Duration),
     ) -> Result<Option<Checked>, Failure> {
         let plan = self.plan(head)?;
@@ -135,6 +149,12 @@ impl<'a> Checks<'a> {
             .find(|found| found.result != ExecutionResult::Passed)
         {
             refuse_limit(limit_reached(), execution)?;
+            // Whether a registry can be reached is asked again.
+            for (check, execution) in plan.checks.iter().zip(&executions) {
+                if unreachable(&execution.result).is_some() {
+                    base.by_check.remove(&check.name);
+                }
+            }
             self.run_on_base(&failing, base, check_out_base, &mut report_progress)
                 .await?;
             refuse_limit(limit_reached(), execution)?;
@@ -153,13 +173,22 @@ impl<'a> Checks<'a> {
                 execution = executor.run(check).await?;
                 outcome = verdict::of_failure(&execution, of_base);
             }
+            let on_base = match of_base {
+                Base::Executed(execution) => unreachable(&execution.result),
+                Base::Absent => None,
+            };
             results.push(report::Judged {
                 check,
                 outcome,
                 base: of_base.outcome().filter(|_| outcome != CheckOutcome::Passed),
+                unreachable: unreachable(&execution.result).or(on_base).map(str::to_owned),
                 execution,
             });
         }
+        base.by_check.retain(|_, result| match result {
+            Base::Executed(execution) => unreachable(&execution.result).is_none(),
+            Base::Absent => true,
+        });
         Ok(Some(report::checked(&results)))
     }
 
@@ -168,7 +197,7 @@ impl<'a> Checks<'a> {
         &self,
         failing: &[&Check],
         base: &mut BaseResults,
-        check_out: impl AsyncFnOnce() -> Result<Checkout, Failure>,
+        check_out: impl AsyncFnOnce() -> Result<(CommitHash, Checkout), Failure>,
         report_progress: impl FnMut(&Step, Duration),
     ) -> Result<(), Failure> {
         let unknown: Vec<&&Check> = failing
@@ -182,7 +211,7 @@ impl<'a> Checks<'a> {
             Some(checkout) => checkout,
             None => check_out().await?,
         };
-        let checkout = &*base.checkout.insert(checkout);
+        let (_, checkout) = &*base.checkout.insert(checkout);
         let plan = self.plan(checkout)?;
         tracing::info!("running the checks that do not pass on the base");
         let mut executor =

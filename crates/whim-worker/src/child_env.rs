@@ -1,6 +1,8 @@
 //! The environment of child processes: cleared, then filled with what is listed here. It contains no secret.
 
 use std::collections::BTreeMap;
+use std::fs::create_dir_all;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use whim_core::WorkerId;
@@ -57,6 +59,23 @@ impl ChildEnvironment {
         self.home.get_or_insert_with(|| directory.join("home"));
         self.temporary = directory.join("tmp");
         self
+    }
+
+    /// The same with a home and temporary directory below `directory`, for commands that must not find what others left there.
+    /// They are created.
+    ///
+    /// # Errors
+    /// A directory cannot be created.
+    pub(crate) fn isolated(&self, directory: &Path) -> io::Result<Self> {
+        let (home, temporary) = (directory.join("home"), directory.join("tmp"));
+        for directory in [&home, &temporary] {
+            create_dir_all(directory)?;
+        }
+        Ok(Self {
+            home: Some(home),
+            temporary,
+            ..self.clone()
+        })
     }
 
     /// The names of the machine's variables that are set.

@@ -8,7 +8,10 @@ use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::worker::Assignment;
 use whim_service::chain::chain;
 
+use crate::concerns::Concerns;
+use crate::git::GitError;
 use crate::outcome::Failure;
+use crate::policy::Policy;
 use crate::pull_request::{
     Api, PullRequest, PullRequestSummary, open_or_update, other_closed_issues, propose,
 };
@@ -33,6 +36,7 @@ pub struct Delivery<'a> {
     pub review: &'a ReviewOutcome,
     /// The agent's model, if one is configured.
     pub model: Option<&'a str>,
+    pub policy: &'a Policy,
     /// Required checks fail because of the change: it becomes a draft.
     pub is_red: bool,
 }
@@ -54,6 +58,7 @@ impl Delivery<'_> {
             .await
             .map_err(|error| Failure::of_machine(chain(&error).to_string()))?;
         let also_closed = other_closed_issues(&messages, assignment.metadata.issue_number);
+        let concerns = self.concerns().await;
         let summary = PullRequestSummary {
             spec: self.spec,
             tests: self.tests,
@@ -61,6 +66,7 @@ impl Delivery<'_> {
             totals: reporter.totals(),
             model: self.model,
             is_red: self.is_red,
+            concerns: &concerns,
             other_default: workspace.other_default_branch(),
             also_closed: &also_closed,
         };
@@ -73,6 +79,25 @@ impl Delivery<'_> {
         }
         let opened = open_or_update(self.api, &assignment.repo, &proposal, self.retry_timeout).await?;
         reporter.pull_request(&opened.html_url, opened.number);
+        if let Some(to_do) = &opened.to_do {
+            reporter.notice(to_do);
+        }
         Ok(opened)
+    }
+
+    /// A change that cannot be examined is one of them.
+    async fn concerns(&self) -> Concerns {
+        let examined = async {
+            let names = self.workspace.changed_names(self.head).await?;
+            let diff = self.workspace.diff(self.reporter.redactor()).await?;
+            Ok::<_, GitError>(diff.map(|diff| Concerns::about(&diff, &names, self.policy)))
+        };
+        match examined.await {
+            Ok(concerns) => concerns.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the change cannot be examined");
+                Concerns::unexamined(self.policy)
+            }
+        }
     }
 }

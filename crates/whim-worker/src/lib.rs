@@ -10,6 +10,7 @@ pub mod cgroup;
 pub mod checks;
 pub mod child_env;
 pub mod cli;
+pub mod concerns;
 pub mod config;
 pub mod credentials;
 pub mod delivery;

@@ -4,15 +4,18 @@
 //! checked. Unknown keys are refused. `docs/policy.md` is the reference.
 
 pub mod check;
+mod paths;
 mod values;
 
 use std::fmt;
 
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, schema_for};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, Error, MessageFormatter as _};
 
+pub use self::paths::ProtectedPaths;
 pub use self::values::{CheckName, Directory, MaxIterations, ModelName, Seconds, ShellCommand};
 
 /// Relative to the root of the repository.
@@ -22,6 +25,7 @@ pub const MISSPELT_PATH: &str = ".whim/config.yaml";
 
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_CHECKS: usize = 20;
+const MAX_SETUP: usize = 20;
 
 /// How Whim works on a repository. Every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -30,6 +34,8 @@ const MAX_CHECKS: usize = 20;
 pub struct Policy {
     /// Shell commands that prepare a checkout, in order: in the workspace before the agent starts, and in each clean
     /// checkout before its checks. They run in the root of the repository and have access to the network.
+    #[schemars(extend("maxItems" = MAX_SETUP))]
+    #[serde(deserialize_with = "setup")]
     pub setup: Vec<ShellCommand>,
     /// The checks by name, in the order in which they run. They replace the detected ones.
     pub checks: Option<Checks>,
@@ -37,10 +43,40 @@ pub struct Policy {
     pub model: Option<ModelName>,
     /// Limit of iterations of an attempt. It can only lower the operator's limit.
     pub max_iterations: Option<MaxIterations>,
+    /// What happens if the change removed or weakened tests.
+    pub integrity: Integrity,
+    /// Files that a person has to look at: a change of one makes the pull request a draft. Patterns as in `.gitignore`,
+    /// without exceptions.
+    pub protected_paths: ProtectedPaths,
+    /// A larger change makes the pull request a draft.
+    pub max_diff: Option<MaxDiff>,
     /// What happens to work whose checks stay red.
     pub draft: Draft,
     /// `false` switches off the review of the change by a model.
     pub review: Option<bool>,
+}
+
+/// How removed and weakened tests are treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Integrity {
+    /// The pull request names them.
+    #[default]
+    Report,
+    /// The pull request names them and is a draft.
+    Strict,
+    /// They are not searched.
+    Off,
+}
+
+/// Limits of a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaxDiff {
+    /// Changed files.
+    pub files: Option<u32>,
+    /// Added and deleted lines together.
+    pub lines: Option<u32>,
 }
 
 /// Whether a draft pull request is opened.
@@ -91,6 +127,17 @@ pub struct CheckPolicy {
     /// Whether the change is delivered only if the check passes.
     #[serde(default = "required")]
     pub required: bool,
+}
+
+fn setup<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ShellCommand>, D::Error> {
+    let commands = Vec::deserialize(deserializer)?;
+    if commands.len() > MAX_SETUP {
+        let found = commands.len();
+        return Err(D::Error::custom(format!(
+            "expected at most {MAX_SETUP} commands, found {found}"
+        )));
+    }
+    Ok(commands)
 }
 
 fn required() -> bool {

@@ -88,7 +88,7 @@ fn setup_failed(failure: SetupFailure, workspace: &Workspace, reporter: &Reporte
 fn tool_missing(MissingTool { check, program }: &MissingTool) -> String {
     format!(
         "the check `{check}` needs `{program}`, which is not installed where the worker runs. Install it there, use a worker \
-         image that has it (WORKER_IMAGE, WORKER_IMAGES), or install it with `setup` in {}",
+         image that has it (WORKER_IMAGE, WORKER_IMAGES), install it with `setup`, or name other `checks` in {}",
         policy::PATH
     )
 }

@@ -3,6 +3,7 @@
 mod api;
 mod body;
 mod closing;
+mod concerns;
 mod sanitize;
 
 use std::time::Duration;
@@ -26,10 +27,21 @@ use crate::retry::{Retry, Retryable, retry_until_deadline};
 pub struct PullRequest {
     pub number: IssueNumber,
     pub html_url: String,
+    /// Whether it is a draft now.
+    #[serde(default, rename = "draft")]
+    pub is_draft: bool,
+    /// What people have to do by hand, if anything.
+    #[serde(skip)]
+    pub to_do: Option<String>,
     node_id: String,
-    #[serde(default)]
-    draft: bool,
     body: Option<String>,
+}
+
+impl PullRequest {
+    /// Whether Whim opened it.
+    fn is_own(&self) -> bool {
+        self.body.as_deref().unwrap_or_default().contains(SIGNATURE)
+    }
 }
 
 /// A repository by its current name, which may differ from the assignment's: it may have been renamed or transferred.
@@ -76,6 +88,9 @@ pub struct Proposal {
     pub head: BranchName,
     pub base: BranchName,
     pub draft: bool,
+    /// It must not be opened as anything but a draft.
+    #[serde(skip)]
+    pub is_red: bool,
 }
 
 /// The part of a proposal that an open pull request gets.
@@ -85,8 +100,8 @@ struct Texts<'a> {
     body: &'a str,
 }
 
-/// Finds the pull request of the branch, or opens it. One that Whim opened before gets the new texts, and is marked as ready
-/// if it was a draft.
+/// Finds the pull request of the branch, or opens it. One that Whim opened before gets the new texts, and becomes a draft
+/// or ready.
 ///
 /// Each try searches first, because an unanswered request or an earlier attempt may have opened it already.
 ///
@@ -104,7 +119,7 @@ pub async fn open_or_update(
             tracing::info!(number = found.number, "the pull request is open already");
             return update(api, &repository, found, proposal).await;
         }
-        let error = match api.post(&repository.pulls(), proposal).await {
+        let error = match open(api, &repository, proposal).await {
             Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
@@ -119,26 +134,46 @@ pub async fn open_or_update(
     .map_err(Failure::from)
 }
 
+/// Where GitHub has no drafts, work that is not red is opened without: its body says what to look at.
+async fn open(
+    api: &Api,
+    repository: &CurrentRepository,
+    proposal: &Proposal,
+) -> Result<PullRequest, ApiError> {
+    match api.post(&repository.pulls(), proposal).await {
+        Err(error) if proposal.draft && !proposal.is_red && error.is_about_drafts() => {
+            let ready = Proposal {
+                draft: false,
+                ..proposal.clone()
+            };
+            api.post(&repository.pulls(), &ready).await
+        }
+        opened => opened,
+    }
+}
+
+/// Whim's own, if there are several with different bases.
 async fn find(
     api: &Api,
     repository: &CurrentRepository,
     proposal: &Proposal,
 ) -> Result<Option<PullRequest>, ApiError> {
     let found: Vec<PullRequest> = repository.pulls_of(api, &proposal.head, "open").await?;
-    Ok(found.into_iter().next())
+    let own = found.iter().position(PullRequest::is_own).unwrap_or(0);
+    Ok(found.into_iter().nth(own))
 }
 
 /// The texts and the state of a pull request that a person opened are left alone.
 async fn update(
     api: &Api,
     repository: &CurrentRepository,
-    found: PullRequest,
+    mut found: PullRequest,
     proposal: &Proposal,
 ) -> Result<PullRequest, ApiError> {
-    let current = found.body.as_deref().unwrap_or_default();
-    if !current.contains(SIGNATURE) {
+    if !found.is_own() {
         return Ok(found);
     }
+    let current = found.body.as_deref().unwrap_or_default();
     // GitHub may change the ends of lines.
     let is_current = current.lines().eq(proposal.body.lines());
     if !is_current {
@@ -149,8 +184,24 @@ async fn update(
         };
         api.patch::<PullRequest>(&path, &texts).await?;
     }
-    if found.draft && !proposal.draft {
-        api.mark_ready(&found.node_id).await?;
+    if found.is_draft != proposal.draft {
+        match api.set_draft(&found.node_id, proposal.draft).await {
+            Ok(()) => found.is_draft = proposal.draft,
+            // The work is delivered.
+            Err(error @ ApiError::Refused { .. }) => {
+                let state = if proposal.draft {
+                    "a draft"
+                } else {
+                    "ready for review"
+                };
+                let number = found.number;
+                found.to_do = Some(format!(
+                    "Mark the pull request #{number} as {state}: Whim could not ({})",
+                    chain(&error)
+                ));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(found)
 }
@@ -195,6 +246,11 @@ impl From<ApiError> for Failure {
 }
 
 impl ApiError {
+    /// "Draft pull requests are not supported in this repository."
+    fn is_about_drafts(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, message } if message.contains("Draft"))
+    }
+
     /// `what` could not be done.
     pub fn failure(&self, what: &str) -> Failure {
         let cause = match self {
@@ -225,6 +281,7 @@ pub fn propose(assignment: &Assignment, base: &BranchName, result: &PullRequestS
         body: body(assignment, result),
         head: assignment.branch.clone(),
         base: base.clone(),
-        draft: result.is_red,
+        draft: result.is_red || result.concerns.is_draft,
+        is_red: result.is_red,
     }
 }

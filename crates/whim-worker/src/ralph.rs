@@ -202,6 +202,22 @@ fn conclude(
     match (verdict, published) {
         (Ok(()), Err(failure)) => Err(failure),
         (Err(_), Err(failure)) if is_given_up => Err(failure),
+        // The next attempt must not begin without the commits.
+        (
+            Err(
+                Failure::Stuck { .. }
+                | Failure::Failed {
+                    cause: FailureCause::IterationsUsedUp,
+                    ..
+                },
+            ),
+            Err(
+                publish_failure @ Failure::Failed {
+                    cause: FailureCause::GitHubUnavailable,
+                    ..
+                },
+            ),
+        ) => Err(publish_failure),
         (Err(failure), Err(publish_failure)) => {
             tracing::warn!(?publish_failure, "the last commits could not be pushed");
             Err(failure)

@@ -154,8 +154,19 @@ impl Reporter {
     /// The project's checks finished.
     pub fn tests(&self, report: &TestReport) {
         self.push(WorkerEventBody::Tests {
-            report: report.clone(),
+            report: self.redacted(report),
         });
+    }
+
+    /// With secrets masked.
+    pub fn redacted(&self, report: &TestReport) -> TestReport {
+        let mut report = report.clone();
+        report.command = self.redact(&report.command);
+        for check in &mut report.checks {
+            check.command = self.redact(&check.command);
+            check.reason = check.reason.as_deref().map(|reason| self.redact(reason));
+        }
+        report
     }
 
     pub fn pull_request(&self, url: &str, number: IssueNumber) {

@@ -56,9 +56,12 @@ impl Reviewer<'_> {
         };
         let review = match result {
             Ok(review) => redacted(review, redactor),
-            Err(error) => return self.failed(&error),
+            Err(error) => {
+                self.reporter.iteration_done(stats);
+                return self.failed(&error);
+            }
         };
-        let stats = WorkerStats::from(stats);
+        let used = WorkerStats::from(stats);
         let report = ReportReview {
             round: number,
             head_sha: head.clone(),
@@ -66,11 +69,12 @@ impl Reviewer<'_> {
             summary: review.summary.clone(),
             findings: review.findings.iter().map(finding).collect(),
             model: self.agent.model_name.unwrap_or(DEFAULT_MODEL).to_owned(),
-            tokens: stats.tokens,
-            cost_usd: stats.cost_usd,
+            tokens: used.tokens,
+            cost_usd: used.cost_usd,
         };
         if let Err(error) = self.client.report_review(&report).await {
-            // It is in the pull request as well.
+            // It is in the pull request as well. What it cost counts for the attempt.
+            self.reporter.iteration_done(stats);
             tracing::warn!(error = %chain(&error), "the review cannot be stored");
         }
         ReviewOutcome::Reviewed(review)
@@ -100,13 +104,23 @@ impl Reviewer<'_> {
             fs::write(&diff_file, &patch)
         };
         write().map_err(|error| format!("writing the change: {error}"))?;
+        let child_env = self
+            .agent
+            .child_env
+            .isolated(&checkout.state)
+            .map_err(|error| format!("preparing the review: {error}"))?;
         let run = ReviewRun {
-            agent: self.agent,
+            agent: AgentRun {
+                child_env: &child_env,
+                ..self.agent
+            },
             directory: &checkout.directory,
             spec: &spec_file,
             diff: &diff_file,
         };
-        Ok(Box::pin(ralph::review(&run, self.reporter)).await)
+        let reviewed = Box::pin(ralph::review(&run, self.reporter)).await;
+        workspace::discard(&checkout).await;
+        Ok(reviewed)
     }
 
     fn failed(&self, error: &str) -> ReviewOutcome {

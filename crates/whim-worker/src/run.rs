@@ -391,7 +391,7 @@ impl<'c> Worked<'c> {
         let Verified { head, tests, review } =
             match verification.run(workspace, self.head.clone(), &self.spec).await {
                 Ok(verified) => verified,
-                Err(failure) => return Err(self.draft(failure).await),
+                Err(failure) => return Err(self.deliver_red(failure).await),
             };
         self.head = head;
         Ok(Checked {
@@ -403,25 +403,53 @@ impl<'c> Worked<'c> {
 }
 
 impl Worked<'_> {
+    /// Opens the pull request of the pushed head, or brings it up to date.
+    async fn deliver(
+        &self,
+        tests: Option<&TestReport>,
+        review: &ReviewOutcome,
+        is_red: bool,
+    ) -> Result<PullRequest, Failure> {
+        let tools = &self.tools;
+        tools.reporter.stage(Stage::Delivering);
+        let delivery = Delivery {
+            api: &tools.api()?,
+            reporter: &tools.reporter,
+            retry_timeout: tools.config.github.retry_timeout,
+            assignment: &self.assignment,
+            workspace: &self.workspace,
+            head: self.workspace.remote_head().unwrap_or(&self.head),
+            spec: &self.spec,
+            tests,
+            review,
+            model: tools.model_name(&self.policy),
+            policy: &self.policy,
+            is_red,
+        };
+        delivery.deliver().await
+    }
+
     /// Red work is delivered as a draft, so that people find it. Returns the failure, with the link.
-    async fn draft(&self, failure: Failure) -> Failure {
+    async fn deliver_red(&self, failure: Failure) -> Failure {
         let Failure::Failed {
             cause: FailureCause::TestsFailed,
-            reason,
+            mut reason,
             retry_after,
             tests,
         } = failure
         else {
             return failure;
         };
-        let mut reason = reason;
         if self.policy.draft != Draft::Never {
-            match self.open_draft(tests.as_ref()).await {
+            match self.deliver(tests.as_ref(), &ReviewOutcome::Off, true).await {
                 Ok(opened) => {
+                    let kind = if opened.is_draft {
+                        "draft pull request"
+                    } else {
+                        "pull request"
+                    };
                     let url = opened.html_url;
-                    reason = format!(
-                        "The work is in a draft pull request, because checks fail: {url}\n\n{reason}"
-                    );
+                    reason = format!("The work is in a {kind}, and checks fail: {url}\n\n{reason}");
                 }
                 Err(error) => {
                     let message = format!("No draft pull request could be opened: {}", error.reason());
@@ -436,26 +464,6 @@ impl Worked<'_> {
             tests,
         }
     }
-
-    async fn open_draft(&self, tests: Option<&TestReport>) -> Result<PullRequest, Failure> {
-        let tools = &self.tools;
-        tools.reporter.stage(Stage::Delivering);
-        let api = tools.api()?;
-        let delivery = Delivery {
-            api: &api,
-            reporter: &tools.reporter,
-            retry_timeout: tools.config.github.retry_timeout,
-            assignment: &self.assignment,
-            workspace: &self.workspace,
-            head: self.workspace.remote_head().unwrap_or(&self.head),
-            spec: &self.spec,
-            tests,
-            review: &ReviewOutcome::Off,
-            model: tools.model_name(&self.policy),
-            is_red: true,
-        };
-        delivery.deliver().await
-    }
 }
 
 impl Checked<'_> {
@@ -465,39 +473,15 @@ impl Checked<'_> {
             tests,
             review,
         } = self;
-        let Worked {
-            tools,
-            assignment,
-            policy,
-            workspace,
-            head,
-            spec,
-            ..
-        } = worked;
-        tools.reporter.stage(Stage::Delivering);
-        let api = tools.api()?;
-        let delivery = Delivery {
-            api: &api,
-            reporter: &tools.reporter,
-            retry_timeout: tools.config.github.retry_timeout,
-            assignment: &assignment,
-            workspace: &workspace,
-            head: &head,
-            spec: &spec,
-            tests: tests.as_ref(),
-            review: &review,
-            model: tools.model_name(&policy),
-            is_red: false,
-        };
-        let opened = delivery
-            .deliver()
+        let opened = worked
+            .deliver(tests.as_ref(), &review, false)
             .await
             .map_err(|failure| failure.with_tests(tests.clone()))?;
         Ok(Delivered {
             url: opened.html_url,
             number: opened.number,
-            head,
-            spec: spec.as_str().to_owned(),
+            head: worked.head,
+            spec: worked.spec.as_str().to_owned(),
             tests,
         })
     }

@@ -62,7 +62,8 @@ impl Verification<'_> {
             let checked = self.check(workspace, &head, repairs.rounds, &mut base).await?;
             let tests = match checked {
                 None => None,
-                Some(checked) => {
+                Some(mut checked) => {
+                    checked.report = self.reporter.redacted(&checked.report);
                     self.reporter.tests(&checked.report);
                     if !checked.failed.is_empty() {
                         let red = |repairs: &Repairs| checked.failure(repairs);
@@ -94,21 +95,11 @@ impl Verification<'_> {
                 ReviewOutcome::Reviewed(review) if reviews == 1 => required(review),
                 ReviewOutcome::Reviewed(_) | ReviewOutcome::Failed(_) | ReviewOutcome::Off => Vec::new(),
             };
-            if !findings.is_empty() {
-                let task = Repair::findings(spec, &findings);
-                // An allowance of its own: a fix that breaks a check can still be repaired.
-                let mut fixes = Repairs {
-                    rounds: repairs.rounds,
-                    ..Repairs::default()
-                };
-                let fixed = self
-                    .repair(workspace, &task, spec, self.repair_iterations, &mut fixes)
-                    .await?;
-                repairs.rounds = fixes.rounds;
-                if let Some(fixed) = fixed {
-                    head = fixed;
-                    continue;
-                }
+            if !findings.is_empty()
+                && let Some(fixed) = self.fix(workspace, &findings, spec, &mut repairs).await
+            {
+                head = fixed;
+                continue;
             }
             return Ok(Verified { head, tests, review });
         }
@@ -126,18 +117,55 @@ impl Verification<'_> {
             .check_out_for_checks(head, &workspace::checkout_of_head(repairs))
             .await
             .map_err(git_failed)?;
+        let merge_base = workspace.merge_base().await.map_err(git_failed)?;
+        if let Some(old) = base.for_commit(&merge_base) {
+            workspace::discard(&old).await;
+        }
         let check_out_base = async || {
-            let base = workspace.merge_base().await.map_err(git_failed)?;
-            workspace
-                .check_out_for_checks(&base, workspace::CHECKOUT_OF_BASE)
+            let checkout = workspace
+                .check_out_for_checks(&merge_base, workspace::CHECKOUT_OF_BASE)
                 .await
-                .map_err(git_failed)
+                .map_err(git_failed)?;
+            Ok((merge_base.clone(), checkout))
         };
         let report_progress =
             |step: &_, elapsed: Duration| self.reporter.tests_running(&format!("{step}"), elapsed);
-        self.checks
+        let checked = self
+            .checks
             .run(&checkout, base, check_out_base, report_progress)
-            .await
+            .await;
+        // Packages and build results of each round would fill the disk.
+        workspace::discard(&checkout).await;
+        checked
+    }
+
+    /// Gives findings to the agent once. The change is green without the fix, so a fix that fails prevents nothing. Returns the
+    /// new head, if there is one.
+    async fn fix(
+        &self,
+        workspace: &mut Workspace,
+        findings: &[&ReviewFinding],
+        spec: &SpecDocument,
+        repairs: &mut Repairs,
+    ) -> Option<CommitHash> {
+        let task = Repair::findings(spec, findings);
+        let before = workspace.remote_head().cloned();
+        // An allowance of its own: a fix that breaks a check can still be repaired.
+        let mut own = Repairs {
+            rounds: repairs.rounds,
+            ..Repairs::default()
+        };
+        let result = self
+            .repair(workspace, &task, spec, self.repair_iterations, &mut own)
+            .await;
+        repairs.rounds = own.rounds;
+        if let Err(failure) = result {
+            let reason = failure.reason();
+            self.reporter
+                .notice(&format!("The findings could not be acted on: {reason}"));
+        }
+        let after = workspace.remote_head().cloned();
+        after.filter(|head| Some(head) != before.as_ref())
     }
 
     /// Afterwards the agent's commits are pushed. Returns their head; `None` if there are none, or no iteration is left.
@@ -178,7 +206,14 @@ impl Verification<'_> {
                 cause: FailureCause::IterationsUsedUp,
                 ..
             }) => {}
-            Err(Failure::Stuck { reason, .. }) => repairs.note = Some(reason),
+            Err(
+                Failure::Stuck { reason, .. }
+                | Failure::Failed {
+                    cause: FailureCause::PushRefused,
+                    reason,
+                    ..
+                },
+            ) => repairs.note = Some(reason),
             Err(failure @ Failure::Failed { .. }) => return Err(failure),
         }
         let head = workspace.remote_head().cloned();

@@ -26,7 +26,7 @@ mod secret_patterns;
 mod secret_scan;
 mod spec_file;
 
-pub use self::base::{BaseFile, Checkout};
+pub use self::base::{BaseFile, Checkout, discard};
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
 pub use self::layout::{CHECKOUT_OF_BASE, Layout, checkout_of_head, checkout_of_review};

@@ -154,6 +154,25 @@ impl ClaudeDecoder {
             text,
             trouble,
             usage: event.usage.unwrap_or_default().into_stats(event.total_cost_usd),
+            denied: event
+                .permission_denials
+                .unwrap_or_default()
+                .into_iter()
+                .map(|denial| self.denied(denial))
+                .collect(),
+        }
+    }
+
+    /// A tool call that needed a permission, such as `Bash: touch .git/config`.
+    fn denied(&self, denial: PermissionDenial) -> String {
+        let PermissionDenial {
+            tool_name,
+            tool_input,
+        } = denial;
+        let tool = self.tool_use(None, tool_name, tool_input, None);
+        match tool.path.or(tool.detail).filter(|what| *what != tool.name) {
+            Some(what) => format!("{}: {what}", tool.name),
+            None => tool.name,
         }
     }
 }
@@ -289,8 +308,17 @@ struct ResultEvent {
     result: Option<Value>,
     api_error_status: Option<u16>,
     api_error: Option<String>,
+    permission_denials: Option<Vec<PermissionDenial>>,
     usage: Option<Usage>,
     total_cost_usd: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct PermissionDenial {
+    #[serde(default)]
+    tool_name: String,
+    #[serde(default)]
+    tool_input: Value,
 }
 
 /// The state of a plan's limits.

@@ -380,3 +380,50 @@ fn a_claude_program_that_is_too_old_missing_or_another_program_is_refused() {
     --- exit code 3
     "#);
 }
+
+#[test]
+fn tool_calls_that_were_not_allowed_are_a_warning() {
+    let world = World::new(TWO_TASKS);
+    let claude = world.fake_claude(
+        r#"
+        init; work "task-$$"; tick
+        echo '{"type":"result","result":"","usage":{"output_tokens":9},"permission_denials":[{"tool_name":"Bash","tool_input":{"command":"touch .git/x"}},{"tool_name":"Bash","tool_input":{"command":"touch .git/x"}}]}'
+        "#,
+    );
+    let transcript = world.transcript(&mut world.run_claude(&claude, &[]));
+    assert!(
+        transcript.contains(
+            r#"{"event":"warning","type":"tool_denied","message":"the harness did not allow 2 tool calls: Bash: touch .git/x"}"#
+        ),
+        "{transcript}"
+    );
+}
+
+#[test]
+fn an_agent_that_repeats_itself_is_terminated_and_the_next_one_continues() {
+    let world = World::new(TWO_TASKS);
+    let claude = world.fake_claude(
+        r#"
+        init
+        if [ -e "$OUTSIDE/first" ]; then work "task-$$"; tick; tick; result; exit; fi
+        touch "$OUTSIDE/first"
+        n=0
+        while [ $n -lt 1000 ]; do
+            n=$((n + 1))
+            printf '{"type":"assistant","message":{"id":"m%s","content":[{"type":"tool_use","id":"t%s","name":"Bash","input":{"command":"make"}}]}}\n' $n $n
+            printf '{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t%s","content":"red"}]}}\n' $n
+            sleep 0.02
+        done
+        "#,
+    );
+    let transcript = world.transcript(&mut world.run_claude(&claude, &[]));
+    assert!(
+        transcript.contains("the agent repeated itself and was terminated: the same call gave the same result 10 times in a row: Bash make"),
+        "{transcript}"
+    );
+    assert!(transcript.ends_with("--- exit code 0\n"), "{transcript}");
+    assert!(
+        transcript.matches(r#""event":"tool","#).count() < 500,
+        "{transcript}"
+    );
+}

@@ -1,4 +1,4 @@
-//! The one mutation of GitHub's GraphQL API that the REST API lacks: a draft becomes ready for review.
+//! The mutations of GitHub's GraphQL API that the REST API lacks: a draft becomes ready for review, and the reverse.
 
 use axum::Json;
 use axum::http::Method;
@@ -15,6 +15,12 @@ use crate::journal::ViolationKind;
 
 /// On github.com, and on GitHub Enterprise Server.
 const PATHS: [&str; 2] = ["/graphql", "/api/graphql"];
+
+/// With the state of the pull request afterwards.
+const MUTATIONS: [(&str, bool); 2] = [
+    ("markPullRequestReadyForReview", false),
+    ("convertPullRequestToDraft", true),
+];
 
 pub(super) fn is_addressed(received: &ReceivedRequest) -> bool {
     received.method == Method::POST && PATHS.contains(&received.path.as_str())
@@ -35,7 +41,7 @@ struct Variables {
 
 pub(super) fn answer(shared: &Shared, received: &ReceivedRequest, caller: &Caller) -> Response {
     match run(shared, received, caller) {
-        Ok(data) => Json(json!({ "data": data })).into_response(),
+        Ok(answer) => Json(answer).into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -54,20 +60,23 @@ fn run(shared: &Shared, received: &ReceivedRequest, caller: &Caller) -> Result<V
         ErrorResponse::Malformed(problem)
     };
     let query: Query = serde_json::from_slice(&received.body).map_err(|error| violate(error.to_string()))?;
-    let known = "markPullRequestReadyForReview(input: {pullRequestId: $id})";
-    if !query.query.starts_with("mutation($id: ID!)") || !query.query.contains(known) {
+    let known = MUTATIONS.iter().find(|(name, _)| {
+        let call = format!("{name}(input: {{pullRequestId: $id}})");
+        query.query.starts_with("mutation($id: ID!)") && query.query.contains(&call)
+    });
+    let Some((name, is_draft)) = known else {
         return Err(violate(format!("the fake knows no such query: {}", query.query)));
-    }
+    };
     let mut world = shared.write();
     let pull = world
         .repositories_mut()
         .flat_map(|repository| repository.pulls_mut())
         .find(|pull| node("PR", pull.id) == query.variables.id);
-    match pull {
-        Some(pull) => {
-            pull.draft = false;
-            Ok(json!({ "markPullRequestReadyForReview": { "pullRequest": { "isDraft": false } } }))
-        }
-        None => Err(ErrorResponse::NotFound),
-    }
+    let Some(pull) = pull else {
+        let message = "Could not resolve to a node with the global id";
+        // As GitHub does, with the status 200.
+        return Ok(json!({ "data": null, "errors": [{ "type": "NOT_FOUND", "message": message }] }));
+    };
+    pull.draft = *is_draft;
+    Ok(json!({ "data": { *name: { "pullRequest": { "isDraft": is_draft } } } }))
 }

@@ -95,7 +95,8 @@ impl std::fmt::Display for End {
 /// start of each command and then periodically.
 pub(super) struct Executor<'a, Report> {
     checkout: &'a Checkout,
-    child_env: &'a ChildEnvironment,
+    /// With a home of the checkout's own: what the agent, or checks of another checkout, left in theirs must decide nothing.
+    child_env: ChildEnvironment,
     limit: Limit,
     report_progress: Report,
     /// The failure of the setup, which is that of every check.
@@ -109,12 +110,15 @@ impl<'a, Report: FnMut(&Step, Duration)> Executor<'a, Report> {
     /// A failure of this machine.
     pub(super) async fn prepare(
         checkout: &'a Checkout,
-        child_env: &'a ChildEnvironment,
+        child_env: &ChildEnvironment,
         limit: Limit,
         plan: &Plan,
         report_progress: Report,
     ) -> Result<Self, Failure> {
         create_dir_all(programs_directory(&checkout.state))
+            .map_err(|error| Failure::of_machine(format!("creating a directory for the checks: {error}")))?;
+        let child_env = child_env
+            .isolated(&checkout.state)
             .map_err(|error| Failure::of_machine(format!("creating a directory for the checks: {error}")))?;
         let mut executor = Self {
             checkout,
@@ -247,7 +251,8 @@ impl<'a, Report: FnMut(&Step, Duration)> Executor<'a, Report> {
     /// The end of the output. Paths of the checkout become relative, because they mean nothing elsewhere.
     fn shown_output(&self, result: &StepResult) -> String {
         let mut output = tail(result.output.trim(), MAX_OUTPUT_CHARACTERS).to_owned();
-        for (path, shown) in [(&self.checkout.directory, "."), (&self.checkout.state, "[state]")] {
+        // The longer path first: one begins with the other.
+        for (path, shown) in [(&self.checkout.state, "[state]"), (&self.checkout.directory, ".")] {
             output = output.replace(&*path.to_string_lossy(), shown);
         }
         output
@@ -264,7 +269,7 @@ impl<'a, Report: FnMut(&Step, Duration)> Executor<'a, Report> {
         // The first tick completes immediately.
         let mut ticks = interval(self.limit.progress_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut running = std::pin::pin!(run::run(step, &directory, self.child_env, limits));
+        let mut running = std::pin::pin!(run::run(step, &directory, &self.child_env, limits));
         let result = loop {
             tokio::select! {
                 biased;

@@ -33,14 +33,14 @@ const SIGNS: [&str; 20] = [
     // Poetry
     r"All attempts to connect to .+ failed",
     // Cargo: codes of curl
-    r"^\s*\[(?:5|6|7|16|18|28|35|52|55|56)\] |spurious network error",
+    r"^\s*\[(?:5|6|7|16|18|28|35|52|55|56)\] (?:Could ?n.t|Timeout was|SSL connect|Fail|Server returned|Error in the HTTP|Transferred a)|spurious network error",
     // Go
-    r"^(?:go: |\S+: )?.*(?:dial tcp|TLS handshake timeout|proxyconnect tcp).*(?:no such host|refused|timeout|unreachable|misbehaving|reset)",
+    r"^(?:go: |\S+@v\S+: ).*(?:dial tcp|TLS handshake timeout|proxyconnect tcp).*(?:no such host|refused|timeout|unreachable|misbehaving|reset)",
     // Maven
     r"Could not transfer (?:artifact|metadata) .*(?:failed: Connection|Connect to .* failed|Unknown host|timed out|Connection re|No route|Name or service|Temporary failure|status: 5\d\d)",
     // Gradle, and its wrapper
     r"Could not (?:GET|HEAD) '[^']*'\.(?: Received status code 5\d\d|\s*$)",
-    r"java\.net\.(?:UnknownHost|Connect|SocketTimeout|NoRouteToHost)Exception",
+    r"java\.net\.UnknownHostException: \S*gradle|Could not install Gradle distribution",
     // Bundler
     r"Could not reach host |Network error while fetching|Bundler::HTTPError Could not fetch specs",
     // Composer: codes of curl
@@ -195,6 +195,11 @@ mod tests {
             "[ERROR] Could not find artifact a:b:jar:1 in central (https://repo.maven.apache.org/maven2)\n",
             "   > Could not GET 'https://repo.example/x.pom'. Received status code 401 from server: Unauthorized\n",
             "1 failed, 2 passed in 0.1s\n",
+            // Of the project's tests.
+            "panic: dial tcp 127.0.0.1:5432: connect: connection refused\nFAIL\texample.com/x\t0.01s\n",
+            "setup failed: dial tcp 10.0.0.1:6379: i/o timeout\n",
+            "[6] the sixth case is red\n",
+            "java.net.ConnectException: Connection refused\n\tat com.example.ShopTest.orders(ShopTest.java:12)\n",
             "",
         ] {
             assert_eq!(unreachable_registry(output), None, "{output}");

@@ -16,6 +16,8 @@ pub(super) struct Judged<'c> {
     pub(super) base: Option<BaseOutcome>,
     /// On the head.
     pub(super) execution: Execution,
+    /// What a package manager printed that could not reach its registry, on the head or on the base.
+    pub(super) unreachable: Option<String>,
 }
 
 /// The results of all checks.
@@ -67,18 +69,10 @@ pub(super) fn checked(results: &[Judged<'_>]) -> Checked {
         .filter(is_required_failure)
         .map(failed_check)
         .collect();
-    let unreachable_registry = results.iter().find_map(|judged| match &judged.execution.result {
-        ExecutionResult::RegistryUnreachable { line }
-            if judged.check.required && judged.outcome == CheckOutcome::CouldNotRun =>
-        {
-            Some(line.clone())
-        }
-        ExecutionResult::Passed
-        | ExecutionResult::Failed
-        | ExecutionResult::Unprepared
-        | ExecutionResult::ToolMissing { .. }
-        | ExecutionResult::RegistryUnreachable { .. } => None,
-    });
+    let unreachable_registry = results
+        .iter()
+        .filter(|judged| judged.check.required && judged.outcome == CheckOutcome::CouldNotRun)
+        .find_map(|judged| judged.unreachable.clone());
     Checked {
         report: test_report(results, failed.is_empty()),
         failed,
@@ -114,6 +108,7 @@ fn check_report(judged: &Judged<'_>) -> CheckReport {
         outcome,
         base,
         execution,
+        ..
     } = judged;
     CheckReport {
         name: check.name.clone(),

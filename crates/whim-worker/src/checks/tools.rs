@@ -43,10 +43,11 @@ impl Tools {
         format!("{}:{}", directory.display(), self.search_path)
     }
 
-    /// The first program that the checks of a plan need and that is missing. The programs of its setup are not examined,
+    /// The first program that the required checks of a plan need and that is missing. The programs of its setup are not examined,
     /// because a command of the setup may install what the next one needs.
     pub fn missing(&self, plan: &Plan) -> Option<MissingTool> {
-        plan.checks.iter().find_map(|check| {
+        let required = plan.checks.iter().filter(|check| check.required);
+        required.into_iter().find_map(|check| {
             let programs = check
                 .steps()
                 .filter_map(program)

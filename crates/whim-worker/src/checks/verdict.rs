@@ -33,14 +33,13 @@ pub(super) fn of_failure(head: &Execution, base: &Base) -> CheckOutcome {
     match (&head.result, base) {
         (ExecutionResult::Passed, _) => CheckOutcome::Passed,
         (ExecutionResult::Failed, Base::Executed(base)) => match base.result {
-            ExecutionResult::Failed if !has_more_failures(head.counts, base.counts) => {
-                CheckOutcome::FailedOnBase
-            }
+            ExecutionResult::Failed if !is_worse(head.counts, base.counts) => CheckOutcome::FailedOnBase,
+            // Without a result of the base, nothing is known about the change.
+            ExecutionResult::RegistryUnreachable { .. } => CheckOutcome::CouldNotRun,
             ExecutionResult::Passed
             | ExecutionResult::Failed
             | ExecutionResult::Unprepared
-            | ExecutionResult::ToolMissing { .. }
-            | ExecutionResult::RegistryUnreachable { .. } => CheckOutcome::Failed,
+            | ExecutionResult::ToolMissing { .. } => CheckOutcome::Failed,
         },
         (ExecutionResult::Failed | ExecutionResult::Unprepared, Base::Absent) => CheckOutcome::Failed,
         (
@@ -58,9 +57,16 @@ pub(super) fn of_failure(head: &Execution, base: &Base) -> CheckOutcome {
     }
 }
 
-/// Whether the change adds failures to those of the base, as far as the test runner counts them.
-fn has_more_failures(head: Option<Counts>, base: Option<Counts>) -> bool {
-    matches!((head, base), (Some(head), Some(base)) if head.failed > base.failed)
+/// Whether the change fails more than the base, as far as the test runner counts tests: more failures, fewer tests than passed
+/// before, or no counts at all, as after a failed build or a timeout.
+fn is_worse(head: Option<Counts>, base: Option<Counts>) -> bool {
+    match (head, base) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(head), Some(base)) => {
+            head.failed > base.failed || head.passed.saturating_add(head.failed) < base.passed
+        }
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +91,10 @@ mod tests {
     fn only_what_works_without_the_change_is_a_failure_of_the_change() {
         let passed = || execution(ExecutionResult::Passed, Some(0));
         let failed = |count| execution(ExecutionResult::Failed, count);
+        let error_of_collection = || Execution {
+            counts: Some(Counts { passed: 0, failed: 1 }),
+            ..failed(None)
+        };
         let unprepared = || execution(ExecutionResult::Unprepared, None);
         let tool = || {
             let program = "go".to_owned();
@@ -98,13 +108,15 @@ mod tests {
             (failed(None), Some(passed()), CheckOutcome::Failed),
             (failed(None), None, CheckOutcome::Failed),
             (failed(None), Some(failed(None)), CheckOutcome::FailedOnBase),
+            (failed(None), Some(failed(Some(1))), CheckOutcome::Failed),
+            (error_of_collection(), Some(failed(Some(1))), CheckOutcome::Failed),
             (failed(Some(2)), Some(failed(Some(2))), CheckOutcome::FailedOnBase),
             (failed(Some(1)), Some(failed(Some(2))), CheckOutcome::FailedOnBase),
             (failed(Some(3)), Some(failed(Some(2))), CheckOutcome::Failed),
             (failed(Some(3)), Some(failed(None)), CheckOutcome::FailedOnBase),
             (failed(None), Some(unprepared()), CheckOutcome::Failed),
             (failed(None), Some(tool()), CheckOutcome::Failed),
-            (failed(None), Some(registry()), CheckOutcome::Failed),
+            (failed(None), Some(registry()), CheckOutcome::CouldNotRun),
             (unprepared(), Some(passed()), CheckOutcome::Failed),
             (unprepared(), Some(failed(None)), CheckOutcome::Failed),
             (unprepared(), Some(unprepared()), CheckOutcome::CouldNotRun),

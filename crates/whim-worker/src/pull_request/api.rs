@@ -83,14 +83,20 @@ impl Api {
         })
     }
 
-    /// Marks a draft as ready for review, which the REST API cannot do.
+    /// Makes a pull request a draft, or ready for review, which the REST API cannot do.
     ///
     /// # Errors
     /// See [`ApiError`].
-    pub async fn mark_ready(&self, pull_request: &str) -> Result<(), ApiError> {
+    pub async fn set_draft(&self, pull_request: &str, is_draft: bool) -> Result<(), ApiError> {
+        let mutation = if is_draft {
+            "convertPullRequestToDraft"
+        } else {
+            "markPullRequestReadyForReview"
+        };
         let body = json!({
-            "query": "mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) \
-                { pullRequest { isDraft } } }",
+            "query": format!(
+                "mutation($id: ID!) {{ {mutation}(input: {{pullRequestId: $id}}) {{ pullRequest {{ isDraft }} }} }}"
+            ),
             "variables": { "id": pull_request },
         });
         let response = exchange(&self.graphql, &Method::POST, "/graphql", Some(&body)).await?;
@@ -107,6 +113,10 @@ impl Api {
             serde_json::from_str(&body).map_err(|source| ApiError::InvalidResponse { source })?;
         match answer.errors.into_iter().next() {
             None => Ok(()),
+            Some(error) if error.kind.as_deref() == Some("RATE_LIMITED") => Err(ApiError::Unavailable {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                retry_after: requested_wait(StatusCode::TOO_MANY_REQUESTS, &headers, &body),
+            }),
             Some(error) => Err(ApiError::Refused {
                 status,
                 message: shorten(&error.message, MAX_MESSAGE_CHARACTERS),
@@ -230,6 +240,8 @@ struct GraphQlAnswer {
 
 #[derive(Debug, Deserialize)]
 struct GraphQlError {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     message: String,
 }
 

@@ -8,7 +8,8 @@ use whim_core::BranchName;
 use whim_core::protocol::checks::{BaseOutcome, CheckOutcome, CheckReport, TestReport};
 use whim_core::protocol::worker::Assignment;
 
-use super::sanitize::{code, one_line, paragraph};
+use super::sanitize::{code, one_line, paragraph, prose};
+use crate::concerns::Concerns;
 use crate::outcome::Totals;
 use crate::review::ReviewOutcome;
 use crate::text::counted;
@@ -19,7 +20,7 @@ const MAX_TASK_CHARACTERS: usize = 200;
 const MAX_COMMAND_CHARACTERS: usize = 200;
 const MAX_FINDING_CHARACTERS: usize = 500;
 /// GitHub accepts 65,536 characters in a body; the rest is for the other parts.
-const MAX_TASKS_CHARACTERS: usize = 30_000;
+const MAX_TASKS_CHARACTERS: usize = 20_000;
 const MAX_REVIEW_CHARACTERS: usize = 12_000;
 
 /// In the body of every pull request that Whim opened.
@@ -39,6 +40,7 @@ pub struct PullRequestSummary<'s> {
     pub model: Option<&'s str>,
     /// Required checks fail because of the change: it is a draft.
     pub is_red: bool,
+    pub concerns: &'s Concerns,
     /// The default branch, if the base is another one: merging into it closes no issue.
     pub other_default: Option<&'s BranchName>,
     /// Other issues that commit messages close.
@@ -63,15 +65,17 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
         parts.push(caution(result.tests));
     }
     let summary = match result.review {
-        ReviewOutcome::Reviewed(review) => review.description.clone(),
-        ReviewOutcome::Failed(_) | ReviewOutcome::Off => summary(result.spec),
+        ReviewOutcome::Reviewed(review) => prose(&review.description, MAX_SUMMARY_CHARACTERS),
+        ReviewOutcome::Failed(_) | ReviewOutcome::Off => {
+            paragraph(&summary(result.spec), MAX_SUMMARY_CHARACTERS)
+        }
     };
-    let summary = paragraph(&summary, MAX_SUMMARY_CHARACTERS);
     if !summary.is_empty() {
         parts.push(summary);
     }
     parts.push(format!("## Tasks\n\n{}", tasks(result.spec)));
     parts.push(format!("## Checks\n\n{}", checks(result.tests)));
+    parts.extend(super::concerns::section(result.concerns));
     parts.extend(review(result.review));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
@@ -106,7 +110,7 @@ fn caution(tests: Option<&TestReport>) -> String {
         .map(|check| code(&check.name, MAX_COMMAND_CHARACTERS))
         .collect();
     format!(
-        "> [!CAUTION]\n> Required checks fail because of this change, and the agent could not repair them: {}.",
+        "> [!CAUTION]\n> Required checks fail because of this change: {}.",
         names.join(", ")
     )
 }
@@ -213,10 +217,7 @@ fn review(outcome: &ReviewOutcome) -> Option<String> {
         }
         ReviewOutcome::Reviewed(review) => review,
     };
-    let mut text = format!(
-        "## Review\n\n{}",
-        paragraph(&review.summary, MAX_SUMMARY_CHARACTERS)
-    );
+    let mut text = format!("## Review\n\n{}", prose(&review.summary, MAX_SUMMARY_CHARACTERS));
     let mut characters = text.chars().count();
     for (index, finding) in review.findings.iter().enumerate() {
         text.push_str(if index == 0 { "\n\n" } else { "\n" });
@@ -339,6 +340,7 @@ mod tests {
                 totals: Totals::default(),
                 model: None,
                 is_red: true,
+                concerns: &Concerns::default(),
                 other_default: None,
                 also_closed: &[],
             };

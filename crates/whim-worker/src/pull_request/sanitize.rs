@@ -43,6 +43,29 @@ pub(super) fn paragraph(text: &str, limit: usize) -> String {
     inert_within(visible.trim(), limit)
 }
 
+/// Like [`paragraph`], for a text that must stay prose: no line of it begins a heading, list, quotation, table or code block.
+pub(super) fn prose(text: &str, limit: usize) -> String {
+    let lines = text.lines().map(|line| {
+        let line = line.trim();
+        let begins_block = line.starts_with(['#', '>', '|', '-', '*', '+', '=', '`', '~', '_'])
+            || line.split_once(['.', ')']).is_some_and(|(number, _)| {
+                !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+            });
+        if begins_block {
+            format!("{BREAK}{line}")
+        } else {
+            line.to_owned()
+        }
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    // The mark at the start of a line would be removed with other invisible characters.
+    let visible: String = text
+        .chars()
+        .filter(|character| matches!(*character, '\n' | BREAK) || !is_invisible(*character))
+        .collect();
+    inert_within(visible.trim(), limit)
+}
+
 /// Shortened again afterwards, because text grows when it is made inert. What is cut off cannot make the rest active.
 fn inert_within(text: &str, limit: usize) -> String {
     shorten(&inert(&shorten(text, limit)), limit)
@@ -101,6 +124,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn prose_begins_no_block() {
+        let text = "Adds it.\n## Checks\n```\n| a | passed |\n- [ ] x\n1. y\n    code\n***\n";
+        assert_eq!(
+            prose(text, 200).replace(BREAK, "¦"),
+            "Adds it.\n¦## Checks\n¦```\n¦| a | passed |\n¦- [ ] x\n¦1. y\ncode\n¦***"
+        );
+        assert_eq!(prose("Closes #1", 200).replace(BREAK, "¦"), "C¦loses #¦1");
+    }
 
     #[test]
     fn references_and_elements_are_made_inert() {

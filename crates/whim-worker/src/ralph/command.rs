@@ -61,7 +61,6 @@ pub(super) fn work(
             command = command.args(["--pre-edit-limit", &limit]);
         }
     }
-    command = command.args(["--pass-env", ATTEMPT_VARIABLE]);
     let idle_timeout = agent.idle_timeout + agent.lock_wait_timeout;
     Ok(with_agent(command, run, idle_timeout)
         .envs(run.identity.variables())
@@ -85,6 +84,7 @@ pub(super) fn review(run: &AgentRun<'_>, directory: &Path, spec: &Path, diff: &P
 fn with_agent(mut command: CommandSpec, run: &AgentRun<'_>, idle_timeout: Duration) -> CommandSpec {
     let agent = run.agent;
     command = command
+        .args(["--pass-env", ATTEMPT_VARIABLE])
         .arg("--timeout-idle")
         .arg(idle_timeout.as_secs_f64().to_string())
         .args(["--claude-bin", &agent.claude_bin]);

@@ -1,8 +1,10 @@
 //! Runs `ralph review`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ralph_contract::{Event, IterationStats, Line, Review, parse_line_and_json};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use whim_service::chain::chain;
 
@@ -10,6 +12,8 @@ use super::command::{self, AgentRun};
 use super::supervise::{self, Receiver, RunEnd};
 use crate::report::Reporter;
 
+/// A review that takes longer is terminated.
+const MAX_DURATION: Duration = Duration::from_mins(30);
 /// Lines that are kept for an error.
 const KEPT_LINES: usize = 20;
 
@@ -37,21 +41,30 @@ pub struct Reviewed {
 pub async fn review(run: &ReviewRun<'_>, reporter: &Reporter) -> Reviewed {
     let command = command::review(&run.agent, run.directory, run.spec, run.diff);
     let mut output = ReviewOutput::default();
-    let end = supervise::run(
-        &command,
-        &mut output,
-        reporter,
-        run.agent.agent.ralph_idle_timeout,
-        &CancellationToken::new(),
-    )
-    .await;
+    let end = {
+        let too_long = CancellationToken::new();
+        let idle_timeout = run.agent.agent.ralph_idle_timeout;
+        let reviewing = supervise::run(&command, &mut output, reporter, idle_timeout, &too_long);
+        let mut reviewing = std::pin::pin!(reviewing);
+        tokio::select! {
+            end = &mut reviewing => end,
+            () = sleep(MAX_DURATION) => {
+                too_long.cancel();
+                reviewing.await
+            }
+        }
+    };
     let ReviewOutput { reviewed, mut lines } = output;
     if let Some(reviewed) = reviewed {
         return reviewed;
     }
     let reason = match end {
         RunEnd::Exited(status) => format!("ralph ended without a review ({status})"),
-        RunEnd::Hung | RunEnd::GivenUp => "ralph printed nothing for too long and was terminated".to_owned(),
+        RunEnd::Hung => "ralph printed nothing for too long and was terminated".to_owned(),
+        RunEnd::GivenUp => format!(
+            "it took longer than {} minutes and was terminated",
+            MAX_DURATION.as_secs() / 60
+        ),
         RunEnd::NotStarted(error) => chain(&error).to_string(),
         RunEnd::SuperviseFailed(error) => format!("supervising ralph failed: {error}"),
     };

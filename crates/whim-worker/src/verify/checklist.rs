@@ -15,8 +15,8 @@ pub(super) fn of_failed_checks(spec: &SpecDocument, failed: &[FailedCheck]) -> S
     let mut text = format!(
         "# Repair the failed checks\n\n\
          ## Goal\n\
-         The work on this branch{} is done and committed. These checks pass without it and fail with it. They run in a clean \
-         checkout, without files that are not committed.\n\n\
+         The work on this branch{} is done and committed. These checks fail because of it. They run in a clean checkout, \
+         without files that are not committed.\n\n\
          ## Tasks\n\
          - [ ] The failed checks pass\n",
         in_brackets(&title),
@@ -51,7 +51,7 @@ pub(super) fn of_findings(spec: &SpecDocument, findings: &[&ReviewFinding]) -> S
     let mut text = format!(
         "# Resolve the findings of the review\n\n\
          ## Goal\n\
-         The work on this branch{} is done and committed, and its checks pass. A review compared it with what was asked for, \
+         The work on this branch{} is done and committed. A review compared it with what was asked for, \
          and these findings must be acted on. A finding that is wrong needs no change.\n\n\
          ## Tasks\n\
          - [ ] The findings of the review are resolved\n",

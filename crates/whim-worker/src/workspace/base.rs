@@ -26,6 +26,18 @@ pub struct Checkout {
     pub state: PathBuf,
 }
 
+/// Removes a checkout and what belongs to it. What is left only takes up space.
+pub async fn discard(checkout: &Checkout) {
+    for directory in [&checkout.directory, &checkout.state] {
+        match tokio::fs::remove_dir_all(directory).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "a checkout could not be removed");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
 impl Workspace {
     /// Reads a file of the base at the start of the attempt. Invalid UTF-8 is replaced by U+FFFD.
     ///

@@ -147,6 +147,18 @@ impl Workspace {
     /// # Errors
     /// Git failed, or printed too many names.
     pub async fn changed_files(&self, head: &CommitHash) -> Result<Vec<RelativePath>, GitError> {
+        let names = self.changed_names(head).await?;
+        Ok(names
+            .iter()
+            .filter_map(|name| RelativePath::parse(name).ok())
+            .collect())
+    }
+
+    /// The same with every name; a renamed file has both.
+    ///
+    /// # Errors
+    /// Git failed, or printed too many names.
+    pub async fn changed_names(&self, head: &CommitHash) -> Result<Vec<String>, GitError> {
         let range = format!("{}...{head}", self.base_head);
         let names = self
             .git
@@ -163,8 +175,8 @@ impl Workspace {
                 ],
             )
             .await?;
-        let names = names.split('\0');
-        Ok(names.filter_map(|name| RelativePath::parse(name).ok()).collect())
+        let names = names.split('\0').filter(|name| !name.is_empty());
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// Makes `checklist` the one that the agent works through, in a file of its own: the spec keeps its ticks.

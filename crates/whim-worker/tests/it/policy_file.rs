@@ -28,6 +28,14 @@ checks:
     required: false
 model: claude-sonnet-5-5
 maxIterations: 20
+review: false
+draft: never
+integrity: strict
+protectedPaths:
+  - infra/**
+maxDiff:
+  files: 20
+  lines: 500
 ";
 
 #[test]
@@ -46,7 +54,7 @@ fn a_policy_keeps_the_order_of_its_checks() {
 }
 
 /// Policies that are refused.
-const REFUSED: [&str; 18] = [
+const REFUSED: [&str; 26] = [
     "baze: x\n",
     "setup: npm ci\n",
     "checks: {}\n",
@@ -65,6 +73,14 @@ const REFUSED: [&str; 18] = [
     "maxIterations: 0\n",
     "maxIterations: many\n",
     "model: a\nmodel: b\n",
+    "review: maybe\n",
+    "draft: always\n",
+    "integrity: yes\n",
+    "maxDiff: 5\n",
+    "maxDiff: {file: 3}\n",
+    "maxDiff: {lines: -1}\n",
+    "protectedPaths: infra\n",
+    "protectedPaths: ['!infra']\n",
 ];
 
 #[test]
@@ -102,7 +118,7 @@ fn the_schema_accepts_and_refuses_what_the_parser_does() -> anyhow::Result<()> {
         |text: &str| serde_saphyr::from_str_with_options::<serde_json::Value>(text, options.clone());
     assert!(validator.is_valid(&as_json(FULL)?));
     // JSON has no duplicate keys, and the schema does not know that a path may leave the repository.
-    let not_in_schema = ["model: a\nmodel: b\n", "../other"];
+    let not_in_schema = ["model: a\nmodel: b\n", "../other", "'!infra'"];
     for text in REFUSED {
         if !not_in_schema.iter().any(|part| text.contains(part)) {
             assert!(!validator.is_valid(&as_json(text)?), "{text}");

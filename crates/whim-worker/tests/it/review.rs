@@ -229,3 +229,23 @@ async fn a_red_change_is_not_reviewed() -> anyhow::Result<()> {
     assert_eq!(reviews_run(&world), 0);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_fix_that_github_refuses_does_not_cost_the_green_work() -> anyhow::Result<()> {
+    let world = world(FIX, &finds(DEFECT)).await?;
+    world.github.refuse_push_of(
+        REPO,
+        "refused.txt",
+        "error: push declined due to repository rule violations",
+    );
+    world.write_ralph(&script(
+        "iteration 1; commit refused.txt no 'Try'; tick 0 'The findings of the review are resolved'; iteration_done 1; complete",
+        &finds(DEFECT),
+    ))?;
+
+    world.run_expecting(0).await?;
+
+    assert!(body(&world).contains("Too short"));
+    assert_eq!(world.github.read_file(REPO, BRANCH, "refused.txt"), None);
+    Ok(())
+}

@@ -40,7 +40,8 @@ async fn failed_tests_fail_the_attempt_and_keep_the_branch() -> anyhow::Result<(
         (tests.passed, tests.tests_passed, tests.tests_failed),
         (false, Some(1), Some(1))
     );
-    assert!(world.github.pulls(REPO).iter().all(|pull| pull.draft));
+    let pulls = world.github.pulls(REPO);
+    assert!(pulls.len() == 1 && pulls[0].draft, "{pulls:?}");
     assert_eq!(
         world.github.read_file(REPO, BRANCH, "farewell.txt").as_deref(),
         Some("goodbye\n")

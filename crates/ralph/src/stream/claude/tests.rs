@@ -151,3 +151,12 @@ fn a_retry_that_is_far_away_tells_how_far() {
     let left = trouble.resets_at.unwrap() - Utc::now();
     assert!((2800..=2892).contains(&left.num_seconds()), "{left}");
 }
+
+#[test]
+fn tool_calls_that_were_not_allowed_are_named() {
+    let line = r#"{"type":"result","result":"done","usage":{"output_tokens":1},"permission_denials":[{"tool_name":"Bash","tool_use_id":"a","tool_input":{"command":"touch .git/config"}},{"tool_name":"Write","tool_input":{"file_path":"/tmp/sample/repository/.npmrc","content":""}},{"tool_name":"Task"}]}"#;
+    assert_eq!(
+        result(line).denied,
+        ["Bash: touch .git/config", "Write: .npmrc", "Task"]
+    );
+}

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use super::project::Project;
 
-/// Limit on the directories that the patterns of a workspace match.
+/// Limit on the directories that a pattern of a workspace matches.
 const MAX_PACKAGES: usize = 1000;
+/// Patterns that are read.
+const MAX_PATTERNS: usize = 50;
 
 /// The part of `pnpm-workspace.yaml` that names packages.
 #[derive(Default, Deserialize)]
@@ -59,6 +61,7 @@ fn patterns(project: &Project<'_>, manifest: &Value) -> io::Result<Vec<String>> 
         }
     };
     patterns.retain(|pattern| !pattern.starts_with('!'));
+    patterns.truncate(MAX_PATTERNS);
     Ok(patterns)
 }
 

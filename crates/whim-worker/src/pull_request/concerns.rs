@@ -1,0 +1,80 @@
+//! What people should look at before they merge, as a part of the body.
+
+use super::sanitize::{code, one_line};
+use crate::concerns::{Concerns, MAX_NAMED};
+use crate::text::counted;
+
+const MAX_PATH_CHARACTERS: usize = 200;
+
+/// `None` without concerns.
+pub(super) fn section(concerns: &Concerns) -> Option<String> {
+    let Concerns {
+        protected,
+        too_large,
+        weakenings,
+        is_unexamined,
+        is_draft,
+    } = concerns;
+    let mut items: Vec<String> = Vec::new();
+    items.extend(
+        too_large
+            .as_ref()
+            .map(|problem| format!("The change is large: {}.", one_line(problem, 200))),
+    );
+    if !protected.is_empty() {
+        let paths = protected.iter().map(|path| code(path, MAX_PATH_CHARACTERS));
+        items.push(format!(
+            "Protected files are changed: {}.",
+            named(paths, protected.len())
+        ));
+    }
+    let shown = weakenings.iter().take(MAX_NAMED);
+    items.extend(shown.map(|found| format!("{}: {}.", code(&found.path, MAX_PATH_CHARACTERS), found.what)));
+    if weakenings.len() > MAX_NAMED {
+        let more = counted((weakenings.len() - MAX_NAMED) as u64, "more place");
+        items.push(format!("And {more}."));
+    }
+    if *is_unexamined {
+        items.push("The change is too large to be searched for weakened tests as a whole.".to_owned());
+    }
+    if items.is_empty() {
+        return None;
+    }
+    let heading = if *is_draft {
+        "[!WARNING]\n> A person has to look at this before it is merged:"
+    } else {
+        "[!NOTE]\n> Look at this before merging:"
+    };
+    let items: Vec<String> = items.iter().map(|item| format!("> - {item}")).collect();
+    Some(format!("> {heading}\n>\n{}", items.join("\n")))
+}
+
+fn named(paths: impl Iterator<Item = String>, count: usize) -> String {
+    let mut text = paths.take(MAX_NAMED).collect::<Vec<_>>().join(", ");
+    if count > MAX_NAMED {
+        text.push_str(", …");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::concerns::{Kind, Weakening};
+
+    #[test]
+    fn concerns_are_listed_whatever_files_are_called() {
+        let concerns = Concerns {
+            protected: vec!["infra/`x`\n- [ ] fixes #1.tf".to_owned()],
+            too_large: Some("30 changed files, 20 are allowed".to_owned()),
+            weakenings: vec![Weakening {
+                path: "a.test.js".to_owned(),
+                what: Kind::TestsRemoved(2),
+            }],
+            is_unexamined: true,
+            is_draft: true,
+        };
+        insta::assert_snapshot!(section(&concerns).unwrap(), @"");
+        assert_eq!(section(&Concerns::default()), None);
+    }
+}
