@@ -28,6 +28,8 @@ pub enum WarningKind {
     OutputTruncated,
     /// Texts of the agent beyond the limit of an iteration were not reported.
     ContentOmitted,
+    /// The agent repeated itself without an edit, and was terminated.
+    Repetition,
     /// The harness did not let the agent call tools.
     ToolDenied,
     /// The harness sent an event of an unknown kind.
@@ -44,7 +46,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 16] = [
+    pub const KNOWN: [Self; 17] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
@@ -56,6 +58,7 @@ impl WarningKind {
         Self::LeftoverProcesses,
         Self::OutputTruncated,
         Self::ContentOmitted,
+        Self::Repetition,
         Self::ToolDenied,
         Self::UnknownHarnessEvent,
         Self::HarnessMisfit,
@@ -77,6 +80,7 @@ impl WarningKind {
             Self::LeftoverProcesses => "leftover_processes",
             Self::OutputTruncated => "output_truncated",
             Self::ContentOmitted => "content_omitted",
+            Self::Repetition => "repetition",
             Self::ToolDenied => "tool_denied",
             Self::UnknownHarnessEvent => "unknown_harness_event",
             Self::HarnessMisfit => "harness_misfit",

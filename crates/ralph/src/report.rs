@@ -10,7 +10,7 @@ use crate::lines::LineSplitter;
 use crate::output::Output;
 use crate::provider::Trouble;
 use crate::stream::Signal;
-use crate::supervise::Outcome;
+use crate::supervise::{End, Outcome};
 use crate::text::{counted, shortened};
 
 /// Misfits that are reported one by one in each run of an agent; the rest are counted.
@@ -114,6 +114,11 @@ impl<'a> Reporter<'a> {
         let denied = outcome.result.as_ref().map_or(&[][..], |result| &result.denied);
         if !denied.is_empty() {
             self.output.warn(WarningKind::ToolDenied, denied_text(denied));
+        }
+        if outcome.end == End::Repeating {
+            let what = outcome.repetition.found().unwrap_or_default();
+            let message = format!("the agent repeated itself and was terminated: {what}");
+            self.output.warn(WarningKind::Repetition, message);
         }
         if !outcome.left_running.names.is_empty() {
             let message = left_running_text(&outcome.left_running);

@@ -35,10 +35,8 @@ impl Verdict {
                 "the agent printed nothing for {} s",
                 options.limits.idle.as_secs_f64()
             )),
-            (End::Repeating, _) => failed(format!(
-                "the agent repeated itself and was terminated: {}",
-                outcome.repetition.found().unwrap_or_default()
-            )),
+            // What it did before counts; if that is nothing, the run comes closer to being stuck.
+            (End::Repeating, _) => Self::Worked,
             (End::OutputClosed, _) => failed("the agent closed its output without a result".to_owned()),
             (End::Stopped, _) => failed("the agent was interrupted".to_owned()),
             (End::Exited | End::LingeredAfterResult, _) => match &outcome.result {

@@ -104,6 +104,8 @@ impl Progress {
             if let Some(found) = self.spec_file.read_leniently() {
                 let newly_done = self.document.reconcile(Some(&found)).newly_done;
                 if self.has_unreported(&newly_done) && self.is_clean_now().await {
+                    // The commit that made it clean may be newer than the last reading.
+                    self.report_commits(output).await.ok();
                     self.report_tasks(&newly_done, output);
                 }
             }

@@ -74,7 +74,15 @@ mod tests {
             is_unexamined: true,
             is_draft: true,
         };
-        insta::assert_snapshot!(section(&concerns).unwrap(), @"");
+        insta::assert_snapshot!(section(&concerns).unwrap().replace('\u{200b}', "¦"), @r"
+        > [!WARNING]
+        > A person has to look at this before it is merged:
+        >
+        > - The change is large: 30 changed files, 20 are allowed.
+        > - Protected files are changed: `infra/'x' - [ ] f¦ixes #¦1.tf`.
+        > - `a.test.js`: 2 tests were removed.
+        > - The change is too large to be searched for weakened tests as a whole.
+        ");
         assert_eq!(section(&Concerns::default()), None);
     }
 }

@@ -247,6 +247,7 @@ impl Progress {
             | WarningKind::LeftoverProcesses
             | WarningKind::OutputTruncated
             | WarningKind::ContentOmitted
+            | WarningKind::Repetition
             | WarningKind::ToolDenied
             | WarningKind::UnknownHarnessEvent
             | WarningKind::HarnessMisfit
