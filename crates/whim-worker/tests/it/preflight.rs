@@ -34,7 +34,7 @@ async fn a_tool_that_is_not_installed_is_named_before_the_agent_starts() -> anyh
     assert_eq!(
         failure.reason,
         "the check `go` needs `go`, which is not installed where the worker runs. Install it there, use a worker image \
-         that has it (WORKER_IMAGE, WORKER_IMAGES), or install it with `setup` in .whim/config.yml"
+         that has it (WORKER_IMAGE, WORKER_IMAGES), install it with `setup`, or name other `checks` in .whim/config.yml"
     );
     assert_eq!(failure.iterations, 0);
     assert!(world.script_output("arguments").is_err(), "the agent was started");
