@@ -1,3 +1,16 @@
 import config from "./playwright.config.ts";
 
-export default { ...config, testMatch: "screenshots.ts", timeout: 240_000 };
+const { launchOptions, ...use } = config.use ?? {};
+
+export default {
+  ...config,
+  testMatch: "screenshots.ts",
+  timeout: 240_000,
+  use: {
+    ...use,
+    launchOptions: {
+      ...launchOptions,
+      args: [...(launchOptions?.args ?? []), "--hide-scrollbars"],
+    },
+  },
+};
