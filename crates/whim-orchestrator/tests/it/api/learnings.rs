@@ -1,5 +1,7 @@
 //! Learnings: pages, and changes by people.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use axum::http::Method;
 use serde_json::{Value, json};
 use whim_core::LearningId;
@@ -63,7 +65,7 @@ async fn learnings_are_listed_in_pages_newest_first() {
     );
     assert_eq!(
         ids(&world, "repo=Octocat/Hello&kind=gotcha").await,
-        [made[2].clone()]
+        [made[2].as_str()]
     );
     for (query, field) in [
         ("kind=rumour", "kind"),
@@ -104,14 +106,14 @@ async fn a_learning_is_edited_pinned_and_retired_and_back() {
         .await
         .expect(200);
     assert_eq!(again["pinnedAt"], pinned["pinnedAt"]);
-    assert_eq!(ids(&world, "state=pinned").await, [first.clone()]);
+    assert_eq!(ids(&world, "state=pinned").await, [first.as_str()]);
 
     update(&world, &first, &json!({ "retired": true }))
         .await
         .expect(200);
-    assert_eq!(ids(&world, "").await, [second.clone()]);
-    assert_eq!(ids(&world, "state=current").await, [second.clone()]);
-    assert_eq!(ids(&world, "state=retired").await, [first.clone()]);
+    assert_eq!(ids(&world, "").await, [second.as_str()]);
+    assert_eq!(ids(&world, "state=current").await, [second.as_str()]);
+    assert_eq!(ids(&world, "state=retired").await, [first.as_str()]);
     assert_eq!(ids(&world, "state=pinned").await, Vec::<String>::new());
 
     let back = update(&world, &first, &json!({ "retired": false, "pinned": false }))

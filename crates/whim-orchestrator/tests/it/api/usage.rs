@@ -1,5 +1,7 @@
 //! Usage by day and repository.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use serde_json::{Value, json};
 
 use crate::world::{World, complete};
