@@ -59,6 +59,11 @@ create table learnings (
     text            text not null,
     embedding       vector(384),
     work_item_id    uuid references work_items on delete set null,
-    created_at      timestamptz not null default now()
+    created_at      timestamptz not null default now(),
+    updated_at      timestamptz not null default now(),
+    -- A person marked it as important.
+    pinned_at       timestamptz,
+    -- A person withdrew it: it is kept, but no agent receives it.
+    retired_at      timestamptz
 );
 create index learnings_repo on learnings (lower(repo), id);

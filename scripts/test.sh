@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every check and test: format, lints, tidy, licences and duplicates of dependencies, offline query data, tests,
-# documentation tests, workers and the demo in containers, two minutes of chaos, and a small benchmark.
+# Runs every check and test: format, lints, tidy, licences and duplicates of dependencies, the pages of the dashboard,
+# offline query data, tests, the dashboard in Chromium, documentation tests, workers and the demo in containers, two minutes
+# of chaos, and a small benchmark.
 #
 #   ./scripts/test.sh [--yes] [STEP...]
 #

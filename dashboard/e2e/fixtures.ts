@@ -63,8 +63,10 @@ export const REPO = "acme/wordsmith";
 export interface Item {
   id: string;
   status: string;
+  priority: string;
   branch: string;
   run: number;
+  tasksDone: number;
 }
 
 export async function submit(

@@ -177,3 +177,68 @@ test("two tabs show the same change", async ({ context, request }) => {
     await expect(second.getByRole("link", { name: title })).toHaveCount(0);
   });
 });
+
+const otherUrl = process.env.OTHER_BASE_URL;
+
+test("a change at one orchestrator appears in a dashboard in front of another", async ({
+  page,
+  browser,
+  request,
+}) => {
+  test.skip(!otherUrl, "OTHER_BASE_URL is not set");
+  await whilePaused(request, async () => {
+    const context = await browser.newContext({ baseURL: otherUrl });
+    const other = await context.newPage();
+    await page.goto("/queue");
+    await other.goto("/queue");
+    await ready(page);
+    await ready(other);
+    await expect(other.getByText("The queue is paused").first()).toBeVisible();
+    const title = `Across ${Date.now()}`;
+    const item = await submit(request, {
+      spec: "- [ ] x",
+      priority: "critical",
+      metadata: { issueTitle: title },
+    });
+    await expect(other.getByRole("link", { name: title })).toBeVisible();
+    const cancelled = await context.request.post(`/api/work/${item.id}/cancel`, { data: {} });
+    expect(cancelled.ok()).toBe(true);
+    await expect(page.getByRole("link", { name: title })).toHaveCount(0);
+    await context.close();
+  });
+});
+
+// Last of those that use the process: its successor has another identifier.
+test("after a restart of the orchestrator the page recovers by itself", async ({
+  page,
+  request,
+  offences,
+}) => {
+  test.skip(!orchestrator, "ORCHESTRATOR_PID is not set");
+  test.setTimeout(2 * RUN_MS);
+  offences.allowFailedRequests();
+  await page.goto("/queue");
+  await ready(page);
+  const loads: string[] = [];
+  page.on("framenavigated", (frame) => loads.push(frame.url()));
+  const resumed = page.waitForResponse(
+    (response) => response.url().endsWith("/api/events") && response.ok(),
+    { timeout: RUN_MS },
+  );
+  process.kill(orchestrator, "SIGKILL");
+  // `whim-demo` starts it again.
+  await resumed;
+  await expect(page.getByTestId("live-state")).toHaveText("Live");
+  await expect(page.getByText("Live updates are interrupted")).toHaveCount(0);
+  await whilePaused(request, async () => {
+    const title = `After the restart ${Date.now()}`;
+    const item = await submit(request, {
+      spec: "- [ ] x",
+      priority: "critical",
+      metadata: { issueTitle: title },
+    });
+    await expect(page.getByRole("link", { name: title })).toBeVisible();
+    await cancel(request, item.id);
+  });
+  expect(loads).toEqual([]);
+});

@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import { type APIRequestContext, expect, type Page } from "@playwright/test";
 import { cancel, completedItem, type Item, readItem, ready, submit, test } from "./fixtures";
 
+import { addLearning, canSeed } from "./seed";
+
 const DIRECTORY = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
 
 test.use({ viewport: { width: 1280, height: 800 } });
@@ -11,14 +13,27 @@ function task(text: string): string {
 }
 
 /** Long enough to run while the pictures are taken. */
-const LONG = Array.from({ length: 12 }, (_, index) =>
-  task(`Words can be sorted by rule ${index + 1}`),
-).join("");
+function tasks(text: string): string {
+  return Array.from({ length: 16 }, (_, index) => task(`${text} ${index + 1}`)).join("");
+}
 
 interface Scene {
   running: Item;
   all: Item[];
 }
+
+const LEARNINGS = [
+  { kind: "pattern", text: "Each module has its tests next to it, in `<name>.test.js`." },
+  {
+    kind: "gotcha",
+    text: "`node --test` finds files by name: a test outside of `src` does not run.",
+  },
+  {
+    kind: "approach",
+    text: 'Sort with `localeCompare` and the option `sensitivity: "base"`: it keeps umlauts next to their letter.',
+  },
+  { kind: "gotcha", repo: "acme/archive", text: "Old texts are in Latin-1, not in UTF-8." },
+] as const;
 
 /** Two items run, some wait behind them, one has failed. */
 async function seed(request: APIRequestContext): Promise<Scene> {
@@ -41,13 +56,13 @@ async function seed(request: APIRequestContext): Promise<Scene> {
     .poll(async () => (await readItem(request, failed.id)).status, { timeout: 60_000 })
     .toBe("failed");
   const running = await submit(request, {
-    spec: `# Sort\n\nReaders want to see words in an order of their choice.\n\n## Tasks\n${LONG}`,
+    spec: `# Sort\n\nReaders want to see words in an order of their choice.\n\n## Tasks\n${tasks("Words can be sorted by rule")}`,
     priority: "critical",
     requestedBy: "ada",
     ...issue(31, "Sort the words of a text"),
   });
   const other = await submit(request, {
-    spec: `# Languages\n\n## Tasks\n${LONG}`,
+    spec: `# Languages\n\n## Tasks\n${tasks("Words are counted in text")}`,
     priority: "critical",
     requestedBy: "grace",
     ...issue(33, "Count words of languages without spaces"),
@@ -72,8 +87,8 @@ async function seed(request: APIRequestContext): Promise<Scene> {
     }),
   ];
   await expect
-    .poll(async () => (await readItem(request, running.id)).status, { timeout: 60_000 })
-    .toBe("in_progress");
+    .poll(async () => (await readItem(request, running.id)).tasksDone, { timeout: 90_000 })
+    .toBeGreaterThanOrEqual(2);
   return { running, all: [failed, running, other, ...waiting] };
 }
 
@@ -88,7 +103,11 @@ async function shoot(page: Page, path: string, name: string): Promise<void> {
 }
 
 test("pictures of each page in both schemes", async ({ page, request }) => {
+  // The space for scrollbars is not part of the pages, and phones have none.
+  const session = await page.context().newCDPSession(page);
+  await session.send("Emulation.setScrollbarsHidden", { hidden: true });
   const done = await completedItem(request);
+  if (canSeed) for (const learning of LEARNINGS) addLearning(learning);
   const scene = await seed(request);
   const pages: [name: string, path: string][] = [
     ["overview", "/"],

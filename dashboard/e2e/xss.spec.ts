@@ -1,4 +1,6 @@
+import type { Page } from "@playwright/test";
 import { cancel, expect, ready, submit, test, whilePaused } from "./fixtures";
+import { addLearning, canSeed, startFakeWorker, uploadTranscript } from "./seed";
 
 const CORPUS = [
   `<script>alert(1)</script>`,
@@ -14,6 +16,29 @@ const CORPUS = [
   `<details open ontoggle=alert(1)>`,
   `{{constructor.constructor('alert(1)')()}}`,
 ];
+
+/** The page has nothing that runs, frames, loads or leads anywhere unsafe. The fixture counts violations of the policy. */
+async function expectInert(page: Page, path: string): Promise<void> {
+  const found = await page.evaluate(() => ({
+    scripts: document.querySelectorAll("#root script").length,
+    frames: document.querySelectorAll("iframe, object, embed").length,
+    handlers: [...document.querySelectorAll("*")].filter((node) =>
+      node.getAttributeNames().some((name) => name.startsWith("on")),
+    ).length,
+    unsafeLinks: [...document.querySelectorAll("a")].filter(
+      (link) => !/^https?:|^blob:/.test(link.href),
+    ).length,
+    pictures: document.querySelectorAll("#root img").length,
+  }));
+  expect({ path, ...found }).toEqual({
+    path,
+    scripts: 0,
+    frames: 0,
+    handlers: 0,
+    unsafeLinks: 0,
+    pictures: 0,
+  });
+}
 
 test("hostile texts run no script, load nothing and break nothing", async ({ page, request }) => {
   const hostile = CORPUS.join("\n\n");
@@ -40,25 +65,7 @@ test("hostile texts run no script, load nothing and break nothing", async ({ pag
     ]) {
       await page.goto(path);
       await ready(page);
-      const { scripts, frames, handlers, unsafeLinks, pictures } = await page.evaluate(() => ({
-        scripts: document.querySelectorAll("#root script").length,
-        frames: document.querySelectorAll("iframe, object, embed").length,
-        handlers: [...document.querySelectorAll("*")].filter((node) =>
-          node.getAttributeNames().some((name) => name.startsWith("on")),
-        ).length,
-        unsafeLinks: [...document.querySelectorAll("a")].filter(
-          (link) => !/^https?:|^blob:/.test(link.href),
-        ).length,
-        pictures: document.querySelectorAll("#root img").length,
-      }));
-      expect({ path, scripts, frames, handlers, unsafeLinks, pictures }).toEqual({
-        path,
-        scripts: 0,
-        frames: 0,
-        handlers: 0,
-        unsafeLinks: 0,
-        pictures: 0,
-      });
+      await expectInert(page, path);
     }
     await page.goto(`/work/${item.id}`);
     await expect(page.getByRole("heading", { level: 1 })).toHaveText(`${CORPUS[0]}${CORPUS[2]}`);
@@ -67,5 +74,98 @@ test("hostile texts run no script, load nothing and break nothing", async ({ pag
     });
     await expect(page.getByText("Cancelled", { exact: true })).toBeVisible();
     await cancel(request, described.id);
+  });
+});
+
+test("hostile output of an agent runs no script, loads nothing and breaks nothing", async ({
+  page,
+  request,
+}) => {
+  test.skip(!canSeed, "DATABASE_URL and WORKER_API_URL are not set");
+  const hostile = CORPUS.join("\n\n");
+  const sha = "0123456789012345678901234567890123456789";
+  await whilePaused(request, async () => {
+    const worker = await startFakeWorker(request, { spec: "# Output\n\n- [ ] Be hostile" });
+    const { id } = worker.item;
+    try {
+      addLearning({ text: hostile });
+      const entries = [
+        { type: "message", role: "assistant", text: hostile },
+        { type: "message", role: "user", text: hostile },
+        { type: "tool", kind: "bash", id: "1", name: CORPUS[0], input: { command: hostile } },
+        { type: "tool_result", id: "1", ok: false, output: hostile },
+        {
+          type: "tool",
+          kind: "write",
+          id: "2",
+          name: "Edit",
+          path: `src/${CORPUS[1]}`,
+          input: { file_path: CORPUS[1], old_string: CORPUS[0], new_string: hostile },
+        },
+        { type: "commit", hash: sha, message: CORPUS[2] },
+        { type: "task_complete", index: 0, text: CORPUS[3] },
+        { type: "warning", warning: CORPUS[4], message: hostile },
+        { type: "notice", message: hostile },
+      ];
+      await uploadTranscript(
+        worker,
+        entries.length,
+        (number) => ({ ...entries[number - 1] }) as never,
+      );
+      const lines = CORPUS.flatMap((text) => text.split("\n"));
+      await worker.call("diff", {
+        baseSha: sha,
+        headSha: sha,
+        files: [
+          {
+            path: `src/${CORPUS[1]}`,
+            status: "added",
+            isBinary: false,
+            additions: lines.length,
+            deletions: 0,
+            patch: `@@ -0,0 +1,${lines.length} @@\n${lines.map((line) => `+${line}`).join("\n")}\n`,
+          },
+        ],
+        fileCount: 1,
+        additions: lines.length,
+        deletions: 0,
+      });
+      await worker.call("review", {
+        round: 1,
+        headSha: sha,
+        verdict: "changes_requested",
+        summary: hostile,
+        model: CORPUS[0],
+        findings: CORPUS.map((message) => ({ severity: "error", message, suggestion: message })),
+      });
+      const open = async (path: string) => {
+        await page.goto(path);
+        await ready(page);
+      };
+      await open(`/work/${id}?tab=transcript&entry=1`);
+      const transcript = page.getByRole("group", { name: "Transcript" });
+      const folded = transcript.getByRole("button", { expanded: false });
+      await expect(folded).toHaveCount(3);
+      for (let left = 3; left > 0; left -= 1) {
+        await folded.first().click();
+        await expect(folded).toHaveCount(left - 1);
+      }
+      await expectInert(page, "transcript");
+      await open(`/work/${id}?tab=changes`);
+      await expect(page.getByText("alert(1)").first()).toBeVisible();
+      await expectInert(page, "changes");
+      await open(`/work/${id}?tab=reviews`);
+      await expect(page.getByText("Changes requested")).toBeVisible();
+      await page.getByRole("button", { name: /findings?: / }).click();
+      await expect(page.getByText("Error", { exact: true })).toHaveCount(CORPUS.length);
+      await expectInert(page, "reviews");
+      await worker.call("fail", { cause: "crash", reason: hostile.slice(0, 4000), iterations: 1 });
+      for (const path of [`/work/${id}?tab=attempts`, "/workers", "/learnings", "/"]) {
+        await open(path);
+        await expectInert(page, path);
+      }
+    } finally {
+      await worker.end();
+    }
   });
 });

@@ -94,15 +94,21 @@ const itemRoute = createRoute({
 });
 
 export const LEARNING_KINDS = ["pattern", "gotcha", "approach"] as const;
+export const LEARNING_STATES = ["current", "pinned", "retired"] as const;
 
 const learningsRoute = createRoute({
   getParentRoute: () => shellRoute,
   path: "/learnings",
-  validateSearch: searchOf({ repo: text, kind: choice(LEARNING_KINDS), q: text }),
+  validateSearch: searchOf({
+    repo: text,
+    kind: choice(LEARNING_KINDS),
+    state: choice(LEARNING_STATES),
+    q: text,
+  }),
   component: lazyRouteComponent(() => import("@/pages/learnings/LearningsPage"), "LearningsPage"),
 });
 
-export const METRIC_RANGES = ["24h", "7d", "30d"] as const;
+export const METRIC_RANGES = ["24h", "7d", "30d", "90d"] as const;
 
 const metricsRoute = createRoute({
   getParentRoute: () => shellRoute,

@@ -96,6 +96,11 @@ impl Call {
         Self::new(Method::PUT, path, to_json(body), Repeat::Idempotent)
     }
 
+    /// Idempotent, as every `PATCH` of the API sets fields to values.
+    pub(crate) fn patch<const N: usize>(path: [&str; N], body: &impl Serialize) -> Self {
+        Self::new(Method::PATCH, path, to_json(body), Repeat::Idempotent)
+    }
+
     fn new<const N: usize>(method: Method, path: [&str; N], body: Vec<u8>, repeat: Repeat) -> Self {
         Self {
             method,

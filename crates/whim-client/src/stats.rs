@@ -1,12 +1,13 @@
-//! Metrics, learnings, locks, explanations, the pause of the queue, and worker logs.
+//! Metrics, learnings, settings, locks, explanations, the pause of the queue, and worker logs.
 
 use whim_core::protocol::explain::Explanation;
-use whim_core::protocol::learnings::{LearningFilter, LearningPage};
+use whim_core::protocol::learnings::{Learning, LearningFilter, LearningPage, UpdateLearning};
 use whim_core::protocol::locks::{LockFilter, LockPage};
-use whim_core::protocol::metrics::Metrics;
+use whim_core::protocol::metrics::{DailyUsageFilter, DailyUsageReport, Metrics};
 use whim_core::protocol::queue::{PauseQueue, QueueState};
+use whim_core::protocol::settings::Settings;
 use whim_core::protocol::workers::Worker;
-use whim_core::{WorkItemId, WorkerId};
+use whim_core::{LearningId, WorkItemId, WorkerId};
 
 use crate::http::{Call, Repeat};
 use crate::work::query_of;
@@ -19,6 +20,37 @@ impl Client {
     /// See [`ClientError`].
     pub async fn metrics(&self) -> Result<Metrics, ClientError> {
         self.http.send(Call::get(["api", "metrics"])).await
+    }
+
+    /// `GET /api/metrics/daily`: usage by day and repository.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn daily_usage(&self, filter: &DailyUsageFilter) -> Result<DailyUsageReport, ClientError> {
+        let mut call = Call::get(["api", "metrics", "daily"]);
+        call.query = query_of(filter);
+        self.http.send(call).await
+    }
+
+    /// `GET /api/settings`: the settings of the orchestrator, without secrets.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn settings(&self) -> Result<Settings, ClientError> {
+        self.http.send(Call::get(["api", "settings"])).await
+    }
+
+    /// `PATCH /api/learnings/:id`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn update_learning(
+        &self,
+        id: LearningId,
+        change: &UpdateLearning,
+    ) -> Result<Learning, ClientError> {
+        let call = Call::patch(["api", "learnings", &id.to_string()], change);
+        self.http.send(call).await
     }
 
     /// `GET /api/learnings`: one page, newest first.

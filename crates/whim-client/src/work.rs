@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use whim_core::WorkItemId;
 use whim_core::protocol::work::{
-    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
+    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, SetPriority, WorkFilter, WorkItem, WorkPage,
 };
 
 use crate::http::{Call, Repeat};
@@ -100,6 +100,19 @@ impl Client {
                 repeat,
             ))
             .await
+    }
+
+    /// `PUT /api/work/:id/priority`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set_priority(
+        &self,
+        id: WorkItemId,
+        priority: &SetPriority,
+    ) -> Result<WorkItem, ClientError> {
+        let call = Call::put(["api", "work", &id.to_string(), "priority"], priority);
+        self.http.send(call).await
     }
 
     /// `PUT /api/work/:id/spec`.

@@ -13,6 +13,7 @@ pub mod locks;
 pub mod metrics;
 pub mod queue;
 pub mod reviews;
+pub mod settings;
 pub mod stats;
 pub mod status;
 pub mod timeline;

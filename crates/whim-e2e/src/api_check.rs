@@ -10,7 +10,7 @@ use whim_testkit::api_document::ApiDocument;
 const DOCUMENT: &str = include_str!("../../../openapi.json");
 
 /// Routes that answer with JSON. `{item}` and `{worker}` stand for an identifier of each item and worker.
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 18] = [
     "/health",
     "/api/status",
     "/api/queue",
@@ -24,6 +24,8 @@ const ROUTES: [&str; 16] = [
     "/api/workers",
     "/api/locks",
     "/api/metrics",
+    "/api/metrics/daily",
+    "/api/settings",
     "/api/learnings",
     "/api/reviews",
     "/api/work/not-an-identifier",

@@ -29,8 +29,9 @@ struct Arguments {
     /// Keep the services running afterwards, with the dashboard, until Ctrl-C
     #[arg(long, conflicts_with = "command")]
     keep: bool,
-    /// A command to run afterwards, with addresses of the dashboard in BASE_URL, and LOGIN_BASE_URL and LOGIN_PASSWORD of one
-    /// with a login, and the orchestrator's process in ORCHESTRATOR_PID
+    /// A command to run afterwards. Its environment has addresses of dashboards: BASE_URL, OTHER_BASE_URL of one in front of a
+    /// second orchestrator, LOGIN_BASE_URL and LOGIN_PASSWORD of one with a login. It also has ORCHESTRATOR_PID,
+    /// WORKER_API_URL for the worker protocol, and DATABASE_URL
     #[arg(last = true)]
     command: Vec<OsString>,
 }
@@ -83,7 +84,7 @@ async fn demonstrate(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Runs a command with the terminal of this program.
+/// Runs a command with the terminal of this program. An orchestrator that the command kills is started again.
 async fn run_command(
     system: &mut System,
     program: &OsString,
@@ -94,17 +95,29 @@ async fn run_command(
     let orchestrator = system
         .orchestrator_pid()
         .context("the orchestrator is not running")?;
-    Command::new(program)
+    let other_api = system.start_other_orchestrator().await?;
+    let other = system.start_dashboard_of(&other_api, None).await?;
+    let mut command = Command::new(program)
         .args(arguments)
         .env("BASE_URL", open.as_str().trim_end_matches('/'))
+        .env("OTHER_BASE_URL", other.as_str().trim_end_matches('/'))
         .env("LOGIN_BASE_URL", with_login.as_str().trim_end_matches('/'))
         .env("LOGIN_PASSWORD", DASHBOARD_PASSWORD)
         .env("ORCHESTRATOR_PID", orchestrator.to_string())
+        .env("WORKER_API_URL", system.worker_api_url()?.as_str())
+        .env("DATABASE_URL", system.database.url())
         .stdin(Stdio::null())
         .kill_on_drop(true)
-        .status()
-        .await
-        .with_context(|| format!("running {}", program.display()))
+        .spawn()
+        .with_context(|| format!("running {}", program.display()))?;
+    loop {
+        tokio::select! {
+            status = command.wait() => {
+                return status.with_context(|| format!("running {}", program.display()));
+            }
+            () = tokio::time::sleep(POLL_INTERVAL) => system.restart_exited_orchestrator().await?,
+        }
+    }
 }
 
 async fn show(screen: &mut Screen) -> anyhow::Result<System> {

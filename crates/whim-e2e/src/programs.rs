@@ -137,6 +137,10 @@ impl Program {
         kill_process(self.pid, signal).with_context(|| format!("sending {signal:?} to {}", self.name))
     }
 
+    pub fn has_exited(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     pub fn pid(&self) -> i32 {
         self.pid.as_raw_pid()
     }

@@ -42,6 +42,7 @@ pub struct System {
     orchestrator: Option<Program>,
     intake: Option<Program>,
     dashboards: Vec<Program>,
+    other_orchestrators: Vec<Program>,
     api_url: Url,
     /// Kept from the first start, so that workers and the intake reach the orchestrator after a restart.
     ports: Option<Ports>,
@@ -66,6 +67,7 @@ impl System {
             orchestrator: None,
             intake: None,
             dashboards: Vec::new(),
+            other_orchestrators: Vec::new(),
             ports: None,
             api_url: Url::parse("http://127.0.0.1:1").context("parsing a placeholder URL")?,
             directory: tempfile::Builder::new()
@@ -111,6 +113,32 @@ impl System {
         Ok(())
     }
 
+    /// Starts the orchestrator again if it has exited.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub async fn restart_exited_orchestrator(&mut self) -> anyhow::Result<()> {
+        if self.orchestrator.as_mut().is_some_and(Program::has_exited) {
+            self.start_orchestrator().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts another orchestrator with the same databases. Returns the URL of its API.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub async fn start_other_orchestrator(&mut self) -> anyhow::Result<Url> {
+        let directory = self.other_directory(self.other_orchestrators.len());
+        std::fs::create_dir(&directory).context("creating a directory")?;
+        let workspaces = directory.join("workspaces");
+        let environment = self.services(&workspaces).orchestrator(Ports::default())?;
+        let (program, ready) = Program::start("whim-orchestrator", &directory, &environment).await?;
+        self.other_orchestrators.push(program);
+        let url = ready["api"].as_str().context("the ready file has no `api`")?;
+        Url::parse(url).context("parsing the orchestrator's URL")
+    }
+
     /// Changes a setting of programs that are started from now on.
     pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.options.settings.insert(name, value.into());
@@ -133,8 +161,17 @@ impl System {
     /// # Errors
     /// It does not become ready.
     pub async fn start_dashboard(&mut self, password: Option<&str>) -> anyhow::Result<Url> {
+        let api_url = self.api_url.clone();
+        self.start_dashboard_of(&api_url, password).await
+    }
+
+    /// The same, in front of the orchestrator at `api_url`.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub async fn start_dashboard_of(&mut self, api_url: &Url, password: Option<&str>) -> anyhow::Result<Url> {
         let workspaces = self.workspaces();
-        let environment = self.services(&workspaces).dashboard(&self.api_url, password);
+        let environment = self.services(&workspaces).dashboard(api_url, password);
         let (program, ready) = Program::start("whim-dashboard", self.directory.path(), &environment).await?;
         self.dashboards.push(program);
         let url = ready["url"].as_str().context("the ready file has no `url`")?;
@@ -178,6 +215,17 @@ impl System {
 
     pub fn api_url(&self) -> &Url {
         &self.api_url
+    }
+
+    /// The worker protocol.
+    ///
+    /// # Errors
+    /// The orchestrator was never started.
+    pub fn worker_api_url(&self) -> anyhow::Result<Url> {
+        let ports = self.ports.context("the orchestrator was not started")?;
+        let mut url = self.api_url.clone();
+        ensure!(url.set_port(Some(ports.worker_api)).is_ok(), "{url} has no port");
+        Ok(url)
     }
 
     pub fn api_key(&self) -> &'static str {
@@ -235,6 +283,7 @@ impl System {
         let programs = self
             .orchestrator
             .iter()
+            .chain(&self.other_orchestrators)
             .chain(&self.intake)
             .chain(&self.dashboards);
         let mut logs: Vec<String> = programs.map(Program::log_tail).collect();
@@ -255,6 +304,11 @@ impl System {
         self.directory.path().join("workspaces")
     }
 
+    /// The directory of another orchestrator, with its own workspaces.
+    fn other_directory(&self, number: usize) -> PathBuf {
+        self.directory.path().join(format!("other-orchestrator-{number}"))
+    }
+
     /// Cancels all work, then stops the programs.
     ///
     /// # Errors
@@ -265,6 +319,9 @@ impl System {
         }
         if self.orchestrator.is_some() {
             self.cancel_all_work().await?;
+        }
+        for other in self.other_orchestrators.drain(..) {
+            other.stop().await?;
         }
         if let Some(orchestrator) = self.orchestrator.take() {
             let status = orchestrator.stop().await?;
@@ -324,11 +381,12 @@ impl System {
 
     /// The identifiers of all workers so far, which are the names of their directories.
     fn attempts(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.workspaces()) else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
+        let others = 0..self.other_orchestrators.len();
+        let others = others.map(|number| self.other_directory(number).join("workspaces"));
+        std::iter::once(self.workspaces())
+            .chain(others)
+            .filter_map(|workspaces| std::fs::read_dir(workspaces).ok())
+            .flat_map(Iterator::flatten)
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect()
     }

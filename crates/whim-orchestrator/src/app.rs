@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use whim_runtime::Runtime;
+use whim_service::environment::Effective;
 
 use crate::config::Config;
 use crate::daily_metrics::DailyMetrics;
@@ -28,6 +29,8 @@ pub struct App(Arc<Parts>);
 #[derive(Debug)]
 pub struct Parts {
     pub config: Config,
+    /// Values of all settings, with secrets redacted.
+    pub settings: Effective,
     /// Pool of the API. Separate, so that slow queries of people do not delay workers (`docs/faults.md`, row 28).
     pub database: PgPool,
     /// Pool of the worker protocol, the dispatcher and the reconcilers.

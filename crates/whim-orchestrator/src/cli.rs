@@ -135,18 +135,25 @@ fn block_on_small(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Res
 }
 
 async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyhow::Result<()> {
-    let Configured { config, effective } = configured;
+    let Configured { config, effective } = &configured;
     let telemetry = telemetry::init(PROGRAM, &config.telemetry)?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
     // From here on, a signal starts an orderly stop.
     let signals = EndSignals::listen().context("listening for signals")?;
-    let runtime = serve::open_runtime(&config).await?;
+    let runtime = serve::open_runtime(config).await?;
     let listeners = Listeners::bind(&config.api).await?;
     let addresses = listeners.addresses()?;
 
     let supervisor = Supervisor::new();
-    serve::start(config, runtime, listeners, Some(telemetry.levels), &supervisor).await?;
+    serve::start(
+        configured,
+        runtime,
+        listeners,
+        Some(telemetry.levels),
+        &supervisor,
+    )
+    .await?;
     tracing::info!(api = %addresses.api, worker_api = %addresses.worker_api, "listening");
     if let Some(path) = &arguments.ready_file {
         write_ready_file(path, &addresses).with_context(|| format!("writing {}", path.display()))?;

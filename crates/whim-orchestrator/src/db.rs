@@ -7,6 +7,7 @@ pub mod activity;
 pub mod breakers;
 pub mod budget;
 pub mod daily_stats;
+pub mod daily_usage;
 pub mod diffs;
 pub mod events;
 pub mod heartbeats;

@@ -1,7 +1,7 @@
 //! Errors of the orchestrator's operations.
 
 use whim_core::protocol::worker::LockConflict;
-use whim_core::{BranchName, LeaseEpoch, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
+use whim_core::{BranchName, LearningId, LeaseEpoch, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus};
 
 use crate::locks::LocksFailed;
 
@@ -26,6 +26,8 @@ pub enum Error {
     /// What a worker sent is larger than its limit.
     #[error("{what} is larger than {max_bytes} bytes")]
     TooLarge { what: &'static str, max_bytes: u64 },
+    #[error("there is no learning {0}")]
+    NoSuchLearning(LearningId),
     #[error("there is no worker {0}")]
     NoSuchWorker(WorkerId),
     /// The item's state does not allow the operation.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use whim_runtime::{Runtime, WorkerListener};
 use whim_service::admin::{self, Admin};
+use whim_service::environment::Configured;
 use whim_service::listen;
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
@@ -57,7 +58,7 @@ pub async fn open_runtime(config: &Config) -> anyhow::Result<Arc<dyn Runtime>> {
 /// # Errors
 /// Postgres is unavailable or cannot be migrated, or a URL is invalid.
 pub async fn start(
-    config: Config,
+    configured: Configured<Config>,
     runtime: Arc<dyn Runtime>,
     listeners: Listeners,
     levels: Option<LogLevels>,
@@ -67,8 +68,8 @@ pub async fn start(
     // Before anything is counted. Without an admin listener there is nothing to scrape.
     let metrics = levels.is_some() && listeners.admin.is_some();
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
-    migrate(&config.database).await?;
-    let app = build(config, runtime, &addresses)?;
+    migrate(&configured.config.database).await?;
+    let app = build(configured, runtime, &addresses)?;
     breakers::probe_refused_credentials(&app.work_database, &app.config).await;
 
     let readiness = Readiness::new();
@@ -150,7 +151,12 @@ pub fn metric_families() -> Vec<Family> {
 ///
 /// # Errors
 /// A URL is invalid.
-pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -> anyhow::Result<App> {
+pub fn build(
+    configured: Configured<Config>,
+    runtime: Arc<dyn Runtime>,
+    addresses: &Addresses,
+) -> anyhow::Result<App> {
+    let Configured { config, effective } = configured;
     let options = connect_options(&config.database)?;
     let redis = RedisConnection::lazy(&config.redis)?;
     let worker_url = config
@@ -174,6 +180,7 @@ pub fn build(config: Config, runtime: Arc<dyn Runtime>, addresses: &Addresses) -
         daily_metrics: DailyMetrics::default(),
         events: EventHub::default(),
         closing: CancellationToken::new(),
+        settings: effective,
         config,
     }))
 }

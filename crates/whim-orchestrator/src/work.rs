@@ -4,6 +4,7 @@
 mod cancel;
 mod explain;
 mod item;
+mod priority;
 mod requeue;
 mod spec;
 mod submission_batch;
@@ -13,6 +14,7 @@ mod submit;
 pub use self::cancel::cancel;
 pub use self::explain::explain;
 pub use self::item::{find, max_retries};
+pub use self::priority::set_priority;
 pub use self::requeue::requeue;
 pub use self::spec::{fail_spec, submit_spec};
 pub use self::submission_batch::run as write_submissions;

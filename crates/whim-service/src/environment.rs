@@ -41,13 +41,11 @@ pub use self::expected::{
 };
 pub use self::problem::{ConfigError, Problem};
 use self::setting::EffectiveValue;
-pub use self::setting::{Configured, Effective, Presence, Setting};
+pub use self::setting::{Configured, Effective, Entry, Presence, Setting};
 use crate::secret::REDACTED;
 
 /// Larger than any secret: a wrong file (a log, a device) is not read as a whole.
 const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
-
-const NOT_SET: &str = "(not set)";
 
 const SECRET_WORDS: &str = "one line without control characters";
 
@@ -144,7 +142,7 @@ impl Environment {
             Read::Value(value) => Some(value),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, EffectiveValue::default(NOT_SET));
+                self.effective.insert(name, EffectiveValue::not_set());
                 None
             }
         }
@@ -173,7 +171,7 @@ impl Environment {
         let description = format!("a comma-separated list, each {}", expected_item.description());
         self.ask(name, &description, Presence::Optional);
         let Read::Value(raw) = self.raw(name) else {
-            self.effective.insert(name, EffectiveValue::default(NOT_SET));
+            self.effective.insert(name, EffectiveValue::not_set());
             return Vec::new();
         };
         let mut items = Vec::new();
@@ -198,7 +196,7 @@ impl Environment {
             Read::Value(secret) => Some(secret),
             Read::Wrong => None,
             Read::NotSet => {
-                self.effective.insert(name, EffectiveValue::default(NOT_SET));
+                self.effective.insert(name, EffectiveValue::not_set().secret());
                 None
             }
         }
@@ -287,7 +285,8 @@ impl Environment {
             self.problems.push(Problem::wrong(name, "(hidden)", SECRET_WORDS));
             return Read::Wrong;
         }
-        self.effective.insert(name, EffectiveValue::set(REDACTED));
+        self.effective
+            .insert(name, EffectiveValue::set(REDACTED).secret());
         Read::Value(SecretString::from(secret))
     }
 

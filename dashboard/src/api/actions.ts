@@ -1,9 +1,9 @@
 import { notifications } from "@mantine/notifications";
-import { type QueryKey, useQueryClient } from "@tanstack/react-query";
+import { type InfiniteData, type QueryKey, useQueryClient } from "@tanstack/react-query";
 import { itemKey } from "@/live/cache";
 import { $api } from "./client";
 import { describeError } from "./errors";
-import type { Status, Worker, WorkerPage, WorkItem } from "./types";
+import type { Learning, LearningPage, Status, Worker, WorkerPage, WorkItem } from "./types";
 
 /** Shows a refused action; what it had changed on the page has been restored by then. */
 function showRefusal(action: string, error: unknown): void {
@@ -83,6 +83,60 @@ export function useRequeueItem() {
     onSettled: (_data, _error, { params }) =>
       refresh(itemKey(params.path.id), ["get", "/api/work"], ["get", "/api/queue"], STATUS_KEY),
   });
+}
+
+export function useSetPriority() {
+  const { change, refresh } = useOptimistic();
+  return $api.useMutation("put", "/api/work/{id}/priority", {
+    onMutate: ({ params, body }) =>
+      change<WorkItem>(itemKey(params.path.id), (item) => ({ ...item, priority: body.priority })),
+    onError: (error, _variables, result) => {
+      result?.undo();
+      showRefusal("Changing the priority", error);
+    },
+    onSettled: (_data, _error, { params }) =>
+      refresh(itemKey(params.path.id), ["get", "/api/work"], ["get", "/api/queue"], STATUS_KEY),
+  });
+}
+
+const LEARNINGS_KEY: QueryKey = ["get", "/api/learnings"];
+
+/** Edits, pins or retires a learning, or undoes that. */
+export function useUpdateLearning() {
+  const { change, refresh } = useOptimistic();
+  return $api.useMutation("patch", "/api/learnings/{id}", {
+    onMutate: ({ params, body }) =>
+      change<InfiniteData<LearningPage>>(LEARNINGS_KEY, (data) => ({
+        ...data,
+        pages: data.pages.map((page) => ({
+          ...page,
+          items: page.items.map((learning) =>
+            learning.id === params.path.id ? changedLearning(learning, body) : learning,
+          ),
+        })),
+      })),
+    onError: (error, _variables, result) => {
+      result?.undo();
+      showRefusal("Changing the learning", error);
+    },
+    onSettled: () => refresh(LEARNINGS_KEY),
+  });
+}
+
+interface LearningChange {
+  text?: string | null;
+  pinned?: boolean | null;
+  retired?: boolean | null;
+}
+
+function changedLearning(learning: Learning, { text, pinned, retired }: LearningChange): Learning {
+  const now = new Date().toISOString();
+  return {
+    ...learning,
+    text: text ?? learning.text,
+    pinnedAt: pinned == null ? learning.pinnedAt : pinned ? now : null,
+    retiredAt: retired == null ? learning.retiredAt : retired ? now : null,
+  };
 }
 
 export function useKillWorker() {

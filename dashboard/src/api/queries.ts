@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { utcDay } from "@/lib/time";
 import { $api } from "./client";
 import { paging } from "./paging";
 import { fetchSession, logOut, sessionExpired } from "./session";
@@ -16,6 +17,16 @@ export function useHealth() {
 
 export function useTodayMetrics() {
   return $api.useQuery("get", "/api/metrics", undefined, { refetchInterval: SLOW_REFRESH_MS });
+}
+
+/** Usage by day and repository over the last `days` days, today included. */
+export function useDailyUsage(days: number) {
+  const from = utcDay(Date.now() - (days - 1) * 86_400_000);
+  return $api.useQuery("get", "/api/metrics/daily", { params: { query: { from } } });
+}
+
+export function useSettings() {
+  return $api.useQuery("get", "/api/settings", undefined, { staleTime: SLOW_REFRESH_MS });
 }
 
 export function useItem(id: string) {

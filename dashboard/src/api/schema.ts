@@ -41,6 +41,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/learnings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes the text of a learning, pins it or retires it, or undoes that. */
+        patch: operations["update_learning"];
+        trace?: never;
+    };
     "/api/locks": {
         parameters: {
             query?: never;
@@ -67,6 +84,23 @@ export interface paths {
         };
         /** Returns today's counts, success rate, durations, tokens and cost; at most a second old. */
         get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/metrics/daily": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns counts, iterations, tokens and cost by day and repository. */
+        get: operations["daily_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -155,6 +189,23 @@ export interface paths {
         };
         /** Returns a review with its findings. */
         get: operations["get_review"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the settings with which this orchestrator was started, without secrets. */
+        get: operations["settings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,6 +334,26 @@ export interface paths {
         /** Everything about an item in one archive: the item, its spec, events, transcripts, diff, timeline and reviews. */
         get: operations["export_work"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/work/{id}/priority": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Changes the priority of an item in any live state.
+         * @description The item keeps its age: within the new priority, older items are before it.
+         */
+        put: operations["set_priority"];
         post?: never;
         delete?: never;
         options?: never;
@@ -863,6 +934,62 @@ export interface components {
             description: string;
             spec?: null;
         });
+        /** @description Usage of one repository on one day. */
+        DailyUsage: {
+            /**
+             * Format: uint64
+             * @description Items cancelled on this day.
+             */
+            cancelled: number;
+            /**
+             * Format: uint64
+             * @description Items that completed on this day.
+             */
+            completed: number;
+            /**
+             * Format: double
+             * @description Cost of the same in US dollars, as reported by the harness.
+             */
+            costUsd: number;
+            /** Format: date */
+            day: string;
+            /**
+             * Format: uint64
+             * @description Items that failed on this day and were not retried since.
+             */
+            failed: number;
+            /**
+             * Format: uint64
+             * @description Iterations that began on this day.
+             */
+            iterations: number;
+            /** @description In lower case. */
+            repo: components["schemas"]["RepoName"];
+            /**
+             * Format: uint64
+             * @description Items submitted on this day.
+             */
+            submitted: number;
+            /** @description Tokens of workers that ended on this day, and of reviews. */
+            tokens: components["schemas"]["Tokens"];
+        };
+        /** @description Usage by day and repository, the newest day first, then by repository. Days without any are left out. */
+        DailyUsageReport: {
+            /**
+             * Format: date
+             * @description First day.
+             */
+            from: string;
+            /** @description At most 10,000. */
+            items: components["schemas"]["DailyUsage"][];
+            /**
+             * Format: date
+             * @description Last day.
+             */
+            to: string;
+            /** @description Whether further rows were left out. */
+            truncated: boolean;
+        };
         /** @description Whether a dependency is available. */
         DependencyHealth: {
             healthy: boolean;
@@ -921,6 +1048,16 @@ export interface components {
             medianSeconds?: number | null;
             /** Format: double */
             p95Seconds?: number | null;
+        };
+        EffectiveSetting: {
+            /** @description Whether the value is a secret, which never leaves the orchestrator. */
+            isSecret: boolean;
+            /** @description Whether the variable is set. */
+            isSet: boolean;
+            /** @description Name of the environment variable. */
+            name: string;
+            /** @description The value or its default, with passwords in URLs masked; `null` for a secret, and for a setting without a value. */
+            value?: string | null;
         };
         /** @description The body of every response with a status of 400 or more. */
         ErrorBody: {
@@ -1150,8 +1287,23 @@ export interface components {
             createdAt: string;
             id: components["schemas"]["LearningId"];
             kind: components["schemas"]["LearningKind"];
+            /**
+             * Format: date-time
+             * @description When a person marked it as important; `null` if it is not.
+             */
+            pinnedAt?: string | null;
             repo: components["schemas"]["RepoName"];
+            /**
+             * Format: date-time
+             * @description When a person withdrew it; `null` if it is current. No agent receives a retired learning.
+             */
+            retiredAt?: string | null;
             text: string;
+            /**
+             * Format: date-time
+             * @description Time of the latest change by a person, or of the creation.
+             */
+            updatedAt: string;
             workItemId?: components["schemas"]["WorkItemId"] | null;
         };
         /**
@@ -1499,6 +1651,20 @@ export interface components {
             kind: string;
             /** @description Its description, or why it is unavailable. */
             message: string;
+        };
+        /**
+         * @description `PUT /api/work/:id/priority`, in any live state. A running item keeps its worker; the priority counts again when the item
+         *     returns to the queue.
+         */
+        SetPriority: {
+            priority: components["schemas"]["Priority"];
+        };
+        /** @description `GET /api/settings`: the settings with which the orchestrator that answers was started. */
+        Settings: {
+            /** @description Every setting, by name. */
+            settings: components["schemas"]["EffectiveSetting"][];
+            /** @description Version of the orchestrator. */
+            version: string;
         };
         /** @enum {string} */
         Severity: "error" | "warning" | "note";
@@ -1964,6 +2130,13 @@ export interface components {
             /** @description The files; those that the worker does not hold are passed over. */
             files: components["schemas"]["RelativePath"][];
         };
+        /** @description `PATCH /api/learnings/:id`: changes the fields that are present. */
+        UpdateLearning: {
+            pinned?: boolean | null;
+            retired?: boolean | null;
+            /** @description The new text; at most 4096 characters. */
+            text?: string | null;
+        };
         /**
          * @description `POST /api/worker/:id/transcript`: the next entries of the transcript. The body may be compressed
          *     (`Content-Encoding: zstd`).
@@ -2426,6 +2599,8 @@ export interface operations {
                 repo?: components["schemas"]["RepoName"];
                 /** @description Only learnings of this kind. */
                 kind?: components["schemas"]["LearningKind"];
+                /** @description Only learnings in this state. Default: `current`. */
+                state?: "current" | "pinned" | "retired";
                 /** @description Page size: 1 to 200, default 50. */
                 limit?: number;
                 /** @description `nextCursor` of the previous page. */
@@ -2450,6 +2625,45 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    update_learning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The learning */
+                id: components["schemas"]["LearningId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateLearning"];
+            };
+        };
+        responses: {
+            /** @description The learning */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Learning"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["Internal"];
@@ -2507,6 +2721,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Metrics"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    daily_usage: {
+        parameters: {
+            query?: {
+                /** @description First day. Default: 29 days before `to`. */
+                from?: string;
+                /** @description Last day, at most 365 days after `from`. Default: today. */
+                to?: string;
+                /** @description Only this repository. */
+                repo?: components["schemas"]["RepoName"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The usage */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DailyUsageReport"];
                 };
             };
             400: components["responses"]["InvalidRequest"];
@@ -2684,6 +2933,34 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settings"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];
@@ -2967,6 +3244,45 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    set_priority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetPriority"];
+            };
+        };
+        responses: {
+            /** @description The item with its priority */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkItem"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["Internal"];

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { formatDuration, formatRelative, secondsBetween } from "./time";
+import {
+  formatDuration,
+  formatRelative,
+  formatShortDuration,
+  secondsBetween,
+  utcDay,
+} from "./time";
 
 describe("formatDuration", () => {
   it.each([
@@ -12,6 +18,25 @@ describe("formatDuration", () => {
     [90_061, "1d 1h"],
   ])("writes %s seconds as %s", (seconds, text) => {
     expect(formatDuration(seconds)).toBe(text);
+  });
+});
+
+describe("formatShortDuration", () => {
+  it.each([
+    [-1, "0.0s"],
+    [0.36, "0.4s"],
+    [9.94, "9.9s"],
+    [9.96, "9s"],
+    [61, "1m 01s"],
+  ])("writes %s seconds as %s", (seconds, text) => {
+    expect(formatShortDuration(seconds)).toBe(text);
+  });
+});
+
+describe("utcDay", () => {
+  it("is the day in UTC, whatever the local day is", () => {
+    expect(utcDay(Date.parse("2026-11-28T23:59:59Z"))).toBe("2026-11-28");
+    expect(utcDay(Date.parse("2026-11-29T00:30:00+01:00"))).toBe("2026-11-28");
   });
 });
 

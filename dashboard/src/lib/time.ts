@@ -12,6 +12,12 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(whole / DAY)}d ${Math.floor((whole % DAY) / HOUR)}h`;
 }
 
+/** The duration of something that has ended: with a decimal below ten seconds, such as `0.4s`. */
+export function formatShortDuration(seconds: number): string {
+  const tenths = Math.round(Math.max(0, seconds) * 10);
+  return tenths < 100 ? `${(tenths / 10).toFixed(1)}s` : formatDuration(seconds);
+}
+
 /** One unit: `just now`, `4 min ago`, `in 2 h`, `3 d ago`. */
 export function formatRelative(timestamp: string, now: number): string {
   const seconds = (now - Date.parse(timestamp)) / 1000;
@@ -50,6 +56,23 @@ export function formatClock(timestamp: string): string {
 export function secondsBetween(start: string, end: string | number): number {
   const endMs = typeof end === "number" ? end : Date.parse(end);
   return (endMs - Date.parse(start)) / 1000;
+}
+
+/** The UTC day of a time in milliseconds, as `2026-11-28`. */
+export function utcDay(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+const dayFormat = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  timeZone: "UTC",
+});
+
+/** A UTC day such as `2026-11-28`, in the reader's notation. */
+export function formatUtcDay(day: string): string {
+  return dayFormat.format(new Date(`${day}T00:00:00Z`));
 }
 
 function pad(value: number): string {

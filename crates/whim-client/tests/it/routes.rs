@@ -3,16 +3,18 @@ use serde_json::{Value, json};
 use whim_client::Created;
 use whim_core::protocol::PROTOCOL_VERSION_HEADER;
 use whim_core::protocol::diff::ReportDiff;
-use whim_core::protocol::learnings::LearningFilter;
+use whim_core::protocol::learnings::{LearningFilter, UpdateLearning};
+use whim_core::protocol::metrics::DailyUsageFilter;
 use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::reviews::{ReportReview, ReviewFilter};
 use whim_core::protocol::timeline::TimelineFilter;
 use whim_core::protocol::transcript::{TranscriptFilter, UploadTranscript};
-use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, WorkFilter};
+use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, SetPriority, WorkFilter};
 use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
 use whim_core::protocol::workers::WorkerFilter;
 use whim_core::{
-    FailureCause, LeaseEpoch, RelativePath, ReviewId, WorkItemId, WorkItemStatus, WorkerId, WorkerStatus,
+    FailureCause, LearningId, LeaseEpoch, Priority, RelativePath, ReviewId, WorkItemId, WorkItemStatus,
+    WorkerId, WorkerStatus,
 };
 
 use crate::server::{Say, Server, work_item};
@@ -40,7 +42,7 @@ async fn each_call_of_the_api_has_its_route() {
             "redis": { "healthy": true, "message": "" }, "runtime": { "healthy": true, "message": "" } }),
     ];
     let page = json!({ "items": [work_item()], "nextCursor": null });
-    let items = std::iter::repeat_n(work_item(), 6);
+    let items = std::iter::repeat_n(work_item(), 7);
     let answers = items
         .chain([page])
         .chain(overview)
@@ -72,6 +74,10 @@ async fn each_call_of_the_api_has_its_route() {
         )
         .await
         .unwrap();
+    let priority = SetPriority {
+        priority: Priority::High,
+    };
+    client.set_priority(id, &priority).await.unwrap();
     client
         .put_spec(
             id,
@@ -118,6 +124,7 @@ async fn each_call_of_the_api_has_its_route() {
             "GET /api/work/ITEM",
             "POST /api/work/ITEM/cancel",
             "POST /api/work/ITEM/requeue",
+            "PUT /api/work/ITEM/priority",
             "PUT /api/work/ITEM/spec",
             "POST /api/work/ITEM/spec/fail",
             "GET /api/work?limit=7&repo=octo%2Fapp&sourceRef=1+%26+2&status=generating",
@@ -141,8 +148,23 @@ async fn each_call_that_looks_closer_has_its_route() {
         "failed": 0, "cancelled": 0, "successRate": null, "iterations": 0, "costUsd": 0.0,
         "durations": { "averageSeconds": null, "medianSeconds": null, "p95Seconds": null },
         "tokens": { "input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0 } });
+    let usage = json!({ "from": "2026-11-20", "to": "2026-11-20", "items": [], "truncated": false });
+    let settings = json!({ "version": "1.2.3", "settings": [] });
     let page = json!({ "items": [], "nextCursor": null });
-    let answers = [explanation, state.clone(), state, metrics, page].map(|answer| Say::Json(200, answer));
+    let id = LearningId::new();
+    let learning = json!({ "id": id, "repo": "octo/app", "kind": "gotcha", "text": "x", "workItemId": null,
+        "createdAt": "2026-11-21T00:00:00Z", "updatedAt": "2026-11-21T00:00:00Z", "pinnedAt": null, "retiredAt": null });
+    let answers = [
+        explanation,
+        state.clone(),
+        state,
+        metrics,
+        usage,
+        settings,
+        page,
+        learning,
+    ]
+    .map(|answer| Say::Json(200, answer));
     let text = Say::Text(200, "one\ntwo\n".to_owned());
     let server = Server::start(answers.into_iter().chain([text])).await;
     let (client, worker) = (server.client(), WorkerId::new());
@@ -151,11 +173,22 @@ async fn each_call_that_looks_closer_has_its_route() {
     client.pause_queue(&PauseQueue::default()).await.unwrap();
     client.resume_queue().await.unwrap();
     assert_eq!(client.metrics().await.unwrap().submitted, 1);
+    let days = DailyUsageFilter {
+        to: Some("2026-11-20".parse().unwrap()),
+        ..DailyUsageFilter::default()
+    };
+    client.daily_usage(&days).await.unwrap();
+    assert_eq!(client.settings().await.unwrap().version, "1.2.3");
     let filter = LearningFilter {
         limit: Some(3),
         ..LearningFilter::default()
     };
     client.learnings(&filter).await.unwrap();
+    let change = UpdateLearning {
+        retired: Some(true),
+        ..UpdateLearning::default()
+    };
+    client.update_learning(id, &change).await.unwrap();
     assert_eq!(client.worker_logs(worker, Some(2)).await.unwrap(), "one\ntwo\n");
 
     assert_eq!(
@@ -165,10 +198,14 @@ async fn each_call_that_looks_closer_has_its_route() {
             "POST /api/queue/pause",
             "POST /api/queue/resume",
             "GET /api/metrics",
+            "GET /api/metrics/daily?to=2026-11-20",
+            "GET /api/settings",
             "GET /api/learnings?limit=3",
+            &format!("PATCH /api/learnings/{id}"),
             "GET /api/workers/WORKER/logs?lines=2",
         ]
     );
+    assert_eq!(server.seen().await[7].body, json!({ "retired": true }));
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! Statistics of the current day.
+//! Statistics of the current day, and of each day by repository.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::stats::Tokens;
+use crate::RepoName;
 
 /// `GET /api/metrics`. A day is a UTC day by the clock of the database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,4 +42,59 @@ pub struct Durations {
     pub average_seconds: Option<f64>,
     pub median_seconds: Option<f64>,
     pub p95_seconds: Option<f64>,
+}
+
+/// `GET /api/metrics/daily?from=&to=&repo=`: UTC days.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams), into_params(parameter_in = Query))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DailyUsageFilter {
+    /// First day. Default: 29 days before `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<NaiveDate>,
+    /// Last day, at most 365 days after `from`. Default: today.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<NaiveDate>,
+    /// Only this repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<RepoName>,
+}
+
+/// Usage by day and repository, the newest day first, then by repository. Days without any are left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DailyUsageReport {
+    /// First day.
+    pub from: NaiveDate,
+    /// Last day.
+    pub to: NaiveDate,
+    /// At most 10,000.
+    pub items: Vec<DailyUsage>,
+    /// Whether further rows were left out.
+    pub truncated: bool,
+}
+
+/// Usage of one repository on one day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DailyUsage {
+    pub day: NaiveDate,
+    /// In lower case.
+    pub repo: RepoName,
+    /// Items submitted on this day.
+    pub submitted: u64,
+    /// Items that completed on this day.
+    pub completed: u64,
+    /// Items that failed on this day and were not retried since.
+    pub failed: u64,
+    /// Items cancelled on this day.
+    pub cancelled: u64,
+    /// Iterations that began on this day.
+    pub iterations: u64,
+    /// Tokens of workers that ended on this day, and of reviews.
+    pub tokens: Tokens,
+    /// Cost of the same in US dollars, as reported by the harness.
+    pub cost_usd: f64,
 }

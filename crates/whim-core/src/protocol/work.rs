@@ -225,6 +225,15 @@ pub struct CancelWork {
     pub cancelled_by: Option<String>,
 }
 
+/// `PUT /api/work/:id/priority`, in any live state. A running item keeps its worker; the priority counts again when the item
+/// returns to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetPriority {
+    pub priority: Priority,
+}
+
 /// `POST /api/work/:id/requeue`: another run of an ended item. The body is optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

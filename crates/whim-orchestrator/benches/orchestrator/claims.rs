@@ -37,8 +37,8 @@ pub(crate) async fn claimers(world: &World) -> anyhow::Result<Vec<Claimer>> {
     // Not the directory of the program under test.
     let workspaces = world.files().join("claimers").to_string_lossy().into_owned();
     let settings = world.settings(&[("WORKSPACES_DIR", &workspaces)]);
-    let config = Config::from_environment(Environment::from_pairs(settings))?.config;
-    let runtime: Arc<dyn Runtime> = serve::open_runtime(&config).await?;
+    let configured = Config::from_environment(Environment::from_pairs(settings))?;
+    let runtime: Arc<dyn Runtime> = serve::open_runtime(&configured.config).await?;
     let unused_url = "http://127.0.0.1:9".parse::<url::Url>()?;
     let addresses = Addresses {
         api: unused_url.clone(),
@@ -47,7 +47,7 @@ pub(crate) async fn claimers(world: &World) -> anyhow::Result<Vec<Claimer>> {
     (0..SEVERAL)
         .map(|_| {
             Ok(Claimer {
-                app: serve::build(config.clone(), Arc::clone(&runtime), &addresses)?,
+                app: serve::build(configured.clone(), Arc::clone(&runtime), &addresses)?,
                 database: world.database.clone(),
             })
         })

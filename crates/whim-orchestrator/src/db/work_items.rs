@@ -27,6 +27,6 @@ pub use self::specs::{defer_spec, fail_spec, submit_spec};
 pub use self::task_counts::TaskCounts;
 pub use self::transitions::{
     NextAttempt, cancel, complete, fail, mark_in_progress, record_progress, release_due_retries,
-    requeue_after_failure,
+    requeue_after_failure, set_priority,
 };
 pub use self::view::{Task, ahead, exists, find, next_without_spec, page, queue, task};

@@ -199,9 +199,10 @@ impl From<Error> for ApiError {
                 }
                 Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, text, details)
             }
-            Error::NoSuchItem(_) | Error::NoSuchWorker(_) | Error::NoSuchAttempt { .. } => {
-                Self::not_found(text)
-            }
+            Error::NoSuchItem(_)
+            | Error::NoSuchWorker(_)
+            | Error::NoSuchAttempt { .. }
+            | Error::NoSuchLearning(_) => Self::not_found(text),
             Error::TooLarge { max_bytes, .. } => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 ErrorCode::TooLarge,

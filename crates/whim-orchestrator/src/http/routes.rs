@@ -24,6 +24,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(history::export_work))
         .routes(routes!(work::cancel_work))
         .routes(routes!(work::requeue_work))
+        .routes(routes!(work::set_priority))
         .routes(routes!(work::put_spec))
         .routes(routes!(work::fail_spec))
         .routes(routes!(workers::list_workers))
@@ -33,7 +34,10 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(events::worker_events))
         .routes(routes!(locks::locks))
         .routes(routes!(stats::metrics))
+        .routes(routes!(stats::daily_usage))
         .routes(routes!(stats::learnings))
+        .routes(routes!(stats::update_learning))
+        .routes(routes!(stats::settings))
         .routes(routes!(reviews::list_reviews))
         .routes(routes!(reviews::get_review))
 }

@@ -1,20 +1,54 @@
-//! Routes of statistics and learnings.
+//! Routes of statistics, learnings and settings.
 
 use axum::Json;
 use axum::extract::State;
-use whim_core::protocol::learnings::{LearningFilter, LearningPage};
-use whim_core::protocol::metrics::Metrics;
+use chrono::{Days, NaiveDate};
+use whim_core::LearningId;
+use whim_core::protocol::learnings::{Learning, LearningFilter, LearningPage, UpdateLearning};
+use whim_core::protocol::metrics::{DailyUsageFilter, DailyUsageReport, Metrics};
+use whim_core::protocol::settings::{EffectiveSetting, Settings};
 
 use super::error::ApiError;
-use super::extract::Query;
+use super::extract::{Id, Json as JsonBody, Query};
 use super::page::Limit;
 use crate::app::App;
 use crate::db;
+use crate::error::Error;
+use crate::validate::{self, MAX_NOTE_CHARACTERS};
+
+/// Days of a report without `from`.
+const DEFAULT_DAYS: u64 = 30;
+const MAX_DAYS: u64 = 366;
 
 /// Returns today's counts, success rate, durations, tokens and cost; at most a second old.
 #[utoipa::path(get, path = "/api/metrics", tag = "status", responses((status = 200, description = "Today", body = Metrics)))]
 pub(super) async fn metrics(State(app): State<App>) -> Result<Json<Metrics>, ApiError> {
     Ok(Json(app.daily_metrics.today(&app.database).await?))
+}
+
+/// Returns counts, iterations, tokens and cost by day and repository.
+#[utoipa::path(get, path = "/api/metrics/daily", tag = "status", params(DailyUsageFilter), responses((status = 200, description = "The usage", body = DailyUsageReport)))]
+pub(super) async fn daily_usage(
+    State(app): State<App>,
+    Query(filter): Query<DailyUsageFilter>,
+) -> Result<Json<DailyUsageReport>, ApiError> {
+    let to = match filter.to {
+        Some(to) => to,
+        None => db::daily_usage::current_day(&app.database).await?,
+    };
+    let days = range(filter.from, to)?;
+    let report = db::daily_usage::report(&app.database, days, filter.repo.as_ref()).await?;
+    Ok(Json(report))
+}
+
+fn range(from: Option<NaiveDate>, to: NaiveDate) -> Result<(NaiveDate, NaiveDate), Error> {
+    let days_before = |days: u64| to.checked_sub_days(Days::new(days - 1)).unwrap_or(to);
+    let from = from.unwrap_or_else(|| days_before(DEFAULT_DAYS));
+    if from > to || from < days_before(MAX_DAYS) {
+        let problem = format!("is {from}; expected a day from {} to {to}", days_before(MAX_DAYS));
+        return Err(Error::invalid("from", problem));
+    }
+    Ok((from, to))
 }
 
 /// Lists learnings, newest first.
@@ -27,4 +61,33 @@ pub(super) async fn learnings(
     let items = db::learnings::page(&app.database, &filter, limit.fetch()).await?;
     let (items, next_cursor) = limit.cut(items, |item| item.id);
     Ok(Json(LearningPage { items, next_cursor }))
+}
+
+/// Changes the text of a learning, pins it or retires it, or undoes that.
+#[utoipa::path(patch, path = "/api/learnings/{id}", tag = "learnings", params(("id" = LearningId, Path, description = "The learning")), request_body = UpdateLearning, responses((status = 200, description = "The learning", body = Learning)))]
+pub(super) async fn update_learning(
+    State(app): State<App>,
+    Id(id): Id<LearningId>,
+    JsonBody(body): JsonBody<UpdateLearning>,
+) -> Result<Json<Learning>, ApiError> {
+    if let Some(text) = &body.text {
+        validate::text("text", text, MAX_NOTE_CHARACTERS)?;
+    }
+    let learning = db::learnings::update(&app.database, id, &body).await?;
+    Ok(Json(learning.ok_or(Error::NoSuchLearning(id))?))
+}
+
+/// Returns the settings with which this orchestrator was started, without secrets.
+#[utoipa::path(get, path = "/api/settings", tag = "status", responses((status = 200, description = "The settings", body = Settings)))]
+pub(super) async fn settings(State(app): State<App>) -> Json<Settings> {
+    let settings = app.settings.entries().map(|entry| EffectiveSetting {
+        name: entry.name.to_owned(),
+        value: entry.value.map(str::to_owned),
+        is_set: entry.is_set,
+        is_secret: entry.is_secret,
+    });
+    Json(Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: settings.collect(),
+    })
 }

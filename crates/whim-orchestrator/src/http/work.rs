@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use whim_core::WorkItemId;
 use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::work::{
-    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
+    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, SetPriority, WorkFilter, WorkItem, WorkPage,
 };
 
 use super::error::ApiError;
@@ -91,6 +91,18 @@ pub(super) async fn requeue_work(
     OptionalJson(body): OptionalJson<RequeueWork>,
 ) -> Result<axum::Json<WorkItem>, ApiError> {
     Ok(axum::Json(work::requeue(&app, id, body).await?))
+}
+
+/// Changes the priority of an item in any live state.
+///
+/// The item keeps its age: within the new priority, older items are before it.
+#[utoipa::path(put, path = "/api/work/{id}/priority", tag = "work", params(("id" = WorkItemId, Path, description = "The work item")), request_body = SetPriority, responses((status = 200, description = "The item with its priority", body = WorkItem)))]
+pub(super) async fn set_priority(
+    State(app): State<App>,
+    Id(id): Id<WorkItemId>,
+    Json(body): Json<SetPriority>,
+) -> Result<axum::Json<WorkItem>, ApiError> {
+    Ok(axum::Json(work::set_priority(&app, id, body.priority).await?))
 }
 
 /// Submits the spec of an item that is `generating`.

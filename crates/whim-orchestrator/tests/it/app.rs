@@ -21,7 +21,7 @@ use whim_orchestrator::listeners::{Addresses, Listeners};
 use whim_orchestrator::redis_connection::RedisConnection;
 use whim_orchestrator::serve;
 use whim_orchestrator::work::{self, Submitted};
-use whim_service::environment::Environment;
+use whim_service::environment::{Configured, Environment};
 use whim_service::secret::SecretString;
 use whim_service::supervisor::Supervisor;
 use whim_testkit::postgres::{Postgres, TestDatabase};
@@ -137,13 +137,19 @@ impl TestApp {
         settings: &[(&str, &str)],
     ) -> Self {
         whim_service::telemetry::install_crypto();
-        let config = config(services, settings);
-        let listeners = Listeners::bind(&config.api).await.unwrap();
+        let configured = configured(services, settings);
+        let listeners = Listeners::bind(&configured.config.api).await.unwrap();
         let addresses = listeners.addresses().unwrap();
         let supervisor = Supervisor::new();
-        let app = serve::start(config, Arc::new(runtime.clone()), listeners, None, &supervisor)
-            .await
-            .unwrap();
+        let app = serve::start(
+            configured,
+            Arc::new(runtime.clone()),
+            listeners,
+            None,
+            &supervisor,
+        )
+        .await
+        .unwrap();
         Self {
             app,
             addresses,
@@ -296,10 +302,8 @@ impl TestApp {
 }
 
 /// The configuration that the settings give with these services.
-pub(crate) fn config(services: &Services, settings: &[(&str, &str)]) -> Config {
-    Config::from_environment(Environment::from_pairs(services.environment(settings)))
-        .unwrap()
-        .config
+fn configured(services: &Services, settings: &[(&str, &str)]) -> Configured<Config> {
+    Config::from_environment(Environment::from_pairs(services.environment(settings))).unwrap()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> (reqwest::StatusCode, Value) {

@@ -26,7 +26,7 @@ use whim_orchestrator::listeners::Addresses;
 use whim_orchestrator::migrate::migrate;
 use whim_orchestrator::serve;
 use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
-use whim_service::environment::Environment;
+use whim_service::environment::{Configured, Environment};
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
@@ -136,9 +136,9 @@ impl World {
             ("ANTHROPIC_API_KEY", "an-anthropic-key"),
         ];
         let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
-        let config = Config::from_environment(environment).unwrap().config;
-        migrate(&config.database).await.unwrap();
-        let app = build(config);
+        let configured = Config::from_environment(environment).unwrap();
+        migrate(&configured.config.database).await.unwrap();
+        let app = build(configured);
         Self {
             api: api_router(app.clone()),
             worker_api: worker_router(app.clone()),
@@ -151,7 +151,10 @@ impl World {
 
     /// Simulates a restart of the orchestrator: its in-memory state is lost.
     pub(crate) fn restart(&mut self) {
-        self.app = build(self.app.config.clone());
+        self.app = build(Configured {
+            config: self.app.config.clone(),
+            effective: self.app.settings.clone(),
+        });
         self.api = api_router(self.app.clone());
         self.worker_api = worker_router(self.app.clone());
         self.pool = self.app.work_database.clone();
@@ -302,13 +305,13 @@ impl World {
 }
 
 /// The state of the program without its background tasks.
-fn build(config: Config) -> App {
+fn build(configured: Configured<Config>) -> App {
     let unused_url: Url = "http://127.0.0.1:1/".parse().unwrap();
     let addresses = Addresses {
         api: unused_url.clone(),
         worker_api: unused_url,
     };
-    serve::build(config, Arc::new(NoRuntime), &addresses).unwrap()
+    serve::build(configured, Arc::new(NoRuntime), &addresses).unwrap()
 }
 
 /// The body of a `complete` call.

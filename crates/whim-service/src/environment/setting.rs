@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+const NOT_SET: &str = "(not set)";
+
 /// A variable that a program reads. Displays as a line of `--help`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -33,7 +35,7 @@ impl fmt::Display for Setting {
 }
 
 /// A configuration and the values of its settings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Configured<T> {
     pub config: T,
     pub effective: Effective,
@@ -47,21 +49,63 @@ pub struct Effective(BTreeMap<&'static str, EffectiveValue>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EffectiveValue {
     pub(super) shown: String,
-    is_set: bool,
+    origin: Origin,
+    is_secret: bool,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The variable is set.
+    Environment,
+    /// The variable is not set; the value is the default.
+    Default,
+    /// The variable is not set and has no default.
+    NotSet,
+}
+
+/// A setting of [`Effective`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'a> {
+    pub name: &'static str,
+    /// The value or its default; `None` for secrets, and if there is none.
+    pub value: Option<&'a str>,
+    /// Whether the variable is set.
+    pub is_set: bool,
+    pub is_secret: bool,
 }
 
 impl EffectiveValue {
     pub(super) fn set(shown: impl Into<String>) -> Self {
         Self {
             shown: shown.into(),
-            is_set: true,
+            origin: Origin::Environment,
+            is_secret: false,
         }
     }
 
     pub(super) fn default(shown: impl Into<String>) -> Self {
         Self {
             shown: shown.into(),
-            is_set: false,
+            origin: Origin::Default,
+            is_secret: false,
+        }
+    }
+
+    pub(super) fn not_set() -> Self {
+        Self {
+            shown: NOT_SET.to_owned(),
+            origin: Origin::NotSet,
+            is_secret: false,
+        }
+    }
+}
+
+impl EffectiveValue {
+    pub(super) fn secret(self) -> Self {
+        Self {
+            is_secret: true,
+            ..self
         }
     }
 }
@@ -75,11 +119,24 @@ impl Effective {
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.shown.as_str()))
     }
+
+    /// All settings by name, for display.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.0.iter().map(|(name, value)| Entry {
+            name,
+            value: (!value.is_secret && value.origin != Origin::NotSet).then_some(value.shown.as_str()),
+            is_set: value.origin == Origin::Environment,
+            is_secret: value.is_secret,
+        })
+    }
 }
 
 impl fmt::Display for Effective {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.0.iter().filter(|(_, value)| value.is_set);
+        let set = self
+            .0
+            .iter()
+            .filter(|(_, value)| value.origin == Origin::Environment);
         for (index, (name, value)) in set.enumerate() {
             let separator = if index == 0 { "" } else { " " };
             write!(formatter, "{separator}{name}={}", value.shown)?;

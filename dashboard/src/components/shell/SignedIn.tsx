@@ -1,4 +1,4 @@
-import { useNavigate, useRouterState } from "@tanstack/react-router";
+import { useRouter } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { onSessionExpired } from "@/api/session";
 import { LiveProvider } from "@/live/LiveProvider";
@@ -6,14 +6,16 @@ import { Shell } from "./Shell";
 
 /** All pages but the login. Leaves for it as soon as a request is refused for want of a session. */
 export function SignedIn() {
-  const navigate = useNavigate();
-  const here = useRouterState({ select: ({ location }) => location.href });
+  const router = useRouter();
   useEffect(
     () =>
-      onSessionExpired(
-        () => void navigate({ to: "/login", search: { next: here }, replace: true }),
-      ),
-    [navigate, here],
+      onSessionExpired(() => {
+        // Several requests are refused at once: the later ones find the login as the location.
+        const { pathname, href } = router.latestLocation;
+        if (pathname === "/login") return;
+        void router.navigate({ to: "/login", search: { next: href }, replace: true });
+      }),
+    [router],
   );
   return (
     <LiveProvider>

@@ -5,10 +5,11 @@ import { useExplanation } from "@/api/queries";
 import type { WorkItem } from "@/api/types";
 import { ActivityLine } from "@/components/ActivityLine";
 import { CancelDialog } from "@/components/actions/CancelDialog";
+import { PriorityControl } from "@/components/actions/PriorityControl";
 import { RequeueDialog } from "@/components/actions/RequeueDialog";
 import { ItemOrigin, PullRequestLink } from "@/components/ItemLink";
 import { PageHeader } from "@/components/PageHeader";
-import { ItemStatusBadge, PriorityMark } from "@/components/StatusBadge";
+import { ItemStatusBadge } from "@/components/StatusBadge";
 import { Countdown, Elapsed } from "@/components/Time";
 import { FAILURE_CAUSE, isEndedItem } from "@/lib/statuses";
 import { itemTitle } from "@/lib/title";
@@ -27,7 +28,7 @@ export function ItemHeader({ item }: { item: WorkItem }) {
               <IconGitBranch size={15} aria-hidden />
               <code>{item.branch}</code>
             </span>
-            <PriorityMark priority={item.priority} />
+            <PriorityControl item={item} />
             <PullRequestLink item={item} />
           </div>
         }

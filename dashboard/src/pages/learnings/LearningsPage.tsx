@@ -1,30 +1,34 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 import { $api } from "@/api/client";
 import { paging } from "@/api/paging";
 import { useNewestItems } from "@/api/queries";
 import type { Learning } from "@/api/types";
 import { PageHeader } from "@/components/PageHeader";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/States";
-import { ToneBadge } from "@/components/StatusBadge";
-import { RelativeTime } from "@/components/Time";
 import { plural } from "@/lib/format";
 import { usePageTitle } from "@/lib/page-title";
 import { LEARNING_KIND } from "@/lib/statuses";
-import { LEARNING_KINDS } from "@/router";
+import { LEARNING_KINDS, LEARNING_STATES } from "@/router";
+import { LearningEntry } from "./LearningEntry";
 import classes from "./LearningsPage.module.css";
 
 const route = getRouteApi("/shell/learnings");
 const PAGE_SIZE = 60;
+const STATE_LABEL: Record<(typeof LEARNING_STATES)[number], string> = {
+  current: "Current",
+  pinned: "Pinned",
+  retired: "Retired",
+};
 
 export function LearningsPage() {
   usePageTitle("Learnings");
-  const { repo, kind, q } = route.useSearch();
+  const { repo, kind, state, q } = route.useSearch();
   const query = $api.useInfiniteQuery(
     "get",
     "/api/learnings",
-    { params: { query: { repo, kind, limit: PAGE_SIZE } } },
+    { params: { query: { repo, kind, state, limit: PAGE_SIZE } } },
     paging,
   );
   const learnings = query.data?.pages.flatMap((page) => page.items);
@@ -45,7 +49,7 @@ export function LearningsPage() {
             <>
               <List
                 learnings={all.filter((learning) => contains(learning, q))}
-                filtered={Boolean(repo || kind || q)}
+                filtered={Boolean(repo || kind || state || q)}
               />
               <footer className={classes.foot}>
                 <span>{plural(all.length, "learning")} loaded</span>
@@ -112,6 +116,14 @@ function Filters() {
           set({ kind: LEARNING_KINDS.find((kind) => kind === event.currentTarget.value) })
         }
       />
+      <NativeSelect
+        aria-label="State"
+        data={LEARNING_STATES.map((value) => ({ value, label: STATE_LABEL[value] }))}
+        value={search.state ?? "current"}
+        onChange={(event) =>
+          set({ state: LEARNING_STATES.find((state) => state === event.currentTarget.value) })
+        }
+      />
     </search>
   );
 }
@@ -119,7 +131,7 @@ function Filters() {
 function List({ learnings, filtered }: { learnings: Learning[]; filtered: boolean }) {
   if (learnings.length === 0) {
     return filtered ? (
-      <EmptyState title="No loaded learning matches">Change the filters, or load more.</EmptyState>
+      <EmptyState title="No learning matches">Change the filters.</EmptyState>
     ) : (
       <EmptyState title="No learnings yet">
         Agents write them while they work: conventions, pitfalls, and solutions that worked.
@@ -129,29 +141,8 @@ function List({ learnings, filtered }: { learnings: Learning[]; filtered: boolea
   return (
     <ul>
       {learnings.map((learning) => (
-        <Entry key={learning.id} learning={learning} />
+        <LearningEntry key={learning.id} learning={learning} />
       ))}
     </ul>
-  );
-}
-
-function Entry({ learning }: { learning: Learning }) {
-  const { label } = LEARNING_KIND[learning.kind];
-  return (
-    <li className={classes.entry} data-row tabIndex={-1}>
-      <ToneBadge tone="neutral" label={label} />
-      <div className={classes.content}>
-        <p className={classes.text}>{learning.text}</p>
-        <p className={classes.meta}>
-          <span>{learning.repo}</span>
-          <RelativeTime at={learning.createdAt} />
-          {learning.workItemId && (
-            <Link to="/work/$id" params={{ id: learning.workItemId }}>
-              from this item
-            </Link>
-          )}
-        </p>
-      </div>
-    </li>
   );
 }

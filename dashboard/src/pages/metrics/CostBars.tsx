@@ -18,6 +18,7 @@ export default function CostBars({ data, height }: BarsProps) {
       valueFormatter={formatUsd}
       gridAxis="x"
       tickLine="none"
+      barChartProps={{ margin: { top: 10 } }}
       yAxisProps={{ width: 56 }}
       barProps={{ isAnimationActive: false, maxBarSize: 28, radius: [3, 3, 0, 0] }}
     />

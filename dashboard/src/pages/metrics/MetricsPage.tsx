@@ -10,6 +10,7 @@ import { usePageTitle } from "@/lib/page-title";
 import { METRIC_RANGES } from "@/router";
 import { bucketsOf, type Range, summaryOf, usageByRepo } from "./attempts";
 import { CostChart, OutcomeChart } from "./Charts";
+import { DailyUsagePanel } from "./DailyUsagePanel";
 import classes from "./MetricsPage.module.css";
 import { RepoTable } from "./RepoTable";
 import { SummaryTiles } from "./SummaryTiles";
@@ -23,6 +24,7 @@ const RANGES: Record<RangeName, Range & { label: string }> = {
   "24h": { label: "24 hours", hours: 24, bucketHours: 1 },
   "7d": { label: "7 days", hours: 7 * 24, bucketHours: 24 },
   "30d": { label: "30 days", hours: 30 * 24, bucketHours: 24 },
+  "90d": { label: "90 days", hours: 90 * 24, bucketHours: 24 },
 };
 
 export function MetricsPage() {
@@ -70,6 +72,10 @@ export function MetricsPage() {
           </>
         )}
       </Loaded>
+      <div className={classes.daily}>
+        {/* The last 24 hours are part of two days. */}
+        <DailyUsagePanel days={Math.max(2, range.hours / 24)} />
+      </div>
     </>
   );
 }

@@ -22,6 +22,7 @@ export default function OutcomeBars({ data, height }: BarsProps) {
       legendProps={{ verticalAlign: "bottom", height: 32 }}
       gridAxis="x"
       tickLine="none"
+      barChartProps={{ margin: { top: 10 } }}
       yAxisProps={{ allowDecimals: false, width: 32 }}
       barProps={{ isAnimationActive: false, maxBarSize: 28 }}
     />

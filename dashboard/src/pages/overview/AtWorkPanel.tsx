@@ -38,14 +38,16 @@ function LiveWorker({ worker }: { worker: Worker }) {
   return (
     <li className={classes.worker}>
       <div className={classes.head}>
-        <span className={classes.title}>{item ? <ItemLink item={item} /> : worker.repo}</span>
+        <span className={classes.title}>
+          {item ? <ItemLink item={item} /> : worker.repo}
+          {item && <ItemOrigin item={item} />}
+        </span>
         <Elapsed since={worker.startedAt} />
       </div>
       {task && <p className={classes.task}>{task.text}</p>}
       <div className={classes.foot}>
         {item && <TaskProgress done={item.tasksDone} total={item.tasksTotal} />}
         <ActivityLine worker={worker} />
-        {item && <ItemOrigin item={item} />}
       </div>
     </li>
   );

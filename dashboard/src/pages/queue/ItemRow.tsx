@@ -4,9 +4,10 @@ import { IconBan, IconRefresh } from "@tabler/icons-react";
 import { useExplanation } from "@/api/queries";
 import type { WorkItem } from "@/api/types";
 import { CancelDialog } from "@/components/actions/CancelDialog";
+import { PriorityControl } from "@/components/actions/PriorityControl";
 import { RequeueDialog } from "@/components/actions/RequeueDialog";
 import { ItemLink, ItemOrigin, PullRequestLink } from "@/components/ItemLink";
-import { ItemStatusBadge, PriorityMark } from "@/components/StatusBadge";
+import { ItemStatusBadge } from "@/components/StatusBadge";
 import { TaskProgress } from "@/components/TaskProgress";
 import { Countdown, RelativeTime } from "@/components/Time";
 import { FAILURE_CAUSE, isEndedItem, STAGE } from "@/lib/statuses";
@@ -17,7 +18,7 @@ export function ItemRow({ item }: { item: WorkItem }) {
   return (
     <div className={classes.row}>
       <span className={classes.priority}>
-        <PriorityMark priority={item.priority} />
+        <PriorityControl item={item} />
       </span>
       <div className={classes.main}>
         <ItemLink item={item} />

@@ -7,6 +7,7 @@ import { Breakers } from "./Breakers";
 import { Dependencies } from "./Dependencies";
 import { Limits } from "./Limits";
 import { Locks } from "./Locks";
+import { Settings } from "./Settings";
 import classes from "./SystemPage.module.css";
 
 export function SystemPage() {
@@ -30,12 +31,12 @@ export function SystemPage() {
             {(data) => <Dependencies health={data} />}
           </Loaded>
         </Panel>
-        <Panel title="Limits" flush>
-          <Loaded query={status} what="The limits" skeleton={<SkeletonRows rows={4} />}>
-            {(data) => <Limits status={data} />}
-          </Loaded>
-        </Panel>
-        <div className={classes.full}>
+        <div className={classes.column}>
+          <Panel title="Limits" flush>
+            <Loaded query={status} what="The limits" skeleton={<SkeletonRows rows={4} />}>
+              {(data) => <Limits status={data} />}
+            </Loaded>
+          </Panel>
           <Panel
             title="Circuit breakers"
             note={breakers.length > 0 ? `${breakers.length} open` : undefined}
@@ -57,6 +58,9 @@ export function SystemPage() {
         </div>
         <div className={classes.full}>
           <Locks />
+        </div>
+        <div className={classes.full}>
+          <Settings />
         </div>
       </div>
     </>

@@ -20,8 +20,8 @@ export function LiveWorkerCard({ worker }: { worker: Worker }) {
         <div className={classes.head}>
           <WorkerStatusBadge status={worker.status} />
           <span className={classes.title}>{item ? <ItemLink item={item} /> : worker.repo}</span>
-          {item && <ItemOrigin item={item} />}
         </div>
+        {item && <ItemOrigin item={item} />}
         {task && <p className={classes.task}>{task.text}</p>}
         <div className={classes.now}>
           {item && <TaskProgress done={item.tasksDone} total={item.tasksTotal} />}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
-use whim_core::{CommitHash, FailureCause, IssueNumber, LeaseEpoch, WorkItemId, WorkItemStatus};
+use whim_core::{CommitHash, FailureCause, IssueNumber, LeaseEpoch, Priority, WorkItemId, WorkItemStatus};
 
 use super::retries;
 use super::task_counts::TaskCounts;
@@ -155,6 +155,18 @@ pub async fn cancel(db: &mut PgConnection, id: WorkItemId, note: &str) -> sqlx::
         set_error(db, id, Some(note)).await?;
     }
     Ok(changed)
+}
+
+/// Moves an item to the place of its age within another priority.
+pub async fn set_priority(db: &mut PgConnection, id: WorkItemId, priority: Priority) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update work_items set priority = $2, updated_at = now() where id = $1",
+        id as WorkItemId,
+        priority as Priority,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Clears the backoff of at most `limit` due items, the longest due first; returns how many those were. Queued items

@@ -47,6 +47,9 @@ async fn an_unsupported_method_is_answered_with_the_supported_ones() {
     let world = World::new().await;
     for (path, of_workers, methods) in paths() {
         for method in [Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE] {
+            if methods.iter().any(|(known, _)| known.as_str() == method.as_str()) {
+                continue;
+            }
             let refused = ask(&world, of_workers, method.clone(), &path).await;
             let allowed = refused.headers["allow"].to_str().unwrap().to_owned();
             for (known, _) in &methods {

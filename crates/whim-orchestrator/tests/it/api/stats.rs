@@ -1,10 +1,10 @@
-//! Daily metrics, learnings and worker logs.
+//! Today's metrics and worker logs.
 
 use axum::body::{Body, to_bytes};
 use axum::http::Method;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use whim_core::{LearningId, WorkerId};
+use whim_core::WorkerId;
 use whim_orchestrator::http::api_router;
 use whim_testkit::wait::wait_until;
 
@@ -69,58 +69,6 @@ async fn metrics_have_todays_counts_rate_durations_tokens_and_cost() {
         json!({ "input": 100, "output": 20, "cacheRead": 7, "cacheWrite": 0 })
     );
     assert_eq!(today["costUsd"], 0.5);
-}
-
-#[tokio::test]
-async fn learnings_are_listed_in_pages_newest_first() {
-    let world = World::new().await;
-    let mut made = Vec::new();
-    for (repo, kind) in [
-        ("octocat/hello", "pattern"),
-        ("octocat/other", "gotcha"),
-        ("octocat/hello", "gotcha"),
-    ] {
-        let id = LearningId::new();
-        sqlx::query("insert into learnings (id, repo, kind, text) values ($1, $2, $3, 'Run the tests')")
-            .bind(id.as_uuid())
-            .bind(repo)
-            .bind(kind)
-            .execute(&world.pool)
-            .await
-            .unwrap();
-        made.push(id.to_string());
-    }
-    let ids = |page: &Value| -> Vec<String> {
-        let items = page["items"].as_array().unwrap().iter();
-        items
-            .map(|item| item["id"].as_str().unwrap().to_owned())
-            .collect()
-    };
-
-    let page = world.get("/api/learnings?limit=2").await.expect(200);
-    assert_eq!(ids(&page), [made[2].clone(), made[1].clone()]);
-    let next = page["nextCursor"].as_str().unwrap();
-    let page = world
-        .get(&format!("/api/learnings?limit=2&cursor={next}"))
-        .await
-        .expect(200);
-    assert_eq!(
-        (ids(&page), &page["nextCursor"]),
-        (vec![made[0].clone()], &Value::Null)
-    );
-    let found = world
-        .get("/api/learnings?repo=Octocat/Hello&kind=gotcha")
-        .await
-        .expect(200);
-    assert_eq!(ids(&found), [made[2].clone()]);
-    for (query, field) in [
-        ("kind=rumour", "kind"),
-        ("limit=201", "limit"),
-        ("colour=red", "colour"),
-    ] {
-        let refused = world.get(&format!("/api/learnings?{query}")).await;
-        assert_eq!(refused.expect_refused_field(), field);
-    }
 }
 
 #[tokio::test]

@@ -186,6 +186,14 @@ async fn changes_by_people_are_audited_with_route_and_peer() {
     change(&format!("/api/workers/{}/kill", worker.id), json!({}))
         .await
         .expect(200);
+    let priority = with_json(
+        request(Method::PUT, &format!("/api/work/{item}/priority")),
+        &json!({ "priority": "high" }),
+    );
+    world
+        .send(from_peer(priority, "127.0.0.1:4711"))
+        .await
+        .expect(200);
     change("/api/queue/pause", json!({ "pausedBy": "Ada" }))
         .await
         .expect(200);
@@ -216,6 +224,7 @@ async fn changes_by_people_are_audited_with_route_and_peer() {
             "POST /api/work/{id}/cancel ITEM 200",
             "POST /api/work/{id}/requeue ITEM 200",
             "POST /api/workers/{id}/kill WORKER 200",
+            "PUT /api/work/{id}/priority ITEM 200",
             "POST /api/queue/pause - 200",
             "POST /api/queue/resume - 200",
             "POST /api/work/{id}/requeue ITEM 409",

@@ -1,6 +1,6 @@
 import type { TimelineAttempt } from "@/api/types";
 import { type DataColumn, DataTable } from "@/components/DataTable";
-import { formatDuration } from "@/lib/time";
+import { formatShortDuration } from "@/lib/time";
 import classes from "./AttemptsTab.module.css";
 
 type Check = NonNullable<NonNullable<TimelineAttempt["tests"]>["checks"]>[number];
@@ -53,7 +53,7 @@ const COLUMNS: DataColumn<Check>[] = [
     header: "Duration",
     numeric: true,
     sortBy: ({ durationMs }) => durationMs,
-    cell: ({ durationMs }) => formatDuration(durationMs / 1000),
+    cell: ({ durationMs }) => formatShortDuration(durationMs / 1000),
   },
   {
     id: "base",
@@ -65,5 +65,9 @@ const COLUMNS: DataColumn<Check>[] = [
 ];
 
 export function Checks({ checks }: { checks: Check[] }) {
-  return <DataTable label="Checks" columns={COLUMNS} rows={checks} rowId={({ name }) => name} />;
+  return (
+    <div className={classes.table}>
+      <DataTable label="Checks" columns={COLUMNS} rows={checks} rowId={({ name }) => name} />
+    </div>
+  );
 }

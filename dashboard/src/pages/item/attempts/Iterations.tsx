@@ -1,7 +1,8 @@
 import type { TimelineAttempt } from "@/api/types";
 import { type DataColumn, DataTable } from "@/components/DataTable";
 import { formatCompact, formatUsd, totalTokens } from "@/lib/format";
-import { formatDuration } from "@/lib/time";
+import { formatShortDuration } from "@/lib/time";
+import classes from "./AttemptsTab.module.css";
 
 type Iteration = TimelineAttempt["iterations"][number];
 
@@ -20,7 +21,7 @@ const COLUMNS: DataColumn<Iteration>[] = [
     header: "Duration",
     numeric: true,
     sortBy: ({ durationMs }) => durationMs ?? 0,
-    cell: ({ durationMs }) => (durationMs == null ? NONE : formatDuration(durationMs / 1000)),
+    cell: ({ durationMs }) => (durationMs == null ? NONE : formatShortDuration(durationMs / 1000)),
   },
   {
     id: "tools",
@@ -48,11 +49,13 @@ const COLUMNS: DataColumn<Iteration>[] = [
 
 export function Iterations({ iterations }: { iterations: Iteration[] }) {
   return (
-    <DataTable
-      label="Iterations"
-      columns={COLUMNS}
-      rows={iterations}
-      rowId={({ number }) => String(number)}
-    />
+    <div className={classes.table}>
+      <DataTable
+        label="Iterations"
+        columns={COLUMNS}
+        rows={iterations}
+        rowId={({ number }) => String(number)}
+      />
+    </div>
   );
 }

@@ -1,6 +1,6 @@
 import type { TimelineAttempt } from "@/api/types";
 import { useNow } from "@/lib/clock";
-import { formatDuration } from "@/lib/time";
+import { formatShortDuration } from "@/lib/time";
 import classes from "./StageBar.module.css";
 import { stageShares } from "./stages";
 
@@ -26,7 +26,7 @@ export function StageBar({ attempt }: { attempt: TimelineAttempt }) {
       <ol className={classes.legend}>
         {shares.map(({ key, stage, seconds }) => (
           <li key={key} data-stage={stage}>
-            {LABEL[stage]} <span className="tabular">{formatDuration(seconds)}</span>
+            {LABEL[stage]} <span className="tabular">{formatShortDuration(seconds)}</span>
           </li>
         ))}
       </ol>

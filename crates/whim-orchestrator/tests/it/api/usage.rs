@@ -1,0 +1,104 @@
+//! Usage by day and repository.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use serde_json::{Value, json};
+
+use crate::world::{World, complete};
+
+#[tokio::test]
+async fn usage_is_summed_by_day_and_repository() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    let mut done = complete();
+    done["stats"] = json!({ "tokens": { "input": 100, "output": 20, "cacheRead": 7 }, "costUsd": 0.5 });
+    world.call(&worker, "complete", &done).await.expect(200);
+    world.submit().await;
+    sqlx::raw_sql(
+        "insert into daily_usage (day, repo, requested_by, iterations, input_tokens, cost_usd)
+         select (now() at time zone 'utc')::date - days, repo, who, 2, 10, 0.25
+         from (values (1, 'octocat/other', 'ada'), (1, 'octocat/other', null), (1, 'octocat/hello', null),
+                      (40, 'octocat/hello', null)) usage (days, repo, who);
+         insert into work_items (id, repo, branch, status, priority, source, created_at, ended_at)
+         values (gen_random_uuid(), 'Octocat/Other', 'old', 'failed', 'low', 'api', now() - interval '3 days',
+                 now() - interval '1 day')",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    let report = world.get("/api/metrics/daily").await.expect(200);
+
+    assert_eq!(report["truncated"], false);
+    let (from, to) = (report["from"].as_str().unwrap(), report["to"].as_str().unwrap());
+    assert_eq!(
+        rows(&report, &["submitted", "completed", "failed", "iterations"]),
+        [
+            json!([0, "octocat/hello", 2, 1, 0, 2]),
+            json!([1, "octocat/hello", 0, 0, 0, 2]),
+            json!([1, "octocat/other", 0, 0, 1, 4]),
+            json!([3, "octocat/other", 1, 0, 0, 0]),
+        ]
+    );
+    assert_eq!(
+        report["items"][0]["tokens"],
+        json!({ "input": 100, "output": 20, "cacheRead": 7, "cacheWrite": 0 })
+    );
+    assert_eq!(
+        (&report["items"][0]["costUsd"], &report["items"][2]["costUsd"]),
+        (&json!(0.5), &json!(0.5))
+    );
+
+    let other = world
+        .get(&format!(
+            "/api/metrics/daily?from={from}&to={to}&repo=OCTOCAT/other"
+        ))
+        .await
+        .expect(200);
+    assert_eq!(other["items"].as_array().unwrap().len(), 2);
+    let day = report["items"][1]["day"].as_str().unwrap();
+    let one = world
+        .get(&format!("/api/metrics/daily?from={day}&to={day}"))
+        .await
+        .expect(200);
+    assert_eq!(one["items"].as_array().unwrap().len(), 2);
+}
+
+/// Days ago, repository, and these fields.
+fn rows(report: &Value, fields: &[&str]) -> Vec<Value> {
+    let day = |value: &Value| {
+        let text = value.as_str().unwrap();
+        chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").unwrap()
+    };
+    let items = report["items"].as_array().unwrap().iter();
+    items
+        .map(|item| {
+            let age = (day(&report["to"]) - day(&item["day"])).num_days();
+            let mut row = vec![json!(age), item["repo"].clone()];
+            row.extend(fields.iter().map(|field| item[field].clone()));
+            Value::from(row)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn ranges_are_bounded() {
+    let world = World::new().await;
+    let empty = world
+        .get("/api/metrics/daily?from=2026-01-01&to=2026-12-31")
+        .await
+        .expect(200);
+    assert_eq!(
+        empty,
+        json!({ "from": "2026-01-01", "to": "2026-12-31", "items": [], "truncated": false })
+    );
+    for (query, field) in [
+        ("from=2026-01-02&to=2026-01-01", "from"),
+        ("from=2024-01-01&to=2026-01-01", "from"),
+        ("to=yesterday", "to"),
+        ("repo=..", "repo"),
+    ] {
+        let refused = world.get(&format!("/api/metrics/daily?{query}")).await;
+        assert_eq!(refused.expect_refused_field(), field, "{query}");
+    }
+}
