@@ -11,6 +11,7 @@ mod plan;
 mod registry;
 mod report;
 mod run;
+mod shell;
 mod tools;
 mod verdict;
 

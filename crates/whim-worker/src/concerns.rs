@@ -1,4 +1,4 @@
-//! What people should look at before they merge a change: it makes a pull request a draft, or is named in it.
+//! What people should check before they merge a change: it makes a pull request a draft, or is named in it.
 
 mod integrity;
 mod languages;

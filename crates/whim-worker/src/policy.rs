@@ -45,7 +45,7 @@ pub struct Policy {
     pub max_iterations: Option<MaxIterations>,
     /// What happens if the change removed or weakened tests.
     pub integrity: Integrity,
-    /// Files that a person has to look at: a change of one makes the pull request a draft. Patterns as in `.gitignore`,
+    /// Files that a person has to check: a change of one makes the pull request a draft. Patterns as in `.gitignore`,
     /// without exceptions.
     pub protected_paths: ProtectedPaths,
     /// A larger change makes the pull request a draft.

@@ -134,7 +134,7 @@ pub async fn open_or_update(
     .map_err(Failure::from)
 }
 
-/// Where GitHub has no drafts, work that is not red is opened without: its body says what to look at.
+/// Where GitHub has no drafts, work that is not red is opened without: its body says what to check.
 async fn open(
     api: &Api,
     repository: &CurrentRepository,

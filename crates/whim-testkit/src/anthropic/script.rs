@@ -140,7 +140,7 @@ impl Rule<ReviewScript> {
             ReviewScript::Reviews(reviews) => {
                 let applied = usize::try_from(self.applied).unwrap_or(usize::MAX);
                 let review = reviews.get(applied).or(reviews.last()).cloned();
-                reviewer::answer(&review.unwrap_or_default())
+                Outcome::Turn(reviewer::answer(&review.unwrap_or_default()))
             }
             ReviewScript::Fault(fault) => fault.outcome(self.applied),
         }

@@ -169,7 +169,7 @@ impl State {
             .write()
             .review_rules
             .ask(from, text, Rule::<ReviewScript>::outcome);
-        ruled.unwrap_or_else(|| (reviewer::answer(&Review::default()), from))
+        ruled.unwrap_or_else(|| (Outcome::Turn(reviewer::answer(&Review::default())), from))
     }
 
     /// The gates at which this request waits.

@@ -17,6 +17,9 @@ use self::project::{Files, Project};
 use super::plan::Check;
 use super::tools::Tools;
 
+/// Finds one kind of project.
+type Detector = fn(&Project<'_>) -> io::Result<Option<Check>>;
+
 /// The checks of the project in `root`. Packages and build results go to `state`, which belongs to this checkout alone.
 ///
 /// # Errors
@@ -27,7 +30,7 @@ pub fn detect(root: &Path, state: &Path, tools: &Tools) -> io::Result<Vec<Check>
         state,
         tools,
     };
-    let kinds: [fn(&Project<'_>) -> io::Result<Option<Check>>; 14] = [
+    let kinds: [Detector; 14] = [
         native::rust,
         node::detect,
         native::deno,

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::shell::SHELL;
 use crate::policy::{CheckName, CheckPolicy, Policy, ShellCommand};
 
 /// The checks of a repository, in the order in which they run.
@@ -89,7 +90,7 @@ impl Step {
     pub fn shell(command: &ShellCommand) -> Self {
         Self {
             shell_command: Some(command.as_str().to_owned()),
-            ..Self::new("sh", ["-c", command.as_str()])
+            ..Self::new(SHELL, ["-c", command.as_str()])
         }
     }
 

@@ -81,7 +81,7 @@ fn first_program(command: &str) -> Option<&str> {
             name.bytes().all(is_name) && value.bytes().all(is_plain)
         })
     };
-    let word = command.split_whitespace().skip_while(is_assignment).next()?;
+    let word = command.split_whitespace().find(|word| !is_assignment(word))?;
     let is_program = word.bytes().all(is_plain) && !word.contains('/') && !BUILTINS.contains(&word);
     is_program.then_some(word)
 }

@@ -397,14 +397,14 @@ mod tests {
             ],
             ..TestReport::default()
         };
-        insta::assert_snapshot!(checks(Some(&report)), @r"
+        insta::assert_snapshot!(checks(Some(&report)).replace('\u{200b}', "¦"), @r"
         | Check | Command | Result | Tests | Time | On the base |
         |---|---|---|---|---|---|
         | `node` | `npm test` | passed | 12 passed, 0 failed | 1.2 s |  |
         | `lint` | `npx eslint . \| tee 'x'` | **failed**, on the base as well (optional) |  | 1.2 s | failed |
         | `go` | `go test ./...` | **could not run** |  | 1.2 s |  |
 
-        `lint`: exit code 1; it fails on the base as well; f​ixes #​9
+        `lint`: exit code 1; it fails on the base as well; f¦ixes #¦9
 
         `go`: `go` is not installed where the worker runs
         ");

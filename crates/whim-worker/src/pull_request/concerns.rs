@@ -1,4 +1,4 @@
-//! What people should look at before they merge, as a part of the body.
+//! What people should check before they merge, as a part of the body.
 
 use super::sanitize::{code, one_line};
 use crate::concerns::{Concerns, MAX_NAMED};
@@ -41,9 +41,9 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         return None;
     }
     let heading = if *is_draft {
-        "[!WARNING]\n> A person has to look at this before it is merged:"
+        "[!WARNING]\n> A person has to check this before it is merged:"
     } else {
-        "[!NOTE]\n> Look at this before merging:"
+        "[!NOTE]\n> Check this before merging:"
     };
     let items: Vec<String> = items.iter().map(|item| format!("> - {item}")).collect();
     Some(format!("> {heading}\n>\n{}", items.join("\n")))
@@ -76,7 +76,7 @@ mod tests {
         };
         insta::assert_snapshot!(section(&concerns).unwrap().replace('\u{200b}', "¦"), @r"
         > [!WARNING]
-        > A person has to look at this before it is merged:
+        > A person has to check this before it is merged:
         >
         > - The change is large: 30 changed files, 20 are allowed.
         > - Protected files are changed: `infra/'x' - [ ] f¦ixes #¦1.tf`.

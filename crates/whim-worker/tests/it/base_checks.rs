@@ -113,8 +113,8 @@ async fn a_registry_that_cannot_be_reached_is_not_the_fault_of_the_item() -> any
 fn toolchain_path() -> anyhow::Result<String> {
     let printed = Command::new("rustc").args(["--print", "sysroot"]).output()?;
     let sysroot = String::from_utf8(printed.stdout)?;
-    let path = std::env::var("PATH")?;
-    Ok(format!("{}/bin:{path}", sysroot.trim()))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(format!("{}/bin:{}", sysroot.trim(), path.to_string_lossy()))
 }
 
 #[tokio::test]

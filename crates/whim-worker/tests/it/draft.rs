@@ -159,7 +159,7 @@ async fn a_delivered_pull_request_whose_branch_became_red_is_a_draft_again() -> 
 }
 
 #[tokio::test]
-async fn what_a_person_must_look_at_makes_a_draft_or_is_said_where_there_are_none() -> anyhow::Result<()> {
+async fn what_a_person_must_check_makes_a_draft_or_is_said_where_there_are_none() -> anyhow::Result<()> {
     let policy = (POLICY, "protectedPaths: ['farewell.*']\nmaxDiff: {files: 1}\n");
     let files = [policy, FILES[0], FILES[1]];
     for has_drafts in [true, false] {
@@ -176,7 +176,7 @@ async fn what_a_person_must_look_at_makes_a_draft_or_is_said_where_there_are_non
         assert_eq!(found.draft, has_drafts);
         let body = found.body.unwrap_or_default();
         for part in [
-            "A person has to look at this before it is merged",
+            "A person has to check this before it is merged",
             "> - Protected files are changed: `farewell.txt`.",
             "2 changed files, 1 are allowed",
             "Closes #1",

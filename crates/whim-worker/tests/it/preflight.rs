@@ -1,5 +1,6 @@
 //! What can never work ends the attempt before the agent starts.
 
+use anyhow::Context as _;
 use whim_core::FailureCause;
 
 use crate::world::{HAPPY, World};
@@ -17,7 +18,10 @@ async fn world_with(programs: &[&str], files: &[(&str, &str)]) -> anyhow::Result
         let found = std::env::split_paths(&search_path)
             .map(|directory| directory.join(program))
             .find(|path| path.exists());
-        std::os::unix::fs::symlink(found.unwrap(), directory.join(program))?;
+        std::os::unix::fs::symlink(
+            found.with_context(|| (*program).to_owned())?,
+            directory.join(program),
+        )?;
     }
     let path = directory.display().to_string();
     Ok(world.with("PATH", path))

@@ -3,6 +3,7 @@
 use std::io;
 
 use super::super::plan::{Check, Step};
+use super::super::shell::SHELL;
 use super::project::{Project, Wrapper};
 
 pub(super) const MAKE: &str = "make";
@@ -84,7 +85,7 @@ fn modules_of(workspace: &str) -> Vec<String> {
 fn wrapped(project: &Project<'_>, wrapper: &str, tool: &str) -> (Step, &'static [&'static str]) {
     match project.files.wrapper(wrapper) {
         Some(Wrapper::Executable(path)) => (Step::new(path, []), &["java"]),
-        Some(Wrapper::ForShell(path)) => (Step::new("sh", []).args([path]), &["java"]),
+        Some(Wrapper::ForShell(path)) => (Step::new(SHELL, []).args([path]), &["java"]),
         None => (Step::new(tool, []), &[]),
     }
 }
