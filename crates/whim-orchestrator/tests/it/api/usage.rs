@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::reviews::review;
 use crate::world::{World, complete};
 
 #[tokio::test]
@@ -62,6 +63,27 @@ async fn usage_is_summed_by_day_and_repository() {
         .await
         .expect(200);
     assert_eq!(one["items"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_review_cost_counts_for_its_day_once() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    for status in [201, 200] {
+        world.call(&worker, "review", &review(1)).await.expect(status);
+    }
+
+    let report = world.get("/api/metrics/daily").await.expect(200);
+
+    let today = &report["items"][0];
+    assert_eq!(
+        (
+            &today["costUsd"],
+            &today["tokens"]["input"],
+            &today["tokens"]["cacheRead"]
+        ),
+        (&json!(0.25), &json!(100), &json!(7))
+    );
 }
 
 /// Days ago, repository, and these fields.
