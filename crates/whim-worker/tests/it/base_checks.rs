@@ -138,3 +138,19 @@ async fn every_kind_of_a_polyglot_project_is_checked() -> anyhow::Result<()> {
     assert_eq!((report.tests_passed, report.tests_failed), (Some(1), Some(0)));
     Ok(())
 }
+
+#[tokio::test]
+async fn checks_find_nothing_that_the_agent_left_in_its_home() -> anyhow::Result<()> {
+    let files = [(
+        "Makefile",
+        "test:\n\t@test ! -e \"$(HOME)/.poison\"\n\t@touch \"$(HOME)/.poison\"\n",
+    )];
+    let script = "touch \"$HOME/.poison\"; begin; greet; part; complete";
+    let world = World::new(&files, script).await?;
+
+    world.run_expecting(0).await?;
+
+    let report = world.completion()?.tests.unwrap();
+    assert_eq!(report.checks[0].outcome, CheckOutcome::Passed);
+    Ok(())
+}

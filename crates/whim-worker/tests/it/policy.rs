@@ -71,9 +71,11 @@ async fn a_policy_that_the_agent_writes_has_no_effect() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_setup_prepares_the_workspace_of_the_agent_and_every_checkout() -> anyhow::Result<()> {
-    let policy = "setup:\n  - mkdir -p deps\n  - pwd > deps/installed\nchecks:\n  test:\n    run: cat deps/installed\n";
+    let policy = "setup:\n  - mkdir -p deps\n  - pwd > deps/installed\n  - echo tool > \"$HOME/tool\"\n\
+        checks:\n  test:\n    run: cat deps/installed \"$HOME/tool\"\n";
     let files = [(".whim/config.yml", policy), (".gitignore", "deps/\n")];
-    let script = "cp deps/installed \"$control/installed\"; begin; greet; part; complete";
+    // What the setup installs in the home directory is there for the agent.
+    let script = "cp deps/installed \"$control/installed\"; cat \"$HOME/tool\"; begin; greet; part; complete";
     let world = World::new(&files, script).await?;
 
     world.run_expecting(0).await?;

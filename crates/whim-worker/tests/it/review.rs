@@ -214,6 +214,22 @@ async fn reviews_can_be_switched_off_by_the_operator_and_by_the_repository() -> 
 }
 
 #[tokio::test]
+async fn the_agent_cannot_leave_instructions_for_the_reviewer() -> anyhow::Result<()> {
+    let review = format!(
+        "echo \"$HOME\" > \"$control/home\"; test ! -e \"$HOME/.claude\"; {}",
+        finds("")
+    );
+    let world = world("exit 1", &review).await?;
+    let leave = "case $(cat \"$control/arguments\") in run*) mkdir -p \"$HOME/.claude\" ;; esac";
+    world.write_ralph(&format!("{leave}\n{}", script("exit 1", &review)))?;
+
+    world.run_expecting(0).await?;
+
+    assert_eq!(world.orchestrator.reviews().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_red_change_is_not_reviewed() -> anyhow::Result<()> {
     let files = [(
         "Makefile",
