@@ -1,6 +1,7 @@
 //! The settings: a pure function of the environment.
 
 mod egress;
+mod header;
 mod model;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,10 +10,11 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use url::Url;
 use whim_service::environment::{Environment, http_url, parsed, seconds, whole_number};
-use whim_service::secret::{ExposeSecret as _, SecretString};
+use whim_service::secret::SecretString;
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::egress::{EgressConfig, EgressPolicy};
+use self::header::in_header;
 pub use self::model::{ModelConfig, ModelCredential, ModelPattern};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -149,28 +151,4 @@ impl GitHubConfig {
             max_push_bytes: max_push * MEBIBYTE,
         })
     }
-}
-
-/// The value of a header; `None` and a problem if a header cannot carry the secret.
-fn in_header(
-    env: &mut Environment,
-    name: &'static str,
-    prefix: &str,
-    secret: &SecretString,
-) -> Option<HeaderValue> {
-    let secret = secret.expose_secret();
-    let value = secret
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic())
-        .then(|| HeaderValue::try_from(format!("{prefix}{secret}")).ok())
-        .flatten();
-    let Some(mut value) = value else {
-        env.refuse(
-            name,
-            "contains characters that are not allowed: expected visible ASCII without spaces",
-        );
-        return None;
-    };
-    value.set_sensitive(true);
-    Some(value)
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
 /// Serves until `stop`, then finishes the requests in progress. The address of the peer is in the extensions of each
-/// request. A connection that is upgraded belongs to whoever upgraded it.
+/// request. A connection that is upgraded is no longer served here.
 ///
 /// A connection that does not send the complete head of its first or next request within `head_limit` is closed, so that
 /// idle clients cannot exhaust connections. `axum::serve` has no such limit.

@@ -7,7 +7,7 @@ use axum::http::HeaderValue;
 use url::Url;
 use whim_service::environment::{Environment, Expected, http_url, whole_number};
 
-use super::in_header;
+use super::header::in_header;
 
 #[derive(Clone, Debug)]
 pub struct ModelConfig {

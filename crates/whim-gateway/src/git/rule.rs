@@ -9,7 +9,7 @@ use super::push_request::{Command, PushRequest};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Allowed {
     pub(super) new: CommitHash,
-    /// The commit from which `new` must descend: a head that nobody of Whim pushed.
+    /// The commit from which `new` must descend: a head that Whim did not push, as far as is known.
     pub(super) must_descend_from: Option<CommitHash>,
 }
 

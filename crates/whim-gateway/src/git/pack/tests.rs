@@ -125,7 +125,7 @@ fn damaged_packs_are_refused() {
     for header in [&[0x00][..], &[0x50], &[0x9f; 12]] {
         assert!(refused(&[&pack[..HEADER_BYTES], header].concat()), "{header:?}");
     }
-    let mut flipped = pack.clone();
+    let mut flipped = pack;
     flipped[HEADER_BYTES + 4] ^= 0xff;
     assert!(refused(&flipped));
 }
