@@ -6,6 +6,7 @@
     reason = "a test whose world cannot be made, or is not as it must be, has failed"
 )]
 
+mod claude;
 mod git;
 mod git_refused;
 mod github;
