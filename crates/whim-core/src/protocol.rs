@@ -11,6 +11,7 @@ pub mod explain;
 pub mod learnings;
 pub mod locks;
 pub mod metrics;
+pub mod preflight;
 pub mod queue;
 pub mod reviews;
 pub mod settings;

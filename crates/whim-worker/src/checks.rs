@@ -19,7 +19,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use whim_core::protocol::checks::CheckOutcome;
-use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_core::{CommitHash, FailureCause};
 
 pub use self::counts::{Counts, counts};
@@ -71,10 +70,7 @@ impl<'a> Checks<'a> {
         Self {
             policy,
             child_env: &config.child_env,
-            limit: Limit {
-                timeout: config.test_timeout,
-                progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
-            },
+            limit: Limit::of(config),
         }
     }
 

@@ -121,11 +121,7 @@ impl Config {
         let reporting = Reporting::read(env);
         let github = GitHubConfig::read(env);
         let agent = AgentConfig::read(env);
-        let test_timeout = env.or_default(
-            "TEST_TIMEOUT_SECONDS",
-            Duration::from_mins(30),
-            seconds(MILLISECOND..=DAY),
-        );
+        let test_timeout = test_timeout(env);
         let repair_iterations = env.or_default("REPAIR_ITERATIONS", 2, whole_number(0..=100));
         let review = ReviewConfig {
             is_enabled: env.or_default("AI_REVIEW", true, flag()),
@@ -170,7 +166,7 @@ impl Reporting {
 }
 
 impl GitHubConfig {
-    fn read(env: &mut Environment) -> Option<Self> {
+    pub(crate) fn read(env: &mut Environment) -> Option<Self> {
         let api_url = env.or_default("GITHUB_API_URL", url("https://api.github.com")?, http_url());
         let git_url = env.or_default("GITHUB_GIT_URL", url("https://github.com")?, http_url());
         let retry_timeout = env.or_default(
@@ -193,7 +189,7 @@ impl GitHubConfig {
 }
 
 impl AgentConfig {
-    fn read(env: &mut Environment) -> Option<Self> {
+    pub(crate) fn read(env: &mut Environment) -> Option<Self> {
         let ralph_bin = env.or_default("RALPH_BIN", PathBuf::from("ralph"), path("the program ralph"));
         let harness = env.or_default("RALPH_HARNESS", Harness::Claude, harness());
         let claude_bin = env.or_default("CLAUDE_BIN", "claude".to_owned(), text("the program Claude Code"));
@@ -240,6 +236,12 @@ impl AgentConfig {
             stuck_threshold,
         })
     }
+}
+
+/// `TEST_TIMEOUT_SECONDS`.
+pub(crate) fn test_timeout(env: &mut Environment) -> Duration {
+    let default = Duration::from_mins(30);
+    env.or_default("TEST_TIMEOUT_SECONDS", default, seconds(MILLISECOND..=DAY))
 }
 
 /// The harnesses that a worker can run: for any other, `ralph` needs a command that no setting provides.

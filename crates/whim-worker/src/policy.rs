@@ -14,6 +14,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, Error, MessageFormatter as _};
+use whim_core::BranchName;
 
 pub use self::paths::ProtectedPaths;
 pub use self::values::{CheckName, Directory, MaxIterations, ModelName, Seconds, ShellCommand};
@@ -32,6 +33,10 @@ const MAX_SETUP: usize = 20;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "Policy of a repository for Whim (.whim/config.yml)")]
 pub struct Policy {
+    /// Base branch of pull requests, for items that name none. Only read on the default branch; everything else is read on the
+    /// base branch.
+    #[schemars(with = "Option<String>")]
+    pub base: Option<BranchName>,
     /// Shell commands that prepare a checkout, in order: in the workspace before the agent starts, and in each clean
     /// checkout before its checks. They run in the root of the repository and have access to the network.
     #[schemars(extend("maxItems" = MAX_SETUP))]

@@ -1,37 +1,39 @@
 //! The phases of an attempt. Each phase consumes the result of the previous one.
 
+mod register;
+mod tools;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use ralph_contract::SpecDocument;
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
-use whim_client::{ClientError, Timing, WorkerClient};
+use tokio::time::Instant;
+use whim_client::{Timing, WorkerClient};
 use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::preflight::PreflightSubject;
 use whim_core::protocol::worker::{self, Assignment};
-use whim_core::redact::Redactor;
-use whim_core::{CommitHash, FailureCause, Stage, WorkerToken};
-use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
+use whim_core::{CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
 
-use crate::checks::Checks;
+use self::register::register;
+use self::tools::Tools;
+use crate::checks::{Checks, Limit};
 use crate::config::Config;
-use crate::credentials::{Credentials, ModelCredential};
+use crate::credentials::Credentials;
 use crate::delivery::Delivery;
 use crate::git::Git;
 use crate::identity::{Identity, identity_of_token};
 use crate::locks::LockClient;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
-use crate::policy::{Draft, MaxIterations, ModelName, Policy};
-use crate::preflight::preflight;
-use crate::pull_request::{Api, PullRequest, is_finished};
-use crate::ralph::{self, AgentRun};
-use crate::report::{self, Fenced, Reporter, Unreported};
-use crate::review::{ReviewOutcome, Reviewer};
+use crate::policy::{Draft, MaxIterations, Policy};
+use crate::preflight::{Examined, Findings, Preflight};
+use crate::pull_request::{PullRequest, is_finished};
+use crate::ralph;
+use crate::report::{self, Fenced, Unreported};
+use crate::review::ReviewOutcome;
 use crate::verify::{Verification, Verified};
-use crate::workspace::{self, Layout, OwnSecrets, Workspace};
+use crate::workspace::{self, Layout, Workspace};
 
 /// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
@@ -42,16 +44,10 @@ const TIMING: Timing = Timing {
     longest_delay: Duration::from_secs(5),
 };
 
-/// Less than the orchestrator's default `REGISTER_TIMEOUT_SECONDS`, after which it terminates the worker.
-const REGISTER_TIMEOUT: Duration = Duration::from_secs(100);
 /// How long the final report waits for the end of the transcript.
 const FLUSH_BEFORE_REPORT: Duration = Duration::from_secs(5);
 /// How long the worker exits later for it. Less than the time that the orchestrator leaves it.
 const FLUSH_AFTER_REPORT: Duration = Duration::from_secs(10);
-
-const REGISTER_BACKOFF: ExponentialBuilder =
-    backoff::exponential(Duration::from_millis(500), MAX_REGISTER_DELAY);
-const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
 
 /// Runs the attempt from registration to the final report.
 ///
@@ -131,61 +127,6 @@ async fn run_phases(registered: Registered<'_>) -> Result<Delivered, Failure> {
     checked.deliver().await
 }
 
-/// Returns `None` if the orchestrator does not accept this worker.
-async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Registered>> {
-    let nonce = Uuid::new_v4().to_string();
-    let deadline = Instant::now() + REGISTER_TIMEOUT;
-    let mut delays = REGISTER_BACKOFF.build();
-    loop {
-        match client.register(&nonce).await {
-            Ok(registered) => return Ok(Some(registered)),
-            Err(
-                error @ ClientError::Refused {
-                    status: 401 | 403 | 404 | 409,
-                    ..
-                },
-            ) => {
-                tracing::warn!(error = %chain(&error), "the orchestrator does not accept this worker");
-                return Ok(None);
-            }
-            Err(error) if error.code().is_some() && !error.is_temporary() => {
-                return Err(error).context("registering");
-            }
-            Err(error) if Instant::now() >= deadline => return Err(error).context("registering"),
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "the orchestrator is unavailable; retrying to register");
-                sleep(delays.next().unwrap_or(MAX_REGISTER_DELAY)).await;
-            }
-        }
-    }
-}
-
-/// Shared by all phases.
-struct Tools<'c> {
-    config: &'c Config,
-    worker_token: WorkerToken,
-    github_token: SecretString,
-    model: Option<ModelCredential>,
-    redactor: Arc<Redactor>,
-    client: WorkerClient,
-    lock_client: LockClient,
-    reporter: Reporter,
-}
-
-impl Tools<'_> {
-    /// What must be in no commit.
-    fn own_secrets(&self) -> OwnSecrets {
-        let model = self.model.as_ref().map(|model| model.secret().expose_secret());
-        let others = [self.worker_token.reveal(), self.github_token.expose_secret()];
-        OwnSecrets::new(others.into_iter().chain(model))
-    }
-
-    fn api(&self) -> Result<Api, Failure> {
-        Api::new(&self.config.github.api_url, self.github_token.clone())
-            .map_err(|error| Failure::new(FailureCause::Crash, format!("{error:#}")))
-    }
-}
-
 /// The orchestrator has assigned a work item.
 struct Registered<'c> {
     tools: Tools<'c>,
@@ -199,6 +140,7 @@ struct Prepared<'c> {
     workspace: Workspace,
     identity: Identity,
     spec: SpecDocument,
+    findings: Findings,
 }
 
 /// Nothing is known that prevents the work from being done, checked and delivered.
@@ -264,7 +206,17 @@ impl<'c> Registered<'c> {
             tools.own_secrets(),
             async |head: &CommitHash| is_finished(&api, repo, branch, head, retry_timeout).await,
         )
-        .await?;
+        .await;
+        let mut findings = Findings::default();
+        let ready = match findings.result(PreflightSubject::Repository, ready) {
+            Ok(ready) => ready,
+            Err(failure) => {
+                if failure.is_about_repository() {
+                    tools.report_preflight(None, &findings).await;
+                }
+                return Err(failure);
+            }
+        };
         ready.report_resumed(&tools.reporter);
         let identity = match &config.agent.identity {
             Some(identity) => identity.clone(),
@@ -276,58 +228,34 @@ impl<'c> Registered<'c> {
             workspace: ready.workspace,
             identity,
             spec: ready.spec,
-        })
-    }
-}
-
-impl Tools<'_> {
-    /// The agent's model, if one is configured.
-    fn model_name<'a>(&'a self, policy: &'a Policy) -> Option<&'a str> {
-        let of_policy = policy.model.as_ref().map(ModelName::as_str);
-        of_policy.or(self.config.agent.model.as_deref())
-    }
-
-    fn agent_run<'a>(
-        &'a self,
-        policy: &'a Policy,
-        identity: &'a Identity,
-        max_iterations: u32,
-    ) -> AgentRun<'a> {
-        let agent = &self.config.agent;
-        AgentRun {
-            agent,
-            model_name: self.model_name(policy),
-            child_env: &self.config.child_env,
-            model: self.model.as_ref(),
-            identity,
-            max_iterations,
-            retry_timeout: self.config.github.retry_timeout,
-            lock_client: &self.lock_client,
-        }
-    }
-
-    /// `None` if reviews are switched off.
-    fn reviewer<'a>(&'a self, policy: &'a Policy, identity: &'a Identity) -> Option<Reviewer<'a>> {
-        let config = self.config;
-        if !config.review.is_enabled || policy.review == Some(false) {
-            return None;
-        }
-        let agent = self.agent_run(policy, identity, 0);
-        Some(Reviewer {
-            agent: AgentRun {
-                model_name: config.review.model.as_deref().or(agent.model_name),
-                ..agent
-            },
-            reporter: &self.reporter,
-            client: &self.client,
+            findings,
         })
     }
 }
 
 impl<'c> Prepared<'c> {
-    async fn examine(self) -> Result<Ready<'c>, Failure> {
-        let Tools { config, reporter, .. } = &self.tools;
-        let policy = preflight(config, &self.workspace, reporter).await?;
+    async fn examine(mut self) -> Result<Ready<'c>, Failure> {
+        let tools = &self.tools;
+        let Tools { config, reporter, .. } = tools;
+        let preflight = Preflight {
+            api: &tools.api()?,
+            retry_timeout: config.github.retry_timeout,
+            repo: &self.assigned.work_item.repo,
+            identity: &self.identity,
+            workspace: &self.workspace,
+            child_env: &config.child_env,
+            limit: Limit::of(config),
+        };
+        let report_progress =
+            |step: &_, elapsed: Duration| reporter.tests_running(&format!("{step}"), elapsed);
+        let examined = preflight.run(&mut self.findings, report_progress).await;
+        for warning in self.findings.warnings() {
+            reporter.notice(warning);
+        }
+        tools
+            .report_preflight(Some(self.workspace.base()), &self.findings)
+            .await;
+        let Examined { policy, .. } = examined?;
         Ok(Ready {
             prepared: self,
             policy,
@@ -344,6 +272,7 @@ impl<'c> Ready<'c> {
             mut workspace,
             identity,
             spec,
+            findings: _,
         } = prepared;
         tools.reporter.stage(Stage::Working);
         let limit = policy.max_iterations.map_or(u32::MAX, MaxIterations::get);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use whim_core::FailureCause;
+use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_service::chain::chain;
 
 use super::counts::{Counts, counts};
@@ -14,6 +15,7 @@ use super::registry::unreachable_registry;
 use super::run::{self, Limits, MAX_PROCESSES, StepEnd, StepResult};
 use super::tools::programs_directory;
 use crate::child_env::ChildEnvironment;
+use crate::config::Config;
 use crate::outcome::Failure;
 use crate::text::tail;
 use crate::workspace::Checkout;
@@ -30,6 +32,15 @@ pub struct Limit {
     pub timeout: Duration,
     /// Between two progress reports of a running command.
     pub progress_interval: Duration,
+}
+
+impl Limit {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            timeout: config.test_timeout,
+            progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
+        }
+    }
 }
 
 /// The result of a check in one checkout.

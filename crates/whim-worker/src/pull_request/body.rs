@@ -331,6 +331,7 @@ mod tests {
                 spec: String::new(),
                 head_sha: None,
                 attempt: 1,
+                requested_by: None,
                 metadata: WorkMetadata::default(),
             };
             let summary = PullRequestSummary {

@@ -24,7 +24,9 @@ pub struct Workspace {
     pub(super) base: BranchName,
     /// The default branch of the repository, if the base is another one.
     pub(super) other_default: Option<BranchName>,
-    /// The head of the base branch at the start of the attempt.
+    /// The head of the base branch at the start of the attempt, whose policy applies.
+    pub(super) base_at_start: CommitHash,
+    /// The last known head of the base branch.
     pub(super) base_head: CommitHash,
     /// The commit that every later head must contain: the start of the attempt, and then what was pushed for finished work.
     pub(super) anchor: CommitHash,
@@ -95,7 +97,7 @@ impl Workspace {
         Some(note.trim().to_owned()).filter(|note| !note.is_empty())
     }
 
-    /// Number of commits of the branch on GitHub that the base did not have at the start of the attempt.
+    /// Number of commits of the branch on GitHub that the base does not have.
     ///
     /// # Errors
     /// Git failed.
@@ -121,7 +123,7 @@ impl Workspace {
         Ok(count.trim().parse().unwrap_or(0))
     }
 
-    /// The messages of the commits of `head`, which must be imported, that the base did not have at the start of the attempt.
+    /// The messages of the commits of `head`, which must be imported, that the base does not have.
     ///
     /// # Errors
     /// Git failed, or printed too much.
@@ -141,7 +143,7 @@ impl Workspace {
             .await
     }
 
-    /// The files that differ between the base at the start of the attempt and an imported head. Names that
+    /// The files that differ between the base and an imported head. Names that
     /// [`RelativePath`] does not allow are omitted, as they cannot be locked.
     ///
     /// # Errors
