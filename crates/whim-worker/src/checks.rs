@@ -188,6 +188,30 @@ impl<'a> Checks<'a> {
         Ok(Some(report::checked(&results)))
     }
 
+    /// Runs the required checks of a checkout alone. Returns how many tests passed, if all checks pass and print it.
+    ///
+    /// # Errors
+    /// A failure of this machine.
+    pub async fn count_passing(
+        &self,
+        checkout: &Checkout,
+        report_progress: impl FnMut(&Step, Duration),
+    ) -> Result<Option<u32>, Failure> {
+        let plan = self.plan(checkout)?;
+        let mut executor = self.executor(checkout, &plan, report_progress).await?;
+        let mut passed = None;
+        for check in plan.checks.iter().filter(|check| check.required) {
+            let execution = executor.run(check).await?;
+            if execution.result != ExecutionResult::Passed {
+                return Ok(None);
+            }
+            if let Some(counts) = execution.counts {
+                passed = Some(passed.unwrap_or(0) + counts.passed);
+            }
+        }
+        Ok(passed)
+    }
+
     /// Prepares a clean checkout for its checks, with a home of its own: what the agent, or checks of another checkout, left in
     /// theirs must decide nothing.
     async fn executor<'e, Report: FnMut(&Step, Duration)>(

@@ -6,7 +6,8 @@ use std::time::Duration;
 use url::Url;
 use whim_core::WorkerId;
 use whim_service::environment::{
-    Environment, Expected, flag, http_url, milliseconds, one_of, parsed, path, seconds, text, whole_number,
+    Environment, Expected, dollars, flag, http_url, milliseconds, one_of, parsed, path, seconds, text,
+    whole_number,
 };
 use whim_service::telemetry::TelemetryConfig;
 
@@ -79,6 +80,10 @@ pub struct AgentConfig {
     pub identity: Option<Identity>,
     /// `CLAUDE_MODEL`.
     pub model: Option<String>,
+    /// `MCP_CONFIG`: file with the MCP servers of agents.
+    pub mcp_config: Option<PathBuf>,
+    /// `ITERATION_BUDGET_USD`: what one agent may cost, by the prices of Claude Code.
+    pub iteration_budget_usd: Option<String>,
     /// `ANTHROPIC_BASE_URL`.
     pub anthropic_base_url: Url,
     /// `AGENT_IDLE_TIMEOUT_SECONDS`: how long the agent may be silent before `ralph` terminates it.
@@ -194,6 +199,8 @@ impl AgentConfig {
         let harness = env.or_default("RALPH_HARNESS", Harness::Claude, harness());
         let claude_bin = env.or_default("CLAUDE_BIN", "claude".to_owned(), text("the program Claude Code"));
         let model = env.optional("CLAUDE_MODEL", text("the name of a model"));
+        let mcp_config = env.optional("MCP_CONFIG", path("a file with MCP servers"));
+        let iteration_budget_usd = env.optional("ITERATION_BUDGET_USD", dollars());
         let author_name = env.optional("GIT_AUTHOR_NAME", text("the name of the agent's commits"));
         let author_email = env.optional(
             "GIT_AUTHOR_EMAIL",
@@ -229,6 +236,8 @@ impl AgentConfig {
             claude_bin,
             identity,
             model,
+            mcp_config,
+            iteration_budget_usd,
             anthropic_base_url,
             idle_timeout,
             lock_wait_timeout,

@@ -17,10 +17,11 @@ pub use self::findings::Findings;
 use crate::checks::{Checks, Limit, MissingTool, SetupFailure, Step, Tools};
 use crate::child_env::ChildEnvironment;
 use crate::identity::Identity;
+use crate::mcp::McpServers;
 use crate::outcome::Failure;
 use crate::policy::{self, Policy};
 use crate::pull_request::Api;
-use crate::workspace::Workspace;
+use crate::workspace::{BaseFile, Workspace};
 
 /// The inputs of a preflight.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +36,20 @@ pub struct Preflight<'a> {
     pub child_env: &'a ChildEnvironment,
     /// Of the commands of `setup`.
     pub limit: Limit,
+    /// The operator's MCP servers.
+    pub mcp_servers: &'a McpServers,
 }
 
 /// Nothing is known that prevents the work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Examined {
     pub policy: Policy,
     /// Whether the rules of the branch allow merge commits.
     pub allows_merges: bool,
+    /// Of the agent.
+    pub mcp_servers: McpServers,
+    /// The repository's instructions for agents.
+    pub instructions: Option<String>,
 }
 
 impl Preflight<'_> {
@@ -57,10 +64,17 @@ impl Preflight<'_> {
         report_progress: impl FnMut(&Step, Duration),
     ) -> Result<Examined, Failure> {
         let workspace = self.workspace;
-        let rules = rules::read(self).await;
+        let rules = rules::read(rules::Subject {
+            api: self.api,
+            retry_timeout: self.retry_timeout,
+            repo: self.repo,
+            identity: self.identity,
+            workspace,
+        });
+        let rules = rules.await;
         findings.add(PreflightSubject::Rules, rules.finding)?;
-        let policy = policy_file::read(workspace).await;
-        let policy = findings.result(PreflightSubject::Policy, policy)?;
+        let policy = self.read_policy().await;
+        let (policy, mcp_servers, instructions) = findings.result(PreflightSubject::Policy, policy)?;
         let contents = contents::examine(workspace)
             .await
             .map_err(|error| Failure::of_machine(chain(&error).to_string()));
@@ -78,7 +92,36 @@ impl Preflight<'_> {
         Ok(Examined {
             policy,
             allows_merges: rules.allows_merges,
+            mcp_servers,
+            instructions,
         })
+    }
+
+    /// The policy, and what it refers to.
+    async fn read_policy(&self) -> Result<(Policy, McpServers, Option<String>), Failure> {
+        let unusable = |problem: String| {
+            let file = policy::PATH;
+            Failure::new(FailureCause::WorkspaceUnusable, format!("{file}: {problem}"))
+        };
+        let policy = policy_file::read(self.workspace).await?;
+        let mcp_servers = self
+            .mcp_servers
+            .chosen(policy.mcp_servers.as_deref())
+            .map_err(unusable)?;
+        let instructions = match &policy.instructions {
+            None => None,
+            Some(file) => {
+                let content = self.workspace.read_base_file(file.as_str()).await;
+                match content.map_err(|error| Failure::of_machine(chain(&error).to_string()))? {
+                    BaseFile::Text(text) => Some(text),
+                    BaseFile::Missing | BaseFile::NotAFile => {
+                        let (file, base) = (file.as_str(), self.workspace.base());
+                        return Err(unusable(format!("`instructions`: {file} is no file on {base}")));
+                    }
+                }
+            }
+        };
+        Ok((policy, mcp_servers, instructions))
     }
 
     /// On a branch with earlier work, the setup may fail because of that work, which the agent can repair.

@@ -17,23 +17,24 @@ use whim_core::{CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
 
 use self::register::register;
-use self::tools::Tools;
+use self::tools::{AgentFiles, Tools};
 use crate::checks::{Checks, Limit};
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, EarlyDraft};
 use crate::git::Git;
 use crate::identity::{Identity, identity_of_token};
 use crate::locks::LockClient;
+use crate::mcp::McpServers;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
 use crate::policy::{Draft, MaxIterations, Policy};
 use crate::preflight::{Examined, Findings, Preflight};
-use crate::pull_request::{PullRequest, is_finished};
+use crate::pull_request::{PullRequest, WorkState, is_finished};
 use crate::ralph;
 use crate::report::{self, Fenced, Unreported};
 use crate::review::ReviewOutcome;
 use crate::verify::{Verification, Verified};
-use crate::workspace::{self, Layout, Workspace};
+use crate::workspace::{self, Layout, Trailers, Workspace};
 
 /// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
@@ -54,8 +55,14 @@ const FLUSH_AFTER_REPORT: Duration = Duration::from_secs(10);
 /// # Errors
 /// The worker could not register, or its final report was rejected.
 pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::Result<Ending> {
+    let mcp_servers = match &config.agent.mcp_config {
+        Some(file) => McpServers::read(file).map_err(anyhow::Error::msg)?,
+        None => McpServers::default(),
+    };
     let paths = Layout::shown_paths(&config.workspace_dir, config.repair_iterations);
-    let redactor = Arc::new(credentials.redactor().hiding(paths));
+    let others = mcp_servers.secrets().map(str::to_owned);
+    let others = others.chain(config.child_env.proxy_passwords());
+    let redactor = Arc::new(credentials.redactor(others).hiding(paths));
     let client = WorkerClient::new(
         config.orchestrator_url.clone(),
         config.worker_id,
@@ -84,6 +91,8 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
             client: client.clone(),
             lock_client: LockClient::new(client, reporter.clone(), config.agent.lock_wait_timeout),
             reporter: reporter.clone(),
+            mcp_servers,
+            agent_files: AgentFiles::default(),
         },
         answer,
     };
@@ -141,12 +150,14 @@ struct Prepared<'c> {
     identity: Identity,
     spec: SpecDocument,
     findings: Findings,
+    /// The person who asked for the work.
+    requester: Option<Identity>,
 }
 
 /// Nothing is known that prevents the work from being done, checked and delivered.
 struct Ready<'c> {
     prepared: Prepared<'c>,
-    policy: Policy,
+    examined: Examined,
 }
 
 /// Every task is ticked, and every commit is pushed.
@@ -154,12 +165,18 @@ struct Worked<'c> {
     tools: Tools<'c>,
     assignment: Assignment,
     policy: Policy,
+    /// Whether the rules of the branch allow merge commits.
+    allows_merges: bool,
     identity: Identity,
     /// Limit of iterations of the attempt.
     max_iterations: u32,
     workspace: Workspace,
     head: CommitHash,
     spec: SpecDocument,
+    /// Files in which the branch conflicts with its base.
+    conflicts: Vec<String>,
+    /// Test files of the change that pass without the rest of it.
+    untested: Vec<String>,
 }
 
 /// No required check failed because of the change.
@@ -222,6 +239,10 @@ impl<'c> Registered<'c> {
             Some(identity) => identity.clone(),
             None => identity_of_token(&api, &config.github.git_url, retry_timeout).await?,
         };
+        let requester = match &assigned.work_item.requested_by {
+            Some(login) => Identity::of_person(&api, login, &config.github.git_url, retry_timeout).await,
+            None => None,
+        };
         Ok(Prepared {
             tools,
             assigned,
@@ -229,6 +250,7 @@ impl<'c> Registered<'c> {
             identity,
             spec: ready.spec,
             findings,
+            requester,
         })
     }
 }
@@ -245,6 +267,7 @@ impl<'c> Prepared<'c> {
             workspace: &self.workspace,
             child_env: &config.child_env,
             limit: Limit::of(config),
+            mcp_servers: &tools.mcp_servers,
         };
         let report_progress =
             |step: &_, elapsed: Duration| reporter.tests_running(&format!("{step}"), elapsed);
@@ -255,39 +278,85 @@ impl<'c> Prepared<'c> {
         tools
             .report_preflight(Some(self.workspace.base()), &self.findings)
             .await;
-        let Examined { policy, .. } = examined?;
+        let examined = examined?;
+        if !examined.policy.setup.is_empty() {
+            let failed = |error| Failure::of_machine(chain(&error).to_string());
+            self.workspace.accept_untracked().await.map_err(failed)?;
+        }
         Ok(Ready {
             prepared: self,
-            policy,
+            examined,
         })
     }
 }
 
 impl<'c> Ready<'c> {
     async fn work(self) -> Result<Worked<'c>, Failure> {
-        let Self { prepared, policy } = self;
+        let Self { prepared, examined } = self;
+        let Examined {
+            policy,
+            allows_merges,
+            mcp_servers,
+            instructions,
+        } = examined;
         let Prepared {
-            tools,
+            mut tools,
             assigned,
             mut workspace,
             identity,
             spec,
             findings: _,
+            requester,
         } = prepared;
+        let assignment = assigned.work_item;
+        let trailers = Trailers {
+            work_item: assignment.id,
+            co_author: requester.filter(|requester| *requester != identity),
+            sign_off: policy.sign_off.then(|| identity.clone()),
+        };
+        workspace
+            .add_trailers(trailers)
+            .map_err(|error| Failure::of_machine(format!("writing the hook of commits: {error}")))?;
+        tools
+            .write_agent_files(
+                workspace.private_directory(),
+                &mcp_servers,
+                instructions.as_deref(),
+            )
+            .map_err(|error| Failure::of_machine(format!("writing files for the agent: {error}")))?;
         tools.reporter.stage(Stage::Working);
         let limit = policy.max_iterations.map_or(u32::MAX, MaxIterations::get);
         let max_iterations = assigned.max_iterations.min(limit);
         let run = tools.agent_run(&policy, &identity, max_iterations);
-        let done = ralph::work(&run, &mut workspace, &spec, &tools.reporter).await?;
+        let early = EarlyDraft {
+            api: &tools.api()?,
+            reporter: &tools.reporter,
+            retry_timeout: tools.config.github.retry_timeout,
+            assignment: &assignment,
+            base: workspace.base().clone(),
+            template: workspace.pull_request_template().await,
+            model: tools.model_name(&policy),
+        };
+        let opens_early = policy.draft == Draft::Early;
+        let done = {
+            let mut work = Box::pin(ralph::work(&run, &mut workspace, &spec, &tools.reporter));
+            tokio::select! {
+                done = &mut work => done,
+                () = early.open(), if opens_early => work.await,
+            }
+        }?;
         Ok(Worked {
             tools,
-            assignment: assigned.work_item,
+            assignment,
             policy,
+            allows_merges,
             identity,
             max_iterations,
             workspace,
             head: done.head,
             spec: done.spec,
+            conflicts: Vec::new(),
+            untested: Vec::new(),
         })
     }
 }
@@ -312,15 +381,24 @@ impl<'c> Worked<'c> {
                 .tools
                 .agent_run(&self.policy, &self.identity, self.max_iterations),
             repair_iterations: self.tools.config.repair_iterations,
+            merges_base: self.allows_merges,
             reviewer: self.tools.reviewer(&self.policy, &self.identity),
             reporter: &self.tools.reporter,
         };
-        let Verified { head, tests, review } =
-            match verification.run(workspace, self.head.clone(), &self.spec).await {
-                Ok(verified) => verified,
-                Err(failure) => return Err(self.deliver_red(failure).await),
-            };
+        let verified = verification
+            .run(workspace, self.head.clone(), &self.spec, &mut self.conflicts)
+            .await;
+        let Verified {
+            head,
+            tests,
+            review,
+            untested,
+        } = match verified {
+            Ok(verified) => verified,
+            Err(failure) => return Err(self.deliver_red(failure).await),
+        };
         self.head = head;
+        self.untested = untested;
         Ok(Checked {
             tests,
             review,
@@ -335,7 +413,7 @@ impl Worked<'_> {
         &self,
         tests: Option<&TestReport>,
         review: &ReviewOutcome,
-        is_red: bool,
+        state: WorkState,
     ) -> Result<PullRequest, Failure> {
         let tools = &self.tools;
         tools.reporter.stage(Stage::Delivering);
@@ -351,7 +429,9 @@ impl Worked<'_> {
             review,
             model: tools.model_name(&self.policy),
             policy: &self.policy,
-            is_red,
+            state,
+            conflicts: &self.conflicts,
+            untested: &self.untested,
         };
         delivery.deliver().await
     }
@@ -368,7 +448,10 @@ impl Worked<'_> {
             return failure;
         };
         if self.policy.draft != Draft::Never {
-            match self.deliver(tests.as_ref(), &ReviewOutcome::Off, true).await {
+            match self
+                .deliver(tests.as_ref(), &ReviewOutcome::Off, WorkState::Red)
+                .await
+            {
                 Ok(opened) => {
                     let kind = if opened.is_draft {
                         "draft pull request"
@@ -401,7 +484,7 @@ impl Checked<'_> {
             review,
         } = self;
         let opened = worked
-            .deliver(tests.as_ref(), &review, false)
+            .deliver(tests.as_ref(), &review, WorkState::Green)
             .await
             .map_err(|failure| failure.with_tests(tests.clone()))?;
         Ok(Delivered {

@@ -11,8 +11,8 @@ use super::extract::{Answer, Call};
 use super::shared::Shared;
 use super::views;
 
-/// A login that belongs to nobody.
-const NO_ACCOUNT: &str = "nobody";
+/// A login without an account.
+const NO_ACCOUNT: &str = "ghostless";
 
 /// `GET /user`
 pub(super) async fn user(State(shared): State<Arc<Shared>>, call: Call) -> Answer {
@@ -20,7 +20,7 @@ pub(super) async fn user(State(shared): State<Arc<Shared>>, call: Call) -> Answe
     Ok(Json(views::account(&shared.links, call.login()?, repositories)).into_response())
 }
 
-/// `GET /users/{username}`: every login but `nobody` has an account.
+/// `GET /users/{username}`: every other login has an account.
 pub(super) async fn user_by_name(State(shared): State<Arc<Shared>>, Path(login): Path<String>) -> Answer {
     if login == NO_ACCOUNT {
         return Err(ErrorResponse::NotFound);

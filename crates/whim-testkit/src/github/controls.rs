@@ -134,6 +134,17 @@ impl GitHub {
         });
     }
 
+    /// Changes the title of an issue or a pull request as [`PERSON`].
+    ///
+    /// # Panics
+    /// There is none with this number, or GitHub would refuse the title.
+    #[track_caller]
+    pub fn rename_issue(&self, repository: &str, number: u64, title: &str) {
+        self.by_person(repository, |record, change| {
+            record.edit(number, Some(title), None, change)
+        });
+    }
+
     /// Adds a label to an issue as [`PERSON`].
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! `whim-worker preflight`: examines a repository without an orchestrator, where workers run.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::child_env::ChildEnvironment;
 use crate::config::{AgentConfig, GitHubConfig, test_timeout};
 use crate::git::Git;
 use crate::identity::{Identity, identity_of_token};
+use crate::mcp::McpServers;
 use crate::outcome::Failure;
 use crate::pull_request::Api;
 use crate::workspace::{self, Layout, OwnSecrets};
@@ -36,7 +38,7 @@ pub const EXIT_CODES: [(u8, &str); 4] = [
 
 /// A branch that no work item has.
 const BRANCH: &str = "whim/preflight";
-/// Nobody reads the progress.
+/// No one reads the progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub struct CommandConfig {
     github: GitHubConfig,
     github_token: SecretString,
     identity: Option<Identity>,
+    mcp_config: Option<PathBuf>,
     child_env: ChildEnvironment,
     test_timeout: Duration,
 }
@@ -56,10 +59,12 @@ impl CommandConfig {
         let agent = AgentConfig::read(env);
         let child_env = ChildEnvironment::read(env);
         let test_timeout = test_timeout(env);
+        let agent = agent?;
         Some(Self {
             github: github?,
             github_token: github_token?,
-            identity: agent?.identity,
+            identity: agent.identity,
+            mcp_config: agent.mcp_config,
             child_env,
             test_timeout,
         })
@@ -99,9 +104,14 @@ async fn examine(
         github,
         github_token,
         identity,
+        mcp_config,
         child_env,
         test_timeout,
     } = config;
+    let mcp_servers = match mcp_config {
+        Some(file) => McpServers::read(&file).map_err(anyhow::Error::msg)?,
+        None => McpServers::default(),
+    };
     let directory = tempfile::Builder::new()
         .prefix("whim-preflight-")
         .tempdir()
@@ -167,6 +177,7 @@ async fn examine(
             timeout: test_timeout,
             progress_interval: PROGRESS_INTERVAL,
         },
+        mcp_servers: &mcp_servers,
     };
     Ok(preflight.run(findings, |_step, _elapsed| {}).await.map(drop))
 }

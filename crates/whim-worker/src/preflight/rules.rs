@@ -1,19 +1,33 @@
 //! The rules of GitHub ("rulesets") that apply to the branch. Those that no push of Whim can ever meet end the attempt; a dry run
 //! of a push does not check them.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use regex::Regex;
 use serde::Deserialize;
-use whim_core::FailureCause;
+use whim_core::{FailureCause, RepoName};
 
-use super::Preflight;
 use crate::identity::Identity;
 use crate::outcome::Failure;
-use crate::pull_request::ApiError;
+use crate::pull_request::{Api, ApiError};
 use crate::retry::retry_until_deadline;
+use crate::workspace::Workspace;
 
 /// GitHub's limit of a page. More rules apply to no real branch.
 const MAX_RULES: &str = "100";
+
+/// Whose rules are read, and for which branch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) api: &'a Api,
+    /// How long a failed request is retried.
+    pub(super) retry_timeout: Duration,
+    pub(super) repo: &'a RepoName,
+    /// The author of commits.
+    pub(super) identity: &'a Identity,
+    pub(super) workspace: &'a Workspace,
+}
 
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -47,12 +61,12 @@ struct Ruleset {
     current_user_can_bypass: Option<String>,
 }
 
-pub(super) async fn read(preflight: &Preflight<'_>) -> Rules {
-    let Preflight { repo, workspace, .. } = preflight;
+pub(super) async fn read(subject: Subject<'_>) -> Rules {
+    let Subject { repo, workspace, .. } = subject;
     // One segment of the path.
     let branch = workspace.branch().as_str().replace('/', "%2F");
     let path = format!("/repos/{repo}/rules/branches/{branch}");
-    let rules: Vec<Rule> = match get(preflight, &path, &[("per_page", MAX_RULES)]).await {
+    let rules: Vec<Rule> = match get(subject, &path, &[("per_page", MAX_RULES)]).await {
         Ok(rules) => rules,
         // A server without rulesets.
         Err(ApiError::Refused {
@@ -67,11 +81,11 @@ pub(super) async fn read(preflight: &Preflight<'_>) -> Rules {
             allows_merges = false;
         }
         let is_new = workspace.remote_head().is_none();
-        let Some(obstacle) = rule.obstacle(workspace.branch().as_str(), is_new, preflight.identity) else {
+        let Some(obstacle) = rule.obstacle(workspace.branch().as_str(), is_new, subject.identity) else {
             continue;
         };
         let ruleset = match rule.ruleset_id {
-            Some(id) => get(preflight, &format!("/repos/{repo}/rulesets/{id}"), &[]).await,
+            Some(id) => get(subject, &format!("/repos/{repo}/rulesets/{id}"), &[]).await,
             None => continue,
         };
         let ruleset: Ruleset = match ruleset {
@@ -102,14 +116,14 @@ pub(super) async fn read(preflight: &Preflight<'_>) -> Rules {
 }
 
 async fn get<T: serde::de::DeserializeOwned>(
-    preflight: &Preflight<'_>,
+    subject: Subject<'_>,
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<T, ApiError> {
     retry_until_deadline(
         "reading the rules of the branch",
-        preflight.retry_timeout,
-        async || preflight.api.get(path, query).await,
+        subject.retry_timeout,
+        async || subject.api.get(path, query).await,
     )
     .await
 }

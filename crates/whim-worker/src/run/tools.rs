@@ -1,5 +1,7 @@
 //! What all phases of an attempt share.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -13,6 +15,7 @@ use crate::config::Config;
 use crate::credentials::ModelCredential;
 use crate::identity::Identity;
 use crate::locks::LockClient;
+use crate::mcp::McpServers;
 use crate::outcome::Failure;
 use crate::policy::{ModelName, Policy};
 use crate::preflight::Findings;
@@ -32,6 +35,16 @@ pub(super) struct Tools<'c> {
     pub(super) client: WorkerClient,
     pub(super) lock_client: LockClient,
     pub(super) reporter: Reporter,
+    /// The operator's.
+    pub(super) mcp_servers: McpServers,
+    pub(super) agent_files: AgentFiles,
+}
+
+/// Files that the agent's program reads, if there are any.
+#[derive(Debug, Default)]
+pub(super) struct AgentFiles {
+    mcp_config: Option<PathBuf>,
+    instructions: Option<PathBuf>,
 }
 
 impl Tools<'_> {
@@ -39,7 +52,7 @@ impl Tools<'_> {
     pub(super) fn own_secrets(&self) -> OwnSecrets {
         let model = self.model.as_ref().map(|model| model.secret().expose_secret());
         let others = [self.worker_token.reveal(), self.github_token.expose_secret()];
-        OwnSecrets::new(others.into_iter().chain(model))
+        OwnSecrets::new(others.into_iter().chain(model).chain(self.mcp_servers.secrets()))
     }
 
     pub(super) fn api(&self) -> Result<Api, Failure> {
@@ -89,7 +102,28 @@ impl Tools<'_> {
             max_iterations,
             retry_timeout: self.config.github.retry_timeout,
             lock_client: &self.lock_client,
+            mcp_config: self.agent_files.mcp_config.as_deref(),
+            instructions: self.agent_files.instructions.as_deref(),
         }
+    }
+
+    /// Writes what the agent's program reads into `directory`.
+    pub(super) fn write_agent_files(
+        &mut self,
+        directory: &Path,
+        mcp_servers: &McpServers,
+        instructions: Option<&str>,
+    ) -> std::io::Result<()> {
+        self.agent_files.mcp_config = mcp_servers.write(directory)?;
+        self.agent_files.instructions = match instructions {
+            Some(text) => {
+                let file = directory.join("instructions.md");
+                fs::write(&file, text)?;
+                Some(file)
+            }
+            None => None,
+        };
+        Ok(())
     }
 
     /// `None` if reviews are switched off.

@@ -102,6 +102,40 @@ impl Workspace {
         Ok(checkout)
     }
 
+    /// Replaces files of a checkout by those of a commit. Returns the ones that the commit has.
+    ///
+    /// # Errors
+    /// Git failed.
+    pub async fn take_over(
+        &self,
+        checkout: &Checkout,
+        commit: &CommitHash,
+        files: &[String],
+    ) -> Result<Vec<String>, GitError> {
+        let mut taken = Vec::new();
+        for file in files {
+            let revision = format!("{commit}:{file}");
+            if !self
+                .git
+                .succeeds(&self.layout.mirror, &[&"cat-file", &"-e", &revision])
+                .await
+                .unwrap_or(false)
+            {
+                continue;
+            }
+            // A pattern would match other files.
+            let literal = format!(":(literal){file}");
+            self.git
+                .local(
+                    &checkout.directory,
+                    &[&"checkout", &"--quiet", &commit.as_str(), &"--", &literal],
+                )
+                .await?;
+            taken.push(file.clone());
+        }
+        Ok(taken)
+    }
+
     /// The workspace itself, as a place to prepare before the agent starts.
     pub fn as_checkout(&self) -> Checkout {
         Checkout {

@@ -10,6 +10,7 @@ use super::files;
 use super::layout::Layout;
 use super::own_files::OwnFiles;
 use super::secret_patterns::OwnSecrets;
+use super::trailers::Trailers;
 use crate::git::{Git, GitError};
 
 /// Limit on the agent's note about why it is stuck, in bytes.
@@ -37,12 +38,23 @@ pub struct Workspace {
     /// Heads whose push was not answered.
     pub(super) unanswered: Vec<CommitHash>,
     pub(super) own: OwnFiles,
+    /// Of the agent's commits.
+    pub(super) trailers: Option<Trailers>,
+    /// Files that the setup of the policy created, and that are not the agent's.
+    pub(super) accepted_untracked: Vec<String>,
+    /// The workspace lacks commits that were made in the mirror.
+    pub(super) is_outdated: bool,
 }
 
 impl Workspace {
     /// The agent's working directory.
     pub fn directory(&self) -> &Path {
         &self.layout.repository
+    }
+
+    /// Not accessible to other users.
+    pub fn private_directory(&self) -> &Path {
+        &self.layout.private
     }
 
     /// The directory of the hook server's socket, which is created by the server.
@@ -187,6 +199,9 @@ impl Workspace {
     /// Writing failed, or the agent put a link or a directory there.
     pub fn begin_repair(&mut self, checklist: &SpecDocument) -> io::Result<()> {
         self.own.begin_repair();
+        if let Err(error) = self.write_trailers(true) {
+            tracing::warn!(%error, "the trailers of commits cannot be written");
+        }
         // What had to be put right is done.
         self.write_note("")?;
         self.write_spec(checklist)

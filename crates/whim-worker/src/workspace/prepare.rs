@@ -31,7 +31,7 @@ const WINDOW_SETTINGS: [(&str, &str); 3] = [
 ];
 
 #[derive(Debug, thiserror::Error)]
-enum PrepareError {
+pub(super) enum PrepareError {
     #[error("the repository cannot be read")]
     Remote(#[from] RemoteError),
     #[error(transparent)]
@@ -162,6 +162,9 @@ async fn create(
         replaced,
         unanswered: Vec::new(),
         own: OwnFiles::default(),
+        trailers: None,
+        accepted_untracked: Vec::new(),
+        is_outdated: false,
         git,
         layout,
         secrets,
@@ -294,7 +297,7 @@ impl Workspace {
             .await
     }
 
-    async fn clone_for_agent(&self) -> Result<(), PrepareError> {
+    pub(super) async fn clone_for_agent(&self) -> Result<(), PrepareError> {
         let repository = &self.layout.repository;
         checkout::check_out(&self.git, &self.layout, &self.branch, repository).await?;
         // The last git command in the workspace: it is untrusted once the agent has run.
