@@ -42,7 +42,7 @@ async fn the_agent_gets_the_servers_and_instructions_that_the_policy_chooses() -
     let servers: Value = serde_json::from_str(&world.script_output("--mcp-config")?)?;
     let names: Vec<&String> = servers["mcpServers"].as_object().unwrap().keys().collect();
     assert_eq!(names, ["docs"]);
-    assert_eq!(world.script_output("--instructions")?, "Write short sentences.\n");
+    assert_eq!(world.script_output("--instructions")?, "Write short sentences.");
     let arguments = world.script_output("arguments")?;
     assert!(arguments.contains("\n--max-budget-usd\n2.5\n"), "{arguments}");
     Ok(())
