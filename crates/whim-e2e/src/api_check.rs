@@ -13,6 +13,7 @@ const DOCUMENT: &str = include_str!("../../../openapi.json");
 const ROUTES: [&str; 19] = [
     "/health",
     "/api/status",
+    "/api/tasks",
     "/api/queue",
     "/api/work",
     "/api/work?limit=1",
