@@ -132,7 +132,7 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
 }
 
 /// Half of the CPUs, because Postgres, Redis and workers run beside the orchestrator. An idle thread is woken by most
-/// requests to look for more work, which costs a request more than its own work (docs/benchmarks.md).
+/// requests to poll for more work, which costs a request more than its own work (docs/benchmarks.md).
 fn worker_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2))
 }
