@@ -31,6 +31,7 @@ use tower::service_fn;
 
 mod access;
 mod account;
+mod actor;
 mod bare_repository;
 mod comments;
 mod controls;
@@ -59,9 +60,10 @@ mod state;
 mod views;
 
 pub use access::{Access, Permissions};
+pub use actor::Actor;
 pub use faults::{Fault, Faults};
 pub use inspect::{Comment, Issue, Pull};
-pub use state::State;
+pub use state::{Role, State};
 
 use pipeline::Pipeline;
 use shared::Shared;

@@ -35,8 +35,9 @@ pub(in super::super) fn node(kind: &str, id: u64) -> String {
 }
 
 /// User ids are opaque to callers; they only have to be stable.
-fn user_id(login: &str) -> u64 {
+pub(in super::super) fn user_id(login: &str) -> u64 {
     login
+        .to_lowercase()
         .bytes()
         .fold(7, |id, byte| (id * 31 + u64::from(byte)) % 100_000_000)
         + 1
@@ -52,7 +53,7 @@ pub(in super::super) fn user(links: &Links, login: &str) -> Value {
         "gravatar_id": "",
         "url": url,
         "html_url": links.of(&format!("/{login}")),
-        "type": "User",
+        "type": if login.ends_with("[bot]") { "Bot" } else { "User" },
         "user_view_type": "public",
         "site_admin": false,
     });
