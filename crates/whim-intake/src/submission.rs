@@ -101,7 +101,7 @@ mod tests {
               "approvedById": 5,
               "approvedAt": "1970-01-01T00:00:00Z",
               "eventId": 7,
-              "textSha256": "1dd5f2b9c0e1d0e2a4c9dca97c2ba1c4c43ee1d1b8a3f0b3d1a4e4e4f0a1b2c3"
+              "textSha256": "c239ab244d6cbd278268b0f1749baf00ff6b4b2d87e9de9e842c3f3b8e97554b"
             }
           }
         }

@@ -171,8 +171,12 @@ impl State {
                 let is_ticked = attribute(tag, "checked").is_some();
                 self.layout.verbatim(if is_ticked { "[x] " } else { "[ ] " });
             }
-            "ul" => self.lists.push(None),
+            "ul" => {
+                self.layout.begin_list();
+                self.lists.push(None);
+            }
             "ol" => {
+                self.layout.begin_list();
                 let start = attribute(tag, "start").and_then(|start| start.parse().ok());
                 self.lists.push(Some(start.unwrap_or(1)));
             }

@@ -12,6 +12,8 @@ pub(super) struct Layout {
     /// For the first line of a list item.
     marker: Option<String>,
     wants_blank_line: bool,
+    /// Before the first item of a list that is in no other one.
+    wants_blank_line_before_marker: bool,
 }
 
 impl Layout {
@@ -63,6 +65,11 @@ impl Layout {
         self.wants_blank_line = true;
     }
 
+    pub(super) fn begin_list(&mut self) {
+        self.end_line();
+        self.wants_blank_line_before_marker = self.prefixes.is_empty();
+    }
+
     pub(super) fn begin_item(&mut self, marker: String) {
         self.end_line();
         self.wants_blank_line = false;
@@ -82,11 +89,18 @@ impl Layout {
     }
 
     fn push_line(&mut self, line: &str) {
-        if std::mem::take(&mut self.wants_blank_line) && !self.text.is_empty() && self.marker.is_none() {
+        let is_marked = self.marker.is_some();
+        let wants_blank_line = if is_marked {
+            std::mem::take(&mut self.wants_blank_line_before_marker)
+        } else {
+            self.wants_blank_line
+        };
+        self.wants_blank_line = false;
+        if wants_blank_line && !self.text.is_empty() {
             self.text.push('\n');
         }
         let depth = self.prefixes.len().min(MAX_DEPTH);
-        let before = depth.saturating_sub(usize::from(self.marker.is_some()));
+        let before = depth.saturating_sub(usize::from(is_marked));
         for prefix in &self.prefixes[..before] {
             self.text.push_str(prefix);
         }

@@ -78,7 +78,7 @@ fn text_that_github_renders_reaches_the_model() {
         ("The parser stops at `<!--` and never goes on.", None),
         (
             "```html\n<!-- navigation -->\n<nav>\n```\n\nThe comment above is lost.",
-            None,
+            Some("```\n<!-- navigation -->\n<nav>\n```\n\nThe comment above is lost."),
         ),
         ("x <!-- is shown, because nothing closes it", None),
         (

@@ -24,10 +24,13 @@ use crate::trust::{Request, Stop, StopReason};
 #[derive(Debug, Default)]
 pub(in crate::poll) struct CommandMemory(RwLock<Memory>);
 
+/// Time of the latest change, in whole seconds, and number of comments.
+type Version = (DateTime<Utc>, u64);
+
 #[derive(Debug, Default)]
 struct Memory {
     /// The version of each issue whose comments were read.
-    read: HashMap<IssueNumber, DateTime<Utc>>,
+    read: HashMap<IssueNumber, Version>,
     /// Comments that need nothing more.
     handled: HashSet<u64>,
     /// Why the latest command was not carried out.
@@ -40,12 +43,16 @@ impl CommandMemory {
     }
 
     fn has_news(&self, issue: &Issue) -> bool {
-        issue.comments > 0 && self.memory().read.get(&issue.number) != Some(&issue.updated_at)
+        issue.comments > 0 && self.memory().read.get(&issue.number) != Some(&version(issue))
     }
 
     pub(super) fn notice(&self, issue: IssueNumber) -> Option<String> {
         self.memory().notices.get(&issue).cloned()
     }
+}
+
+fn version(issue: &Issue) -> Version {
+    (issue.updated_at, issue.comments)
 }
 
 /// Result of a command.
@@ -87,7 +94,7 @@ impl IssueProcessor {
             }
         }
         let mut memory = self.commands.memory();
-        memory.read.insert(issue.number, issue.updated_at);
+        memory.read.insert(issue.number, version(issue));
         Ok(false)
     }
 
