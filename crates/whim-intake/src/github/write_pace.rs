@@ -10,7 +10,7 @@ use tokio::time::Instant;
 const MAX_PER_MINUTE: usize = 80;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// One write at a time, at an interval.
+/// One write at a time, at an interval. An interval of zero sets no limit.
 #[derive(Debug)]
 pub(super) struct WritePace {
     interval: Duration,
@@ -28,6 +28,9 @@ impl WritePace {
 
     /// Waits for the time of the next write. Callers are served in order.
     pub(super) async fn wait(&self) {
+        if self.interval.is_zero() {
+            return;
+        }
         let mut writes = self.writes.lock().await;
         let now = Instant::now();
         let after_latest = writes.back().map(|latest| *latest + self.interval);
@@ -63,12 +66,22 @@ mod tests {
         assert_eq!(start.elapsed(), Duration::from_secs(9));
 
         let start = Instant::now();
-        let pace = WritePace::new(Duration::ZERO);
+        let pace = WritePace::new(Duration::from_millis(1));
         for _ in 0..80 {
             pace.wait().await;
         }
-        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert_eq!(start.elapsed(), Duration::from_millis(79));
         pace.wait().await;
         assert_eq!(start.elapsed(), MINUTE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interval_of_zero_sets_no_limit() {
+        let start = Instant::now();
+        let pace = WritePace::new(Duration::ZERO);
+        for _ in 0..200 {
+            pace.wait().await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }

@@ -20,7 +20,7 @@ use whim_testkit::wait::wait_until;
 pub(crate) const REPO: &str = "octocat/hello";
 
 /// Much longer than any condition takes.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) github: GitHub,
