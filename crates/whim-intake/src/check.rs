@@ -52,7 +52,7 @@ const STATE_LABELS: [LabelDescription; 5] = [
     LabelDescription {
         name: REFUSED,
         color: "5319e7",
-        description: "Requested by somebody who may not; remove the label to request it",
+        description: "Requested by a user who may not; remove the label to request it",
     },
 ];
 

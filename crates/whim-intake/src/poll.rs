@@ -1,5 +1,6 @@
 //! Polls one repository and processes its issues.
 
+mod command_memory;
 mod error;
 mod process_issue;
 mod report;
@@ -18,8 +19,9 @@ use whim_service::chain::chain;
 use whim_service::readiness::Latch;
 use whim_service::reconcile::Reconciler;
 
+use self::command_memory::CommandMemory;
 use self::error::{PollError, PollFailure};
-use self::process_issue::{CommandMemory, IssueProcessor};
+use self::process_issue::IssueProcessor;
 use self::report::PollReport;
 use crate::comment::CommentWriter;
 use crate::github::{GitHub, GitHubError, Issue, IssueState};

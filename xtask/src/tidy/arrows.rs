@@ -4,7 +4,7 @@ use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
 /// The crates of the workspace and which of them each may use. Tests may use all that are not programs.
-const OWN: [(&str, &[&str]); 18] = [
+const OWN: [(&str, &[&str]); 19] = [
     // Knows processes, and nothing of the programs that start them.
     ("process-tree", &[]),
     ("ralph-contract", &[]),
@@ -45,6 +45,7 @@ const OWN: [(&str, &[&str]); 18] = [
         ],
     ),
     ("whim-dashboard", &["whim-core", "whim-service"]),
+    ("whim-gateway", &["whim-core", "whim-github", "whim-service"]),
     ("whim-embedder", &[]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (
@@ -60,13 +61,14 @@ const OWN: [(&str, &[&str]); 18] = [
     ("xtask", &["whim-testkit"]),
 ];
 
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "ralph",
     "whim-orchestrator",
     "whim-intake",
     "whim-worker",
     "whim-socket-proxy",
     "whim-dashboard",
+    "whim-gateway",
 ];
 
 /// Third-party crates for one task, and the crates that do it. Tests may use them anywhere.
@@ -85,6 +87,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
         &[
             "whim-orchestrator",
             "whim-dashboard",
+            "whim-gateway",
             "whim-service",
             "whim-testkit",
         ],
@@ -95,6 +98,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
             "whim-client",
             "whim-intake",
             "whim-dashboard",
+            "whim-gateway",
             "whim-testkit",
             "whim-e2e",
         ],

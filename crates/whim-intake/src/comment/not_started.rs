@@ -34,7 +34,7 @@ pub(super) fn explanation(refusal: &Refusal, intake_label: &str) -> String {
                 None => "It is not known who requested the run".to_owned(),
             };
             format!(
-                "Thank you for the request. {who}, and Whim works only for people who may write to this repository.\n\nSomebody who may can start it: read the issue, and then remove the label `ai-refused`."
+                "Thank you for the request. {who}, and Whim works only for people who may write to this repository.\n\nA user who may can start it: read the issue, and then remove the label `ai-refused`."
             )
         }
         Refusal::Edited(edits) => {
@@ -50,7 +50,7 @@ pub(super) fn explanation(refusal: &Refusal, intake_label: &str) -> String {
 }
 
 fn edit(edit: &Edit) -> String {
-    let who = |by: &Option<String>| by.as_deref().map_or_else(|| "Somebody".to_owned(), name);
+    let who = |by: &Option<String>| by.as_deref().map_or_else(|| "An unknown user".to_owned(), name);
     match edit {
         Edit::Title { from, to, by } => format!(
             "{} changed the title:\n\n{}",
@@ -84,7 +84,7 @@ mod tests {
 
         Thank you for the request. `mallory` requested the run with a label, and Whim works only for people who may write to this repository.
 
-        Somebody who may can start it: read the issue, and then remove the label `ai-refused`.
+        A user who may can start it: read the issue, and then remove the label `ai-refused`.
 
         <!-- whim:not-started -->
         ");
@@ -115,7 +115,7 @@ mod tests {
         + Say ``` @octocat
         ````
 
-        Somebody changed the description. GitHub's record of the change:
+        An unknown user changed the description. GitHub's record of the change:
 
         ```text
         closes #1

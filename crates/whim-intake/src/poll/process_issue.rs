@@ -14,7 +14,7 @@ use whim_client::Client;
 use whim_core::protocol::work::{WorkFilter, WorkItem};
 use whim_core::{RepoName, SourceName, WorkItemStatus};
 
-pub(super) use self::commands::CommandMemory;
+use super::command_memory::CommandMemory;
 use super::error::PollError;
 use super::report::PollReport;
 use crate::comment::{CommentWriter, own_comment, states_outcome};

@@ -31,7 +31,7 @@ pub(crate) fn latest_request(events: &[IssueEvent], intake_label: &str) -> Optio
     })
 }
 
-/// A request to stop the run of an issue. Whoever may change labels or close the issue may stop its run.
+/// A request to stop the run of an issue. Each user who may change labels or close the issue may stop its run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stop {
     pub(crate) reason: StopReason,
@@ -61,7 +61,7 @@ impl StopReason {
     }
 }
 
-/// A missing intake label stops a run only if somebody removed it: the setting may have changed.
+/// A missing intake label stops a run only if a user removed it: the setting may have changed.
 pub(crate) fn stop_request(issue: &Issue, events: &[IssueEvent], intake_label: &str) -> Option<Stop> {
     let latest = |matches: &dyn Fn(&EventKind) -> bool| events.iter().rfind(|event| matches(&event.kind));
     let by = |event: Option<&IssueEvent>| Some(event?.by.as_ref()?.login.clone());

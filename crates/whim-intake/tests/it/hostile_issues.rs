@@ -82,24 +82,15 @@ fn issues_with_hidden_parts(github: &GitHub) -> Vec<u64> {
         issues.push(approved(github, "Say hello", &format!("Please{hidden}.")));
     }
     let by = |login: &str, issue: u64, body: &str| github.by(login).comment(REPO, issue, body);
-    let commented: [fn(&dyn Fn(&str, u64, &str) -> u64, u64); 4] = [
+    for (author, comment) in [
         // Strangers, also with names like those of people who may write.
-        |by, issue| {
-            by(STRANGER, issue, "CANARY");
-        },
-        |by, issue| {
-            by("0ctocat", issue, "CANARY");
-        },
-        |by, issue| {
-            by("octocat-bot[bot]", issue, "CANARY");
-        },
-        |by, issue| {
-            by("octocat", issue, "Hello <!-- CANARY -->");
-        },
-    ];
-    for comment in commented {
+        (STRANGER, CANARY),
+        ("0ctocat", CANARY),
+        ("octocat-bot[bot]", CANARY),
+        ("octocat", "Hello <!-- CANARY -->"),
+    ] {
         let issue = github.create_issue(REPO, "Say hello", "Please.", &[]);
-        comment(&by, issue);
+        by(author, issue, comment);
         github.advance_clock(Duration::from_secs(2));
         github.add_label(REPO, issue, "whim");
         issues.push(issue);
@@ -147,7 +138,7 @@ fn issues_of_the_wrong_people(github: &GitHub) -> Vec<u64> {
     let own = github
         .by(STRANGER)
         .create_issue(REPO, "Say hello", CANARY, &["whim"]);
-    // Somebody who may write labelled it, and a stranger labelled it again.
+    // A user who may write labelled it, and a stranger labelled it again.
     let again = github.create_issue(REPO, "Say hello", CANARY, &["whim"]);
     github.by(STRANGER).remove_label(REPO, again, "whim");
     github.by(STRANGER).add_label(REPO, again, "whim");

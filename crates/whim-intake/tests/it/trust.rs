@@ -65,7 +65,7 @@ async fn listed_people_teams_and_apps_may_request_runs() {
     for login in ["lena", "theo", "helper[bot]", "other[bot]", "mallory"] {
         world.github.set_role(REPO, login, Role::Triage);
     }
-    world.set("ALLOWED_USERS", "lena, acme/reviewers, nobody-has-this-name");
+    world.set("ALLOWED_USERS", "lena, acme/reviewers, no-such-user");
     world.set(
         "ALLOWED_BOTS",
         format!("helper[bot],{}", GitHub::user_id("third[bot]")),
@@ -82,7 +82,7 @@ async fn listed_people_teams_and_apps_may_request_runs() {
 }
 
 #[tokio::test]
-async fn a_refused_issue_starts_when_somebody_who_may_removes_the_label_or_adds_whim_again() {
+async fn a_refused_issue_starts_when_a_user_who_may_removes_the_label_or_adds_whim_again() {
     let world = World::running().await;
     let first = labelled_by(&world, STRANGER);
     until_refused(&world, first).await;

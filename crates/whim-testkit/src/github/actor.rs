@@ -1,7 +1,8 @@
 //! Actions of a test as any user.
 
 use super::GitHub;
-use super::state::{Role, State};
+use super::role::Role;
+use super::state::State;
 
 /// A user whose actions a test makes. [`GitHub`]'s own methods act as [`super::PERSON`].
 #[derive(Clone, Copy)]

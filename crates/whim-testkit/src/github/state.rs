@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::access::Identity;
 use super::rate::RateLimits;
+use super::role::Role;
 
 mod issues;
 mod labels;
@@ -19,7 +20,6 @@ mod roles;
 
 pub(super) use labels::LabelFields;
 pub(super) use pulls::NewPull;
-pub use roles::Role;
 
 pub(super) struct World {
     clock: Clock,

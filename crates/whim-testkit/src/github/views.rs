@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use self::common::association;
 pub(super) use self::common::node;
 pub(super) use self::common::{Links, label, labels, time, user, user_id};
-use super::state::{Comment, Event, EventKind, Issue, Reaction, Repository, Role};
+use super::role::Role;
+use super::state::{Comment, Event, EventKind, Issue, Reaction, Repository};
 
 pub(super) use pull::{pull, pull_in_list};
 pub(super) use repository::{branch, reference, repository_in_full};

@@ -3,12 +3,8 @@
 //! A reaction of Whim's own says that a command was received (eyes), carried out (thumbs up), or not (confused): it is the
 //! memory of that too. A command counts if it is newer than the request for the current run.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
-
-use chrono::{DateTime, Utc};
+use whim_core::Priority;
 use whim_core::protocol::work::WorkItem;
-use whim_core::{IssueNumber, Priority};
 
 use super::judge::Judgement;
 use super::{Comments, IssueProcessor};
@@ -16,44 +12,10 @@ use crate::command::{COMMANDS, Command, is_command, parse};
 use crate::comment::{Outcome, outcome};
 use crate::github::{Comment, Issue, Reaction};
 use crate::labels::has;
+use crate::poll::command_memory::version;
 use crate::poll::error::PollError;
 use crate::poll::report::PollReport;
 use crate::trust::{Request, Stop, StopReason};
-
-/// What is known of the comments of a repository, until the intake stops.
-#[derive(Debug, Default)]
-pub(in crate::poll) struct CommandMemory(RwLock<Memory>);
-
-/// Time of the latest change, in whole seconds, and number of comments.
-type Version = (DateTime<Utc>, u64);
-
-#[derive(Debug, Default)]
-struct Memory {
-    /// The version of each issue whose comments were read.
-    read: HashMap<IssueNumber, Version>,
-    /// Comments that need nothing more.
-    handled: HashSet<u64>,
-    /// Why the latest command was not carried out.
-    notices: HashMap<IssueNumber, String>,
-}
-
-impl CommandMemory {
-    fn memory(&self) -> RwLockWriteGuard<'_, Memory> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn has_news(&self, issue: &Issue) -> bool {
-        issue.comments > 0 && self.memory().read.get(&issue.number) != Some(&version(issue))
-    }
-
-    pub(super) fn notice(&self, issue: IssueNumber) -> Option<String> {
-        self.memory().notices.get(&issue).cloned()
-    }
-}
-
-fn version(issue: &Issue) -> Version {
-    (issue.updated_at, issue.comments)
-}
 
 /// Result of a command.
 enum Carried {
@@ -181,7 +143,7 @@ impl IssueProcessor {
             }
             Command::Retry if !ended => not("It is in progress already."),
             Command::Note(_) if !ended => not(
-                "A running agent cannot be told anything yet. Stop it and ask again with the words, or write them after it has ended.",
+                "Words do not reach a running agent yet. Stop it and ask again with the words, or write them after it has ended.",
             ),
             Command::Retry => self.run_again(issue, item, comments, comment, None, report).await,
             Command::Note(note) => {

@@ -95,7 +95,7 @@ impl IssueProcessor {
         match refusal {
             Refusal::NotAllowed { .. } if has(&issue.labels, REFUSED) => return Ok(()),
             Refusal::NotAllowed { by } => {
-                tracing::warn!(repo = %self.repo, issue = %issue.number, by, "refused a request of somebody who may not write");
+                tracing::warn!(repo = %self.repo, issue = %issue.number, by, "refused a request of a user who may not write");
                 self.github.add_label(&self.repo, issue.number, REFUSED).await?;
             }
             Refusal::Edited(_) => self.ask_again(issue).await?,

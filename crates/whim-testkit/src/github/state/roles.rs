@@ -1,42 +1,8 @@
 //! What people may do in a repository.
 
-use super::super::{BOT, PERSON};
+use super::super::logins::{BOT, PERSON};
+use super::super::role::Role;
 use super::{Repository, World};
-
-/// A role in a repository, from the weakest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    None,
-    Read,
-    /// May set labels, but not push.
-    Triage,
-    Write,
-    Maintain,
-    Admin,
-}
-
-impl Role {
-    pub(in super::super) const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Read => "read",
-            Self::Triage => "triage",
-            Self::Write => "write",
-            Self::Maintain => "maintain",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The older names, which have neither `triage` nor `maintain`.
-    pub(in super::super) const fn permission(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Read | Self::Triage => "read",
-            Self::Write | Self::Maintain => "write",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 impl Repository {
     /// The owner and [`PERSON`] are administrators; [`BOT`] may write. Others have the role that the test gave them.
