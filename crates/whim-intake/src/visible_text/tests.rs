@@ -166,7 +166,7 @@ proptest! {
     #[test]
     fn no_invisible_character_and_no_hidden_markup_is_left(markdown in markdown()) {
         let text = seen(&markdown);
-        prop_assert_eq!(strip_invisible(&text), text.clone());
+        prop_assert_eq!(&strip_invisible(&text), &text);
         prop_assert!(!text.contains("HIDDEN"), "{:?}", text);
     }
 
