@@ -17,6 +17,7 @@ mod locks;
 pub mod openapi;
 mod page;
 mod queue;
+mod repositories;
 mod requests;
 mod reviews;
 mod routes;

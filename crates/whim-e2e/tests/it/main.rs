@@ -13,5 +13,6 @@ mod lost_work;
 mod outage;
 mod repair;
 mod review;
+mod samples;
 mod transcript;
 mod world;

@@ -8,6 +8,7 @@ mod items;
 mod learnings;
 mod lists;
 mod openapi;
+mod preflights;
 mod priorities;
 mod requests;
 pub(crate) mod reviews;

@@ -12,22 +12,26 @@ use super::issues::PageQuery;
 use super::shared::Shared;
 use super::views;
 
+/// A login without an account.
+const NO_ACCOUNT: &str = "ghostless";
+
 /// `GET /user`
 pub(super) async fn user(State(shared): State<Arc<Shared>>, call: Call) -> Answer {
     let repositories = shared.read().repositories().count();
     Ok(Json(views::account(&shared.links, call.login()?, repositories)).into_response())
 }
 
+/// `GET /users/{username}`: every other login has an account.
+pub(super) async fn user_by_name(State(shared): State<Arc<Shared>>, Path(login): Path<String>) -> Answer {
+    if login == NO_ACCOUNT {
+        return Err(ErrorResponse::NotFound);
+    }
+    Ok(Json(views::account(&shared.links, &login, 0)).into_response())
+}
+
 /// `GET /rate_limit`
 pub(super) async fn rate_limit(call: Call) -> Answer {
     Ok(Json(call.standing.overview()).into_response())
-}
-
-/// `GET /users/{username}`
-pub(super) async fn show(State(shared): State<Arc<Shared>>, Path(login): Path<String>) -> Answer {
-    let world = shared.read();
-    let login = world.account(&login).ok_or(ErrorResponse::NotFound)?;
-    Ok(Json(views::account(&shared.links, &login, 0)).into_response())
 }
 
 /// `GET /orgs/{org}/teams/{team_slug}/members`

@@ -13,7 +13,7 @@ use super::role::Role;
 use super::state::{Comment, Event, EventKind, Issue, Reaction, Repository};
 
 pub(super) use pull::{pull, pull_in_list};
-pub(super) use repository::{branch, reference, repository_in_full};
+pub(super) use repository::{branch, reference, repository_in_full, rules_of_branch, ruleset};
 
 /// As in the API.
 pub(super) const REACTIONS: [&str; 8] = [
