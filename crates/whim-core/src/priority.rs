@@ -37,14 +37,13 @@ impl Priority {
     }
 
     /// The most urgent of the `priority:…` labels; without one, the default. Ignores case, as GitHub does.
-    pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn from_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         labels
             .into_iter()
             .filter_map(|label| label.split_once(':'))
             .filter(|(prefix, _)| prefix.trim().eq_ignore_ascii_case("priority"))
             .filter_map(|(_, name)| name.trim().to_ascii_lowercase().parse().ok())
             .min()
-            .unwrap_or_default()
     }
 }
 
@@ -71,20 +70,17 @@ mod tests {
     fn the_most_urgent_label_decides() {
         assert_eq!(
             Priority::from_labels(["whim", "priority:low", "priority:high"]),
-            Priority::High
+            Some(Priority::High)
         );
-        assert_eq!(
-            Priority::from_labels(["bug", "priority:urgent"]),
-            Priority::Medium
-        );
+        assert_eq!(Priority::from_labels(["bug", "priority:urgent"]), None);
     }
 
     #[test]
     fn labels_are_read_without_regard_to_case() {
         for label in ["Priority: High", "PRIORITY:high", "priority : HIGH"] {
-            assert_eq!(Priority::from_labels([label]), Priority::High, "{label}");
+            assert_eq!(Priority::from_labels([label]), Some(Priority::High), "{label}");
         }
-        assert_eq!(Priority::from_labels(["my priority: high"]), Priority::Medium);
+        assert_eq!(Priority::from_labels(["my priority: high"]), None);
     }
 
     #[test]

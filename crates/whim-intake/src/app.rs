@@ -17,10 +17,12 @@ use whim_service::reconcile::{Activator, Reconcilers};
 use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
+use crate::comment::CommentWriter;
 use crate::config::Config;
 use crate::github::GitHub;
-use crate::poll::Repository;
+use crate::poll::{Repository, Shared};
 use crate::specs::SpecWriter;
+use crate::trust::People;
 
 /// Steps in progress are abandoned when the intake stops; the next start repeats them.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -42,8 +44,26 @@ pub fn start(
     )
     .context("ORCHESTRATOR_URL or API_KEY cannot be used")?
     .with_user_agent("whim-intake");
-    let github = Arc::new(GitHub::new(config.github_api_url, &config.github_token)?);
+    let github = GitHub::new(
+        config.github_api_url,
+        &config.github_token,
+        config.github_write_interval,
+    )?;
+    let github = Arc::new(github);
     let spec_wanted = Arc::new(Notify::new());
+    let people = People::new(Arc::clone(&github), config.allowed_users, config.allowed_bots);
+    let shared = Shared {
+        intake_label: config.intake_label,
+        dashboard_url: config.dashboard_url,
+        people: Arc::new(people),
+        comments: Arc::new(CommentWriter::new(
+            Arc::clone(&github),
+            config.status_comment_interval,
+        )),
+        github,
+        client: client.clone(),
+        spec_wanted: Arc::clone(&spec_wanted),
+    };
     let readiness = Readiness::new();
 
     // Before anything is counted. Without an admin port, metrics cannot be read.
@@ -57,10 +77,7 @@ pub fn start(
         let name = repo.to_string();
         let repository = Repository::new(
             repo,
-            config.intake_label.clone(),
-            Arc::clone(&github),
-            client.clone(),
-            Arc::clone(&spec_wanted),
+            &shared,
             readiness.latch("the first poll of every repository"),
             intake.token(),
         );

@@ -34,6 +34,9 @@ struct Arguments {
 enum Command {
     /// Exit with 0 if the running intake has polled every repository, else with 1
     Healthcheck,
+    /// Check token, repositories, labels, model, orchestrator and clock; create missing labels; exit with 1 if something has
+    /// to be fixed
+    Check,
     /// Work with the settings
     Config {
         #[command(subcommand)]
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Err(code) => return code,
     };
     match arguments.command {
+        Some(Command::Check) => configured_code(Config::read, |configured| check(configured.config)),
         None => configured(Config::read, |configured| {
             serve(configured, arguments.ready_file.as_deref())
         }),
@@ -74,12 +78,20 @@ fn configured<Settings>(
     read: impl FnOnce(&mut Environment) -> Option<Settings>,
     run: impl FnOnce(Configured<Settings>) -> anyhow::Result<()>,
 ) -> ExitCode {
+    configured_code(read, |configured| run(configured).map(|()| ExitCode::SUCCESS))
+}
+
+/// As [`configured`], with the exit code of `run`.
+fn configured_code<Settings>(
+    read: impl FnOnce(&mut Environment) -> Option<Settings>,
+    run: impl FnOnce(Configured<Settings>) -> anyhow::Result<ExitCode>,
+) -> ExitCode {
     let configured = match Environment::from_process().build(read) {
         Ok(configured) => configured,
         Err(error) => return program::refuse(NAME, &error),
     };
     match run(configured) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "{NAME} ends");
             // Without a standard error, the exit code says it all the same.
@@ -95,6 +107,12 @@ async fn healthcheck(address: Option<SocketAddr>) -> anyhow::Result<()> {
     ask("/ready", TcpStream::connect(address))
         .await
         .with_context(|| format!("asking {address}"))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn check(config: Config) -> anyhow::Result<ExitCode> {
+    telemetry::install_crypto();
+    crate::check::run(config).await
 }
 
 #[tokio::main]

@@ -1,5 +1,7 @@
 //! The settings: a pure function of the environment.
 
+mod people;
+
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -14,6 +16,7 @@ use whim_service::environment::{
 use whim_service::telemetry::TelemetryConfig;
 
 use crate::labels::STATE_LABELS;
+pub use crate::trust::{AllowedBot, AllowedUser};
 
 const MAX_SPEC_PERIOD: Duration = Duration::from_secs(5);
 
@@ -28,6 +31,16 @@ pub struct Config {
     pub repos: Vec<RepoName>,
     /// `INTAKE_LABEL`.
     pub intake_label: String,
+    /// `ALLOWED_USERS`: may request runs, beside people who may write to the repository.
+    pub allowed_users: Vec<AllowedUser>,
+    /// `ALLOWED_BOTS`: apps that may request runs.
+    pub allowed_bots: Vec<AllowedBot>,
+    /// `DASHBOARD_URL`, for links in comments.
+    pub dashboard_url: Option<Url>,
+    /// `STATUS_COMMENT_INTERVAL_SECONDS`: between two edits of the comment on an issue.
+    pub status_comment_interval: Duration,
+    /// `GITHUB_WRITE_INTERVAL_SECONDS`: between two changes on GitHub.
+    pub github_write_interval: Duration,
     /// `POLL_INTERVAL`, in milliseconds: between two polls of a repository.
     pub poll_interval: Duration,
     /// `ORCHESTRATOR_URL`.
@@ -73,6 +86,19 @@ impl Config {
         );
         let repos = env.required("REPOS", repos());
         let intake_label = env.or_default("INTAKE_LABEL", "whim".to_owned(), intake_label());
+        let allowed_users = env.optional("ALLOWED_USERS", people::allowed_users());
+        let allowed_bots = env.optional("ALLOWED_BOTS", people::allowed_bots());
+        let dashboard_url = env.optional("DASHBOARD_URL", http_url());
+        let status_comment_interval = env.or_default(
+            "STATUS_COMMENT_INTERVAL_SECONDS",
+            Duration::from_secs(15),
+            seconds(Duration::ZERO..=Duration::from_secs(3600)),
+        );
+        let github_write_interval = env.or_default(
+            "GITHUB_WRITE_INTERVAL_SECONDS",
+            Duration::from_secs(1),
+            seconds(Duration::ZERO..=Duration::from_secs(60)),
+        );
         let poll_interval = env.or_default(
             "POLL_INTERVAL",
             Duration::from_secs(60),
@@ -99,6 +125,11 @@ impl Config {
             github_api_url,
             repos: repos?,
             intake_label,
+            allowed_users: allowed_users.unwrap_or_default(),
+            allowed_bots: allowed_bots.unwrap_or_default(),
+            dashboard_url,
+            status_comment_interval,
+            github_write_interval,
             poll_interval,
             orchestrator_url,
             api_key,

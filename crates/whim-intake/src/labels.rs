@@ -1,8 +1,6 @@
 //! The labels of an issue, and the state that they express.
 
-use whim_core::{UserName, WorkItemStatus};
-
-use crate::github::LabelChange;
+use whim_core::WorkItemStatus;
 
 pub(crate) const PROCESSING: &str = "ai-processing";
 pub(crate) const PR_READY: &str = "ai-pr-ready";
@@ -10,9 +8,11 @@ pub(crate) const PR_READY: &str = "ai-pr-ready";
 pub(crate) const FAILED: &str = "ai-failed";
 /// Set and removed by people: the issue is ignored until then.
 pub(crate) const NEEDS_INFO: &str = "ai-needs-info";
+/// The person who requested the run may not.
+pub(crate) const REFUSED: &str = "ai-refused";
 
 /// None of them can be the intake label.
-pub(crate) const STATE_LABELS: [&str; 4] = [PROCESSING, PR_READY, FAILED, NEEDS_INFO];
+pub(crate) const STATE_LABELS: [&str; 5] = [PROCESSING, PR_READY, FAILED, NEEDS_INFO, REFUSED];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LabelState {
@@ -22,14 +22,19 @@ pub(crate) enum LabelState {
     Processing,
     /// Its outcome is posted.
     Finished,
+    /// Its run was refused. Another request may be allowed.
+    Refused,
     /// Without the intake label, or waiting for a person.
     Ignored,
 }
 
 /// Ignores case, as GitHub does.
+pub(crate) fn is_label(label: &str, other: &str) -> bool {
+    label.to_lowercase() == other.to_lowercase()
+}
+
 pub(crate) fn has(labels: &[String], label: &str) -> bool {
-    let label = label.to_lowercase();
-    labels.iter().any(|present| present.to_lowercase() == label)
+    labels.iter().any(|present| is_label(present, label))
 }
 
 pub(crate) fn label_state(labels: &[String], intake_label: &str) -> LabelState {
@@ -41,27 +46,11 @@ pub(crate) fn label_state(labels: &[String], intake_label: &str) -> LabelState {
         LabelState::Finished
     } else if has(labels, NEEDS_INFO) {
         LabelState::Ignored
+    } else if has(labels, REFUSED) {
+        LabelState::Refused
     } else {
         LabelState::Candidate
     }
-}
-
-/// The user who last requested a run: by adding the intake label, or by removing an outcome label. `None` if there is no
-/// such change, or GitHub does not know its author any more.
-pub(crate) fn requested_by<'a>(changes: &'a [LabelChange], intake_label: &str) -> Option<&'a UserName> {
-    let is_one_of = |change: &LabelChange, labels: &[&str]| {
-        labels
-            .iter()
-            .any(|label| change.label.to_lowercase() == label.to_lowercase())
-    };
-    let is_request = |change: &&LabelChange| {
-        if change.added {
-            is_one_of(change, &[intake_label])
-        } else {
-            is_one_of(change, &[PR_READY, FAILED])
-        }
-    };
-    changes.iter().rfind(is_request)?.by.as_ref()
 }
 
 /// The changes that make an issue's labels match the status of its item.
@@ -75,20 +64,22 @@ pub(crate) struct LabelUpdate {
 }
 
 impl LabelUpdate {
-    pub(crate) fn for_status(status: WorkItemStatus, labels: &[String]) -> Self {
+    /// A cancelled item leaves no label on an issue that waits for a person's label anyway.
+    pub(crate) fn for_status(status: WorkItemStatus, labels: &[String], intake_label: &str) -> Self {
         let wanted = match status {
             WorkItemStatus::Generating
             | WorkItemStatus::Queued
             | WorkItemStatus::Assigned
-            | WorkItemStatus::InProgress => PROCESSING,
-            WorkItemStatus::Completed => PR_READY,
-            WorkItemStatus::Failed | WorkItemStatus::Cancelled => FAILED,
+            | WorkItemStatus::InProgress => Some(PROCESSING),
+            WorkItemStatus::Completed => Some(PR_READY),
+            WorkItemStatus::Cancelled if !has(labels, intake_label) || has(labels, NEEDS_INFO) => None,
+            WorkItemStatus::Failed | WorkItemStatus::Cancelled => Some(FAILED),
         };
         Self {
-            add: (!has(labels, wanted)).then_some(wanted),
-            remove: [PR_READY, FAILED, PROCESSING]
+            add: wanted.filter(|wanted| !has(labels, wanted)),
+            remove: [PR_READY, FAILED, REFUSED, PROCESSING]
                 .into_iter()
-                .filter(|&label| label != wanted && has(labels, label))
+                .filter(|&label| Some(label) != wanted && has(labels, label))
                 .collect(),
         }
     }
@@ -119,34 +110,13 @@ mod tests {
             (&["whim", "ai-failed", "ai-needs-info"], LabelState::Finished),
             (&["ai-processing"], LabelState::Processing),
             (&["whim", "ai-processing", "ai-failed"], LabelState::Processing),
+            (&["whim", "AI-refused"], LabelState::Refused),
+            (&["ai-refused"], LabelState::Ignored),
+            (&["whim", "ai-failed", "ai-refused"], LabelState::Finished),
         ] {
             assert_eq!(label_state(&owned(labels), "whim"), expected, "{labels:?}");
         }
         assert_eq!(label_state(&owned(&["ÜBER"]), "über"), LabelState::Candidate);
-    }
-
-    #[test]
-    fn a_run_is_requested_by_adding_the_intake_label_or_removing_an_outcome_label() {
-        let change = |added, label: &str, by: &str| LabelChange {
-            label: label.to_owned(),
-            added,
-            by: UserName::parse(by).ok(),
-        };
-        let mut changes = vec![change(true, "bug", "eve"), change(true, "Whim", "ana")];
-        let asked = |changes: &[LabelChange]| requested_by(changes, "whim").map(ToString::to_string);
-        assert_eq!(asked(&changes).as_deref(), Some("ana"));
-        changes.extend([
-            change(true, PROCESSING, "whim-bot"),
-            change(true, FAILED, "whim-bot"),
-            change(false, PROCESSING, "whim-bot"),
-            change(false, "bug", "eve"),
-        ]);
-        assert_eq!(asked(&changes).as_deref(), Some("ana"));
-        changes.push(change(false, FAILED, "bob"));
-        assert_eq!(asked(&changes).as_deref(), Some("bob"));
-        assert_eq!(asked(&changes[..1]), None);
-        changes.push(change(true, "whim", "an account that is gone"));
-        assert_eq!(asked(&changes), None);
     }
 
     #[test]
@@ -167,8 +137,12 @@ mod tests {
             (Failed, &["whim", PROCESSING], Some(FAILED), &[PROCESSING]),
             (Failed, &["whim", PROCESSING, FAILED], None, &[PROCESSING]),
             (Cancelled, &["whim", FAILED], None, &[]),
+            (Cancelled, &["whim", PROCESSING], Some(FAILED), &[PROCESSING]),
+            (Cancelled, &[PROCESSING], None, &[PROCESSING]),
+            (Cancelled, &["whim", PROCESSING, NEEDS_INFO], None, &[PROCESSING]),
+            (InProgress, &["whim", REFUSED], Some(PROCESSING), &[REFUSED]),
         ] {
-            let update = LabelUpdate::for_status(status, &owned(labels));
+            let update = LabelUpdate::for_status(status, &owned(labels), "whim");
             let expected = LabelUpdate {
                 add,
                 remove: remove.to_vec(),

@@ -2,13 +2,17 @@
 
 mod anthropic;
 pub mod app;
+mod check;
 pub mod cli;
+mod command;
+mod comment;
 pub mod config;
 mod github;
 mod labels;
 mod next_action;
 mod poll;
-mod reflect;
 mod specs;
 mod submission;
 mod text;
+mod trust;
+mod visible_text;

@@ -6,10 +6,12 @@ use crate::labels::{self, LabelState, LabelUpdate};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Its item is in progress, or its outcome is posted.
+    /// Its outcome is posted, or it is not Whim's.
     Nothing,
-    /// Set the labels of a live item.
-    MarkProcessing,
+    /// Its item is live: keep labels, priority and comment up to date, and stop it if a person wants that.
+    Follow,
+    /// A person requested a first run.
+    Submit,
     /// A person requested another run.
     Requeue {
         /// The run that has ended and whose outcome is posted.
@@ -23,10 +25,9 @@ pub(crate) enum Action {
 
 /// `reflected`: the issue has the intake's comment for the item's current run.
 ///
-/// A candidate without an item is submitted before this is called. A candidate whose item has ended and has its comment
-/// lost its outcome label to a person, who thereby requests another run; without the comment, the intake was killed
-/// between submitting and reflecting. A finished issue needs an action when its item was requeued elsewhere, for
-/// example with the dashboard.
+/// A candidate whose item has ended and has its comment lost its outcome label to a person, who thereby requests another
+/// run; without the comment, the intake was killed between submitting and reflecting. Whether a request counts is decided
+/// afterwards. A finished issue needs an action when its item was requeued elsewhere, for example with the dashboard.
 pub(crate) fn next_action(
     state: LabelState,
     issue_labels: &[String],
@@ -35,24 +36,27 @@ pub(crate) fn next_action(
     reflected: bool,
 ) -> Action {
     let Some(item) = item else {
-        // Without the intake label, another tool may have set `ai-processing`.
-        let is_marked = state == LabelState::Processing && labels::has(issue_labels, intake_label);
-        return if is_marked {
-            Action::UnmarkProcessing
-        } else {
-            Action::Nothing
+        return match state {
+            LabelState::Candidate | LabelState::Refused => Action::Submit,
+            // Without the intake label, another tool may have set `ai-processing`.
+            LabelState::Processing if labels::has(issue_labels, intake_label) => Action::UnmarkProcessing,
+            LabelState::Processing | LabelState::Finished | LabelState::Ignored => Action::Nothing,
         };
     };
-    let labelled = LabelUpdate::for_status(item.status, issue_labels).is_empty();
+    let labelled = LabelUpdate::for_status(item.status, issue_labels, intake_label).is_empty();
     match (state, item.status.is_terminal()) {
         (LabelState::Ignored, _) => Action::Nothing,
-        (_, false) if labelled => Action::Nothing,
-        (_, false) => Action::MarkProcessing,
-        (LabelState::Candidate, true) if reflected => Action::Requeue { after_run: item.run },
+        (_, false) => Action::Follow,
+        (LabelState::Candidate | LabelState::Refused, true) if reflected => {
+            Action::Requeue { after_run: item.run }
+        }
         (LabelState::Finished, true) if !depends_on_comments(state, item) || (reflected && labelled) => {
             Action::Nothing
         }
-        (LabelState::Candidate | LabelState::Processing | LabelState::Finished, true) => Action::Reflect,
+        (
+            LabelState::Candidate | LabelState::Refused | LabelState::Processing | LabelState::Finished,
+            true,
+        ) => Action::Reflect,
     }
 }
 
@@ -68,7 +72,7 @@ mod tests {
     use whim_core::WorkItemStatus;
 
     use super::*;
-    use crate::labels::{FAILED, PR_READY, PROCESSING};
+    use crate::labels::{FAILED, PR_READY, PROCESSING, REFUSED};
 
     fn item(status: WorkItemStatus, run: u32) -> WorkItem {
         let fields = json!({
@@ -96,7 +100,7 @@ mod tests {
         for status in WorkItemStatus::ALL {
             for (run, reflected) in [(1, false), (1, true), (2, false), (2, true)] {
                 let expected = match (status.is_terminal(), reflected) {
-                    (false, _) => Action::MarkProcessing,
+                    (false, _) => Action::Follow,
                     (true, false) => Action::Reflect,
                     (true, true) => Action::Requeue { after_run: run },
                 };
@@ -114,7 +118,7 @@ mod tests {
                 let (marked, interrupted_update) = if status.is_terminal() {
                     (Action::Reflect, Action::Reflect)
                 } else {
-                    (Action::Nothing, Action::MarkProcessing)
+                    (Action::Follow, Action::Follow)
                 };
                 let what = format!("{status}, run {run}, reflected: {reflected}");
                 assert_eq!(
@@ -140,7 +144,7 @@ mod tests {
                 let fits = (status == WorkItemStatus::Completed) == (label == PR_READY);
                 for (run, reflected) in [(1, false), (1, true), (2, false), (2, true)] {
                     let expected = match (status.is_terminal(), run, reflected) {
-                        (false, _, _) => Action::MarkProcessing,
+                        (false, _, _) => Action::Follow,
                         (true, 1, _) => Action::Nothing,
                         (true, _, true) if fits => Action::Nothing,
                         (true, _, _) => Action::Reflect,
@@ -161,6 +165,9 @@ mod tests {
             decide(&["whim", PROCESSING], None, false),
             Action::UnmarkProcessing
         );
+        for labels in [&["whim"][..], &["whim", REFUSED]] {
+            assert_eq!(decide(labels, None, false), Action::Submit, "{labels:?}");
+        }
         for labels in [
             &[PROCESSING][..],
             &["whim", FAILED],

@@ -1,28 +1,48 @@
 //! Polls one repository and processes its issues.
 
+mod command_memory;
 mod error;
 mod process_issue;
 mod report;
+mod stray_items;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 use whim_client::Client;
 use whim_core::{IssueNumber, RepoName};
 use whim_service::chain::chain;
 use whim_service::readiness::Latch;
 use whim_service::reconcile::Reconciler;
 
+use self::command_memory::CommandMemory;
 use self::error::{PollError, PollFailure};
 use self::process_issue::IssueProcessor;
 use self::report::PollReport;
+use crate::comment::CommentWriter;
 use crate::github::{GitHub, GitHubError, Issue, IssueState};
 use crate::labels::{self, LabelState, PROCESSING};
+use crate::trust::People;
 
 /// After this many issues in a row with errors of GitHub, the poll ends.
 const MAX_CONSECUTIVE_GITHUB_ERRORS: usize = 3;
+
+/// What the repositories share.
+pub(crate) struct Shared {
+    pub(crate) intake_label: String,
+    /// Of the dashboard, for links.
+    pub(crate) dashboard_url: Option<Url>,
+    pub(crate) github: Arc<GitHub>,
+    pub(crate) people: Arc<People>,
+    pub(crate) comments: Arc<CommentWriter>,
+    pub(crate) client: Client,
+    /// Notified when an item needs a spec.
+    pub(crate) spec_wanted: Arc<Notify>,
+}
 
 /// Reconciles a repository's issues with the orchestrator's items.
 pub(crate) struct Repository {
@@ -35,23 +55,18 @@ pub(crate) struct Repository {
 }
 
 impl Repository {
-    /// `spec_wanted` is notified when an item needs a spec.
-    pub(crate) fn new(
-        repo: RepoName,
-        intake_label: String,
-        github: Arc<GitHub>,
-        client: Client,
-        spec_wanted: Arc<Notify>,
-        first_poll: Latch,
-        stop: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(repo: RepoName, shared: &Shared, first_poll: Latch, stop: CancellationToken) -> Self {
         Self {
             issues: IssueProcessor {
                 repo,
-                intake_label,
-                github,
-                client,
-                spec_wanted,
+                intake_label: shared.intake_label.clone(),
+                dashboard_url: shared.dashboard_url.clone(),
+                github: Arc::clone(&shared.github),
+                people: Arc::clone(&shared.people),
+                comments: Arc::clone(&shared.comments),
+                client: shared.client.clone(),
+                spec_wanted: Arc::clone(&shared.spec_wanted),
+                commands: CommandMemory::default(),
             },
             first_poll: Mutex::new(Some(first_poll)),
             is_missing: AtomicBool::new(false),
@@ -76,13 +91,19 @@ impl Repository {
             self.process(&mut poll, issue, LabelState::Processing).await?;
         }
         let open = github.issues(repo, intake_label, IssueState::Open).await?;
+        let seen: HashSet<IssueNumber> = processing.iter().chain(&open).map(|issue| issue.number).collect();
         for issue in &open {
             match labels::label_state(&issue.labels, intake_label) {
                 // Issues with `ai-processing` were processed above.
                 LabelState::Ignored | LabelState::Processing => {}
-                state @ (LabelState::Candidate | LabelState::Finished) => {
+                state @ (LabelState::Candidate | LabelState::Refused | LabelState::Finished) => {
                     self.process(&mut poll, issue, state).await?;
                 }
+            }
+        }
+        for number in self.issues.stray_items(&seen).await? {
+            if let Some(issue) = github.issue(repo, number).await? {
+                self.process(&mut poll, &issue, LabelState::Processing).await?;
             }
         }
         poll.warn_of_failures(repo);

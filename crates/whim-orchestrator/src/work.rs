@@ -1,6 +1,7 @@
 //! Operations on work items for people and the intake: submit, cancel, requeue, explain, and the results of spec
 //! generation.
 
+mod approval;
 mod cancel;
 mod explain;
 mod item;

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State as SharedState};
+use axum::extract::{DefaultBodyLimit, Path, State as SharedState};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use self::answer::{Answer, Block, Ending, Usage};
-use self::check::{Endpoint, check_body, check_headers};
+use self::check::{Endpoint, check_body, check_credential, check_headers};
 pub use self::coder::{Coder, Solution};
 use self::conversation::{Conversation, Turn};
 pub use self::gate::{Gate, Moment};
@@ -72,6 +72,7 @@ impl Anthropic {
             .route("/", get(async || StatusCode::OK))
             .route("/v1/messages", post(messages))
             .route("/v1/messages/count_tokens", post(count_tokens))
+            .route("/v1/models/{id}", get(model))
             .fallback(not_found)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .with_state(Arc::clone(&state));
@@ -158,6 +159,25 @@ async fn count_tokens(
         }
         Err(refusal) => refuse(&state, &Method::POST, &uri, refusal),
     }
+}
+
+/// Every model exists whose name begins as Anthropic's do.
+async fn model(
+    SharedState(state): SharedState<Arc<State>>,
+    uri: Uri,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    if let Err(refusal) = check_credential(&headers, &state.api_key) {
+        return refuse(&state, &Method::GET, &uri, refusal);
+    }
+    if !id.starts_with("claude-") {
+        return Refusal::new(StatusCode::NOT_FOUND, format!("model: {id}")).into_response();
+    }
+    let model = json!({
+        "type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z",
+    });
+    axum::Json(model).into_response()
 }
 
 async fn messages(

@@ -31,6 +31,7 @@ use tower::service_fn;
 
 mod access;
 mod account;
+mod actor;
 mod bare_repository;
 mod comments;
 mod controls;
@@ -44,6 +45,7 @@ mod graphql;
 mod inspect;
 mod issues;
 mod labels;
+mod logins;
 mod merge;
 mod moved;
 mod pages;
@@ -53,14 +55,18 @@ mod rate;
 mod received;
 mod repositories;
 mod rest;
+mod role;
 mod routes;
 mod shared;
 mod state;
 mod views;
 
 pub use access::{Access, Permissions};
+pub use actor::Actor;
 pub use faults::{Fault, Faults};
 pub use inspect::{Comment, Issue, Pull};
+pub use logins::{BOT, PERSON};
+pub use role::Role;
 pub use state::State;
 
 use pipeline::Pipeline;
@@ -69,12 +75,6 @@ use views::Links;
 
 pub use crate::journal::{RecordedRequest, Violation, ViolationKind};
 use crate::server::{Server, listen_on, url_of};
-
-/// The login that [`GitHub::token`] belongs to.
-pub const BOT: &str = "whim-bot";
-
-/// The login of the person who files issues and changes labels by hand.
-pub const PERSON: &str = "octocat";
 
 /// The running fake; stopped on drop.
 ///

@@ -7,6 +7,7 @@
 mod claude_code;
 mod cli;
 mod contents;
+mod create_spec;
 mod descendants;
 mod garbage;
 mod harness;

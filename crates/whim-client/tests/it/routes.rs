@@ -71,6 +71,7 @@ async fn each_call_of_the_api_has_its_route() {
                 after_run: Some(1),
                 requested_by: None,
                 description: None,
+                approval: None,
             },
         )
         .await

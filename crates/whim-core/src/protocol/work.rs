@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::source::TextHash;
 use crate::{
     BranchName, FailureCause, IssueNumber, LeaseEpoch, Priority, RelativePath, RepoName, SourceName, Stage,
     UserName, WorkItemId, WorkItemStatus, WorkerId,
@@ -76,9 +77,27 @@ pub struct WorkMetadata {
     /// Base branch of the pull request. Default: the repository's default branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BranchName>,
+    /// Who approved which text at the source. Refused unless it fits the description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::HashMap<String, Value>))]
     pub other: Map<String, Value>,
+}
+
+/// The request of a person at the source for a run, such as a label on an issue, and the text that it was for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    pub approved_by: UserName,
+    /// Numeric id of the account, which outlives its name.
+    pub approved_by_id: u64,
+    pub approved_at: DateTime<Utc>,
+    /// Identifier of the event at the source. Each event approves one run.
+    pub event_id: u64,
+    /// SHA-256 of the description.
+    pub text_sha256: TextHash,
 }
 
 /// A work item.
@@ -254,6 +273,9 @@ pub struct RequeueWork {
         schema(min_length = 1, max_length = 262144, pattern = r"^[^\x00]*[^\s\x00][^\x00]*$")
     )]
     pub description: Option<String>,
+    /// Who approved the new run at the source. Refused unless it fits the description. Default: that of the previous run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
 }
 
 /// `PUT /api/work/:id/spec`: the spec of an item that is `generating`. The same text again for the same run is 200 too.

@@ -80,6 +80,8 @@ impl Services<'_> {
             ("ORCHESTRATOR_URL", api_url.to_string()),
             ("API_KEY", API_KEY.to_owned()),
             ("POLL_INTERVAL", "200".to_owned()),
+            ("STATUS_COMMENT_INTERVAL_SECONDS", "0.5".to_owned()),
+            ("GITHUB_WRITE_INTERVAL_SECONDS", "0".to_owned()),
             ("INTAKE_ADMIN_PORT", "0".to_owned()),
         ]);
         self.apply_options(&mut environment);

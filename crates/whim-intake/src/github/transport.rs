@@ -14,6 +14,7 @@ use whim_github::{error_message, redirect_target, requested_wait};
 use super::error::GitHubError;
 use super::pages::{CachedPage, MAX_PAGES, PageCache, next_page};
 use super::rate_limit::RateLimit;
+use super::write_pace::WritePace;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For one call with its whole response.
@@ -21,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARACTERS: usize = 300;
 /// <https://docs.github.com/en/rest/about-the-rest-api/api-versions>.
 const API_VERSION: &str = "2022-11-28";
+/// Which permissions would have sufficed, for example `issues=write`.
+const ACCEPTED_PERMISSIONS: &str = "x-accepted-github-permissions";
 const USER_AGENT_VALUE: &str = concat!("whim-intake/", env!("CARGO_PKG_VERSION"));
 
 /// A client with one token.
@@ -30,6 +33,7 @@ pub(crate) struct GitHub {
     base_url: Url,
     pages: PageCache,
     rate_limit: RateLimit,
+    write_pace: WritePace,
 }
 
 /// `what` is its purpose, for errors.
@@ -47,9 +51,11 @@ struct Response {
 }
 
 impl GitHub {
+    /// Writes are at least `write_interval` apart.
+    ///
     /// # Errors
     /// The token is not valid in a header, or no TLS implementation is installed.
-    pub(crate) fn new(base_url: Url, token: &SecretString) -> anyhow::Result<Self> {
+    pub(crate) fn new(base_url: Url, token: &SecretString, write_interval: Duration) -> anyhow::Result<Self> {
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
             .context("GITHUB_TOKEN cannot be used")?;
         authorization.set_sensitive(true);
@@ -75,6 +81,7 @@ impl GitHub {
             base_url,
             pages: PageCache::default(),
             rate_limit: RateLimit::default(),
+            write_pace: WritePace::new(write_interval),
         })
     }
 
@@ -100,6 +107,75 @@ impl GitHub {
             next = following;
         }
         Ok(all)
+    }
+
+    /// One resource.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &[&str],
+    ) -> Result<T, GitHubError> {
+        let call = Call {
+            what,
+            method: Method::GET,
+            url: self.url(path),
+            etag: None,
+            body: None,
+        };
+        parse(what, self.call(&call).await?.as_ref())
+    }
+
+    /// One resource, and the headers of the response.
+    pub(super) async fn get_with_headers<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        path: &[&str],
+    ) -> Result<(T, HeaderMap), GitHubError> {
+        let call = Call {
+            what,
+            method: Method::GET,
+            url: self.url(path),
+            etag: None,
+            body: None,
+        };
+        let response = self.call(&call).await?;
+        let body = parse(what, response.as_ref())?;
+        let headers = response.map(|response| response.headers);
+        Ok((body, headers.unwrap_or_default()))
+    }
+
+    /// A query of the GraphQL API.
+    pub(super) async fn graphql<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        body: &Value,
+    ) -> Result<T, GitHubError> {
+        let call = Call {
+            what,
+            method: Method::POST,
+            url: self.graphql_url(),
+            etag: None,
+            body: Some(body),
+        };
+        parse(what, self.call(&call).await?.as_ref())
+    }
+
+    /// `https://api.github.com/graphql`, and `https://HOST/api/graphql` beside `https://HOST/api/v3`.
+    fn graphql_url(&self) -> Url {
+        let mut url = self.base_url.clone();
+        let path = url.path().trim_end_matches('/');
+        let path = format!("{}/graphql", path.strip_suffix("/v3").unwrap_or(path));
+        url.set_path(&path);
+        url
+    }
+
+    pub(super) async fn patch(
+        &self,
+        what: &'static str,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<(), GitHubError> {
+        self.write(what, Method::PATCH, path, Some(body)).await
     }
 
     pub(super) async fn post(
@@ -129,6 +205,7 @@ impl GitHub {
             etag: None,
             body,
         };
+        self.write_pace.wait().await;
         self.call(&call).await.map(drop)
     }
 
@@ -241,7 +318,7 @@ impl GitHub {
             status => GitHubError::Refused {
                 what,
                 status: status.as_u16(),
-                message: error_message(body).chars().take(MAX_MESSAGE_CHARACTERS).collect(),
+                message: refusal(headers, body),
             },
         }
     }
@@ -257,13 +334,34 @@ impl GitHub {
     }
 }
 
+fn parse<T: DeserializeOwned>(what: &'static str, response: Option<&Response>) -> Result<T, GitHubError> {
+    let body = response.map(|response| response.body.as_str());
+    serde_json::from_str(body.unwrap_or_default())
+        .map_err(|source| GitHubError::UnexpectedResponse { what, source })
+}
+
+/// GitHub's message, and the permissions that it names in a header.
+fn refusal(headers: &HeaderMap, body: &str) -> String {
+    let message: String = error_message(body).chars().take(MAX_MESSAGE_CHARACTERS).collect();
+    let needed = headers.get(ACCEPTED_PERMISSIONS);
+    match needed.and_then(|needed| needed.to_str().ok()) {
+        Some(needed) if !needed.is_empty() => format!("{message} (needs {needed})"),
+        Some(_) | None => message,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn github(base_url: &str) -> GitHub {
         whim_service::telemetry::install_crypto();
-        GitHub::new(Url::parse(base_url).unwrap(), &SecretString::from("token")).unwrap()
+        GitHub::new(
+            Url::parse(base_url).unwrap(),
+            &SecretString::from("token"),
+            Duration::ZERO,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -280,6 +378,32 @@ mod tests {
             ),
         ] {
             assert_eq!(github(base_url).url(&path).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_missing_permission() {
+        let body = r#"{"message":"Resource not accessible by personal access token"}"#;
+        let mut headers = HeaderMap::new();
+        assert_eq!(
+            refusal(&headers, body),
+            "Resource not accessible by personal access token"
+        );
+        headers.insert(ACCEPTED_PERMISSIONS, HeaderValue::from_static("issues=write"));
+        let expected = "Resource not accessible by personal access token (needs issues=write)";
+        assert_eq!(refusal(&headers, body), expected);
+    }
+
+    #[test]
+    fn the_graphql_api_is_beside_the_rest_api() {
+        for (base_url, expected) in [
+            ("https://api.github.com", "https://api.github.com/graphql"),
+            (
+                "https://github.example/api/v3/",
+                "https://github.example/api/graphql",
+            ),
+        ] {
+            assert_eq!(github(base_url).graphql_url().as_str(), expected);
         }
     }
 

@@ -1,28 +1,48 @@
 //! Processes one issue.
 
+mod commands;
+mod follow;
+mod judge;
+mod outcome;
+mod start;
+
 use std::sync::Arc;
 
 use tokio::sync::Notify;
-use whim_client::{Client, Created};
-use whim_core::protocol::work::{RequeueWork, WorkFilter, WorkItem};
-use whim_core::{RepoName, SourceName, UserName};
+use url::Url;
+use whim_client::Client;
+use whim_core::protocol::work::{WorkFilter, WorkItem};
+use whim_core::{RepoName, SourceName, WorkItemStatus};
 
+use super::command_memory::CommandMemory;
 use super::error::PollError;
 use super::report::PollReport;
-use crate::github::{GitHub, GitHubError, Issue};
-use crate::labels::{self, LabelState, PROCESSING};
+use crate::comment::{CommentWriter, own_comment, states_outcome};
+use crate::github::{Comment, GitHub, Issue};
+use crate::labels::{LabelState, LabelUpdate, PROCESSING};
 use crate::next_action::{Action, depends_on_comments, next_action};
-use crate::reflect;
-use crate::submission::{description, submission};
+use crate::trust::People;
 
 /// The issues of one repository.
 pub(super) struct IssueProcessor {
     pub(super) repo: RepoName,
     pub(super) intake_label: String,
+    /// Of the dashboard, for links.
+    pub(super) dashboard_url: Option<Url>,
     pub(super) github: Arc<GitHub>,
+    pub(super) people: Arc<People>,
+    pub(super) comments: Arc<CommentWriter>,
     pub(super) client: Client,
     /// Notified when an item needs a spec.
     pub(super) spec_wanted: Arc<Notify>,
+    pub(super) commands: CommandMemory,
+}
+
+/// The comments of an issue, as read in this poll.
+struct Comments {
+    all: Vec<Comment>,
+    /// Whim's own.
+    own: Option<Comment>,
 }
 
 impl IssueProcessor {
@@ -33,34 +53,29 @@ impl IssueProcessor {
         state: LabelState,
         report: &mut PollReport,
     ) -> Result<(), PollError> {
-        let item = match state {
-            LabelState::Candidate => Some(match self.item_of(issue).await? {
-                Some(item) => item,
-                None => self.submit(issue, report).await?,
-            }),
-            LabelState::Processing | LabelState::Finished | LabelState::Ignored => {
-                self.item_of(issue).await?
-            }
+        let item = self.item_of(issue).await?;
+        if let Some(item) = &item
+            && self.carry_out_commands(issue, item, report).await?
+        {
+            return Ok(());
+        }
+        let comments = match &item {
+            Some(item) if depends_on_comments(state, item) => Some(self.read_comments(issue).await?),
+            Some(_) | None => None,
         };
-        let reflected = match &item {
-            Some(item) if depends_on_comments(state, item) => self.is_reflected(issue, item).await?,
-            Some(_) | None => false,
+        let reflected = match (&item, &comments) {
+            (Some(item), Some(comments)) => states_outcome(comments.own.as_ref(), item),
+            (Some(_) | None, _) => false,
         };
         let action = next_action(state, &issue.labels, &self.intake_label, item.as_ref(), reflected);
         match (action, &item) {
-            (Action::Nothing, _)
-            | (Action::MarkProcessing | Action::Requeue { .. } | Action::Reflect, None) => {}
-            (Action::MarkProcessing, Some(item)) => {
-                reflect::update_labels(&self.github, &self.repo, issue, item.status).await?;
-            }
+            (Action::Nothing, _) | (Action::Follow | Action::Requeue { .. } | Action::Reflect, None) => {}
+            (Action::Submit, _) => self.submit(issue, report).await?,
+            (Action::Follow, Some(item)) => self.follow(issue, item, report).await?,
             (Action::Requeue { after_run }, Some(item)) => {
-                self.requeue(issue, item, after_run).await?;
-                report.requeued += 1;
+                self.requeue(issue, item, after_run, report).await?;
             }
-            (Action::Reflect, Some(item)) => {
-                reflect::reflect(&self.github, &self.repo, issue, item, reflected).await?;
-                report.reflected += 1;
-            }
+            (Action::Reflect, Some(item)) => self.reflect(issue, item, report).await?,
             (Action::UnmarkProcessing, _) => {
                 tracing::warn!(repo = %self.repo, issue = %issue.number, "the issue is labelled {PROCESSING}, but the orchestrator has no item for it: removing the label, so that the issue is submitted again");
                 self.github
@@ -71,50 +86,21 @@ impl IssueProcessor {
         Ok(())
     }
 
-    /// Submits before it labels: after a kill in between, the next poll submits again and gets the same item.
-    async fn submit(&self, issue: &Issue, report: &mut PollReport) -> Result<WorkItem, PollError> {
-        let requested_by = self.requested_by(issue).await?;
-        let submission = submission(&self.repo, issue, requested_by);
-        let created = self.client.create_work(&submission).await?;
-        if let Created::New(item) = &created {
-            report.submitted += 1;
-            tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, "submitted an issue");
-            self.spec_wanted.notify_one();
+    async fn read_comments(&self, issue: &Issue) -> Result<Comments, PollError> {
+        let all = self.github.comments(&self.repo, issue.number).await?;
+        let own = own_comment(&all, self.people.own().await?.id).cloned();
+        Ok(Comments { all, own })
+    }
+
+    async fn update_labels(&self, issue: &Issue, status: WorkItemStatus) -> Result<(), PollError> {
+        let update = LabelUpdate::for_status(status, &issue.labels, &self.intake_label);
+        if let Some(label) = update.add {
+            self.github.add_label(&self.repo, issue.number, label).await?;
         }
-        Ok(created.into_item())
-    }
-
-    /// After a kill before the label is set, the next poll finds a live item and sets it.
-    async fn requeue(&self, issue: &Issue, item: &WorkItem, after_run: u32) -> Result<(), PollError> {
-        let requeue = RequeueWork {
-            after_run: Some(after_run),
-            requested_by: self.requested_by(issue).await?,
-            // The issue may have been edited since the run before.
-            description: Some(description(issue)),
-        };
-        let item = self.client.requeue_work(item.id, &requeue).await?;
-        tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, after_run, "requeued an issue whose label was removed");
-        self.spec_wanted.notify_one();
-        reflect::update_labels(&self.github, &self.repo, issue, item.status).await?;
+        for label in update.remove {
+            self.github.remove_label(&self.repo, issue.number, label).await?;
+        }
         Ok(())
-    }
-
-    /// The user who last requested a run with a label, or else the author of the issue.
-    async fn requested_by(&self, issue: &Issue) -> Result<Option<UserName>, PollError> {
-        let changes = match self.github.label_changes(&self.repo, issue.number).await {
-            Ok(changes) => changes,
-            // Too many events to read for a name.
-            Err(GitHubError::TooManyPages { .. }) => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(labels::requested_by(&changes, &self.intake_label)
-            .or(issue.author.as_ref())
-            .cloned())
-    }
-
-    async fn is_reflected(&self, issue: &Issue, item: &WorkItem) -> Result<bool, PollError> {
-        let comments = self.github.comments(&self.repo, issue.number).await?;
-        Ok(reflect::is_reflected(&comments, item))
     }
 
     async fn item_of(&self, issue: &Issue) -> Result<Option<WorkItem>, PollError> {

@@ -16,6 +16,9 @@ pub(crate) struct PollReport {
     pub(crate) finished: usize,
     pub(crate) submitted: usize,
     pub(crate) requeued: usize,
+    /// Requests that started no run.
+    pub(crate) refused: usize,
+    pub(crate) cancelled: usize,
     pub(crate) reflected: usize,
     pub(crate) failed: usize,
 }
@@ -26,7 +29,7 @@ impl PollReport {
             LabelState::Candidate => self.candidates += 1,
             LabelState::Processing => self.processing += 1,
             LabelState::Finished => self.finished += 1,
-            LabelState::Ignored => {}
+            LabelState::Refused | LabelState::Ignored => {}
         }
     }
 }

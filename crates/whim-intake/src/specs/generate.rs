@@ -5,6 +5,7 @@ use std::time::Duration;
 use ralph_contract::SpecDocument;
 use whim_core::FailureCause;
 use whim_core::protocol::work::WorkItem;
+use whim_core::source::TextHash;
 use whim_service::chain::chain;
 
 use super::prompt;
@@ -13,6 +14,8 @@ use crate::text;
 
 /// Model requests per spec.
 const MAX_ROUNDS: usize = 3;
+/// Of one request, before the item fails.
+const MAX_REJECTIONS: usize = 3;
 const MAX_VIOLATIONS_SHOWN: usize = 20;
 
 #[derive(Debug)]
@@ -40,13 +43,11 @@ impl SpecFailure {
 
 /// A spec without violations of the conventions.
 pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, SpecFailure> {
+    check_approval(item)?;
     let mut conversation = vec![Message::user(prompt::request(item))];
     let mut violations = Vec::new();
     for round in 1..=MAX_ROUNDS {
-        let answer = model
-            .answer(prompt::SYSTEM, &conversation)
-            .await
-            .map_err(failure)?;
+        let answer = answer(model, &conversation).await.map_err(failure)?;
         let spec = with_title(checklist(&answer), item);
         violations = violations_of(&spec);
         if violations.is_empty() {
@@ -65,6 +66,29 @@ pub(super) async fn spec(model: &Anthropic, item: &WorkItem) -> Result<String, S
          A more precise description of the change usually helps.",
         violations.join("\n")
     )))
+}
+
+/// A text that the model API rejects is sent again, because some of its filters read the answer, and answers differ.
+async fn answer(model: &Anthropic, conversation: &[Message]) -> Result<String, ModelError> {
+    let mut attempts = 1;
+    loop {
+        match model.answer(prompt::SYSTEM, conversation).await {
+            Err(ModelError::Rejected(_)) if attempts < MAX_REJECTIONS => attempts += 1,
+            answered => return answered,
+        }
+    }
+}
+
+/// The approved text is the one that runs.
+fn check_approval(item: &WorkItem) -> Result<(), SpecFailure> {
+    let Some(approval) = &item.metadata.approval else {
+        return Ok(());
+    };
+    if item.description.as_deref().map(TextHash::of).as_ref() == Some(&approval.text_sha256) {
+        return Ok(());
+    }
+    let reason = "The text of this run is not the one that was approved. Request another run, so that it is approved again.";
+    Err(SpecFailure::permanent(reason.to_owned()))
 }
 
 fn failure(error: ModelError) -> SpecFailure {

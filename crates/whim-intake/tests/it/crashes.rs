@@ -11,12 +11,16 @@ use whim_testkit::github::Fault;
 use crate::world::{REPO, World};
 
 const ISSUE: &str = "/repos/{owner}/{repo}/issues/{number}";
+const COMMENT: &str = "/repos/{owner}/{repo}/issues/comments/{id}";
 
 /// Faults that cut the connection before and after each effect.
 fn faults(effects: &[(Method, &str, &str)]) -> Vec<(String, Fault)> {
     let mut faults = Vec::new();
     for (method, path, about) in effects {
-        let path = format!("{ISSUE}{path}");
+        let path = match *method {
+            Method::PATCH => COMMENT.to_owned(),
+            _ => format!("{ISSUE}{path}"),
+        };
         let fault = || {
             let fault = Fault::on(method.clone(), &path);
             if *method == Method::DELETE {
@@ -58,14 +62,14 @@ async fn a_kill_around_marking_an_issue_leads_to_one_item() {
         until_marked(&world, issue).await;
         world.until_polled_twice().await;
         assert_eq!(world.orchestrator.items().len(), 1, "{when}");
-        assert_eq!(world.comments(issue), [], "{when}");
+        assert_eq!(world.run_posted(issue), None, "{when}");
     }
 }
 
 #[tokio::test]
 async fn a_kill_around_any_effect_of_an_outcome_posts_it_once() {
     let effects_of_completed = [
-        (Method::POST, "/comments", "whim:item="),
+        (Method::PATCH, "", "state=ended"),
         (Method::POST, "/labels", "ai-pr-ready"),
         (Method::DELETE, "/labels/ai-processing", ""),
     ];
@@ -78,7 +82,7 @@ async fn a_kill_around_any_effect_of_an_outcome_posts_it_once() {
         kill_at(&mut world).await;
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
         world.until_polled_twice().await;
-        assert_eq!(world.runs_posted(issue), [1], "{when}");
+        assert_eq!(world.run_posted(issue), Some(1), "{when}");
         let requeues = world
             .orchestrator
             .count_requests(&Method::POST, "/api/work/{id}/requeue");
@@ -121,7 +125,7 @@ async fn a_kill_around_marking_an_issue_again_posts_the_outcome_once() {
             }
             world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
             world.until_polled_twice().await;
-            assert_eq!(world.runs_posted(issue), [1, 2], "{when}");
+            assert_eq!(world.run_posted(issue), Some(2), "{when}");
         }
     }
 }
@@ -129,7 +133,7 @@ async fn a_kill_around_marking_an_issue_again_posts_the_outcome_once() {
 #[tokio::test]
 async fn a_kill_around_any_effect_of_a_second_outcome_posts_it_once() {
     let effects_of_second_outcome = [
-        (Method::POST, "/comments", "run=2"),
+        (Method::PATCH, "", "run=2 state=ended"),
         (Method::POST, "/labels", "ai-pr-ready"),
         (Method::DELETE, "/labels/ai-failed", ""),
         (Method::DELETE, "/labels/ai-processing", ""),
@@ -146,7 +150,7 @@ async fn a_kill_around_any_effect_of_a_second_outcome_posts_it_once() {
         kill_at(&mut world).await;
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
         world.until_polled_twice().await;
-        assert_eq!(world.runs_posted(issue), [1, 2], "{when}");
+        assert_eq!(world.run_posted(issue), Some(2), "{when}");
     }
 }
 
@@ -182,7 +186,7 @@ async fn after_a_kill_between_submitting_and_marking_an_outcome_of_the_meantime_
         world.until_polled_twice().await;
         let item = world.item(issue).unwrap();
         assert_eq!((item.status, item.run), (status, 1));
-        assert_eq!(world.runs_posted(issue), [1]);
+        assert_eq!(world.run_posted(issue), Some(1));
     }
 }
 
@@ -201,7 +205,7 @@ async fn a_kill_between_requeueing_and_marking_leads_to_one_run() {
         world.start();
         if ends_meanwhile {
             world.until_labelled(issue, &["whim", "ai-failed"]).await;
-            assert_eq!(world.runs_posted(issue), [1, 2]);
+            assert_eq!(world.run_posted(issue), Some(2));
         } else {
             until_marked(&world, issue).await;
         }
@@ -225,9 +229,8 @@ async fn a_kill_while_a_spec_is_submitted_does_not_write_it_twice() {
 
 #[tokio::test]
 async fn a_comment_on_a_full_page_whose_response_was_lost_is_found() {
-    let world = World::running().await;
-    let issue = world.create_issue("Say hello");
-    until_marked(&world, issue).await;
+    let mut world = World::new().await;
+    let issue = world.github.create_issue(REPO, "Say hello", "Please.", &[]);
     for number in 0..100 {
         world.github.comment(REPO, issue, &format!("Comment {number}"));
     }
@@ -236,7 +239,10 @@ async fn a_comment_on_a_full_page_whose_response_was_lost_is_found() {
         .github
         .faults()
         .push(Fault::on(Method::POST, &format!("{ISSUE}/comments")).cut_after());
+    world.github.add_label(REPO, issue, "whim");
+    world.start();
+    until_marked(&world, issue).await;
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    assert_eq!(world.runs_posted(issue), [1]);
+    assert_eq!(world.run_posted(issue), Some(1));
 }

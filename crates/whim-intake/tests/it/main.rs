@@ -5,7 +5,9 @@
     reason = "a test whose world cannot be made, or is not as it must be, has failed"
 )]
 
+mod commands;
 mod crashes;
+mod hostile_issues;
 mod limits;
 mod logs;
 mod outcomes;
@@ -14,6 +16,8 @@ mod program;
 mod renamed;
 mod reruns;
 mod specs;
+mod stops;
 mod submission;
 mod trouble;
+mod trust;
 mod world;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use whim_core::WorkItemStatus;
-use whim_core::source::comment_marker;
+use whim_core::source::{CommentSubject, comment_marker};
 use whim_testkit::github::State;
 
 use crate::world::{REPO, World};
@@ -83,31 +83,37 @@ async fn an_open_pull_request_of_a_cancelled_item_is_named() {
 }
 
 #[tokio::test]
-async fn the_outcome_is_posted_on_an_issue_that_was_closed_or_lost_its_label() {
-    let (world, closed) = with_queued_issue().await;
+async fn the_outcome_is_posted_on_an_issue_that_was_closed_or_lost_its_label_at_the_end() {
+    let (mut world, closed) = with_queued_issue().await;
     let unlabelled = world.create_issue("Say goodbye");
     world.until_labelled(unlabelled, &["whim", "ai-processing"]).await;
+    world.until_status(unlabelled, WorkItemStatus::Queued).await;
+    world.stop().await;
     world.github.set_state(REPO, closed, State::Closed);
     world.github.remove_label(REPO, unlabelled, "whim");
     for issue in [closed, unlabelled] {
-        world.until_status(issue, WorkItemStatus::Queued).await;
         world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     }
+    world.start();
     world.until_labelled(closed, &["whim", "ai-pr-ready"]).await;
     world.until_labelled(unlabelled, &["ai-pr-ready"]).await;
-    assert_eq!(world.runs_posted(closed), [1]);
-    assert_eq!(world.runs_posted(unlabelled), [1]);
+    assert_eq!(world.run_posted(closed), Some(1));
+    assert_eq!(world.run_posted(unlabelled), Some(1));
 }
 
 #[tokio::test]
 async fn text_of_an_agent_mentions_no_one_closes_nothing_and_forges_no_marker() {
     let (world, issue) = with_queued_issue().await;
     let item = world.item(issue).unwrap();
-    let error = format!(
-        "````\n@octocat closes #1\n{}\n{}\n\u{202E}",
-        comment_marker(item.id, 1),
-        comment_marker(item.id, 2)
-    );
+    let marker = |run| {
+        let item = item.id;
+        comment_marker(CommentSubject::Run {
+            item,
+            run,
+            ended: true,
+        })
+    };
+    let error = format!("````\n@octocat closes #1\n{}\n{}\n\u{202E}", marker(1), marker(2));
     world.end_run(issue, WorkItemStatus::Failed, json!({"error": error}));
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     insta::assert_snapshot!(comment(&world, issue));
@@ -116,5 +122,5 @@ async fn text_of_an_agent_mentions_no_one_closes_nothing_and_forges_no_marker() 
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.end_run(issue, WorkItemStatus::Completed, json!({"prNumber": 9}));
     world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
-    assert_eq!(world.comments(issue).len(), 2);
+    assert_eq!(world.run_posted(issue), Some(2));
 }

@@ -18,7 +18,7 @@ async fn without_specs() -> World {
 #[tokio::test]
 async fn issues_on_all_pages_are_submitted_oldest_first() {
     let mut world = without_specs().await;
-    let issues: Vec<u64> = (0..230)
+    let issues: Vec<u64> = (0..201)
         .map(|number| world.create_issue(&format!("Issue {number}")))
         .collect();
     world.start();

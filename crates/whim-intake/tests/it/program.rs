@@ -156,6 +156,60 @@ async fn settings_are_checked_and_shown_without_starting_anything() {
 }
 
 #[tokio::test]
+async fn check_creates_missing_labels_and_says_what_to_fix() {
+    let mut world = World::new().await;
+    let directory = TempDir::new().unwrap();
+    let check = async |world: &World| {
+        let mut command = command(&directory);
+        command.arg("check").envs(&world.settings);
+        command.output().await.unwrap()
+    };
+    let good = check(&world).await;
+    assert!(good.status.success(), "{}", transcript(&good));
+    let shown = String::from_utf8(good.stdout).unwrap();
+    for text in [
+        "ok   token ",
+        "whim-bot (id ",
+        "created: whim, ai-processing, ai-pr-ready, ai-failed, ai-needs-info, ai-refused",
+        "ok   model ",
+        "ok   orchestrator ",
+        "ok   clock ",
+    ] {
+        assert!(shown.contains(text), "{text} in {shown}");
+    }
+    let mut labels = world.github.labels(REPO);
+    labels.sort_unstable();
+    let expected = [
+        "ai-failed",
+        "ai-needs-info",
+        "ai-pr-ready",
+        "ai-processing",
+        "ai-refused",
+        "whim",
+    ];
+    assert_eq!(labels, expected);
+    let again = check(&world).await;
+    assert!(transcript(&again).contains("are there"), "{}", transcript(&again));
+
+    world.set("REPOS", format!("{REPO},octocat/missing"));
+    world.set("SPEC_MODEL", "retired-model");
+    world.take_orchestrator_down();
+    let bad = check(&world).await;
+    assert_eq!(bad.status.code(), Some(1), "{}", transcript(&bad));
+    let shown = String::from_utf8(bad.stdout).unwrap();
+    for text in [
+        "FIX  octocat/missing ",
+        "set SPEC_MODEL to a model that exists",
+        "check ORCHESTRATOR_URL and API_KEY",
+    ] {
+        assert!(shown.contains(text), "{text} in {shown}");
+    }
+    for secret in [world.github.token(), world.anthropic.api_key()] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_health_check_needs_only_the_port() {
     let directory = TempDir::new().unwrap();
     let mut command = command(&directory);
@@ -235,7 +289,7 @@ async fn it_continues_after_a_kill() {
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(world.orchestrator.items().len(), 1);
-    assert_eq!(world.github.issue(REPO, issue).comments, []);
+    assert_eq!(world.run_posted(issue), None);
 }
 
 #[tokio::test]

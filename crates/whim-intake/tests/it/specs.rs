@@ -60,7 +60,7 @@ async fn after_three_rounds_the_item_fails_with_the_violations() {
     let item = world.item(issue).unwrap();
     assert_eq!(item.status, WorkItemStatus::Failed);
     insta::assert_snapshot!(item.error.unwrap());
-    assert_eq!(world.runs_posted(issue), [1]);
+    assert_eq!(world.run_posted(issue), Some(1));
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_failure_of_the_model_api_is_reported_with_its_cause_and_reset_time() 
         (429, Some(FailureCause::ModelLimited), Some(60)),
         (529, Some(FailureCause::ModelUnavailable), None),
         (401, Some(FailureCause::ModelRefused), None),
-        (404, None, None),
+        (404, Some(FailureCause::ModelRefused), None),
     ] {
         let world = with_model(SpecScript::Fault(Fault::Error(ApiError {
             status,
@@ -151,6 +151,28 @@ async fn a_failure_of_the_model_api_is_reported_with_its_cause_and_reset_time() 
             "{status}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_text_that_the_model_api_rejects_three_times_fails_and_the_issue_says_why() {
+    let world = with_model(SpecScript::Fault(Fault::Error(ApiError::always(400)))).await;
+    let issue = world.create_issue("Say hello");
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    assert_eq!(world.spec_requests(), 3);
+    let comment = world.comments(issue).remove(0).body;
+    assert!(comment.contains("the model API rejected the text"), "{comment}");
+}
+
+#[tokio::test]
+async fn a_text_that_is_rejected_once_gets_its_spec() {
+    let rejected = ApiError {
+        status: 400,
+        times: Some(2),
+        retry_after: None,
+    };
+    let world = with_model(SpecScript::Fault(Fault::Error(rejected))).await;
+    let issue = world.create_issue("Say hello");
+    world.until_status(issue, WorkItemStatus::Queued).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::Value;
 use whim_core::protocol::work::WorkItem;
-use whim_core::source::parse_comment_marker;
+use whim_core::source::{CommentSubject, parse_comment_marker};
 use whim_core::{WorkItemId, WorkItemStatus};
 use whim_intake::app;
 use whim_intake::config::Config;
@@ -20,7 +20,7 @@ use whim_testkit::wait::wait_until;
 pub(crate) const REPO: &str = "octocat/hello";
 
 /// Much longer than any condition takes.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
     pub(crate) github: GitHub,
@@ -60,6 +60,8 @@ impl World {
             ("ANTHROPIC_API_KEY", anthropic.api_key().to_owned()),
             ("ANTHROPIC_BASE_URL", anthropic.url()),
             ("INTAKE_ADMIN_PORT", "0".to_owned()),
+            ("STATUS_COMMENT_INTERVAL_SECONDS", "0".to_owned()),
+            ("GITHUB_WRITE_INTERVAL_SECONDS", "0".to_owned()),
         ]);
         Self {
             github,
@@ -177,10 +179,14 @@ impl World {
             .collect()
     }
 
-    /// The runs whose outcomes are posted, in the order of the comments.
-    pub(crate) fn runs_posted(&self, issue: u64) -> Vec<u32> {
-        let marked = |comment: Comment| parse_comment_marker(&comment.body).map(|(_, run)| run);
-        self.comments(issue).into_iter().filter_map(marked).collect()
+    /// The run whose outcome is posted, in the only comment.
+    pub(crate) fn run_posted(&self, issue: u64) -> Option<u32> {
+        let comments = self.comments(issue);
+        assert!(comments.len() <= 1, "{comments:?}");
+        match parse_comment_marker(&comments.first()?.body)? {
+            CommentSubject::Run { run, ended: true, .. } => Some(run),
+            CommentSubject::Run { .. } | CommentSubject::NotStarted => None,
+        }
     }
 
     pub(crate) fn spec_requests(&self) -> usize {

@@ -21,7 +21,7 @@ pub use self::insert::{
 };
 pub use self::lock::{Locked, lock, lock_of_worker};
 pub use self::queue_stats::{QueueStats, queue_stats};
-pub use self::requeue::{NextRun, requeue};
+pub use self::requeue::{NextRun, requeue, set_approval};
 pub use self::retries::spent as retries_spent;
 pub use self::specs::{defer_spec, fail_spec, submit_spec};
 pub use self::task_counts::TaskCounts;

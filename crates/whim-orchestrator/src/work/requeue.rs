@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use whim_core::protocol::work::{RequeueWork, WorkItem};
 use whim_core::{WorkItemId, WorkItemStatus};
 
+use super::approval::check_approval;
 use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
 use crate::app::App;
 use crate::db::work_items::{self, LIVE_BRANCH_KEY, Locked, NextRun, TaskCounts};
@@ -63,7 +64,12 @@ async fn start_run(
     }
     let new_description = request
         .description
+        .clone()
         .filter(|text| item.description.as_ref() != Some(text));
+    if let Some(approval) = &request.approval {
+        let description = new_description.as_ref().or(item.description.as_ref());
+        check_approval("approval", approval, description.map(String::as_str))?;
+    }
     let restarted = item
         .spec
         .as_deref()
@@ -83,6 +89,9 @@ async fn start_run(
             now: locked.status,
             asked: "requeued",
         });
+    }
+    if let Some(approval) = &request.approval {
+        work_items::set_approval(db, id, approval).await?;
     }
     let requeued = item::find(app, db, id).await?;
     tracing::info!(work_item_id = %id, run = requeued.run, "requeued");

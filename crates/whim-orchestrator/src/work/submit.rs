@@ -6,6 +6,7 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::protocol::work::{CreateWork, WorkItem, WorkMetadata};
 use whim_core::{BranchName, BranchPrefix, SourceName, WorkItemId, WorkItemStatus};
 
+use super::approval::check_approval;
 use super::item::{self, MAX_DESCRIPTION_CHARACTERS};
 use super::submission_batch::submit_in_batch;
 use crate::app::App;
@@ -92,6 +93,9 @@ fn plan(request: CreateWork, branch_prefix: &BranchPrefix) -> Result<(NewItem, V
         check_source_ref(source_ref)?;
     }
     check_metadata(&metadata)?;
+    if let Some(approval) = &metadata.approval {
+        check_approval("metadata.approval", approval, description.as_deref())?;
+    }
     if let Some(branch) = &branch {
         check_branch(branch, &metadata)?;
     }

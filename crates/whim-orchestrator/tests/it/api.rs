@@ -1,5 +1,6 @@
 //! The HTTP API: responses and errors of each route.
 
+mod approvals;
 mod auth_coverage;
 mod connections;
 mod errors;

@@ -45,8 +45,19 @@ pub(super) enum Endpoint {
     CountTokens,
 }
 
-/// Checks the credential: `x-api-key` or a bearer token, equal to `expected`.
+/// Checks the headers of a request with a body.
 pub(super) fn check_headers(headers: &HeaderMap, expected: &str) -> Result<(), Refusal> {
+    check_credential(headers, expected)?;
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|value| value.to_str().ok());
+    if !kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        return Err(Refusal::invalid("content-type: must be application/json"));
+    }
+    Ok(())
+}
+
+/// Checks the credential (`x-api-key` or a bearer token, equal to `expected`) and the version.
+pub(super) fn check_credential(headers: &HeaderMap, expected: &str) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let bearer =
         text(header::AUTHORIZATION.as_str()).map(|value| value.strip_prefix("Bearer ").unwrap_or_default());
@@ -67,9 +78,6 @@ pub(super) fn check_headers(headers: &HeaderMap, expected: &str) -> Result<(), R
             )));
         }
         None => return Err(Refusal::invalid("anthropic-version: header is required")),
-    }
-    if !text(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("application/json")) {
-        return Err(Refusal::invalid("content-type: must be application/json"));
     }
     Ok(())
 }

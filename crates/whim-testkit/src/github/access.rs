@@ -79,7 +79,7 @@ impl Need {
     /// The requirement of an operation; `None` if it belongs to no repository.
     pub(super) fn of(operation: &str, access: Access) -> Option<Self> {
         let area = match operation.split_once('/')?.0 {
-            "issues" => Area::Issues,
+            "issues" | "reactions" => Area::Issues,
             "pulls" => Area::PullRequests,
             "repos" | "git" => Area::Contents,
             _ => return None,

@@ -346,9 +346,19 @@ impl GitHub {
         repository: &str,
         apply: impl FnOnce(&mut Repository, &Change) -> Result<T, ErrorResponse>,
     ) -> T {
+        self.by_login(PERSON, repository, apply)
+    }
+
+    #[track_caller]
+    pub(super) fn by_login<T>(
+        &self,
+        login: &str,
+        repository: &str,
+        apply: impl FnOnce(&mut Repository, &Change) -> Result<T, ErrorResponse>,
+    ) -> T {
         let (owner, name) = split(repository);
         let mut world = self.shared.write();
-        let change = world.change_by(PERSON);
+        let change = world.change_by(login);
         let done = match world.repository_mut(owner, name) {
             Some(record) => apply(record, &change),
             None => Err(ErrorResponse::NotFound),

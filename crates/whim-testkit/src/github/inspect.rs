@@ -30,6 +30,8 @@ pub struct Comment {
     pub id: u64,
     pub author: String,
     pub body: String,
+    /// The reactions with their authors, oldest first.
+    pub reactions: Vec<(String, String)>,
 }
 
 /// A pull request.
@@ -146,6 +148,11 @@ fn issue_of(repository: &Repository, issue: &state::Issue) -> Issue {
         id: comment.id,
         author: comment.author.clone(),
         body: comment.body.clone(),
+        reactions: comment
+            .reactions
+            .iter()
+            .map(|reaction| (reaction.author.clone(), reaction.content.clone()))
+            .collect(),
     };
     Issue {
         number: issue.number,

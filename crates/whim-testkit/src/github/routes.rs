@@ -31,6 +31,11 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
             axum::routing::delete(labels::remove),
         )
         .route("/issues/comments/{id}", patch(comments::update))
+        .route(
+            "/issues/comments/{id}/reactions",
+            get(comments::reactions).post(comments::react),
+        )
+        .route("/collaborators/{username}/permission", get(account::permission))
         .route("/labels", get(labels::list).post(labels::create))
         .route("/labels/{name}", get(labels::show))
         .route("/rules/branches/{*branch}", get(repositories::rules))
@@ -41,6 +46,7 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/rate_limit", get(account::rate_limit))
         .route("/user", get(account::user))
         .route("/users/{username}", get(account::user_by_name))
+        .route("/orgs/{org}/teams/{slug}/members", get(account::team_members))
         .nest("/repos/{owner}/{repo}", repository)
         .fallback(not_implemented)
         .with_state(shared)

@@ -11,10 +11,13 @@ use serde_json::Value;
 
 use super::access::Identity;
 use super::rate::RateLimits;
+use super::role::Role;
 
 mod issues;
 mod labels;
 mod pulls;
+mod reactions;
+mod roles;
 
 pub(super) use labels::LabelFields;
 pub(super) use pulls::NewPull;
@@ -25,6 +28,8 @@ pub(super) struct World {
     /// The ids of repositories by their old names.
     moved: BTreeMap<String, u64>,
     tokens: HashMap<String, Identity>,
+    /// The members of teams, by `org/slug`.
+    pub(super) teams: BTreeMap<String, Vec<String>>,
     pub(super) limits: RateLimits,
 }
 
@@ -50,6 +55,8 @@ pub(super) struct Repository {
     pub(super) directory: PathBuf,
     pub(super) ruleset: Ruleset,
     pub(super) labels: Vec<Label>,
+    /// By login in lower case.
+    pub(super) roles: BTreeMap<String, Role>,
     /// Issues and pull requests, which share one sequence of numbers.
     pub(super) issues: BTreeMap<u64, Issue>,
     /// Branches with their newest commits, as last read from the bare repository.
@@ -105,6 +112,8 @@ pub(super) struct Issue {
     pub(super) labels: Vec<u64>,
     pub(super) comments: Vec<Comment>,
     pub(super) events: Vec<Event>,
+    /// Changes of the body, oldest first.
+    pub(super) body_edits: Vec<BodyEdit>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) closed: Option<Change>,
@@ -113,10 +122,27 @@ pub(super) struct Issue {
 }
 
 #[derive(Clone)]
+pub(super) struct BodyEdit {
+    pub(super) change: Change,
+    /// The body afterwards.
+    pub(super) body: String,
+}
+
+#[derive(Clone)]
+pub(super) struct Reaction {
+    pub(super) id: u64,
+    pub(super) author: String,
+    /// As in the API, such as `+1`.
+    pub(super) content: String,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+#[derive(Clone)]
 pub(super) struct Comment {
     pub(super) id: u64,
     pub(super) body: String,
     pub(super) author: String,
+    pub(super) reactions: Vec<Reaction>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
 }
@@ -164,6 +190,7 @@ impl World {
             repositories: BTreeMap::new(),
             moved: BTreeMap::new(),
             tokens: HashMap::new(),
+            teams: BTreeMap::new(),
             limits: RateLimits::default(),
         }
     }
@@ -209,6 +236,7 @@ impl World {
             directory,
             ruleset: Ruleset::default(),
             labels: Vec::new(),
+            roles: BTreeMap::new(),
             issues: BTreeMap::new(),
             branches: BTreeMap::new(),
             created_at: now,

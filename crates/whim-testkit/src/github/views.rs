@@ -8,13 +8,19 @@ use serde_json::{Value, json};
 
 use self::common::association;
 pub(super) use self::common::node;
-pub(super) use self::common::{Links, label, labels, time, user};
-use super::state::{Comment, Event, EventKind, Issue, Repository};
+pub(super) use self::common::{Links, label, labels, time, user, user_id};
+use super::role::Role;
+use super::state::{Comment, Event, EventKind, Issue, Reaction, Repository};
 
 pub(super) use pull::{pull, pull_in_list};
 pub(super) use repository::{branch, reference, repository_in_full, rules_of_branch, ruleset};
 
-/// The response of `GET /user`.
+/// As in the API.
+pub(super) const REACTIONS: [&str; 8] = [
+    "+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes",
+];
+
+/// The response of `GET /user`, and of `GET /users/{username}`.
 pub(super) fn account(links: &Links, login: &str, repositories: usize) -> Value {
     let mut view = user(links, login);
     for name in ["name", "company", "blog", "location", "email", "hireable", "bio"] {
@@ -29,11 +35,40 @@ pub(super) fn account(links: &Links, login: &str, repositories: usize) -> Value 
     view
 }
 
-fn reactions(url: &str) -> Value {
+fn reactions(url: &str, given: &[Reaction]) -> Value {
+    let mut view = json!({ "url": format!("{url}/reactions"), "total_count": given.len() });
+    for content in REACTIONS {
+        let count = given
+            .iter()
+            .filter(|reaction| reaction.content == content)
+            .count();
+        view[content] = count.into();
+    }
+    view
+}
+
+pub(super) fn reaction(links: &Links, reaction: &Reaction) -> Value {
     json!({
-        "url": format!("{url}/reactions"), "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0,
-        "confused": 0, "heart": 0, "rocket": 0, "eyes": 0,
+        "id": reaction.id,
+        "node_id": node("REA", reaction.id),
+        "user": user(links, &reaction.author),
+        "content": reaction.content,
+        "created_at": time(reaction.created_at),
     })
+}
+
+/// The response of `GET /repos/{owner}/{repo}/collaborators/{username}/permission`.
+pub(super) fn permission(links: &Links, role: Role, login: &str) -> Value {
+    let mut person = user(links, login);
+    person["permissions"] = json!({
+        "pull": role >= Role::Read,
+        "triage": role >= Role::Triage,
+        "push": role >= Role::Write,
+        "maintain": role >= Role::Maintain,
+        "admin": role >= Role::Admin,
+    });
+    person["role_name"] = role.name().into();
+    json!({ "permission": role.permission(), "role_name": role.name(), "user": person })
 }
 
 pub(super) fn issue(links: &Links, repository: &Repository, issue: &Issue) -> Value {
@@ -69,7 +104,7 @@ pub(super) fn issue(links: &Links, repository: &Repository, issue: &Issue) -> Va
         "closed_by": issue.closed.as_ref().map(|closed| user(links, &closed.by)),
         "author_association": association(repository, &issue.author),
         "performed_via_github_app": null,
-        "reactions": reactions(&url),
+        "reactions": reactions(&url, &[]),
     });
     if let Some(pull) = &issue.pull {
         view["draft"] = pull.draft.into();
@@ -100,7 +135,7 @@ pub(super) fn comment(links: &Links, repository: &Repository, issue: &Issue, com
         "updated_at": time(comment.updated_at),
         "author_association": association(repository, &comment.author),
         "performed_via_github_app": null,
-        "reactions": reactions(&url),
+        "reactions": reactions(&url, &comment.reactions),
     })
 }
 

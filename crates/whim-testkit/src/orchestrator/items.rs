@@ -5,9 +5,12 @@ use ralph_contract::SpecDocument;
 use serde_json::json;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::explain::{Explanation, ReasonCode};
+use whim_core::protocol::timeline::Timeline;
 use whim_core::protocol::work::{
-    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
+    Approval, CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, SetPriority, WorkFilter, WorkItem,
+    WorkPage,
 };
+use whim_core::source::TextHash;
 use whim_core::{BranchName, BranchPrefix, LeaseEpoch, SourceName, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
@@ -162,6 +165,10 @@ impl State {
         if !item.status.is_terminal() {
             return Err(ApiError::wrong_state(item.status));
         }
+        if let Some(approval) = &request.approval {
+            let description = request.description.as_ref().or(item.description.as_ref());
+            check_approval("approval", approval, description)?;
+        }
         let reworded = request
             .description
             .clone()
@@ -183,6 +190,9 @@ impl State {
             if let Some(person) = &request.requested_by {
                 next.requested_by = Some(person.clone());
             }
+            if let Some(approval) = &request.approval {
+                next.metadata.approval = Some(approval.clone());
+            }
             if reworded.is_some() {
                 next.description = reworded;
             }
@@ -198,6 +208,28 @@ impl State {
             }
         })?;
         self.item(id).cloned()
+    }
+
+    pub(super) fn set_priority(
+        &mut self,
+        id: WorkItemId,
+        request: SetPriority,
+    ) -> Result<WorkItem, ApiError> {
+        let status = self.item(id)?.status;
+        if status.is_terminal() {
+            return Err(ApiError::wrong_state(status));
+        }
+        self.update(id, |item| item.priority = request.priority)?;
+        self.item(id).cloned()
+    }
+
+    /// The fake records no attempts.
+    pub(super) fn timeline(&self, id: WorkItemId) -> Result<Timeline, ApiError> {
+        self.item(id)?;
+        Ok(Timeline {
+            items: Vec::new(),
+            next_cursor: None,
+        })
     }
 
     pub(super) fn cancel(&mut self, id: WorkItemId, request: &CancelWork) -> Result<WorkItem, ApiError> {
@@ -227,6 +259,9 @@ fn new_item(request: CreateWork, source: SourceName) -> Result<WorkItem, ApiErro
         max_iterations: _,
         metadata,
     } = request;
+    if let Some(approval) = &metadata.approval {
+        check_approval("metadata.approval", approval, description.as_ref())?;
+    }
     let status = match (&spec, &description) {
         (Some(spec), None) => {
             SpecDocument::parse(spec.as_str())
@@ -293,6 +328,16 @@ pub(super) fn set_spec(item: &mut WorkItem, document: &SpecDocument) {
     item.spec = Some(document.as_str().to_owned());
     item.tasks_total = u32::try_from(document.tasks().len()).unwrap_or(u32::MAX);
     item.tasks_done = u32::try_from(document.done_count()).unwrap_or(u32::MAX);
+}
+
+fn check_approval(field: &str, approval: &Approval, description: Option<&String>) -> Result<(), ApiError> {
+    if description.map(|text| TextHash::of(text)).as_ref() == Some(&approval.text_sha256) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        field,
+        "is for another text than the description",
+    ))
 }
 
 fn check_text(field: &str, text: &str, max_bytes: usize) -> Result<(), ApiError> {

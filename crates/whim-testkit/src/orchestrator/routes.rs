@@ -15,9 +15,10 @@ use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
+use whim_core::protocol::timeline::Timeline;
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::work::{
-    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, WorkFilter, WorkItem, WorkPage,
+    CancelWork, CreateWork, FailSpec, PutSpec, RequeueWork, SetPriority, WorkFilter, WorkItem, WorkPage,
 };
 use whim_core::protocol::worker::{
     AttemptEnded, Complete, Fail, Heartbeat, LeaseRenewed, LockFiles, LocksGranted, Register, Registered,
@@ -39,6 +40,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/work/{id}/cancel", post(cancel_work))
         .route("/api/work/{id}/explain", get(explain_work))
         .route("/api/work/{id}/requeue", post(requeue_work))
+        .route("/api/work/{id}/priority", put(set_priority))
+        .route("/api/work/{id}/timeline", get(work_timeline))
         .route("/api/work/{id}/spec", put(put_spec))
         .route("/api/work/{id}/spec/fail", post(fail_spec))
         .route("/api/worker/register", post(register))
@@ -151,6 +154,18 @@ async fn requeue_work(
     Body(body): Body<RequeueWork>,
 ) -> Answer<WorkItem> {
     app.write().requeue(id, &body).map(axum::Json)
+}
+
+async fn set_priority(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<SetPriority>,
+) -> Answer<WorkItem> {
+    app.write().set_priority(id, body).map(axum::Json)
+}
+
+async fn work_timeline(State(app): App, Path(id): Path<WorkItemId>) -> Answer<Timeline> {
+    app.read().timeline(id).map(axum::Json)
 }
 
 async fn put_spec(

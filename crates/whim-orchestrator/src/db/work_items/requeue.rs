@@ -1,6 +1,8 @@
 //! Another run of an item that has ended.
 
 use sqlx::PgConnection;
+use sqlx::types::Json;
+use whim_core::protocol::work::Approval;
 use whim_core::{UserName, WorkItemId, WorkItemStatus};
 
 use super::retries;
@@ -80,4 +82,17 @@ pub async fn requeue(
     }
     set_error(db, id, None).await?;
     Ok(true)
+}
+
+/// Replaces the approval in the metadata of an item.
+pub async fn set_approval(db: &mut PgConnection, id: WorkItemId, approval: &Approval) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update work_item_texts set metadata = metadata || jsonb_build_object('approval', $2::jsonb)
+         where work_item_id = $1",
+        id as WorkItemId,
+        Json(approval) as Json<&Approval>,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Issues, their comments and events.
 
 use super::super::error_response::{ErrorResponse, Invalid};
-use super::{Change, Comment, Event, EventKind, Issue, Repository, State};
+use super::{BodyEdit, Change, Comment, Event, EventKind, Issue, Repository, State};
 
 /// GitHub's limits, in characters.
 const TITLE_LIMIT: usize = 256;
@@ -36,6 +36,7 @@ impl Repository {
             labels: Vec::new(),
             comments: Vec::new(),
             events: Vec::new(),
+            body_edits: Vec::new(),
             created_at: change.at,
             updated_at: change.at,
             closed: None,
@@ -64,6 +65,10 @@ impl Repository {
         }
         if let Some(body) = body {
             let issue = self.issues.get_mut(&number).ok_or(ErrorResponse::NotFound)?;
+            issue.body_edits.push(BodyEdit {
+                change: change.clone(),
+                body: body.clone().unwrap_or_default(),
+            });
             issue.body = body;
             issue.updated_at = change.at;
         }
@@ -114,6 +119,7 @@ impl Repository {
             id,
             body,
             author,
+            reactions: Vec::new(),
             created_at: change.at,
             updated_at: change.at,
         });

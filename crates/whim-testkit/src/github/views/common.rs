@@ -35,24 +35,27 @@ pub(in super::super) fn node(kind: &str, id: u64) -> String {
 }
 
 /// User ids are opaque to callers; they only have to be stable.
-fn user_id(login: &str) -> u64 {
+pub(in super::super) fn user_id(login: &str) -> u64 {
     login
+        .to_lowercase()
         .bytes()
         .fold(7, |id, byte| (id * 31 + u64::from(byte)) % 100_000_000)
         + 1
 }
 
 pub(in super::super) fn user(links: &Links, login: &str) -> Value {
-    let url = links.of(&format!("/users/{login}"));
+    // The logins of apps have brackets.
+    let path = login.replace('[', "%5B").replace(']', "%5D");
+    let url = links.of(&format!("/users/{path}"));
     let mut view = json!({
         "login": login,
         "id": user_id(login),
         "node_id": node("U", user_id(login)),
-        "avatar_url": links.of(&format!("/avatars/{login}")),
+        "avatar_url": links.of(&format!("/avatars/{path}")),
         "gravatar_id": "",
         "url": url,
-        "html_url": links.of(&format!("/{login}")),
-        "type": "User",
+        "html_url": links.of(&format!("/{path}")),
+        "type": if login.ends_with("[bot]") { "Bot" } else { "User" },
         "user_view_type": "public",
         "site_admin": false,
     });

@@ -1,0 +1,200 @@
+//! Requests on an issue: for a run, and for its end.
+
+use chrono::{DateTime, Utc};
+
+use crate::github::{Account, EventKind, Issue, IssueEvent};
+use crate::labels::{FAILED, NEEDS_INFO, PR_READY, REFUSED, has, is_label};
+
+/// The latest event that requests a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) event_id: u64,
+    pub(crate) at: DateTime<Utc>,
+    /// `None` if the account was deleted.
+    pub(crate) by: Option<Account>,
+}
+
+/// The intake label was added, or a label that prevents a run was removed.
+pub(crate) fn latest_request(events: &[IssueEvent], intake_label: &str) -> Option<Request> {
+    let is_request = |event: &&IssueEvent| match &event.kind {
+        EventKind::Labeled(label) => is_label(label, intake_label),
+        EventKind::Unlabeled(label) => [PR_READY, FAILED, REFUSED, NEEDS_INFO]
+            .iter()
+            .any(|ending| is_label(label, ending)),
+        EventKind::Renamed { .. } | EventKind::Closed | EventKind::Other => false,
+    };
+    let event = events.iter().rfind(is_request)?;
+    Some(Request {
+        event_id: event.id,
+        at: event.at,
+        by: event.by.clone(),
+    })
+}
+
+/// A request to stop the run of an issue. Each user who may change labels or close the issue may stop its run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stop {
+    pub(crate) reason: StopReason,
+    /// `None` if it is not known.
+    pub(crate) by: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    Closed,
+    /// The intake label was removed.
+    Unlabelled,
+    /// A person asks for more information first.
+    NeedsInfo,
+    /// With a comment.
+    Commanded,
+}
+
+impl StopReason {
+    pub(crate) fn text(self, intake_label: &str) -> String {
+        match self {
+            Self::Closed => "the issue was closed".to_owned(),
+            Self::Unlabelled => format!("the label {intake_label} was removed"),
+            Self::Commanded => "stopped with a comment on the issue".to_owned(),
+            Self::NeedsInfo => format!("the label {NEEDS_INFO} was added"),
+        }
+    }
+}
+
+/// A missing intake label stops a run only if a user removed it: the setting may have changed.
+pub(crate) fn stop_request(issue: &Issue, events: &[IssueEvent], intake_label: &str) -> Option<Stop> {
+    let latest = |matches: &dyn Fn(&EventKind) -> bool| events.iter().rfind(|event| matches(&event.kind));
+    let by = |event: Option<&IssueEvent>| Some(event?.by.as_ref()?.login.clone());
+    if !issue.is_open {
+        return Some(Stop {
+            reason: StopReason::Closed,
+            by: by(latest(&|kind| *kind == EventKind::Closed)),
+        });
+    }
+    if !has(&issue.labels, intake_label) {
+        let change = latest(&|kind| match kind {
+            EventKind::Labeled(label) | EventKind::Unlabeled(label) => is_label(label, intake_label),
+            EventKind::Renamed { .. } | EventKind::Closed | EventKind::Other => false,
+        })?;
+        return matches!(change.kind, EventKind::Unlabeled(_)).then(|| Stop {
+            reason: StopReason::Unlabelled,
+            by: by(Some(change)),
+        });
+    }
+    if has(&issue.labels, NEEDS_INFO) {
+        let added = latest(&|kind| matches!(kind, EventKind::Labeled(label) if is_label(label, NEEDS_INFO)));
+        return Some(Stop {
+            reason: StopReason::NeedsInfo,
+            by: by(added),
+        });
+    }
+    None
+}
+
+/// Whether [`stop_request`] needs the events.
+pub(crate) fn may_be_stopped(issue: &Issue, intake_label: &str) -> bool {
+    !issue.is_open || !has(&issue.labels, intake_label) || has(&issue.labels, NEEDS_INFO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::PROCESSING;
+
+    fn event(id: u64, kind: EventKind, by: &str) -> IssueEvent {
+        IssueEvent {
+            id,
+            kind,
+            by: Some(Account {
+                id: by.len() as u64,
+                login: by.to_owned(),
+                is_bot: false,
+            }),
+            at: DateTime::from_timestamp(i64::try_from(id).unwrap(), 0).unwrap(),
+        }
+    }
+
+    fn added(label: &str) -> EventKind {
+        EventKind::Labeled(label.to_owned())
+    }
+
+    fn removed(label: &str) -> EventKind {
+        EventKind::Unlabeled(label.to_owned())
+    }
+
+    #[test]
+    fn a_run_is_requested_by_adding_the_intake_label_or_removing_a_label_that_prevents_one() {
+        let mut events = Vec::new();
+        let asked = |events: &[IssueEvent]| latest_request(events, "whim").map(|request| request.event_id);
+        for (kind, expected) in [
+            (added("bug"), None),
+            (added("Whim"), Some(2)),
+            (added(PROCESSING), Some(2)),
+            (added(FAILED), Some(2)),
+            (removed(PROCESSING), Some(2)),
+            (removed("bug"), Some(2)),
+            (removed(FAILED), Some(7)),
+            (removed("whim"), Some(7)),
+            (removed(REFUSED), Some(9)),
+            (removed(NEEDS_INFO), Some(10)),
+            (removed(PR_READY), Some(11)),
+            (EventKind::Closed, Some(11)),
+        ] {
+            let id = events.len() as u64 + 1;
+            events.push(event(id, kind.clone(), "ana"));
+            assert_eq!(asked(&events), expected, "{kind:?}");
+        }
+    }
+
+    fn issue(is_open: bool, labels: &[&str]) -> Issue {
+        Issue {
+            number: whim_core::IssueNumber::MIN,
+            title: "Say hello".to_owned(),
+            body: String::new(),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            is_open,
+            url: String::new(),
+            author: None,
+            comments: 0,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_run_is_stopped_by_closing_the_issue_and_by_labels() {
+        let labelled = event(1, added("whim"), "ana");
+        let unlabelled = event(2, removed("Whim"), "bob");
+        let closed = event(3, EventKind::Closed, "eve");
+        let unclear = event(4, added(NEEDS_INFO), "mia");
+        let stop = |reason, by: &str| {
+            Some(Stop {
+                reason,
+                by: Some(by.to_owned()),
+            })
+        };
+        let all = [labelled.clone(), unlabelled.clone(), closed, unclear];
+        for (is_open, labels, events, expected) in [
+            (true, &["whim"][..], &all[..], None),
+            (false, &["whim"], &all[..], stop(StopReason::Closed, "eve")),
+            (true, &[], &all[..], stop(StopReason::Unlabelled, "bob")),
+            (
+                true,
+                &["whim", NEEDS_INFO],
+                &all[..],
+                stop(StopReason::NeedsInfo, "mia"),
+            ),
+            // Another intake label was set, or the label was renamed.
+            (true, &["agent"], &[labelled.clone()][..], None),
+            (true, &["agent"], &[unlabelled, labelled][..], None),
+            (true, &[], &[][..], None),
+        ] {
+            let issue = issue(is_open, labels);
+            assert_eq!(
+                stop_request(&issue, events, "whim"),
+                expected,
+                "{labels:?} {events:?}"
+            );
+            assert!(expected.is_none() || may_be_stopped(&issue, "whim"));
+        }
+    }
+}
