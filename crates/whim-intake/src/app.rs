@@ -20,6 +20,7 @@ use whim_service::telemetry::LogLevels;
 use crate::config::Config;
 use crate::github::GitHub;
 use crate::poll::Repository;
+use crate::quarantine::Quarantine;
 use crate::specs::SpecWriter;
 
 /// Steps in progress are abandoned when the intake stops; the next start repeats them.
@@ -72,6 +73,18 @@ pub fn start(
             repository,
         );
     }
+    let quarantine = Quarantine {
+        github,
+        client: client.clone(),
+        stop: intake.token(),
+    };
+    reconcilers.start(
+        "learnings",
+        None,
+        config.poll_interval,
+        &Activator::new(),
+        quarantine,
+    );
     let writer = SpecWriter::new(client, &config.specs, spec_wanted)?;
     intake.critical("specs", writer.run(intake.token()));
 

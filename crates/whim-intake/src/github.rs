@@ -1,9 +1,10 @@
-//! The seven calls of GitHub's REST API that the intake needs.
+//! The eight calls of GitHub's REST API that the intake needs.
 //!
 //! Reads are conditional, so that an idle poll does not count against the rate limit, and follow pages. Writes are sent
 //! once: after a lost response, the next poll sees whether they took effect.
 
 mod error;
+mod outcomes;
 mod pages;
 mod rate_limit;
 mod transport;

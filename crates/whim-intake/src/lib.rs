@@ -8,6 +8,7 @@ mod github;
 mod labels;
 mod next_action;
 mod poll;
+mod quarantine;
 mod reflect;
 mod specs;
 mod submission;

@@ -1,6 +1,6 @@
 //! The phases of an attempt. Each phase consumes the result of the previous one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -31,7 +31,7 @@ use crate::ralph::{self, AgentRun};
 use crate::report::{self, Fenced, Reporter, Unreported};
 use crate::review::{ReviewOutcome, Reviewer};
 use crate::verify::{Verification, Verified};
-use crate::workspace::{self, Layout, OwnSecrets, Workspace};
+use crate::workspace::{self, Layout, NewLearnings, OwnSecrets, Workspace};
 
 /// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
@@ -78,16 +78,18 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         config.reporting,
         Arc::clone(&redactor),
     );
+    let new_learnings = Arc::new(OnceLock::<NewLearnings>::new());
     let registered = Registered {
         tools: Tools {
             config,
             worker_token: credentials.worker_token,
             github_token: credentials.github_token,
             model: credentials.model,
-            redactor,
+            redactor: Arc::clone(&redactor),
             client: client.clone(),
             lock_client: LockClient::new(client, reporter.clone(), config.agent.lock_wait_timeout),
             reporter: reporter.clone(),
+            new_learnings: Arc::clone(&new_learnings),
         },
         answer,
     };
@@ -104,7 +106,11 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
         _is_complete = uploader.flush(FLUSH_BEFORE_REPORT) => {}
     }
-    let report = FinalReport::new(result, reporter.totals());
+    let learnings = new_learnings
+        .get()
+        .map(|file| file.read(&redactor))
+        .unwrap_or_default();
+    let report = FinalReport::new(result, reporter.totals(), learnings);
     let ending: fn(_) -> _ = match &report {
         FinalReport::Complete(_) => Ending::Completed,
         FinalReport::Fail(_) => Ending::Failed,
@@ -170,6 +176,8 @@ struct Tools<'c> {
     client: WorkerClient,
     lock_client: LockClient,
     reporter: Reporter,
+    /// Set once the workspace exists.
+    new_learnings: Arc<OnceLock<NewLearnings>>,
 }
 
 impl Tools<'_> {
@@ -266,6 +274,8 @@ impl<'c> Registered<'c> {
         )
         .await?;
         ready.report_resumed(&tools.reporter);
+        // Of an attempt that has one workspace.
+        let _set_once = tools.new_learnings.set(ready.workspace.new_learnings());
         let identity = match &config.agent.identity {
             Some(identity) => identity.clone(),
             None => identity_of_token(&api, &config.github.git_url, retry_timeout).await?,

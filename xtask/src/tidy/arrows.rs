@@ -45,7 +45,7 @@ const OWN: [(&str, &[&str]); 18] = [
         ],
     ),
     ("whim-dashboard", &["whim-core", "whim-service"]),
-    ("whim-embedder", &[]),
+    ("whim-embedder", &["whim-core"]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (
         "whim-e2e",
@@ -60,20 +60,22 @@ const OWN: [(&str, &[&str]); 18] = [
     ("xtask", &["whim-testkit"]),
 ];
 
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "ralph",
     "whim-orchestrator",
     "whim-intake",
     "whim-worker",
     "whim-socket-proxy",
     "whim-dashboard",
+    "whim-embedder",
 ];
 
 /// Third-party crates for one task, and the crates that do it. Tests may use them anywhere.
-const FOREIGN: [(&str, &[&str]); 9] = [
+const FOREIGN: [(&str, &[&str]); 10] = [
     ("sqlx", &["whim-orchestrator", "whim-testkit", "xtask"]),
     ("redis", &["whim-orchestrator", "whim-testkit"]),
     ("pgvector", &["whim-orchestrator"]),
+    ("candle-core", &["whim-embedder"]),
     (
         "bollard",
         &["whim-runtime", "whim-containers", "whim-socket-proxy"],
@@ -95,6 +97,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
             "whim-client",
             "whim-intake",
             "whim-dashboard",
+            "whim-embedder",
             "whim-testkit",
             "whim-e2e",
         ],

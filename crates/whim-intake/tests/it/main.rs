@@ -11,6 +11,7 @@ mod logs;
 mod outcomes;
 mod pages;
 mod program;
+mod quarantine;
 mod renamed;
 mod reruns;
 mod specs;

@@ -332,6 +332,7 @@ mod tests {
                 head_sha: None,
                 attempt: 1,
                 metadata: WorkMetadata::default(),
+                learnings: String::new(),
             };
             let summary = PullRequestSummary {
                 spec: &spec,
