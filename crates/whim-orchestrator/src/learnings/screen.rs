@@ -81,7 +81,7 @@ static PATTERNS: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         r"(?i)\b(you are|you're|act as|pretend|behave)\b[^.]{0,40}\b(ai|assistant|agent|model|llm|chatbot|claude|gpt|root|admin\w*)\b",
         r"(?i)\b(system|developer) (prompt|message|instruction)s?\b",
         r"(?i)\b(as an|dear|hey|attention|note to|for the|to the next|to any|to all) (ai|assistant|agent|model|llm|claude|gpt)s?\b",
-        r"(?i)(^|\s)(system|assistant|human|user)\s*:",
+        r"(?i)(^|[.!?;]\s+)(system|assistant|human|user)\s*:",
         r"(?i)</?\s*(system|assistant|human|user|instructions?|prompt|tool_use|function_calls?)\b[^>]*>|\[/?inst\]|<\|",
         r"(?i)\b(do not|don t|never|without)\b[^.]{0,30}\b(t[e]ll\w*|inform\w*|mention\w*|report\w*|ask\w*|notify\w*)\b[^.]{0,30}\b(user|person|people|human|reviewer|maintainer|anyone|operator|owner)s?\b",
         r"(?i)\b(print|send|post|upload|reveal|leak|exfiltrat\w*|commit|paste|share|dump|email|transmit)\b[^.]{0,60}\b(secret|token|credential|password|api key|private key|environment variable|env var|ssh key)s?\b",

@@ -183,7 +183,7 @@ mod tests {
     fn texts_with_credentials_are_left_out_and_known_secrets_masked() {
         let root = tempfile::tempdir().unwrap();
         let secret = "own-secret-0123456789abcdef";
-        let token = ["ghp", "_q8Rk2Zt7Yw1Xc4Vb6Nm9Lp3Jh5Gf0Ds8As"].concat();
+        let token = ["ghp", "_q8Rk2Zt7Yw1Xc4Vb6Nm9Lp3Jh5Gf0Ds8AsQ2"].concat();
         fs::write(
             root.path().join("new-learnings.md"),
             format!("- Gotcha: the key is {secret}\n- Gotcha: the token is {token}\n- Gotcha: tests need port 5433\n"),

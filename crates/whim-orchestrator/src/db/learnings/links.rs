@@ -76,7 +76,9 @@ pub async fn merge(db: &mut PgConnection, from: LearningId, into: LearningId) ->
     sqlx::query!(
         "update learning_sources s set learning_id = $2
          where learning_id = $1
-           and not exists (select from learning_sources o where o.learning_id = $2 and o.worker_id = s.worker_id)",
+           and not exists (select from learning_sources o
+               where o.learning_id = $2 and o.worker_id is not distinct from s.worker_id
+           )",
         from,
         into
     )
