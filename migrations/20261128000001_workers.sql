@@ -29,6 +29,8 @@ create table workers (
     final_response  jsonb,
     -- Set when the runtime has to stop it: killed, cancelled or lost.
     stop_requested  boolean not null default false,
+    -- Seconds in the queue before this attempt; null for all but the first attempt of an item.
+    waited_seconds  float8,
     started_at      timestamptz not null default now(),
     registered_at   timestamptz,
     ended_at        timestamptz,

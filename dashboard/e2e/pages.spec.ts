@@ -102,6 +102,24 @@ test("the queue shows why an item waits, and filters", async ({ page, request })
   });
 });
 
+test("the system page lists the background tasks with their last reports", async ({ page }) => {
+  await page.goto("/system");
+  const table = page.getByRole("table", { name: "Background tasks" });
+  const row = table.getByRole("row").filter({ hasText: "expired_leases" });
+  await expect(row).toContainText("just now");
+  await expect(row).toContainText("Nothing to do");
+  await expect(table).not.toContainText("Failed");
+});
+
+test("durations and waits are shown by day, with their table", async ({ page }) => {
+  await page.goto("/metrics?range=7d");
+  const panel = page.getByRole("region", { name: "Durations by day" });
+  await expect(panel.getByRole("img")).toBeVisible();
+  await panel.getByText("Table").click();
+  const rows = panel.getByRole("table", { name: "Durations by day" }).getByRole("row");
+  await expect(rows.nth(1)).toContainText(/\d+s/);
+});
+
 test("a chart has its table and its figures as CSV", async ({ page }) => {
   await page.goto("/metrics?range=24h");
   await ready(page);

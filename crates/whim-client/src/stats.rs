@@ -5,6 +5,7 @@ use whim_core::protocol::locks::{LockFilter, LockPage};
 use whim_core::protocol::metrics::{DailyUsageFilter, DailyUsageReport, Metrics};
 use whim_core::protocol::queue::{PauseQueue, QueueState};
 use whim_core::protocol::settings::Settings;
+use whim_core::protocol::tasks::BackgroundTasks;
 use whim_core::protocol::workers::Worker;
 use whim_core::{WorkItemId, WorkerId};
 
@@ -37,6 +38,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn settings(&self) -> Result<Settings, ClientError> {
         self.http.send(Call::get(["api", "settings"])).await
+    }
+
+    /// `GET /api/tasks`: the background tasks of the orchestrator, with their last reports.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn tasks(&self) -> Result<BackgroundTasks, ClientError> {
+        self.http.send(Call::get(["api", "tasks"])).await
     }
 
     /// `GET /api/locks`: one page of file locks.

@@ -16,6 +16,7 @@ pub mod reviews;
 pub mod settings;
 pub mod stats;
 pub mod status;
+pub mod tasks;
 pub mod timeline;
 pub mod transcript;
 pub mod work;

@@ -10,9 +10,10 @@ use whim_testkit::api_document::ApiDocument;
 const DOCUMENT: &str = include_str!("../../../openapi.json");
 
 /// Routes that answer with JSON. `{item}` and `{worker}` stand for an identifier of each item and worker.
-const ROUTES: [&str; 18] = [
+const ROUTES: [&str; 19] = [
     "/health",
     "/api/status",
+    "/api/tasks",
     "/api/queue",
     "/api/work",
     "/api/work?limit=1",

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use whim_runtime::Runtime;
 use whim_service::environment::Effective;
+use whim_service::reconcile::Statuses;
 
 use crate::config::Config;
 use crate::daily_metrics::DailyMetrics;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub heartbeats: Heartbeats,
     /// What `/api/metrics` returns.
     pub daily_metrics: DailyMetrics,
+    /// Runs of the reconcilers.
+    pub tasks: Statuses,
     /// Subscriptions to live events.
     pub events: EventHub,
     /// Turns learnings and queries into vectors.

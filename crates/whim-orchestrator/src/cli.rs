@@ -124,8 +124,17 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads())
+        .enable_all()
+        .build();
     runtime.context("starting the threads")?.block_on(work)
+}
+
+/// Half of the CPUs, because Postgres, Redis and workers run beside the orchestrator. An idle thread is woken by most
+/// requests to poll for more work, which costs a request more than its own work (docs/benchmarks.md).
+fn worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cpus| cpus.get().div_ceil(2))
 }
 
 /// For what needs one thread: a shim lives as long as its worker and should use little memory.

@@ -10,7 +10,7 @@ use whim_service::environment::Configured;
 use whim_service::listen;
 use whim_service::metrics::{Family, Metrics, Sample};
 use whim_service::readiness::Readiness;
-use whim_service::reconcile::Reconcilers;
+use whim_service::reconcile::{Reconcilers, Statuses};
 use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
@@ -70,12 +70,12 @@ pub async fn start(
     let metrics = levels.is_some() && listeners.admin.is_some();
     let metrics = metrics.then(|| Metrics::install(PROGRAM, env!("CARGO_PKG_VERSION"), &metric_families()));
     migrate(&configured.config.database).await?;
-    let app = build(configured, runtime, &addresses)?;
+    let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
+    let reconcilers = Reconcilers::new(work.clone());
+    let app = build(configured, runtime, &addresses, reconcilers.statuses())?;
     breakers::probe_refused_credentials(&app.work_database, &app.config).await;
 
     let readiness = Readiness::new();
-    let (intake, work) = (supervisor.phase(Phase::Intake), supervisor.phase(Phase::Work));
-    let reconcilers = Reconcilers::new(work.clone());
     reconcile::start(&app, &reconcilers, &work.token());
     let (watched, stop) = (app.clone(), work.token());
     work.best_effort("runtime-exits", move || {
@@ -131,7 +131,7 @@ pub async fn start(
         });
         let admin = Admin {
             readiness,
-            statuses: reconcilers.statuses(),
+            statuses: app.tasks.clone(),
             levels,
             metrics: metrics.with_sample(sample),
         };
@@ -156,6 +156,7 @@ pub fn build(
     configured: Configured<Config>,
     runtime: Arc<dyn Runtime>,
     addresses: &Addresses,
+    tasks: Statuses,
 ) -> anyhow::Result<App> {
     let Configured { config, effective } = configured;
     let options = connect_options(&config.database)?;
@@ -179,6 +180,7 @@ pub fn build(
         submissions: Submissions::default(),
         heartbeats: Heartbeats::default(),
         daily_metrics: DailyMetrics::default(),
+        tasks,
         events: EventHub::default(),
         embedder: Embedder::new(config.learnings.clone()),
         closing: CancellationToken::new(),

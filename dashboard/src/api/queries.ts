@@ -25,6 +25,10 @@ export function useDailyUsage(days: number) {
   return $api.useQuery("get", "/api/metrics/daily", { params: { query: { from } } });
 }
 
+export function useTasks() {
+  return $api.useQuery("get", "/api/tasks", undefined, { refetchInterval: SLOW_REFRESH_MS });
+}
+
 export function useSettings() {
   return $api.useQuery("get", "/api/settings", undefined, { staleTime: SLOW_REFRESH_MS });
 }

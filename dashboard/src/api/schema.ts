@@ -302,6 +302,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the background tasks of this orchestrator with their last reports. */
+        get: operations["tasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/work": {
         parameters: {
             query?: never;
@@ -820,6 +837,36 @@ export interface components {
             /** @description The item's state after the attempt. */
             status: components["schemas"]["WorkItemStatus"];
         };
+        /** @description A reconciler: it runs periodically and whenever there may be something to do. */
+        BackgroundTask: {
+            /**
+             * Format: uint64
+             * @description Consecutive failed runs, up to the last one.
+             */
+            failuresInARow: number;
+            lastRun?: components["schemas"]["TaskRun"] | null;
+            name: string;
+            /**
+             * Format: double
+             * @description Seconds between periodic runs.
+             */
+            periodSeconds: number;
+            /**
+             * Format: date-time
+             * @description Start of the run in progress.
+             */
+            runningSince?: string | null;
+            /**
+             * Format: uint64
+             * @description Runs since the start of the program, the running one included.
+             */
+            runs: number;
+        };
+        /** @description `GET /api/tasks`: the reconcilers of the orchestrator that answers. */
+        BackgroundTasks: {
+            /** @description By name. */
+            tasks: components["schemas"]["BackgroundTask"][];
+        };
         /**
          * @description The result of a check on the base of the branch.
          * @enum {string}
@@ -1044,6 +1091,15 @@ export interface components {
             description: string;
             spec?: null;
         });
+        /** @description Durations of the attempts that ended on one day. */
+        DailyDurations: {
+            /** @description From the start to the end of attempts that completed. */
+            attempts: components["schemas"]["Durations"];
+            /** Format: date */
+            day: string;
+            /** @description From the entry into the queue to the start, for the first attempts of items. */
+            queueWait: components["schemas"]["Durations"];
+        };
         /** @description Usage of one repository on one day. */
         DailyUsage: {
             /**
@@ -1085,6 +1141,11 @@ export interface components {
         };
         /** @description Usage by day and repository, the newest day first, then by repository. Days without any are left out. */
         DailyUsageReport: {
+            /**
+             * @description Durations of each day, over all repositories of the report, the newest day first. Days on which no attempt ended
+             *     are left out.
+             */
+            durations: components["schemas"]["DailyDurations"][];
             /**
              * Format: date
              * @description First day.
@@ -2068,6 +2129,17 @@ export interface components {
             /** @enum {string} */
             kind: "lagged";
         });
+        /** @description A run that ended. */
+        TaskRun: {
+            /** Format: double */
+            durationSeconds: number;
+            /** @description Why it failed, with all causes. */
+            error?: string | null;
+            /** @description What the run did; its fields depend on the task. `null` if it failed. */
+            report: unknown;
+            /** Format: date-time */
+            startedAt: string;
+        };
         /** @description Results of the project's checks. */
         TestReport: {
             /** @description In the order in which they ran. */
@@ -3534,6 +3606,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tasks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackgroundTasks"];
                 };
             };
             400: components["responses"]["InvalidRequest"];

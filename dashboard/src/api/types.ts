@@ -2,6 +2,7 @@ import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type BackgroundTask = Schemas["BackgroundTask"];
 export type Breaker = Schemas["Breaker"];
 export type CreateWork = Schemas["CreateWork"];
 export type Diff = Schemas["Diff"];
@@ -13,6 +14,7 @@ export type FileDiff = Schemas["FileDiff"];
 export type Finding = Schemas["Finding"];
 export type Health = Schemas["Health"];
 export type ItemChanged = Schemas["ItemChanged"];
+export type DailyDurations = Schemas["DailyDurations"];
 export type DailyUsage = Schemas["DailyUsage"];
 export type EffectiveSetting = Schemas["EffectiveSetting"];
 export type Learning = Schemas["Learning"];

@@ -151,7 +151,9 @@ async fn each_call_that_looks_closer_has_its_route() {
         "failed": 0, "cancelled": 0, "successRate": null, "iterations": 0, "costUsd": 0.0,
         "durations": { "averageSeconds": null, "medianSeconds": null, "p95Seconds": null },
         "tokens": { "input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0 } });
-    let usage = json!({ "from": "2026-11-20", "to": "2026-11-20", "items": [], "truncated": false });
+    let usage =
+        json!({ "from": "2026-11-20", "to": "2026-11-20", "items": [], "truncated": false, "durations": [] });
+    let tasks = json!({ "tasks": [] });
     let settings = json!({ "version": "1.2.3", "settings": [] });
     let page = json!({ "items": [], "nextCursor": null });
     let id = LearningId::new();
@@ -175,6 +177,7 @@ async fn each_call_that_looks_closer_has_its_route() {
         metrics,
         usage,
         settings,
+        tasks,
         page,
         learning.clone(),
         learning,
@@ -199,6 +202,7 @@ async fn each_call_that_looks_closer_has_its_route() {
     };
     client.daily_usage(&days).await.unwrap();
     assert_eq!(client.settings().await.unwrap().version, "1.2.3");
+    assert_eq!(client.tasks().await.unwrap().tasks, []);
     let filter = LearningFilter {
         limit: Some(3),
         ..LearningFilter::default()
@@ -242,6 +246,7 @@ async fn each_call_that_looks_closer_has_its_route() {
             "GET /api/metrics",
             "GET /api/metrics/daily?to=2026-11-20",
             "GET /api/settings",
+            "GET /api/tasks",
             "GET /api/learnings?limit=3",
             &format!("PATCH /api/learnings/{id}"),
             "POST /api/learnings",
@@ -254,7 +259,7 @@ async fn each_call_that_looks_closer_has_its_route() {
             "GET /api/workers/WORKER/logs?lines=2",
         ]
     );
-    assert_eq!(server.seen().await[7].body, json!({ "retired": true }));
+    assert_eq!(server.seen().await[8].body, json!({ "retired": true }));
 }
 
 #[tokio::test]

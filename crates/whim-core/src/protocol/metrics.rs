@@ -73,6 +73,21 @@ pub struct DailyUsageReport {
     pub items: Vec<DailyUsage>,
     /// Whether further rows were left out.
     pub truncated: bool,
+    /// Durations of each day, over all repositories of the report, the newest day first. Days on which no attempt ended
+    /// are left out.
+    pub durations: Vec<DailyDurations>,
+}
+
+/// Durations of the attempts that ended on one day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DailyDurations {
+    pub day: NaiveDate,
+    /// From the start to the end of attempts that completed.
+    pub attempts: Durations,
+    /// From the entry into the queue to the start, for the first attempts of items.
+    pub queue_wait: Durations,
 }
 
 /// Usage of one repository on one day.

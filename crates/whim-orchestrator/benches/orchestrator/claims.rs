@@ -18,6 +18,7 @@ use whim_orchestrator::listeners::Addresses;
 use whim_orchestrator::serve;
 use whim_runtime::Runtime;
 use whim_service::environment::Environment;
+use whim_service::reconcile::Statuses;
 
 use crate::samples::Samples;
 use crate::world::World;
@@ -47,7 +48,12 @@ pub(crate) async fn claimers(world: &World) -> anyhow::Result<Vec<Claimer>> {
     (0..SEVERAL)
         .map(|_| {
             Ok(Claimer {
-                app: serve::build(configured.clone(), Arc::clone(&runtime), &addresses)?,
+                app: serve::build(
+                    configured.clone(),
+                    Arc::clone(&runtime),
+                    &addresses,
+                    Statuses::default(),
+                )?,
                 database: world.database.clone(),
             })
         })

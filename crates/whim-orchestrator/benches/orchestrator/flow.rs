@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use whim_testkit::tools::workspace_root;
 
 use crate::claims::{self, Claimer, SEVERAL};
-use crate::options::{Options, Scale};
+use crate::options::{Options, Part, Scale};
 use crate::program::Program;
 use crate::report::{Report, Row, Unit, Value, rounded};
 use crate::world::World;
@@ -39,8 +39,19 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let world = World::start().await?;
     let mut report = Report::new(machine::describe(&world.database).await?);
 
-    with_the_program(&world, &scale, &mut report).await?;
-    with_queues(&world, &scale, &mut report).await?;
+    let runs = |part| options.only.is_none_or(|only| only == part);
+    if runs(Part::Program) {
+        with_the_program(&world, &scale, &mut report).await?;
+    }
+    if options.only == Some(Part::Submissions) {
+        only_submissions(&world, &scale, &mut report).await?;
+    }
+    if runs(Part::Fleet) {
+        with_a_fleet(&world, &scale, &mut report).await?;
+    }
+    if runs(Part::Queues) {
+        with_queues(&world, &scale, &mut report).await?;
+    }
 
     println!("\n{}", report.markdown());
     if let Some(path) = &options.markdown {
@@ -82,8 +93,18 @@ async fn with_the_program(world: &World, scale: &Scale, report: &mut Report) -> 
     let what = format!("Resident memory after the rows above, including {submissions} submissions");
     report.add(Row::new(what, vec![memory]).original("168 MB after 10 k submissions"));
     drop(program);
-    queue::clear(&world.database).await?;
+    queue::clear(&world.database).await
+}
 
+/// Submissions, while every slot is occupied.
+async fn only_submissions(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
+    let program = Program::start(world, &[]).await?;
+    workers::make(&world.database, scale.workers).await?;
+    submissions::measure(world, &program, scale, report).await?;
+    Ok(())
+}
+
+async fn with_a_fleet(world: &World, scale: &Scale, report: &mut Report) -> anyhow::Result<()> {
     let program = Program::start(world, &[]).await?;
     fleet::measure(world, &program, scale, report).await?;
     drop(program);

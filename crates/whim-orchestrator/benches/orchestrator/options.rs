@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Benchmarks the orchestrator and prints a table.
 #[derive(Debug, Parser)]
@@ -12,6 +12,9 @@ pub(crate) struct Options {
     /// One second per measurement and short queues, to check that it works
     #[arg(long)]
     small: bool,
+    /// Measures one part instead of all
+    #[arg(long)]
+    pub(crate) only: Option<Part>,
     /// Queue lengths at which claims are measured
     #[arg(long, value_delimiter = ',', value_name = "ITEMS", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     depths: Option<Vec<u32>>,
@@ -27,6 +30,19 @@ pub(crate) struct Options {
     /// Added by `cargo bench`
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// A part of the benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Memory, heartbeats, locks, subscribers, transcripts and submissions
+    Program,
+    /// Submissions alone
+    Submissions,
+    /// A fleet of many workers
+    Fleet,
+    /// Claims and pages at several queue lengths
+    Queues,
 }
 
 /// Scale of a run.

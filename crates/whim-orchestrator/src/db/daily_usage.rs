@@ -3,7 +3,7 @@
 use chrono::{Days, NaiveDate};
 use sqlx::PgPool;
 use whim_core::RepoName;
-use whim_core::protocol::metrics::{DailyUsage, DailyUsageReport};
+use whim_core::protocol::metrics::{DailyDurations, DailyUsage, DailyUsageReport, Durations};
 use whim_core::protocol::stats::Tokens;
 
 /// Limit of the rows of one report.
@@ -86,5 +86,49 @@ pub async fn report(
         to,
         items: items.collect(),
         truncated,
+        durations: durations(db, (from, after), repo).await?,
     })
+}
+
+/// Durations of the attempts that ended from `from` to the day before `end`.
+async fn durations(
+    db: &PgPool,
+    (from, end): (NaiveDate, NaiveDate),
+    repo: Option<&RepoName>,
+) -> sqlx::Result<Vec<DailyDurations>> {
+    let days = sqlx::query!(
+        r#"select day as "day!", avg(ran) as ran_average, avg(waited) as waited_average,
+                  percentile_cont(array[0.5, 0.95]) within group (order by ran) as "ran: Vec<f64>",
+                  percentile_cont(array[0.5, 0.95]) within group (order by waited) as "waited: Vec<f64>"
+           from (
+               select (w.ended_at at time zone 'utc')::date as day, w.waited_seconds as waited,
+                      case when w.status = 'completed' then extract(epoch from w.ended_at - w.started_at)::float8 end
+                          as ran
+               from workers w
+               where w.ended_at >= $1::date::timestamp at time zone 'utc' and w.ended_at < $2::date::timestamp at time zone 'utc'
+                 and ($3::text is null
+                      or exists (select from work_items i where i.id = w.work_item_id and lower(i.repo) = lower($3)))
+           ) ended
+           group by day
+           order by day desc"#,
+        from,
+        end,
+        repo.map(RepoName::as_str),
+    )
+    .fetch_all(db)
+    .await?;
+    let of = |average, percentiles: Option<Vec<f64>>| {
+        let percentiles = percentiles.unwrap_or_default();
+        Durations {
+            average_seconds: average,
+            median_seconds: percentiles.first().copied(),
+            p95_seconds: percentiles.get(1).copied(),
+        }
+    };
+    let days = days.into_iter().map(|row| DailyDurations {
+        day: row.day,
+        attempts: of(row.ran_average, row.ran),
+        queue_wait: of(row.waited_average, row.waited),
+    });
+    Ok(days.collect())
 }

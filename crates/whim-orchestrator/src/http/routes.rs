@@ -12,6 +12,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(status::health))
         .routes(routes!(status::status))
+        .routes(routes!(status::tasks))
         .routes(routes!(queue::queue))
         .routes(routes!(queue::pause_queue))
         .routes(routes!(queue::resume_queue))

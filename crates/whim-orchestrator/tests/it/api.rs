@@ -16,5 +16,6 @@ mod specs;
 mod stats;
 mod submission_batches;
 mod submit;
+mod tasks;
 mod usage;
 mod versions;

@@ -27,6 +27,7 @@ use whim_orchestrator::migrate::migrate;
 use whim_orchestrator::serve;
 use whim_runtime::{Attempt, Cleaned, LogStream, Runtime, RuntimeError, RuntimeHandle, WorkerSpec};
 use whim_service::environment::{Configured, Environment};
+use whim_service::reconcile::Statuses;
 use whim_testkit::postgres::{Postgres, TestDatabase};
 use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
@@ -311,7 +312,7 @@ fn build(configured: Configured<Config>) -> App {
         api: unused_url.clone(),
         worker_api: unused_url,
     };
-    serve::build(configured, Arc::new(NoRuntime), &addresses).unwrap()
+    serve::build(configured, Arc::new(NoRuntime), &addresses, Statuses::default()).unwrap()
 }
 
 /// The body of a `complete` call.

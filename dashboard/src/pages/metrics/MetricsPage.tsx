@@ -11,6 +11,7 @@ import { METRIC_RANGES } from "@/router";
 import { bucketsOf, type Range, summaryOf, usageByRepo } from "./attempts";
 import { CostChart, OutcomeChart } from "./Charts";
 import { DailyUsagePanel } from "./DailyUsagePanel";
+import { DurationChart } from "./DurationChart";
 import classes from "./MetricsPage.module.css";
 import { RepoTable } from "./RepoTable";
 import { SummaryTiles } from "./SummaryTiles";
@@ -33,6 +34,8 @@ export function MetricsPage() {
   const navigate = route.useNavigate();
   const range = RANGES[name];
   const attempts = useAttempts(range.hours);
+  // The last 24 hours are part of two days.
+  const days = Math.max(2, range.hours / 24);
   return (
     <>
       <PageHeader
@@ -73,8 +76,8 @@ export function MetricsPage() {
         )}
       </Loaded>
       <div className={classes.daily}>
-        {/* The last 24 hours are part of two days. */}
-        <DailyUsagePanel days={Math.max(2, range.hours / 24)} />
+        <DurationChart days={days} />
+        <DailyUsagePanel days={days} />
       </div>
     </>
   );

@@ -9,6 +9,7 @@ import { Limits } from "./Limits";
 import { Locks } from "./Locks";
 import { Settings } from "./Settings";
 import classes from "./SystemPage.module.css";
+import { Tasks } from "./Tasks";
 
 export function SystemPage() {
   usePageTitle("System");
@@ -58,6 +59,9 @@ export function SystemPage() {
         </div>
         <div className={classes.full}>
           <Locks />
+        </div>
+        <div className={classes.full}>
+          <Tasks />
         </div>
         <div className={classes.full}>
           <Settings />

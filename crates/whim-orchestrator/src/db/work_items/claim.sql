@@ -27,9 +27,10 @@ with item as (
         case when lease_epoch = 1 then extract(epoch from clock_timestamp() - queued_at)::float8 end as waited_seconds
 ),
 worker as (
-    insert into workers (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance, requested_by)
+    insert into workers
+        (id, work_item_id, lease_epoch, token_hash, max_iterations, runtime, instance, requested_by, waited_seconds)
     -- `least` ignores a null limit of the item.
-    select $1, id, lease_epoch, $3, least(max_iterations, $4), $5, $6, requested_by
+    select $1, id, lease_epoch, $3, least(max_iterations, $4), $5, $6, requested_by, waited_seconds
     from item
     returning id
 ),

@@ -158,6 +158,10 @@ pub struct InsertedItem {
 /// # Errors
 /// Postgres is unavailable or refuses one of the items. Nothing is inserted then.
 pub async fn insert_batch(db: impl PgExecutor<'_>, items: &[&NewItem]) -> sqlx::Result<Vec<InsertedItem>> {
+    if let [item] = items {
+        let inserted = insert_one(db, item).await?;
+        return Ok(inserted.into_iter().collect());
+    }
     fn column<'i, T>(items: &[&'i NewItem], value: impl Fn(&'i NewItem) -> T) -> Vec<T> {
         items.iter().map(|item| value(item)).collect()
     }
@@ -202,6 +206,44 @@ pub async fn insert_batch(db: impl PgExecutor<'_>, items: &[&NewItem]) -> sqlx::
         &column(items, |item| Json(&item.metadata)) as &[Json<&WorkMetadata>],
     )
     .fetch_all(db)
+    .await
+}
+
+/// [`insert_batch`] for one item, which costs Postgres a quarter less without arrays.
+async fn insert_one(db: impl PgExecutor<'_>, item: &NewItem) -> sqlx::Result<Option<InsertedItem>> {
+    sqlx::query_as!(
+        InsertedItem,
+        r#"with setting as materialized (select set_config('whim.suppress_notify', 'on', true)),
+           item as (
+               insert into work_items
+                   (id, repo, branch, status, priority, source, source_ref, requested_by, max_iterations, tasks_total,
+                    tasks_done)
+               select $1::uuid, $2, $3, $4::work_item_status, $5::priority, $6, $7, $8, $9::int, $10::int, $11::int
+               from setting
+               on conflict do nothing
+               returning id, created_at
+           ),
+           texts as (
+               insert into work_item_texts (work_item_id, spec, description, metadata)
+               select id, $12, $13, $14::jsonb from item
+           )
+           select id as "id: WorkItemId", created_at from item"#,
+        item.id as WorkItemId,
+        item.repo.as_str(),
+        item.branch.as_str(),
+        item.status as WorkItemStatus,
+        item.priority as Priority,
+        item.source.as_str(),
+        item.source_ref.as_deref(),
+        item.requested_by.as_ref().map(UserName::as_str),
+        item.max_iterations,
+        item.tasks.total,
+        item.tasks.done,
+        item.spec.as_deref(),
+        item.description.as_deref(),
+        Json(&item.metadata) as Json<&WorkMetadata>,
+    )
+    .fetch_optional(db)
     .await
 }
 

@@ -66,6 +66,50 @@ async fn usage_is_summed_by_day_and_repository() {
 }
 
 #[tokio::test]
+async fn durations_of_attempts_and_waits_in_the_queue_are_given_by_day() {
+    let world = World::new().await;
+    let worker = world.running().await;
+    world.call(&worker, "complete", &complete()).await.expect(200);
+    sqlx::query(
+        "insert into workers (id, work_item_id, lease_epoch, status, token_hash, max_iterations, runtime, instance,
+                              waited_seconds, started_at, ended_at)
+         select gen_random_uuid(), w.work_item_id, epoch, ended::worker_status, sha256(epoch::text::bytea), 1, 'x', 'x', waited,
+                noon - ran, noon
+         from workers w,
+              (select date_trunc('day', now(), 'utc') - interval '12 hours' as noon) yesterday,
+              (values (2, 'completed', 10, interval '1 minute'), (3, 'completed', null, interval '3 minutes'),
+                      (4, 'failed', 30, interval '1 hour')) attempts (epoch, ended, waited, ran)",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+
+    let report = world.get("/api/metrics/daily").await.expect(200);
+
+    let days = report["durations"].as_array().unwrap();
+    assert_eq!(days.len(), 2, "{report:#}");
+    let today = &days[0];
+    assert_eq!(today["day"], report["to"]);
+    for kind in ["attempts", "queueWait"] {
+        assert!(today[kind]["medianSeconds"].as_f64() >= Some(0.0), "{today:#}");
+    }
+    let yesterday = &days[1];
+    // The failed attempt has no duration, and the second attempt of the item no wait.
+    assert_eq!(
+        (&yesterday["attempts"], &yesterday["queueWait"]),
+        (
+            &json!({ "averageSeconds": 120.0, "medianSeconds": 120.0, "p95Seconds": 174.0 }),
+            &json!({ "averageSeconds": 20.0, "medianSeconds": 20.0, "p95Seconds": 29.0 })
+        )
+    );
+    let other = world
+        .get("/api/metrics/daily?repo=octocat/other")
+        .await
+        .expect(200);
+    assert_eq!(other["durations"], json!([]));
+}
+
+#[tokio::test]
 async fn what_a_review_cost_counts_for_its_day_once() {
     let world = World::new().await;
     let worker = world.running().await;
@@ -112,7 +156,7 @@ async fn ranges_are_bounded() {
         .expect(200);
     assert_eq!(
         empty,
-        json!({ "from": "2026-01-01", "to": "2026-12-31", "items": [], "truncated": false })
+        json!({ "from": "2026-01-01", "to": "2026-12-31", "items": [], "truncated": false, "durations": [] })
     );
     for (query, field) in [
         ("from=2026-01-02&to=2026-01-01", "from"),
