@@ -60,7 +60,7 @@ pub(crate) async fn measure(database: &PgPool, embedder: &Embedder) -> anyhow::R
                     limit: LIMIT,
                     method,
                 };
-                let found = find(database, embedder, &pool, &[task.clone()]).await?;
+                let found = find(database, embedder, &pool, std::slice::from_ref(task)).await?;
                 let order: Vec<&str> = found
                     .ranked
                     .iter()
