@@ -24,6 +24,6 @@ pub use names::{
 };
 pub use priority::Priority;
 pub use retry::RetryRule;
-pub use token::WorkerToken;
+pub use token::{TokenHash, WorkerToken};
 pub use work_item::WorkItemStatus;
 pub use worker::{Stage, WorkerStatus};

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod error;
 pub mod events;
 pub mod explain;
+pub mod gateway;
 pub mod learnings;
 pub mod locks;
 pub mod metrics;

@@ -1,6 +1,7 @@
 //! Serves HTTP on one listener.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,7 +9,6 @@ use axum::extract::ConnectInfo;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
 /// Serves until `stop`, then finishes the requests in progress. The address of the peer is in the extensions of each
-/// request.
+/// request. A connection that is upgraded is no longer served here.
 ///
 /// A connection that does not send the complete head of its first or next request within `head_limit` is closed, so that
 /// idle clients cannot exhaust connections. `axum::serve` has no such limit.
@@ -31,7 +31,6 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(head_limit);
-    let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer): (_, SocketAddr) = tokio::select! {
@@ -41,15 +40,26 @@ pub async fn serve(
             accepted = Listener::accept(&mut listener) => accepted,
         };
         let routes = axum::Extension(ConnectInfo(peer)).layer(routes.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-        let connection = graceful.watch(connection);
+        let service = TowerToHyperService::new(routes);
+        let connection = http
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let stop = stop.clone();
         connections.spawn(async move {
-            if let Err(error) = connection.await {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
                 tracing::debug!(%peer, %error, "a connection ended");
             }
         });
     }
     drop(listener);
-    graceful.shutdown().await;
+    while connections.join_next().await.is_some() {}
     Ok(())
 }

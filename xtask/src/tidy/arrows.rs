@@ -4,7 +4,7 @@ use super::finding::{Finding, Rule};
 use super::manifests::{Kind, Member};
 
 /// The crates of the workspace and which of them each may use. Tests may use all that are not programs.
-const OWN: [(&str, &[&str]); 18] = [
+const OWN: [(&str, &[&str]); 19] = [
     // Knows processes, and nothing of the programs that start them.
     ("process-tree", &[]),
     ("ralph-contract", &[]),
@@ -46,6 +46,7 @@ const OWN: [(&str, &[&str]); 18] = [
     ),
     ("whim-dashboard", &["whim-core", "whim-service"]),
     ("whim-embedder", &["whim-core"]),
+    ("whim-gateway", &["whim-core", "whim-github", "whim-service"]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (
         "whim-e2e",
@@ -60,7 +61,7 @@ const OWN: [(&str, &[&str]); 18] = [
     ("xtask", &["whim-testkit"]),
 ];
 
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "ralph",
     "whim-orchestrator",
     "whim-intake",
@@ -68,6 +69,7 @@ const PROGRAMS: [&str; 7] = [
     "whim-socket-proxy",
     "whim-dashboard",
     "whim-embedder",
+    "whim-gateway",
 ];
 
 /// Third-party crates for one task, and the crates that do it. Tests may use them anywhere.
@@ -87,6 +89,7 @@ const FOREIGN: [(&str, &[&str]); 10] = [
         &[
             "whim-orchestrator",
             "whim-dashboard",
+            "whim-gateway",
             "whim-service",
             "whim-testkit",
         ],
@@ -98,6 +101,7 @@ const FOREIGN: [(&str, &[&str]); 10] = [
             "whim-intake",
             "whim-dashboard",
             "whim-embedder",
+            "whim-gateway",
             "whim-testkit",
             "whim-e2e",
         ],

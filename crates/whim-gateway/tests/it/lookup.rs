@@ -1,0 +1,78 @@
+//! The orchestrator's answers about tokens.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use whim_core::TokenHash;
+use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt};
+
+/// Of the gateway.
+pub(crate) const KEY: &str = "the-key-of-the-gateway";
+
+#[derive(Clone, Default)]
+struct Attempts {
+    by_token: Arc<RwLock<HashMap<TokenHash, GatewayAttempt>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+/// Answers as the orchestrator's route does; stopped on drop.
+pub(crate) struct Lookup {
+    pub(crate) url: String,
+    attempts: Attempts,
+    _server: JoinSet<()>,
+}
+
+impl Lookup {
+    pub(crate) async fn start() -> Self {
+        let attempts = Attempts::default();
+        let routes = Router::new()
+            .route("/api/gateway/attempts", post(find))
+            .with_state(attempts.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self {
+            url,
+            attempts,
+            _server: server,
+        }
+    }
+
+    pub(crate) fn add(&self, token: &str, attempt: GatewayAttempt) {
+        let mut attempts = self.attempts.by_token.write().unwrap();
+        attempts.insert(TokenHash::of(token), attempt);
+    }
+
+    pub(crate) fn remove(&self, token: &str) {
+        let mut attempts = self.attempts.by_token.write().unwrap();
+        attempts.remove(&TokenHash::of(token)).unwrap();
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.attempts.asked.load(Ordering::SeqCst)
+    }
+}
+
+async fn find(
+    State(attempts): State<Attempts>,
+    headers: HeaderMap,
+    Json(asked): Json<FindAttempt>,
+) -> Response {
+    attempts.asked.fetch_add(1, Ordering::SeqCst);
+    if headers["authorization"] != format!("Bearer {KEY}") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    match attempts.by_token.read().unwrap().get(&asked.token_hash) {
+        Some(attempt) => Json(attempt.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
