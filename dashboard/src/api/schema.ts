@@ -1599,7 +1599,7 @@ export interface components {
              * @description Further ones that matched and did not fit the budget.
              */
             omitted: number;
-            /** @description Content of `learnings.md`; empty if there is nothing to tell. */
+            /** @description Content of `learnings.md`; empty if there are none. */
             text: string;
             /**
              * Format: uint32
