@@ -197,3 +197,19 @@ $$;
 create trigger workers_notify_update after update on workers
     referencing new table as new_rows
     for each statement execute function notify_worker_ended();
+
+-- The latest preflight of each repository, as its workers report them.
+create table preflights (
+    repo            text not null,
+    worker_id       uuid not null references workers on delete cascade,
+    work_item_id    uuid not null references work_items on delete cascade,
+    -- The branch that was to be pushed.
+    branch          text not null,
+    -- Null if it was not found.
+    base            text,
+    checks          jsonb not null,
+    checked_at      timestamptz not null default now()
+);
+
+-- GitHub ignores the case of names.
+create unique index preflights_repo on preflights (lower(repo));

@@ -43,7 +43,7 @@ pub(crate) async fn ask(
             printed.push('\n');
         }
     };
-    let mut agent = Agent::start(options, purpose)?;
+    let mut agent = Agent::start(options, purpose, &[])?;
     agent.run(prompt, stop, &mut sink).await;
     let outcome = agent
         .finish(subreaper, stop, &mut sink)

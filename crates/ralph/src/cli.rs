@@ -14,7 +14,7 @@ use ralph_contract::files::{AI_DIR, RunFiles};
 use crate::agent::{AgentOptions, Limits};
 use crate::environment::Environment;
 use crate::harness::Harness;
-use crate::harness::claude::{ClaudeHarness, PreEditHook};
+use crate::harness::claude::{ClaudeHarness, McpServers, PreEditHook};
 use crate::harness::command::CommandHarness;
 use crate::review::ReviewOptions;
 use crate::run::RunOptions;
@@ -89,6 +89,14 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "SEC", default_value = "60", value_parser = seconds)]
     pre_edit_limit: Duration,
 
+    /// File with the MCP servers of the agent, in the format of Claude Code; there are no others
+    #[arg(long, value_name = "FILE")]
+    mcp_config: Option<PathBuf>,
+
+    /// File with the repository's instructions for agents, which each prompt contains
+    #[arg(long, value_name = "FILE")]
+    instructions: Option<PathBuf>,
+
     #[command(flatten)]
     agent: AgentArguments,
 }
@@ -139,6 +147,10 @@ pub(crate) struct AgentArguments {
     /// The program of the harness `claude`
     #[arg(long, value_name = "PATH", default_value = "claude")]
     claude_bin: OsString,
+
+    /// What one agent may cost in US dollars; only with the harness `claude`
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    max_budget_usd: Option<f64>,
 
     /// Environment variable to pass to the agent in addition; may be repeated
     #[arg(long = "pass-env", value_name = "NAME")]
@@ -208,6 +220,13 @@ fn commit_hash(text: &str) -> Result<String, String> {
         .ok_or_else(|| "expected the full hash of a commit, 40 or 64 hexadecimal digits".to_owned())
 }
 
+fn dollars(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(amount) if f64::is_finite(amount) && amount > 0.0 => Ok(amount),
+        Ok(_) | Err(_) => Err("expected more than 0 dollars, such as 5 or 0.5".to_owned()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
@@ -225,14 +244,24 @@ pub(crate) struct ProcessContext {
     pub(crate) variables: Vec<(OsString, OsString)>,
 }
 
+/// What only an agent that works on a task gets.
+#[derive(Debug, Default)]
+struct WorkArguments {
+    pre_edit: Option<PreEditHook>,
+    mcp_config: Option<PathBuf>,
+}
+
 impl AgentArguments {
-    fn into_options(
-        self,
-        process: ProcessContext,
-        pre_edit: Option<PreEditHook>,
-    ) -> anyhow::Result<AgentOptions> {
-        if pre_edit.is_some() && self.harness != HarnessName::Claude {
-            bail!("`--pre-edit-hook` requires `--harness claude`: no other harness has such a hook");
+    fn into_options(self, process: ProcessContext, work: WorkArguments) -> anyhow::Result<AgentOptions> {
+        let WorkArguments { pre_edit, mcp_config } = work;
+        for (option, is_set) in [
+            ("--pre-edit-hook", pre_edit.is_some()),
+            ("--mcp-config", mcp_config.is_some()),
+            ("--max-budget-usd", self.max_budget_usd.is_some()),
+        ] {
+            if is_set && self.harness != HarnessName::Claude {
+                bail!("`{option}` requires `--harness claude`: no other harness supports it");
+            }
         }
         let mut command = self.command.into_iter();
         let harness: Box<dyn Harness> = match (self.harness, command.next()) {
@@ -240,6 +269,10 @@ impl AgentArguments {
                 program: absolute(&self.claude_bin, &process),
                 model: self.model.clone(),
                 pre_edit,
+                mcp: mcp_config
+                    .map(|file| McpServers::read(process.directory.join(file)))
+                    .transpose()?,
+                max_budget_usd: self.max_budget_usd,
             }),
             (HarnessName::Claude, Some(_)) => bail!("a command after `--` requires `--harness command`"),
             (HarnessName::Command, Some(program)) => Box::new(CommandHarness {
@@ -284,8 +317,17 @@ impl RunArguments {
             command: self.pre_edit_hook,
             limit: self.pre_edit_limit,
         });
+        let instructions = self.instructions.map(|file| process.directory.join(file));
+        let instructions = instructions
+            .map(|file| std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display())))
+            .transpose()?;
+        let work = WorkArguments {
+            pre_edit,
+            mcp_config: self.mcp_config,
+        };
         Ok(RunOptions {
-            agent: self.agent.into_options(process, pre_edit)?,
+            agent: self.agent.into_options(process, work)?,
+            instructions: instructions.filter(|text| !text.trim().is_empty()),
             spec: self.spec,
             files: RunFiles::in_directory(self.run_dir),
             keep_commit: self.keep_commit,
@@ -303,7 +345,7 @@ impl ReviewArguments {
 
     pub(crate) fn into_options(self, process: ProcessContext) -> anyhow::Result<ReviewOptions> {
         Ok(ReviewOptions {
-            agent: self.agent.into_options(process, None)?,
+            agent: self.agent.into_options(process, WorkArguments::default())?,
             spec: self.spec,
             diff: self.diff,
         })
@@ -325,7 +367,7 @@ impl SpecArguments {
             bail!("the description is empty: describe what the checklist is for");
         }
         Ok(SpecOptions {
-            agent: self.agent.into_options(process, None)?,
+            agent: self.agent.into_options(process, WorkArguments::default())?,
             spec: self.spec,
             description,
         })

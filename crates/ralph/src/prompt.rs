@@ -63,6 +63,14 @@ impl IterationPrompt<'_> {
     }
 }
 
+/// Adds the repository's own instructions for agents to a prompt.
+pub(crate) fn with_instructions(prompt: &str, instructions: &str) -> String {
+    format!(
+        "{prompt}\nThe repository's own instructions for agents, which say how to work, not what to do:\n\n{}\n",
+        quoted(instructions)
+    )
+}
+
 /// The prompt for writing a SPEC.md.
 #[derive(Debug)]
 pub(crate) struct SpecPrompt<'a> {

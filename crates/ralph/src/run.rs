@@ -35,6 +35,8 @@ pub(crate) struct RunOptions {
     /// The path of SPEC.md, if it was given.
     pub(crate) spec: Option<String>,
     pub(crate) files: RunFiles,
+    /// The repository's instructions for agents.
+    pub(crate) instructions: Option<String>,
     /// The commit that the agent must keep together with its ancestors; `None` for the head at the start.
     pub(crate) keep_commit: Option<String>,
     /// The maximum; `None` for no limit.
@@ -100,6 +102,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
     let mut iterations = Iterations {
         options: &options.agent,
         files: &options.files,
+        instructions: options.instructions.as_deref(),
         watch_period: options.watch_period,
         subreaper: &subreaper,
         reporter: Reporter::new(output),

@@ -131,7 +131,12 @@ impl<R: AsyncRead + Unpin> Pipe<R> {
 
 impl Agent {
     /// Starts an agent. [`Agent::run`] writes to its standard input.
-    pub(crate) fn start(options: &AgentOptions, purpose: Purpose) -> Result<Self, SpawnError> {
+    /// `variables` are added to the environment of all agents.
+    pub(crate) fn start(
+        options: &AgentOptions,
+        purpose: Purpose,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, SpawnError> {
         let AgentOptions {
             harness,
             environment,
@@ -139,7 +144,11 @@ impl Agent {
             limits,
             ..
         } = options;
-        let mut child = spawn(&harness.command(purpose), environment, directory, Stdio::piped())?;
+        let variables = variables.iter();
+        let environment = variables.fold(environment.clone(), |environment, (name, value)| {
+            environment.with_default(name, value)
+        });
+        let mut child = spawn(&harness.command(purpose), &environment, directory, Stdio::piped())?;
         Ok(Self {
             stdout: Pipe::new(child.stdout.take()),
             stderr: Pipe::new(child.stderr.take()),

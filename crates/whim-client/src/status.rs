@@ -1,8 +1,9 @@
 //! Queue, workers, status and health.
 
-use whim_core::WorkItemId;
+use whim_core::protocol::preflight::Preflight;
 use whim_core::protocol::status::{Health, Queue, Status};
 use whim_core::protocol::workers::{WorkerFilter, WorkerPage};
+use whim_core::{RepoName, WorkItemId};
 
 use crate::http::{Call, Repeat};
 use crate::work::query_of;
@@ -30,6 +31,17 @@ impl Client {
         let mut call = Call::get(["api", "workers"]);
         call.query = query_of(filter);
         self.http.send(call).await
+    }
+
+    /// `GET /api/repositories/:owner/:repo/preflight`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get_preflight(&self, repo: &RepoName) -> Result<Preflight, ClientError> {
+        let (owner, name) = (repo.owner(), repo.name());
+        self.http
+            .send(Call::get(["api", "repositories", owner, name, "preflight"]))
+            .await
     }
 
     /// `GET /api/status`.

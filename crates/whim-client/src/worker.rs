@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
@@ -55,6 +56,17 @@ impl WorkerClient {
     pub async fn unlock(&self, files: &UnlockFiles) -> Result<(), ClientError> {
         let id = self.worker_id.to_string();
         let call = Call::post(["api", "worker", &id, "unlock"], files, Repeat::Idempotent);
+        self.http.send_for_success(call).await?;
+        Ok(())
+    }
+
+    /// `POST /api/worker/:id/preflight`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report_preflight(&self, preflight: &ReportPreflight) -> Result<(), ClientError> {
+        let id = self.worker_id.to_string();
+        let call = Call::post(["api", "worker", &id, "preflight"], preflight, Repeat::Idempotent);
         self.http.send_for_success(call).await?;
         Ok(())
     }

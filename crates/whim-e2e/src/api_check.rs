@@ -10,7 +10,7 @@ use whim_testkit::api_document::ApiDocument;
 const DOCUMENT: &str = include_str!("../../../openapi.json");
 
 /// Routes that answer with JSON. `{item}` and `{worker}` stand for an identifier of each item and worker.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 20] = [
     "/health",
     "/api/status",
     "/api/tasks",
@@ -29,6 +29,7 @@ const ROUTES: [&str; 19] = [
     "/api/settings",
     "/api/learnings",
     "/api/reviews",
+    "/api/repositories/acme/unknown/preflight",
     "/api/work/not-an-identifier",
 ];
 

@@ -15,6 +15,7 @@ pub mod learnings;
 pub mod locks;
 pub mod partitions;
 pub mod pause;
+pub mod preflights;
 pub mod queue_state;
 pub mod reviews;
 pub mod timeline;

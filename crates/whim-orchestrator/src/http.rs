@@ -18,6 +18,7 @@ mod locks;
 pub mod openapi;
 mod page;
 mod queue;
+mod repositories;
 mod requests;
 mod reviews;
 mod routes;

@@ -36,8 +36,8 @@ use std::path::Path;
 use secrecy::SecretString;
 
 pub use self::expected::{
-    Expected, flag, http_url, milliseconds, one_of, parsed, path, seconds, socket_address, text, url,
-    whole_number,
+    Expected, dollars, flag, http_url, milliseconds, one_of, parsed, path, seconds, socket_address, text,
+    url, whole_number,
 };
 pub use self::problem::{ConfigError, Problem};
 use self::setting::EffectiveValue;

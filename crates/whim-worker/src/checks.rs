@@ -19,7 +19,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use whim_core::protocol::checks::CheckOutcome;
-use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_core::{CommitHash, FailureCause};
 
 pub use self::counts::{Counts, counts};
@@ -71,10 +70,7 @@ impl<'a> Checks<'a> {
         Self {
             policy,
             child_env: &config.child_env,
-            limit: Limit {
-                timeout: config.test_timeout,
-                progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
-            },
+            limit: Limit::of(config),
         }
     }
 
@@ -190,6 +186,30 @@ impl<'a> Checks<'a> {
             Base::Absent => true,
         });
         Ok(Some(report::checked(&results)))
+    }
+
+    /// Runs the required checks of a checkout alone. Returns how many tests passed, if all checks pass and print it.
+    ///
+    /// # Errors
+    /// A failure of this machine.
+    pub async fn count_passing(
+        &self,
+        checkout: &Checkout,
+        report_progress: impl FnMut(&Step, Duration),
+    ) -> Result<Option<u32>, Failure> {
+        let plan = self.plan(checkout)?;
+        let mut executor = self.executor(checkout, &plan, report_progress).await?;
+        let mut passed = None;
+        for check in plan.checks.iter().filter(|check| check.required) {
+            let execution = executor.run(check).await?;
+            if execution.result != ExecutionResult::Passed {
+                return Ok(None);
+            }
+            if let Some(counts) = execution.counts {
+                passed = Some(passed.unwrap_or(0) + counts.passed);
+            }
+        }
+        Ok(passed)
     }
 
     /// Prepares a clean checkout for its checks, with a home of its own: what the agent, or checks of another checkout, left in

@@ -5,6 +5,7 @@ use std::fs::create_dir_all;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use url::Url;
 use whim_core::WorkerId;
 use whim_service::environment::{Environment, Expected, path, text};
 use whim_service::machine;
@@ -118,6 +119,19 @@ impl ChildEnvironment {
         }
     }
 
+    /// The passwords in the URLs of proxies, which every child process gets.
+    pub(crate) fn proxy_passwords(&self) -> Vec<String> {
+        let urls = self.machine.values().filter_map(|value| Url::parse(value).ok());
+        urls.filter_map(|url| {
+            let password = url.password()?;
+            // As it is written, and as programs use it.
+            let decoded = percent_decoded(password);
+            Some([password.to_owned(), decoded])
+        })
+        .flatten()
+        .collect()
+    }
+
     /// Certificates and proxies, which the worker's own commands need for network access.
     pub(crate) fn network(&self) -> impl Iterator<Item = (&'static str, &str)> {
         const NETWORK: [&str; 9] = [
@@ -138,6 +152,16 @@ impl ChildEnvironment {
     }
 }
 
+/// `%40` is `@`.
+fn percent_decoded(text: &str) -> String {
+    // A form decoder would take `+` for a space.
+    let text = text.replace('+', "%2B");
+    let mut pairs = url::form_urlencoded::parse(text.as_bytes());
+    pairs
+        .next()
+        .map_or_else(String::new, |(name, _)| name.into_owned())
+}
+
 /// The value is not logged, because a proxy URL may contain a password.
 fn machine_variable() -> Expected<String> {
     Expected::new(
@@ -145,4 +169,21 @@ fn machine_variable() -> Expected<String> {
         |raw| Some(raw.to_owned()),
         |_value| "(set)".to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_proxies_are_found_as_they_are_written_and_used() {
+        let pairs = [
+            ("HTTPS_PROXY", "http://user:p%40ss+word@proxy:3128"),
+            ("HTTP_PROXY", "http://proxy:3128"),
+            ("LANG", "C.UTF-8"),
+        ];
+        let env = Environment::from_pairs(pairs).build(|env| Some(ChildEnvironment::read(env)));
+        let passwords = env.unwrap().config.proxy_passwords();
+        assert_eq!(passwords, ["p%40ss+word", "p@ss+word"]);
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Arg, Command, value_parser};
+use whim_core::{BranchName, RepoName};
 use whim_service::environment::{Configured, Environment};
 use whim_service::process::{become_subreaper, descendants};
 use whim_service::program::{EXIT_USAGE, refuse};
@@ -17,6 +18,7 @@ use crate::credentials::Credentials;
 use crate::locks::hook;
 use crate::outcome::Ending;
 use crate::policy;
+use crate::preflight::command::{self as preflight, CommandConfig};
 use crate::run::run_attempt;
 
 const PROGRAM: &str = "whim-worker";
@@ -24,6 +26,9 @@ const SERVICE: &str = "worker";
 
 const HOOK_DIRECTORY: &str = "DIRECTORY";
 const HOOK_TIMEOUT: &str = "SECONDS";
+
+const PREFLIGHT_REPO: &str = "OWNER/REPO";
+const PREFLIGHT_BASE: &str = "BRANCH";
 
 const POLICY_CHECK: &str = "check";
 const POLICY_PATH: &str = "PATH";
@@ -63,6 +68,15 @@ pub fn run() -> ExitCode {
             _ => policy::check::print_schema(),
         };
     }
+    if let Some((preflight::SUBCOMMAND, arguments)) = matches.subcommand()
+        && let Some(repo) = arguments.get_one::<RepoName>(PREFLIGHT_REPO)
+    {
+        let base = arguments.get_one::<BranchName>(PREFLIGHT_BASE);
+        return match Environment::from_process().build(CommandConfig::read) {
+            Ok(configured) => preflight::run(configured.config, repo.clone(), base.cloned()),
+            Err(error) => refuse(PROGRAM, &error),
+        };
+    }
     let config = match Environment::from_process().build(Config::read) {
         Ok(config) => config,
         Err(error) => return refuse(PROGRAM, &error),
@@ -87,6 +101,7 @@ fn command() -> Command {
         )
         .subcommand(hook_command())
         .subcommand(policy_command())
+        .subcommand(preflight_command())
         .disable_help_subcommand(true)
         .after_help(format!(
             "Environment:\n{}\n\nExit codes:\n{}",
@@ -131,6 +146,31 @@ fn policy_command() -> Command {
                 .after_help(format!("Exit codes:\n{}", codes.join("\n"))),
         )
         .subcommand(Command::new("schema").about("Prints the JSON schema"))
+}
+
+fn preflight_command() -> Command {
+    let settings = Environment::settings_of(CommandConfig::read);
+    let settings: Vec<String> = settings.iter().map(|setting| format!("  {setting}")).collect();
+    let codes = preflight::EXIT_CODES.map(|(code, meaning)| format!("  {code:>2}  {meaning}"));
+    Command::new(preflight::SUBCOMMAND)
+        .about("Examines whether an agent can work on a repository, from where workers run. Changes nothing")
+        .arg(
+            Arg::new(PREFLIGHT_REPO)
+                .required(true)
+                .help("The repository at GitHub")
+                .value_parser(|text: &str| RepoName::parse(text)),
+        )
+        .arg(
+            Arg::new(PREFLIGHT_BASE)
+                .long("base")
+                .help("Base of the pull request [default: that of the policy, else the default branch]")
+                .value_parser(|text: &str| BranchName::parse(text)),
+        )
+        .after_help(format!(
+            "Environment:\n{}\n\nExit codes:\n{}",
+            settings.join("\n"),
+            codes.join("\n")
+        ))
 }
 
 fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {

@@ -6,7 +6,9 @@ mod languages;
 use whim_core::protocol::diff::ReportDiff;
 
 pub use self::integrity::{Kind, Weakening, weakenings};
+pub use self::languages::is_test_path;
 use crate::policy::{Integrity, MaxDiff, Policy};
+use crate::workspace::Commit;
 
 /// Paths that are named at most, and weakenings.
 pub const MAX_NAMED: usize = 20;
@@ -22,11 +24,28 @@ pub struct Concerns {
     pub weakenings: Vec<Weakening>,
     /// The change, or a part of it, is too large to be searched for weakened tests.
     pub is_unexamined: bool,
+    /// Test files of the change that pass without the rest of it.
+    pub untested: Vec<String>,
+    /// Commits without the sign-off that the policy wants.
+    pub unsigned: u64,
     /// A person has to decide.
     pub is_draft: bool,
 }
 
 impl Concerns {
+    /// Like weakened tests, they make a draft of a strict policy.
+    pub fn add_untested(&mut self, files: &[String], policy: &Policy) {
+        self.untested = files.to_vec();
+        self.is_draft |= !files.is_empty() && policy.integrity == Integrity::Strict;
+    }
+
+    /// A hook adds sign-offs, and the repository or the agent may keep it from running.
+    pub fn require_sign_off(&mut self, commits: &[Commit]) {
+        let unsigned = commits.iter().filter(|commit| !commit.is_signed_off);
+        self.unsigned = unsigned.count() as u64;
+        self.is_draft |= self.unsigned > 0;
+    }
+
     /// Those about a change, by the policy of its repository. `names` are all changed files; `diff` may be cut.
     pub fn about(diff: &ReportDiff, names: &[String], policy: &Policy) -> Self {
         let names = names.iter();
@@ -53,6 +72,7 @@ impl Concerns {
             too_large,
             weakenings,
             is_unexamined,
+            ..Self::default()
         }
     }
 

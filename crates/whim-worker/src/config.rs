@@ -6,7 +6,8 @@ use std::time::Duration;
 use url::Url;
 use whim_core::WorkerId;
 use whim_service::environment::{
-    Environment, Expected, flag, http_url, milliseconds, one_of, parsed, path, seconds, text, whole_number,
+    Environment, Expected, dollars, flag, http_url, milliseconds, one_of, parsed, path, seconds, text,
+    whole_number,
 };
 use whim_service::telemetry::TelemetryConfig;
 
@@ -79,6 +80,10 @@ pub struct AgentConfig {
     pub identity: Option<Identity>,
     /// `CLAUDE_MODEL`.
     pub model: Option<String>,
+    /// `MCP_CONFIG`: file with the MCP servers of agents.
+    pub mcp_config: Option<PathBuf>,
+    /// `ITERATION_BUDGET_USD`: what one agent may cost, by the prices of Claude Code.
+    pub iteration_budget_usd: Option<String>,
     /// `ANTHROPIC_BASE_URL`.
     pub anthropic_base_url: Url,
     /// `AGENT_IDLE_TIMEOUT_SECONDS`: how long the agent may be silent before `ralph` terminates it.
@@ -121,11 +126,7 @@ impl Config {
         let reporting = Reporting::read(env);
         let github = GitHubConfig::read(env);
         let agent = AgentConfig::read(env);
-        let test_timeout = env.or_default(
-            "TEST_TIMEOUT_SECONDS",
-            Duration::from_mins(30),
-            seconds(MILLISECOND..=DAY),
-        );
+        let test_timeout = test_timeout(env);
         let repair_iterations = env.or_default("REPAIR_ITERATIONS", 2, whole_number(0..=100));
         let review = ReviewConfig {
             is_enabled: env.or_default("AI_REVIEW", true, flag()),
@@ -170,7 +171,7 @@ impl Reporting {
 }
 
 impl GitHubConfig {
-    fn read(env: &mut Environment) -> Option<Self> {
+    pub(crate) fn read(env: &mut Environment) -> Option<Self> {
         let api_url = env.or_default("GITHUB_API_URL", url("https://api.github.com")?, http_url());
         let git_url = env.or_default("GITHUB_GIT_URL", url("https://github.com")?, http_url());
         let retry_timeout = env.or_default(
@@ -193,11 +194,13 @@ impl GitHubConfig {
 }
 
 impl AgentConfig {
-    fn read(env: &mut Environment) -> Option<Self> {
+    pub(crate) fn read(env: &mut Environment) -> Option<Self> {
         let ralph_bin = env.or_default("RALPH_BIN", PathBuf::from("ralph"), path("the program ralph"));
         let harness = env.or_default("RALPH_HARNESS", Harness::Claude, harness());
         let claude_bin = env.or_default("CLAUDE_BIN", "claude".to_owned(), text("the program Claude Code"));
         let model = env.optional("CLAUDE_MODEL", text("the name of a model"));
+        let mcp_config = env.optional("MCP_CONFIG", path("a file with MCP servers"));
+        let iteration_budget_usd = env.optional("ITERATION_BUDGET_USD", dollars());
         let author_name = env.optional("GIT_AUTHOR_NAME", text("the name of the agent's commits"));
         let author_email = env.optional(
             "GIT_AUTHOR_EMAIL",
@@ -233,6 +236,8 @@ impl AgentConfig {
             claude_bin,
             identity,
             model,
+            mcp_config,
+            iteration_budget_usd,
             anthropic_base_url,
             idle_timeout,
             lock_wait_timeout,
@@ -240,6 +245,12 @@ impl AgentConfig {
             stuck_threshold,
         })
     }
+}
+
+/// `TEST_TIMEOUT_SECONDS`.
+pub(crate) fn test_timeout(env: &mut Environment) -> Duration {
+    let default = Duration::from_mins(30);
+    env.or_default("TEST_TIMEOUT_SECONDS", default, seconds(MILLISECOND..=DAY))
 }
 
 /// The harnesses that a worker can run: for any other, `ralph` needs a command that no setting provides.

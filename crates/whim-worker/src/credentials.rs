@@ -81,8 +81,8 @@ impl Credentials {
         })
     }
 
-    /// Masks all secrets in texts that leave the worker.
-    pub fn redactor(&self) -> Redactor {
+    /// Masks all secrets, these and `more`, in texts that leave the worker.
+    pub fn redactor(&self, more: impl IntoIterator<Item = String>) -> Redactor {
         let model = self
             .model
             .as_ref()
@@ -91,7 +91,7 @@ impl Credentials {
             self.worker_token.reveal().to_owned(),
             self.github_token.expose_secret().to_owned(),
         ];
-        Redactor::new(others.into_iter().chain(model))
+        Redactor::new(others.into_iter().chain(model).chain(more))
     }
 }
 
@@ -177,7 +177,7 @@ mod tests {
         );
         assert_eq!(
             credentials
-                .redactor()
+                .redactor([])
                 .redact("wt-0123456789 ghp_0123456789 sk-0123456789"),
             "*** *** ***"
         );

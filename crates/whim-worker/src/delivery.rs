@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ralph_contract::SpecDocument;
-use whim_core::CommitHash;
 use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::worker::Assignment;
+use whim_core::{BranchName, CommitHash};
 use whim_service::chain::chain;
 
 use crate::concerns::Concerns;
@@ -13,7 +13,7 @@ use crate::git::GitError;
 use crate::outcome::Failure;
 use crate::policy::Policy;
 use crate::pull_request::{
-    Api, PullRequest, PullRequestSummary, open_or_update, other_closed_issues, propose,
+    Api, PullRequest, PullRequestSummary, WorkState, open_or_update, other_closed_issues, propose,
 };
 use crate::report::Reporter;
 use crate::review::ReviewOutcome;
@@ -37,8 +37,62 @@ pub struct Delivery<'a> {
     /// The agent's model, if one is configured.
     pub model: Option<&'a str>,
     pub policy: &'a Policy,
-    /// Required checks fail because of the change: it becomes a draft.
-    pub is_red: bool,
+    pub state: WorkState,
+    /// Files in which the branch conflicts with its base.
+    pub conflicts: &'a [String],
+    /// Test files of the change that pass without the rest of it.
+    pub untested: &'a [String],
+}
+
+/// The inputs of a draft pull request that is opened while the agent works.
+#[derive(Clone, Debug)]
+pub struct EarlyDraft<'a> {
+    pub api: &'a Api,
+    pub reporter: &'a Reporter,
+    /// How long a failed request is retried.
+    pub retry_timeout: Duration,
+    pub assignment: &'a Assignment,
+    /// Base of the pull request.
+    pub base: BranchName,
+    /// The repository's own template of pull requests.
+    pub template: Option<String>,
+    /// The agent's model, if one is configured.
+    pub model: Option<&'a str>,
+}
+
+impl EarlyDraft<'_> {
+    /// Waits for the first pushed commit, and opens a draft. Without it, the work goes on.
+    pub async fn open(&self) {
+        let Self {
+            reporter, assignment, ..
+        } = self;
+        let spec = reporter.first_push().await;
+        let summary = PullRequestSummary {
+            spec: &spec,
+            tests: None,
+            review: &ReviewOutcome::Off,
+            totals: reporter.totals(),
+            model: self.model,
+            state: WorkState::Begun,
+            commits: &[],
+            conflicts: &[],
+            concerns: &Concerns::default(),
+            other_default: None,
+            also_closed: &[],
+        };
+        let mut proposal = propose(assignment, &self.base, &summary);
+        proposal.title = reporter.redact(&proposal.title);
+        proposal.report = reporter.redact(&proposal.report);
+        proposal.template.clone_from(&self.template);
+        if !reporter.holds_lease() {
+            // The sender detects the expiry and cancels this future.
+            std::future::pending::<()>().await;
+        }
+        match open_or_update(self.api, &assignment.repo, &proposal, self.retry_timeout).await {
+            Ok(opened) => reporter.pull_request(&opened.html_url, opened.number),
+            Err(failure) => reporter.notice(&format!("No early draft was opened: {}", failure.reason())),
+        }
+    }
 }
 
 impl Delivery<'_> {
@@ -53,26 +107,33 @@ impl Delivery<'_> {
             reporter,
             ..
         } = *self;
-        let messages = workspace
-            .commit_messages(self.head)
-            .await
-            .map_err(|error| Failure::of_machine(chain(&error).to_string()))?;
+        let git_failed = |error| Failure::of_machine(chain(&error).to_string());
+        let messages = workspace.commit_messages(self.head).await.map_err(git_failed)?;
+        let commits = workspace.commits(self.head).await.map_err(git_failed)?;
         let also_closed = other_closed_issues(&messages, assignment.metadata.issue_number);
-        let concerns = self.concerns().await;
+        let mut concerns = self.concerns().await;
+        concerns.add_untested(self.untested, self.policy);
+        concerns.is_draft |= self.tests.is_none();
+        if self.policy.sign_off {
+            concerns.require_sign_off(&commits);
+        }
         let summary = PullRequestSummary {
             spec: self.spec,
             tests: self.tests,
             review: self.review,
             totals: reporter.totals(),
             model: self.model,
-            is_red: self.is_red,
+            state: self.state,
+            commits: &commits,
+            conflicts: self.conflicts,
             concerns: &concerns,
             other_default: workspace.other_default_branch(),
             also_closed: &also_closed,
         };
         let mut proposal = propose(assignment, workspace.base(), &summary);
         proposal.title = reporter.redact(&proposal.title);
-        proposal.body = reporter.redact(&proposal.body);
+        proposal.report = reporter.redact(&proposal.report);
+        proposal.template = workspace.pull_request_template().await;
         if !reporter.holds_lease() {
             // The sender detects the expiry and cancels this future.
             std::future::pending::<()>().await;

@@ -162,6 +162,18 @@ impl Git {
         self.output(arguments, &finished)
     }
 
+    /// Runs a local command that creates a commit. `identity`: the variables of its author and committer.
+    pub(crate) async fn commit(
+        &self,
+        directory: &Path,
+        identity: [(&'static str, &str); 4],
+        arguments: &[&dyn AsRef<OsStr>],
+    ) -> Result<String, GitError> {
+        let command = self.command(Reach::Local, directory, arguments).envs(identity);
+        let finished = Self::finish(&command, arguments, LOCAL_TIMEOUT).await?;
+        self.output(arguments, &finished)
+    }
+
     /// Runs a local command whose exit code is the result: 0 is true, 1 is false.
     pub(crate) async fn succeeds(
         &self,

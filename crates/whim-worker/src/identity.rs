@@ -1,9 +1,12 @@
 //! Whose name and email address the agent's commits have.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 use url::Url;
+use whim_core::UserName;
+use whim_service::chain::chain;
 
 use crate::outcome::Failure;
 use crate::pull_request::{Api, ApiError};
@@ -41,6 +44,27 @@ impl Identity {
         }
     }
 
+    /// The account of a person at GitHub; `None` if there is none, or it cannot be found out.
+    pub async fn of_person(
+        api: &Api,
+        login: &UserName,
+        git_url: &Url,
+        retry_timeout: Duration,
+    ) -> Option<Self> {
+        // One segment of a path: the names of apps have brackets.
+        let login = login.as_str().replace('[', "%5B").replace(']', "%5D");
+        let user = retry_until_deadline("asking for the requester", retry_timeout, async || {
+            api.get::<User>(&format!("/users/{login}"), &[]).await
+        });
+        match user.await {
+            Ok(user) => Some(Self::of(&user, git_url)),
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "the account of the requester cannot be found");
+                None
+            }
+        }
+    }
+
     /// The variables of git.
     pub fn variables(&self) -> [(&'static str, &str); 4] {
         [
@@ -49,6 +73,13 @@ impl Identity {
             ("GIT_COMMITTER_NAME", self.name.as_str()),
             ("GIT_COMMITTER_EMAIL", self.email.as_str()),
         ]
+    }
+}
+
+/// As in a trailer.
+impl fmt::Display for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} <{}>", self.name, self.email)
     }
 }
 

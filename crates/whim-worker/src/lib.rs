@@ -17,6 +17,7 @@ pub mod delivery;
 pub mod git;
 pub mod identity;
 pub mod locks;
+pub mod mcp;
 pub mod outcome;
 pub mod policy;
 pub mod preflight;

@@ -92,6 +92,21 @@ impl Failure {
         }
     }
 
+    /// Whether the repository, or the access to it, has to be changed; not an outage.
+    pub fn is_about_repository(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed {
+                cause: FailureCause::WorkspaceUnusable
+                    | FailureCause::PushRefused
+                    | FailureCause::GitHubRefused
+                    | FailureCause::RepositoryDamaged
+                    | FailureCause::CloneTimedOut,
+                ..
+            }
+        )
+    }
+
     #[must_use]
     pub fn with_tests(self, tests: Option<TestReport>) -> Self {
         match self {

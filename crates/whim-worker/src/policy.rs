@@ -14,9 +14,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{DefaultMessageFormatter, DuplicateKeyPolicy, Error, MessageFormatter as _};
+use whim_core::BranchName;
 
 pub use self::paths::ProtectedPaths;
-pub use self::values::{CheckName, Directory, MaxIterations, ModelName, Seconds, ShellCommand};
+pub use self::values::{CheckName, Directory, File, MaxIterations, ModelName, Seconds, ShellCommand};
 
 /// Relative to the root of the repository.
 pub const PATH: &str = ".whim/config.yml";
@@ -26,12 +27,17 @@ pub const MISSPELT_PATH: &str = ".whim/config.yaml";
 const MAX_BYTES: usize = 64 * 1024;
 const MAX_CHECKS: usize = 20;
 const MAX_SETUP: usize = 20;
+const MAX_MCP_SERVERS: usize = 100;
 
 /// How Whim works on a repository. Every key is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(title = "Policy of a repository for Whim (.whim/config.yml)")]
 pub struct Policy {
+    /// Base branch of pull requests, for items that name none. Only read on the default branch; everything else is read on the
+    /// base branch.
+    #[schemars(with = "Option<String>")]
+    pub base: Option<BranchName>,
     /// Shell commands that prepare a checkout, in order: in the workspace before the agent starts, and in each clean
     /// checkout before its checks. They run in the root of the repository and have access to the network.
     #[schemars(extend("maxItems" = MAX_SETUP))]
@@ -41,6 +47,13 @@ pub struct Policy {
     pub checks: Option<Checks>,
     /// Model of the agent, instead of the operator's choice.
     pub model: Option<ModelName>,
+    /// The agent's program, instead of the operator's choice.
+    pub harness: Option<Harness>,
+    /// The MCP servers of the agent, by their names in the operator's list. All of them without the key.
+    #[schemars(extend("maxItems" = MAX_MCP_SERVERS))]
+    pub mcp_servers: Option<Vec<String>>,
+    /// File with instructions for the agent, relative to the root of the repository, read on the base branch.
+    pub instructions: Option<File>,
     /// Limit of iterations of an attempt. It can only lower the operator's limit.
     pub max_iterations: Option<MaxIterations>,
     /// What happens if the change removed or weakened tests.
@@ -50,8 +63,10 @@ pub struct Policy {
     pub protected_paths: ProtectedPaths,
     /// A larger change makes the pull request a draft.
     pub max_diff: Option<MaxDiff>,
-    /// What happens to work whose checks stay red.
+    /// When a draft pull request is opened.
     pub draft: Draft,
+    /// Whether commits get a `Signed-off-by` of their author.
+    pub sign_off: bool,
     /// `false` switches off the review of the change by a model.
     pub review: Option<bool>,
 }
@@ -67,6 +82,14 @@ pub enum Integrity {
     Strict,
     /// They are not searched.
     Off,
+}
+
+/// A program that works on tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Harness {
+    /// Claude Code.
+    Claude,
 }
 
 /// Limits of a change.
@@ -86,6 +109,8 @@ pub enum Draft {
     /// For work whose required checks fail because of it.
     #[default]
     Failed,
+    /// After the first commit, and as `failed`. It becomes ready when the work is.
+    Early,
     /// The branch is kept, without a pull request.
     Never,
 }

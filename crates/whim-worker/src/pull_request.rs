@@ -4,7 +4,9 @@ mod api;
 mod body;
 mod closing;
 mod concerns;
+mod edits;
 mod sanitize;
+mod tasks;
 
 use std::time::Duration;
 
@@ -17,8 +19,9 @@ use whim_service::chain::chain;
 
 pub use self::api::{Api, ApiError};
 use self::body::SIGNATURE;
-pub use self::body::{PullRequestSummary, body, title};
+pub use self::body::{PullRequestSummary, WorkState, body, title};
 pub use self::closing::other_closed_issues;
+use self::edits::{Edits, marked};
 use crate::outcome::Failure;
 use crate::retry::{Retry, Retryable, retry_until_deadline};
 
@@ -34,6 +37,7 @@ pub struct PullRequest {
     #[serde(skip)]
     pub to_do: Option<String>,
     node_id: String,
+    title: String,
     body: Option<String>,
 }
 
@@ -79,18 +83,47 @@ impl CurrentRepository {
     }
 }
 
-/// The content of a new pull request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The content of a pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proposal {
     pub title: String,
-    /// Markdown.
-    pub body: String,
+    /// Whim's part of the body, in Markdown.
+    pub report: String,
+    /// The repository's own template, for people to fill in.
+    pub template: Option<String>,
     pub head: BranchName,
     pub base: BranchName,
     pub draft: bool,
     /// It must not be opened as anything but a draft.
-    #[serde(skip)]
-    pub is_red: bool,
+    pub is_unfinished: bool,
+}
+
+impl Proposal {
+    /// Whim's part, and the part of people.
+    fn body(&self, rest: &str) -> String {
+        let report = marked(&self.report, &self.title);
+        if rest.is_empty() {
+            report
+        } else {
+            format!("{report}\n\n{rest}")
+        }
+    }
+}
+
+/// The body of `POST /repos/{owner}/{repo}/pulls`.
+#[derive(Clone, Debug, Serialize)]
+struct NewPullRequest<'a> {
+    title: &'a str,
+    body: &'a str,
+    head: &'a BranchName,
+    base: &'a BranchName,
+    draft: bool,
+}
+
+/// The body of `POST /repos/{owner}/{repo}/issues/{number}/comments`.
+#[derive(Serialize)]
+struct NewComment<'a> {
+    body: &'a str,
 }
 
 /// The part of a proposal that an open pull request gets.
@@ -134,18 +167,22 @@ pub async fn open_or_update(
     .map_err(Failure::from)
 }
 
-/// Where GitHub has no drafts, work that is not red is opened without: its body says what to check.
+/// Where GitHub has no drafts, finished work is opened without: its body says what to check.
 async fn open(
     api: &Api,
     repository: &CurrentRepository,
     proposal: &Proposal,
 ) -> Result<PullRequest, ApiError> {
-    match api.post(&repository.pulls(), proposal).await {
-        Err(error) if proposal.draft && !proposal.is_red && error.is_about_drafts() => {
-            let ready = Proposal {
-                draft: false,
-                ..proposal.clone()
-            };
+    let new = NewPullRequest {
+        title: &proposal.title,
+        body: &proposal.body(proposal.template.as_deref().unwrap_or_default()),
+        head: &proposal.head,
+        base: &proposal.base,
+        draft: proposal.draft,
+    };
+    match api.post(&repository.pulls(), &new).await {
+        Err(error) if proposal.draft && !proposal.is_unfinished && error.is_about_drafts() => {
+            let ready = NewPullRequest { draft: false, ..new };
             api.post(&repository.pulls(), &ready).await
         }
         opened => opened,
@@ -173,16 +210,22 @@ async fn update(
     if !found.is_own() {
         return Ok(found);
     }
-    let current = found.body.as_deref().unwrap_or_default();
-    // GitHub may change the ends of lines.
-    let is_current = current.lines().eq(proposal.body.lines());
-    if !is_current {
-        let path = format!("{}/{}", repository.pulls(), found.number);
-        let texts = Texts {
-            title: &proposal.title,
-            body: &proposal.body,
-        };
-        api.patch::<PullRequest>(&path, &texts).await?;
+    let edits = Edits::of(&found.title, found.body.as_deref().unwrap_or_default());
+    let title = if edits.title {
+        &found.title
+    } else {
+        &proposal.title
+    };
+    if !edits.body {
+        let body = proposal.body(&edits.rest);
+        let current = found.body.as_deref().unwrap_or_default();
+        // GitHub may change the ends of lines.
+        let is_current = current.lines().eq(body.lines()) && *title == found.title;
+        if !is_current {
+            let path = format!("{}/{}", repository.pulls(), found.number);
+            let texts = Texts { title, body: &body };
+            api.patch::<PullRequest>(&path, &texts).await?;
+        }
     }
     if found.is_draft != proposal.draft {
         match api.set_draft(&found.node_id, proposal.draft).await {
@@ -203,7 +246,37 @@ async fn update(
             Err(error) => return Err(error),
         }
     }
+    if edits.body {
+        let note = report_in_comment(api, repository, &found, proposal).await;
+        found.to_do = Some(match found.to_do.take() {
+            Some(to_do) => format!("{to_do}. {note}"),
+            None => note,
+        });
+    }
     Ok(found)
+}
+
+/// A person changed Whim's part of the body, which stays as it is. Not retried: a second comment would be worse than none.
+async fn report_in_comment(
+    api: &Api,
+    repository: &CurrentRepository,
+    found: &PullRequest,
+    proposal: &Proposal,
+) -> String {
+    let number = found.number;
+    let path = format!("/repos/{}/issues/{number}/comments", repository.full_name);
+    let comment = NewComment {
+        body: &proposal.report,
+    };
+    let kept =
+        format!("A person changed Whim's report in the pull request #{number}, so it was left as it is");
+    match api.post::<serde_json::Value>(&path, &comment).await {
+        Ok(_) => format!("{kept}; the new report is a comment"),
+        Err(error) => format!(
+            "{kept}; the new report could not be posted as a comment ({})",
+            chain(&error)
+        ),
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -276,12 +349,14 @@ impl ApiError {
 
 /// The pull request of a work item.
 pub fn propose(assignment: &Assignment, base: &BranchName, result: &PullRequestSummary<'_>) -> Proposal {
+    let is_unfinished = result.state != WorkState::Green;
     Proposal {
         title: title(assignment, result),
-        body: body(assignment, result),
+        report: body(assignment, result),
+        template: None,
         head: assignment.branch.clone(),
         base: base.clone(),
-        draft: result.is_red || result.concerns.is_draft,
-        is_red: result.is_red,
+        draft: is_unfinished || result.concerns.is_draft,
+        is_unfinished,
     }
 }

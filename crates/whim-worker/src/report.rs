@@ -126,16 +126,31 @@ impl Reporter {
     pub fn checkpoint(&self, head: &CommitHash, spec: &SpecDocument, is_new: bool) {
         let spec = self.repaired_spec.as_ref().unwrap_or(spec);
         self.outbox.send_modify(|outbox| {
-            outbox.checkpoint = Some(Checkpoint {
+            let checkpoint = Checkpoint {
                 head: head.clone(),
                 spec: spec.as_str().to_owned(),
-            });
+            };
+            outbox.pushed = Some(checkpoint.clone());
+            outbox.checkpoint = Some(checkpoint);
             if is_new {
                 outbox.push(WorkerEventBody::Pushed {
                     head_sha: head.clone(),
                 });
             }
         });
+    }
+
+    /// Waits for the first pushed head of the attempt. Returns the checklist with the ticks that belong to the latest one.
+    pub async fn first_push(&self) -> SpecDocument {
+        let mut outbox = self.outbox.subscribe();
+        match outbox.wait_for(|outbox| outbox.pushed.is_some()).await {
+            Ok(outbox) => {
+                let pushed = outbox.pushed.as_ref();
+                SpecDocument::parse(pushed.map_or_else(String::new, |pushed| pushed.spec.clone()))
+            }
+            // Not while this reporter exists.
+            Err(_closed) => std::future::pending().await,
+        }
     }
 
     /// The changes up to the pushed head.

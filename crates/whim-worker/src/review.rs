@@ -15,7 +15,7 @@ use whim_service::chain::chain;
 
 use crate::ralph::{self, AgentRun, ReviewRun, Reviewed};
 use crate::report::Reporter;
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, Checkout, Workspace};
 
 /// The name of the model if none is configured.
 const DEFAULT_MODEL: &str = "default";
@@ -92,6 +92,17 @@ impl Reviewer<'_> {
             .check_out_for_checks(head, &name)
             .await
             .map_err(|error| chain(&error).to_string())?;
+        let reviewed = self.ask_in(workspace, &checkout, spec).await;
+        workspace::discard(&checkout).await;
+        reviewed
+    }
+
+    async fn ask_in(
+        &self,
+        workspace: &Workspace,
+        checkout: &Checkout,
+        spec: &SpecDocument,
+    ) -> Result<Reviewed, String> {
         let patch = workspace
             .patch()
             .await
@@ -118,9 +129,7 @@ impl Reviewer<'_> {
             spec: &spec_file,
             diff: &diff_file,
         };
-        let reviewed = Box::pin(ralph::review(&run, self.reporter)).await;
-        workspace::discard(&checkout).await;
-        Ok(reviewed)
+        Ok(Box::pin(ralph::review(&run, self.reporter)).await)
     }
 
     fn failed(&self, error: &str) -> ReviewOutcome {

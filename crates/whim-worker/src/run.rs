@@ -1,37 +1,40 @@
 //! The phases of an attempt. Each phase consumes the result of the previous one.
 
+mod register;
+mod tools;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use ralph_contract::SpecDocument;
-use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::{Instant, sleep};
-use uuid::Uuid;
-use whim_client::{ClientError, Timing, WorkerClient};
+use tokio::time::Instant;
+use whim_client::{Timing, WorkerClient};
 use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::preflight::PreflightSubject;
 use whim_core::protocol::worker::{self, Assignment};
-use whim_core::redact::Redactor;
-use whim_core::{CommitHash, FailureCause, Stage, WorkerToken};
-use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
+use whim_core::{CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
 
-use crate::checks::Checks;
+use self::register::register;
+use self::tools::{AgentFiles, Tools};
+use crate::checks::{Checks, Limit};
 use crate::config::Config;
-use crate::credentials::{Credentials, ModelCredential};
-use crate::delivery::Delivery;
+use crate::credentials::Credentials;
+use crate::delivery::{Delivery, EarlyDraft};
 use crate::git::Git;
 use crate::identity::{Identity, identity_of_token};
 use crate::locks::LockClient;
+use crate::mcp::McpServers;
 use crate::outcome::{Delivered, Ending, Failure, FinalReport};
-use crate::policy::{Draft, MaxIterations, ModelName, Policy};
-use crate::preflight::preflight;
-use crate::pull_request::{Api, PullRequest, is_finished};
-use crate::ralph::{self, AgentRun};
-use crate::report::{self, Fenced, Reporter, Unreported};
-use crate::review::{ReviewOutcome, Reviewer};
+use crate::policy::{Draft, MaxIterations, Policy};
+use crate::preflight::{Examined, Findings, Preflight};
+use crate::pull_request::{PullRequest, WorkState, is_finished};
+use crate::ralph;
+use crate::report::{self, Fenced, Unreported};
+use crate::review::ReviewOutcome;
 use crate::verify::{Verification, Verified};
-use crate::workspace::{self, Layout, NewLearnings, OwnSecrets, Workspace};
+use crate::workspace::{self, Layout, NewLearnings, Trailers, Workspace};
 
 /// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
@@ -42,24 +45,24 @@ const TIMING: Timing = Timing {
     longest_delay: Duration::from_secs(5),
 };
 
-/// Less than the orchestrator's default `REGISTER_TIMEOUT_SECONDS`, after which it terminates the worker.
-const REGISTER_TIMEOUT: Duration = Duration::from_secs(100);
 /// How long the final report waits for the end of the transcript.
 const FLUSH_BEFORE_REPORT: Duration = Duration::from_secs(5);
 /// How long the worker exits later for it. Less than the time that the orchestrator leaves it.
 const FLUSH_AFTER_REPORT: Duration = Duration::from_secs(10);
-
-const REGISTER_BACKOFF: ExponentialBuilder =
-    backoff::exponential(Duration::from_millis(500), MAX_REGISTER_DELAY);
-const MAX_REGISTER_DELAY: Duration = Duration::from_secs(2);
 
 /// Runs the attempt from registration to the final report.
 ///
 /// # Errors
 /// The worker could not register, or its final report was rejected.
 pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::Result<Ending> {
+    let mcp_servers = match &config.agent.mcp_config {
+        Some(file) => McpServers::read(file).map_err(anyhow::Error::msg)?,
+        None => McpServers::default(),
+    };
     let paths = Layout::shown_paths(&config.workspace_dir, config.repair_iterations);
-    let redactor = Arc::new(credentials.redactor().hiding(paths));
+    let others = mcp_servers.secrets().map(str::to_owned);
+    let others = others.chain(config.child_env.proxy_passwords());
+    let redactor = Arc::new(credentials.redactor(others).hiding(paths));
     let client = WorkerClient::new(
         config.orchestrator_url.clone(),
         config.worker_id,
@@ -89,6 +92,8 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
             client: client.clone(),
             lock_client: LockClient::new(client, reporter.clone(), config.agent.lock_wait_timeout),
             reporter: reporter.clone(),
+            mcp_servers,
+            agent_files: AgentFiles::default(),
             new_learnings: Arc::clone(&new_learnings),
         },
         answer,
@@ -137,63 +142,6 @@ async fn run_phases(registered: Registered<'_>) -> Result<Delivered, Failure> {
     checked.deliver().await
 }
 
-/// Returns `None` if the orchestrator does not accept this worker.
-async fn register(client: &WorkerClient) -> anyhow::Result<Option<worker::Registered>> {
-    let nonce = Uuid::new_v4().to_string();
-    let deadline = Instant::now() + REGISTER_TIMEOUT;
-    let mut delays = REGISTER_BACKOFF.build();
-    loop {
-        match client.register(&nonce).await {
-            Ok(registered) => return Ok(Some(registered)),
-            Err(
-                error @ ClientError::Refused {
-                    status: 401 | 403 | 404 | 409,
-                    ..
-                },
-            ) => {
-                tracing::warn!(error = %chain(&error), "the orchestrator does not accept this worker");
-                return Ok(None);
-            }
-            Err(error) if error.code().is_some() && !error.is_temporary() => {
-                return Err(error).context("registering");
-            }
-            Err(error) if Instant::now() >= deadline => return Err(error).context("registering"),
-            Err(error) => {
-                tracing::warn!(error = %chain(&error), "the orchestrator is unavailable; retrying to register");
-                sleep(delays.next().unwrap_or(MAX_REGISTER_DELAY)).await;
-            }
-        }
-    }
-}
-
-/// Shared by all phases.
-struct Tools<'c> {
-    config: &'c Config,
-    worker_token: WorkerToken,
-    github_token: SecretString,
-    model: Option<ModelCredential>,
-    redactor: Arc<Redactor>,
-    client: WorkerClient,
-    lock_client: LockClient,
-    reporter: Reporter,
-    /// Set once the workspace exists.
-    new_learnings: Arc<OnceLock<NewLearnings>>,
-}
-
-impl Tools<'_> {
-    /// What must be in no commit.
-    fn own_secrets(&self) -> OwnSecrets {
-        let model = self.model.as_ref().map(|model| model.secret().expose_secret());
-        let others = [self.worker_token.reveal(), self.github_token.expose_secret()];
-        OwnSecrets::new(others.into_iter().chain(model))
-    }
-
-    fn api(&self) -> Result<Api, Failure> {
-        Api::new(&self.config.github.api_url, self.github_token.clone())
-            .map_err(|error| Failure::new(FailureCause::Crash, format!("{error:#}")))
-    }
-}
-
 /// The orchestrator has assigned a work item.
 struct Registered<'c> {
     tools: Tools<'c>,
@@ -207,12 +155,15 @@ struct Prepared<'c> {
     workspace: Workspace,
     identity: Identity,
     spec: SpecDocument,
+    findings: Findings,
+    /// The person who asked for the work.
+    requester: Option<Identity>,
 }
 
 /// Nothing is known that prevents the work from being done, checked and delivered.
 struct Ready<'c> {
     prepared: Prepared<'c>,
-    policy: Policy,
+    examined: Examined,
 }
 
 /// Every task is ticked, and every commit is pushed.
@@ -220,12 +171,18 @@ struct Worked<'c> {
     tools: Tools<'c>,
     assignment: Assignment,
     policy: Policy,
+    /// Whether the rules of the branch allow merge commits.
+    allows_merges: bool,
     identity: Identity,
     /// Limit of iterations of the attempt.
     max_iterations: u32,
     workspace: Workspace,
     head: CommitHash,
     spec: SpecDocument,
+    /// Files in which the branch conflicts with its base.
+    conflicts: Vec<String>,
+    /// Test files of the change that pass without the rest of it.
+    untested: Vec<String>,
 }
 
 /// No required check failed because of the change.
@@ -272,7 +229,17 @@ impl<'c> Registered<'c> {
             tools.own_secrets(),
             async |head: &CommitHash| is_finished(&api, repo, branch, head, retry_timeout).await,
         )
-        .await?;
+        .await;
+        let mut findings = Findings::default();
+        let ready = match findings.result(PreflightSubject::Repository, ready) {
+            Ok(ready) => ready,
+            Err(failure) => {
+                if failure.is_about_repository() {
+                    tools.report_preflight(None, &findings).await;
+                }
+                return Err(failure);
+            }
+        };
         ready.report_resumed(&tools.reporter);
         // Of an attempt that has one workspace.
         let _set_once = tools.new_learnings.set(ready.workspace.new_learnings());
@@ -280,95 +247,124 @@ impl<'c> Registered<'c> {
             Some(identity) => identity.clone(),
             None => identity_of_token(&api, &config.github.git_url, retry_timeout).await?,
         };
+        let requester = match &assigned.work_item.requested_by {
+            Some(login) => Identity::of_person(&api, login, &config.github.git_url, retry_timeout).await,
+            None => None,
+        };
         Ok(Prepared {
             tools,
             assigned,
             workspace: ready.workspace,
             identity,
             spec: ready.spec,
-        })
-    }
-}
-
-impl Tools<'_> {
-    /// The agent's model, if one is configured.
-    fn model_name<'a>(&'a self, policy: &'a Policy) -> Option<&'a str> {
-        let of_policy = policy.model.as_ref().map(ModelName::as_str);
-        of_policy.or(self.config.agent.model.as_deref())
-    }
-
-    fn agent_run<'a>(
-        &'a self,
-        policy: &'a Policy,
-        identity: &'a Identity,
-        max_iterations: u32,
-    ) -> AgentRun<'a> {
-        let agent = &self.config.agent;
-        AgentRun {
-            agent,
-            model_name: self.model_name(policy),
-            child_env: &self.config.child_env,
-            model: self.model.as_ref(),
-            identity,
-            max_iterations,
-            retry_timeout: self.config.github.retry_timeout,
-            lock_client: &self.lock_client,
-        }
-    }
-
-    /// `None` if reviews are switched off.
-    fn reviewer<'a>(&'a self, policy: &'a Policy, identity: &'a Identity) -> Option<Reviewer<'a>> {
-        let config = self.config;
-        if !config.review.is_enabled || policy.review == Some(false) {
-            return None;
-        }
-        let agent = self.agent_run(policy, identity, 0);
-        Some(Reviewer {
-            agent: AgentRun {
-                model_name: config.review.model.as_deref().or(agent.model_name),
-                ..agent
-            },
-            reporter: &self.reporter,
-            client: &self.client,
+            findings,
+            requester,
         })
     }
 }
 
 impl<'c> Prepared<'c> {
-    async fn examine(self) -> Result<Ready<'c>, Failure> {
-        let Tools { config, reporter, .. } = &self.tools;
-        let policy = preflight(config, &self.workspace, reporter).await?;
+    async fn examine(mut self) -> Result<Ready<'c>, Failure> {
+        let tools = &self.tools;
+        let Tools { config, reporter, .. } = tools;
+        let preflight = Preflight {
+            api: &tools.api()?,
+            retry_timeout: config.github.retry_timeout,
+            repo: &self.assigned.work_item.repo,
+            identity: &self.identity,
+            workspace: &self.workspace,
+            child_env: &config.child_env,
+            limit: Limit::of(config),
+            mcp_servers: &tools.mcp_servers,
+        };
+        let report_progress =
+            |step: &_, elapsed: Duration| reporter.tests_running(&format!("{step}"), elapsed);
+        let examined = preflight.run(&mut self.findings, report_progress).await;
+        for warning in self.findings.warnings() {
+            reporter.notice(warning);
+        }
+        tools
+            .report_preflight(Some(self.workspace.base()), &self.findings)
+            .await;
+        let examined = examined?;
+        if !examined.policy.setup.is_empty() {
+            let failed = |error| Failure::of_machine(chain(&error).to_string());
+            self.workspace.accept_untracked().await.map_err(failed)?;
+        }
         Ok(Ready {
             prepared: self,
-            policy,
+            examined,
         })
     }
 }
 
 impl<'c> Ready<'c> {
     async fn work(self) -> Result<Worked<'c>, Failure> {
-        let Self { prepared, policy } = self;
+        let Self { prepared, examined } = self;
+        let Examined {
+            policy,
+            allows_merges,
+            mcp_servers,
+            instructions,
+        } = examined;
         let Prepared {
-            tools,
+            mut tools,
             assigned,
             mut workspace,
             identity,
             spec,
+            findings: _,
+            requester,
         } = prepared;
+        let assignment = assigned.work_item;
+        let trailers = Trailers {
+            work_item: assignment.id,
+            co_author: requester.filter(|requester| *requester != identity),
+            sign_off: policy.sign_off.then(|| identity.clone()),
+        };
+        workspace
+            .add_trailers(trailers)
+            .map_err(|error| Failure::of_machine(format!("writing the hook of commits: {error}")))?;
+        tools
+            .write_agent_files(
+                workspace.private_directory(),
+                &mcp_servers,
+                instructions.as_deref(),
+            )
+            .map_err(|error| Failure::of_machine(format!("writing files for the agent: {error}")))?;
         tools.reporter.stage(Stage::Working);
         let limit = policy.max_iterations.map_or(u32::MAX, MaxIterations::get);
         let max_iterations = assigned.max_iterations.min(limit);
         let run = tools.agent_run(&policy, &identity, max_iterations);
-        let done = ralph::work(&run, &mut workspace, &spec, &tools.reporter).await?;
+        let early = EarlyDraft {
+            api: &tools.api()?,
+            reporter: &tools.reporter,
+            retry_timeout: tools.config.github.retry_timeout,
+            assignment: &assignment,
+            base: workspace.base().clone(),
+            template: workspace.pull_request_template().await,
+            model: tools.model_name(&policy),
+        };
+        let opens_early = policy.draft == Draft::Early;
+        let done = {
+            let mut work = Box::pin(ralph::work(&run, &mut workspace, &spec, &tools.reporter));
+            tokio::select! {
+                done = &mut work => done,
+                () = early.open(), if opens_early => work.await,
+            }
+        }?;
         Ok(Worked {
             tools,
-            assignment: assigned.work_item,
+            assignment,
             policy,
+            allows_merges,
             identity,
             max_iterations,
             workspace,
             head: done.head,
             spec: done.spec,
+            conflicts: Vec::new(),
+            untested: Vec::new(),
         })
     }
 }
@@ -393,15 +389,24 @@ impl<'c> Worked<'c> {
                 .tools
                 .agent_run(&self.policy, &self.identity, self.max_iterations),
             repair_iterations: self.tools.config.repair_iterations,
+            merges_base: self.allows_merges,
             reviewer: self.tools.reviewer(&self.policy, &self.identity),
             reporter: &self.tools.reporter,
         };
-        let Verified { head, tests, review } =
-            match verification.run(workspace, self.head.clone(), &self.spec).await {
-                Ok(verified) => verified,
-                Err(failure) => return Err(self.deliver_red(failure).await),
-            };
+        let verified = verification
+            .run(workspace, self.head.clone(), &self.spec, &mut self.conflicts)
+            .await;
+        let Verified {
+            head,
+            tests,
+            review,
+            untested,
+        } = match verified {
+            Ok(verified) => verified,
+            Err(failure) => return Err(self.deliver_red(failure).await),
+        };
         self.head = head;
+        self.untested = untested;
         Ok(Checked {
             tests,
             review,
@@ -416,7 +421,7 @@ impl Worked<'_> {
         &self,
         tests: Option<&TestReport>,
         review: &ReviewOutcome,
-        is_red: bool,
+        state: WorkState,
     ) -> Result<PullRequest, Failure> {
         let tools = &self.tools;
         tools.reporter.stage(Stage::Delivering);
@@ -432,7 +437,9 @@ impl Worked<'_> {
             review,
             model: tools.model_name(&self.policy),
             policy: &self.policy,
-            is_red,
+            state,
+            conflicts: &self.conflicts,
+            untested: &self.untested,
         };
         delivery.deliver().await
     }
@@ -449,7 +456,10 @@ impl Worked<'_> {
             return failure;
         };
         if self.policy.draft != Draft::Never {
-            match self.deliver(tests.as_ref(), &ReviewOutcome::Off, true).await {
+            match self
+                .deliver(tests.as_ref(), &ReviewOutcome::Off, WorkState::Red)
+                .await
+            {
                 Ok(opened) => {
                     let kind = if opened.is_draft {
                         "draft pull request"
@@ -482,7 +492,7 @@ impl Checked<'_> {
             review,
         } = self;
         let opened = worked
-            .deliver(tests.as_ref(), &review, false)
+            .deliver(tests.as_ref(), &review, WorkState::Green)
             .await
             .map_err(|failure| failure.with_tests(tests.clone()))?;
         Ok(Delivered {

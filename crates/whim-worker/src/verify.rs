@@ -1,12 +1,14 @@
 //! Checks and reviews the pushed branch, and has the agent repair what fails because of its change.
 
+mod base_branch;
 mod checklist;
+mod new_tests;
 
 use std::time::Duration;
 
 use ralph_contract::{ReviewFinding, SpecDocument};
 use whim_core::protocol::checks::TestReport;
-use whim_core::{CommitHash, FailureCause, Stage};
+use whim_core::{BranchName, CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
 
 use crate::checks::{BaseResults, Checked, Checks, FailedCheck};
@@ -28,6 +30,8 @@ pub struct Verification<'a> {
     pub agent: AgentRun<'a>,
     /// Limit of iterations for repairs, within that of the attempt. 0: red checks end the attempt.
     pub repair_iterations: u32,
+    /// Whether the base is merged into a branch that lacks commits of it.
+    pub merges_base: bool,
     /// `None` if reviews are switched off.
     pub reviewer: Option<Reviewer<'a>>,
     pub reporter: &'a Reporter,
@@ -40,11 +44,14 @@ pub struct Verified {
     /// `None` if no checks were found.
     pub tests: Option<TestReport>,
     pub review: ReviewOutcome,
+    /// Test files of the change that pass without the rest of it.
+    pub untested: Vec<String>,
 }
 
 impl Verification<'_> {
-    /// Runs the checks, and repairs until they pass or the allowance is used up. Then the change is reviewed, and what must
-    /// be acted on is given to the agent once. A commit that failed is checked again only in the next attempt.
+    /// Brings the branch up to date with its base; `conflicts` gets the files where that is not possible. Then runs the checks,
+    /// and repairs until they pass or the allowance is used up. Then the change is reviewed, and what must be acted on is given to
+    /// the agent once. A commit that failed is checked again only in the next attempt.
     ///
     /// # Errors
     /// Required checks fail because of the change, or a package registry cannot be reached.
@@ -53,10 +60,15 @@ impl Verification<'_> {
         workspace: &mut Workspace,
         mut head: CommitHash,
         spec: &SpecDocument,
+        conflicts: &mut Vec<String>,
     ) -> Result<Verified, Failure> {
         let mut base = BaseResults::default();
         let mut repairs = Repairs::default();
         let mut reviews = 0;
+        *conflicts = self.update_from_base(workspace, spec, &mut repairs).await;
+        if let Some(updated) = workspace.remote_head() {
+            head.clone_from(updated);
+        }
         loop {
             self.reporter.stage(Stage::Testing);
             let checked = self.check(workspace, &head, repairs.rounds, &mut base).await?;
@@ -82,11 +94,7 @@ impl Verification<'_> {
                 }
             };
             let Some(reviewer) = &self.reviewer else {
-                return Ok(Verified {
-                    head,
-                    tests,
-                    review: ReviewOutcome::Off,
-                });
+                return Ok(self.verified(workspace, head, tests, ReviewOutcome::Off).await);
             };
             self.reporter.stage(Stage::Reviewing);
             reviews += 1;
@@ -101,7 +109,24 @@ impl Verification<'_> {
                 head = fixed;
                 continue;
             }
-            return Ok(Verified { head, tests, review });
+            return Ok(self.verified(workspace, head, tests, review).await);
+        }
+    }
+
+    async fn verified(
+        &self,
+        workspace: &Workspace,
+        head: CommitHash,
+        tests: Option<TestReport>,
+        review: ReviewOutcome,
+    ) -> Verified {
+        let untested = self.tests_that_pass_without_the_change(workspace, &head, tests.as_ref());
+        let untested = untested.await;
+        Verified {
+            head,
+            tests,
+            review,
+            untested,
         }
     }
 
@@ -188,6 +213,7 @@ impl Verification<'_> {
             counted(u64::from(allowance), "iteration")
         ));
         self.reporter.stage(Stage::Working);
+        self.renew(workspace).await?;
         workspace
             .begin_repair(&task.checklist)
             .map_err(|error| Failure::new(FailureCause::Crash, format!("writing the checklist: {error}")))?;
@@ -234,6 +260,13 @@ impl Repair {
         Self {
             reason: format!("Failed checks: {}", names.join(", ")),
             checklist: checklist::of_failed_checks(spec, failed),
+        }
+    }
+
+    fn conflict(spec: &SpecDocument, base: &BranchName, files: &[String]) -> Self {
+        Self {
+            reason: format!("The branch conflicts with {base}"),
+            checklist: checklist::of_conflict(spec, base, files),
         }
     }
 

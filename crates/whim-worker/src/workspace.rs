@@ -11,8 +11,11 @@
 //!   by the checks of the fetch.
 
 mod base;
+mod base_merge;
 mod branch;
 mod checkout;
+mod commit_hook;
+mod commits;
 mod diff;
 mod files;
 mod handle;
@@ -26,11 +29,17 @@ mod push;
 mod secret_patterns;
 mod secret_scan;
 mod spec_file;
+mod templates;
+mod trailers;
 
 pub use self::base::{BaseFile, Checkout, discard};
+pub use self::base_merge::BaseMerge;
+pub use self::commits::{Commit, Purpose};
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
-pub use self::layout::{CHECKOUT_OF_BASE, Layout, checkout_of_head, checkout_of_review};
+pub use self::layout::{
+    CHECKOUT_OF_BASE, CHECKOUT_OF_NEW_TESTS, Layout, checkout_of_head, checkout_of_review,
+};
 pub(crate) use self::left_behind::MAX_NAMED;
 pub use self::new_learnings::NewLearnings;
 pub use self::own_files::OwnFiles;
@@ -38,3 +47,4 @@ pub use self::prepare::{Ready, prepare};
 pub use self::push::PushError;
 pub use self::secret_patterns::OwnSecrets;
 pub use self::secret_scan::FoundSecret;
+pub use self::trailers::Trailers;

@@ -234,6 +234,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/repositories/{owner}/{repo}/preflight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what the latest attempt found out about a repository before it started an agent. */
+        get: operations["get_preflight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reviews": {
         parameters: {
             query?: never;
@@ -636,6 +653,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worker/{id}/preflight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reports what was examined before the agent starts. */
+        post: operations["report_preflight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worker/{id}/review": {
         parameters: {
             query?: never;
@@ -824,6 +858,7 @@ export interface components {
             /** @description Further data of the item; workers use `base` and `issueNumber`. */
             metadata: components["schemas"]["WorkMetadata"];
             repo: components["schemas"]["RepoName"];
+            requestedBy?: components["schemas"]["UserName"] | null;
             /** @description The checklist, with the ticks of earlier attempts. */
             spec: string;
         };
@@ -1735,6 +1770,32 @@ export interface components {
             pausedBy?: string | null;
             reason?: string | null;
         };
+        /** @description The latest preflight of a repository. */
+        Preflight: {
+            base?: components["schemas"]["BranchName"] | null;
+            /** @description The branch that was to be pushed. */
+            branch: components["schemas"]["BranchName"];
+            /** Format: date-time */
+            checkedAt: string;
+            checks: components["schemas"]["PreflightCheck"][];
+            /** @description Whether no check failed, so that an agent was started. */
+            passed: boolean;
+            repo: components["schemas"]["RepoName"];
+            /** @description The item whose attempt examined the repository. */
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId: components["schemas"]["WorkerId"];
+        };
+        /** @description One thing that was examined. */
+        PreflightCheck: {
+            /** @description What was found, and what to do about it; at most 8 KiB. Always there unless the check passed. */
+            message?: string | null;
+            outcome: components["schemas"]["PreflightOutcome"];
+            subject: components["schemas"]["PreflightSubject"];
+        };
+        /** @enum {string} */
+        PreflightOutcome: "passed" | "warning" | "failed";
+        /** @enum {string} */
+        PreflightSubject: "repository" | "rules" | "policy" | "contents" | "setup" | "tools";
         /** @description `POST /api/learnings/preview`: which learnings a spec would get, without running anything. */
         PreviewLearnings: {
             repo: components["schemas"]["RepoName"];
@@ -1913,6 +1974,15 @@ export interface components {
             files: components["schemas"]["FileDiff"][];
             /** @description The pushed head. */
             headSha: components["schemas"]["CommitHash"];
+        };
+        /**
+         * @description `POST /api/worker/:id/preflight`: reported once per attempt, before the agent starts. A later report of the same attempt
+         *     replaces it.
+         */
+        ReportPreflight: {
+            base?: components["schemas"]["BranchName"] | null;
+            /** @description At most 50, in the order in which they were made. Those after a failed one are absent. */
+            checks: components["schemas"]["PreflightCheck"][];
         };
         /**
          * @description `POST /api/worker/:id/review`: a review of the agent's changes.
@@ -2865,7 +2935,7 @@ export interface components {
                 "application/json": components["schemas"]["ErrorBody"];
             };
         };
-        /** @description The item, worker or review does not exist */
+        /** @description The item, worker, review or preflight does not exist */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -3487,6 +3557,40 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_preflight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The owner */
+                owner: string;
+                /** @description The name of the repository */
+                repo: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The latest preflight */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["Internal"];
@@ -4370,6 +4474,47 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["LocksGranted"];
                 };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            426: components["responses"]["UnknownProtocol"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    report_preflight: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the worker protocol that the caller uses */
+                "x-whim-protocol": components["parameters"]["ProtocolVersion"];
+            };
+            path: {
+                /** @description The worker */
+                id: components["schemas"]["WorkerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportPreflight"];
+            };
+        };
+        responses: {
+            /** @description It is stored */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthorized"];

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use ralph_contract::REVIEW_SCHEMA;
 use semver::Version;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{CommandSpec, Harness, Purpose, VersionRequirement};
@@ -29,6 +31,36 @@ pub(crate) struct ClaudeHarness {
     /// `None` for Claude Code's default.
     pub(crate) model: Option<String>,
     pub(crate) pre_edit: Option<PreEditHook>,
+    pub(crate) mcp: Option<McpServers>,
+    /// What one agent may cost, by the prices of Claude Code.
+    pub(crate) max_budget_usd: Option<f64>,
+}
+
+/// The MCP servers of an agent that works on a task; there are no others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct McpServers {
+    /// In the format of Claude Code.
+    pub(crate) file: PathBuf,
+    pub(crate) names: Vec<String>,
+}
+
+impl McpServers {
+    /// Reads the names from a file in the format of Claude Code.
+    pub(crate) fn read(file: PathBuf) -> anyhow::Result<Self> {
+        let text = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+        let content: McpFile =
+            serde_json::from_slice(&text).with_context(|| format!("reading {}", file.display()))?;
+        Ok(Self {
+            file,
+            names: content.servers.keys().cloned().collect(),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct McpFile {
+    #[serde(rename = "mcpServers")]
+    servers: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The tools that edit a file, as a pattern of Claude Code's hooks.
@@ -85,6 +117,11 @@ impl Harness for ClaudeHarness {
             Purpose::Work => (WORK_TOOLS, Some("acceptEdits")),
             Purpose::Answer | Purpose::Review => (ANSWER_TOOLS, None),
         };
+        let mcp = self.mcp.as_ref().filter(|_| purpose == Purpose::Work);
+        // No one can grant a permission.
+        let of_servers = mcp.iter().flat_map(|mcp| &mcp.names);
+        let allowed: String =
+            of_servers.fold(tools.to_owned(), |allowed, name| format!("{allowed},mcp__{name}"));
         let mut arguments: Vec<OsString> = [
             "-p",
             "--output-format",
@@ -94,7 +131,7 @@ impl Harness for ClaudeHarness {
             "--tools",
             tools,
             "--allowedTools",
-            tools,
+            &allowed,
             // The settings of a repository could contain hooks and MCP servers.
             "--setting-sources",
             "user",
@@ -104,6 +141,12 @@ impl Harness for ClaudeHarness {
         .to_vec();
         if let Some(mode) = permission_mode {
             arguments.extend(["--permission-mode".into(), mode.into()]);
+        }
+        if let Some(mcp) = mcp {
+            arguments.extend(["--mcp-config".into(), mcp.file.clone().into()]);
+        }
+        if let Some(amount) = self.max_budget_usd {
+            arguments.extend(["--max-budget-usd".into(), amount.to_string().into()]);
         }
         if purpose == Purpose::Review {
             arguments.extend(["--json-schema".into(), REVIEW_SCHEMA.into()]);
@@ -135,6 +178,8 @@ impl ClaudeHarness {
             default_environment: vec![
                 ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1"),
                 ("DISABLE_AUTOUPDATER", "1"),
+                // Otherwise some failures to start are only reported on standard error.
+                ("CLAUDE_CODE_STARTUP_FAILURE_RESULTS", "1"),
                 // A background task makes it wait after its result and start another turn by itself.
                 ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
                 // Its default of ten takes about four minutes before it reports that the provider is unavailable. Four
@@ -154,6 +199,8 @@ mod tests {
             program: "claude".into(),
             model: model.map(str::to_owned),
             pre_edit: None,
+            mcp: None,
+            max_budget_usd: None,
         };
         let command = harness.command(purpose);
         let arguments: Vec<_> = command
@@ -181,6 +228,47 @@ mod tests {
         --permission-mode
         acceptEdits
         ");
+    }
+
+    #[test]
+    fn the_servers_of_the_caller_and_no_others_may_be_used_and_the_cost_is_limited() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("mcp.json");
+        let content = r#"{"mcpServers": {"docs": {"command": "docs-server"}, "db": {"type": "http", "url": "http://x"}}}"#;
+        std::fs::write(&file, content).unwrap();
+        let harness = ClaudeHarness {
+            program: "claude".into(),
+            model: None,
+            pre_edit: None,
+            mcp: Some(McpServers::read(file.clone()).unwrap()),
+            max_budget_usd: Some(2.5),
+        };
+        let arguments = |purpose| {
+            let command = harness.command(purpose);
+            let words = command.arguments.iter();
+            words
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let work = arguments(Purpose::Work);
+        for part in [
+            format!("--mcp-config {}", file.display()),
+            "--allowedTools Bash,Edit,Glob,Grep,NotebookEdit,Read,Write,mcp__db,mcp__docs".to_owned(),
+            "--strict-mcp-config".to_owned(),
+            "--max-budget-usd 2.5".to_owned(),
+        ] {
+            assert!(work.contains(&part), "{part}: {work}");
+        }
+        let review = arguments(Purpose::Review);
+        assert!(
+            !review.contains("mcp__") && !review.contains("--mcp-config"),
+            "{review}"
+        );
+        assert!(review.contains("--max-budget-usd 2.5"), "{review}");
+        std::fs::write(&file, "{}").unwrap();
+        let error = McpServers::read(file).unwrap_err();
+        assert!(format!("{error:#}").contains("mcpServers"), "{error:#}");
     }
 
     #[test]

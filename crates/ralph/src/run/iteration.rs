@@ -14,7 +14,7 @@ use super::rejection::Rejection;
 use crate::agent::AgentOptions;
 use crate::harness::Purpose;
 use crate::output::Output;
-use crate::prompt::IterationPrompt;
+use crate::prompt::{IterationPrompt, with_instructions};
 use crate::report::Reporter;
 use crate::spec_file::read_text;
 use crate::stop::Stop;
@@ -25,6 +25,9 @@ use crate::verdict::Verdict;
 /// Largest file of learnings that is read, and how much of it goes into a prompt, in bytes.
 const LARGEST_LEARNINGS: usize = 1024 * 1024;
 const LEARNINGS_IN_PROMPT: usize = 32 * 1024;
+
+/// The number of the agent's task, for hooks of the repository.
+const TASK_VARIABLE: &str = "RALPH_TASK";
 
 /// The outcome of an iteration.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(crate) struct Report {
 pub(crate) struct Iterations<'a> {
     pub(crate) options: &'a AgentOptions,
     pub(crate) files: &'a RunFiles,
+    /// The repository's instructions for agents.
+    pub(crate) instructions: Option<&'a str>,
     /// Interval at which SPEC.md and git are read while the agent works.
     pub(crate) watch_period: Duration,
     pub(crate) subreaper: &'a Subreaper,
@@ -68,7 +73,11 @@ impl Iterations<'_> {
             learnings: self.learnings().as_deref(),
         }
         .render();
-        let outcome = self.agent(n, &prompt, progress).await?;
+        let prompt = match self.instructions {
+            Some(instructions) => with_instructions(&prompt, instructions),
+            None => prompt,
+        };
+        let outcome = self.agent(n, task, &prompt, progress).await?;
         let stats = self.reporter.finish(&outcome) + outcome.usage;
         let Settled {
             has_progress,
@@ -87,8 +96,16 @@ impl Iterations<'_> {
         })
     }
 
-    async fn agent(&mut self, n: u32, prompt: &str, progress: &mut Progress) -> anyhow::Result<Outcome> {
-        let mut agent = Agent::start(self.options, Purpose::Work)?;
+    async fn agent(
+        &mut self,
+        n: u32,
+        task: &Task,
+        prompt: &str,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Outcome> {
+        // From 1, as people count.
+        let number = (task.index + 1).to_string();
+        let mut agent = Agent::start(self.options, Purpose::Work, &[(TASK_VARIABLE, number.as_str())])?;
         self.phase(n, IterationPhase::Running);
         let (output, stop, watch_period) = (self.output, self.stop, self.watch_period);
         let agent_pid = agent.pid();

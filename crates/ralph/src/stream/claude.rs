@@ -142,7 +142,13 @@ impl ClaudeDecoder {
         let text = match event.result {
             Some(Value::String(text)) => text,
             Some(other) if !other.is_null() => other.to_string(),
-            _ => event.subtype.unwrap_or_default(),
+            _ => errors(event.errors.as_ref())
+                .or(event.subtype)
+                .unwrap_or_default(),
+        };
+        let text = match event.startup_failure_reason {
+            Some(reason) if is_error => format!("{text} (Claude Code did not start: {reason})"),
+            Some(_) | None => text,
         };
         let code = event.api_error.or_else(|| self.last_error.clone());
         let trouble = is_error
@@ -299,6 +305,12 @@ impl Usage {
     }
 }
 
+/// The texts in a list.
+fn errors(list: Option<&Value>) -> Option<String> {
+    let texts: Vec<&str> = list?.as_array()?.iter().filter_map(Value::as_str).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
 /// Everything but the type may be missing: whatever else is wrong with it, this event ends the iteration.
 #[derive(Deserialize)]
 struct ResultEvent {
@@ -308,6 +320,9 @@ struct ResultEvent {
     result: Option<Value>,
     api_error_status: Option<u16>,
     api_error: Option<String>,
+    /// A name for why the program ended before its first request; `errors` says it in words.
+    startup_failure_reason: Option<String>,
+    errors: Option<Value>,
     permission_denials: Option<Vec<PermissionDenial>>,
     usage: Option<Usage>,
     total_cost_usd: Option<f64>,

@@ -41,10 +41,13 @@ fn help_lists_commands_and_options() {
           --stuck-threshold <N>   Number of iterations in a row without a ticked box or a commit after which the run is stuck [default: 3]
           --pre-edit-hook <WORD>  Program to run before each edit of the agent; exit code 2 refuses the edit. Repeat the option for each argument of the program
           --pre-edit-limit <SEC>  Timeout of the hook, after which the edit proceeds [default: 60]
+          --mcp-config <FILE>     File with the MCP servers of the agent, in the format of Claude Code; there are no others
+          --instructions <FILE>   File with the repository's instructions for agents, which each prompt contains
           --headless              Print one JSON object per line, and exit when the parent process dies
           --harness <NAME>        The agent to start: claude, or command for any program [default: claude]
           --model <NAME>          The model [default: that of the harness]
           --claude-bin <PATH>     The program of the harness `claude` [default: claude]
+          --max-budget-usd <USD>  What one agent may cost in US dollars; only with the harness `claude`
           --pass-env <NAME>       Environment variable to pass to the agent in addition; may be repeated
           --timeout-idle <SEC>    Terminate an agent that prints nothing for this time; must be longer than its longest tool call [default: 900]
       -h, --help                  Print help
@@ -166,7 +169,7 @@ fn a_pre_edit_hook_is_refused_with_a_harness_that_would_not_run_it() {
         "true",
     ]);
     assert_transcript!(world.transcript(&mut command), @r#"
-    {"event":"failed","error":"`--pre-edit-hook` requires `--harness claude`: no other harness has such a hook"}
+    {"event":"failed","error":"`--pre-edit-hook` requires `--harness claude`: no other harness supports it"}
     --- exit code 3
     "#);
 }

@@ -218,7 +218,36 @@ fn an_agent_sees_no_variable_that_it_was_not_given() {
         .collect();
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
     names.sort_unstable();
-    insta::assert_snapshot!(names.join(" "), @"ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN GIT_AUTHOR_DATE GIT_AUTHOR_EMAIL GIT_AUTHOR_NAME GIT_COMMITTER_DATE GIT_COMMITTER_EMAIL GIT_COMMITTER_NAME HOME LC_ALL PASSED PATH TZ");
+    insta::assert_snapshot!(names.join(" "), @"ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN GIT_AUTHOR_DATE GIT_AUTHOR_EMAIL GIT_AUTHOR_NAME GIT_COMMITTER_DATE GIT_COMMITTER_EMAIL GIT_COMMITTER_NAME HOME LC_ALL PASSED PATH RALPH_TASK TZ");
+}
+
+#[test]
+fn an_agent_finds_the_number_of_its_task() {
+    let world = World::new(TWO_TASKS);
+    let agent = world.script(
+        "agent",
+        "printf '%s ' \"$RALPH_TASK\" >> \"$OUTSIDE/tasks\"; tick",
+    );
+    let mut command = world.run_command(&agent, &["--headless"]);
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    assert_eq!(fs::read_to_string(world.outside("tasks")).unwrap(), "1 2 ");
+}
+
+#[test]
+fn each_prompt_has_the_instructions_of_the_caller() {
+    let world = World::new(TWO_TASKS);
+    let agent = world.script("agent", "cat >> \"$OUTSIDE/prompts\"; tick");
+    fs::write(
+        world.outside("instructions.md"),
+        "Write short sentences.\n\n# Not a heading\n",
+    )
+    .unwrap();
+    let file = world.outside("instructions.md");
+    let mut command = world.run_command(&agent, &["--headless", "--instructions", file.to_str().unwrap()]);
+    assert_eq!(command.output().unwrap().status.code(), Some(0));
+    let prompts = fs::read_to_string(world.outside("prompts")).unwrap();
+    let expected = "not what to do:\n\n> Write short sentences.\n>\n> # Not a heading\n";
+    assert_eq!(prompts.matches(expected).count(), 2, "{prompts}");
 }
 
 #[test]

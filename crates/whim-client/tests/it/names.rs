@@ -24,7 +24,7 @@ fn every_operation_has_a_method_of_its_name_and_every_method_an_operation() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
-            let path = path.replace("{id}", ":id");
+            let path = path.replace('{', ":").replace('}', "");
             operations.insert(format!("{name}: {} {path}", method.to_uppercase()));
         }
     }

@@ -8,6 +8,7 @@ use whim_core::protocol::learnings::{
     ReportedLearnings, UpdateLearning,
 };
 use whim_core::protocol::metrics::DailyUsageFilter;
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::reviews::{ReportReview, ReviewFilter};
 use whim_core::protocol::timeline::TimelineFilter;
@@ -306,6 +307,33 @@ async fn a_review_is_reported_by_its_worker_and_read_by_people() {
             "POST /api/worker/WORKER/review",
             "GET /api/reviews?workItemId=ITEM",
             "GET /api/reviews/REVIEW",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_preflight_is_reported_by_its_worker_and_read_by_people() {
+    let worker_id = WorkerId::new();
+    let preflight = json!({ "repo": "octo/app", "checkedAt": "2026-11-21T00:00:00Z", "workItemId": item_id(),
+        "workerId": worker_id, "branch": "whim/7", "base": null, "passed": false,
+        "checks": [{ "subject": "repository", "outcome": "failed", "message": "It is empty." }] });
+    let server = Server::start([Say::Json(204, json!(null)), Say::Json(200, preflight.clone())]).await;
+    let report: ReportPreflight = serde_json::from_value(json!({ "checks": preflight["checks"] })).unwrap();
+
+    server
+        .worker_client(worker_id)
+        .report_preflight(&report)
+        .await
+        .unwrap();
+    let repo = "octo/app".parse().unwrap();
+    let read = server.client().get_preflight(&repo).await.unwrap();
+
+    assert_eq!(serde_json::to_value(&read).unwrap(), preflight);
+    assert_eq!(
+        named(server.calls().await, Some(worker_id)),
+        [
+            "POST /api/worker/WORKER/preflight",
+            "GET /api/repositories/octo/app/preflight",
         ]
     );
 }

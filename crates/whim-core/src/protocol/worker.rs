@@ -8,8 +8,8 @@ use super::learnings::ReportedLearnings;
 use super::stats::WorkerStats;
 use super::work::WorkMetadata;
 use crate::{
-    BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, RelativePath, RepoName, Stage, WorkItemId,
-    WorkerId,
+    BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, RelativePath, RepoName, Stage, UserName,
+    WorkItemId, WorkerId,
 };
 
 /// While the project's tests run, a worker reports that once per this number of heartbeat intervals.
@@ -63,6 +63,9 @@ pub struct Assignment {
     pub head_sha: Option<CommitHash>,
     /// The attempt: 1 for the first.
     pub attempt: u32,
+    /// The login of the person at GitHub who asked for the work, for `Co-authored-by`; absent for items of other sources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserName>,
     /// Further data of the item; workers use `base` and `issueNumber`.
     pub metadata: WorkMetadata,
     /// Learnings of earlier attempts, for the agent: the content of `learnings.md`, or empty.

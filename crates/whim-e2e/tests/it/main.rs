@@ -14,5 +14,6 @@ mod lost_work;
 mod outage;
 mod repair;
 mod review;
+mod samples;
 mod transcript;
 mod world;

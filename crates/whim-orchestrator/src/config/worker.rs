@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 use whim_service::environment::{
-    Environment, Expected, flag, http_url, milliseconds, seconds, text, whole_number,
+    Environment, Expected, dollars, flag, http_url, milliseconds, path, seconds, text, whole_number,
 };
 use whim_service::machine;
 use whim_service::secret::SecretString;
@@ -162,6 +162,12 @@ fn read_passed_on(env: &mut Environment) -> PassedOn {
     passed_on.insert("AI_REVIEW", is_review_enabled.to_string());
     if let Some(model) = env.optional("AI_REVIEW_MODEL", text("the name of a model")) {
         passed_on.insert("AI_REVIEW_MODEL", model);
+    }
+    if let Some(file) = env.optional("MCP_CONFIG", path("a file with MCP servers, where workers run")) {
+        passed_on.insert("MCP_CONFIG", file.display().to_string());
+    }
+    if let Some(amount) = env.optional("ITERATION_BUDGET_USD", dollars()) {
+        passed_on.insert("ITERATION_BUDGET_USD", amount);
     }
     // Without a value, the worker computes it from the timeouts of the agent.
     if let Some(idle) = env.optional("RALPH_IDLE_TIMEOUT_SECONDS", seconds(MILLISECOND..=3 * DAY)) {

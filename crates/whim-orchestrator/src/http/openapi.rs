@@ -21,7 +21,11 @@ const ERRORS: [(&str, &str, &str); 13] = [
         "Forbidden",
         "The credential does not allow this, or the request comes from a page of another host",
     ),
-    ("404", "NotFound", "The item, worker or review does not exist"),
+    (
+        "404",
+        "NotFound",
+        "The item, worker, review or preflight does not exist",
+    ),
     (
         "409",
         "Conflict",
@@ -178,7 +182,7 @@ fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, pa
     let has_body = operation.contains_key("requestBody");
     let applies = |status: &str| match status {
         "401" | "429" => !public,
-        "404" => path.contains("{id}"),
+        "404" => path.contains("{id}") || path.contains("{repo}"),
         "409" => has_body && method != "get",
         "413" | "415" => has_body,
         "426" => caller == Caller::Worker,

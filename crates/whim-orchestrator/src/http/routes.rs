@@ -4,7 +4,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
-use super::{events, history, learnings, locks, queue, reviews, stats, status, work, workers};
+use super::{events, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers};
 use crate::app::App;
 
 /// Routes for people and for the intake.
@@ -49,6 +49,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(stats::settings))
         .routes(routes!(reviews::list_reviews))
         .routes(routes!(reviews::get_review))
+        .routes(routes!(repositories::get_preflight))
 }
 
 /// Routes of the worker protocol.
@@ -58,6 +59,7 @@ pub(super) fn worker() -> OpenApiRouter<WorkerState> {
         .routes(routes!(worker_protocol::heartbeat))
         .routes(routes!(worker_protocol::lock))
         .routes(routes!(worker_protocol::unlock))
+        .routes(routes!(worker_protocol::report_preflight))
         .routes(routes!(worker_protocol::report_review))
         .routes(routes!(worker_protocol::upload_transcript))
         .routes(routes!(worker_protocol::report_diff))

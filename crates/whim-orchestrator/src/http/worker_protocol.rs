@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
@@ -189,6 +190,17 @@ pub(super) async fn unlock(
     Json(body): Json<UnlockFiles>,
 ) -> Result<StatusCode, ApiError> {
     lifecycle::unlock(&app, &caller, body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Reports what was examined before the agent starts.
+#[utoipa::path(post, path = "/api/worker/{id}/preflight", params(("id" = WorkerId, Path, description = "The worker")), request_body = ReportPreflight, responses((status = 204, description = "It is stored")))]
+pub(super) async fn report_preflight(
+    State(app): State<App>,
+    Named(caller): Named,
+    Json(body): Json<ReportPreflight>,
+) -> Result<StatusCode, ApiError> {
+    lifecycle::preflight(&app, &caller, body).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use whim_core::WorkItemStatus;
 use whim_core::protocol::worker::{Assignment, Register, Registered};
+use whim_core::{SourceName, WorkItemStatus};
 use whim_service::chain::chain;
 
 use super::attempt::{Attempt, Caller, whole_seconds};
@@ -92,6 +92,8 @@ async fn assignment(db: &mut PgConnection, attempt: &Attempt) -> Result<Assignme
     let task = work_items::task(db, item.id)
         .await?
         .ok_or(Error::NoSuchItem(item.id))?;
+    // The names of other sources may be those of strangers at GitHub.
+    let is_from_github = task.source == SourceName::github();
     Ok(Assignment {
         id: item.id,
         lease_epoch: worker.lease_epoch,
@@ -100,6 +102,7 @@ async fn assignment(db: &mut PgConnection, attempt: &Attempt) -> Result<Assignme
         spec: task.spec.unwrap_or_default(),
         head_sha: task.head_sha,
         attempt: number,
+        requested_by: task.requested_by.filter(|_| is_from_github),
         metadata: task.metadata,
         learnings: String::new(),
     })

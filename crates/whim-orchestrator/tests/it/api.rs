@@ -7,6 +7,7 @@ mod items;
 mod learnings;
 mod lists;
 mod openapi;
+mod preflights;
 mod priorities;
 mod requests;
 pub(crate) mod reviews;

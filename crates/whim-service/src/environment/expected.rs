@@ -126,6 +126,17 @@ pub fn milliseconds(range: RangeInclusive<Duration>) -> Expected<Duration> {
 }
 
 /// `true` or `false` (also `1`/`0`, `yes`/`no`, `on`/`off`).
+/// More than 0, as it was written.
+pub fn dollars() -> Expected<String> {
+    text("an amount in US dollars above 0, such as 5 or 0.5").only_if(
+        "an amount in US dollars above 0, such as 5 or 0.5",
+        |text| {
+            text.parse::<f64>()
+                .is_ok_and(|amount| amount.is_finite() && amount > 0.0)
+        },
+    )
+}
+
 pub fn flag() -> Expected<bool> {
     Expected::new(
         "true or false",

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::access::{Identity, Permissions};
 use super::bare_repository::Refusal;
 use super::error_response::ErrorResponse;
-use super::state::{Change, NewPull, Repository, State};
+use super::state::{Change, NewPull, Repository, Ruleset, State};
 use super::{GitHub, PERSON, bare_repository, must};
 use crate::git::{self, GitError};
 
@@ -133,6 +134,17 @@ impl GitHub {
         });
     }
 
+    /// Changes the title of an issue or a pull request as [`PERSON`].
+    ///
+    /// # Panics
+    /// There is none with this number, or GitHub would refuse the title.
+    #[track_caller]
+    pub fn rename_issue(&self, repository: &str, number: u64, title: &str) {
+        self.by_person(repository, |record, change| {
+            record.edit(number, Some(title), None, change)
+        });
+    }
+
     /// Adds a label to an issue as [`PERSON`].
     ///
     /// # Panics
@@ -243,6 +255,19 @@ impl GitHub {
     pub fn move_repository(&self, from: &str, to: &str) {
         let is_moved = self.shared.write().move_repository(split(from), split(to));
         assert!(is_moved, "{from} cannot become {to}");
+    }
+
+    /// Sets the rules of all branches but the default one, as `GET /rules/branches/{branch}` reports them: each has `type`
+    /// and, for some types, `parameters`. The fake does not enforce them.
+    ///
+    /// # Panics
+    /// There is no such repository.
+    #[track_caller]
+    pub fn set_rules(&self, repository: &str, rules: Vec<Value>, can_bypass: bool) {
+        self.by_person(repository, |record, _change| {
+            record.ruleset = Ruleset { rules, can_bypass };
+            Ok(())
+        });
     }
 
     /// Refuses every push from now on, as a protected branch does: the push is authorized, and fails.

@@ -29,7 +29,7 @@ mod tests {
     #[test]
     fn every_schema_of_the_description_compiles() {
         description().compile_all();
-        assert_eq!(description().operations().count(), 40);
+        assert_eq!(description().operations().count(), 43);
     }
 
     #[test]

@@ -48,6 +48,31 @@ pub(super) async fn branch(
     Ok(Json(view.await?).into_response())
 }
 
+/// `GET /repos/{owner}/{repo}/rules/branches/{branch}`; the branch need not exist.
+pub(super) async fn rules(
+    State(shared): State<Arc<Shared>>,
+    Path((owner, name, branch)): Path<(String, String, String)>,
+) -> Answer {
+    let view = shared.with_repository(&owner, &name, |repository| {
+        Ok(views::rules_of_branch(repository, &branch))
+    })?;
+    Ok(Json(view).into_response())
+}
+
+/// `GET /repos/{owner}/{repo}/rulesets/{ruleset_id}`
+pub(super) async fn ruleset(
+    State(shared): State<Arc<Shared>>,
+    Path((owner, name, id)): Path<(String, String, u64)>,
+) -> Answer {
+    let view = shared.with_repository(&owner, &name, |repository| {
+        if id != repository.id {
+            return Err(ErrorResponse::NotFound);
+        }
+        Ok(views::ruleset(repository))
+    })?;
+    Ok(Json(view).into_response())
+}
+
 /// `GET /repos/{owner}/{repo}/git/ref/{ref}`, of which the fake knows `heads/{branch}`
 pub(super) async fn reference(
     State(shared): State<Arc<Shared>>,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::access::Identity;
 use super::rate::RateLimits;
@@ -47,6 +48,7 @@ pub(super) struct Repository {
     pub(super) default_branch: String,
     /// The bare repository.
     pub(super) directory: PathBuf,
+    pub(super) ruleset: Ruleset,
     pub(super) labels: Vec<Label>,
     /// Issues and pull requests, which share one sequence of numbers.
     pub(super) issues: BTreeMap<u64, Issue>,
@@ -56,6 +58,15 @@ pub(super) struct Repository {
     pub(super) updated_at: DateTime<Utc>,
     pub(super) pushed_at: DateTime<Utc>,
     last_id: u64,
+}
+
+/// The rules of every branch but the default one.
+#[derive(Clone, Default)]
+pub(super) struct Ruleset {
+    /// Each with `type` and, for some types, `parameters`.
+    pub(super) rules: Vec<Value>,
+    /// Whether the callers need not obey them.
+    pub(super) can_bypass: bool,
 }
 
 #[derive(Clone)]
@@ -196,6 +207,7 @@ impl World {
             name: name.to_owned(),
             default_branch: crate::git::DEFAULT_BRANCH.to_owned(),
             directory,
+            ruleset: Ruleset::default(),
             labels: Vec::new(),
             issues: BTreeMap::new(),
             branches: BTreeMap::new(),

@@ -12,7 +12,7 @@ pub(super) use self::common::{Links, label, labels, time, user};
 use super::state::{Comment, Event, EventKind, Issue, Repository};
 
 pub(super) use pull::{pull, pull_in_list};
-pub(super) use repository::{branch, reference, repository_in_full};
+pub(super) use repository::{branch, reference, repository_in_full, rules_of_branch, ruleset};
 
 /// The response of `GET /user`.
 pub(super) fn account(links: &Links, login: &str, repositories: usize) -> Value {

@@ -14,6 +14,7 @@ use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::learnings::{QuarantineDecision, QuarantinePage, Quarantined};
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::work::{
@@ -49,6 +50,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/worker/{id}/unlock", post(unlock))
         .route("/api/worker/{id}/transcript", post(upload_transcript))
         .route("/api/worker/{id}/diff", post(report_diff))
+        .route("/api/worker/{id}/preflight", post(report_preflight))
         .route("/api/worker/{id}/review", post(report_review))
         .route("/api/worker/{id}/complete", post(complete))
         .route("/api/worker/{id}/fail", post(fail))
@@ -213,6 +215,15 @@ async fn upload_transcript(
 
 async fn report_diff(State(app): App, Own(id): Own, Body(body): Body<ReportDiff>) -> Answer<DiffStored> {
     app.write().report_diff(id, body).map(axum::Json)
+}
+
+async fn report_preflight(
+    State(app): App,
+    Own(id): Own,
+    Body(body): Body<ReportPreflight>,
+) -> Result<StatusCode, ApiError> {
+    app.write().report_preflight(id, body)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn report_review(

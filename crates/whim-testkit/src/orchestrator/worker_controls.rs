@@ -3,6 +3,7 @@
 use axum::http::Method;
 use whim_core::protocol::diff::ReportDiff;
 use whim_core::protocol::events::WorkerEventBody;
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::Review;
 use whim_core::protocol::transcript::TranscriptEntry;
 use whim_core::protocol::work::CreateWork;
@@ -124,6 +125,13 @@ impl Orchestrator {
         let state = self.shared.read();
         let entries = state.workers.iter().flat_map(|worker| &worker.transcript);
         entries.cloned().collect()
+    }
+
+    /// The preflight that the latest attempt reported.
+    #[must_use]
+    pub fn preflight(&self) -> Option<ReportPreflight> {
+        let state = self.shared.read();
+        state.workers.last()?.preflight.clone()
     }
 
     /// The reviews of all attempts, oldest first.

@@ -1,6 +1,7 @@
 //! The stored state of a worker.
 
 use whim_core::protocol::diff::ReportDiff;
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::Review;
 use whim_core::protocol::transcript::TranscriptEntry;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Heartbeat, LockFiles, Registered, Stuck};
@@ -25,6 +26,7 @@ pub(super) struct Worker {
     pub(super) lock_requests: Vec<LockFiles>,
     pub(super) transcript: Vec<TranscriptEntry>,
     pub(super) diffs: Vec<ReportDiff>,
+    pub(super) preflight: Option<ReportPreflight>,
     pub(super) reviews: Vec<Review>,
     /// The final report as often as it was sent.
     pub(super) final_reports: Vec<FinalReport>,
@@ -42,6 +44,7 @@ impl Worker {
             lock_requests: Vec::new(),
             transcript: Vec::new(),
             diffs: Vec::new(),
+            preflight: None,
             reviews: Vec::new(),
             final_reports: Vec::new(),
             final_response: None,

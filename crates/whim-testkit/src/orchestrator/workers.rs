@@ -5,6 +5,7 @@ use ralph_contract::SpecDocument;
 use serde_json::json;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{FindingCounts, ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
 use whim_core::protocol::worker::{
@@ -174,6 +175,16 @@ impl State {
         let head_sha = diff.head_sha.clone();
         self.worker_mut(caller)?.diffs.push(diff);
         Ok(DiffStored { head_sha })
+    }
+
+    pub(super) fn report_preflight(
+        &mut self,
+        caller: WorkerId,
+        report: ReportPreflight,
+    ) -> Result<(), ApiError> {
+        self.leased_item(caller, &[WorkItemStatus::InProgress])?;
+        self.worker_mut(caller)?.preflight = Some(report);
+        Ok(())
     }
 
     /// `true` if it is new: the first report of a round counts.

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use whim_core::FailureCause;
+use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_service::chain::chain;
 
 use super::counts::{Counts, counts};
 use super::plan::{Check, Plan, Step};
 use super::registry::unreachable_registry;
 use super::run::{self, Limits, MAX_PROCESSES, StepEnd, StepResult};
-use super::tools::programs_directory;
+use super::tools::{Tools, program, programs_directory};
 use crate::child_env::ChildEnvironment;
+use crate::config::Config;
 use crate::outcome::Failure;
 use crate::text::tail;
 use crate::workspace::Checkout;
@@ -30,6 +32,15 @@ pub struct Limit {
     pub timeout: Duration,
     /// Between two progress reports of a running command.
     pub progress_interval: Duration,
+}
+
+impl Limit {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            timeout: config.test_timeout,
+            progress_interval: config.reporting.heartbeat * HEARTBEATS_PER_TEST_PROGRESS,
+        }
+    }
 }
 
 /// The result of a check in one checkout.
@@ -226,8 +237,12 @@ impl<'a, Report: FnMut(&Step, Duration)> Executor<'a, Report> {
         let counts = Some(&result)
             .filter(|result| result.is_complete)
             .and_then(|result| counts(&result.output));
-        let is_not_runnable =
-            step.shell_command().is_some() && code.is_some_and(|code| NOT_RUNNABLE.contains(&code));
+        // If its own program is there, the exit code comes from something that it ran.
+        let tools = Tools::on(self.child_env.search_path());
+        let is_started = program(step).is_some_and(|program| tools.has(program));
+        let is_not_runnable = step.shell_command().is_some()
+            && !is_started
+            && code.is_some_and(|code| NOT_RUNNABLE.contains(&code));
         let verdict = if is_not_runnable {
             let program = command.clone();
             ExecutionResult::ToolMissing { program }

@@ -66,7 +66,7 @@ pub(super) fn is_executable(path: &Path) -> bool {
 }
 
 /// The program that a command searches on `PATH`; `None` for paths, and for shell commands that begin with something else.
-fn program(step: &Step) -> Option<&str> {
+pub(super) fn program(step: &Step) -> Option<&str> {
     match step.shell_command() {
         Some(command) => first_program(command),
         None => step.program.to_str().filter(|program| !program.contains('/')),

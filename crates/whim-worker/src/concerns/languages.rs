@@ -153,7 +153,8 @@ static TEST_PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-pub(super) fn is_test_path(path: &str) -> bool {
+/// Whether a file has tests, by its path.
+pub fn is_test_path(path: &str) -> bool {
     TEST_PATH.as_ref().is_some_and(|pattern| pattern.is_match(path))
 }
 

@@ -93,6 +93,32 @@ impl TryFrom<String> for Directory {
     }
 }
 
+/// File below the root of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(extend("pattern" = r"^[^/\\]"))]
+pub struct File(#[schemars(with = "String")] RelativePath);
+
+impl File {
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl TryFrom<String> for File {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        match RelativePath::parse(&path) {
+            Ok(path) => Ok(Self(path)),
+            Err(_) => Err(
+                "expected a file relative to the root of the repository that stays inside it, for example `docs/agents.md`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
 /// Name of a model, for `claude --model`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]

@@ -9,19 +9,24 @@ use whim_core::protocol::checks::{BaseOutcome, CheckOutcome, CheckReport, TestRe
 use whim_core::protocol::worker::Assignment;
 
 use super::sanitize::{code, one_line, paragraph, prose};
+use super::tasks;
 use crate::concerns::Concerns;
 use crate::outcome::Totals;
 use crate::review::ReviewOutcome;
 use crate::text::counted;
+use crate::workspace::Commit;
 
 const MAX_TITLE_CHARACTERS: usize = 200;
 const MAX_SUMMARY_CHARACTERS: usize = 2000;
-const MAX_TASK_CHARACTERS: usize = 200;
+const MAX_ISSUE_CHARACTERS: usize = 200;
 const MAX_COMMAND_CHARACTERS: usize = 200;
 const MAX_FINDING_CHARACTERS: usize = 500;
 /// GitHub accepts 65,536 characters in a body; the rest is for the other parts.
 const MAX_TASKS_CHARACTERS: usize = 20_000;
 const MAX_REVIEW_CHARACTERS: usize = 12_000;
+const MAX_CONFLICTS: usize = 10;
+
+const BEGUN: &str = "> [!NOTE]\n> Opened after the first commit. Nothing has been checked yet; this is updated when the work has been.";
 
 /// In the body of every pull request that Whim opened.
 pub(super) const SIGNATURE: &str = "Opened by Whim after ";
@@ -38,13 +43,26 @@ pub struct PullRequestSummary<'s> {
     pub totals: Totals,
     /// The agent's model, if one is configured.
     pub model: Option<&'s str>,
-    /// Required checks fail because of the change: it is a draft.
-    pub is_red: bool,
+    pub state: WorkState,
+    /// The commits that the base does not have.
+    pub commits: &'s [Commit],
+    /// Files that the branch and its base changed differently, so that it could not be brought up to date.
+    pub conflicts: &'s [String],
     pub concerns: &'s Concerns,
     /// The default branch, if the base is another one: merging into it closes no issue.
     pub other_default: Option<&'s BranchName>,
     /// Other issues that commit messages close.
     pub also_closed: &'s [String],
+}
+
+/// How far the work is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkState {
+    /// The first commit is pushed: it is a draft.
+    Begun,
+    /// Required checks fail because of the change: it is a draft.
+    Red,
+    Green,
 }
 
 /// The title of the checklist, else that of the issue, else the branch name.
@@ -61,8 +79,10 @@ pub fn title(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String
 /// Markdown. Untrusted text is sanitized, so that only the `Closes` line has an effect on GitHub.
 pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
     let mut parts = Vec::new();
-    if result.is_red {
-        parts.push(caution(result.tests));
+    match result.state {
+        WorkState::Begun => parts.push(BEGUN.to_owned()),
+        WorkState::Red => parts.push(caution(result.tests)),
+        WorkState::Green => {}
     }
     let summary = match result.review {
         ReviewOutcome::Reviewed(review) => prose(&review.description, MAX_SUMMARY_CHARACTERS),
@@ -73,15 +93,23 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     if !summary.is_empty() {
         parts.push(summary);
     }
-    parts.push(format!("## Tasks\n\n{}", tasks(result.spec)));
-    parts.push(format!("## Checks\n\n{}", checks(result.tests)));
+    let review = match result.review {
+        ReviewOutcome::Reviewed(review) => Some(review),
+        ReviewOutcome::Failed(_) | ReviewOutcome::Off => None,
+    };
+    let tasks = tasks::table(result.spec, result.commits, review, MAX_TASKS_CHARACTERS);
+    parts.push(format!("## Tasks\n\n{tasks}"));
+    if result.state != WorkState::Begun {
+        parts.push(format!("## Checks\n\n{}", checks(result.tests)));
+    }
     parts.extend(super::concerns::section(result.concerns));
-    parts.extend(review(result.review));
+    parts.extend(conflicts(result.conflicts));
+    parts.extend(review_section(result.review));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
             .also_closed
             .iter()
-            .map(|issue| code(issue, MAX_TASK_CHARACTERS))
+            .map(|issue| code(issue, MAX_ISSUE_CHARACTERS))
             .collect();
         parts.push(format!(
             "> [!WARNING]\n> Commit messages of this branch also close {}, which this pull request is not about. Squash the \
@@ -91,7 +119,7 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     }
     if let Some(number) = assignment.metadata.issue_number {
         parts.push(match result.other_default {
-            _ if result.is_red => format!("For #{number}"),
+            _ if result.state != WorkState::Green => format!("For #{number}"),
             Some(default) => format!(
                 "For #{number}. Merging does not close the issue, because the base is not the default branch {}.",
                 code(default.as_str(), MAX_COMMAND_CHARACTERS)
@@ -163,28 +191,6 @@ fn summary(spec: &SpecDocument) -> String {
     prose.join("\n").trim().to_owned()
 }
 
-fn tasks(spec: &SpecDocument) -> String {
-    let line = |task: &ralph_contract::Task| {
-        let mark = if task.done { "x" } else { " " };
-        format!("- [{mark}] {}", one_line(&task.text, MAX_TASK_CHARACTERS))
-    };
-    let mut text = String::new();
-    let mut characters = 0;
-    for (index, task) in spec.tasks().iter().enumerate() {
-        let line = line(task);
-        characters += line.chars().count() + 1;
-        if characters > MAX_TASKS_CHARACTERS {
-            let more = counted((spec.tasks().len() - index) as u64, "more task");
-            return format!("{text}\n… and {more}");
-        }
-        if index > 0 {
-            text.push('\n');
-        }
-        text.push_str(&line);
-    }
-    text
-}
-
 fn checks(report: Option<&TestReport>) -> String {
     let Some(report) = report else {
         return "No checks were found. Nothing was run on this change.".to_owned();
@@ -205,8 +211,27 @@ fn checks(report: Option<&TestReport>) -> String {
     text
 }
 
+/// `None` without conflicts.
+fn conflicts(files: &[String]) -> Option<String> {
+    if files.is_empty() {
+        return None;
+    }
+    let mut shown: Vec<String> = files
+        .iter()
+        .take(MAX_CONFLICTS)
+        .map(|file| code(file, MAX_COMMAND_CHARACTERS))
+        .collect();
+    if files.len() > MAX_CONFLICTS {
+        shown.push("…".to_owned());
+    }
+    Some(format!(
+        "> [!WARNING]\n> The base has commits that this branch does not have, and both changed {}. The checks ran without them.",
+        shown.join(", ")
+    ))
+}
+
 /// `None` if reviews are switched off.
-fn review(outcome: &ReviewOutcome) -> Option<String> {
+fn review_section(outcome: &ReviewOutcome) -> Option<String> {
     let review = match outcome {
         ReviewOutcome::Off => return None,
         ReviewOutcome::Failed(reason) => {
@@ -331,6 +356,7 @@ mod tests {
                 spec: String::new(),
                 head_sha: None,
                 attempt: 1,
+                requested_by: None,
                 metadata: WorkMetadata::default(),
                 learnings: String::new(),
             };
@@ -340,7 +366,9 @@ mod tests {
                 review: &ReviewOutcome::Reviewed(review.clone()),
                 totals: Totals::default(),
                 model: None,
-                is_red: true,
+                state: WorkState::Red,
+                commits: &[],
+                conflicts: &[],
                 concerns: &Concerns::default(),
                 other_default: None,
                 also_closed: &[],

@@ -13,6 +13,8 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         too_large,
         weakenings,
         is_unexamined,
+        untested,
+        unsigned,
         is_draft,
     } = concerns;
     let mut items: Vec<String> = Vec::new();
@@ -36,6 +38,19 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
     }
     if *is_unexamined {
         items.push("The change is too large to be searched for weakened tests as a whole.".to_owned());
+    }
+    if !untested.is_empty() {
+        let paths = untested.iter().map(|path| code(path, MAX_PATH_CHARACTERS));
+        items.push(format!(
+            "These tests pass without the rest of the change, so they do not test it: {}.",
+            named(paths, untested.len())
+        ));
+    }
+    if *unsigned > 0 {
+        let commits = counted(*unsigned, "commit");
+        items.push(format!(
+            "The policy wants sign-offs, and {commits} have no `Signed-off-by`."
+        ));
     }
     if items.is_empty() {
         return None;
@@ -72,6 +87,8 @@ mod tests {
                 what: Kind::TestsRemoved(2),
             }],
             is_unexamined: true,
+            untested: vec!["b.test.js".to_owned()],
+            unsigned: 2,
             is_draft: true,
         };
         insta::assert_snapshot!(section(&concerns).unwrap().replace('\u{200b}', "¦"), @r"
@@ -82,6 +99,8 @@ mod tests {
         > - Protected files are changed: `infra/'x' - [ ] f¦ixes #¦1.tf`.
         > - `a.test.js`: 2 tests were removed.
         > - The change is too large to be searched for weakened tests as a whole.
+        > - These tests pass without the rest of the change, so they do not test it: `b.test.js`.
+        > - The policy wants sign-offs, and 2 commits have no `Signed-off-by`.
         ");
         assert_eq!(section(&Concerns::default()), None);
     }

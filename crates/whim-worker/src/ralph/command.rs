@@ -28,6 +28,10 @@ pub struct AgentRun<'a> {
     /// How long a failed push is retried at the end of the run.
     pub retry_timeout: Duration,
     pub lock_client: &'a LockClient,
+    /// File with the MCP servers of the agent.
+    pub mcp_config: Option<&'a Path>,
+    /// File with the repository's instructions for agents.
+    pub instructions: Option<&'a Path>,
 }
 
 /// A run that works on the checklist. `earlier_iterations` of this attempt count against its limit.
@@ -61,6 +65,12 @@ pub(super) fn work(
             command = command.args(["--pre-edit-limit", &limit]);
         }
     }
+    if let Some(file) = run.mcp_config {
+        command = command.arg("--mcp-config").arg(file);
+    }
+    if let Some(file) = run.instructions {
+        command = command.arg("--instructions").arg(file);
+    }
     let idle_timeout = agent.idle_timeout + agent.lock_wait_timeout;
     Ok(with_agent(command, run, idle_timeout)
         .envs(run.identity.variables())
@@ -88,6 +98,9 @@ fn with_agent(mut command: CommandSpec, run: &AgentRun<'_>, idle_timeout: Durati
         .arg("--timeout-idle")
         .arg(idle_timeout.as_secs_f64().to_string())
         .args(["--claude-bin", &agent.claude_bin]);
+    if let Some(amount) = &agent.iteration_budget_usd {
+        command = command.args(["--max-budget-usd", amount]);
+    }
     for name in run.child_env.machine_variables() {
         command = command.args(["--pass-env", name]);
     }

@@ -27,6 +27,8 @@ pub(super) struct Outbox {
     pub(super) totals: Totals,
     /// The newest one replaces older ones.
     pub(super) checkpoint: Option<Checkpoint>,
+    /// The latest one, also when it was sent.
+    pub(super) pushed: Option<Checkpoint>,
     events: VecDeque<WorkerEvent>,
     dropped: u64,
 }

@@ -4,10 +4,15 @@ use std::fmt::Write as _;
 
 use ralph_contract::{ReviewFinding, SpecDocument};
 
+use whim_core::BranchName;
+
 use crate::checks::FailedCheck;
 
 /// Limit on the output of all failed checks.
 const MAX_OUTPUT_CHARACTERS: usize = 12_000;
+
+/// Files with conflicts that are named at most.
+const MAX_CONFLICTS: usize = 30;
 
 /// The agent gets it instead of the spec, which is complete.
 pub(super) fn of_failed_checks(spec: &SpecDocument, failed: &[FailedCheck]) -> SpecDocument {
@@ -72,6 +77,26 @@ pub(super) fn of_findings(spec: &SpecDocument, findings: &[&ReviewFinding]) -> S
     text.push_str("  - All checks of the project still pass; tests are neither removed nor weakened\n\n## The spec of the branch\n\n");
     for line in spec.as_str().lines() {
         writeln!(text, "> {}", line.replace('\0', " ")).ok();
+    }
+    SpecDocument::parse(text)
+}
+
+/// The agent gets it instead of the spec, which is complete.
+pub(super) fn of_conflict(spec: &SpecDocument, base: &BranchName, files: &[String]) -> SpecDocument {
+    let title = spec.title().map_or_else(String::new, one_line);
+    let mut text = format!(
+        "# Merge the base branch\n\n\
+         ## Goal\n\
+         The work on this branch{} is done and committed. Meanwhile {base} got commits that change the same places. \
+         `origin/{base}` has them.\n\n\
+         ## Tasks\n\
+         - [ ] `origin/{base}` is merged into this branch\n\
+         \x20 - It is a merge commit; no commit of this branch is rewritten\n\
+         \x20 - Both the work of this branch and that of {base} are kept\n",
+        in_brackets(&title),
+    );
+    for file in files.iter().take(MAX_CONFLICTS) {
+        writeln!(text, "  - Conflict in {}", one_line(file)).ok();
     }
     SpecDocument::parse(text)
 }

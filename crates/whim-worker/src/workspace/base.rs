@@ -1,13 +1,13 @@
 //! Reading the base branch, and clean checkouts of commits. Only the worker's own mirror is used, never the agent's files.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use whim_core::CommitHash;
 
 use super::checkout;
 use super::handle::Workspace;
-use crate::git::GitError;
+use crate::git::{Git, GitError};
 
 /// A file of the base branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,28 +38,38 @@ pub async fn discard(checkout: &Checkout) {
     }
 }
 
+/// Reads a file of a commit of the mirror. Invalid UTF-8 is replaced by U+FFFD.
+pub(super) async fn read_file(
+    git: &Git,
+    mirror: &Path,
+    commit: &CommitHash,
+    path: &str,
+) -> Result<BaseFile, GitError> {
+    let entry = git
+        .local(
+            mirror,
+            &[&"ls-tree", &"--end-of-options", &commit.as_str(), &"--", &path],
+        )
+        .await?;
+    // `<mode> <type> <hash>\t<path>`
+    let mut fields = entry.split_whitespace();
+    match (fields.next(), fields.next(), fields.next()) {
+        (Some("100644" | "100755"), Some("blob"), Some(hash)) => {
+            let text = git.local(mirror, &[&"cat-file", &"blob", &hash]).await?;
+            Ok(BaseFile::Text(text))
+        }
+        (None, _, _) => Ok(BaseFile::Missing),
+        _ => Ok(BaseFile::NotAFile),
+    }
+}
+
 impl Workspace {
     /// Reads a file of the base at the start of the attempt. Invalid UTF-8 is replaced by U+FFFD.
     ///
     /// # Errors
     /// Git failed, or the file is larger than the limit on git's output.
     pub async fn read_base_file(&self, path: &str) -> Result<BaseFile, GitError> {
-        let mirror = &self.layout.mirror;
-        let base = self.base_head.as_str();
-        let entry = self
-            .git
-            .local(mirror, &[&"ls-tree", &"--end-of-options", &base, &"--", &path])
-            .await?;
-        // `<mode> <type> <hash>\t<path>`
-        let mut fields = entry.split_whitespace();
-        match (fields.next(), fields.next(), fields.next()) {
-            (Some("100644" | "100755"), Some("blob"), Some(hash)) => {
-                let text = self.git.local(mirror, &[&"cat-file", &"blob", &hash]).await?;
-                Ok(BaseFile::Text(text))
-            }
-            (None, _, _) => Ok(BaseFile::Missing),
-            _ => Ok(BaseFile::NotAFile),
-        }
+        read_file(&self.git, &self.layout.mirror, &self.base_at_start, path).await
     }
 
     /// The commit of the base that the pushed branch builds on. Without the change, the project is in this state.
@@ -90,6 +100,40 @@ impl Workspace {
         let checkout = self.checkout_paths(name);
         checkout::check_out_commit(&self.git, &self.layout, commit, &checkout.directory).await?;
         Ok(checkout)
+    }
+
+    /// Replaces files of a checkout by those of a commit. Returns the ones that the commit has.
+    ///
+    /// # Errors
+    /// Git failed.
+    pub async fn take_over(
+        &self,
+        checkout: &Checkout,
+        commit: &CommitHash,
+        files: &[String],
+    ) -> Result<Vec<String>, GitError> {
+        let mut taken = Vec::new();
+        for file in files {
+            let revision = format!("{commit}:{file}");
+            if !self
+                .git
+                .succeeds(&self.layout.mirror, &[&"cat-file", &"-e", &revision])
+                .await
+                .unwrap_or(false)
+            {
+                continue;
+            }
+            // A pattern would match other files.
+            let literal = format!(":(literal){file}");
+            self.git
+                .local(
+                    &checkout.directory,
+                    &[&"checkout", &"--quiet", &commit.as_str(), &"--", &literal],
+                )
+                .await?;
+            taken.push(file.clone());
+        }
+        Ok(taken)
     }
 
     /// The workspace itself, as a place to prepare before the agent starts.

@@ -11,6 +11,7 @@ use super::layout::Layout;
 use super::new_learnings::NewLearnings;
 use super::own_files::OwnFiles;
 use super::secret_patterns::OwnSecrets;
+use super::trailers::Trailers;
 use crate::git::{Git, GitError};
 
 /// Limit on the agent's note about why it is stuck, in bytes.
@@ -25,7 +26,9 @@ pub struct Workspace {
     pub(super) base: BranchName,
     /// The default branch of the repository, if the base is another one.
     pub(super) other_default: Option<BranchName>,
-    /// The head of the base branch at the start of the attempt.
+    /// The head of the base branch at the start of the attempt, whose policy applies.
+    pub(super) base_at_start: CommitHash,
+    /// The last known head of the base branch.
     pub(super) base_head: CommitHash,
     /// The commit that every later head must contain: the start of the attempt, and then what was pushed for finished work.
     pub(super) anchor: CommitHash,
@@ -36,12 +39,23 @@ pub struct Workspace {
     /// Heads whose push was not answered.
     pub(super) unanswered: Vec<CommitHash>,
     pub(super) own: OwnFiles,
+    /// Of the agent's commits.
+    pub(super) trailers: Option<Trailers>,
+    /// Files that the setup of the policy created, and that are not the agent's.
+    pub(super) accepted_untracked: Vec<String>,
+    /// The workspace lacks commits that were made in the mirror.
+    pub(super) is_outdated: bool,
 }
 
 impl Workspace {
     /// The agent's working directory.
     pub fn directory(&self) -> &Path {
         &self.layout.repository
+    }
+
+    /// Not accessible to other users.
+    pub fn private_directory(&self) -> &Path {
+        &self.layout.private
     }
 
     /// The directory of the hook server's socket, which is created by the server.
@@ -96,7 +110,7 @@ impl Workspace {
         Some(note.trim().to_owned()).filter(|note| !note.is_empty())
     }
 
-    /// Number of commits of the branch on GitHub that the base did not have at the start of the attempt.
+    /// Number of commits of the branch on GitHub that the base does not have.
     ///
     /// # Errors
     /// Git failed.
@@ -122,7 +136,7 @@ impl Workspace {
         Ok(count.trim().parse().unwrap_or(0))
     }
 
-    /// The messages of the commits of `head`, which must be imported, that the base did not have at the start of the attempt.
+    /// The messages of the commits of `head`, which must be imported, that the base does not have.
     ///
     /// # Errors
     /// Git failed, or printed too much.
@@ -142,7 +156,7 @@ impl Workspace {
             .await
     }
 
-    /// The files that differ between the base at the start of the attempt and an imported head. Names that
+    /// The files that differ between the base and an imported head. Names that
     /// [`RelativePath`] does not allow are omitted, as they cannot be locked.
     ///
     /// # Errors
@@ -186,6 +200,9 @@ impl Workspace {
     /// Writing failed, or the agent put a link or a directory there.
     pub fn begin_repair(&mut self, checklist: &SpecDocument) -> io::Result<()> {
         self.own.begin_repair();
+        if let Err(error) = self.write_trailers(true) {
+            tracing::warn!(%error, "the trailers of commits cannot be written");
+        }
         // What had to be put right is done.
         self.write_note("")?;
         self.write_spec(checklist)

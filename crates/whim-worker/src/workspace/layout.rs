@@ -27,6 +27,9 @@ const CHECKS: &str = "checks";
 /// The checkout of the base for the checks.
 pub const CHECKOUT_OF_BASE: &str = "base";
 
+/// The checkout of the base with the tests of the change.
+pub const CHECKOUT_OF_NEW_TESTS: &str = "new-tests";
+
 /// Reviews of an attempt: one before and one after the agent acts on findings.
 const MAX_REVIEWS: u32 = 2;
 
@@ -46,7 +49,9 @@ impl Layout {
         // The higher number first: `head-1` is the beginning of `head-10`. One more than repairs of checks, for a fix after the review.
         let heads = (0..=repairs + 1).rev().map(checkout_of_head);
         let reviews = (1..=MAX_REVIEWS).rev().map(checkout_of_review);
-        let checkouts = heads.chain(reviews).chain([CHECKOUT_OF_BASE.to_owned()]);
+        let checkouts = heads
+            .chain(reviews)
+            .chain([CHECKOUT_OF_BASE, CHECKOUT_OF_NEW_TESTS].map(str::to_owned));
         let mut directories = vec![PathBuf::from(REPOSITORY)];
         directories.extend(checkouts.map(|name| Path::new(CHECKS).join(name)));
         let canonical = root.canonicalize().ok();

@@ -20,6 +20,12 @@ const MAX_EXCLUDE_BYTES: usize = 64 * 1024;
 /// Git LFS replaces the content of such files, which git cannot compare without it.
 const LFS_FILTER: &str = "lfs";
 
+/// A file of the project that differs from the checked-out commit, or is not in it.
+struct Uncommitted {
+    path: String,
+    is_tracked: bool,
+}
+
 impl Workspace {
     /// Remembers the state of the files of a fresh checkout. To be called before the agent runs.
     pub(super) fn remember_files(&self) -> io::Result<()> {
@@ -37,23 +43,45 @@ impl Workspace {
     /// # Errors
     /// The workspace's `.git` or its commits are invalid.
     pub async fn left_behind(&self) -> Result<Vec<String>, ImportError> {
+        let mut left = self.uncommitted().await?;
+        left.retain(|entry| entry.is_tracked || !self.accepted_untracked.contains(&entry.path));
+        let mut left: Vec<String> = left.into_iter().map(|entry| entry.path).collect();
+        left.truncate(MAX_NAMED);
+        Ok(left)
+    }
+
+    /// What is untracked now was created by the setup of the policy, and is not expected in commits.
+    ///
+    /// # Errors
+    /// See [`Self::left_behind`].
+    pub async fn accept_untracked(&mut self) -> Result<(), ImportError> {
+        let entries = self.uncommitted().await?.into_iter();
+        let untracked = entries.filter(|entry| !entry.is_tracked);
+        self.accepted_untracked = untracked.map(|entry| entry.path).collect();
+        Ok(())
+    }
+
+    async fn uncommitted(&self) -> Result<Vec<Uncommitted>, ImportError> {
         let head = read_head(&self.layout.repository).map_err(ImportError::Head)?;
         let Some(head) = head else {
             return Ok(Vec::new());
         };
         self.write_exclude().map_err(ImportError::Exclude)?;
         let entries = self.status(&head).await?;
-        let mut left: Vec<String> = entries
+        let mut left: Vec<Uncommitted> = entries
             .split('\0')
             .filter_map(|entry| {
                 let (status, path) = entry.split_at_checked(3)?;
-                (status != "?? " || !is_cache(path)).then(|| path.to_owned())
+                let is_tracked = status != "?? ";
+                (is_tracked || !is_cache(path)).then(|| Uncommitted {
+                    path: path.to_owned(),
+                    is_tracked,
+                })
             })
             .collect();
         if !left.is_empty() {
             self.remove_files_of_lfs(&mut left).await?;
         }
-        left.truncate(MAX_NAMED);
         Ok(left)
     }
 
@@ -90,7 +118,7 @@ impl Workspace {
             .await
     }
 
-    async fn remove_files_of_lfs(&self, left: &mut Vec<String>) -> Result<(), GitError> {
+    async fn remove_files_of_lfs(&self, left: &mut Vec<Uncommitted>) -> Result<(), GitError> {
         let (window, repository) = (&self.layout.window, &self.layout.repository);
         // More than this many are not compared, and there are others to report.
         let asked = left.len().min(1000);
@@ -98,17 +126,17 @@ impl Workspace {
         arguments.extend(
             left[..asked]
                 .iter()
-                .map(|path| path as &dyn AsRef<std::ffi::OsStr>),
+                .map(|entry| &entry.path as &dyn AsRef<std::ffi::OsStr>),
         );
         let answer = self.git.in_work_tree(window, repository, &arguments).await?;
         // Path, attribute, value; again and again.
         let fields: Vec<&str> = answer.split('\0').collect();
-        let is_lfs = |path: &String| {
+        let is_lfs = |path: &str| {
             fields
                 .chunks_exact(3)
                 .any(|entry| entry[0] == path && entry[2] == LFS_FILTER)
         };
-        left.retain(|path| !is_lfs(path));
+        left.retain(|entry| !is_lfs(&entry.path));
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use whim_core::protocol::worker::Assignment;
 use whim_core::{BranchName, CommitHash, FailureCause};
 use whim_service::chain::chain;
 
+use super::base::{self, BaseFile};
 use super::branch::{InvalidStart, RemoteRefs, StartPoint, excluding, reference};
 use super::handle::Workspace;
 use super::layout::Layout;
@@ -18,6 +19,7 @@ use super::secret_patterns::OwnSecrets;
 use super::{checkout, spec_file};
 use crate::git::{Git, GitError, RemoteError, RemoteErrorKind};
 use crate::outcome::{Failure, is_disk_full};
+use crate::policy::{self, Policy};
 use crate::report::Reporter;
 use crate::retry::retry_until_deadline;
 
@@ -29,7 +31,7 @@ const WINDOW_SETTINGS: [(&str, &str); 3] = [
 ];
 
 #[derive(Debug, thiserror::Error)]
-enum PrepareError {
+pub(super) enum PrepareError {
     #[error("the repository cannot be read")]
     Remote(#[from] RemoteError),
     #[error(transparent)]
@@ -107,15 +109,6 @@ async fn create(
     is_finished: impl AsyncFn(&CommitHash) -> Result<bool, Failure>,
 ) -> Result<Ready, PrepareError> {
     let Assignment { branch, metadata, .. } = assignment;
-    let refs = retry_until_deadline("listing the branches", retry_timeout, async || {
-        list_refs(&git, &layout, branch, metadata.base.as_ref()).await
-    })
-    .await?;
-    let StartPoint {
-        base,
-        other_default,
-        branch_head,
-    } = refs.start(branch, metadata.base.as_ref())?;
     git.local(
         &layout.private,
         &[
@@ -128,11 +121,20 @@ async fn create(
         ],
     )
     .await?;
-    retry_until_deadline("fetching", retry_timeout, async || {
-        fetch(&git, &layout, [Some(&base), branch_head.as_ref().map(|_| branch)]).await
-    })
-    .await?;
-    let base_head = head_of(&git, &layout, &base).await?;
+    let wanted = metadata.base.as_ref();
+    let mut start = fetch_start(&git, &layout, branch, wanted, retry_timeout).await?;
+    if wanted.is_none()
+        && let Some(base) = base_of_policy(&git, &layout, &start.1).await?
+        && base != start.0.base
+    {
+        start = fetch_start(&git, &layout, branch, Some(&base), retry_timeout).await?;
+    }
+    let (start, base_head) = start;
+    let StartPoint {
+        base,
+        other_default,
+        branch_head,
+    } = start;
     let mut remote_head = match branch_head {
         Some(_) => Some(head_of(&git, &layout, branch).await?),
         None => None,
@@ -154,11 +156,15 @@ async fn create(
         branch: branch.clone(),
         base,
         other_default,
+        base_at_start: base_head.clone(),
         base_head,
         remote_head,
         replaced,
         unanswered: Vec::new(),
         own: OwnFiles::default(),
+        trailers: None,
+        accepted_untracked: Vec::new(),
+        is_outdated: false,
         git,
         layout,
         secrets,
@@ -186,6 +192,42 @@ async fn create(
             source,
         })?;
     Ok(Ready { workspace, spec })
+}
+
+/// Where the branch starts, and the head of its base. Both branches are fetched.
+async fn fetch_start(
+    git: &Git,
+    layout: &Layout,
+    branch: &BranchName,
+    base: Option<&BranchName>,
+    retry_timeout: Duration,
+) -> Result<(StartPoint, CommitHash), PrepareError> {
+    let refs = retry_until_deadline("listing the branches", retry_timeout, async || {
+        list_refs(git, layout, branch, base).await
+    })
+    .await?;
+    let start = refs.start(branch, base)?;
+    retry_until_deadline("fetching", retry_timeout, async || {
+        let existing = start.branch_head.as_ref().map(|_| branch);
+        fetch(git, layout, [Some(&start.base), existing]).await
+    })
+    .await?;
+    let base_head = head_of(git, layout, &start.base).await?;
+    Ok((start, base_head))
+}
+
+/// The base that the policy on the default branch names. An invalid policy is reported by the preflight.
+async fn base_of_policy(
+    git: &Git,
+    layout: &Layout,
+    default_head: &CommitHash,
+) -> Result<Option<BranchName>, GitError> {
+    Ok(
+        match base::read_file(git, &layout.mirror, default_head, policy::PATH).await? {
+            BaseFile::Text(text) => Policy::parse(&text).ok().and_then(|policy| policy.base),
+            BaseFile::Missing | BaseFile::NotAFile => None,
+        },
+    )
 }
 
 async fn list_refs(
@@ -262,7 +304,7 @@ impl Workspace {
             .await
     }
 
-    async fn clone_for_agent(&self) -> Result<(), PrepareError> {
+    pub(super) async fn clone_for_agent(&self) -> Result<(), PrepareError> {
         let repository = &self.layout.repository;
         checkout::check_out(&self.git, &self.layout, &self.branch, repository).await?;
         // The last git command in the workspace: it is untrusted once the agent has run.

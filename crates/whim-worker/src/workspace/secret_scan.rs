@@ -67,7 +67,8 @@ pub(super) async fn find_secret(
             &"--no-ext-diff",
             &"--no-textconv",
             &"--no-color",
-            &"--diff-merges=separate",
+            // What a merge takes over from the base was there before.
+            &"--diff-merges=dense-combined",
             &"--format=%an <%ae>%n%cn <%ce>%n%B",
             &"--end-of-options",
             &head.as_str(),
@@ -179,7 +180,7 @@ impl<'s> Search<'s> {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
-        if line.starts_with("diff --git ") {
+        if line.starts_with("diff --") {
             self.path = Some(String::new());
         } else if let (Some(path), Some(named)) = (&mut self.path, line.strip_prefix("+++ ")) {
             named.strip_prefix("b/").unwrap_or(named).clone_into(path);

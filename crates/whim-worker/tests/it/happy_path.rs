@@ -33,14 +33,19 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
     insta::with_settings!({filters => vec![
         (r"[0-9a-f]{8}-[0-9a-f-]{27}", "[item]"),
         (r"\d+\.\d s", "[time]"),
+        (r"[0-9a-f]{10} [0-9a-f]{10} \|", "[commits] |"),
+        (r"=[0-9a-f]{16}", "=[digest]"),
     ]}, {
         insta::assert_snapshot!(pull.body.clone().unwrap_or_default(), @r"
         Visitors want to be greeted.
 
         ## Tasks
 
-        - [x] Add a greeting
-        - [x] Add a farewell
+        | | Task | Commits | Tests |
+        |---|---|---|---|
+        | done | 1. Add a greeting |  |  |
+        | done | 2. Add a farewell |  |  |
+        |  | Other commits | [commits] |  |
 
         ## Checks
 
@@ -52,6 +57,8 @@ async fn an_item_becomes_a_pull_request() -> anyhow::Result<()> {
 
         ---
         Opened by Whim after 2 iterations, 60 tokens, $1.00 in attempt 1 (work item `[item]`).
+
+        <!-- whim:report body=[digest] title=[digest] -->
         ");
     });
     Ok(())

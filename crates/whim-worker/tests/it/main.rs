@@ -1,6 +1,7 @@
 //! The real worker program against fakes of GitHub and the orchestrator, and a scripted `ralph`.
 
 mod base_checks;
+mod base_moved;
 mod clock_jumps;
 mod crash;
 mod delivery;
@@ -12,6 +13,7 @@ mod happy_path;
 mod hostile_repo;
 mod locks;
 mod long_line;
+mod new_tests;
 mod orchestrator_unavailable;
 mod partition;
 mod policy;
@@ -20,10 +22,12 @@ mod preflight;
 mod program;
 mod rejection;
 mod repair;
+mod report;
 mod resume;
 mod review;
 mod secrets;
 mod stuck;
+mod surroundings;
 mod test_counts;
 mod test_detection;
 mod test_progress;

@@ -124,6 +124,7 @@ impl World {
                 spec: SPEC.to_owned(),
                 head_sha: None,
                 attempt: 1,
+                requested_by: None,
                 metadata: WorkMetadata {
                     issue_number: IssueNumber::new(1),
                     ..WorkMetadata::default()

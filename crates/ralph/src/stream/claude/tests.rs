@@ -153,6 +153,17 @@ fn a_retry_that_is_far_away_tells_how_far() {
 }
 
 #[test]
+fn why_the_program_did_not_start_is_said() {
+    let line = r#"{"type":"result","subtype":"error_during_execution","is_error":true,"startup_failure_reason":"config_file_invalid","errors":["~/.claude.json is no JSON"],"total_cost_usd":0}"#;
+    let result = result(line);
+    assert_eq!(
+        result.text,
+        "~/.claude.json is no JSON (Claude Code did not start: config_file_invalid)"
+    );
+    assert!(result.is_error && result.trouble.is_none());
+}
+
+#[test]
 fn tool_calls_that_were_not_allowed_are_named() {
     let line = r#"{"type":"result","result":"done","usage":{"output_tokens":1},"permission_denials":[{"tool_name":"Bash","tool_use_id":"a","tool_input":{"command":"touch .git/config"}},{"tool_name":"Write","tool_input":{"file_path":"/tmp/sample/repository/.npmrc","content":""}},{"tool_name":"Task"}]}"#;
     assert_eq!(

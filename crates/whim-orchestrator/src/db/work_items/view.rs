@@ -161,6 +161,8 @@ pub async fn find(
 pub struct Task {
     pub repo: RepoName,
     pub branch: BranchName,
+    pub source: SourceName,
+    pub requested_by: Option<UserName>,
     pub spec: Option<String>,
     /// The pushed head that the ticks of the spec belong to.
     pub head_sha: Option<CommitHash>,
@@ -170,7 +172,7 @@ pub struct Task {
 /// An item, as its worker needs it.
 pub async fn task(db: impl PgExecutor<'_>, id: WorkItemId) -> sqlx::Result<Option<Task>> {
     let row = sqlx::query!(
-        "select i.repo, i.branch, t.spec, t.head_sha, t.metadata
+        "select i.repo, i.branch, i.source, i.requested_by, t.spec, t.head_sha, t.metadata
          from work_items i join work_item_texts t on t.work_item_id = i.id
          where i.id = $1",
         id as WorkItemId
@@ -180,6 +182,8 @@ pub async fn task(db: impl PgExecutor<'_>, id: WorkItemId) -> sqlx::Result<Optio
     Ok(row.map(|row| Task {
         repo: row.repo,
         branch: row.branch,
+        source: row.source,
+        requested_by: row.requested_by,
         spec: row.spec,
         head_sha: row.head_sha,
         metadata: row.metadata.0,

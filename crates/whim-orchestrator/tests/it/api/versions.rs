@@ -10,11 +10,12 @@ use crate::app::TestApp;
 use crate::world::{TestWorker, World, worker_request};
 
 /// What workers of the first version send; `fixtures/protocol-1/README.md` says what these files are.
-const REQUESTS: [(&str, &str); 10] = [
+const REQUESTS: [(&str, &str); 11] = [
     ("register", include_str!("fixtures/protocol-1/register.json")),
     ("heartbeat", include_str!("fixtures/protocol-1/heartbeat.json")),
     ("lock", include_str!("fixtures/protocol-1/lock.json")),
     ("unlock", include_str!("fixtures/protocol-1/unlock.json")),
+    ("preflight", include_str!("fixtures/protocol-1/preflight.json")),
     ("review", include_str!("fixtures/protocol-1/review.json")),
     ("transcript", include_str!("fixtures/protocol-1/transcript.json")),
     ("diff", include_str!("fixtures/protocol-1/diff.json")),
@@ -51,6 +52,7 @@ async fn requests_of_workers_of_the_first_release_are_accepted() {
             ("heartbeat", 200),
             ("lock", 200),
             ("unlock", 204),
+            ("preflight", 204),
             ("review", 201),
             ("transcript", 200),
             ("diff", 200),

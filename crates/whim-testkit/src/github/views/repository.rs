@@ -47,6 +47,35 @@ const LINKS: [(&str, &str); 37] = [
     ("url", ""),
 ];
 
+/// The rules that apply to a branch, with the ruleset that they come from. Its id is that of the repository.
+pub(in super::super) fn rules_of_branch(repository: &Repository, branch: &str) -> Value {
+    if branch == repository.default_branch {
+        return json!([]);
+    }
+    let rules = repository.ruleset.rules.iter().map(|rule| {
+        let mut rule = rule.clone();
+        rule["ruleset_source_type"] = "Repository".into();
+        rule["ruleset_source"] = repository.full_name().into();
+        rule["ruleset_id"] = repository.id.into();
+        rule
+    });
+    rules.collect()
+}
+
+pub(in super::super) fn ruleset(repository: &Repository) -> Value {
+    let can_bypass = repository.ruleset.can_bypass;
+    json!({
+        "id": repository.id,
+        "name": "Branches",
+        "target": "branch",
+        "source_type": "Repository",
+        "source": repository.full_name(),
+        "enforcement": "active",
+        "current_user_can_bypass": if can_bypass { "always" } else { "never" },
+        "rules": repository.ruleset.rules,
+    })
+}
+
 /// A repository as it appears inside other answers.
 pub(in super::super) fn repository(links: &Links, repository: &Repository) -> Value {
     let url = links.repository(repository);

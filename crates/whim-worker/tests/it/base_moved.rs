@@ -1,0 +1,142 @@
+//! The base branch got commits while the agent worked.
+
+use crate::world::{BRANCH, FILES, REPO, World};
+
+/// Does both tasks, lets the test change the base, and then `repair` in the run for a conflict.
+fn script(repair: &str) -> String {
+    format!(
+        "case $spec in *repair.md) cat \"$spec\" > \"$control/repair-at-start\"; begin; {repair} ;; esac
+begin; greet; part; signal worked; await go; complete"
+    )
+}
+
+const RESOLVES: &str = "iteration 1; git merge --quiet origin/main > /dev/null || true; printf 'both\\n' > farewell.txt; \
+    git add -A farewell.txt; git commit --quiet --no-edit; committed Merge; \
+    tick 0 '`origin.main` is merged into this branch'; iteration_done 1; complete";
+const GIVES_UP: &str = "iteration 1; iteration_done 1; exit 1";
+
+/// Runs a worker while someone changes `file` on the base.
+async fn run_while_base_changes(world: &World, file: &str) -> anyhow::Result<()> {
+    let worker = world.start()?;
+    world.signalled("worked").await?;
+    world
+        .github
+        .commit_files(REPO, "main", "Meanwhile", &[(file, "meanwhile\n")]);
+    world.signal("go")?;
+    let ended = worker.ended().await?;
+    anyhow::ensure!(ended.code == Some(0), "{}", ended.log);
+    Ok(())
+}
+
+fn body(world: &World) -> String {
+    world.github.pulls(REPO)[0].body.clone().unwrap_or_default()
+}
+
+fn contains_base(world: &World) -> bool {
+    world.github.log(REPO, &format!("{BRANCH}..main")).is_empty()
+}
+
+#[tokio::test]
+async fn a_base_that_moved_is_merged_before_the_checks() -> anyhow::Result<()> {
+    let world = World::new(
+        &[("Makefile", "test:\n\t@cat greeting.txt farewell.txt\n")],
+        &script(GIVES_UP),
+    )
+    .await?;
+
+    run_while_base_changes(&world, "other.txt").await?;
+
+    assert!(contains_base(&world));
+    for file in ["other.txt", "farewell.txt"] {
+        assert!(world.github.read_file(REPO, BRANCH, file).is_some(), "{file}");
+    }
+    let author = world
+        .github
+        .bare_repository(REPO)
+        .run(["log", "-1", "--format=%an %s", BRANCH])?;
+    assert_eq!(
+        author.trim(),
+        format!("{} Merge main into {BRANCH}", whim_testkit::github::BOT)
+    );
+    assert_eq!(
+        Some(world.completion()?.head_sha.to_string()),
+        world.branch_head()
+    );
+    assert!(!body(&world).contains("both changed"), "{}", body(&world));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_repair_after_a_merge_works_on_the_merged_branch() -> anyhow::Result<()> {
+    // Red since the merge.
+    let makefile = "test:\n\t@if [ -e other.txt -a -e farewell.txt ]; then cat fixed.txt; fi\n";
+    let repair = "iteration 1; cat other.txt > \"$control/other\"; commit fixed.txt fixed 'Repair'; \
+        tick 0 'The failed checks pass'; iteration_done 1; complete";
+    let world = World::new(&[("Makefile", makefile)], &script(repair))
+        .await?
+        .with("REPAIR_ITERATIONS", "2");
+
+    run_while_base_changes(&world, "other.txt").await?;
+
+    assert_eq!(world.script_output("other")?, "meanwhile\n");
+    assert!(contains_base(&world));
+    assert!(world.github.read_file(REPO, BRANCH, "fixed.txt").is_some());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_conflict_with_the_base_goes_to_the_agent_once() -> anyhow::Result<()> {
+    let world = World::new(FILES, &script(RESOLVES))
+        .await?
+        .with("REPAIR_ITERATIONS", "2");
+
+    run_while_base_changes(&world, "farewell.txt").await?;
+
+    let task = world.script_output("repair-at-start")?;
+    for part in [
+        "- [ ] `origin/main` is merged into this branch",
+        "  - Conflict in farewell.txt",
+    ] {
+        assert!(task.contains(part), "{part} is missing:\n{task}");
+    }
+    assert!(contains_base(&world));
+    assert_eq!(
+        world.github.read_file(REPO, BRANCH, "farewell.txt").as_deref(),
+        Some("both\n")
+    );
+    assert!(!body(&world).contains("both changed"), "{}", body(&world));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_conflict_that_remains_is_said() -> anyhow::Result<()> {
+    for iterations in ["0", "2"] {
+        let world = World::new(FILES, &script(GIVES_UP))
+            .await?
+            .with("REPAIR_ITERATIONS", iterations);
+
+        run_while_base_changes(&world, "farewell.txt").await?;
+
+        assert!(!contains_base(&world));
+        let body = body(&world);
+        assert!(
+            body.contains(
+                "> The base has commits that this branch does not have, and both changed `farewell.txt`."
+            ),
+            "{body}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_linear_history_is_kept_where_the_rules_want_one() -> anyhow::Result<()> {
+    let world = World::new(FILES, &script(GIVES_UP)).await?;
+    let rule = serde_json::json!({ "type": "required_linear_history" });
+    world.github.set_rules(REPO, vec![rule], false);
+
+    run_while_base_changes(&world, "other.txt").await?;
+
+    assert!(!contains_base(&world));
+    Ok(())
+}
