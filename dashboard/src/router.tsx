@@ -94,7 +94,7 @@ const itemRoute = createRoute({
 });
 
 export const LEARNING_KINDS = ["pattern", "gotcha", "approach"] as const;
-export const LEARNING_STATES = ["current", "pinned", "retired"] as const;
+export const LEARNING_STATES = ["current", "pinned", "quarantined", "retired"] as const;
 
 const learningsRoute = createRoute({
   getParentRoute: () => shellRoute,

@@ -23,6 +23,28 @@ pub async fn orchestrator(
     build: Build,
     options: &[OsString],
 ) -> anyhow::Result<ExitCode> {
+    run_bench(workspace, "orchestrator", build, options).await
+}
+
+/// Measures the retrieval of learnings; `options` go to the benchmark. The embedder is built first.
+///
+/// # Errors
+/// A build could not be started; a failed build is a failing exit code instead.
+pub async fn learnings(workspace: &Workspace, options: &[OsString]) -> anyhow::Result<ExitCode> {
+    let build = ["build", "--quiet", "--release", "--package", "whim-embedder"];
+    let built = run(cargo(workspace.root(), build.map(OsStr::new))).await?;
+    if !built.success() {
+        return Ok(exit_code(built));
+    }
+    run_bench(workspace, "learnings", Build::Release, options).await
+}
+
+async fn run_bench(
+    workspace: &Workspace,
+    name: &str,
+    build: Build,
+    options: &[OsString],
+) -> anyhow::Result<ExitCode> {
     let profile = match build {
         Build::Release => "bench",
         Build::Debug => "dev",
@@ -33,7 +55,7 @@ pub async fn orchestrator(
         "--package",
         "whim-orchestrator",
         "--bench",
-        "orchestrator",
+        name,
     ];
     let arguments = bench
         .into_iter()

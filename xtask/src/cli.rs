@@ -72,6 +72,12 @@ enum BenchCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<OsString>,
     },
+    /// Measure the retrieval of learnings with the embedding model: quality on the retrieval set, and latency
+    #[command(disable_help_flag = true)]
+    Learnings {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<OsString>,
+    },
 }
 
 /// Runs one command.
@@ -93,6 +99,9 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bench {
             command: BenchCommand::Orchestrator { options },
         } => bench::orchestrator(&workspace, Build::Release, &options).await,
+        Command::Bench {
+            command: BenchCommand::Learnings { options },
+        } => bench::learnings(&workspace, &options).await,
         Command::Ci { steps } => ci::run(&workspace, &steps).await,
     }
 }

@@ -92,6 +92,13 @@ impl Call {
         Self::new(Method::POST, path, to_json(body), repeat)
     }
 
+    pub(crate) fn delete<const N: usize>(path: [&str; N]) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+
     pub(crate) fn put<const N: usize>(path: [&str; N], body: &impl Serialize) -> Self {
         Self::new(Method::PUT, path, to_json(body), Repeat::Idempotent)
     }

@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod history;
 mod http;
+mod learnings;
 mod logs;
 mod reviews;
 mod stats;

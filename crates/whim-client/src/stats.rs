@@ -1,14 +1,13 @@
-//! Metrics, learnings, settings, locks, explanations, the pause of the queue, and worker logs.
+//! Metrics, settings, locks, explanations, the pause of the queue, and worker logs.
 
 use whim_core::protocol::explain::Explanation;
-use whim_core::protocol::learnings::{Learning, LearningFilter, LearningPage, UpdateLearning};
 use whim_core::protocol::locks::{LockFilter, LockPage};
 use whim_core::protocol::metrics::{DailyUsageFilter, DailyUsageReport, Metrics};
 use whim_core::protocol::queue::{PauseQueue, QueueState};
 use whim_core::protocol::settings::Settings;
 use whim_core::protocol::tasks::BackgroundTasks;
 use whim_core::protocol::workers::Worker;
-use whim_core::{LearningId, WorkItemId, WorkerId};
+use whim_core::{WorkItemId, WorkerId};
 
 use crate::http::{Call, Repeat};
 use crate::work::query_of;
@@ -47,29 +46,6 @@ impl Client {
     /// See [`ClientError`].
     pub async fn tasks(&self) -> Result<BackgroundTasks, ClientError> {
         self.http.send(Call::get(["api", "tasks"])).await
-    }
-
-    /// `PATCH /api/learnings/:id`.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn update_learning(
-        &self,
-        id: LearningId,
-        change: &UpdateLearning,
-    ) -> Result<Learning, ClientError> {
-        let call = Call::patch(["api", "learnings", &id.to_string()], change);
-        self.http.send(call).await
-    }
-
-    /// `GET /api/learnings`: one page, newest first.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn learnings(&self, filter: &LearningFilter) -> Result<LearningPage, ClientError> {
-        let mut call = Call::get(["api", "learnings"]);
-        call.query = query_of(filter);
-        self.http.send(call).await
     }
 
     /// `GET /api/locks`: one page of file locks.

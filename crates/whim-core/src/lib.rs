@@ -3,6 +3,7 @@
 //! No I/O and no async: values are parsed at the edge and valid by construction. Types with a Postgres representation
 //! implement the `sqlx` traits behind the feature `sqlx`, which only the orchestrator enables.
 
+pub mod embedder;
 pub mod failure;
 pub mod ids;
 pub mod names;

@@ -21,6 +21,7 @@ use crate::comment::CommentWriter;
 use crate::config::Config;
 use crate::github::GitHub;
 use crate::poll::{Repository, Shared};
+use crate::quarantine::Quarantine;
 use crate::specs::SpecWriter;
 use crate::trust::People;
 
@@ -89,6 +90,18 @@ pub fn start(
             repository,
         );
     }
+    let quarantine = Quarantine {
+        github: Arc::clone(&shared.github),
+        client: client.clone(),
+        stop: intake.token(),
+    };
+    reconcilers.start(
+        "learnings",
+        None,
+        config.poll_interval,
+        &Activator::new(),
+        quarantine,
+    );
     let writer = SpecWriter::new(client, &config.specs, spec_wanted)?;
     intake.critical("specs", writer.run(intake.token()));
 

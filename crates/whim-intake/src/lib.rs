@@ -11,6 +11,7 @@ mod github;
 mod labels;
 mod next_action;
 mod poll;
+mod quarantine;
 mod specs;
 mod submission;
 mod text;

@@ -15,6 +15,7 @@ use crate::daily_metrics::DailyMetrics;
 use crate::events::EventHub;
 use crate::in_flight::InFlightStarts;
 use crate::intake_activity::IntakeActivity;
+use crate::learnings::Embedder;
 use crate::lifecycle::Heartbeats;
 use crate::limits::Limits;
 use crate::locks::Locks;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub tasks: Statuses,
     /// Subscriptions to live events.
     pub events: EventHub,
+    /// Turns learnings and queries into vectors.
+    pub embedder: Embedder,
     /// Cancelled when the program stops, to end streaming responses.
     pub closing: CancellationToken,
 }

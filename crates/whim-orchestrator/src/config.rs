@@ -3,6 +3,7 @@
 pub mod api;
 mod breakers;
 mod intervals;
+mod learnings;
 mod lifecycle;
 pub mod limits;
 mod retention;
@@ -22,6 +23,7 @@ use whim_service::telemetry::TelemetryConfig;
 pub use self::api::ApiConfig;
 pub use self::breakers::BreakersConfig;
 pub use self::intervals::Intervals;
+pub use self::learnings::{EmbeddingConfig, LearningsConfig};
 pub use self::lifecycle::LifecycleConfig;
 pub use self::limits::{LimitsConfig, PerRepository};
 pub use self::retention::RetentionConfig;
@@ -39,6 +41,7 @@ pub struct Config {
     pub lifecycle: LifecycleConfig,
     pub retention: RetentionConfig,
     pub intervals: Intervals,
+    pub learnings: LearningsConfig,
     /// How workers are started.
     pub runtime: RuntimeConfig,
     /// `BRANCH_PREFIX`: of the branches of items that name no branch.
@@ -72,6 +75,7 @@ impl Config {
         let lifecycle = LifecycleConfig::read(env);
         let retention = RetentionConfig::read(env);
         let intervals = Intervals::read(env);
+        let learnings = LearningsConfig::read(env);
         let runtime = RuntimeConfig::read(env);
         let branch_prefix = env.or_default("BRANCH_PREFIX", BranchPrefix::default(), branch_prefix());
         let worker = WorkerSettings::read(env);
@@ -92,6 +96,7 @@ impl Config {
             lifecycle,
             retention,
             intervals,
+            learnings,
             runtime,
             branch_prefix,
             worker,

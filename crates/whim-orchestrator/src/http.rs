@@ -13,6 +13,7 @@ mod extract;
 mod guard;
 mod history;
 mod intake_calls;
+mod learnings;
 mod locks;
 pub mod openapi;
 mod page;

@@ -15,6 +15,7 @@ pub mod history;
 pub mod http;
 pub mod in_flight;
 pub mod intake_activity;
+pub mod learnings;
 pub mod lifecycle;
 pub mod limits;
 pub mod listeners;

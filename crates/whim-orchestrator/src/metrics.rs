@@ -21,6 +21,8 @@ const TRANSCRIPT_BYTES: &str = "whim_transcript_bytes_total";
 const REQUESTS: &str = "whim_http_requests_total";
 const REQUEST_DURATION: &str = "whim_http_request_duration_seconds";
 const REFUSED_CREDENTIALS: &str = "whim_auth_failures_total";
+const LEARNINGS_REPORTED: &str = "whim_learnings_reported_total";
+const LEARNINGS_GIVEN: &str = "whim_learnings_given_total";
 const POOL_WAIT: &str = "whim_postgres_pool_wait_seconds";
 
 const fn counter(name: &'static str, help: &'static str) -> Family {
@@ -40,7 +42,7 @@ const fn histogram(name: &'static str, bounds: &'static [f64], help: &'static st
 }
 
 /// Metrics that are counted where the event happens. The gauges of the queue are in [`crate::queue_sampler`].
-pub const COUNTED: [Family; 13] = [
+pub const COUNTED: [Family; 15] = [
     counter(TRANSITIONS, "State changes of work items, by new state"),
     counter(CLAIMS, "Claimed work items"),
     histogram(
@@ -73,6 +75,11 @@ pub const COUNTED: [Family; 13] = [
         TRANSCRIPT_BYTES,
         "Compressed size of the transcripts that were stored",
     ),
+    counter(
+        LEARNINGS_REPORTED,
+        "Learnings that attempts reported: stored, or refused by screening",
+    ),
+    counter(LEARNINGS_GIVEN, "Learnings that attempts received"),
     counter(REQUESTS, "HTTP responses, by listener, route, method and status"),
     histogram(
         REQUEST_DURATION,
@@ -100,6 +107,10 @@ pub fn initialise() {
     }
     counter!(CLAIMS).absolute(0);
     counter!(TRANSCRIPT_BYTES).absolute(0);
+    counter!(LEARNINGS_GIVEN).absolute(0);
+    for outcome in ["stored", "refused"] {
+        counter!(LEARNINGS_REPORTED, "outcome" => outcome).absolute(0);
+    }
     for outcome in ["started", "failed"] {
         counter!(WORKER_STARTS, "outcome" => outcome).absolute(0);
     }
@@ -113,6 +124,21 @@ pub fn initialise() {
     for listener in [Listener::Api, Listener::Workers] {
         counter!(REFUSED_CREDENTIALS, "listener" => listener.as_str()).absolute(0);
     }
+}
+
+/// A learning passed the screening.
+pub fn learning_stored() {
+    counter!(LEARNINGS_REPORTED, "outcome" => "stored").increment(1);
+}
+
+/// A learning did not pass the screening.
+pub fn learning_refused() {
+    counter!(LEARNINGS_REPORTED, "outcome" => "refused").increment(1);
+}
+
+/// An attempt received `count` learnings.
+pub fn learnings_given(count: usize) {
+    counter!(LEARNINGS_GIVEN).increment(count as u64);
 }
 
 /// `outcome` of an attempt with a pull request.

@@ -8,6 +8,7 @@ mod budget;
 mod counts;
 mod expired_leases;
 mod garbage;
+mod learnings;
 mod locks;
 mod long_transactions;
 mod partitions;
@@ -26,6 +27,7 @@ pub use self::budget::Budget;
 pub use self::counts::Counts;
 pub use self::expired_leases::{ExpiredLeases, ExpiredLeasesReport};
 pub use self::garbage::Garbage;
+pub use self::learnings::{Learnings, LearningsReport};
 pub use self::locks::Locks;
 pub use self::long_transactions::LongTransactions;
 pub use self::partitions::{Partitions, PartitionsReport, TableReport};
@@ -72,6 +74,7 @@ pub fn start(app: &App, reconcilers: &Reconcilers, stop: &CancellationToken) {
         Counts(app.clone()),
     );
     reconcilers.start("locks", None, rare, &wakers.locks, Locks(app.clone()));
+    reconcilers.start("learnings", None, rare, &wakers.learnings, Learnings(app.clone()));
     let long_transactions = LongTransactions(app.clone());
     reconcilers.start(
         "long_transactions",

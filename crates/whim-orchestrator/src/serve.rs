@@ -21,6 +21,7 @@ use crate::dispatch;
 use crate::events::{self, EventHub};
 use crate::in_flight::InFlightStarts;
 use crate::intake_activity::IntakeActivity;
+use crate::learnings::Embedder;
 use crate::lifecycle::{self, Heartbeats};
 use crate::limits::Limits;
 use crate::listeners::{Addresses, Listeners};
@@ -181,6 +182,7 @@ pub fn build(
         daily_metrics: DailyMetrics::default(),
         tasks,
         events: EventHub::default(),
+        embedder: Embedder::new(config.learnings.clone()),
         closing: CancellationToken::new(),
         settings: effective,
         config,

@@ -159,6 +159,8 @@ pub async fn status(app: &App) -> Result<Status, Error> {
     warnings.extend(exhausted_budgets(&snapshot).iter().map(ToString::to_string));
     let breakers: Vec<Breaker> = snapshot.breakers.iter().map(breakers::describe).collect();
     warnings.extend(breakers.iter().map(|breaker| breaker.explanation.clone()));
+    let no_vectors = app.embedder.failure().await;
+    warnings.extend(no_vectors.map(|failure| format!("Learnings are found by words only: {failure}.")));
     let reasons = admit(&snapshot).err().unwrap_or_default();
     let Snapshot { limits, usage, .. } = &snapshot;
     Ok(Status {

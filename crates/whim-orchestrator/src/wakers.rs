@@ -54,6 +54,8 @@ wakers! {
     garbage,
     /// Warns of long transactions in Postgres.
     long_transactions,
+    /// Embeds learnings, merges and retires them.
+    learnings,
     /// Creates and drops the daily partitions of events and transcripts.
     partitions,
 }

@@ -67,13 +67,16 @@ impl OpenApi {
         Self { document, operations }
     }
 
-    /// The operation for a method and a path. If several templates match, the one with the fewest parameters wins.
+    /// The operation for a method and a path. If several templates match, the one with the fewest parameters is the route,
+    /// whatever its methods.
     pub(crate) fn operation(&self, method: &Method, path: &str) -> Option<&Operation> {
-        let matches = |operation: &&Operation| operation.method == *method && operation.path.is_match(path);
-        self.operations
-            .iter()
-            .filter(matches)
-            .min_by_key(|operation| operation.path.captures_len())
+        let matching = || {
+            self.operations
+                .iter()
+                .filter(|operation| operation.path.is_match(path))
+        };
+        let fewest = matching().map(|operation| operation.path.captures_len()).min()?;
+        matching().find(|operation| operation.method == *method && operation.path.captures_len() == fewest)
     }
 
     pub(crate) fn operations(&self) -> impl Iterator<Item = &Operation> {

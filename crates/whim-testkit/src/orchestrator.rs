@@ -25,6 +25,7 @@ mod handle;
 mod item_controls;
 mod items;
 mod pipeline;
+mod quarantine;
 mod routes;
 mod shared;
 mod state;

@@ -61,6 +61,24 @@ pub fn faketime() -> Result<PathBuf, ToolMissing> {
     .find()
 }
 
+/// The directory of the embedding model. `WHIM_EMBEDDING_MODEL` names another one.
+pub fn embedding_model() -> Result<PathBuf, ToolMissing> {
+    let tool = Tool {
+        program: "model.safetensors",
+        variable: "WHIM_EMBEDDING_MODEL",
+        installed: "embedding-model",
+    };
+    if let Some(directory) = tool.named() {
+        return Ok(directory);
+    }
+    let installed = tools_directory().join(tool.installed);
+    if installed.join(tool.program).is_file() {
+        Ok(installed)
+    } else {
+        Err(tool.missing())
+    }
+}
+
 /// The root of the checkout.
 pub fn workspace_root() -> PathBuf {
     let crate_directory = Path::new(env!("CARGO_MANIFEST_DIR"));

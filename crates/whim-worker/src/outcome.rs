@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ralph_contract::IterationStats;
 use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::learnings::ReportedLearnings;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{CommitHash, FailureCause, IssueNumber};
 
@@ -140,7 +141,7 @@ pub enum FinalReport {
 }
 
 impl FinalReport {
-    pub fn new(result: Result<Delivered, Failure>, totals: Totals) -> Self {
+    pub fn new(result: Result<Delivered, Failure>, totals: Totals, learnings: ReportedLearnings) -> Self {
         let Totals { iterations, stats } = totals;
         let stats = stats.into();
         match result {
@@ -152,6 +153,7 @@ impl FinalReport {
                 tests: delivered.tests,
                 iterations,
                 stats,
+                learnings,
             }),
             Err(Failure::Failed {
                 cause,
@@ -165,6 +167,7 @@ impl FinalReport {
                 tests,
                 iterations,
                 stats,
+                learnings,
             }),
             Err(Failure::Stuck {
                 reason,
@@ -174,6 +177,7 @@ impl FinalReport {
                 iterations_without_progress,
                 iterations,
                 stats,
+                learnings,
             }),
         }
     }

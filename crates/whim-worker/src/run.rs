@@ -3,7 +3,7 @@
 mod register;
 mod tools;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -34,7 +34,7 @@ use crate::ralph;
 use crate::report::{self, Fenced, Unreported};
 use crate::review::ReviewOutcome;
 use crate::verify::{Verification, Verified};
-use crate::workspace::{self, Layout, Trailers, Workspace};
+use crate::workspace::{self, Layout, NewLearnings, Trailers, Workspace};
 
 /// The sender does its own retries while the lease lasts.
 const TIMING: Timing = Timing {
@@ -81,18 +81,20 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         config.reporting,
         Arc::clone(&redactor),
     );
+    let new_learnings = Arc::new(OnceLock::<NewLearnings>::new());
     let registered = Registered {
         tools: Tools {
             config,
             worker_token: credentials.worker_token,
             github_token: credentials.github_token,
             model: credentials.model,
-            redactor,
+            redactor: Arc::clone(&redactor),
             client: client.clone(),
             lock_client: LockClient::new(client, reporter.clone(), config.agent.lock_wait_timeout),
             reporter: reporter.clone(),
             mcp_servers,
             agent_files: AgentFiles::default(),
+            new_learnings: Arc::clone(&new_learnings),
         },
         answer,
     };
@@ -109,7 +111,11 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
         _is_complete = uploader.flush(FLUSH_BEFORE_REPORT) => {}
     }
-    let report = FinalReport::new(result, reporter.totals());
+    let learnings = new_learnings
+        .get()
+        .map(|file| file.read(&redactor))
+        .unwrap_or_default();
+    let report = FinalReport::new(result, reporter.totals(), learnings);
     let ending: fn(_) -> _ = match &report {
         FinalReport::Complete(_) => Ending::Completed,
         FinalReport::Fail(_) => Ending::Failed,
@@ -235,6 +241,8 @@ impl<'c> Registered<'c> {
             }
         };
         ready.report_resumed(&tools.reporter);
+        // Of an attempt that has one workspace.
+        let _set_once = tools.new_learnings.set(ready.workspace.new_learnings());
         let identity = match &config.agent.identity {
             Some(identity) => identity.clone(),
             None => identity_of_token(&api, &config.github.git_url, retry_timeout).await?,

@@ -22,6 +22,7 @@ mod handle;
 mod import;
 mod layout;
 mod left_behind;
+mod new_learnings;
 mod own_files;
 mod prepare;
 mod push;
@@ -40,6 +41,7 @@ pub use self::layout::{
     CHECKOUT_OF_BASE, CHECKOUT_OF_NEW_TESTS, Layout, checkout_of_head, checkout_of_review,
 };
 pub(crate) use self::left_behind::MAX_NAMED;
+pub use self::new_learnings::NewLearnings;
 pub use self::own_files::OwnFiles;
 pub use self::prepare::{Ready, prepare};
 pub use self::push::PushError;

@@ -31,8 +31,77 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists learnings, newest first. */
+        /** Lists learnings, newest first; with `q`, searches those of a repository. */
         get: operations["learnings"];
+        put?: never;
+        /** Adds a learning that a person writes. Other items may receive it at once. */
+        post: operations["create_learning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/learnings/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns what a spec would get, and why, without running anything. */
+        post: operations["preview_learnings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/learnings/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists completed items whose learnings wait for their pull request, for the intake. */
+        get: operations["learnings_quarantine"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/learnings/quarantine/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Reports what became of an item's pull request: after a merge, other items receive its learnings. */
+        put: operations["decide_quarantine"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/learnings/uplift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Compares ended items that received learnings with those of the holdout. */
+        get: operations["learnings_uplift"];
         put?: never;
         post?: never;
         delete?: never;
@@ -48,10 +117,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Returns a learning with its sources and its record. */
+        get: operations["get_learning"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Deletes a learning with its record. Retiring it is usually better: a deleted one comes back when an agent reports it again. */
+        delete: operations["delete_learning"];
         options?: never;
         head?: never;
         /** Changes the text of a learning, pins it or retires it, or undoes that. */
@@ -756,6 +827,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Averages of one arm; `null` without items. */
+        ArmNumbers: {
+            /** Format: double */
+            costUsd?: number | null;
+            /** Format: uint32 */
+            items: number;
+            /** Format: double */
+            iterations?: number | null;
+            /** Format: double */
+            repairRate?: number | null;
+            /** Format: double */
+            successRate?: number | null;
+        };
         /** @description A work item, as its worker needs it. */
         Assignment: {
             /**
@@ -767,6 +851,8 @@ export interface components {
             branch: components["schemas"]["BranchName"];
             headSha?: components["schemas"]["CommitHash"] | null;
             id: components["schemas"]["WorkItemId"];
+            /** @description Learnings of earlier attempts, for the agent: the content of `learnings.md`, or empty. */
+            learnings?: string;
             /** @description The epoch of this attempt. */
             leaseEpoch: components["schemas"]["LeaseEpoch"];
             /** @description Further data of the item; workers use `base` and `issueNumber`. */
@@ -940,6 +1026,21 @@ export interface components {
         };
         /** @description Full hash of a commit: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits. */
         CommitHash: string;
+        /** @description Ended items with learnings and without. */
+        Comparison: {
+            /** @description Change of the cost per item, in US dollars. */
+            costUsd: components["schemas"]["Effect"];
+            /** @description Change of the iterations per item. */
+            iterations: components["schemas"]["Effect"];
+            /** @description Change of the share of items that needed a repair or another attempt. */
+            repairs: components["schemas"]["Effect"];
+            /** @description Change of the share of completed items. */
+            success: components["schemas"]["Effect"];
+            /** @description Items for which there were learnings, and that received them. */
+            withLearnings: components["schemas"]["ArmNumbers"];
+            /** @description Items of the holdout. */
+            withoutLearnings: components["schemas"]["ArmNumbers"];
+        };
         /** @description `POST /api/worker/:id/complete`: the pull request is open. A repeated report gets the same response. */
         Complete: {
             /** @description The head that was delivered. */
@@ -949,6 +1050,8 @@ export interface components {
              * @description The iterations that were used.
              */
             iterations: number;
+            /** @description What the agent learned in this attempt. */
+            learnings?: components["schemas"]["ReportedLearnings"];
             /**
              * Format: uint64
              * @description The pull request's number.
@@ -974,6 +1077,13 @@ export interface components {
              * @description `COOLDOWN_SECONDS`.
              */
             seconds: number;
+        };
+        /** @description `POST /api/learnings`: a learning that a person writes. It is accepted at once. */
+        CreateLearning: {
+            kind: components["schemas"]["LearningKind"];
+            repo: components["schemas"]["RepoName"];
+            /** @description At most 1000 characters. */
+            text: string;
         };
         /**
          * @description `POST /api/work`. Either `spec` (queued at once) or `description` (a spec is generated first).
@@ -1145,6 +1255,26 @@ export interface components {
             /** Format: double */
             p95Seconds?: number | null;
         };
+        /** @description A difference: with learnings minus without. */
+        Effect: {
+            /**
+             * Format: double
+             * @description `null` while there are not enough data.
+             */
+            estimate?: number | null;
+            /**
+             * Format: double
+             * @description Upper end of the 95 % confidence interval.
+             */
+            high?: number | null;
+            /**
+             * Format: double
+             * @description Lower end of the 95 % confidence interval.
+             */
+            low?: number | null;
+            /** @description In plain words, for example `not enough data yet`. */
+            summary: string;
+        };
         EffectiveSetting: {
             /** @description Whether the value is a secret, which never leaves the orchestrator. */
             isSecret: boolean;
@@ -1191,6 +1321,8 @@ export interface components {
              * @description The iterations that were used.
              */
             iterations?: number;
+            /** @description What the agent learned in this attempt. */
+            learnings?: components["schemas"]["ReportedLearnings"];
             /** @description Why, for a person; shown on the issue. */
             reason: string;
             /**
@@ -1379,21 +1511,50 @@ export interface components {
             droppedCount?: number | null;
         };
         Learning: {
+            /**
+             * Format: date-time
+             * @description When a person wrote it or a pull request that it comes from was merged; `null` while it is quarantined.
+             */
+            acceptedAt?: string | null;
+            /** @description Files that it names. */
+            citations: string[];
+            /**
+             * Format: uint32
+             * @description Number of attempts whose agent reported that it used it.
+             */
+            citedCount: number;
+            /** @description Learnings of the repository that are near it and differ in a number or a negation. */
+            contradicts: components["schemas"]["LearningId"][];
             /** Format: date-time */
             createdAt: string;
             id: components["schemas"]["LearningId"];
             kind: components["schemas"]["LearningKind"];
+            /** @description Those of them that did not exist. */
+            missingCitations: string[];
             /**
              * Format: date-time
              * @description When a person marked it as important; `null` if it is not.
              */
             pinnedAt?: string | null;
+            relevance?: components["schemas"]["Relevance"] | null;
             repo: components["schemas"]["RepoName"];
             /**
              * Format: date-time
-             * @description When a person withdrew it; `null` if it is current. No agent receives a retired learning.
+             * @description When it was withdrawn; `null` if it was not. No agent receives a retired learning.
              */
             retiredAt?: string | null;
+            /** @description Why Whim retired it; `null` if a person did. */
+            retiredReason?: string | null;
+            /**
+             * Format: uint32
+             * @description Number of attempts that received it.
+             */
+            shownCount: number;
+            /**
+             * Format: uint32
+             * @description Number of attempts and persons that reported it.
+             */
+            sourceCount: number;
             text: string;
             /**
              * Format: date-time
@@ -1401,6 +1562,14 @@ export interface components {
              */
             updatedAt: string;
             workItemId?: components["schemas"]["WorkItemId"] | null;
+        };
+        /** @description `GET /api/learnings/:id`: a learning with its record. */
+        LearningDetails: {
+            learning: components["schemas"]["Learning"];
+            /** @description What became of the items that received it. */
+            record: components["schemas"]["LearningRecord"];
+            /** @description Oldest first; at most 100. */
+            sources: components["schemas"]["LearningSource"][];
         };
         /**
          * Format: uuid
@@ -1415,6 +1584,70 @@ export interface components {
         LearningPage: {
             items: components["schemas"]["Learning"][];
             nextCursor?: components["schemas"]["LearningId"] | null;
+        };
+        /** @description What became of the items that received a learning. */
+        LearningRecord: {
+            /**
+             * Format: uint32
+             * @description Those of which an agent reported that it used it.
+             */
+            cited: number;
+            /**
+             * Format: uint32
+             * @description Those that were completed.
+             */
+            completed: number;
+            /**
+             * Format: uint32
+             * @description Ended items of which an attempt received it.
+             */
+            items: number;
+            /**
+             * Format: uint32
+             * @description Those that needed more than one attempt.
+             */
+            retried: number;
+        };
+        /** @description An attempt or a person that reported a learning. */
+        LearningSource: {
+            /** Format: date-time */
+            createdAt: string;
+            headSha?: components["schemas"]["CommitHash"] | null;
+            outcome?: components["schemas"]["PullRequestOutcome"] | null;
+            /** @description The pull request of the item. */
+            prUrl?: string | null;
+            /**
+             * Format: uint32
+             * @description The item's run: 1 for its submission, plus 1 for each requeue by a person.
+             */
+            run?: number | null;
+            workItemId?: components["schemas"]["WorkItemId"] | null;
+            workerId?: components["schemas"]["WorkerId"] | null;
+        };
+        LearningsPreview: {
+            /** @description Whether vectors were compared. Without them, only words were. */
+            hasVectors: boolean;
+            /** @description In the order of the text. */
+            items: components["schemas"]["PreviewedLearning"][];
+            /**
+             * Format: uint32
+             * @description Further ones that matched and did not fit the budget.
+             */
+            omitted: number;
+            /** @description Content of `learnings.md`; empty if there are none. */
+            text: string;
+            /**
+             * Format: uint32
+             * @description Estimated tokens of the text.
+             */
+            tokens: number;
+        };
+        /** @description `GET /api/learnings/uplift`. */
+        LearningsUplift: {
+            /** @description All repositories together, stratified by repository and number of tasks. */
+            all: components["schemas"]["Comparison"];
+            /** @description Repositories with ended items in both arms, by name; at most 200. */
+            repositories: components["schemas"]["RepositoryUplift"][];
         };
         /**
          * Format: int64
@@ -1563,11 +1796,29 @@ export interface components {
         PreflightOutcome: "passed" | "warning" | "failed";
         /** @enum {string} */
         PreflightSubject: "repository" | "rules" | "policy" | "contents" | "setup" | "tools";
+        /** @description `POST /api/learnings/preview`: which learnings a spec would get, without running anything. */
+        PreviewLearnings: {
+            repo: components["schemas"]["RepoName"];
+            /** @description A SPEC.md, or any text. */
+            spec: string;
+        };
+        /** @description A learning, and why it was chosen. */
+        PreviewedLearning: {
+            /** @description With its relevance for `query`. */
+            learning: components["schemas"]["Learning"];
+            /** @description The part of the spec that it matches best. */
+            query: string;
+        };
         /**
          * @description Priority in the queue: `critical` before `high` before `medium` before `low`; oldest first within a priority.
          * @enum {string}
          */
         Priority: "critical" | "high" | "medium" | "low";
+        /**
+         * @description What became of a pull request.
+         * @enum {string}
+         */
+        PullRequestOutcome: "pending" | "merged" | "closed";
         /** @description `PUT /api/work/:id/spec`: the spec of an item that is `generating`. The same text again for the same run is 200 too. */
         PutSpec: {
             /**
@@ -1578,6 +1829,36 @@ export interface components {
             run: number;
             /** @description The checklist; it has to keep all conventions, or the answer is 400 with `details.violations`. */
             spec: string;
+        };
+        /** @description `PUT /api/learnings/quarantine/:id`: what GitHub says of the item's pull request. */
+        QuarantineDecision: {
+            outcome: components["schemas"]["PullRequestOutcome"];
+        };
+        /** @description `GET /api/learnings/quarantine`: at most 50 items, those first that were checked longest ago. */
+        QuarantinePage: {
+            items: components["schemas"]["QuarantinedItem"][];
+        };
+        /** @description The response: what the decision changed. */
+        Quarantined: {
+            /**
+             * Format: uint32
+             * @description Learnings that other items may receive now.
+             */
+            accepted: number;
+            /**
+             * Format: uint32
+             * @description Learnings that no item will receive.
+             */
+            retired: number;
+        };
+        /** @description A completed item with learnings that wait for its pull request. */
+        QuarantinedItem: {
+            /** @description Of its pull request. */
+            branch: components["schemas"]["BranchName"];
+            /** Format: uint64 */
+            prNumber: number;
+            repo: components["schemas"]["RepoName"];
+            workItemId: components["schemas"]["WorkItemId"];
         };
         /** @description `GET /api/queue?limit=&cursor=`: waiting items, in the order in which they will be claimed. */
         Queue: {
@@ -1644,6 +1925,21 @@ export interface components {
          * @example src/main.rs
          */
         RelativePath: string;
+        /** @description How well a learning matches a query. */
+        Relevance: {
+            /**
+             * Format: float
+             * @description Higher is better.
+             */
+            score: number;
+            /**
+             * Format: float
+             * @description Cosine of the vectors; `null` if there are no vectors.
+             */
+            similarity?: number | null;
+            /** @description Words of the query that the text has, as stems. */
+            words: string[];
+        };
         /**
          * @description A repository as GitHub writes it: `owner/name`.
          *
@@ -1716,6 +2012,26 @@ export interface components {
             /** @description The tokens that it took. */
             tokens?: components["schemas"]["Tokens"];
             verdict: components["schemas"]["Verdict"];
+        };
+        /** @description A learning that an agent found. */
+        ReportedLearning: {
+            /** @description Files that the text names. */
+            citations?: string[];
+            kind: components["schemas"]["LearningKind"];
+            /** @description Those of them that do not exist in the workspace. */
+            missingCitations?: string[];
+            /** @description At most 1000 characters, without secrets. */
+            text: string;
+        };
+        /** @description What the agent wrote to `new-learnings.md` in an attempt. */
+        ReportedLearnings: {
+            new?: components["schemas"]["ReportedLearning"][];
+            /** @description Numbers of the received learnings that the agent used, as in `learnings.md`: 3 for `L3`. */
+            used?: number[];
+        };
+        RepositoryUplift: {
+            comparison: components["schemas"]["Comparison"];
+            repo: components["schemas"]["RepoName"];
         };
         /** @description `POST /api/work/:id/requeue`: another run of an ended item. The body is optional. */
         RequeueWork: {
@@ -1853,6 +2169,8 @@ export interface components {
              * @description Number of consecutive iterations without a change.
              */
             iterationsWithoutProgress?: number;
+            /** @description What the agent learned in this attempt. */
+            learnings?: components["schemas"]["ReportedLearnings"];
             /** @description Why, from `.ai/stuck.md` or from `ralph`; shown on the issue. */
             reason: string;
             /** @description Sums over all iterations. */
@@ -2739,10 +3057,15 @@ export interface operations {
             query?: {
                 /** @description Only learnings of this repository. */
                 repo?: components["schemas"]["RepoName"];
+                /**
+                 * @description Searches by meaning and by words, within `repo`, which is required then. The best matches come first, on one page.
+                 *     At most 1000 characters.
+                 */
+                q?: string;
                 /** @description Only learnings of this kind. */
                 kind?: components["schemas"]["LearningKind"];
                 /** @description Only learnings in this state. Default: `current`. */
-                state?: "current" | "pinned" | "retired";
+                state?: "current" | "pinned" | "quarantined" | "retired";
                 /** @description Page size: 1 to 200, default 50. */
                 limit?: number;
                 /** @description `nextCursor` of the previous page. */
@@ -2766,6 +3089,233 @@ export interface operations {
             400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    create_learning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateLearning"];
+            };
+        };
+        responses: {
+            /** @description The learning, or the one with the same text */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Learning"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    preview_learnings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewLearnings"];
+            };
+        };
+        responses: {
+            /** @description The learnings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LearningsPreview"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    learnings_quarantine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The items */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinePage"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    decide_quarantine: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QuarantineDecision"];
+            };
+        };
+        responses: {
+            /** @description What that changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quarantined"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    learnings_uplift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LearningsUplift"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    get_learning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The learning */
+                id: components["schemas"]["LearningId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The learning */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LearningDetails"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    delete_learning: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The learning */
+                id: components["schemas"]["LearningId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             414: components["responses"]["UriTooLong"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];

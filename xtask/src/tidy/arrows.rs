@@ -45,8 +45,8 @@ const OWN: [(&str, &[&str]); 19] = [
         ],
     ),
     ("whim-dashboard", &["whim-core", "whim-service"]),
+    ("whim-embedder", &["whim-core"]),
     ("whim-gateway", &["whim-core", "whim-github", "whim-service"]),
-    ("whim-embedder", &[]),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (
         "whim-e2e",
@@ -61,21 +61,23 @@ const OWN: [(&str, &[&str]); 19] = [
     ("xtask", &["whim-testkit"]),
 ];
 
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "ralph",
     "whim-orchestrator",
     "whim-intake",
     "whim-worker",
     "whim-socket-proxy",
     "whim-dashboard",
+    "whim-embedder",
     "whim-gateway",
 ];
 
 /// Third-party crates for one task, and the crates that do it. Tests may use them anywhere.
-const FOREIGN: [(&str, &[&str]); 9] = [
+const FOREIGN: [(&str, &[&str]); 10] = [
     ("sqlx", &["whim-orchestrator", "whim-testkit", "xtask"]),
     ("redis", &["whim-orchestrator", "whim-testkit"]),
     ("pgvector", &["whim-orchestrator"]),
+    ("candle-core", &["whim-embedder"]),
     (
         "bollard",
         &["whim-runtime", "whim-containers", "whim-socket-proxy"],
@@ -98,6 +100,7 @@ const FOREIGN: [(&str, &[&str]); 9] = [
             "whim-client",
             "whim-intake",
             "whim-dashboard",
+            "whim-embedder",
             "whim-gateway",
             "whim-testkit",
             "whim-e2e",

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../../src/events.rs"),
     include_str!("../../src/history.rs"),
+    include_str!("../../src/learnings.rs"),
     include_str!("../../src/stats.rs"),
     include_str!("../../src/reviews.rs"),
     include_str!("../../src/status.rs"),

@@ -3,7 +3,10 @@ use serde_json::{Value, json};
 use whim_client::Created;
 use whim_core::protocol::PROTOCOL_VERSION_HEADER;
 use whim_core::protocol::diff::ReportDiff;
-use whim_core::protocol::learnings::{LearningFilter, UpdateLearning};
+use whim_core::protocol::learnings::{
+    CreateLearning, LearningFilter, LearningKind, PreviewLearnings, PullRequestOutcome, QuarantineDecision,
+    ReportedLearnings, UpdateLearning,
+};
 use whim_core::protocol::metrics::DailyUsageFilter;
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::queue::PauseQueue;
@@ -14,8 +17,8 @@ use whim_core::protocol::work::{CancelWork, FailSpec, PutSpec, RequeueWork, SetP
 use whim_core::protocol::worker::{Complete, Fail, Heartbeat, LockFiles, Stuck, UnlockFiles};
 use whim_core::protocol::workers::WorkerFilter;
 use whim_core::{
-    FailureCause, LearningId, LeaseEpoch, Priority, RelativePath, ReviewId, WorkItemId, WorkItemStatus,
-    WorkerId, WorkerStatus,
+    FailureCause, LearningId, LeaseEpoch, Priority, RelativePath, RepoName, ReviewId, WorkItemId,
+    WorkItemStatus, WorkerId, WorkerStatus,
 };
 
 use crate::server::{Say, Server, work_item};
@@ -157,7 +160,18 @@ async fn each_call_that_looks_closer_has_its_route() {
     let page = json!({ "items": [], "nextCursor": null });
     let id = LearningId::new();
     let learning = json!({ "id": id, "repo": "octo/app", "kind": "gotcha", "text": "x", "workItemId": null,
-        "createdAt": "2026-11-21T00:00:00Z", "updatedAt": "2026-11-21T00:00:00Z", "pinnedAt": null, "retiredAt": null });
+        "sourceCount": 1, "createdAt": "2026-11-21T00:00:00Z", "updatedAt": "2026-11-21T00:00:00Z", "acceptedAt": null,
+        "pinnedAt": null, "retiredAt": null, "retiredReason": null, "citations": [], "missingCitations": [],
+        "shownCount": 0, "citedCount": 0, "contradicts": [] });
+    let record = json!({ "items": 0, "completed": 0, "retried": 0, "cited": 0 });
+    let details = json!({ "learning": learning, "sources": [], "record": record });
+    let preview = json!({ "text": "", "tokens": 0, "hasVectors": true, "items": [], "omitted": 0 });
+    let effect = json!({ "estimate": null, "low": null, "high": null, "summary": "not enough data yet" });
+    let arm =
+        json!({ "items": 0, "successRate": null, "iterations": null, "costUsd": null, "repairRate": null });
+    let all = json!({ "withLearnings": arm, "withoutLearnings": arm, "success": effect, "iterations": effect,
+        "costUsd": effect, "repairs": effect });
+    let uplift = json!({ "all": all, "repositories": [] });
     let answers = [
         explanation,
         state.clone(),
@@ -167,11 +181,17 @@ async fn each_call_that_looks_closer_has_its_route() {
         settings,
         tasks,
         page,
+        learning.clone(),
         learning,
+        details,
+        preview,
+        uplift,
+        json!({ "items": [] }),
+        json!({ "accepted": 1, "retired": 0 }),
     ]
     .map(|answer| Say::Json(200, answer));
-    let text = Say::Text(200, "one\ntwo\n".to_owned());
-    let server = Server::start(answers.into_iter().chain([text])).await;
+    let texts = ["", "one\ntwo\n"].map(|text| Say::Text(200, text.to_owned()));
+    let server = Server::start(answers.into_iter().chain(texts)).await;
     let (client, worker) = (server.client(), WorkerId::new());
 
     client.explain_work(item_id()).await.unwrap();
@@ -195,6 +215,28 @@ async fn each_call_that_looks_closer_has_its_route() {
         ..UpdateLearning::default()
     };
     client.update_learning(id, &change).await.unwrap();
+    let repo = RepoName::parse("octo/app").unwrap();
+    let new = CreateLearning {
+        repo: repo.clone(),
+        kind: LearningKind::Gotcha,
+        text: "x".to_owned(),
+    };
+    client.create_learning(&new).await.unwrap();
+    client.get_learning(id).await.unwrap();
+    let spec = "# Title".to_owned();
+    client
+        .preview_learnings(&PreviewLearnings { repo, spec })
+        .await
+        .unwrap();
+    client.learnings_uplift().await.unwrap();
+    client.learnings_quarantine().await.unwrap();
+    let outcome = PullRequestOutcome::Merged;
+    let decided = client
+        .decide_quarantine(item_id(), QuarantineDecision { outcome })
+        .await
+        .unwrap();
+    assert_eq!(decided.accepted, 1);
+    client.delete_learning(id).await.unwrap();
     assert_eq!(client.worker_logs(worker, Some(2)).await.unwrap(), "one\ntwo\n");
 
     assert_eq!(
@@ -209,6 +251,13 @@ async fn each_call_that_looks_closer_has_its_route() {
             "GET /api/tasks",
             "GET /api/learnings?limit=3",
             &format!("PATCH /api/learnings/{id}"),
+            "POST /api/learnings",
+            &format!("GET /api/learnings/{id}"),
+            "POST /api/learnings/preview",
+            "GET /api/learnings/uplift",
+            "GET /api/learnings/quarantine",
+            "PUT /api/learnings/quarantine/ITEM",
+            &format!("DELETE /api/learnings/{id}"),
             "GET /api/workers/WORKER/logs?lines=2",
         ]
     );
@@ -422,6 +471,7 @@ async fn each_call_of_the_worker_protocol_has_its_route_token_and_version() {
         tests: None,
         iterations: 1,
         stats: Default::default(),
+        learnings: ReportedLearnings::default(),
     };
     client.fail(&fail).await.unwrap();
     let stuck: Stuck = serde_json::from_value(json!({ "reason": "no idea" })).unwrap();

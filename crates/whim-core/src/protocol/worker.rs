@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks::TestReport;
 use super::events::WorkerEvent;
+use super::learnings::ReportedLearnings;
 use super::stats::WorkerStats;
 use super::work::WorkMetadata;
 use crate::{
@@ -67,6 +68,9 @@ pub struct Assignment {
     pub requested_by: Option<UserName>,
     /// Further data of the item; workers use `base` and `issueNumber`.
     pub metadata: WorkMetadata,
+    /// Learnings of earlier attempts, for the agent: the content of `learnings.md`, or empty.
+    #[serde(default)]
+    pub learnings: String,
 }
 
 /// `POST /api/worker/:id/heartbeat`: renews the lease and carries everything that a worker reports while it runs
@@ -179,6 +183,9 @@ pub struct Complete {
     /// Sums over all iterations.
     #[serde(default)]
     pub stats: WorkerStats,
+    /// What the agent learned in this attempt.
+    #[serde(default, skip_serializing_if = "ReportedLearnings::is_empty")]
+    pub learnings: ReportedLearnings,
 }
 
 /// `POST /api/worker/:id/fail`: the attempt ended without a pull request. Sent twice, the same answer twice.
@@ -202,6 +209,9 @@ pub struct Fail {
     /// Sums over all iterations.
     #[serde(default)]
     pub stats: WorkerStats,
+    /// What the agent learned in this attempt.
+    #[serde(default, skip_serializing_if = "ReportedLearnings::is_empty")]
+    pub learnings: ReportedLearnings,
 }
 
 /// `POST /api/worker/:id/stuck`: the agent makes no progress. Ends the attempt like a failure.
@@ -220,6 +230,9 @@ pub struct Stuck {
     /// Sums over all iterations.
     #[serde(default)]
     pub stats: WorkerStats,
+    /// What the agent learned in this attempt.
+    #[serde(default, skip_serializing_if = "ReportedLearnings::is_empty")]
+    pub learnings: ReportedLearnings,
 }
 
 /// The response of `complete`, `fail` and `stuck`: the resulting state of the item.

@@ -12,7 +12,12 @@ const DOCUMENT: &str = include_str!("../../../../openapi.json");
 const WORKER_PROTOCOL: &str = "worker protocol";
 
 /// Operations that only the intake calls.
-const OF_THE_INTAKE: [&str; 2] = ["put_spec", "fail_spec"];
+const OF_THE_INTAKE: [&str; 4] = [
+    "put_spec",
+    "fail_spec",
+    "learnings_quarantine",
+    "decide_quarantine",
+];
 
 /// A path with its methods, in the notation that the API document and axum have in common: `/api/work/{id}`.
 #[derive(Clone, Debug)]
@@ -91,7 +96,10 @@ mod tests {
         }
         for path in paths {
             assert!(!path.starts_with("/api/worker/"), "{path} is forwarded");
-            assert!(!path.contains("/spec"), "{path} is forwarded");
+            assert!(
+                !path.contains("/spec") && !path.contains("/quarantine"),
+                "{path} is forwarded"
+            );
         }
     }
 

@@ -8,6 +8,7 @@ mod failures;
 mod five_issues;
 mod hostile;
 mod killed;
+mod learnings;
 mod locks;
 mod lost_work;
 mod outage;

@@ -13,6 +13,7 @@ mod logs;
 mod outcomes;
 mod pages;
 mod program;
+mod quarantine;
 mod renamed;
 mod reruns;
 mod specs;

@@ -4,7 +4,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
-use super::{events, history, locks, queue, repositories, reviews, stats, status, work, workers};
+use super::{events, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers};
 use crate::app::App;
 
 /// Routes for people and for the intake.
@@ -36,8 +36,16 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(locks::locks))
         .routes(routes!(stats::metrics))
         .routes(routes!(stats::daily_usage))
-        .routes(routes!(stats::learnings))
-        .routes(routes!(stats::update_learning))
+        .routes(routes!(learnings::learnings, learnings::create_learning))
+        .routes(routes!(learnings::preview_learnings))
+        .routes(routes!(learnings::learnings_uplift))
+        .routes(routes!(learnings::learnings_quarantine))
+        .routes(routes!(learnings::decide_quarantine))
+        .routes(routes!(
+            learnings::get_learning,
+            learnings::update_learning,
+            learnings::delete_learning
+        ))
         .routes(routes!(stats::settings))
         .routes(routes!(reviews::list_reviews))
         .routes(routes!(reviews::get_review))

@@ -1,20 +1,16 @@
-//! Routes of statistics, learnings and settings.
+//! Routes of statistics and settings.
 
 use axum::Json;
 use axum::extract::State;
 use chrono::{Days, NaiveDate};
-use whim_core::LearningId;
-use whim_core::protocol::learnings::{Learning, LearningFilter, LearningPage, UpdateLearning};
 use whim_core::protocol::metrics::{DailyUsageFilter, DailyUsageReport, Metrics};
 use whim_core::protocol::settings::{EffectiveSetting, Settings};
 
 use super::error::ApiError;
-use super::extract::{Id, Json as JsonBody, Query};
-use super::page::Limit;
+use super::extract::Query;
 use crate::app::App;
 use crate::db;
 use crate::error::Error;
-use crate::validate::{self, MAX_NOTE_CHARACTERS};
 
 /// Days of a report without `from`.
 const DEFAULT_DAYS: u64 = 30;
@@ -49,32 +45,6 @@ fn range(from: Option<NaiveDate>, to: NaiveDate) -> Result<(NaiveDate, NaiveDate
         return Err(Error::invalid("from", problem));
     }
     Ok((from, to))
-}
-
-/// Lists learnings, newest first.
-#[utoipa::path(get, path = "/api/learnings", tag = "learnings", params(LearningFilter), responses((status = 200, description = "A page", body = LearningPage)))]
-pub(super) async fn learnings(
-    State(app): State<App>,
-    Query(filter): Query<LearningFilter>,
-) -> Result<Json<LearningPage>, ApiError> {
-    let limit = Limit::of(filter.limit)?;
-    let items = db::learnings::page(&app.database, &filter, limit.fetch()).await?;
-    let (items, next_cursor) = limit.cut(items, |item| item.id);
-    Ok(Json(LearningPage { items, next_cursor }))
-}
-
-/// Changes the text of a learning, pins it or retires it, or undoes that.
-#[utoipa::path(patch, path = "/api/learnings/{id}", tag = "learnings", params(("id" = LearningId, Path, description = "The learning")), request_body = UpdateLearning, responses((status = 200, description = "The learning", body = Learning)))]
-pub(super) async fn update_learning(
-    State(app): State<App>,
-    Id(id): Id<LearningId>,
-    JsonBody(body): JsonBody<UpdateLearning>,
-) -> Result<Json<Learning>, ApiError> {
-    if let Some(text) = &body.text {
-        validate::text("text", text, MAX_NOTE_CHARACTERS)?;
-    }
-    let learning = db::learnings::update(&app.database, id, &body).await?;
-    Ok(Json(learning.ok_or(Error::NoSuchLearning(id))?))
 }
 
 /// Returns the settings with which this orchestrator was started, without secrets.

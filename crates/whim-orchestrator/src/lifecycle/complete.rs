@@ -8,6 +8,7 @@ use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use sqlx::PgConnection;
 use url::Url;
 use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::learnings::ReportedLearnings;
 use whim_core::protocol::stats::WorkerStats;
 use whim_core::protocol::worker::{AttemptEnded, Complete, Fail, Stuck};
 use whim_core::{FailureCause, WorkItemStatus, WorkerStatus};
@@ -23,6 +24,7 @@ use crate::db::work_items::{self, TaskCounts};
 use crate::db::workers::{self, End, FinalReport, FinalResponse};
 use crate::db::{heartbeats, in_transaction, storable};
 use crate::error::Error;
+use crate::learnings::store_reported;
 use crate::metrics;
 
 const MAX_URL_BYTES: usize = 2048;
@@ -47,6 +49,7 @@ pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<A
         tests,
         iterations,
         stats,
+        learnings,
     } = request;
     check_pull_request_url(&pr_url)?;
     if spec.len() > MAX_SPEC_BYTES {
@@ -85,6 +88,7 @@ pub async fn complete(app: &App, caller: &Caller, request: Complete) -> Result<A
         if !won {
             return Err(attempt.lease_lost());
         }
+        store_reported(db, item, caller.id, &caller.repo, learnings).await?;
         tracing::info!(work_item_id = %item, worker_id = %caller.id, pr_url, "completed");
         Ok(answer)
     })
@@ -103,6 +107,7 @@ pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEn
         tests,
         iterations,
         stats,
+        learnings,
     } = request;
     let end = AttemptEnd {
         cause,
@@ -117,6 +122,7 @@ pub async fn fail(app: &App, caller: &Caller, request: Fail) -> Result<AttemptEn
         FinalReport::Fail,
         Used { iterations, stats },
         tests,
+        learnings,
     )
     .await
 }
@@ -131,6 +137,7 @@ pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<Attempt
         iterations_without_progress,
         iterations,
         stats,
+        learnings,
     } = request;
     tracing::debug!(worker_id = %caller.id, iterations_without_progress, "the agent is stuck");
     let end = AttemptEnd {
@@ -146,6 +153,7 @@ pub async fn stuck(app: &App, caller: &Caller, request: Stuck) -> Result<Attempt
         FinalReport::Stuck,
         Used { iterations, stats },
         None,
+        learnings,
     )
     .await
 }
@@ -157,13 +165,16 @@ async fn end_without_pull_request(
     report: FinalReport,
     used: Used,
     tests: Option<TestReport>,
+    learnings: ReportedLearnings,
 ) -> Result<AttemptEnded, Error> {
     let tests = tests.map(storable_report);
     once(app, caller, report, async |db, attempt| {
         settle(db, caller, used).await?;
-        end_locked(app, db, attempt, end, tests.as_ref())
+        let ended = end_locked(app, &mut *db, attempt, end, tests.as_ref())
             .await?
-            .ok_or_else(|| attempt.lease_lost())
+            .ok_or_else(|| attempt.lease_lost())?;
+        store_reported(db, attempt.item.id, caller.id, &caller.repo, learnings).await?;
+        Ok(ended)
     })
     .await
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use sqlx::PgConnection;
 use whim_core::protocol::worker::{Assignment, Register, Registered};
 use whim_core::{SourceName, WorkItemStatus};
+use whim_service::chain::chain;
 
 use super::attempt::{Attempt, Caller, whole_seconds};
 use crate::app::App;
 use crate::db::{in_transaction, work_items, workers};
 use crate::error::Error;
+use crate::learnings::give;
 use crate::metrics;
 
 const MAX_NONCE_BYTES: usize = 64;
@@ -29,7 +31,7 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
         ));
     }
     let lease = app.config.lifecycle.stale_threshold;
-    let (work_item, is_new) = in_transaction(&app.work_database, async |db| {
+    let (mut work_item, is_new) = in_transaction(&app.work_database, async |db| {
         let attempt = Attempt::lock(db, worker_id)
             .await?
             .ok_or(Error::NoSuchWorker(worker_id))?;
@@ -42,6 +44,14 @@ pub async fn register(app: &App, caller: &Caller, request: Register) -> Result<R
         let (work_item_id, attempt) = (work_item.id, work_item.attempt);
         tracing::info!(%worker_id, %work_item_id, attempt, "registered");
     }
+    work_item.learnings = match give(app, worker_id, work_item.id, &work_item.repo, &work_item.spec).await {
+        Ok(learnings) => learnings,
+        // The work does not depend on them.
+        Err(error) => {
+            tracing::warn!(%worker_id, error = %chain(&error), "an attempt starts without learnings");
+            String::new()
+        }
+    };
     Ok(Registered {
         worker_id,
         work_item,
@@ -94,5 +104,6 @@ async fn assignment(db: &mut PgConnection, attempt: &Attempt) -> Result<Assignme
         attempt: number,
         requested_by: task.requested_by.filter(|_| is_from_github),
         metadata: task.metadata,
+        learnings: String::new(),
     })
 }

@@ -8,6 +8,7 @@ mod document;
 mod events;
 mod faults;
 mod history;
+mod learnings;
 mod lifecycle;
 mod limits;
 mod locks;

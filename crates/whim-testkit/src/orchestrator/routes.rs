@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
+use whim_core::protocol::learnings::{QuarantineDecision, QuarantinePage, Quarantined};
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::timeline::Timeline;
@@ -44,6 +45,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/work/{id}/timeline", get(work_timeline))
         .route("/api/work/{id}/spec", put(put_spec))
         .route("/api/work/{id}/spec/fail", post(fail_spec))
+        .route("/api/learnings/quarantine", get(quarantine))
+        .route("/api/learnings/quarantine/{id}", put(decide_quarantine))
         .route("/api/worker/register", post(register))
         .route("/api/worker/{id}/heartbeat", post(heartbeat))
         .route("/api/worker/{id}/lock", post(lock))
@@ -182,6 +185,18 @@ async fn fail_spec(
     Body(body): Body<FailSpec>,
 ) -> Answer<WorkItem> {
     app.write().fail_spec(id, &body).map(axum::Json)
+}
+
+async fn quarantine(State(app): App) -> axum::Json<QuarantinePage> {
+    axum::Json(app.read().quarantine())
+}
+
+async fn decide_quarantine(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<QuarantineDecision>,
+) -> Answer<Quarantined> {
+    app.write().decide_quarantine(id, body).map(axum::Json)
 }
 
 async fn register(State(app): App, Caller(id): Caller, Body(body): Body<Register>) -> Answer<Registered> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
+use whim_core::protocol::learnings::PullRequestOutcome;
 use whim_core::protocol::work::{FailSpec, WorkItem};
 use whim_core::protocol::worker::LockConflict;
 use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus};
@@ -33,6 +34,10 @@ pub(super) struct State {
     pub(super) model_breaker: ModelBreaker,
     /// The bodies of `POST /api/work/{id}/spec/fail`.
     pub(super) spec_failures: Vec<FailSpec>,
+    /// Completed items whose learnings wait for their pull request.
+    pub(super) quarantined: Vec<WorkItemId>,
+    /// What became of those pull requests, once they were merged or closed.
+    pub(super) quarantine_decisions: Vec<(WorkItemId, PullRequestOutcome)>,
     /// Retries of the current runs.
     pub(super) retries_by_cause: BTreeMap<(WorkItemId, FailureCause), u32>,
 }

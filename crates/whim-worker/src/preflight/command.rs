@@ -140,6 +140,7 @@ async fn examine(
         head_sha: None,
         attempt: 1,
         requested_by: None,
+        learnings: String::new(),
         metadata: WorkMetadata {
             base,
             ..WorkMetadata::default()

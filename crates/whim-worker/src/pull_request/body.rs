@@ -358,6 +358,7 @@ mod tests {
                 attempt: 1,
                 requested_by: None,
                 metadata: WorkMetadata::default(),
+                learnings: String::new(),
             };
             let summary = PullRequestSummary {
                 spec: &spec,

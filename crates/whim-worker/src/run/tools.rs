@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use whim_client::WorkerClient;
@@ -23,7 +23,7 @@ use crate::pull_request::Api;
 use crate::ralph::AgentRun;
 use crate::report::Reporter;
 use crate::review::Reviewer;
-use crate::workspace::OwnSecrets;
+use crate::workspace::{NewLearnings, OwnSecrets};
 
 /// Shared by all phases.
 pub(super) struct Tools<'c> {
@@ -38,6 +38,8 @@ pub(super) struct Tools<'c> {
     /// The operator's.
     pub(super) mcp_servers: McpServers,
     pub(super) agent_files: AgentFiles,
+    /// Set once the workspace exists.
+    pub(super) new_learnings: Arc<OnceLock<NewLearnings>>,
 }
 
 /// Files that the agent's program reads, if there are any.

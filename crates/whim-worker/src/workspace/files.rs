@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, statat};
 use rustix::io::Errno;
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -43,6 +43,12 @@ pub(super) fn write(root: &Path, path: &str, content: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
     File::from(file).write_all(content.as_bytes())
+}
+
+/// Whether there is a file, directory or link. `false` if the path contains a link.
+pub(super) fn exists(root: &Path, path: &str) -> bool {
+    open_parent(root, path, Missing::Fail)
+        .is_ok_and(|(parent, name)| statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok())
 }
 
 /// What to do if a directory is missing.

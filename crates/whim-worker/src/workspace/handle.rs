@@ -8,6 +8,7 @@ use whim_core::{BranchName, CommitHash, RelativePath};
 
 use super::files;
 use super::layout::Layout;
+use super::new_learnings::NewLearnings;
 use super::own_files::OwnFiles;
 use super::secret_patterns::OwnSecrets;
 use super::trailers::Trailers;
@@ -221,6 +222,23 @@ impl Workspace {
     /// Writing failed, or the agent put a link or a directory there.
     pub fn write_note(&self, note: &str) -> io::Result<()> {
         files::write(&self.layout.repository, &self.own.run.note(), note)
+    }
+
+    /// Writes the learnings of earlier attempts for the agent.
+    ///
+    /// # Errors
+    /// Writing failed.
+    pub fn write_learnings(&self, learnings: &str) -> io::Result<()> {
+        files::write(&self.layout.repository, &self.own.run.learnings(), learnings)
+    }
+
+    /// Where the agent writes what it learned.
+    pub fn new_learnings(&self) -> NewLearnings {
+        NewLearnings {
+            repository: self.layout.repository.clone(),
+            path: self.own.run.new_learnings(),
+            secrets: self.secrets.clone(),
+        }
     }
 
     fn read(&self, path: &str, limit: usize) -> Option<String> {

@@ -184,6 +184,13 @@ async fn create(
         path: workspace.own.checklist.clone(),
         source,
     })?;
+    // Also without any, as the file of an earlier attempt may be there.
+    workspace
+        .write_learnings(&assignment.learnings)
+        .map_err(|source| PrepareError::Spec {
+            path: workspace.own.run.learnings(),
+            source,
+        })?;
     Ok(Ready { workspace, spec })
 }
 

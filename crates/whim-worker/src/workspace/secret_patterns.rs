@@ -17,7 +17,7 @@ const MIN_ENTROPY: f64 = 3.5;
 
 /// Credentials of Whim: in plain, Base64, hexadecimal or percent-encoded form, whole or in parts, with anything but letters and
 /// digits in between.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OwnSecrets {
     /// Of text as it is, and of text without anything but letters and digits.
     parts: Option<[Regex; 2]>,

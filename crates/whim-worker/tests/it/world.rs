@@ -129,6 +129,7 @@ impl World {
                     issue_number: IssueNumber::new(1),
                     ..WorkMetadata::default()
                 },
+                learnings: String::new(),
             },
             lease_seconds: 60,
             max_iterations: 9,

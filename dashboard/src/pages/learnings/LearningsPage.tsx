@@ -19,6 +19,7 @@ const PAGE_SIZE = 60;
 const STATE_LABEL: Record<(typeof LEARNING_STATES)[number], string> = {
   current: "Current",
   pinned: "Pinned",
+  quarantined: "Not merged yet",
   retired: "Retired",
 };
 

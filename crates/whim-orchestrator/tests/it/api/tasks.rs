@@ -24,6 +24,7 @@ async fn each_background_task_is_listed_with_its_last_report_or_error() {
             "compact_counts",
             "expired_leases",
             "garbage",
+            "learnings",
             "locks",
             "long_transactions",
             "partitions",

@@ -1,4 +1,4 @@
--- Reviews of diffs, as workers report them, and learnings.
+-- Reviews of diffs, as workers report them.
 
 create type review_verdict as enum ('approved', 'changes_requested', 'commented');
 
@@ -49,21 +49,3 @@ $$;
 create trigger reviews_add_usage after insert on reviews
     referencing new table as new_rows
     for each statement execute function add_usage_of_reviews();
-
-create extension if not exists vector;
-
-create table learnings (
-    id              uuid primary key,
-    repo            text not null,
-    kind            text not null check (kind in ('pattern', 'gotcha', 'approach')),
-    text            text not null,
-    embedding       vector(384),
-    work_item_id    uuid references work_items on delete set null,
-    created_at      timestamptz not null default now(),
-    updated_at      timestamptz not null default now(),
-    -- A person marked it as important.
-    pinned_at       timestamptz,
-    -- A person withdrew it: it is kept, but no agent receives it.
-    retired_at      timestamptz
-);
-create index learnings_repo on learnings (lower(repo), id);
