@@ -99,6 +99,9 @@ impl Model {
             Refusal::new(StatusCode::TOO_MANY_REQUESTS, "rate", message).retry_after(wait)
         })?;
         let (parts, body) = request.into_parts();
+        let size = size_of(&parts.headers)?;
+        // Held until the head of the response: the body is sent by then.
+        let _room = attempt.state.reserve_body(size).await;
         let body = read(body).await?;
         let asked = MessagesRequest::parse(&body)?;
         self.check(&asked)?;
@@ -186,14 +189,27 @@ fn is_response_header(name: &str) -> bool {
     KEPT.contains(&name) || name.starts_with("anthropic-")
 }
 
+/// The size of the body, which is the largest possible if it is not known.
+fn size_of(headers: &HeaderMap) -> Result<usize, Refusal> {
+    let Some(length) = headers.get(header::CONTENT_LENGTH) else {
+        return Ok(MAX_REQUEST_BYTES);
+    };
+    let length = length.to_str().ok().and_then(|length| length.parse().ok());
+    length
+        .filter(|length| *length <= MAX_REQUEST_BYTES)
+        .ok_or_else(too_large)
+}
+
+fn too_large() -> Refusal {
+    Refusal::too_large(format!(
+        "the body is incomplete, or larger than {MAX_REQUEST_BYTES} bytes"
+    ))
+}
+
 async fn read(body: Body) -> Result<Bytes, Refusal> {
     let read = timeout(REQUEST_TIMEOUT, to_bytes(body, MAX_REQUEST_BYTES)).await;
     read.map_err(|_elapsed| Refusal::invalid("the body of the request did not arrive in time"))?
-        .map_err(|_error| {
-            Refusal::too_large(format!(
-                "the body is incomplete, or larger than {MAX_REQUEST_BYTES} bytes"
-            ))
-        })
+        .map_err(|_error| too_large())
 }
 
 /// Errors are short: they are read for limits before they are passed on.
