@@ -827,6 +827,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The request of a person at the source for a run, such as a label on an issue, and the text that it was for. */
+        Approval: {
+            /** Format: date-time */
+            approvedAt: string;
+            approvedBy: components["schemas"]["UserName"];
+            /**
+             * Format: uint64
+             * @description Numeric id of the account, which outlives its name.
+             */
+            approvedById: number;
+            /**
+             * Format: uint64
+             * @description Identifier of the event at the source. Each event approves one run.
+             */
+            eventId: number;
+            /** @description SHA-256 of the description. */
+            textSha256: components["schemas"]["TextHash"];
+        };
         /** @description Averages of one arm; `null` without items. */
         ArmNumbers: {
             /** Format: double */
@@ -2040,6 +2058,7 @@ export interface components {
              * @description The run that has ended, 1 to the current run. Makes the request idempotent: a repeated one starts no second run.
              */
             afterRun?: number | null;
+            approval?: components["schemas"]["Approval"] | null;
             /**
              * @description Task in prose. If it differs from the item's description, a new spec is generated; otherwise the item keeps its
              *     spec. At most 256 KiB.
@@ -2237,6 +2256,8 @@ export interface components {
              */
             testsPassed?: number | null;
         };
+        /** @description The SHA-256 of a text, as 64 lower-case hexadecimal digits. */
+        TextHash: string;
         /** @description A page of attempts. */
         Timeline: {
             items: components["schemas"]["TimelineAttempt"][];
@@ -2714,6 +2735,7 @@ export interface components {
         WorkItemStatus: "generating" | "queued" | "assigned" | "in_progress" | "completed" | "failed" | "cancelled";
         /** @description Further data of an item. Unknown fields are stored and returned. */
         WorkMetadata: {
+            approval?: components["schemas"]["Approval"] | null;
             base?: components["schemas"]["BranchName"] | null;
             /**
              * Format: uint64
