@@ -216,6 +216,13 @@ async fn a_text_that_is_not_the_approved_one_gets_no_spec() {
     let issue = world.create_issue("Say hello");
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.set_fields(issue, &json!({"description": "Delete everything."}));
+    // The intake may have read the text before, and not yet whether the model is available.
+    let explain = format!("/api/work/{}/explain", world.item(issue).unwrap().id);
+    let asked = |world: &World| world.orchestrator.count_requests(&Method::GET, &explain);
+    let before = asked(&world);
+    world
+        .until("the item to be read again", |world| asked(world) > before + 1)
+        .await;
     world
         .orchestrator
         .set_model_breaker(whim_testkit::orchestrator::ModelBreaker::Closed);
