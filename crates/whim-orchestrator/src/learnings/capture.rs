@@ -15,6 +15,7 @@ use crate::db::learnings::{self as db, Indexed, NewLearning, attempts, sources};
 use crate::db::{in_transaction, storable};
 use crate::error::Error;
 use crate::metrics;
+use crate::validate::{self, MAX_NOTE_CHARACTERS};
 
 /// Citations and uses beyond these are dropped.
 const MAX_CITATIONS: usize = 20;
@@ -154,6 +155,7 @@ pub async fn details(app: &App, id: LearningId) -> Result<LearningDetails, Error
 }
 
 fn screened(field: &'static str, text: &str) -> Result<String, Error> {
+    validate::text(field, text, MAX_NOTE_CHARACTERS)?;
     screen(text).map_err(|rejected| Error::invalid(field, rejected.as_str()))
 }
 
