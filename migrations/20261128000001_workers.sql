@@ -53,6 +53,17 @@ create index workers_ended on workers (ended_at) where ended_at is not null;
 -- Keyset pages, newest first (UUIDv7 identifiers sort by time).
 create index workers_status on workers (status, id);
 
+-- What a token of an attempt is for at the gateway.
+create type token_scope as enum ('agent', 'delivery');
+
+-- The tokens of attempts for the gateway, by their SHA-256. They are worth something only while the worker lives.
+create table gateway_tokens (
+    token_hash      bytea primary key check (octet_length(token_hash) = 32),
+    worker_id       uuid not null references workers on delete cascade,
+    scope           token_scope not null,
+    constraint gateway_tokens_scope_key unique (worker_id, scope)
+);
+
 -- Rewritten by each heartbeat. No index but the key and pages that are four fifths empty, so that updates are
 -- heap-only (HOT) even while an older snapshot keeps previous versions.
 create table worker_heartbeats (

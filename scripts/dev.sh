@@ -50,7 +50,11 @@ export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
 export WORKSPACES_DIR=${WORKSPACES_DIR:-$state/workspaces}
 export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
 
-services=(whim-orchestrator whim-intake)
+# Workers reach GitHub and the model API through the gateway, with tokens of its own.
+export GATEWAY_URL=${GATEWAY_URL:-http://127.0.0.1:${GATEWAY_PORT:-3008}}
+export GATEWAY_KEY=${GATEWAY_KEY:-$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')}
+
+services=(whim-orchestrator whim-gateway whim-intake)
 if [ "$with_dashboard" = true ]; then services+=(whim-dashboard); fi
 say "Building the services (1/2); the first build takes several minutes"
 cargo build --release "${services[@]/#/--package=}"
@@ -128,6 +132,7 @@ start_service() {
 }
 
 start_service whim-orchestrator 60 || fail "whim-orchestrator is not ready after 60 seconds; the reason is above"
+start_service whim-gateway 15 || fail "whim-gateway is not ready after 15 seconds; the reason is above"
 start_service whim-intake 15 || say "The intake has not polled every repository yet; its log is above"
 dashboard_line=
 if [ "$with_dashboard" = true ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Connects from a worker container to what a hostile agent would try (engine, databases, host, metadata service), with the
-# services of the compose file running. Everything except the orchestrator's worker port must be refused.
+# services of the compose file running. Everything except the orchestrator's worker port and the gateway must be refused.
 #
 #   ./scripts/ci/engine.sh ./scripts/ci/probe.sh
 set -euo pipefail
@@ -54,6 +54,9 @@ allowed() {
 }
 
 allowed 172.31.250.2 3004 "the orchestrator's worker port"
+allowed 172.31.250.4 3008 "the gateway"
+refused 172.31.250.4 3009 "the gateway's admin port"
+refused 172.31.249.4 3008 "the gateway, on the network of the API"
 refused 172.31.250.2 3002 "the orchestrator's API, on the workers' network"
 refused 172.31.249.2 3002 "the orchestrator's API, on its own network"
 refused 172.31.249.2 3005 "the orchestrator's admin port"
@@ -69,6 +72,11 @@ for host in "$gateway" 172.17.0.1 $(hostname -I | tr ' ' '\n' | grep -F . || tru
   refused "$host" 2375 "the container engine"
 done
 refused 192.168.65.7 2375 "the container engine of a desktop"
+refused 1.1.1.1 443 "a public address"
+refused 8.8.8.8 53 "a public name server"
+refused 172.31.249.5 4010 "GitHub, past the gateway"
+refused 172.31.249.5 4020 "the model API, past the gateway"
+refused github.com 443 "a public host by its name"
 refused 169.254.169.254 80 "the metadata service of a cloud"
 if docker run --rm --network "$network" --user 1000:1000 --entrypoint test "$image" -S /var/run/docker.sock; then
   say "REACHED  the engine's socket"

@@ -1,10 +1,12 @@
 //! The orchestrator's HTTP API as typed calls: one method per operation, with its name.
 //!
-//! [`Client`] authenticates with the API key, [`WorkerClient`] with the token of one worker. Callers decide on
+//! [`Client`] authenticates with the API key, [`WorkerClient`] with the token of one worker, [`GatewayClient`] with the key of
+//! gateways. Callers decide on
 //! [`ClientError::code`], never on the text of an error.
 
 mod error;
 mod events;
+mod gateway;
 mod history;
 mod http;
 mod learnings;
@@ -48,6 +50,24 @@ impl Client {
         Self {
             http: self.http.with_user_agent(name),
         }
+    }
+}
+
+/// Calls the API as a gateway. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct GatewayClient {
+    http: Http,
+}
+
+impl GatewayClient {
+    /// For the orchestrator at `base_url`.
+    ///
+    /// # Errors
+    /// The URL cannot have paths, the key is not valid in a header, or no TLS implementation is installed.
+    pub fn new(base_url: Url, key: &SecretString, timing: Timing) -> Result<Self, BuildError> {
+        Ok(Self {
+            http: Http::new(base_url, Some(key), timing)?,
+        })
     }
 }
 

@@ -144,6 +144,7 @@ fn environment(worker: &Worker<'_>) -> Vec<String> {
     environment.insert("CREDENTIALS_DIR", CREDENTIALS);
     environment.insert("WORKSPACE_DIR", WORKSPACE);
     environment.insert("HOME", "/workspace/home");
+    environment.insert("PROTECT_MEMORY", "true");
     environment
         .into_iter()
         .map(|(name, value)| format!("{name}={value}"))

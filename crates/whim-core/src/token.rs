@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
-/// A worker's token: 256 random bits, one per attempt (`docs/attacks.md`, row 23). The database stores only its hash.
+/// A token of an attempt, the worker's own or one for the gateway: 256 random bits (`docs/attacks.md`, row 23). The database stores only its hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WorkerToken(String);
 
@@ -52,6 +52,7 @@ impl fmt::Debug for WorkerToken {
 
 /// SHA-256 of a token, by which the orchestrator finds it. In JSON, 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[0-9a-f]{64}$"))]
 #[serde(try_from = "String", into = "String")]
 pub struct TokenHash([u8; 32]);
 

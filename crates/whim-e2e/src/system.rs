@@ -1,7 +1,8 @@
-//! A running system: databases, fakes, orchestrator, intake and dashboards.
+//! A running system: databases, fakes, orchestrator, gateway, intake and dashboards.
 
 mod environment;
 mod options;
+mod port;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
 
 use self::environment::{API_KEY, Ports, Services};
+use self::port::unused_port;
 pub use self::options::Options;
 use crate::programs::Program;
 
@@ -40,6 +42,8 @@ pub struct System {
     redis: TestRedis,
     options: Options,
     orchestrator: Option<Program>,
+    gateway: Option<Program>,
+    gateway_url: Url,
     intake: Option<Program>,
     dashboards: Vec<Program>,
     other_orchestrators: Vec<Program>,
@@ -58,6 +62,10 @@ impl System {
     pub async fn prepare(options: Options) -> anyhow::Result<Self> {
         whim_service::telemetry::install_crypto();
         let (database, redis) = tokio::try_join!(TestDatabase::create(), TestRedis::shared_or_start())?;
+        let mut gateway_url = Url::parse("http://127.0.0.1").context("parsing a URL")?;
+        let port = unused_port(options.address)?;
+        let is_set = gateway_url.set_ip_host(options.address).is_ok() && gateway_url.set_port(Some(port)).is_ok();
+        ensure!(is_set, "{gateway_url} cannot have an address and a port");
         Ok(Self {
             github: GitHub::start_on((options.address, 0).into()).await?,
             anthropic: Anthropic::start_on((options.address, 0).into())?,
@@ -65,6 +73,8 @@ impl System {
             redis,
             options,
             orchestrator: None,
+            gateway: None,
+            gateway_url,
             intake: None,
             dashboards: Vec::new(),
             other_orchestrators: Vec::new(),
@@ -77,12 +87,13 @@ impl System {
         })
     }
 
-    /// Starts the orchestrator and the intake.
+    /// Starts the orchestrator, the gateway and the intake.
     ///
     /// # Errors
     /// One of them does not become ready.
     pub async fn start_programs(&mut self) -> anyhow::Result<()> {
         self.start_orchestrator().await?;
+        self.start_gateway().await?;
         self.start_intake().await
     }
 
@@ -94,7 +105,7 @@ impl System {
         let workspaces = self.workspaces();
         let environment = self
             .services(&workspaces)
-            .orchestrator(self.ports.unwrap_or_default())?;
+            .orchestrator(self.ports.unwrap_or_default(), &self.gateway_url)?;
         let (program, ready) =
             Program::start("whim-orchestrator", self.directory.path(), &environment).await?;
         let address = |name: &str| {
@@ -132,11 +143,25 @@ impl System {
         let directory = self.other_directory(self.other_orchestrators.len());
         std::fs::create_dir(&directory).context("creating a directory")?;
         let workspaces = directory.join("workspaces");
-        let environment = self.services(&workspaces).orchestrator(Ports::default())?;
+        let environment = self
+            .services(&workspaces)
+            .orchestrator(Ports::default(), &self.gateway_url)?;
         let (program, ready) = Program::start("whim-orchestrator", &directory, &environment).await?;
         self.other_orchestrators.push(program);
         let url = ready["api"].as_str().context("the ready file has no `api`")?;
         Url::parse(url).context("parsing the orchestrator's URL")
+    }
+
+    /// Also restarts it after it was stopped or killed.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub async fn start_gateway(&mut self) -> anyhow::Result<()> {
+        let workspaces = self.workspaces();
+        let environment = self.services(&workspaces).gateway(&self.gateway_url, &self.api_url);
+        let (program, _) = Program::start("whim-gateway", self.directory.path(), &environment).await?;
+        self.gateway = Some(program);
+        Ok(())
     }
 
     /// Changes a setting of programs that are started from now on.
@@ -191,6 +216,14 @@ impl System {
         self.orchestrator
             .take()
             .context("the orchestrator is not running")
+    }
+
+    /// To kill or stop it.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn take_gateway(&mut self) -> anyhow::Result<Program> {
+        self.gateway.take().context("the gateway is not running")
     }
 
     /// To kill or stop it.
@@ -284,6 +317,7 @@ impl System {
             .orchestrator
             .iter()
             .chain(&self.other_orchestrators)
+            .chain(&self.gateway)
             .chain(&self.intake)
             .chain(&self.dashboards);
         let mut logs: Vec<String> = programs.map(Program::log_tail).collect();
@@ -326,6 +360,10 @@ impl System {
         if let Some(orchestrator) = self.orchestrator.take() {
             let status = orchestrator.stop().await?;
             ensure!(status.success(), "the orchestrator exited with {status}");
+        }
+        if let Some(gateway) = self.gateway.take() {
+            let status = gateway.stop().await?;
+            ensure!(status.success(), "the gateway exited with {status}");
         }
         Ok(())
     }

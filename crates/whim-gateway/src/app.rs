@@ -62,11 +62,9 @@ pub fn start(
         .local_addr()
         .context("reading the address of the listener")?;
     let client = upstream::client().context("creating an HTTP client")?;
-    let attempts = Arc::new(Attempts::new(
-        &config.orchestrator,
-        config.model.requests_per_minute,
-        client.clone(),
-    ));
+    let attempts = Attempts::new(&config.orchestrator, config.model.requests_per_minute)
+        .context("creating a client of the orchestrator")?;
+    let attempts = Arc::new(attempts);
     let intake = supervisor.phase(Phase::Intake);
     let egress = Arc::new(Egress::new(
         &config.egress,

@@ -8,8 +8,8 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderValue, StatusCode};
+use whim_client::{BuildError, ClientError, GatewayClient, Timing};
+use whim_core::protocol::ErrorCode;
 use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt, TokenScope};
 use whim_core::{TokenHash, WorkerId};
 use whim_service::chain::chain;
@@ -18,7 +18,14 @@ pub(crate) use self::state::{AttemptState, TunnelPermit};
 use crate::config::OrchestratorConfig;
 use crate::metrics;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Without retries: the request of a worker waits.
+const TIMING: Timing = Timing {
+    connect: Duration::from_secs(2),
+    attempt: Duration::from_secs(10),
+    retries: 0,
+    first_delay: Duration::from_millis(200),
+    longest_delay: Duration::from_secs(1),
+};
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 /// Answers that are kept; guessed tokens cannot fill the memory.
 const MAX_CACHED: usize = 4096;
@@ -28,9 +35,7 @@ const STATE_KEPT: Duration = Duration::from_hours(1);
 /// The live attempts, by their tokens.
 #[derive(Debug)]
 pub(crate) struct Attempts {
-    client: reqwest::Client,
-    url: String,
-    authorization: HeaderValue,
+    orchestrator: GatewayClient,
     cached_for: Duration,
     requests_per_minute: NonZeroU32,
     cache: RwLock<HashMap<TokenHash, Cached>>,
@@ -62,15 +67,7 @@ pub(crate) enum Denied {
     WrongScope,
     /// Nothing is known about the token.
     #[error("the orchestrator does not say which attempt the token belongs to")]
-    Unavailable(#[source] LookupError),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LookupError {
-    #[error("requesting ORCHESTRATOR_URL")]
-    Request(#[from] reqwest::Error),
-    #[error("the orchestrator answered {0}; check GATEWAY_KEY on both sides")]
-    Status(StatusCode),
+    Unavailable(#[source] ClientError),
 }
 
 impl Denied {
@@ -85,23 +82,19 @@ impl Denied {
 }
 
 impl Attempts {
+    /// # Errors
+    /// The URL or the key cannot be used.
     pub(crate) fn new(
         config: &OrchestratorConfig,
         requests_per_minute: NonZeroU32,
-        client: reqwest::Client,
-    ) -> Self {
-        Self {
-            client,
-            url: format!(
-                "{}/api/gateway/attempts",
-                config.url.as_str().trim_end_matches('/')
-            ),
-            authorization: config.authorization.clone(),
+    ) -> Result<Self, BuildError> {
+        Ok(Self {
+            orchestrator: GatewayClient::new(config.url.clone(), &config.key, TIMING)?,
             cached_for: config.token_cache,
             requests_per_minute,
             cache: RwLock::default(),
             states: RwLock::default(),
-        }
+        })
     }
 
     /// The attempt of a token that is for `scope`.
@@ -188,18 +181,11 @@ impl Attempts {
         Ok(attempt)
     }
 
-    async fn request(&self, token_hash: TokenHash) -> Result<Option<GatewayAttempt>, LookupError> {
-        let request = self
-            .client
-            .post(&self.url)
-            .timeout(TIMEOUT)
-            .header(AUTHORIZATION, &self.authorization)
-            .json(&FindAttempt { token_hash });
-        let response = request.send().await?;
-        match response.status() {
-            StatusCode::OK => Ok(Some(response.json().await?)),
-            StatusCode::NOT_FOUND => Ok(None),
-            other => Err(LookupError::Status(other)),
+    async fn request(&self, token_hash: TokenHash) -> Result<Option<GatewayAttempt>, ClientError> {
+        match self.orchestrator.find_attempt(&FindAttempt { token_hash }).await {
+            Ok(attempt) => Ok(Some(attempt)),
+            Err(error) if error.code() == Some(ErrorCode::NotFound) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -106,6 +106,7 @@ async fn healthcheck(address: Option<SocketAddr>) -> anyhow::Result<()> {
 async fn serve(configured: Configured<Config>, ready_file: Option<&Path>) -> anyhow::Result<()> {
     let Configured { config, effective } = configured;
     let telemetry = telemetry::init(NAME, &config.telemetry)?;
+    program::protect_memory();
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, "starting {NAME} {version}; set: {effective}");
     let signals = EndSignals::listen().context("listening for signals")?;

@@ -7,7 +7,6 @@ mod model;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use url::Url;
 use whim_service::environment::{Environment, http_url, parsed, seconds, whole_number};
 use whim_service::secret::SecretString;
@@ -41,8 +40,8 @@ pub struct Config {
 pub struct OrchestratorConfig {
     /// `ORCHESTRATOR_URL`.
     pub url: Url,
-    /// `GATEWAY_KEY`, as the value of the header `Authorization`.
-    pub authorization: HeaderValue,
+    /// `GATEWAY_KEY`.
+    pub key: SecretString,
     /// `GATEWAY_TOKEN_CACHE_SECONDS`: how long an answer about a token is used.
     pub token_cache: Duration,
 }
@@ -116,10 +115,11 @@ impl OrchestratorConfig {
             Duration::from_secs(5),
             seconds(Duration::ZERO..=Duration::from_mins(5)),
         );
-        let authorization = in_header(env, "GATEWAY_KEY", "Bearer ", key.as_ref()?);
+        let key = key?;
+        in_header(env, "GATEWAY_KEY", "Bearer ", &key)?;
         Some(Self {
             url,
-            authorization: authorization?,
+            key,
             token_cache,
         })
     }

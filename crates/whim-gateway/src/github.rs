@@ -24,8 +24,8 @@ use whim_github::redirect_target;
 use whim_service::chain::chain;
 use whim_service::secret::ExposeSecret as _;
 
-use self::answer::{Draft, Pull, Repository, User};
-use self::body::{NewPull, SetDraft, UpdatedPull};
+use self::answer::{Comment, Draft, Pull, Repository, Rule, Ruleset, User};
+use self::body::{NewComment, NewPull, SetDraft, UpdatedPull};
 use self::call::Call;
 use crate::attempts::{Attempt, Attempts};
 use crate::config::GitHubConfig;
@@ -107,6 +107,28 @@ impl GitHub {
         let body = read(request).await?;
         let response = match call {
             Call::User => self.get::<User>("user", &[]).await?.into_response(),
+            Call::Account(login) => {
+                // The names of apps have brackets.
+                let login = login.as_str().replace('[', "%5B").replace(']', "%5D");
+                let path = format!("users/{login}");
+                self.get::<User>(&path, &[]).await?.into_response()
+            }
+            Call::BranchRules(repo, branch) => {
+                let found = self.own(grant, &repo).await?;
+                if branch != grant.branch.as_str() {
+                    let message = format!("expected the rules of the branch {}", grant.branch);
+                    return Err(Refusal::forbidden("other_branch", message).into());
+                }
+                let branch = branch.replace('/', "%2F");
+                let path = format!("repos/{}/rules/branches/{branch}", found.full_name);
+                let rules = self.get::<Vec<Rule>>(&path, &[("per_page", "100")]);
+                rules.await?.into_response()
+            }
+            Call::Ruleset(repo, id) => {
+                let found = self.own(grant, &repo).await?;
+                let path = format!("repos/{}/rulesets/{id}", found.full_name);
+                self.get::<Ruleset>(&path, &[]).await?.into_response()
+            }
             Call::Repository(repo) => {
                 let found = self.own(grant, &repo).await?;
                 Json(found).into_response()
@@ -130,6 +152,15 @@ impl GitHub {
                 self.own_pull(&found, grant, |pull| pull.number == number).await?;
                 let path = format!("repos/{}/pulls/{number}", found.full_name);
                 self.send::<Pull>(Method::PATCH, &path, &updated)
+                    .await?
+                    .into_response()
+            }
+            Call::Comment(repo, number) => {
+                let found = self.own(grant, &repo).await?;
+                let comment = NewComment::parse(&body)?;
+                self.own_pull(&found, grant, |pull| pull.number == number).await?;
+                let path = format!("repos/{}/issues/{number}/comments", found.full_name);
+                self.send::<Comment>(Method::POST, &path, &comment)
                     .await?
                     .into_response()
             }

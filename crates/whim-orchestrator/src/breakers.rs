@@ -22,7 +22,7 @@ use self::failure::Target;
 pub(crate) use self::messages::{credential_advice, describe};
 pub(crate) use self::open::OpenBreakers;
 use self::probe_delay::probe_delay;
-use crate::config::{BreakersConfig, Config, ModelCredential};
+use crate::config::{BreakersConfig, Config};
 use crate::db::breakers::{self as rows, CredentialUse, Key, ProbeNow};
 use crate::db::in_transaction;
 
@@ -34,10 +34,7 @@ pub(crate) const SPEC_CREDENTIAL: &str = "ANTHROPIC_API_KEY";
 
 /// The credential with which workers call the model API, by the name of its setting.
 pub(crate) fn worker_credential(config: &Config) -> &'static str {
-    match &config.worker.model_credential {
-        ModelCredential::ApiKey(_) => SPEC_CREDENTIAL,
-        ModelCredential::OauthToken(_) => "CLAUDE_CODE_OAUTH_TOKEN",
-    }
+    config.worker.access.model_credential_name()
 }
 
 /// Counts a failure, and returns how long nothing that needs the failed subject is started; `None` if that is allowed.

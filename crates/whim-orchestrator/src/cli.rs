@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use whim_runtime::process::{ShimArguments, keep};
 use whim_service::environment::{ConfigError, Configured, Environment};
 use whim_service::healthcheck::ask;
-use whim_service::program::{parse_arguments, print_settings, refuse, write_ready_file};
+use whim_service::program::{parse_arguments, print_settings, protect_memory, refuse, write_ready_file};
 use whim_service::signal::EndSignals;
 use whim_service::supervisor::Supervisor;
 use whim_service::telemetry;
@@ -146,6 +146,7 @@ fn block_on_small(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Res
 async fn run(configured: Configured<Config>, arguments: ServeArguments) -> anyhow::Result<()> {
     let Configured { config, effective } = &configured;
     let telemetry = telemetry::init(PROGRAM, &config.telemetry)?;
+    protect_memory();
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, "starting {PROGRAM} {version}; set: {effective}");
     // From here on, a signal starts an orderly stop.

@@ -1,5 +1,6 @@
 //! The settings: a pure function of the environment, one struct per concern.
 
+mod access;
 pub mod api;
 mod breakers;
 mod intervals;
@@ -20,6 +21,7 @@ use whim_runtime::RuntimeConfig;
 use whim_service::environment::{ConfigError, Configured, Environment, Expected, Setting, parsed};
 use whim_service::telemetry::TelemetryConfig;
 
+pub use self::access::{DirectAccess, GatewayAccess, ModelCredential, WorkerAccess};
 pub use self::api::ApiConfig;
 pub use self::breakers::BreakersConfig;
 pub use self::intervals::Intervals;
@@ -28,7 +30,7 @@ pub use self::lifecycle::LifecycleConfig;
 pub use self::limits::{LimitsConfig, PerRepository};
 pub use self::retention::RetentionConfig;
 pub use self::storage::{DatabaseConfig, RedisConfig};
-pub use self::worker::{ModelCredential, WorkerSettings};
+pub use self::worker::WorkerSettings;
 
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -4,6 +4,7 @@
 //! notification is lost. Each run starts as many workers as admission grants.
 
 mod claim;
+mod gateway_tokens;
 mod launch;
 mod notify;
 mod pause;

@@ -10,6 +10,7 @@ mod docs;
 mod error;
 mod events;
 mod extract;
+mod gateway;
 mod guard;
 mod history;
 mod intake_calls;
@@ -42,9 +43,9 @@ use self::worker_protocol::WorkerState;
 use crate::app::App;
 use crate::metrics::Listener;
 
-/// Routes for people and for the intake. If an API key is configured, every route except `/health` requires it, and so
+/// Routes for people, the intake and gateways. If an API key is configured, every route except `/health` requires it, and so
 /// does the documentation unless the listener is on loopback. Without a key, only requests addressed to this machine are
-/// answered.
+/// answered. Gateways have a key of their own.
 pub fn api_router(app: App) -> Router {
     let (routes, document) = routes::api().split_for_parts();
     let routes = routes.merge(docs::routes());
@@ -56,11 +57,26 @@ pub fn api_router(app: App) -> Router {
         ))
         .layer(from_fn_with_state(app.clone(), intake_calls::record))
         .layer(from_fn_with_state(auth::RequiredKey::of(&app), auth::require_key))
+        .merge(gateway_router(&app))
         .layer(from_fn_with_state(
             guard::Hosts::of(&app),
             guard::refuse_strangers,
         ));
     with_common_layers(guarded, &app, Listener::Api).with_state(app)
+}
+
+fn gateway_router(app: &App) -> Router<App> {
+    let (routes, document) = routes::gateway().split_for_parts();
+    routes
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(from_fn_with_state(
+            WithoutQuery::of(&document),
+            requests::refuse_unread_query,
+        ))
+        .layer(from_fn_with_state(
+            auth::GatewayKey::of(app),
+            auth::require_gateway_key,
+        ))
 }
 
 /// Routes of the worker protocol. Each requires the worker's own token.

@@ -59,6 +59,10 @@ impl DockerRuntime {
 }
 
 impl Runtime for DockerRuntime {
+    fn has_own_network(&self) -> bool {
+        true
+    }
+
     fn kind(&self) -> &'static str {
         "docker"
     }

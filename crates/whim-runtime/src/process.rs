@@ -117,6 +117,10 @@ impl Inner {
 }
 
 impl Runtime for ProcessRuntime {
+    fn has_own_network(&self) -> bool {
+        false
+    }
+
     fn kind(&self) -> &'static str {
         "process"
     }

@@ -81,6 +81,9 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// The name in settings, rows and answers.
     fn kind(&self) -> &'static str;
 
+    /// Whether workers are in a network of their own, in which the gateway can be the only way out.
+    fn has_own_network(&self) -> bool;
+
     /// The owner of this runtime's workers, stable across restarts and stored in their rows. Only the orchestrator with
     /// this name acts on them.
     fn instance(&self) -> &str;

@@ -34,6 +34,12 @@ pub const VALUE_VARIABLES: [&str; 11] = [
     "no_proxy",
 ];
 
+/// The proxies among [`VALUE_VARIABLES`]; programs differ in the case that they read.
+pub const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "HTTP_PROXY", "http_proxy", "https_proxy"];
+
+/// The hosts that are reached without a proxy.
+pub const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
 /// Toolchain managers that use a directory below the home directory unless a variable names another one, as
 /// (variable, directory). A child process with a home directory of its own needs the variable to find it.
 pub const HOME_DIRECTORIES: [(&str, &str); 2] = [("PYENV_ROOT", ".pyenv"), ("RUSTUP_HOME", ".rustup")];

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde::Serialize;
 
 use crate::environment::{ConfigError, Effective, Setting};
@@ -34,6 +35,14 @@ pub fn parse_arguments<Arguments: Parser>(settings: &[Setting]) -> Result<Argume
             let _unwritable = error.print();
             code
         })
+}
+
+/// Makes this process non-dumpable (prctl(2), `PR_SET_DUMPABLE`): other processes of its user can read neither its memory nor
+/// `/proc/PID/environ`, and it leaves no core dump. Root still can. Child processes are not affected.
+pub fn protect_memory() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "other processes of this user can read the memory of this one");
+    }
 }
 
 /// Prints the problems to standard error, and returns the exit code for them.

@@ -5,6 +5,7 @@ use std::fs::create_dir_all;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use whim_core::WorkerId;
 use whim_service::environment::{Environment, Expected, path, text};
@@ -53,6 +54,20 @@ impl ChildEnvironment {
             machine,
             temporary: PathBuf::new(),
         }
+    }
+
+    /// With `proxy` as the way to other hosts, which `token` may use.
+    pub(crate) fn through_proxy(mut self, proxy: &Url, token: &SecretString) -> Self {
+        let mut with_token = proxy.clone();
+        // `http` URLs have both.
+        let _set = with_token.set_username("attempt");
+        let _set = with_token.set_password(Some(token.expose_secret()));
+        let with_token = with_token.as_str().trim_end_matches('/').to_owned();
+        let direct = format!("localhost,127.0.0.1,::1,{}", proxy.host_str().unwrap_or_default());
+        let proxies = machine::PROXY_VARIABLES.map(|name| (name, with_token.clone()));
+        let direct = machine::NO_PROXY_VARIABLES.map(|name| (name, direct.clone()));
+        self.machine.extend(proxies.into_iter().chain(direct));
+        self
     }
 
     pub(crate) fn for_attempt(mut self, worker: WorkerId, directory: &Path) -> Self {
@@ -174,6 +189,23 @@ fn machine_variable() -> Expected<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_gateway_replaces_the_proxies_of_the_machine() {
+        let pairs = [("HTTPS_PROXY", "http://proxy:3128"), ("NO_PROXY", "intranet")];
+        let env = Environment::from_pairs(pairs).build(|env| Some(ChildEnvironment::read(env)));
+        let gateway = Url::parse("http://10.1.2.3:3008").unwrap();
+        let env = env.unwrap().config.through_proxy(&gateway, &SecretString::from("the-token"));
+
+        let variables: BTreeMap<_, _> = env.network().collect();
+        let with_token = "http://attempt:the-token@10.1.2.3:3008";
+        for name in machine::PROXY_VARIABLES {
+            assert_eq!(variables[name], with_token, "{name}");
+        }
+        for name in machine::NO_PROXY_VARIABLES {
+            assert_eq!(variables[name], "localhost,127.0.0.1,::1,10.1.2.3", "{name}");
+        }
+    }
 
     #[test]
     fn passwords_of_proxies_are_found_as_they_are_written_and_used() {

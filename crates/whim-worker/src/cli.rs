@@ -9,7 +9,7 @@ use clap::{Arg, Command, value_parser};
 use whim_core::{BranchName, RepoName};
 use whim_service::environment::{Configured, Environment};
 use whim_service::process::{become_subreaper, descendants};
-use whim_service::program::{EXIT_USAGE, refuse};
+use whim_service::program::{EXIT_USAGE, protect_memory, refuse};
 use whim_service::signal::EndSignals;
 use whim_service::telemetry;
 
@@ -176,8 +176,12 @@ fn preflight_command() -> Command {
 fn start(configured: Configured<Config>) -> anyhow::Result<Ending> {
     let Configured { config, effective } = configured;
     telemetry::init(SERVICE, &config.telemetry).context("setting up the log")?;
+    if config.protect_memory {
+        protect_memory();
+    }
     // Before any child process starts, so that none of them can read the files.
     let credentials = Credentials::take(&config.credentials_dir)?;
+    let config = config.with_credentials(&credentials);
     tracing::info!("starting with {effective}");
     become_subreaper().context("becoming a subreaper")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

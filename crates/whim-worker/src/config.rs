@@ -12,6 +12,7 @@ use whim_service::environment::{
 use whim_service::telemetry::TelemetryConfig;
 
 use crate::child_env::ChildEnvironment;
+use crate::credentials::Credentials;
 use crate::identity::Identity;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -37,6 +38,11 @@ pub struct Config {
     pub repair_iterations: u32,
     pub review: ReviewConfig,
     pub child_env: ChildEnvironment,
+    /// `EGRESS_PROXY_URL`: the gateway, where it is the only way of the agent and of the project's commands to other hosts.
+    pub egress_proxy: Option<Url>,
+    /// `PROTECT_MEMORY`: no other process of the worker's user reads its memory and environment. Off where the runtime finds
+    /// workers by their environment.
+    pub protect_memory: bool,
     pub telemetry: TelemetryConfig,
 }
 
@@ -62,6 +68,8 @@ pub struct GitHubConfig {
     pub api_url: Url,
     /// `GITHUB_GIT_URL`: the base URL of repositories, which are at `owner/name.git` below it.
     pub git_url: Url,
+    /// `GITHUB_HOST`: of the addresses of accounts; by default that of `GITHUB_GIT_URL`, which may be a gateway's.
+    pub host: String,
     /// `GIT_TIMEOUT_SECONDS`: timeout of a clone, and of any other git command that accesses GitHub.
     pub git_timeout: Duration,
     /// `GITHUB_RETRY_TIMEOUT_SECONDS`: how long a failed GitHub operation is retried before the attempt fails.
@@ -116,6 +124,15 @@ impl Harness {
 }
 
 impl Config {
+    /// Gives child processes the way through the gateway, which needs the token of the agent.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: &Credentials) -> Self {
+        if let (Some(proxy), Some(model)) = (&self.egress_proxy, &credentials.model) {
+            self.child_env = self.child_env.through_proxy(proxy, model.secret());
+        }
+        self
+    }
+
     /// Returns `None` if a setting is invalid; the environment collects the errors.
     pub fn read(env: &mut Environment) -> Option<Self> {
         let worker_id = env.required("WORKER_ID", parsed("the UUID of this worker"));
@@ -133,6 +150,8 @@ impl Config {
             model: env.optional("AI_REVIEW_MODEL", text("the name of a model")),
         };
         let child_env = ChildEnvironment::read(env);
+        let egress_proxy = env.optional("EGRESS_PROXY_URL", http_url());
+        let protect_memory = env.or_default("PROTECT_MEMORY", false, flag());
         let telemetry = TelemetryConfig::read(env);
         let worker_id: WorkerId = worker_id?;
         let workspace_dir = workspace_dir?;
@@ -148,6 +167,8 @@ impl Config {
             review,
             child_env: child_env.for_attempt(worker_id, &workspace_dir),
             workspace_dir,
+            egress_proxy,
+            protect_memory,
             telemetry,
         })
     }
@@ -174,6 +195,8 @@ impl GitHubConfig {
     pub(crate) fn read(env: &mut Environment) -> Option<Self> {
         let api_url = env.or_default("GITHUB_API_URL", url("https://api.github.com")?, http_url());
         let git_url = env.or_default("GITHUB_GIT_URL", url("https://github.com")?, http_url());
+        let host = env.optional("GITHUB_HOST", text("a host such as github.com"));
+        let host = host.or_else(|| git_url.host_str().map(str::to_owned));
         let retry_timeout = env.or_default(
             "GITHUB_RETRY_TIMEOUT_SECONDS",
             Duration::from_mins(2),
@@ -187,6 +210,7 @@ impl GitHubConfig {
         Some(Self {
             api_url,
             git_url,
+            host: host.unwrap_or_else(|| "github.com".to_owned()),
             git_timeout,
             retry_timeout,
         })

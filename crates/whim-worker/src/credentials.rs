@@ -16,12 +16,13 @@ const WORKER_TOKEN: &str = "worker-token";
 const GITHUB_TOKEN: &str = "github-token";
 const ANTHROPIC_API_KEY: &str = "anthropic-api-key";
 const CLAUDE_CODE_OAUTH_TOKEN: &str = "claude-code-oauth-token";
+const GATEWAY_TOKEN: &str = "gateway-token";
 
 #[derive(Debug)]
 pub struct Credentials {
     /// Authenticates at the orchestrator.
     pub worker_token: WorkerToken,
-    /// Authenticates at GitHub: git and the REST API.
+    /// Authenticates at GitHub, or at the gateway in front of it: git and the REST API.
     pub github_token: SecretString,
     /// Authenticates at the model API. The only secret that the agent receives.
     pub model: Option<ModelCredential>,
@@ -34,6 +35,8 @@ pub enum ModelCredential {
     ApiKey(SecretString),
     /// A token of a Claude Max plan.
     OauthToken(SecretString),
+    /// The agent's token for the gateway, which puts in the credential.
+    GatewayToken(SecretString),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +58,12 @@ impl Credentials {
     /// # Errors
     /// A file is missing or invalid, or cannot be removed.
     pub fn take(directory: &Path) -> Result<Self, CredentialsError> {
-        let [worker_token, github_token, api_key, oauth_token] = [
+        let [worker_token, github_token, api_key, oauth_token, gateway_token] = [
             WORKER_TOKEN,
             GITHUB_TOKEN,
             ANTHROPIC_API_KEY,
             CLAUDE_CODE_OAUTH_TOKEN,
+            GATEWAY_TOKEN,
         ]
         .map(|name| take(&directory.join(name)));
         // A mount point cannot be removed, and an empty directory reveals nothing.
@@ -73,11 +77,12 @@ impl Credentials {
         };
         let api_key = api_key?.map(ModelCredential::ApiKey);
         let oauth_token = oauth_token?.map(ModelCredential::OauthToken);
+        let gateway_token = gateway_token?.map(ModelCredential::GatewayToken);
         let worker_token = required(WORKER_TOKEN, worker_token?)?;
         Ok(Self {
             worker_token: WorkerToken::presented(worker_token.expose_secret()),
             github_token: required(GITHUB_TOKEN, github_token?)?,
-            model: oauth_token.or(api_key),
+            model: gateway_token.or(oauth_token).or(api_key),
         })
     }
 
@@ -101,12 +106,13 @@ impl ModelCredential {
         match self {
             Self::ApiKey(_) => "ANTHROPIC_API_KEY",
             Self::OauthToken(_) => "CLAUDE_CODE_OAUTH_TOKEN",
+            Self::GatewayToken(_) => "ANTHROPIC_AUTH_TOKEN",
         }
     }
 
     pub fn secret(&self) -> &SecretString {
         match self {
-            Self::ApiKey(secret) | Self::OauthToken(secret) => secret,
+            Self::ApiKey(secret) | Self::OauthToken(secret) | Self::GatewayToken(secret) => secret,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
-use url::Url;
 use whim_core::UserName;
 use whim_service::chain::chain;
 
@@ -26,10 +25,9 @@ struct User {
 }
 
 impl Identity {
-    /// The account that owns the token. `https://github.com` as `git_url` gives the address by which GitHub attributes commits
-    /// to exactly this account. An address without the id belongs to the current owner of the login.
-    fn of(user: &User, git_url: &Url) -> Self {
-        let host = git_url.host_str().unwrap_or("github.com");
+    /// The account that owns the token. `github.com` as `host` gives the address by which GitHub attributes commits to exactly
+    /// this account. An address without the id belongs to the current owner of the login.
+    fn of(user: &User, host: &str) -> Self {
         Self {
             name: user.login.clone(),
             email: format!("{}+{}@users.noreply.{host}", user.id, user.login),
@@ -48,7 +46,7 @@ impl Identity {
     pub async fn of_person(
         api: &Api,
         login: &UserName,
-        git_url: &Url,
+        host: &str,
         retry_timeout: Duration,
     ) -> Option<Self> {
         // One segment of a path: the names of apps have brackets.
@@ -57,7 +55,7 @@ impl Identity {
             api.get::<User>(&format!("/users/{login}"), &[]).await
         });
         match user.await {
-            Ok(user) => Some(Self::of(&user, git_url)),
+            Ok(user) => Some(Self::of(&user, host)),
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the account of the requester cannot be found");
                 None
@@ -90,14 +88,14 @@ impl fmt::Display for Identity {
 /// GitHub rejects the token, or is unavailable for longer than `retry_timeout`.
 pub async fn identity_of_token(
     api: &Api,
-    git_url: &Url,
+    host: &str,
     retry_timeout: Duration,
 ) -> Result<Identity, Failure> {
     let user = retry_until_deadline("asking for the token's user", retry_timeout, async || {
         api.get::<User>("/user", &[]).await
     });
     match user.await {
-        Ok(user) => Ok(Identity::of(&user, git_url)),
+        Ok(user) => Ok(Identity::of(&user, host)),
         Err(ApiError::Refused { status, .. }) if status != http::StatusCode::UNAUTHORIZED => {
             tracing::info!(
                 "the token belongs to no user; GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL name an identity"
@@ -118,14 +116,11 @@ mod tests {
             id: 583_231,
             login: "octocat".to_owned(),
         };
-        for (url, email) in [
-            ("https://github.com", "583231+octocat@users.noreply.github.com"),
-            (
-                "https://github.example:8443/git",
-                "583231+octocat@users.noreply.github.example",
-            ),
+        for (host, email) in [
+            ("github.com", "583231+octocat@users.noreply.github.com"),
+            ("github.example", "583231+octocat@users.noreply.github.example"),
         ] {
-            let identity = Identity::of(&user, &Url::parse(url).unwrap());
+            let identity = Identity::of(&user, host);
             assert_eq!(
                 (identity.name.as_str(), identity.email.as_str()),
                 ("octocat", email)

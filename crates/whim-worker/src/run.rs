@@ -245,10 +245,10 @@ impl<'c> Registered<'c> {
         let _set_once = tools.new_learnings.set(ready.workspace.new_learnings());
         let identity = match &config.agent.identity {
             Some(identity) => identity.clone(),
-            None => identity_of_token(&api, &config.github.git_url, retry_timeout).await?,
+            None => identity_of_token(&api, &config.github.host, retry_timeout).await?,
         };
         let requester = match &assigned.work_item.requested_by {
-            Some(login) => Identity::of_person(&api, login, &config.github.git_url, retry_timeout).await,
+            Some(login) => Identity::of_person(&api, login, &config.github.host, retry_timeout).await,
             None => None,
         };
         Ok(Prepared {

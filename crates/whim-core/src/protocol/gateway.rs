@@ -7,6 +7,7 @@ use crate::{BranchName, CommitHash, LeaseEpoch, RepoName, WorkItemId, WorkerId};
 
 /// `POST /api/gateway/attempts`: finds the live attempt that a token belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindAttempt {
     pub token_hash: TokenHash,
@@ -14,6 +15,7 @@ pub struct FindAttempt {
 
 /// A live attempt, and what its token is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayAttempt {
     pub work_item_id: WorkItemId,
@@ -29,6 +31,8 @@ pub struct GatewayAttempt {
 
 /// What a token of an attempt is for (docs/decisions/0039-two-tokens-per-attempt.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(type_name = "token_scope", rename_all = "snake_case"))]
 #[serde(rename_all = "snake_case")]
 pub enum TokenScope {
     /// The agent and the project's commands: the model API, and the proxy.

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-/// The tag of operations that only workers may call.
-const WORKER_PROTOCOL: &str = "worker protocol";
+/// The tags of operations that only workers or gateways may call.
+const OF_PROGRAMS: [&str; 2] = ["worker protocol", "gateway"];
 
 /// Operations that only the intake calls.
 const OF_THE_INTAKE: [&str; 4] = [
@@ -41,12 +41,12 @@ struct Operation {
 
 impl Operation {
     fn is_for_people(&self) -> bool {
-        !self.tags.iter().any(|tag| tag == WORKER_PROTOCOL)
+        !self.tags.iter().any(|tag| OF_PROGRAMS.contains(&tag.as_str()))
             && !OF_THE_INTAKE.contains(&self.operation_id.as_str())
     }
 }
 
-/// Every route that is forwarded. A route that is added to the API is forwarded too, unless it is one of workers.
+/// Every route that is forwarded. A route that is added to the API is forwarded too, unless it is one of workers or gateways.
 ///
 /// # Errors
 /// The API document of this build is not one.

@@ -13,6 +13,8 @@ use whim_testkit::tools;
 use super::options::Options;
 use crate::programs::program;
 
+const GATEWAY_KEY: &str = "the-gateway-key-of-this-system";
+
 pub(super) const API_KEY: &str = "a-key-of-this-system-only";
 
 /// The orchestrator's ports; 0 for any free port.
@@ -36,7 +38,12 @@ pub(super) struct Services<'s> {
 }
 
 impl Services<'_> {
-    pub(super) fn orchestrator(&self, ports: Ports) -> anyhow::Result<Vec<(String, OsString)>> {
+    /// `gateway_url` is where workers reach the gateway.
+    pub(super) fn orchestrator(
+        &self,
+        ports: Ports,
+        gateway_url: &Url,
+    ) -> anyhow::Result<Vec<(String, OsString)>> {
         let claude = tools::claude()?;
         let settings = [
             ("DATABASE_URL", self.database.url().to_owned()),
@@ -47,11 +54,9 @@ impl Services<'_> {
             ("WORKER_PORT", ports.worker_api.to_string()),
             ("ADMIN_PORT", "0".to_owned()),
             ("WORKER_RUNTIME", "process".to_owned()),
-            ("GITHUB_TOKEN", self.github.token().to_owned()),
-            ("GITHUB_API_URL", self.github.api_url()),
+            ("GATEWAY_URL", gateway_url.to_string()),
+            ("GATEWAY_KEY", GATEWAY_KEY.to_owned()),
             ("GITHUB_GIT_URL", self.github.git_url()),
-            ("ANTHROPIC_BASE_URL", self.anthropic.url()),
-            ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
             ("COOLDOWN_SECONDS", "0.1".to_owned()),
             ("RETRY_DELAYS_SECONDS", "0.5,0.5,0.5".to_owned()),
             ("HEARTBEAT_INTERVAL_SECONDS", "0.5".to_owned()),
@@ -69,6 +74,25 @@ impl Services<'_> {
         environment.extend(paths.map(|(name, path)| (name.to_owned(), path.into_os_string())));
         self.apply_options(&mut environment);
         Ok(environment)
+    }
+
+    /// At `url`; `api_url` is the orchestrator's.
+    pub(super) fn gateway(&self, url: &Url, api_url: &Url) -> Vec<(String, OsString)> {
+        let mut environment = self.environment([
+            ("GATEWAY_BIND_ADDRESS", url.host_str().unwrap_or_default().to_owned()),
+            ("GATEWAY_PORT", url.port().unwrap_or_default().to_string()),
+            ("GATEWAY_ADMIN_PORT", "0".to_owned()),
+            ("GATEWAY_KEY", GATEWAY_KEY.to_owned()),
+            ("GATEWAY_TOKEN_CACHE_SECONDS", "1".to_owned()),
+            ("ORCHESTRATOR_URL", api_url.to_string()),
+            ("GITHUB_TOKEN", self.github.token().to_owned()),
+            ("GITHUB_API_URL", self.github.api_url()),
+            ("GITHUB_GIT_URL", self.github.git_url()),
+            ("ANTHROPIC_API_KEY", self.anthropic.api_key().to_owned()),
+            ("ANTHROPIC_BASE_URL", self.anthropic.url()),
+        ]);
+        self.apply_options(&mut environment);
+        environment
     }
 
     pub(super) fn intake(&self, api_url: &Url) -> Vec<(String, OsString)> {

@@ -25,6 +25,7 @@ pub(super) struct Pull {
     pub(super) number: u64,
     pub(super) node_id: String,
     html_url: String,
+    title: String,
     state: String,
     #[serde(default)]
     draft: bool,
@@ -37,6 +38,38 @@ struct Head {
     #[serde(rename = "ref")]
     branch: String,
     sha: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Comment {
+    id: u64,
+}
+
+/// A rule of a branch.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Rule {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters: Option<Pattern>,
+    ruleset_id: Option<u64>,
+}
+
+/// The parameters of a rule about a text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Pattern {
+    #[serde(default)]
+    operator: String,
+    #[serde(default)]
+    pattern: String,
+    #[serde(default)]
+    negate: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ruleset {
+    name: String,
+    current_user_can_bypass: Option<String>,
 }
 
 /// The answer of GraphQL: errors come with the status 200.

@@ -48,6 +48,21 @@ impl UpdatedPull {
     }
 }
 
+/// A comment on the pull request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewComment {
+    body: String,
+}
+
+impl NewComment {
+    /// # Errors
+    /// The body is of another form.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        read(body)
+    }
+}
+
 /// A pull request becomes a draft, or ready for review: the only query of GraphQL.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

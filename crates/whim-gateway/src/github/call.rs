@@ -2,7 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use url::form_urlencoded;
-use whim_core::{BranchName, RepoName};
+use whim_core::{BranchName, RepoName, UserName};
 
 use crate::refusal::Refusal;
 
@@ -10,14 +10,22 @@ use crate::refusal::Refusal;
 pub(super) enum Call {
     /// `GET /user`: whose name the commits have.
     User,
+    /// `GET /users/{login}`: whom a commit names as its co-author.
+    Account(UserName),
     /// `GET /repos/{repo}`.
     Repository(String),
+    /// `GET /repos/{repo}/rules/branches/{branch}`, with the branch.
+    BranchRules(String, String),
+    /// `GET /repos/{repo}/rulesets/{id}`.
+    Ruleset(String, u64),
     /// `GET /repos/{repo}/pulls` of the attempt's branch.
     ListPulls(String, Listing),
     /// `POST /repos/{repo}/pulls`.
     OpenPull(String),
     /// `PATCH /repos/{repo}/pulls/{number}`.
     UpdatePull(String, u64),
+    /// `POST /repos/{repo}/issues/{number}/comments`, where the number is that of a pull request.
+    Comment(String, u64),
     /// `POST /graphql`, for what the REST API cannot do.
     SetDraft,
 }
@@ -30,6 +38,9 @@ pub(super) struct Listing {
     head: String,
 }
 
+/// The query of rules.
+const RULES: &str = "per_page=100";
+
 const STATES: [&str; 3] = ["open", "closed", "all"];
 
 impl Call {
@@ -40,8 +51,16 @@ impl Call {
         let segments: Vec<&str> = path.split('/').collect();
         let call = match (method, segments.as_slice(), query) {
             (&Method::GET, ["user"], None) => Some(Self::User),
+            (&Method::GET, ["users", login], None) => UserName::parse(login).ok().map(Self::Account),
             (&Method::POST, ["graphql"], None) => Some(Self::SetDraft),
             (&Method::GET, ["repos", owner, name], None) => repo(owner, name).map(Self::Repository),
+            // The slashes of a branch arrive decoded.
+            (&Method::GET, ["repos", owner, name, "rules", "branches", branch @ ..], Some(RULES)) => {
+                repo(owner, name).map(|repo| Self::BranchRules(repo, branch.join("/")))
+            }
+            (&Method::GET, ["repos", owner, name, "rulesets", id], None) => repo(owner, name)
+                .zip(id.parse().ok())
+                .map(|(repo, id)| Self::Ruleset(repo, id)),
             (&Method::GET, ["repos", owner, name, "pulls"], Some(query)) => repo(owner, name)
                 .zip(Listing::parse(query))
                 .map(|(repo, listing)| Self::ListPulls(repo, listing)),
@@ -49,6 +68,9 @@ impl Call {
             (&Method::PATCH, ["repos", owner, name, "pulls", number], None) => repo(owner, name)
                 .zip(number.parse().ok())
                 .map(|(repo, number)| Self::UpdatePull(repo, number)),
+            (&Method::POST, ["repos", owner, name, "issues", number, "comments"], None) => repo(owner, name)
+                .zip(number.parse().ok())
+                .map(|(repo, number)| Self::Comment(repo, number)),
             _ => None,
         };
         call.ok_or_else(|| {
@@ -157,7 +179,13 @@ mod tests {
             (Method::PUT, "repos/a/b/pulls/7/merge", None),
             (Method::PATCH, "repos/a/b/pulls/7/../8", None),
             (Method::PATCH, "repos/a/b/pulls/+7x", None),
-            (Method::POST, "repos/a/b/issues/7/comments", None),
+            (Method::POST, "repos/a/b/issues/x/comments", None),
+            (Method::GET, "repos/a/b/issues/7/comments", None),
+            (Method::GET, "users/a/repos", None),
+            (Method::GET, "users/-a", None),
+            (Method::GET, "repos/a/b/rules/branches/main", None),
+            (Method::GET, "repos/a/b/rulesets", None),
+            (Method::GET, "repos/a/b/rulesets/7/history", None),
             (Method::POST, "repos/a/b/git/refs", None),
             (Method::POST, "repos/a/b/releases", None),
             (Method::POST, "repos/a/../pulls", None),

@@ -89,6 +89,47 @@ async fn a_delivery_finds_opens_and_updates_its_pull_request() {
 }
 
 #[tokio::test]
+async fn a_delivery_comments_on_its_own_pull_request_only() {
+    let world = World::new().await;
+    world
+        .github
+        .commit_files(REPO, BRANCH, "Sell tea", &[("tea.txt", "tea\n")]);
+    let issue = world.github.create_issue(REPO, "Tea", "Sell it", &[]);
+    let pull = world.open_pull().await;
+    let comment = json!({ "body": "The new report" });
+
+    let path = format!("repos/{REPO}/issues/{}/comments", pull["number"]);
+    let (status, answer) = world.call(Method::POST, &path, Some(&comment)).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    // Nothing else of GitHub's answer.
+    assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
+
+    let path = format!("repos/{REPO}/issues/{issue}/comments");
+    let (status, answer) = world.call(Method::POST, &path, Some(&comment)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
+    assert_eq!(world.github.comments(REPO, issue).len(), 0);
+}
+
+#[tokio::test]
+async fn the_rules_of_the_own_branch_are_read_and_no_others() {
+    let world = World::new().await;
+    let branch = BRANCH.replace('/', "%2F");
+    let path = format!("repos/{REPO}/rules/branches/{branch}?per_page=100");
+    assert_eq!(
+        world.call(Method::GET, &path, None).await,
+        (StatusCode::OK, json!([]))
+    );
+    for other in ["main", "whim%2Fother"] {
+        let path = format!("repos/{REPO}/rules/branches/{other}?per_page=100");
+        assert_eq!(world.call(Method::GET, &path, None).await.0, StatusCode::FORBIDDEN);
+    }
+    let (status, user) = world.call(Method::GET, "users/alice", None).await;
+    assert_eq!(status, StatusCode::OK, "{user}");
+    let fields: Vec<&String> = user.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["id", "login"]);
+}
+
+#[tokio::test]
 async fn a_renamed_repository_is_found_under_both_names() {
     let world = World::new().await;
     world

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use whim_core::TokenHash;
@@ -73,6 +74,9 @@ async fn find(
     }
     match attempts.by_token.read().unwrap().get(&asked.token_hash) {
         Some(attempt) => Json(attempt.clone()).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        None => {
+            let error = json!({ "error": "none", "code": "not_found", "details": null });
+            (StatusCode::NOT_FOUND, Json(error)).into_response()
+        }
     }
 }

@@ -43,7 +43,7 @@ impl ApiConfig {
             seconds(Duration::from_millis(10)..=Duration::from_hours(1)),
         );
         let key = env.secret("API_KEY");
-        refuse_short_key(env, key.as_ref());
+        refuse_short_key(env, "API_KEY", key.as_ref());
         if key.is_none() && !address.ip().is_loopback() {
             env.refuse(
                 "BIND_ADDRESS",
@@ -72,11 +72,11 @@ pub(super) fn read_address(env: &mut Environment) -> SocketAddr {
     )
 }
 
-fn refuse_short_key(env: &mut Environment, key: Option<&SecretString>) {
+pub(super) fn refuse_short_key(env: &mut Environment, name: &'static str, key: Option<&SecretString>) {
     let length = key.map_or(MIN_KEY_CHARACTERS, |key| key.expose_secret().chars().count());
     if length < MIN_KEY_CHARACTERS {
         env.refuse(
-            "API_KEY",
+            name,
             &format!(
                 "expected at least {MIN_KEY_CHARACTERS} characters, not {length}: generate one with \
                  `openssl rand -hex 32`"

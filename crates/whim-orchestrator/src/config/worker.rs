@@ -8,23 +8,16 @@ use whim_service::environment::{
     Environment, Expected, dollars, flag, http_url, milliseconds, path, seconds, text, whole_number,
 };
 use whim_service::machine;
-use whim_service::secret::SecretString;
 
+use super::access::WorkerAccess;
 use super::values::{DAY, url_or_default};
 
 /// Settings that are passed to every worker under the same names.
 #[derive(Clone, Debug)]
 pub struct WorkerSettings {
-    /// `GITHUB_TOKEN`.
-    pub github_token: SecretString,
-    /// `CLAUDE_CODE_OAUTH_TOKEN`, else `ANTHROPIC_API_KEY`.
-    pub model_credential: ModelCredential,
-    /// `GITHUB_API_URL`.
-    pub github_api_url: Url,
+    pub access: WorkerAccess,
     /// `GITHUB_GIT_URL`.
     pub github_git_url: Url,
-    /// `ANTHROPIC_BASE_URL`.
-    pub anthropic_base_url: Url,
     /// `RALPH_HARNESS`.
     pub ralph_harness: String,
     /// `CLAUDE_BIN`.
@@ -39,15 +32,6 @@ pub struct WorkerSettings {
     pub passed_on: BTreeMap<&'static str, String>,
 }
 
-/// A worker's credential for the model API (docs/decisions/0017-model-credentials.md).
-#[derive(Clone, Debug)]
-pub enum ModelCredential {
-    /// `ANTHROPIC_API_KEY`.
-    ApiKey(SecretString),
-    /// `CLAUDE_CODE_OAUTH_TOKEN`, of a Claude Max plan.
-    OauthToken(SecretString),
-}
-
 impl WorkerSettings {
     /// The program that the harness runs, as a path or a name on `PATH`.
     pub(super) fn agent_program(&self) -> Option<String> {
@@ -55,24 +39,9 @@ impl WorkerSettings {
     }
 
     pub(super) fn read(env: &mut Environment) -> Option<Self> {
-        let github_token = env.required_secret(
-            "GITHUB_TOKEN",
-            "a GitHub token with read and write access to contents, issues and pull requests",
-        );
-        let oauth_token = env.secret("CLAUDE_CODE_OAUTH_TOKEN");
+        let access = WorkerAccess::read(env);
         let ralph_harness = env.or_default("RALPH_HARNESS", "claude".to_owned(), harness());
-        let api_key = if oauth_token.is_some() {
-            env.secret("ANTHROPIC_API_KEY")
-        } else {
-            env.required_secret(
-                "ANTHROPIC_API_KEY",
-                "an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN",
-            )
-        };
-        let github_api_url = url_or_default(env, "GITHUB_API_URL", "https://api.github.com", http_url());
         let github_git_url = url_or_default(env, "GITHUB_GIT_URL", "https://github.com", http_url());
-        let anthropic_base_url =
-            url_or_default(env, "ANTHROPIC_BASE_URL", "https://api.anthropic.com", http_url());
         let claude_bin = env.or_default(
             "CLAUDE_BIN",
             "claude".to_owned(),
@@ -80,16 +49,9 @@ impl WorkerSettings {
         );
         let claude_model = env.optional("CLAUDE_MODEL", text("the name of a model"));
         let passed_on = read_passed_on(env);
-        // An OAuth token is for workers only. The API key may be for the intake.
-        let model_credential = oauth_token
-            .map(ModelCredential::OauthToken)
-            .or(api_key.map(ModelCredential::ApiKey));
         Some(Self {
-            github_token: github_token?,
-            model_credential: model_credential?,
-            github_api_url: github_api_url?,
+            access: access?,
             github_git_url: github_git_url?,
-            anthropic_base_url: anthropic_base_url?,
             ralph_harness,
             claude_bin,
             claude_model,

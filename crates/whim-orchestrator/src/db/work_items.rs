@@ -14,7 +14,9 @@ mod task_counts;
 mod transitions;
 mod view;
 
-pub use self::claim::{Candidate, Claimed, Exclusions, NewWorker, claim, claim_one, next_excluding};
+pub use self::claim::{
+    Candidate, Claimed, Exclusions, GatewayTokenHashes, NewWorker, claim, claim_one, next_excluding,
+};
 pub use self::counts::{by_priority, by_status, compact_counts};
 pub use self::insert::{
     Inserted, InsertedItem, LIVE_BRANCH_KEY, NewItem, insert, insert_batch, live_on_branch,

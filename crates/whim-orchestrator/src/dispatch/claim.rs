@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::db::queue_state::queue_state_and_usage;
 use crate::db::work_items::{self, Claimed, NewWorker};
 use crate::db::{breakers, in_transaction_begun_with};
+use super::gateway_tokens::GatewayTokens;
 use crate::metrics;
 
 /// Serialises claims over all orchestrators of a database, so that slots and budgets are exact. The number spells "whim".
@@ -26,6 +27,7 @@ pub struct Claim {
     pub worker: WorkerId,
     /// The only copy: the database has its hash.
     pub token: WorkerToken,
+    pub gateway_tokens: GatewayTokens,
     /// Whether a breaker was open, which the start may close.
     pub(super) breakers_open: bool,
 }
@@ -73,9 +75,11 @@ async fn claim_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx:
     };
     let limits = snapshot.limits;
     let token = WorkerToken::generate();
+    let gateway_tokens = GatewayTokens::generate();
     let mut new = NewWorker {
         id: worker,
         token_hash: token.hash(),
+        gateway_token_hashes: gateway_tokens.hashes(),
         max_iterations: limits.max_iterations.get().min(grant.iterations),
         runtime: app.runtime.kind(),
         instance: snapshot.instance,
@@ -108,6 +112,7 @@ async fn claim_next(app: &App, worker: WorkerId, db: &mut PgConnection) -> sqlx:
         item,
         worker,
         token,
+        gateway_tokens,
         breakers_open,
     }))
 }

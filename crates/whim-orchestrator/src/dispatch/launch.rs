@@ -1,16 +1,19 @@
 //! Starting the worker of a claim, and undoing the claim if that fails.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use url::Url;
 use whim_core::FailureCause;
 use whim_service::chain::chain;
+use whim_service::machine;
 use whim_service::secret::{ExposeSecret as _, SecretString};
 
 use super::claim::Claim;
+use super::gateway_tokens::GatewayTokens;
 use crate::app::App;
 use crate::breakers;
-use crate::config::{ModelCredential, WorkerSettings};
+use crate::config::{ModelCredential, WorkerAccess, WorkerSettings};
 use crate::db::workers;
 use crate::lifecycle::{AttemptEnd, EndedBy, end_attempt};
 use crate::metrics;
@@ -76,48 +79,108 @@ fn spec(app: &App, claim: Claim) -> WorkerSpec {
     let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
     set("WORKER_ID", claim.worker.to_string());
     set("ORCHESTRATOR_URL", base(&app.worker_url));
-    set("GITHUB_API_URL", base(&settings.github_api_url));
-    set("GITHUB_GIT_URL", base(&settings.github_git_url));
-    set("ANTHROPIC_BASE_URL", base(&settings.anthropic_base_url));
     set("RALPH_HARNESS", settings.ralph_harness.clone());
     set("CLAUDE_BIN", settings.claude_bin.clone());
     if let Some(model) = &settings.claude_model {
         set("CLAUDE_MODEL", model.clone());
     }
+    let has_own_network = app.runtime.has_own_network();
+    if let Some(gateway) = settings.access.gateway() {
+        reach_gateway_without_proxy(&mut environment, &gateway.url, has_own_network);
+    }
+    let access = access(settings, &claim.gateway_tokens, has_own_network);
+    environment.extend(access.environment);
+    let worker_token = Credential {
+        file_name: "worker-token",
+        secret: SecretString::from(claim.token.reveal()),
+    };
     WorkerSpec {
         worker_id: claim.worker,
         work_item_id: claim.item.id,
         repo: claim.item.repo,
         epoch: claim.item.lease_epoch,
         environment,
-        credentials: credentials(settings, claim.token.reveal()),
+        credentials: iter::once(worker_token).chain(access.credentials).collect(),
     }
 }
 
-/// All secrets of a worker (docs/decisions/0005-credentials-in-files.md).
-fn credentials(settings: &WorkerSettings, token: &str) -> Vec<Credential> {
-    let copy = |secret: &SecretString| SecretString::from(secret.expose_secret());
-    let mut credentials = vec![
-        Credential {
-            file_name: "worker-token",
-            secret: SecretString::from(token),
-        },
-        Credential {
-            file_name: "github-token",
-            secret: copy(&settings.github_token),
-        },
-    ];
-    match &settings.model_credential {
-        ModelCredential::ApiKey(key) => credentials.push(Credential {
-            file_name: "anthropic-api-key",
-            secret: copy(key),
-        }),
-        ModelCredential::OauthToken(token) => credentials.push(Credential {
-            file_name: "claude-code-oauth-token",
-            secret: copy(token),
-        }),
+/// The proxies of this machine are for the gateway, and not for the way to it.
+fn reach_gateway_without_proxy(
+    environment: &mut BTreeMap<String, String>,
+    gateway: &Url,
+    has_own_network: bool,
+) {
+    if has_own_network {
+        let names = machine::PROXY_VARIABLES.into_iter().chain(machine::NO_PROXY_VARIABLES);
+        names.for_each(|name| {
+            environment.remove(name);
+        });
+    } else if let Some(host) = gateway.host_str()
+        && machine::PROXY_VARIABLES.into_iter().any(|name| environment.contains_key(name))
+    {
+        for name in machine::NO_PROXY_VARIABLES {
+            let hosts = environment.entry(name.to_owned()).or_default();
+            let separator = if hosts.is_empty() { "" } else { "," };
+            hosts.push_str(separator);
+            hosts.push_str(host);
+        }
     }
-    credentials
+}
+
+/// The way of a worker to GitHub and the model API.
+struct Access {
+    environment: Vec<(String, String)>,
+    /// docs/decisions/0005-credentials-in-files.md
+    credentials: Vec<Credential>,
+}
+
+fn access(settings: &WorkerSettings, tokens: &GatewayTokens, has_own_network: bool) -> Access {
+    let named = |(name, value): (&str, String)| (name.to_owned(), value);
+    let credential = |file_name, secret: &str| Credential {
+        file_name,
+        secret: SecretString::from(secret),
+    };
+    match &settings.access {
+        WorkerAccess::Gateway(gateway) => {
+            let url = base(&gateway.url);
+            let mut environment = vec![
+                ("GITHUB_API_URL", format!("{url}/github")),
+                ("GITHUB_GIT_URL", format!("{url}/git")),
+                ("ANTHROPIC_BASE_URL", format!("{url}/anthropic")),
+            ];
+            if let Some(host) = settings.github_git_url.host_str() {
+                environment.push(("GITHUB_HOST", host.to_owned()));
+            }
+            if has_own_network {
+                environment.push(("EGRESS_PROXY_URL", url));
+            }
+            Access {
+                environment: environment.into_iter().map(named).collect(),
+                credentials: vec![
+                    credential("github-token", tokens.delivery.reveal()),
+                    credential("gateway-token", tokens.agent.reveal()),
+                ],
+            }
+        }
+        WorkerAccess::Direct(direct) => {
+            let environment = [
+                ("GITHUB_API_URL", base(&direct.github_api_url)),
+                ("GITHUB_GIT_URL", base(&settings.github_git_url)),
+                ("ANTHROPIC_BASE_URL", base(&direct.anthropic_base_url)),
+            ];
+            let model = match &direct.model_credential {
+                ModelCredential::ApiKey(key) => credential("anthropic-api-key", key.expose_secret()),
+                ModelCredential::OauthToken(token) => {
+                    credential("claude-code-oauth-token", token.expose_secret())
+                }
+            };
+            let github = credential("github-token", direct.github_token.expose_secret());
+            Access {
+                environment: environment.map(named).into(),
+                credentials: vec![github, model],
+            }
+        }
+    }
 }
 
 /// A base URL to which paths are appended.

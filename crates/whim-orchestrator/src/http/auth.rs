@@ -1,4 +1,4 @@
-//! Authentication of people and the intake, with the API key.
+//! Authentication of people and the intake with the API key, and of gateways with theirs.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -42,13 +42,42 @@ impl RequiredKey {
         match (self.key_hash, presented) {
             (None, _) => true,
             (Some(_), None) => false,
-            (Some(expected), Some(presented)) => expected.ct_eq(&hash(presented)).into(),
+            (Some(expected), Some(presented)) => is_same(&expected, presented),
         }
     }
 }
 
+/// The key that gateways must present, as a hash. Without one, nobody is a gateway.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GatewayKey(Option<[u8; 32]>);
+
+impl GatewayKey {
+    pub(super) fn of(app: &App) -> Self {
+        let gateway = app.config.worker.access.gateway();
+        Self(gateway.map(|gateway| hash(gateway.key.expose_secret())))
+    }
+}
+
+/// Answers 401 unless the request presents the key of gateways.
+pub(super) async fn require_gateway_key(
+    State(GatewayKey(key_hash)): State<GatewayKey>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let error = match key_hash.zip(bearer(request.headers())) {
+        Some((expected, presented)) if is_same(&expected, presented) => return next.run(request).await,
+        _ if key_hash.is_none() => "this orchestrator has no gateway: set GATEWAY_URL and GATEWAY_KEY",
+        _ => "expected GATEWAY_KEY as `Authorization: Bearer …`",
+    };
+    ApiError::unauthorized(error).into_response()
+}
+
 fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
+}
+
+fn is_same(expected: &[u8; 32], presented: &str) -> bool {
+    expected.ct_eq(&hash(presented)).into()
 }
 
 /// Answers 401 unless the request presents the key.

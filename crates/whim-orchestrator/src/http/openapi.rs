@@ -66,6 +66,8 @@ const ERRORS: [(&str, &str, &str); 13] = [
 enum Caller {
     /// People and the intake, with the API key.
     Owner,
+    /// Gateways, with their key.
+    Gateway,
     /// One worker, with its own token.
     Worker,
 }
@@ -75,6 +77,7 @@ pub fn document() -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     for (caller, described) in [
         (Caller::Owner, routes::api().into_openapi()),
+        (Caller::Gateway, routes::gateway().into_openapi()),
         (Caller::Worker, routes::worker().into_openapi()),
     ] {
         let mut described = parts_of(described);
@@ -110,6 +113,7 @@ pub fn document() -> Value {
             { "name": "learnings", "description": "Learnings of earlier tasks" },
             { "name": "reviews", "description": "Reviews reported by workers" },
             { "name": "status", "description": "Health, overview and statistics" },
+            { "name": "gateway", "description": "For gateways only" },
             { "name": "worker protocol", "description": "For workers only, on a separate listener" },
         ],
         "security": [{ "apiKeyBearer": [] }, { "apiKeyHeader": [] }],
@@ -126,6 +130,8 @@ pub fn document() -> Value {
                 "apiKeyBearer": { "type": "http", "scheme": "bearer", "description": "`API_KEY`, if one is set" },
                 "apiKeyHeader": { "type": "apiKey", "in": "header", "name": "X-API-Key",
                     "description": "`API_KEY`, if one is set" },
+                "gatewayKey": { "type": "http", "scheme": "bearer",
+                    "description": "`GATEWAY_KEY`" },
                 "workerToken": { "type": "http", "scheme": "bearer",
                     "description": "The worker's own token, for its own identifier" },
             },
@@ -163,6 +169,10 @@ fn parts_of(document: OpenApi) -> Described {
 
 /// Adds what handlers do not declare themselves: credentials, errors, and which inputs may be omitted.
 fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, path: &str) {
+    if caller == Caller::Gateway {
+        operation.insert("security".to_owned(), json!([{ "gatewayKey": [] }]));
+        operation.insert("x-internal".to_owned(), json!(true));
+    }
     if caller == Caller::Worker {
         operation.insert("tags".to_owned(), json!(["worker protocol"]));
         operation.insert("security".to_owned(), json!([{ "workerToken": [] }]));

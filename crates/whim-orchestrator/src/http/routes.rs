@@ -4,7 +4,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
-use super::{events, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers};
+use super::{events, gateway, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers};
 use crate::app::App;
 
 /// Routes for people and for the intake.
@@ -50,6 +50,11 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(reviews::list_reviews))
         .routes(routes!(reviews::get_review))
         .routes(routes!(repositories::get_preflight))
+}
+
+/// Routes for gateways.
+pub(super) fn gateway() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(gateway::find_attempt))
 }
 
 /// Routes of the worker protocol.

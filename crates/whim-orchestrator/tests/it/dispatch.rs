@@ -2,5 +2,6 @@
 
 mod claim;
 mod counts;
+mod gateway;
 mod pause;
 mod starting;

@@ -17,10 +17,10 @@ use sqlx::PgPool;
 use tower::ServiceExt as _;
 use url::Url;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
-use whim_core::{LeaseEpoch, WorkItemId, WorkerId, WorkerToken};
+use whim_core::{LeaseEpoch, TokenHash, WorkItemId, WorkerId, WorkerToken};
 use whim_orchestrator::app::App;
 use whim_orchestrator::config::Config;
-use whim_orchestrator::db::work_items::{self, NewWorker};
+use whim_orchestrator::db::work_items::{self, GatewayTokenHashes, NewWorker};
 use whim_orchestrator::http::{api_router, worker_router};
 use whim_orchestrator::listeners::Addresses;
 use whim_orchestrator::migrate::migrate;
@@ -236,6 +236,10 @@ impl World {
         let worker = NewWorker {
             id,
             token_hash: token.hash(),
+            gateway_token_hashes: GatewayTokenHashes {
+                agent: TokenHash::of(&format!("agent of {id}")),
+                delivery: TokenHash::of(&format!("delivery of {id}")),
+            },
             max_iterations: MAX_ITERATIONS,
             runtime: "none",
             instance: "test",
@@ -380,6 +384,10 @@ async fn answer(of_workers: bool, router: Router, request: Request<Body>) -> Ans
 struct NoRuntime;
 
 impl Runtime for NoRuntime {
+    fn has_own_network(&self) -> bool {
+        false
+    }
+
     fn kind(&self) -> &'static str {
         "none"
     }

@@ -162,7 +162,7 @@ async fn examine(
     };
     let identity = match identity {
         Some(identity) => identity,
-        None => match identity_of_token(&api, &github.git_url, retry_timeout).await {
+        None => match identity_of_token(&api, &github.host, retry_timeout).await {
             Ok(identity) => identity,
             Err(failure) => return Err(anyhow::anyhow!("{}", failure.reason())),
         },

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use whim_core::{BranchName, LeaseEpoch, RepoName, UserName, WorkItemId, WorkerId};
+use whim_core::{BranchName, LeaseEpoch, RepoName, TokenHash, UserName, WorkItemId, WorkerId};
 
 /// A worker to be inserted, without its item.
 #[derive(Clone, Copy, Debug)]
 pub struct NewWorker<'a> {
     pub id: WorkerId,
     pub token_hash: [u8; 32],
+    pub gateway_token_hashes: GatewayTokenHashes,
     /// Limit of its iterations; its item may have a lower one.
     pub max_iterations: u32,
     /// `process` or `docker`.
@@ -17,6 +18,13 @@ pub struct NewWorker<'a> {
     pub instance: &'a str,
     /// Length of its first lease.
     pub register_timeout: Duration,
+}
+
+/// The hashes of an attempt's tokens for the gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct GatewayTokenHashes {
+    pub agent: TokenHash,
+    pub delivery: TokenHash,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +110,7 @@ async fn take(
     worker: &NewWorker<'_>,
     item: Option<WorkItemId>,
 ) -> sqlx::Result<Option<Claimed>> {
+    let GatewayTokenHashes { agent, delivery } = worker.gateway_token_hashes;
     let row = sqlx::query_file!(
         "src/db/work_items/claim.sql",
         worker.id as WorkerId,
@@ -111,6 +120,8 @@ async fn take(
         worker.runtime,
         worker.instance,
         worker.register_timeout.as_secs_f64(),
+        agent.as_bytes().as_slice(),
+        delivery.as_bytes().as_slice(),
     )
     .fetch_optional(db)
     .await?;

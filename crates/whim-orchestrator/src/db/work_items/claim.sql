@@ -4,7 +4,8 @@
 -- indexes work_items_claim and work_items_claim_by_repo_and_user.
 --
 -- $1 is the worker, $2 the item if it is known, else the next one. $3 is the hash of the token, $4 the limit of
--- iterations, $5 the runtime, $6 the instance, $7 the seconds until the worker has to register.
+-- iterations, $5 the runtime, $6 the instance, $7 the seconds until the worker has to register, $8 and $9 the hashes of
+-- the gateway's tokens of the agent and of the worker.
 --
 -- Condition and order of the innermost query are those of the partial index `work_items_claim`: the next item is its
 -- first entry that is not locked, at any queue length (a test checks the plan).
@@ -38,6 +39,11 @@ lease as (
     insert into worker_heartbeats (worker_id, lease_expires_at)
     select id, now() + make_interval(secs => $7)
     from worker
+),
+gateway_token as (
+    insert into gateway_tokens (token_hash, worker_id, scope)
+    select hash, id, scope
+    from worker, (values ($8::bytea, 'agent'::token_scope), ($9::bytea, 'delivery')) as token (hash, scope)
 )
 select id as "id!: WorkItemId", repo as "repo!: RepoName", branch as "branch!: BranchName",
     lease_epoch as "lease_epoch!: LeaseEpoch", waited_seconds

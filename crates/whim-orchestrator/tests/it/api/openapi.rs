@@ -63,17 +63,18 @@ fn collect_references(value: &Value, into: &mut Vec<String>) {
 }
 
 #[test]
-fn routes_of_workers_are_marked_and_require_the_token_of_a_worker() {
+fn routes_of_programs_are_marked_and_require_their_credentials() {
     let document = openapi::document();
     for (path, item) in document["paths"].as_object().unwrap() {
         for operation in item.as_object().unwrap().values() {
             let of_workers = path.starts_with("/api/worker/");
-            assert_eq!(operation["x-internal"] == Value::Bool(true), of_workers, "{path}");
-            assert_eq!(
-                operation["security"] == json!([{ "workerToken": [] }]),
-                of_workers,
-                "{path}"
-            );
+            let of_gateways = path.starts_with("/api/gateway/");
+            let is_internal = operation["x-internal"] == Value::Bool(true);
+            assert_eq!(is_internal, of_workers || of_gateways, "{path}");
+            for (credential, is_needed) in [("workerToken", of_workers), ("gatewayKey", of_gateways)] {
+                let is_named = operation["security"] == json!([{ credential: [] }]);
+                assert_eq!(is_named, is_needed, "{path}");
+            }
         }
     }
 }

@@ -184,6 +184,10 @@ impl FakeRuntime {
 }
 
 impl Runtime for FakeRuntime {
+    fn has_own_network(&self) -> bool {
+        false
+    }
+
     fn kind(&self) -> &'static str {
         "process"
     }

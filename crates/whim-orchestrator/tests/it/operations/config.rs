@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use whim_orchestrator::config::{Config, ModelCredential};
+use whim_orchestrator::config::{Config, DirectAccess, ModelCredential, WorkerAccess};
 use whim_service::environment::{ConfigError, Environment, Presence};
 use whim_testkit::documents::default_settings;
 
@@ -157,8 +157,11 @@ fn retries_can_be_switched_off() {
 fn the_token_of_a_plan_takes_precedence_over_the_key_that_intake_needs() {
     let config = read(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).unwrap();
     assert!(matches!(
-        config.worker.model_credential,
-        ModelCredential::OauthToken(_)
+        config.worker.access,
+        WorkerAccess::Direct(DirectAccess {
+            model_credential: ModelCredential::OauthToken(_),
+            ..
+        })
     ));
 }
 
@@ -208,6 +211,20 @@ fn a_model_credential_is_required() {
 
     assert!(without(&[("CLAUDE_CODE_OAUTH_TOKEN", "a-plan")]).is_ok());
     insta::assert_snapshot!(without(&[]).unwrap_err(), @"ANTHROPIC_API_KEY is not set: expected an Anthropic API key, or the token of a Claude Max plan in CLAUDE_CODE_OAUTH_TOKEN (or ANTHROPIC_API_KEY_FILE with a file that holds it)");
+}
+
+#[test]
+fn with_a_gateway_no_credential_is_required_but_its_key() {
+    let with = |more: &[(&'static str, &'static str)]| {
+        let pairs = [("GATEWAY_URL", "http://127.0.0.1:3008")].into_iter().chain(more.iter().copied());
+        Config::from_environment(Environment::from_pairs(pairs)).map(|configured| configured.config)
+    };
+    let config = with(&[("GATEWAY_KEY", "a-long-gateway-key")]).unwrap();
+    assert_eq!(config.worker.access.model_credential_name(), "ANTHROPIC_API_KEY");
+    let plan = with(&[("GATEWAY_KEY", "a-long-gateway-key"), ("CLAUDE_CODE_OAUTH_TOKEN", "set")]).unwrap();
+    assert_eq!(plan.worker.access.model_credential_name(), "CLAUDE_CODE_OAUTH_TOKEN");
+    insta::assert_snapshot!(with(&[]).unwrap_err(), @"GATEWAY_KEY is not set: expected a random secret that the gateway has as well (or GATEWAY_KEY_FILE with a file that holds it)");
+    insta::assert_snapshot!(with(&[("GATEWAY_KEY", "short")]).unwrap_err(), @"GATEWAY_KEY is ***: expected at least 12 characters, not 5: generate one with `openssl rand -hex 32`");
 }
 
 #[test]
