@@ -1,6 +1,6 @@
 //! What gateways ask.
 
-use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt};
+use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt, ModelLimitReported, ReportModelLimit};
 
 use crate::http::{Call, Repeat};
 use crate::{ClientError, GatewayClient};
@@ -12,6 +12,18 @@ impl GatewayClient {
     /// See [`ClientError`].
     pub async fn find_attempt(&self, request: &FindAttempt) -> Result<GatewayAttempt, ClientError> {
         let call = Call::post(["api", "gateway", "attempts"], request, Repeat::Idempotent);
+        self.http.send(call).await
+    }
+
+    /// `POST /api/gateway/limits`: counts a limit of the model API against its circuit breaker.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report_model_limit(
+        &self,
+        request: &ReportModelLimit,
+    ) -> Result<ModelLimitReported, ClientError> {
+        let call = Call::post(["api", "gateway", "limits"], request, Repeat::Idempotent);
         self.http.send(call).await
     }
 }

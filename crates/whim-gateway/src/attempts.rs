@@ -97,6 +97,10 @@ impl Attempts {
         })
     }
 
+    pub(crate) fn orchestrator(&self) -> &GatewayClient {
+        &self.orchestrator
+    }
+
     /// The attempt of a token that is for `scope`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 mod endpoint;
 mod limit;
+mod limit_report;
 mod metered;
 mod request;
 mod usage;
@@ -24,6 +25,7 @@ use whim_service::chain::chain;
 
 use self::endpoint::Endpoint;
 pub(crate) use self::limit::ModelLimit;
+use self::limit_report::LimitReporter;
 use self::metered::{Metered, Request as MeteredRequest};
 use self::request::MessagesRequest;
 use crate::attempts::{Attempt, Attempts};
@@ -54,6 +56,7 @@ pub(crate) struct Model {
     /// Whether tools of the API's own servers may reach the network.
     may_fetch: bool,
     attempts: Arc<Attempts>,
+    limits: Arc<LimitReporter>,
     client: reqwest::Client,
 }
 
@@ -69,6 +72,7 @@ impl Model {
             credential: config.credential.clone(),
             models: config.models.clone(),
             may_fetch: egress.policy == EgressPolicy::Open,
+            limits: LimitReporter::new(attempts.orchestrator().clone()),
             attempts,
             client,
         }
@@ -123,7 +127,7 @@ impl Model {
         let status = answer.status();
         let headers = upstream::kept(answer.headers(), is_response_header);
         if !status.is_success() {
-            return failed(status, headers, answer, attempt).await;
+            return self.failed(status, headers, answer, attempt).await;
         }
         let metered = MeteredRequest {
             attempt: attempt.clone(),
@@ -133,6 +137,46 @@ impl Model {
         };
         let chunks = Metered::new(answer.bytes_stream(), metered);
         Ok((status, headers, Body::from_stream(chunks)).into_response())
+    }
+
+    /// Errors are short: they are read for limits before they are passed on.
+    async fn failed(
+        &self,
+        status: StatusCode,
+        headers: HeaderMap,
+        answer: reqwest::Response,
+        attempt: &Attempt,
+    ) -> Result<Response, Refusal> {
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let Ok(chunk) = chunk else { break };
+            let room = MAX_ERROR_BYTES - body.len();
+            body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if body.len() == MAX_ERROR_BYTES {
+                break;
+            }
+        }
+        if status.is_redirection() || status.is_informational() {
+            let message = format!("the model API answered {status}; check ANTHROPIC_BASE_URL");
+            return Err(Refusal::upstream(message));
+        }
+        if let Some(reported) = limit::of_response(status, &headers, &body) {
+            let limit = reported.limit.as_str();
+            metrics::model_limit(limit);
+            let (work_item_id, worker_id) = (attempt.grant.work_item_id, attempt.grant.worker_id);
+            let resets_in_seconds = reported.reset.map(|reset| reset.as_secs());
+            tracing::warn!(
+                %work_item_id,
+                %worker_id,
+                status = status.as_u16(),
+                limit,
+                resets_in_seconds,
+                "the model API reports a limit"
+            );
+            self.limits.report(worker_id, &reported);
+        }
+        Ok((status, headers, body).into_response())
     }
 
     fn check(&self, asked: &MessagesRequest<'_>) -> Result<(), Refusal> {
@@ -210,43 +254,6 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
     let read = timeout(REQUEST_TIMEOUT, to_bytes(body, MAX_REQUEST_BYTES)).await;
     read.map_err(|_elapsed| Refusal::invalid("the body of the request did not arrive in time"))?
         .map_err(|_error| too_large())
-}
-
-/// Errors are short: they are read for limits before they are passed on.
-async fn failed(
-    status: StatusCode,
-    headers: HeaderMap,
-    answer: reqwest::Response,
-    attempt: &Attempt,
-) -> Result<Response, Refusal> {
-    let mut body = Vec::new();
-    let mut chunks = answer.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        let Ok(chunk) = chunk else { break };
-        let room = MAX_ERROR_BYTES - body.len();
-        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if body.len() == MAX_ERROR_BYTES {
-            break;
-        }
-    }
-    if status.is_redirection() || status.is_informational() {
-        let message = format!("the model API answered {status}; check ANTHROPIC_BASE_URL");
-        return Err(Refusal::upstream(message));
-    }
-    if let Some((limit, reset)) = limit::of_response(status, &headers, &body) {
-        metrics::model_limit(limit.as_str());
-        let (work_item_id, worker_id) = (attempt.grant.work_item_id, attempt.grant.worker_id);
-        let resets_in_seconds = reset.map(|reset| reset.as_secs());
-        tracing::warn!(
-            %work_item_id,
-            %worker_id,
-            status = status.as_u16(),
-            limit = limit.as_str(),
-            resets_in_seconds,
-            "the model API reports a limit"
-        );
-    }
-    Ok((status, headers, body).into_response())
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {

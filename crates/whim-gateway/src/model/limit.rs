@@ -8,8 +8,9 @@ use serde::Deserialize;
 /// A longer wait than any window of a limit.
 const MAX_RESET: Duration = Duration::from_hours(24 * 31);
 
-/// Sentences of a 400 that is about money, in lower case.
-const SPEND_LIMITS: [&str; 3] = ["usage limits", "spend limit", "credit balance"];
+/// Beginnings of a 400 that is about money, in lower case. Errors about a request begin with the name of a field, and may quote
+/// what the request says further on.
+const SPEND_LIMITS: [&str; 3] = ["you have reached your", "your credit balance", "your organization has reached"];
 
 /// Why the API answers no request for now, or none with this credential or model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +21,21 @@ pub(crate) enum ModelLimit {
     Overloaded,
     /// 400 or 402: the spend limit or the credit of the account is used up.
     Spend,
-    /// 401 or 403.
+    /// 401.
     Credential,
+    /// 403: the credential may not use the model, or may not do this.
+    Forbidden,
     /// 404.
     UnknownModel,
 }
 
 impl ModelLimit {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Rate,
         Self::Overloaded,
         Self::Spend,
         Self::Credential,
+        Self::Forbidden,
         Self::UnknownModel,
     ];
 
@@ -41,6 +45,7 @@ impl ModelLimit {
             Self::Overloaded => "overloaded",
             Self::Spend => "spend",
             Self::Credential => "credential",
+            Self::Forbidden => "forbidden",
             Self::UnknownModel => "unknown_model",
         }
     }
@@ -57,25 +62,39 @@ struct ErrorDetail {
     message: String,
 }
 
-/// The limit that an error response reports, and the time to its reset.
-pub(super) fn of_response(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Option<(ModelLimit, Option<Duration>)> {
+/// An error response that reports a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reported {
+    pub(super) limit: ModelLimit,
+    pub(super) status: StatusCode,
+    /// In the words of the API.
+    pub(super) message: String,
+    /// Time to the reset.
+    pub(super) reset: Option<Duration>,
+}
+
+/// The limit that an error response reports.
+pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Reported> {
     let message = serde_json::from_slice(body)
-        .map(|response: ErrorResponse| response.error.message.to_lowercase())
+        .map(|response: ErrorResponse| response.error.message)
         .unwrap_or_default();
+    let lower_case = message.to_lowercase();
     let limit = match status.as_u16() {
         429 => ModelLimit::Rate,
         503 | 529 => ModelLimit::Overloaded,
         402 => ModelLimit::Spend,
-        400 if SPEND_LIMITS.iter().any(|words| message.contains(words)) => ModelLimit::Spend,
-        401 | 403 => ModelLimit::Credential,
+        400 if SPEND_LIMITS.iter().any(|words| lower_case.starts_with(words)) => ModelLimit::Spend,
+        401 => ModelLimit::Credential,
+        403 => ModelLimit::Forbidden,
         404 => ModelLimit::UnknownModel,
         _ => return None,
     };
-    Some((limit, reset(headers)))
+    Some(Reported {
+        limit,
+        status,
+        message,
+        reset: reset(headers),
+    })
 }
 
 fn reset(headers: &HeaderMap) -> Option<Duration> {
@@ -110,7 +129,7 @@ mod tests {
         });
         let body = serde_json::json!({ "type": "error", "error": { "type": "x", "message": message } });
         let status = StatusCode::from_u16(status).unwrap();
-        let (limit, reset) = of_response(
+        let Reported { limit, reset, .. } = of_response(
             status,
             &HeaderMap::from_iter(headers),
             body.to_string().as_bytes(),
@@ -131,7 +150,11 @@ mod tests {
             limit(400, &[], "Your credit balance is too low"),
             Some(("spend", None))
         );
+        assert_eq!(limit(403, &[], "no access"), Some(("forbidden", None)));
         assert_eq!(limit(400, &[], "messages: Field required"), None);
+        // The text of a request is no limit.
+        let quoted = "messages.0.role: 'You have reached your spend limit' is not one of";
+        assert_eq!(limit(400, &[], quoted), None);
         assert_eq!(limit(500, &[], ""), None);
     }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use whim_core::TokenHash;
-use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt};
+use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt, ReportModelLimit};
 
 /// Of the gateway.
 pub(crate) const KEY: &str = "the-key-of-the-gateway";
@@ -22,6 +22,7 @@ pub(crate) const KEY: &str = "the-key-of-the-gateway";
 struct Attempts {
     by_token: Arc<RwLock<HashMap<TokenHash, GatewayAttempt>>>,
     asked: Arc<AtomicUsize>,
+    limits: Arc<RwLock<Vec<ReportModelLimit>>>,
 }
 
 /// Answers as the orchestrator's route does; stopped on drop.
@@ -36,6 +37,7 @@ impl Lookup {
         let attempts = Attempts::default();
         let routes = Router::new()
             .route("/api/gateway/attempts", post(find))
+            .route("/api/gateway/limits", post(report_limit))
             .with_state(attempts.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -56,6 +58,11 @@ impl Lookup {
     pub(crate) fn remove(&self, token: &str) {
         let mut attempts = self.attempts.by_token.write().unwrap();
         attempts.remove(&TokenHash::of(token)).unwrap();
+    }
+
+    /// The reported limits of the model API, in order.
+    pub(crate) fn limits(&self) -> Vec<ReportModelLimit> {
+        self.attempts.limits.read().unwrap().clone()
     }
 
     pub(crate) fn asked(&self) -> usize {
@@ -79,4 +86,16 @@ async fn find(
             (StatusCode::NOT_FOUND, Json(error)).into_response()
         }
     }
+}
+
+async fn report_limit(
+    State(attempts): State<Attempts>,
+    headers: HeaderMap,
+    Json(reported): Json<ReportModelLimit>,
+) -> Response {
+    if headers["authorization"] != format!("Bearer {KEY}") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    attempts.limits.write().unwrap().push(reported);
+    Json(json!({ "openForSeconds": 60 })).into_response()
 }

@@ -7,7 +7,9 @@ use futures::StreamExt as _;
 use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use whim_testkit::anthropic::{AgentScript, Fault};
+use whim_core::protocol::gateway::ModelLimit;
+use whim_testkit::anthropic::{AgentScript, ApiError, Fault};
+use whim_testkit::wait::wait_until;
 
 use crate::world::{AGENT, DELIVERY, TIMEOUT, World};
 
@@ -112,6 +114,42 @@ async fn a_stream_that_breaks_off_breaks_off_for_the_agent_too() {
     let answer = world.ask(AGENT, &asks(true)).await;
     let chunks: Vec<_> = timeout(TIMEOUT, answer.bytes_stream().collect()).await.unwrap();
     assert!(chunks.last().unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_limit_of_the_account_is_reported_once_with_its_reset() {
+    let world = World::new().await;
+    let refuse = |status: u16, retry_after: Option<u64>| {
+        let error = ApiError {
+            status,
+            times: Some(2),
+            retry_after: retry_after.map(Duration::from_secs),
+        };
+        let script = AgentScript::Fault(Fault::Error(error));
+        world.anthropic.when_agent_reads("SPEC.md", script);
+    };
+    // Clients repeat requests until a short limit ends, or the API is less busy; an agent chooses its model.
+    refuse(429, Some(5));
+    refuse(529, None);
+    refuse(404, None);
+    refuse(429, Some(3600));
+    refuse(401, None);
+    for _ in 0..10 {
+        assert!(!world.ask(AGENT, &asks(false)).await.status().is_success());
+    }
+
+    let reported = wait_until("two reports", TIMEOUT, async || match world.lookup.limits() {
+        limits if limits.len() >= 2 => Ok(limits),
+        limits => Err(format!("{limits:?}")),
+    });
+    let reported = reported.await.unwrap();
+    let found: Vec<_> = reported
+        .iter()
+        .map(|report| (report.limit, report.retry_after_seconds))
+        .collect();
+    let expected = [(ModelLimit::Rate, Some(3600)), (ModelLimit::Credential, None)];
+    assert!(found.len() == 2 && expected.iter().all(|limit| found.contains(limit)), "{found:?}");
+    assert!(reported.iter().all(|report| !report.message.is_empty()));
 }
 
 #[tokio::test]

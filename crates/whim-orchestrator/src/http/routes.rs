@@ -54,7 +54,9 @@ pub(super) fn api() -> OpenApiRouter<App> {
 
 /// Routes for gateways.
 pub(super) fn gateway() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(gateway::find_attempt))
+    OpenApiRouter::new()
+        .routes(routes!(gateway::find_attempt))
+        .routes(routes!(gateway::report_model_limit))
 }
 
 /// Routes of the worker protocol.

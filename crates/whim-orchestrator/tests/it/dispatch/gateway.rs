@@ -97,3 +97,45 @@ async fn only_the_key_of_gateways_finds_attempts() {
     assert!(answer["error"].as_str().unwrap().contains("GATEWAY_URL"), "{answer}");
     without.stop().await;
 }
+
+async fn report_limit(app: &TestApp, body: &Value) -> (StatusCode, Value) {
+    let url = app.addresses.api.join("/api/gateway/limits").unwrap();
+    let response = app.http.post(url).bearer_auth(KEY).json(body).send().await.unwrap();
+    (response.status(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_limit_that_a_gateway_reports_opens_the_breaker_while_the_attempt_goes_on() {
+    let app = TestApp::with(&GATEWAY).await;
+    let (item, worker) = app.running().await;
+    let mut limit = json!({ "workerId": worker, "limit": "rate", "message": "over", "retryAfterSeconds": 3600 });
+    for (field, wrong) in [
+        ("message", json!("")),
+        ("retryAfterSeconds", json!(400 * 24 * 60 * 60)),
+        ("limit", json!("patience")),
+    ] {
+        let mut body = limit.clone();
+        body[field] = wrong;
+        let (status, answer) = report_limit(&app, &body).await;
+        assert_eq!((status, &answer["details"]["field"]), (StatusCode::BAD_REQUEST, &json!(field)), "{answer}");
+    }
+    let (_, before) = app.get("/api/status").await;
+    assert_eq!(before["breakers"], json!([]));
+
+    for _ in 0..2 {
+        let (status, answer) = report_limit(&app, &limit).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        assert!((3500..=3600).contains(&answer["openForSeconds"].as_u64().unwrap()), "{answer}");
+    }
+    let (_, status) = app.get("/api/status").await;
+    let breaker = &status["breakers"][0];
+    assert_eq!((&breaker["subject"], &breaker["cause"]), (&json!("model"), &json!("model_limited")));
+    assert_eq!(app.item(item.id).await.status, WorkItemStatus::InProgress);
+
+    let (cancelled, answer) = app.post(&format!("/api/work/{}/cancel", item.id), &json!({})).await;
+    assert_eq!(cancelled, StatusCode::OK, "{answer}");
+    assert_eq!(report_limit(&app, &limit).await.0, StatusCode::CONFLICT);
+    limit["workerId"] = json!(whim_core::WorkerId::new());
+    assert_eq!(report_limit(&app, &limit).await.0, StatusCode::NOT_FOUND);
+    app.stop().await;
+}
