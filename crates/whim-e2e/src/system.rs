@@ -261,6 +261,10 @@ impl System {
         Ok(url)
     }
 
+    pub fn gateway_url(&self) -> &Url {
+        &self.gateway_url
+    }
+
     pub fn api_key(&self) -> &'static str {
         API_KEY
     }

@@ -84,3 +84,53 @@ async fn no_secret_is_pushed_by_an_agent_that_collects_its_environment() {
     assert!(item.error.unwrap().contains("credential"));
     system.stop().await.unwrap();
 }
+
+// docs/attacks.md, row 6.
+#[tokio::test]
+async fn the_environment_of_an_agent_has_no_credential_but_its_token_for_the_gateway() {
+    let system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let collected = system.directory().join("collected.txt");
+    let collect = format!("env > {}", collected.display());
+    system
+        .anthropic
+        .set_coder(Coder::default().test_command("npm test").obeying(&collect));
+    let issue = system.github.create_issue(
+        sample::REPOSITORY,
+        "Improve the documentation",
+        "- Describe it",
+        &["whim"],
+    );
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
+        .await
+        .unwrap();
+
+    let environment = std::fs::read_to_string(&collected).unwrap();
+    for secret in [
+        system.github.token(),
+        system.anthropic.api_key(),
+        system.api_key(),
+    ] {
+        assert!(!environment.contains(secret), "{environment}");
+    }
+    let token = environment
+        .lines()
+        .find_map(|line| line.strip_prefix("ANTHROPIC_AUTH_TOKEN="))
+        .expect("the agent has a token");
+    // It is worth nothing at the orchestrator, and nothing at all now that the attempt has ended.
+    let status = reqwest::Client::new()
+        .get(system.api_url().join("/api/status").unwrap())
+        .bearer_auth(token);
+    assert_eq!(status.send().await.unwrap().status(), 401);
+    let model = reqwest::Client::new()
+        .post(system.gateway_url().join("/anthropic/v1/messages").unwrap())
+        .bearer_auth(token)
+        .body("{}");
+    wait_until("the token to be unknown", TIMEOUT, async || {
+        let answer = model.try_clone().unwrap().send().await.unwrap();
+        if answer.status() == 403 { Ok(()) } else { Err(answer.status()) }
+    })
+    .await
+    .unwrap();
+    system.stop().await.unwrap();
+}

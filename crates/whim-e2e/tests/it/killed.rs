@@ -107,6 +107,31 @@ async fn a_worker_survives_a_restart_of_the_orchestrator() {
 }
 
 #[tokio::test]
+async fn a_worker_survives_a_restart_of_the_gateway() {
+    let mut system = one_repository(Options::watching([sample::REPOSITORY])).await;
+    let (issue, gate) = issue_with_one_task_done(&system).await;
+    let item = item_of(&system, sample::REPOSITORY, issue).await;
+
+    // The agent's request is cut off.
+    system.take_gateway().unwrap().kill().await.unwrap();
+    gate.open();
+    system.start_gateway().await.unwrap();
+    system
+        .wait_for_label(sample::REPOSITORY, issue, "ai-pr-ready", TIMEOUT)
+        .await
+        .unwrap();
+
+    assert_delivered_once(&system, issue);
+    let now = item_of(&system, sample::REPOSITORY, issue).await;
+    assert_eq!(
+        (now.status, now.worker_id),
+        (WorkItemStatus::Completed, item.worker_id)
+    );
+    assert_no_violations(&system);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_killed_intake_resumes_without_duplicates() {
     let mut system = one_repository(Options::watching([sample::REPOSITORY])).await;
     let (issue, gate) = issue_with_one_task_done(&system).await;
