@@ -24,8 +24,8 @@ use whim_testkit::redis::TestRedis;
 use whim_testkit::wait::wait_until;
 
 use self::environment::{API_KEY, Ports, Services};
-use self::port::unused_port;
 pub use self::options::Options;
+use self::port::unused_port;
 use crate::programs::Program;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,7 +64,8 @@ impl System {
         let (database, redis) = tokio::try_join!(TestDatabase::create(), TestRedis::shared_or_start())?;
         let mut gateway_url = Url::parse("http://127.0.0.1").context("parsing a URL")?;
         let port = unused_port(options.address)?;
-        let is_set = gateway_url.set_ip_host(options.address).is_ok() && gateway_url.set_port(Some(port)).is_ok();
+        let is_set =
+            gateway_url.set_ip_host(options.address).is_ok() && gateway_url.set_port(Some(port)).is_ok();
         ensure!(is_set, "{gateway_url} cannot have an address and a port");
         Ok(Self {
             github: GitHub::start_on((options.address, 0).into()).await?,
@@ -158,7 +159,9 @@ impl System {
     /// It does not become ready.
     pub async fn start_gateway(&mut self) -> anyhow::Result<()> {
         let workspaces = self.workspaces();
-        let environment = self.services(&workspaces).gateway(&self.gateway_url, &self.api_url);
+        let environment = self
+            .services(&workspaces)
+            .gateway(&self.gateway_url, &self.api_url);
         let (program, _) = Program::start("whim-gateway", self.directory.path(), &environment).await?;
         self.gateway = Some(program);
         Ok(())

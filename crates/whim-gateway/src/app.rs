@@ -24,7 +24,7 @@ use crate::egress::{Egress, Resolve};
 use crate::git::Git;
 use crate::github::GitHub;
 use crate::http::{self, Gateway};
-use crate::model::{Model, ModelLimit};
+use crate::model::{Model, ModelLimit, limit_reporter};
 use crate::{METRIC_FAMILIES, metrics, upstream};
 
 /// Requests in progress are given this time when the gateway stops.
@@ -73,11 +73,14 @@ pub fn start(
         intake.token(),
     ));
     intake.critical("tunnels", Arc::clone(&egress).run());
+    let (limits, reporter) = limit_reporter(attempts.orchestrator().clone());
+    intake.critical("limits", reporter.run(intake.token()));
     let parts = Gateway {
         model: Arc::new(Model::new(
             &config.model,
             &config.egress,
             Arc::clone(&attempts),
+            limits,
             client.clone(),
         )),
         git: Arc::new(Git::new(&config.github, Arc::clone(&attempts), client.clone())?),

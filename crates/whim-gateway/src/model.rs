@@ -25,7 +25,7 @@ use whim_service::chain::chain;
 
 use self::endpoint::Endpoint;
 pub(crate) use self::limit::ModelLimit;
-use self::limit_report::LimitReporter;
+pub(crate) use self::limit_report::{LimitReports, limit_reporter};
 use self::metered::{Metered, Request as MeteredRequest};
 use self::request::MessagesRequest;
 use crate::attempts::{Attempt, Attempts};
@@ -56,7 +56,7 @@ pub(crate) struct Model {
     /// Whether tools of the API's own servers may reach the network.
     may_fetch: bool,
     attempts: Arc<Attempts>,
-    limits: Arc<LimitReporter>,
+    limits: LimitReports,
     client: reqwest::Client,
 }
 
@@ -65,6 +65,7 @@ impl Model {
         config: &ModelConfig,
         egress: &EgressConfig,
         attempts: Arc<Attempts>,
+        limits: LimitReports,
         client: reqwest::Client,
     ) -> Self {
         Self {
@@ -72,7 +73,7 @@ impl Model {
             credential: config.credential.clone(),
             models: config.models.clone(),
             may_fetch: egress.policy == EgressPolicy::Open,
-            limits: LimitReporter::new(attempts.orchestrator().clone()),
+            limits,
             attempts,
             client,
         }
@@ -174,7 +175,7 @@ impl Model {
                 resets_in_seconds,
                 "the model API reports a limit"
             );
-            self.limits.report(worker_id, &reported);
+            self.limits.add(worker_id, &reported);
         }
         Ok((status, headers, body).into_response())
     }

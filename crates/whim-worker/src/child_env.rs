@@ -195,7 +195,10 @@ mod tests {
         let pairs = [("HTTPS_PROXY", "http://proxy:3128"), ("NO_PROXY", "intranet")];
         let env = Environment::from_pairs(pairs).build(|env| Some(ChildEnvironment::read(env)));
         let gateway = Url::parse("http://10.1.2.3:3008").unwrap();
-        let env = env.unwrap().config.through_proxy(&gateway, &SecretString::from("the-token"));
+        let env = env
+            .unwrap()
+            .config
+            .through_proxy(&gateway, &SecretString::from("the-token"));
 
         let variables: BTreeMap<_, _> = env.network().collect();
         let with_token = "http://attempt:the-token@10.1.2.3:3008";

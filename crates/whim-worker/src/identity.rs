@@ -43,12 +43,7 @@ impl Identity {
     }
 
     /// The account of a person at GitHub; `None` if there is none, or it cannot be found out.
-    pub async fn of_person(
-        api: &Api,
-        login: &UserName,
-        host: &str,
-        retry_timeout: Duration,
-    ) -> Option<Self> {
+    pub async fn of_person(api: &Api, login: &UserName, host: &str, retry_timeout: Duration) -> Option<Self> {
         // One segment of a path: the names of apps have brackets.
         let login = login.as_str().replace('[', "%5B").replace(']', "%5D");
         let user = retry_until_deadline("asking for the requester", retry_timeout, async || {
@@ -86,11 +81,7 @@ impl fmt::Display for Identity {
 ///
 /// # Errors
 /// GitHub rejects the token, or is unavailable for longer than `retry_timeout`.
-pub async fn identity_of_token(
-    api: &Api,
-    host: &str,
-    retry_timeout: Duration,
-) -> Result<Identity, Failure> {
+pub async fn identity_of_token(api: &Api, host: &str, retry_timeout: Duration) -> Result<Identity, Failure> {
     let user = retry_until_deadline("asking for the token's user", retry_timeout, async || {
         api.get::<User>("/user", &[]).await
     });

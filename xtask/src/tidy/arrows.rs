@@ -46,7 +46,10 @@ const OWN: [(&str, &[&str]); 19] = [
     ),
     ("whim-dashboard", &["whim-core", "whim-service"]),
     ("whim-embedder", &["whim-core"]),
-    ("whim-gateway", &["whim-client", "whim-core", "whim-github", "whim-service"]),
+    (
+        "whim-gateway",
+        &["whim-client", "whim-core", "whim-github", "whim-service"],
+    ),
     ("whim-testkit", &["ralph-contract", "whim-core"]),
     (
         "whim-e2e",

@@ -20,11 +20,14 @@ const MAX_IN_README: usize = 40;
 
 /// Variables that programs read and that are no settings: the machine's own, and what the orchestrator sets for its
 /// workers.
-const OF_THE_MACHINE: [&str; 7] = [
+const OF_THE_MACHINE: [&str; 10] = [
     "CREDENTIALS_DIR",
+    "EGRESS_PROXY_URL",
+    "GITHUB_HOST",
     "HOME",
     "IS_SANDBOX",
     "PATH",
+    "PROTECT_MEMORY",
     "WORKER_ID",
     "WORKSPACE_DIR",
     "XDG_STATE_HOME",

@@ -75,7 +75,11 @@ pub struct ModelLimitReported {
 /// What a token of an attempt is for (docs/decisions/0039-two-tokens-per-attempt.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(type_name = "token_scope", rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "sqlx",
+    derive(sqlx::Type),
+    sqlx(type_name = "token_scope", rename_all = "snake_case")
+)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenScope {
     /// The agent and the project's commands: the model API, and the proxy.

@@ -111,6 +111,8 @@ mod tests {
                 "{operation}"
             );
         }
-        assert!(DOCUMENT.contains(&format!("\"{WORKER_PROTOCOL}\"")));
+        for tag in OF_PROGRAMS {
+            assert!(DOCUMENT.contains(&format!("\"{tag}\"")), "{tag}");
+        }
     }
 }

@@ -79,7 +79,10 @@ impl Services<'_> {
     /// At `url`; `api_url` is the orchestrator's.
     pub(super) fn gateway(&self, url: &Url, api_url: &Url) -> Vec<(String, OsString)> {
         let mut environment = self.environment([
-            ("GATEWAY_BIND_ADDRESS", url.host_str().unwrap_or_default().to_owned()),
+            (
+                "GATEWAY_BIND_ADDRESS",
+                url.host_str().unwrap_or_default().to_owned(),
+            ),
             ("GATEWAY_PORT", url.port().unwrap_or_default().to_string()),
             ("GATEWAY_ADMIN_PORT", "0".to_owned()),
             ("GATEWAY_KEY", GATEWAY_KEY.to_owned()),

@@ -12,7 +12,7 @@ const COUNT: u32 = 16_000;
 /// Ports that are tried first by one process, so that processes with neighbouring identifiers do not compete.
 const PER_PROCESS: u32 = 16;
 
-/// A port of `address` that nobody listens on, and that no other process chooses soon.
+/// A port of `address` that is not in use, and that no other process chooses soon.
 pub(super) fn unused_port(address: IpAddr) -> anyhow::Result<u16> {
     static USED: AtomicU32 = AtomicU32::new(0);
     let first = process::id().wrapping_mul(PER_PROCESS);

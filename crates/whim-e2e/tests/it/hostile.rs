@@ -128,7 +128,11 @@ async fn the_environment_of_an_agent_has_no_credential_but_its_token_for_the_gat
         .body("{}");
     wait_until("the token to be unknown", TIMEOUT, async || {
         let answer = model.try_clone().unwrap().send().await.unwrap();
-        if answer.status() == 403 { Ok(()) } else { Err(answer.status()) }
+        if answer.status() == 403 {
+            Ok(())
+        } else {
+            Err(answer.status())
+        }
     })
     .await
     .unwrap();

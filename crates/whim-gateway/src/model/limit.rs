@@ -10,7 +10,11 @@ const MAX_RESET: Duration = Duration::from_hours(24 * 31);
 
 /// Beginnings of a 400 that is about money, in lower case. Errors about a request begin with the name of a field, and may quote
 /// what the request says further on.
-const SPEND_LIMITS: [&str; 3] = ["you have reached your", "your credit balance", "your organization has reached"];
+const SPEND_LIMITS: [&str; 3] = [
+    "you have reached your",
+    "your credit balance",
+    "your organization has reached",
+];
 
 /// Why the API answers no request for now, or none with this credential or model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,11 @@
 //! Reports limits of the model API to the orchestrator, so that its circuit breakers know them before an attempt ends.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use whim_client::GatewayClient;
 use whim_core::WorkerId;
 use whim_core::protocol::gateway::{self, ReportModelLimit};
@@ -16,62 +18,78 @@ const MIN_RESET: Duration = Duration::from_mins(1);
 /// A limit is not reported again for this long.
 const INTERVAL: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARACTERS: usize = 500;
+/// Reports that wait. More say nothing new.
+const QUEUE: usize = 16;
 
-#[derive(Debug)]
-pub(super) struct LimitReporter {
-    orchestrator: GatewayClient,
-    latest: Mutex<HashMap<gateway::ModelLimit, Instant>>,
+/// Takes reports without waiting.
+#[derive(Clone, Debug)]
+pub(crate) struct LimitReports {
+    queue: Sender<ReportModelLimit>,
 }
 
-impl LimitReporter {
-    pub(super) fn new(orchestrator: GatewayClient) -> Arc<Self> {
-        Arc::new(Self {
-            orchestrator,
-            latest: Mutex::default(),
-        })
-    }
+/// Sends them.
+#[derive(Debug)]
+pub(crate) struct LimitReporter {
+    orchestrator: GatewayClient,
+    queue: Receiver<ReportModelLimit>,
+}
 
-    /// Reports in the background what concerns every agent. The response to the agent does not wait for it.
-    pub(super) fn report(self: &Arc<Self>, worker_id: WorkerId, reported: &Reported) {
+pub(crate) fn limit_reporter(orchestrator: GatewayClient) -> (LimitReports, LimitReporter) {
+    let (sender, receiver) = channel(QUEUE);
+    let reporter = LimitReporter {
+        orchestrator,
+        queue: receiver,
+    };
+    (LimitReports { queue: sender }, reporter)
+}
+
+impl LimitReports {
+    /// Reports what concerns every agent.
+    pub(super) fn add(&self, worker_id: WorkerId, reported: &Reported) {
         let Some(limit) = of_account(reported) else {
             return;
         };
-        if !self.is_due(limit) {
-            return;
-        }
         let message: String = reported.message.chars().take(MAX_MESSAGE_CHARACTERS).collect();
         let message = if message.trim().is_empty() {
             format!("the model API answered {}", reported.status)
         } else {
             message.replace('\0', "")
         };
-        let request = ReportModelLimit {
+        let report = ReportModelLimit {
             worker_id,
             limit,
             message,
             retry_after_seconds: reported.reset.map(|reset| reset.as_secs()),
         };
-        let reporter = Arc::clone(self);
-        tokio::spawn(async move {
-            if let Err(error) = reporter.orchestrator.report_model_limit(&request).await {
-                tracing::warn!(%worker_id, error = %chain(&error), "a limit of the model API could not be reported");
-                reporter.forget(limit);
-            }
-        });
-    }
-
-    fn is_due(&self, limit: gateway::ModelLimit) -> bool {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = latest.get(&limit).is_none_or(|latest| latest.elapsed() >= INTERVAL);
-        if is_due {
-            latest.insert(limit, Instant::now());
+        if self.queue.try_send(report).is_err() {
+            tracing::debug!(%worker_id, "a limit was not reported, because others are");
         }
-        is_due
     }
+}
 
-    fn forget(&self, limit: gateway::ModelLimit) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.remove(&limit);
+impl LimitReporter {
+    /// Runs until `stop`.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut sent: HashMap<gateway::ModelLimit, Instant> = HashMap::new();
+        while let Some(Some(report)) = stop.run_until_cancelled(self.queue.recv()).await {
+            if sent
+                .get(&report.limit)
+                .is_some_and(|sent| sent.elapsed() < INTERVAL)
+            {
+                continue;
+            }
+            let worker_id = report.worker_id;
+            match self.orchestrator.report_model_limit(&report).await {
+                Ok(_) => {
+                    sent.insert(report.limit, Instant::now());
+                }
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::warn!(%worker_id, %error, "a limit of the model API could not be reported");
+                }
+            }
+        }
+        Ok(())
     }
 }
 

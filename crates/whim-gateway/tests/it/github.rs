@@ -100,14 +100,14 @@ async fn a_delivery_comments_on_its_own_pull_request_only() {
 
     let path = format!("repos/{REPO}/issues/{}/comments", pull["number"]);
     let (status, answer) = world.call(Method::POST, &path, Some(&comment)).await;
-    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    assert!(status.is_success(), "{answer}");
     // Nothing else of GitHub's answer.
     assert_eq!(answer.as_object().unwrap().len(), 1, "{answer}");
 
     let path = format!("repos/{REPO}/issues/{issue}/comments");
     let (status, answer) = world.call(Method::POST, &path, Some(&comment)).await;
     assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
-    assert_eq!(world.github.comments(REPO, issue).len(), 0);
+    assert_eq!(world.github.issue(REPO, issue).comments.len(), 0);
 }
 
 #[tokio::test]
@@ -121,7 +121,10 @@ async fn the_rules_of_the_own_branch_are_read_and_no_others() {
     );
     for other in ["main", "whim%2Fother"] {
         let path = format!("repos/{REPO}/rules/branches/{other}?per_page=100");
-        assert_eq!(world.call(Method::GET, &path, None).await.0, StatusCode::FORBIDDEN);
+        assert_eq!(
+            world.call(Method::GET, &path, None).await.0,
+            StatusCode::FORBIDDEN
+        );
     }
     let (status, user) = world.call(Method::GET, "users/alice", None).await;
     assert_eq!(status, StatusCode::OK, "{user}");

@@ -148,7 +148,10 @@ async fn a_limit_of_the_account_is_reported_once_with_its_reset() {
         .map(|report| (report.limit, report.retry_after_seconds))
         .collect();
     let expected = [(ModelLimit::Rate, Some(3600)), (ModelLimit::Credential, None)];
-    assert!(found.len() == 2 && expected.iter().all(|limit| found.contains(limit)), "{found:?}");
+    assert!(
+        found.len() == 2 && expected.iter().all(|limit| found.contains(limit)),
+        "{found:?}"
+    );
     assert!(reported.iter().all(|report| !report.message.is_empty()));
 }
 

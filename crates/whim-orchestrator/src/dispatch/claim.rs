@@ -5,12 +5,12 @@ use std::time::Instant;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::{WorkerId, WorkerToken};
 
+use super::gateway_tokens::GatewayTokens;
 use crate::admission::{BlockedReason, Cooldown, Snapshot, admit, iterations_of_item};
 use crate::app::App;
 use crate::db::queue_state::queue_state_and_usage;
 use crate::db::work_items::{self, Claimed, NewWorker};
 use crate::db::{breakers, in_transaction_begun_with};
-use super::gateway_tokens::GatewayTokens;
 use crate::metrics;
 
 /// Serialises claims over all orchestrators of a database, so that slots and budgets are exact. The number spells "whim".

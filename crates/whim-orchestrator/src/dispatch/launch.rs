@@ -111,12 +111,16 @@ fn reach_gateway_without_proxy(
     has_own_network: bool,
 ) {
     if has_own_network {
-        let names = machine::PROXY_VARIABLES.into_iter().chain(machine::NO_PROXY_VARIABLES);
+        let names = machine::PROXY_VARIABLES
+            .into_iter()
+            .chain(machine::NO_PROXY_VARIABLES);
         names.for_each(|name| {
             environment.remove(name);
         });
     } else if let Some(host) = gateway.host_str()
-        && machine::PROXY_VARIABLES.into_iter().any(|name| environment.contains_key(name))
+        && machine::PROXY_VARIABLES
+            .into_iter()
+            .any(|name| environment.contains_key(name))
     {
         for name in machine::NO_PROXY_VARIABLES {
             let hosts = environment.entry(name.to_owned()).or_default();

@@ -47,7 +47,7 @@ impl RequiredKey {
     }
 }
 
-/// The key that gateways must present, as a hash. Without one, nobody is a gateway.
+/// The key that gateways must present, as a hash. Without one, no request is accepted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GatewayKey(Option<[u8; 32]>);
 

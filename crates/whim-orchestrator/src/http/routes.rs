@@ -4,7 +4,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
-use super::{events, gateway, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers};
+use super::{
+    events, gateway, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers,
+};
 use crate::app::App;
 
 /// Routes for people and for the intake.

@@ -5,7 +5,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request};
-use serde_json::{Value, json};
+use serde_json::json;
 use whim_core::WorkItemId;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_orchestrator::http::openapi;

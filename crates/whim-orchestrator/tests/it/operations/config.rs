@@ -216,13 +216,22 @@ fn a_model_credential_is_required() {
 #[test]
 fn with_a_gateway_no_credential_is_required_but_its_key() {
     let with = |more: &[(&'static str, &'static str)]| {
-        let pairs = [("GATEWAY_URL", "http://127.0.0.1:3008")].into_iter().chain(more.iter().copied());
+        let pairs = [("GATEWAY_URL", "http://127.0.0.1:3008")]
+            .into_iter()
+            .chain(more.iter().copied());
         Config::from_environment(Environment::from_pairs(pairs)).map(|configured| configured.config)
     };
     let config = with(&[("GATEWAY_KEY", "a-long-gateway-key")]).unwrap();
     assert_eq!(config.worker.access.model_credential_name(), "ANTHROPIC_API_KEY");
-    let plan = with(&[("GATEWAY_KEY", "a-long-gateway-key"), ("CLAUDE_CODE_OAUTH_TOKEN", "set")]).unwrap();
-    assert_eq!(plan.worker.access.model_credential_name(), "CLAUDE_CODE_OAUTH_TOKEN");
+    let plan = with(&[
+        ("GATEWAY_KEY", "a-long-gateway-key"),
+        ("CLAUDE_CODE_OAUTH_TOKEN", "set"),
+    ])
+    .unwrap();
+    assert_eq!(
+        plan.worker.access.model_credential_name(),
+        "CLAUDE_CODE_OAUTH_TOKEN"
+    );
     insta::assert_snapshot!(with(&[]).unwrap_err(), @"GATEWAY_KEY is not set: expected a random secret that the gateway has as well (or GATEWAY_KEY_FILE with a file that holds it)");
     insta::assert_snapshot!(with(&[("GATEWAY_KEY", "short")]).unwrap_err(), @"GATEWAY_KEY is ***: expected at least 12 characters, not 5: generate one with `openssl rand -hex 32`");
 }
