@@ -108,6 +108,16 @@ mod tests {
             ),
             ("Run `make a`", "Run `make b`", Difference::Name),
             ("Run `make a` first", "First run `make a`", Difference::None),
+            (
+                "Use `npm` instead of `yarn`",
+                "Use `yarn` instead of `npm`",
+                Difference::Name,
+            ),
+            (
+                "Map port 80 to port 8080",
+                "Map port 8080 to port 80",
+                Difference::Contradiction,
+            ),
         ] {
             assert_eq!(difference(a, b), expected, "{a} / {b}");
         }
