@@ -60,9 +60,11 @@ async fn a_pull_request_that_cannot_be_asked_for_does_not_delay_others() {
     let submit = |repo: &str, number: u64| {
         let item = world.submit(json!({ "repo": repo, "spec": "# Greet\n\n## Tasks\n\n- [ ] Greet\n" }));
         let url = format!("https://github.com/{repo}/pull/{number}");
-        world
-            .orchestrator
-            .end_run(item.id, WorkItemStatus::Completed, &json!({ "prNumber": number, "prUrl": url }));
+        world.orchestrator.end_run(
+            item.id,
+            WorkItemStatus::Completed,
+            &json!({ "prNumber": number, "prUrl": url }),
+        );
         item
     };
     world

@@ -304,11 +304,7 @@ impl World {
     }
 }
 
-fn configured(
-    database: &TestDatabase,
-    redis: &TestRedis,
-    settings: &[(&str, &str)],
-) -> Configured<Config> {
+fn configured(database: &TestDatabase, redis: &TestRedis, settings: &[(&str, &str)]) -> Configured<Config> {
     let given = [
         ("DATABASE_URL", database.url()),
         // The number of iterations that each claim reserves.

@@ -131,6 +131,7 @@ pub async fn decide(
     )
     .fetch_all(&mut *db)
     .await?;
+    super::lock(&mut *db, &ids).await?;
     let (mut accepted, mut retired) = (0, 0);
     match outcome {
         PullRequestOutcome::Pending => {}

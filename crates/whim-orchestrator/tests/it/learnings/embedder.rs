@@ -138,7 +138,10 @@ async fn a_call_that_only_waits_for_the_embedder_leaves_it_running() {
     assert_eq!(working.await.unwrap().unwrap().len(), 1);
     assert!(is_embedder_running());
     assert_eq!(world.app.embedder.failure().await, None);
-    assert_eq!(world.app.embedder.embed(&second, PATIENCE).await.unwrap().len(), 1);
+    assert_eq!(
+        world.app.embedder.embed(&second, PATIENCE).await.unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -153,7 +156,10 @@ async fn an_embedder_that_does_not_answer_in_time_is_ended_and_in_the_status() {
     until_ended().await;
     let status = world.get("/api/status").await.expect(200);
     let warnings = status["warnings"].to_string();
-    assert!(warnings.contains("words only: no vectors within 2 s"), "{warnings}");
+    assert!(
+        warnings.contains("words only: no vectors within 2 s"),
+        "{warnings}"
+    );
 
     // It is not tried again at once, so that each attempt does not wait.
     endpoint.answer.send_replace(Answer::Vectors);

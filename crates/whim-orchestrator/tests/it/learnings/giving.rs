@@ -102,7 +102,12 @@ async fn retired_learnings_are_not_given_and_the_budget_holds() {
     world.post("/api/learnings", &wanted).await.expect(201);
     let retired = json!({ "repo": "octocat/hello", "kind": "pattern", "text": "Translated greetings are in locales.yaml" });
     let retired = world.post("/api/learnings", &retired).await.expect(201);
-    update(&world, retired["id"].as_str().unwrap(), &json!({ "retired": true })).await;
+    update(
+        &world,
+        retired["id"].as_str().unwrap(),
+        &json!({ "retired": true }),
+    )
+    .await;
 
     let (_, received) = started(&world, "octocat/hello", "Greetings are translated into German").await;
     assert!(received.chars().count() <= 1600, "{received}");

@@ -105,6 +105,8 @@ async fn a_learning_that_many_items_received_for_nothing_is_retired_unless_it_is
         json!({ "repo": "octocat/hello", "kind": "gotcha", "text": "This one is pinned by a person" });
     let pinned = world.post("/api/learnings", &pinned).await.expect(201);
     update(&world, pinned["id"].as_str().unwrap(), &json!({ "pinned": true })).await;
+    let other = json!({ "repo": "octocat/hello", "kind": "gotcha", "text": "Imports are sorted by hand" });
+    world.post("/api/learnings", &other).await.expect(201);
     for _ in 0..20 {
         assert_eq!(texts(&world, "retired").await, Vec::<String>::new());
         let (worker, learnings) = started(&world, "octocat/hello", "Greet").await;
@@ -118,8 +120,9 @@ async fn a_learning_that_many_items_received_for_nothing_is_retired_unless_it_is
     assert!(reason.contains("at least 20 items received it"), "{reason}");
     assert_eq!(texts(&world, "current").await, ["This one is pinned by a person"]);
 
-    // A person knows better; only items that receive it from then on count.
+    // A person knows better; only items that receive them from then on count.
     update(&world, &id, &json!({ "retired": false })).await;
+    world.post("/api/learnings", &other).await.expect(201);
     let _fails = Learnings(world.app.clone()).reconcile().await;
     assert_eq!(texts(&world, "retired").await, Vec::<String>::new());
 }

@@ -125,7 +125,12 @@ async fn opposite_learnings_are_linked_and_equal_ones_merged() {
 
     // What is changed contradicts nothing until it is compared again.
     let id = items[0]["id"].as_str().unwrap();
-    let changed = update(&world, id, &json!({ "text": "Charts are drawn with `make charts`" })).await;
+    let changed = update(
+        &world,
+        id,
+        &json!({ "text": "Charts are drawn with `make charts`" }),
+    )
+    .await;
     assert_eq!(changed["contradicts"], json!([]));
     Learnings(world.app.clone()).reconcile().await.unwrap();
     let page = world.get("/api/learnings").await.expect(200);
@@ -174,7 +179,10 @@ async fn learnings_reach_other_repositories_of_the_owner_only_if_that_is_allowed
     let (_, received) = started(&world, "acme/public", task).await;
     let given: Vec<&str> = received.lines().filter(|line| line.starts_with("- L")).collect();
     assert_eq!(given.len(), 1, "{received}");
-    assert!(given[0].contains("acme/private") && given[0].ends_with(text), "{received}");
+    assert!(
+        given[0].contains("acme/private") && given[0].ends_with(text),
+        "{received}"
+    );
 }
 
 #[tokio::test]
@@ -191,6 +199,26 @@ async fn items_of_other_repositories_do_not_retire_a_learning() {
     let report = Learnings(world.app.clone()).reconcile().await.unwrap();
     assert_eq!(report.retired, 0);
     assert_eq!(texts(&world, "current").await, [text]);
+}
+
+#[tokio::test]
+async fn a_learning_that_an_agent_of_another_repository_used_is_not_retired() {
+    let world = world(&[("LEARNINGS_ACROSS_REPOSITORIES", "true")]).await;
+    let text = "Lists of money round each share; give the remainder to the first entry";
+    add_to(&world, "acme/invoices", text).await;
+    Learnings(world.app.clone()).reconcile().await.unwrap();
+    let task = "Round the shares in lists of money";
+    let (worker, received) = started(&world, "acme/shop", task).await;
+    assert!(received.contains(text), "{received}");
+    let mut body = complete();
+    body["learnings"] = json!({ "used": [1] });
+    world.call(&worker, "complete", &body).await.expect(200);
+    for _ in 0..20 {
+        let (worker, _) = started(&world, "acme/invoices", task).await;
+        world.call(&worker, "complete", &complete()).await.expect(200);
+    }
+    let report = Learnings(world.app.clone()).reconcile().await.unwrap();
+    assert_eq!(report.retired, 0);
 }
 
 #[tokio::test]
@@ -229,5 +257,8 @@ async fn without_an_embedder_vectors_are_made_up_for_later() {
         .expect(200);
     assert!(found["items"][0]["relevance"]["similarity"].is_f64(), "{found:#}");
     let status = world.get("/api/status").await.expect(200);
-    assert!(!status["warnings"].to_string().contains("words only"), "{status:#}");
+    assert!(
+        !status["warnings"].to_string().contains("words only"),
+        "{status:#}"
+    );
 }
