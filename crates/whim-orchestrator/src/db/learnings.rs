@@ -4,6 +4,7 @@ pub mod attempts;
 pub mod candidates;
 pub mod embeddings;
 pub mod links;
+pub mod lock;
 pub mod outcomes;
 pub mod sources;
 
@@ -212,33 +213,6 @@ pub struct Indexed {
     pub cited: Vec<String>,
 }
 
-/// Locks learnings until the end of the transaction. In one order, so that two that lock several do not wait for each other.
-async fn lock(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "select from learnings where id = any($1) order by id for no key update",
-        ids
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Locks the learnings of a repository with these texts like [`lock`], before they are inserted again.
-///
-/// # Errors
-/// Postgres is unavailable.
-pub async fn lock_texts(db: impl PgExecutor<'_>, repo: &RepoName, hashes: &[&[u8]]) -> sqlx::Result<()> {
-    sqlx::query!(
-        "select from learnings where lower(repo) = lower($1) and text_hash = any($2)
-         order by id for no key update",
-        repo.as_str(),
-        hashes as &[&[u8]]
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// A learning to insert.
 #[derive(Clone, Debug)]
 pub struct NewLearning<'a> {
@@ -290,7 +264,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewLearning<'_>) -> sqlx::Res
 /// Postgres is unavailable.
 pub async fn retire(db: &mut PgConnection, ids: &[LearningId], reason: &str) -> sqlx::Result<u64> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
-    lock(&mut *db, &ids).await?;
+    lock::by_ids(&mut *db, &ids).await?;
     let retired = sqlx::query!(
         "with retired as (
              update learnings set retired_at = now(), retired_reason = $2

@@ -11,7 +11,7 @@ use super::normal;
 use super::screen::{Rejected, screen};
 use super::words::words;
 use crate::app::App;
-use crate::db::learnings::{self as db, Indexed, NewLearning, attempts, sources};
+use crate::db::learnings::{self as db, Indexed, NewLearning, attempts, lock, sources};
 use crate::db::{in_transaction, storable};
 use crate::error::Error;
 use crate::metrics;
@@ -58,7 +58,7 @@ pub async fn store_reported(
         .iter()
         .map(|learning| learning.indexed.hash.as_slice())
         .collect();
-    db::lock_texts(&mut *database, repo, &hashes).await?;
+    lock::by_text(&mut *database, repo, &hashes).await?;
     for learning in &screened {
         let new = NewLearning {
             content: &learning.content,

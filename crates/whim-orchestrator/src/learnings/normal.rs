@@ -61,7 +61,7 @@ impl Facts {
     }
 }
 
-/// Names in backquotes, as paths: without a line number and a final slash. The worker looks up those that are files.
+/// Names in backquotes, as paths: without a line number and a final slash. The worker checks which are files.
 pub(super) fn cited(text: &str) -> impl Iterator<Item = &str> {
     quoted(text).map(|name| {
         let path = name.trim().split(':').next().unwrap_or_default();

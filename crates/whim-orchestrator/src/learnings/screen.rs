@@ -79,7 +79,7 @@ struct Patterns {
     wordings: RegexSet,
     /// It asks to disclose a secret.
     disclosure: Regex,
-    /// What only looks like that: "never commit secrets", "POST /login returns a token".
+    /// What only resembles that: "never commit secrets", "POST /login returns a token".
     harmless: Regex,
     /// "Print nothing but the token".
     exception: Regex,

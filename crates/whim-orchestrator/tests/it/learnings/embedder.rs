@@ -1,8 +1,9 @@
 //! The embedder with an endpoint that answers when the test lets it.
 
-use std::fs;
+use std::future::IntoFuture as _;
 use std::path::PathBuf;
 use std::time::Duration;
+use std::{fs, io};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use whim_orchestrator::reconcile::Learnings;
 use whim_service::reconcile::Reconciler as _;
@@ -64,25 +66,32 @@ enum Answer {
     Hold,
 }
 
-/// Stands in for an API of vectors.
-#[derive(Clone, Debug)]
+/// Stands in for an API of vectors, until it is dropped.
 struct Endpoint {
+    answer: watch::Sender<Answer>,
+    requests: watch::Sender<usize>,
+    _server: JoinSet<io::Result<()>>,
+}
+
+#[derive(Clone)]
+struct Controls {
     answer: watch::Sender<Answer>,
     requests: watch::Sender<usize>,
 }
 
 impl Endpoint {
     async fn start(answer: Answer, settings: &[(&str, &str)]) -> (Self, World) {
-        let endpoint = Self {
-            answer: watch::Sender::new(answer),
-            requests: watch::Sender::new(0),
-        };
+        let (answer, requests) = (watch::Sender::new(answer), watch::Sender::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let router = Router::new()
             .route("/v1/embeddings", post(embeddings))
-            .with_state(endpoint.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+            .with_state(Controls {
+                answer: answer.clone(),
+                requests: requests.clone(),
+            });
+        let mut server = JoinSet::new();
+        server.spawn(axum::serve(listener, router).into_future());
         let program = embedder_program();
         let base = [
             ("LEARNINGS_HOLDOUT", "0"),
@@ -91,6 +100,11 @@ impl Endpoint {
         ];
         let settings: Vec<(&str, &str)> = base.into_iter().chain(settings.iter().copied()).collect();
         let world = World::with(&settings).await;
+        let endpoint = Self {
+            answer,
+            requests,
+            _server: server,
+        };
         (endpoint, world)
     }
 
@@ -105,11 +119,11 @@ impl Endpoint {
 
 /// Each text has a direction of its own, by its number.
 async fn embeddings(
-    State(endpoint): State<Endpoint>,
+    State(controls): State<Controls>,
     Json(request): Json<Value>,
 ) -> Result<Json<Value>, StatusCode> {
-    endpoint.requests.send_modify(|count| *count += 1);
-    let mut answer = endpoint.answer.subscribe();
+    controls.requests.send_modify(|count| *count += 1);
+    let mut answer = controls.answer.subscribe();
     let answer = *answer.wait_for(|answer| *answer != Answer::Hold).await.unwrap();
     if answer == Answer::Error {
         return Err(StatusCode::INTERNAL_SERVER_ERROR);
@@ -126,16 +140,17 @@ async fn embeddings(
 #[tokio::test]
 async fn a_call_that_only_waits_for_the_embedder_leaves_it_running() {
     let (endpoint, world) = Endpoint::start(Answer::Hold, &[]).await;
-    let embedder = world.app.embedder.clone();
-    let working = tokio::spawn(async move { embedder.embed(&["one".to_owned()], PATIENCE).await });
-    endpoint.until_requested().await;
-    let limit = Duration::from_millis(20);
-    let second = ["two".to_owned()];
-    let waiting = timeout(PATIENCE / 2, world.app.embedder.embed(&second, limit)).await;
-    assert!(waiting.expect("an answer after the limit").is_err());
-
-    endpoint.answer.send_replace(Answer::Vectors);
-    assert_eq!(working.await.unwrap().unwrap().len(), 1);
+    let (first, second) = (["one".to_owned()], ["two".to_owned()]);
+    let waiting = async {
+        endpoint.until_requested().await;
+        let limit = Duration::from_millis(20);
+        let waiting = timeout(PATIENCE / 2, world.app.embedder.embed(&second, limit)).await;
+        endpoint.answer.send_replace(Answer::Vectors);
+        waiting.expect("an answer after the limit")
+    };
+    let (working, waiting) = tokio::join!(world.app.embedder.embed(&first, PATIENCE), waiting);
+    assert!(waiting.is_err());
+    assert_eq!(working.unwrap().len(), 1);
     assert!(is_embedder_running());
     assert_eq!(world.app.embedder.failure().await, None);
     assert_eq!(
