@@ -188,7 +188,7 @@ fn closing_the_terminal_of_dev_ends_what_it_started() {
     let databases = std::fs::read_to_string(checkout.join("scripts/lib/databases.sh")).unwrap();
     let answering = "state=$root/state\nanswers() { true; }\nis_redis() { true; }\n";
     write("scripts/lib/databases.sh", &format!("{databases}\n{answering}"));
-    for service in ["whim-orchestrator", "whim-intake"] {
+    for service in ["whim-orchestrator", "whim-gateway", "whim-intake"] {
         write(&format!("target/release/{service}"), SERVICE);
     }
     let mut dev = Command::new(checkout.join("scripts/dev.sh"))
@@ -210,7 +210,7 @@ fn closing_the_terminal_of_dev_ends_what_it_started() {
     let mut log = BufReader::new(dev.stderr.take().unwrap()).lines();
     let running = log.find(|line| line.as_ref().is_ok_and(|line| line.contains("Whim is running")));
     assert!(running.is_some(), "it did not start");
-    let services: Vec<String> = ["whim-orchestrator", "whim-intake"]
+    let services: Vec<String> = ["whim-orchestrator", "whim-gateway", "whim-intake"]
         .map(|service| {
             let pid = checkout.join(format!("state/run/{service}.json.pid"));
             std::fs::read_to_string(pid).unwrap().trim().to_owned()

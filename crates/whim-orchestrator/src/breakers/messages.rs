@@ -114,8 +114,8 @@ fn advice(open: &Open) -> Option<String> {
             "build or pull the image, or change WORKER_IMAGE or WORKER_IMAGES"
         }
         (BreakerSubject::Repository, FailureCause::RegistryUnavailable) => {
-            "check that workers reach the package registry: EGRESS and EGRESS_ALLOW of the gateway, and EGRESS_PRIVATE_NETWORKS for a \
-             private address"
+            "check that workers reach the package registry: in containers EGRESS, EGRESS_ALLOW and EGRESS_PRIVATE_NETWORKS of \
+             the gateway, else HTTPS_PROXY and NO_PROXY"
         }
         (BreakerSubject::Repository, FailureCause::GitHubUnavailable) => {
             "check that the repository can be cloned with GITHUB_TOKEN"
@@ -213,7 +213,7 @@ mod tests {
         5 consecutive workers crashed in octocat/hello: SIGSEGV. To fix it, read the workers' logs (GET /api/workers/{id}/logs). The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
         The worker image of octocat/hello is missing: no image x:1. To fix it, build or pull the image, or change WORKER_IMAGE or WORKER_IMAGES. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
         octocat/hello cannot be fetched from GitHub: early EOF. To fix it, check that the repository can be cloned with GITHUB_TOKEN. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
-        The checks of octocat/hello cannot download packages: npm error code ENOTFOUND. To fix it, check that workers reach the package registry: EGRESS and EGRESS_ALLOW of the gateway, and EGRESS_PRIVATE_NETWORKS for a private address. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
+        The checks of octocat/hello cannot download packages: npm error code ENOTFOUND. To fix it, check that workers reach the package registry: in containers EGRESS, EGRESS_ALLOW and EGRESS_PRIVATE_NETWORKS of the gateway, else HTTPS_PROXY and NO_PROXY. The next probe is at 1970-01-01 00:00:00 UTC; POST /api/queue/resume probes now.
         ");
     }
 }

@@ -230,6 +230,7 @@ async fn an_unreachable_package_registry_blocks_its_repository_only_until_checks
     let message = explained["explanation"].as_str().unwrap();
     for part in [
         "The checks of octocat/shop cannot download packages",
+        "EGRESS_ALLOW",
         "HTTPS_PROXY",
     ] {
         assert!(message.contains(part), "{message}");

@@ -78,6 +78,8 @@ async fn the_claim_reads_the_beginning_of_its_index_however_long_the_queue_is() 
         ("$5", "'none'"),
         ("$6", "'test'"),
         ("$7", "60.0"),
+        ("$8", "sha256('another')"),
+        ("$9", "sha256('a third')"),
     ] {
         claim = claim.replace(parameter, value);
     }
