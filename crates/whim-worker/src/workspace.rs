@@ -46,5 +46,6 @@ pub use self::own_files::OwnFiles;
 pub use self::prepare::{Ready, prepare};
 pub use self::push::PushError;
 pub use self::secret_patterns::OwnSecrets;
+pub(crate) use self::secret_patterns::looks_random;
 pub use self::secret_scan::FoundSecret;
 pub use self::trailers::Trailers;

@@ -73,13 +73,10 @@ pub(super) async fn read(subject: Subject<'_>) -> Rules {
             status: StatusCode::NOT_FOUND,
             ..
         }) => Vec::new(),
-        Err(error) => return Rules::unread(&error),
+        Err(error) => return Rules::unread(&error, true),
     };
-    let mut allows_merges = true;
+    let allows_merges = !rules.iter().any(|rule| rule.kind == "required_linear_history");
     for rule in &rules {
-        if rule.kind == "required_linear_history" {
-            allows_merges = false;
-        }
         let is_new = workspace.remote_head().is_none();
         let Some(obstacle) = rule.obstacle(workspace.branch().as_str(), is_new, subject.identity) else {
             continue;
@@ -90,7 +87,7 @@ pub(super) async fn read(subject: Subject<'_>) -> Rules {
         };
         let ruleset: Ruleset = match ruleset {
             Ok(ruleset) => ruleset,
-            Err(error) => return Rules::unread(&error),
+            Err(error) => return Rules::unread(&error, allows_merges),
         };
         if matches!(
             ruleset.current_user_can_bypass.as_deref(),
@@ -130,13 +127,13 @@ async fn get<T: serde::de::DeserializeOwned>(
 
 impl Rules {
     /// The push shows whether they forbid it.
-    fn unread(error: &ApiError) -> Self {
+    fn unread(error: &ApiError, allows_merges: bool) -> Self {
         let error = whim_service::chain::chain(error);
         Self {
             finding: Ok(Some(format!(
                 "The rules of the branch could not be read: {error}"
             ))),
-            allows_merges: true,
+            allows_merges,
         }
     }
 }

@@ -46,8 +46,9 @@ pub struct PullRequestSummary<'s> {
     pub state: WorkState,
     /// The commits that the base does not have.
     pub commits: &'s [Commit],
-    /// Files that the branch and its base changed differently, so that it could not be brought up to date.
-    pub conflicts: &'s [String],
+    /// Files that the branch and its base changed differently, so that it could not be brought up to date; git may name none.
+    /// `None` without a conflict.
+    pub conflicts: Option<&'s [String]>,
     pub concerns: &'s Concerns,
     /// The default branch, if the base is another one: merging into it closes no issue.
     pub other_default: Option<&'s BranchName>,
@@ -103,7 +104,7 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
         parts.push(format!("## Checks\n\n{}", checks(result.tests)));
     }
     parts.extend(super::concerns::section(result.concerns));
-    parts.extend(conflicts(result.conflicts));
+    parts.extend(result.conflicts.map(conflicts));
     parts.extend(review_section(result.review));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
@@ -211,10 +212,11 @@ fn checks(report: Option<&TestReport>) -> String {
     text
 }
 
-/// `None` without conflicts.
-fn conflicts(files: &[String]) -> Option<String> {
+fn conflicts(files: &[String]) -> String {
     if files.is_empty() {
-        return None;
+        return "> [!WARNING]\n> The base has commits that this branch does not have, and they conflict, for example because a \
+                directory was renamed. The checks ran without them."
+            .to_owned();
     }
     let mut shown: Vec<String> = files
         .iter()
@@ -224,10 +226,10 @@ fn conflicts(files: &[String]) -> Option<String> {
     if files.len() > MAX_CONFLICTS {
         shown.push("…".to_owned());
     }
-    Some(format!(
+    format!(
         "> [!WARNING]\n> The base has commits that this branch does not have, and both changed {}. The checks ran without them.",
         shown.join(", ")
-    ))
+    )
 }
 
 /// `None` if reviews are switched off.
@@ -368,7 +370,7 @@ mod tests {
                 model: None,
                 state: WorkState::Red,
                 commits: &[],
-                conflicts: &[],
+                conflicts: None,
                 concerns: &Concerns::default(),
                 other_default: None,
                 also_closed: &[],

@@ -15,6 +15,7 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         is_unexamined,
         untested,
         unsigned,
+        is_sign_off_unknown,
         is_draft,
     } = concerns;
     let mut items: Vec<String> = Vec::new();
@@ -51,6 +52,9 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         items.push(format!(
             "The policy wants sign-offs, and {commits} have no `Signed-off-by`."
         ));
+    }
+    if *is_sign_off_unknown {
+        items.push("The policy wants sign-offs, and the commits could not be read.".to_owned());
     }
     if items.is_empty() {
         return None;
@@ -89,6 +93,7 @@ mod tests {
             is_unexamined: true,
             untested: vec!["b.test.js".to_owned()],
             unsigned: 2,
+            is_sign_off_unknown: true,
             is_draft: true,
         };
         insta::assert_snapshot!(section(&concerns).unwrap().replace('\u{200b}', "¦"), @r"
@@ -101,6 +106,7 @@ mod tests {
         > - The change is too large to be searched for weakened tests as a whole.
         > - These tests pass without the rest of the change, so they do not test it: `b.test.js`.
         > - The policy wants sign-offs, and 2 commits have no `Signed-off-by`.
+        > - The policy wants sign-offs, and the commits could not be read.
         ");
         assert_eq!(section(&Concerns::default()), None);
     }

@@ -1,5 +1,6 @@
 //! Creates the workspace of a work item.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -163,7 +164,7 @@ async fn create(
         unanswered: Vec::new(),
         own: OwnFiles::default(),
         trailers: None,
-        accepted_untracked: Vec::new(),
+        accepted_untracked: HashSet::new(),
         is_outdated: false,
         git,
         layout,
