@@ -1,5 +1,6 @@
 //! What people should check before they merge a change: it makes a pull request a draft, or is named in it.
 
+mod check_settings;
 mod integrity;
 mod languages;
 

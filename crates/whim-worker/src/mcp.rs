@@ -11,16 +11,14 @@ use crate::workspace::looks_random;
 
 /// Where servers have secrets.
 const SECRET_FIELDS: [&str; 2] = ["env", "headers"];
-/// Names that end with one of these words are those of credentials: `DB_PASSWORD`, `X-Api-Key`.
-const CREDENTIAL_WORDS: [&str; 13] = [
+/// Names whose last word is one of these are those of credentials: `X-Api-Key`.
+const CREDENTIAL_WORDS: [&str; 5] = ["auth", "cookie", "key", "pass", "pwd"];
+/// Names that end like this are, too: `DB_PASSWORD`, `PGPASSWORD`.
+const CREDENTIAL_ENDINGS: [&str; 9] = [
     "apikey",
-    "auth",
     "authorization",
-    "cookie",
     "credential",
     "credentials",
-    "key",
-    "pass",
     "passphrase",
     "passwd",
     "password",
@@ -141,17 +139,17 @@ fn secrets_in<'v>(name: &str, value: &'v str) -> Vec<&'v str> {
     }
 }
 
-/// The password in a URL, and what looks like a credential in its path and query.
+/// The password in a URL, and what looks like a credential in the rest of it.
 fn secrets_in_address(address: &str) -> Vec<&str> {
     let host_end = address.find(['/', '?', '#']).unwrap_or(address.len());
     let (host, rest) = address.split_at(host_end);
     let user = host.rsplit_once('@').map(|(user, _host)| user);
-    let password = user
-        .and_then(|user| user.split_once(':'))
-        .map(|(_name, password)| password);
-    let others = rest
-        .split(['/', '?', '#', '&', '='])
-        .filter(|part| looks_random(part));
+    let (user, password) = match user.and_then(|user| user.split_once(':')) {
+        Some((user, password)) => (Some(user), Some(password)),
+        None => (user, None),
+    };
+    let others = rest.split(['/', '?', '#', '&', '=']).chain(user);
+    let others = others.filter(|part| looks_random(part));
     password.into_iter().chain(others).collect()
 }
 
@@ -159,7 +157,8 @@ fn name_is_of_credential(name: &str) -> bool {
     let last = name
         .rsplit(|character: char| !character.is_ascii_alphanumeric())
         .next();
-    last.is_some_and(|word| CREDENTIAL_WORDS.contains(&word))
+    CREDENTIAL_ENDINGS.iter().any(|ending| name.ends_with(ending))
+        || last.is_some_and(|word| CREDENTIAL_WORDS.contains(&word))
 }
 
 #[cfg(test)]
@@ -195,9 +194,10 @@ mod tests {
     fn values_of_variables_and_headers_are_secrets_if_they_look_like_some() {
         let random = "wW3kX9zQ2vB7nM4tR8yL";
         let bearer = format!("Bearer {random}");
-        let (hook, query) = (
+        let (hook, query, dsn) = (
             format!("https://hooks.example/services/T0/{random}"),
             format!("https://docs.example/v2?key={random}"),
+            format!("https://{random}@errors.example/42"),
         );
         for (name, value, secrets) in [
             ("Accept", "application/json", vec![]),
@@ -213,6 +213,8 @@ mod tests {
             ("Authorization", "Bearer ${API_TOKEN}", vec![]),
             ("API_TOKEN", "a-secret-token", vec!["a-secret-token"]),
             ("DB_PASSWORD", "hunter2hunter2", vec!["hunter2hunter2"]),
+            ("PGPASSWORD", "hunter2hunter2", vec!["hunter2hunter2"]),
+            ("MAX_TOKENS", "100000", vec![]),
             ("X-Api-Key", "secretpw", vec!["secretpw"]),
             ("Authorization", &bearer, vec![random]),
             ("Authorization", "basic dXNlcjpwdw==", vec!["dXNlcjpwdw=="]),
@@ -224,6 +226,7 @@ mod tests {
             ),
             ("WEBHOOK", &hook, vec![random]),
             ("DOCS", &query, vec![random]),
+            ("ERRORS_DSN", &dsn, vec![random]),
         ] {
             assert_eq!(secrets_in(name, value), secrets, "{name}: {value}");
         }

@@ -2,9 +2,11 @@
 
 mod api;
 mod body;
+mod checks;
 mod closing;
 mod concerns;
 mod edits;
+mod review;
 mod sanitize;
 mod tasks;
 

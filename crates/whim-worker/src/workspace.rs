@@ -25,10 +25,12 @@ mod left_behind;
 mod new_learnings;
 mod own_files;
 mod prepare;
+mod prepare_error;
 mod push;
 mod secret_patterns;
 mod secret_scan;
 mod spec_file;
+mod start;
 mod templates;
 mod trailers;
 

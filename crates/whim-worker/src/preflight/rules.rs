@@ -68,12 +68,9 @@ pub(super) async fn read(subject: Subject<'_>) -> Rules {
     let path = format!("/repos/{repo}/rules/branches/{branch}");
     let rules: Vec<Rule> = match get(subject, &path, &[("per_page", MAX_RULES)]).await {
         Ok(rules) => rules,
-        // A server without rulesets.
-        Err(ApiError::Refused {
-            status: StatusCode::NOT_FOUND,
-            ..
-        }) => Vec::new(),
-        Err(error) => return Rules::unread(&error, true),
+        Err(error) if has_no_rulesets(&error) => Vec::new(),
+        // One of them may want a linear history, and the token's user may be able to push a merge in spite of it.
+        Err(error) => return Rules::unread(&error, false),
     };
     let allows_merges = !rules.iter().any(|rule| rule.kind == "required_linear_history");
     for rule in &rules {
@@ -123,6 +120,14 @@ async fn get<T: serde::de::DeserializeOwned>(
         async || subject.api.get(path, query).await,
     )
     .await
+}
+
+/// A server or a plan without rulesets: private repositories of a free plan have none.
+fn has_no_rulesets(error: &ApiError) -> bool {
+    let ApiError::Refused { status, message } = error else {
+        return false;
+    };
+    *status == StatusCode::NOT_FOUND || (*status == StatusCode::FORBIDDEN && message.contains("Upgrade to "))
 }
 
 impl Rules {

@@ -1,7 +1,7 @@
 //! Brings the branch up to date with its base before the checks, so that they run on what a merge would give.
 
 use ralph_contract::SpecDocument;
-use whim_core::CommitHash;
+use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
 use super::{Repair, Repairs, Verification};
@@ -15,8 +15,7 @@ impl Verification<'_> {
     /// `None` without a conflict.
     ///
     /// # Errors
-    /// The merge could not be pushed for a reason that would stop every push: GitHub is unavailable for too long, or someone else
-    /// changed the branch.
+    /// The merge could not be pushed for a reason that prevents every push, such as a branch that someone else changed.
     pub(super) async fn update_from_base(
         &self,
         workspace: &mut Workspace,
@@ -40,7 +39,7 @@ impl Verification<'_> {
                 self.push_merge(workspace, spec, &commit).await?;
                 Ok(None)
             }
-            Ok(BaseMerge::Conflict(files)) => Ok(self.resolve(workspace, spec, files, repairs).await),
+            Ok(BaseMerge::Conflict(files)) => self.resolve(workspace, spec, files, repairs).await,
             Err(error) => {
                 let error = chain(&error);
                 self.reporter.notice(&format!(
@@ -96,7 +95,7 @@ impl Verification<'_> {
         spec: &SpecDocument,
         files: Vec<String>,
         repairs: &mut Repairs,
-    ) -> Option<Vec<String>> {
+    ) -> Result<Option<Vec<String>>, Failure> {
         workspace.set_outdated();
         let task = Repair::conflict(spec, workspace.base(), &files);
         let mut own = Repairs {
@@ -108,14 +107,17 @@ impl Verification<'_> {
             .await;
         repairs.rounds = own.rounds;
         if let Err(failure) = resolved {
+            if prevents_pushes(&failure) {
+                return Err(failure);
+            }
             let reason = failure.reason();
             self.reporter.notice(&format!(
                 "The conflicts with the base could not be resolved: {reason}"
             ));
         }
         match workspace.contains_base().await {
-            Ok(true) => None,
-            Ok(false) | Err(_) => Some(files),
+            Ok(true) => Ok(None),
+            Ok(false) | Err(_) => Ok(Some(files)),
         }
     }
 
@@ -141,6 +143,17 @@ impl Verification<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether no push of the attempt can succeed, or the branch has commits that the attempt does not know.
+fn prevents_pushes(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Failed {
+            cause: FailureCause::BranchMoved | FailureCause::GitHubRefused | FailureCause::GitHubUnavailable,
+            ..
+        }
+    )
 }
 
 async fn fetch(workspace: &mut Workspace, timeout: std::time::Duration) -> Result<(), String> {

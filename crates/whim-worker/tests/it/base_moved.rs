@@ -33,14 +33,14 @@ async fn run_while_base_changes(world: &World, file: &str) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The same with another file, and with `meanwhile` after the last push of the agent's work.
-async fn run_with_trouble(world: &World, meanwhile: impl FnOnce()) -> anyhow::Result<Ended> {
+/// The same with `meanwhile` after the last push of the agent's work.
+async fn run_with_trouble(world: &World, file: &str, meanwhile: impl FnOnce()) -> anyhow::Result<Ended> {
     let worker = world.start()?;
     world.pushed(2).await?;
     world.signalled("worked").await?;
     world
         .github
-        .commit_files(REPO, "main", "Meanwhile", &[("other.txt", "meanwhile\n")]);
+        .commit_files(REPO, "main", "Meanwhile", &[(file, "meanwhile\n")]);
     meanwhile();
     world.signal("go")?;
     worker.ended().await
@@ -166,17 +166,36 @@ async fn a_linear_history_is_kept_where_the_rules_want_one() -> anyhow::Result<(
 }
 
 #[tokio::test]
-async fn a_linear_history_is_kept_if_other_rules_cannot_be_read() -> anyhow::Result<()> {
+async fn a_linear_history_is_kept_if_rules_cannot_be_read() -> anyhow::Result<()> {
+    for unreadable in [
+        "/repos/{owner}/{repo}/rulesets/{id}",
+        "/repos/{owner}/{repo}/rules/branches/{branch}",
+    ] {
+        let world = World::new(FILES, &script(GIVES_UP)).await?;
+        let rules = ["required_linear_history", "required_signatures"].map(|kind| json!({ "type": kind }));
+        world.github.set_rules(REPO, rules.to_vec(), true);
+        let fault = Fault::on(Method::GET, unreadable);
+        let fault = fault.server_error(StatusCode::SERVICE_UNAVAILABLE);
+        world.github.faults().push(fault.always());
+
+        run_while_base_changes(&world, "other.txt").await?;
+
+        assert!(!contains_base(&world), "{unreadable}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_base_is_merged_where_a_plan_has_no_rules() -> anyhow::Result<()> {
     let world = World::new(FILES, &script(GIVES_UP)).await?;
-    let rules = ["required_linear_history", "required_signatures"].map(|kind| json!({ "type": kind }));
-    world.github.set_rules(REPO, rules.to_vec(), true);
-    let fault = Fault::on(Method::GET, "/repos/{owner}/{repo}/rulesets/{id}");
-    let fault = fault.server_error(StatusCode::SERVICE_UNAVAILABLE);
+    let message = "Upgrade to GitHub Pro or make this repository public to enable this feature.";
+    let fault = Fault::on(Method::GET, "/repos/{owner}/{repo}/rules/branches/{branch}")
+        .answer(StatusCode::FORBIDDEN, &json!({ "message": message }));
     world.github.faults().push(fault.always());
 
     run_while_base_changes(&world, "other.txt").await?;
 
-    assert!(!contains_base(&world));
+    assert!(contains_base(&world));
     Ok(())
 }
 
@@ -185,7 +204,7 @@ async fn a_push_of_the_merge_that_fails_is_repeated() -> anyhow::Result<()> {
     let world = World::new(FILES, &script(GIVES_UP)).await?;
 
     let push = outage("git-receive-pack").times(1);
-    let ended = run_with_trouble(&world, || world.github.faults().push(push)).await?;
+    let ended = run_with_trouble(&world, "other.txt", || world.github.faults().push(push)).await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(world.github.faults().pending(), 0);
@@ -197,19 +216,24 @@ async fn a_push_of_the_merge_that_fails_is_repeated() -> anyhow::Result<()> {
 async fn work_on_a_branch_that_cannot_be_pushed_or_was_changed_does_not_go_on() -> anyhow::Result<()> {
     let world = World::new(FILES, &script(GIVES_UP)).await?;
     let push = outage("git-receive-pack").always();
-    let ended = run_with_trouble(&world, || world.github.faults().push(push)).await?;
+    let ended = run_with_trouble(&world, "other.txt", || world.github.faults().push(push)).await?;
     assert_eq!(ended.code, Some(2), "{}", ended.log);
     assert_eq!(world.failure()?.cause, FailureCause::GitHubUnavailable);
 
-    let world = World::new(FILES, &script(GIVES_UP)).await?;
-    let ended = run_with_trouble(&world, || {
-        let files = [("by-a-person.txt", "x\n")];
-        world.github.commit_files(REPO, BRANCH, "By a person", &files);
-    });
-    let ended = ended.await?;
-    assert_eq!(ended.code, Some(2), "{}", ended.log);
-    assert_eq!(world.failure()?.cause, FailureCause::BranchMoved);
-    assert!(world.github.read_file(REPO, BRANCH, "by-a-person.txt").is_some());
+    // With a merge of Whim, and with one of the agent.
+    for (file, repair) in [("other.txt", GIVES_UP), ("farewell.txt", RESOLVES)] {
+        let world = World::new(FILES, &script(repair))
+            .await?
+            .with("REPAIR_ITERATIONS", "2");
+        let ended = run_with_trouble(&world, file, || {
+            let files = [("by-a-person.txt", "x\n")];
+            world.github.commit_files(REPO, BRANCH, "By a person", &files);
+        });
+        let ended = ended.await?;
+        assert_eq!(ended.code, Some(2), "{file}: {}", ended.log);
+        assert_eq!(world.failure()?.cause, FailureCause::BranchMoved, "{file}");
+        assert!(world.github.read_file(REPO, BRANCH, "by-a-person.txt").is_some());
+    }
     Ok(())
 }
 
@@ -218,7 +242,7 @@ async fn a_base_that_cannot_be_fetched_or_a_merge_that_is_refused_is_said() -> a
     let refused = "their merge could not be pushed";
     for (is_fetch, notice) in [(true, "main could not be fetched again"), (false, refused)] {
         let world = World::new(FILES, &script(GIVES_UP)).await?;
-        let ended = run_with_trouble(&world, || {
+        let ended = run_with_trouble(&world, "other.txt", || {
             if is_fetch {
                 let fault = outage("git-upload-pack");
                 world.github.faults().push(fault.always());

@@ -1,6 +1,7 @@
 //! The pull request as a report, and the trailers of its commits.
 
 use whim_core::UserName;
+use whim_core::protocol::events::WorkerEventBody;
 use whim_testkit::github::{BOT, Pull};
 use whim_testkit::wait::wait_until;
 
