@@ -130,8 +130,8 @@ fn secrets_in<'v>(name: &str, value: &'v str) -> Vec<&'v str> {
     if let Some((_scheme, address)) = value.split_once("://") {
         return secrets_in_address(address);
     }
-    // The agent's program replaces a reference, `${TOKEN}`.
-    let is_named = !value.starts_with(['/', '$']) && name_is_of_credential(&name);
+    let is_path = value.starts_with('/');
+    let is_named = !is_path && !is_reference(value) && name_is_of_credential(&name);
     if is_named || looks_random(value) {
         vec![value]
     } else {
@@ -139,7 +139,7 @@ fn secrets_in<'v>(name: &str, value: &'v str) -> Vec<&'v str> {
     }
 }
 
-/// The password in a URL, and what looks like a credential in the rest of it.
+/// The password in a URL, and the random parts of the rest of it.
 fn secrets_in_address(address: &str) -> Vec<&str> {
     let host_end = address.find(['/', '?', '#']).unwrap_or(address.len());
     let (host, rest) = address.split_at(host_end);
@@ -150,7 +150,13 @@ fn secrets_in_address(address: &str) -> Vec<&str> {
     };
     let others = rest.split(['/', '?', '#', '&', '=']).chain(user);
     let others = others.filter(|part| looks_random(part));
+    let password = password.filter(|password| !is_reference(password));
     password.into_iter().chain(others).collect()
+}
+
+/// To another variable, `${TOKEN}`: the agent's program replaces it.
+fn is_reference(value: &str) -> bool {
+    value.starts_with("${")
 }
 
 fn name_is_of_credential(name: &str) -> bool {
@@ -210,6 +216,8 @@ mod tests {
             ("BASE_URL", "https://api.example.com/v2/projects", vec![]),
             ("SSH_KEY", "/home/whim/.ssh/id_ed25519", vec![]),
             ("API_TOKEN", "${API_TOKEN}", vec![]),
+            ("DB_PASSWORD", "$hunter2hunter2", vec!["$hunter2hunter2"]),
+            ("DATABASE_URL", "postgres://shop:${DB_PASSWORD}@db/shop", vec![]),
             ("Authorization", "Bearer ${API_TOKEN}", vec![]),
             ("API_TOKEN", "a-secret-token", vec!["a-secret-token"]),
             ("DB_PASSWORD", "hunter2hunter2", vec!["hunter2hunter2"]),
