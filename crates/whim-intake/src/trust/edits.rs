@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Request;
-use crate::github::{BodyEdit, Comment, EventKind, Issue, IssueEvent};
+use crate::github::{BodyEdit, EventKind, Issue, IssueEvent};
 
 /// A change of the text at or after a request. GitHub's times have whole seconds, so one in the same second counts as later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +22,12 @@ pub(crate) enum Edit {
     Unknown { at: DateTime<Utc> },
 }
 
-/// `body_edits`: `None` if the token may not read them. Then a change of the issue that no event and no comment explains
-/// counts as an edit.
+/// `body_edits`: `None` if the token may not read them. Then each change of the issue after the request counts as an edit: its
+/// time is that of the latest change, and a later comment would hide an edit before it.
 pub(crate) fn edits_since(
     request: &Request,
     issue: &Issue,
     events: &[IssueEvent],
-    comments: &[Comment],
     body_edits: Option<&[BodyEdit]>,
 ) -> Vec<Edit> {
     let mut edits: Vec<Edit> = events
@@ -51,13 +50,7 @@ pub(crate) fn edits_since(
             },
         )),
         None => {
-            let explained = events
-                .iter()
-                .map(|event| event.at)
-                .chain(comments.iter().map(|comment| comment.updated_at))
-                .chain([request.at])
-                .max();
-            if explained.is_some_and(|explained| issue.updated_at > explained) {
+            if issue.updated_at > request.at {
                 edits.push(Edit::Unknown { at: issue.updated_at });
             }
         }
@@ -70,7 +63,7 @@ mod tests {
     use whim_core::IssueNumber;
 
     use super::*;
-    use crate::github::{Account, comment_for_tests};
+    use crate::github::Account;
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(second, 0).unwrap()
@@ -125,7 +118,7 @@ mod tests {
         };
         for (id, second, is_edit) in [(9, 99, false), (9, 100, false), (11, 100, true), (11, 101, true)] {
             let events = [event(id, second, renamed.clone())];
-            let edits = edits_since(&request(), &issue(200), &events, &[], Some(&[]));
+            let edits = edits_since(&request(), &issue(200), &events, Some(&[]));
             assert_eq!(!edits.is_empty(), is_edit, "event {id} at {second}");
         }
     }
@@ -138,7 +131,7 @@ mod tests {
                 by: Some("eve".to_owned()),
                 diff: Some("now".to_owned()),
             };
-            let edits = edits_since(&request(), &issue(200), &[], &[], Some(&[edit]));
+            let edits = edits_since(&request(), &issue(200), &[], Some(&[edit]));
             let expected = Edit::Body {
                 by: Some("eve".to_owned()),
                 diff: Some("now".to_owned()),
@@ -149,18 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn without_access_to_the_edits_an_unexplained_change_counts() {
-        let events = [event(11, 105, EventKind::Labeled("bug".to_owned()))];
-        let comments = [comment_for_tests(ana(), "hello", 107)];
-        for (updated, events, comments, is_edit) in [
-            (100, &[][..], &[][..], false),
-            (101, &[][..], &[][..], true),
-            (105, &events[..], &[][..], false),
-            (106, &events[..], &[][..], true),
-            (107, &events[..], &comments[..], false),
-            (108, &events[..], &comments[..], true),
+    fn without_access_to_the_edits_each_later_change_counts() {
+        let later = [event(11, 105, EventKind::Labeled("bug".to_owned()))];
+        for (updated, events, is_edit) in [
+            (100, &[][..], false),
+            (101, &[][..], true),
+            // The event, or a comment, may be later than an edit.
+            (105, &later[..], true),
         ] {
-            let edits = edits_since(&request(), &issue(updated), events, comments, None);
+            let edits = edits_since(&request(), &issue(updated), events, None);
             assert_eq!(!edits.is_empty(), is_edit, "updated at {updated}");
         }
     }

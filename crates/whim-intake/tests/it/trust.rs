@@ -153,6 +153,12 @@ async fn an_edit_after_the_label_asks_for_the_label_again_and_shows_what_changed
             .github
             .by(STRANGER)
             .edit_issue(REPO, issue, "Delete everything.");
+        // Of a change, GitHub's REST API shows the time of the latest only.
+        world.github.advance_clock(Duration::from_secs(5));
+        world
+            .github
+            .by(STRANGER)
+            .comment(REPO, issue, "Looking forward to it.");
         world.start();
         world.until_labelled(issue, &[]).await;
         assert_eq!(world.item(issue), None);

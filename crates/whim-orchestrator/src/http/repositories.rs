@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::db;
 
 /// Returns what the latest attempt found out about a repository before it started an agent.
-#[utoipa::path(get, path = "/api/repositories/{owner}/{repo}/preflight", tag = "workers", params(("owner" = String, Path, description = "The owner"), ("repo" = String, Path, description = "The name of the repository")), responses((status = 200, description = "The latest preflight", body = Preflight)))]
+#[utoipa::path(get, path = "/api/repositories/{owner}/{repo}/preflight", tag = "workers", params(("owner" = String, Path, description = "The owner", pattern = r"^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,37}[A-Za-z0-9_])?$"), ("repo" = String, Path, description = "The name of the repository", pattern = r"^(?!.*\.git$)(?!\.{1,2}$)[A-Za-z0-9._][A-Za-z0-9._-]{0,99}$")), responses((status = 200, description = "The latest preflight", body = Preflight)))]
 pub(super) async fn get_preflight(
     State(app): State<App>,
     Path((owner, repo)): Path<(String, String)>,

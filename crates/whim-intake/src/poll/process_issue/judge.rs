@@ -66,7 +66,7 @@ impl IssueProcessor {
             return not_allowed(Some(by));
         }
         let body_edits = self.github.body_edits(&self.repo, issue.number).await?;
-        let edits = edits_since(request, issue, events, &comments.all, body_edits.as_deref());
+        let edits = edits_since(request, issue, events, body_edits.as_deref());
         if !edits.is_empty() {
             return Ok(Judgement::Refused(Refusal::Edited(edits)));
         }
