@@ -24,6 +24,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/gateway/attempts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Returns the live attempt that a token belongs to. */
+        post: operations["find_attempt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gateway/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Counts a limit of the model API against its circuit breaker. */
+        post: operations["report_model_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/learnings": {
         parameters: {
             query?: never;
@@ -1413,6 +1447,10 @@ export interface components {
         };
         /** @enum {string} */
         FileStatus: "added" | "modified" | "deleted" | "renamed" | "type_changed";
+        /** @description `POST /api/gateway/attempts`: finds the live attempt that a token belongs to. */
+        FindAttempt: {
+            tokenHash: components["schemas"]["TokenHash"];
+        };
         Finding: {
             /**
              * Format: uint32
@@ -1439,6 +1477,17 @@ export interface components {
             note: number;
             /** Format: uint32 */
             warning: number;
+        };
+        /** @description A live attempt, and what its token is for. */
+        GatewayAttempt: {
+            /** @description The only branch that the attempt may push. */
+            branch: components["schemas"]["BranchName"];
+            headSha?: components["schemas"]["CommitHash"] | null;
+            leaseEpoch: components["schemas"]["LeaseEpoch"];
+            repo: components["schemas"]["RepoName"];
+            scope: components["schemas"]["TokenScope"];
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId: components["schemas"]["WorkerId"];
         };
         /** @description `GET /health`: 200 if the orchestrator is operational, else 503. */
         Health: {
@@ -1769,6 +1818,19 @@ export interface components {
             tokens: components["schemas"]["Tokens"];
         };
         /**
+         * @description Why the model API answers no request.
+         * @enum {string}
+         */
+        ModelLimit: "rate" | "spend" | "credential";
+        /** @description The answer to [`ReportModelLimit`]. */
+        ModelLimitReported: {
+            /**
+             * Format: uint64
+             * @description For how long no worker is started; absent if the breaker is not open.
+             */
+            openForSeconds?: number | null;
+        };
+        /**
          * @description Why entries are missing.
          * @enum {string}
          */
@@ -1992,6 +2054,19 @@ export interface components {
             files: components["schemas"]["FileDiff"][];
             /** @description The pushed head. */
             headSha: components["schemas"]["CommitHash"];
+        };
+        /** @description `POST /api/gateway/limits`: the model API answers no request for now, or none with the gateway's credential. */
+        ReportModelLimit: {
+            limit: components["schemas"]["ModelLimit"];
+            /** @description What the API said, for people. */
+            message: string;
+            /**
+             * Format: uint64
+             * @description Time until the reset, if the API named one; at most 366 days.
+             */
+            retryAfterSeconds?: number | null;
+            /** @description The worker whose agent made the request. */
+            workerId: components["schemas"]["WorkerId"];
         };
         /**
          * @description `POST /api/worker/:id/preflight`: reported once per attempt, before the agent starts. A later report of the same attempt
@@ -2387,6 +2462,13 @@ export interface components {
              */
             startedAt: string;
         };
+        /** @description SHA-256 of a token, by which the orchestrator finds it. In JSON, 64 lower-case hexadecimal digits. */
+        TokenHash: string;
+        /**
+         * @description What a token of an attempt is for (docs/decisions/0039-two-tokens-per-attempt.md).
+         * @enum {string}
+         */
+        TokenScope: "agent" | "delivery";
         Tokens: {
             /**
              * Format: uint64
@@ -3068,6 +3150,94 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    find_attempt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindAttempt"];
+            };
+        };
+        responses: {
+            /** @description The attempt */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayAttempt"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description The token belongs to no live attempt */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    report_model_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportModelLimit"];
+            };
+        };
+        responses: {
+            /** @description Counted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelLimitReported"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such worker */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];
             500: components["responses"]["Internal"];
