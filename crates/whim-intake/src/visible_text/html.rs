@@ -1,14 +1,12 @@
 //! Reads HTML as a browser does, and keeps what is visible on GitHub.
 
 use std::cell::RefCell;
-use std::sync::LazyLock;
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
-use regex::Regex;
 
 use super::layout::Layout;
 
@@ -76,8 +74,8 @@ struct State {
 }
 
 /// An open block of code.
-#[derive(Default)]
 struct Code {
+    /// As [`language`] returns it.
     language: String,
     text: String,
 }
@@ -188,14 +186,18 @@ impl State {
                 self.layout.verbatim(&"#".repeat(level));
                 self.layout.inline(" ");
             }
-            "pre" => self.code = Some(Code::default()),
+            "pre" => {
+                self.code = Some(Code {
+                    language: language(attribute(tag, "lang").unwrap_or_default()),
+                    text: String::new(),
+                });
+            }
             "code" => match &mut self.code {
                 Some(code) => {
-                    let class = attribute(tag, "class").unwrap_or_default();
-                    class
-                        .strip_prefix("language-")
-                        .unwrap_or_default()
-                        .clone_into(&mut code.language);
+                    let mut classes = attribute(tag, "class").unwrap_or_default().split_whitespace();
+                    if let Some(named) = classes.find_map(|class| class.strip_prefix("language-")) {
+                        code.language = language(named);
+                    }
                 }
                 None if attribute(tag, "data-math-style").is_some() => self.formula = Some(String::new()),
                 None => self.layout.verbatim("`"),
@@ -218,7 +220,9 @@ impl State {
             "pre" => self.end_code(),
             "span" | "code" if self.formula.is_some() => {
                 let formula = self.formula.take().unwrap_or_default();
-                self.layout.inline(&shown_formula(&formula));
+                self.remove(&formula);
+                // Formulas can hold text that is not drawn, in more ways than can be listed.
+                self.layout.inline("[formula]");
             }
             "code" if self.code.is_none() => self.layout.verbatim("`"),
             "td" | "th" => self.layout.inline(" "),
@@ -306,13 +310,7 @@ fn is_block(name: &str) -> bool {
     )
 }
 
-/// A formula as it was written, unless it can have parts that are not drawn.
-fn shown_formula(formula: &str) -> String {
-    static HIDES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"\\(?:text|define|page)?color|\\[hv]?phantom|\\[rl]lap|\\smash|\\(?:hs|ks|ms)kip|\\kern|\\hspace|\\style|\\class|\\cssId|\\href|\\tiny|\\def|\\newcommand|\\require|%").ok()
-    });
-    match &*HIDES {
-        Some(hides) if !hides.is_match(formula) => format!("${formula}$"),
-        _ => "[formula]".to_owned(),
-    }
+/// The name of a language as GitHub reads it: in any case, up to a comma.
+fn language(name: &str) -> String {
+    name.split(',').next().unwrap_or_default().trim().to_lowercase()
 }

@@ -1,5 +1,7 @@
 //! Decides whether the latest request on an issue counts, and for which text.
 
+use whim_core::protocol::work::Approval;
+
 use super::{Comments, IssueProcessor};
 use crate::comment::Refusal;
 use crate::github::{Account, Comment, Issue, IssueEvent};
@@ -16,18 +18,30 @@ pub(super) enum Judgement {
     Refused(Refusal),
     /// The issue was read before the request was made: the next poll decides.
     NotYet,
+    /// Nobody requested anything after the request of the previous run.
+    NoNewRequest,
 }
 
 impl IssueProcessor {
-    /// The latest request with a label.
-    pub(super) async fn judge(&self, issue: &Issue, comments: &Comments) -> Result<Judgement, PollError> {
+    /// The latest request with a label. `previous`: of the run before.
+    pub(super) async fn judge(
+        &self,
+        issue: &Issue,
+        comments: &Comments,
+        previous: Option<&Approval>,
+    ) -> Result<Judgement, PollError> {
         let events = self.github.events(&self.repo, issue.number).await?;
-        match latest_request(&events, &self.intake_label) {
-            Some(request) => {
+        let own_id = self.people.own().await?.id;
+        let request = latest_request(&events, &self.intake_label, own_id);
+        // By its time: a comment may have requested the run before, and a label the one before that.
+        let is_new = |request: &Request| previous.is_none_or(|previous| request.at > previous.approved_at);
+        match request {
+            Some(request) if is_new(&request) => {
                 self.judge_by_events(issue, comments, &request, &events, None)
                     .await
             }
-            None => Ok(Judgement::Refused(Refusal::NotAllowed { by: None })),
+            None if previous.is_none() => Ok(Judgement::Refused(Refusal::NotAllowed { by: None })),
+            Some(_) | None => Ok(Judgement::NoNewRequest),
         }
     }
 
