@@ -62,6 +62,7 @@ impl Services<'_> {
             ("WORKER_BIN", program("whim-worker")?),
             ("RALPH_BIN", program("ralph")?),
             ("CLAUDE_BIN", claude),
+            ("EMBEDDING_MODEL_DIR", tools::embedding_model()?),
             ("WORKSPACES_DIR", self.workspaces.to_owned()),
         ];
         let mut environment = self.environment(settings);

@@ -1,11 +1,9 @@
 //! What one agent learned reaches the next one.
 
 use whim_core::WorkItemStatus;
-use whim_e2e::programs::program;
 use whim_e2e::sample;
 use whim_e2e::system::{Options, System};
 use whim_testkit::anthropic::{Coder, RequestKind, Solution};
-use whim_testkit::tools;
 use whim_testkit::wait::wait_until;
 
 use crate::world::{TIMEOUT, assert_no_violations, item_of};
@@ -36,14 +34,10 @@ async fn deliver(system: &System, repository: &str, title: &str, task: &str) -> 
 
 #[tokio::test]
 async fn a_gotcha_of_a_merged_change_reaches_the_next_item_and_no_other_repository() {
-    let model = tools::embedding_model().unwrap();
-    let embedder = program("whim-embedder").unwrap();
     let mut options = Options::watching([sample::REPOSITORY, OTHER_REPOSITORY]);
     for (name, value) in [
         ("LEARNINGS_HOLDOUT", "0"),
         ("AI_REVIEW", "false"),
-        ("EMBEDDER_PROGRAM", embedder.to_str().unwrap()),
-        ("EMBEDDING_MODEL_DIR", model.to_str().unwrap()),
     ] {
         options.settings.insert(name, value.to_owned());
     }
