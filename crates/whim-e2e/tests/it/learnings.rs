@@ -35,10 +35,7 @@ async fn deliver(system: &System, repository: &str, title: &str, task: &str) -> 
 #[tokio::test]
 async fn a_gotcha_of_a_merged_change_reaches_the_next_item_and_no_other_repository() {
     let mut options = Options::watching([sample::REPOSITORY, OTHER_REPOSITORY]);
-    for (name, value) in [
-        ("LEARNINGS_HOLDOUT", "0"),
-        ("AI_REVIEW", "false"),
-    ] {
+    for (name, value) in [("LEARNINGS_HOLDOUT", "0"), ("AI_REVIEW", "false")] {
         options.settings.insert(name, value.to_owned());
     }
     let mut system = System::prepare(options).await.unwrap();

@@ -188,6 +188,38 @@ async fn a_retry_whose_answer_was_lost_is_carried_out_once() {
 }
 
 #[tokio::test]
+async fn a_stop_whose_answer_was_lost_is_not_called_impossible() {
+    let (mut world, issue) = with_queued_issue().await;
+    world.hold_response(Method::POST, "/api/work/{id}/cancel");
+    let comment = world.github.comment(REPO, issue, "@whim stop");
+    world.until_response_held().await;
+    world.restart().await;
+    world
+        .until("an answer", |world| reactions(world, issue, comment).len() > 1)
+        .await;
+    assert_eq!(reactions(&world, issue, comment), ["eyes", "+1"]);
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    assert!(
+        !world
+            .comments(issue)
+            .remove(0)
+            .body
+            .contains("Nothing is running")
+    );
+}
+
+#[tokio::test]
+async fn a_reaction_that_could_not_be_added_is_added_later_and_the_command_is_carried_out_once() {
+    let (world, issue) = with_failed_issue().await;
+    let reaction = "/repos/{owner}/{repo}/issues/comments/{id}/reactions";
+    let refused = Fault::on(Method::POST, reaction).validation_failed("no");
+    world.github.faults().push(refused.after(1));
+    let comment = world.github.comment(REPO, issue, "@whim retry");
+    until_reactions(&world, issue, comment, &["eyes", "+1"]).await;
+    assert_eq!(world.item(issue).unwrap().run, 2);
+}
+
+#[tokio::test]
 async fn a_command_that_is_newer_than_the_issue_that_was_read_waits() {
     let (mut world, issue) = with_failed_issue().await;
     world.stop().await;
@@ -237,13 +269,13 @@ async fn a_refused_command_keeps_the_open_pull_request_in_the_outcome() {
         body.contains("of its branch is open") && body.contains(why)
     };
     // Before the outcome is posted, and afterwards.
-    let first = world.github.comment(REPO, issue, "@whim stop");
+    let first = world.github.comment(REPO, issue, "@whim priority high");
     world.start();
     until_reactions(&world, issue, first, &["eyes", "confused"]).await;
     world.until_labelled(issue, &["whim", "ai-failed"]).await;
     world
         .until("the outcome", |world| {
-            says(world, "Nothing is running that could be stopped.")
+            says(world, "its priority means nothing any more.")
         })
         .await;
     let second = world.github.comment(REPO, issue, "@whim priority urgent");

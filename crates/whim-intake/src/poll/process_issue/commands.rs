@@ -4,8 +4,8 @@
 //! memory of that too. A command counts if it is newer than the request for the current run. The commands of accounts that may
 //! request no run get one reaction per account and issue, and no other write.
 
-use whim_core::Priority;
-use whim_core::protocol::work::WorkItem;
+use whim_core::protocol::work::{Approval, WorkItem};
+use whim_core::{Priority, WorkItemStatus};
 use whim_service::chain::chain;
 
 use super::judge::Judgement;
@@ -34,7 +34,7 @@ enum Carried {
 /// What is left to do about a command.
 enum Answered {
     Finally,
-    /// The same, and the item is another one than was read.
+    /// The item is another one than was read. The next poll adds a reaction that is missing.
     WithChange,
     /// The next poll goes on.
     NotYet,
@@ -71,12 +71,12 @@ impl IssueProcessor {
                 }
                 Ok(answered) => answered,
             };
-            if matches!(answered, Answered::NotYet) {
-                return Ok(false);
-            }
-            self.commands.memory().handled.insert(comment.id);
-            if matches!(answered, Answered::WithChange) {
-                return Ok(true);
+            match answered {
+                Answered::Finally => {
+                    self.commands.memory().handled.insert(comment.id);
+                }
+                Answered::WithChange => return Ok(true),
+                Answered::NotYet => return Ok(false),
             }
         }
         if !failed {
@@ -130,9 +130,8 @@ impl IssueProcessor {
             Carried::OutAndChanged => {
                 tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, by, "carried out a command");
                 self.commands.memory().notices.remove(&issue.number);
-                // A second attempt would be another command: there is nothing to stop any more.
                 if let Err(error) = react(Reaction::Done).await {
-                    tracing::warn!(repo = %self.repo, issue = %issue.number, error = %chain(&error), "a command was carried out, and the reaction could not be added");
+                    tracing::warn!(repo = %self.repo, issue = %issue.number, error = %chain(&error), "a command was carried out, and the reaction could not be added; the next poll tries again");
                 }
                 Ok(Answered::WithChange)
             }
@@ -159,8 +158,8 @@ impl IssueProcessor {
     ) -> Result<Carried, PollError> {
         let not = |why: &str| Ok(Carried::Not(why.to_owned()));
         let approval = item.metadata.approval.as_ref();
-        if approval.is_some_and(|approval| approval.event_id == comment.id) {
-            // It started the run, and the intake was killed before it could react.
+        if approval.is_some_and(|approval| started(comment, approval)) {
+            // The intake was killed before it could react.
             return Ok(Carried::Out);
         }
         let Some(command) = parse(&comment.body) else {
@@ -170,6 +169,8 @@ impl IssueProcessor {
         };
         let ended = item.status.is_terminal();
         match command {
+            // By this command perhaps, and the intake was killed before it could react.
+            Command::Stop if item.status == WorkItemStatus::Cancelled => Ok(Carried::Out),
             Command::Stop if ended => not("Nothing is running that could be stopped."),
             Command::Stop => {
                 let stop = Stop {
@@ -262,5 +263,45 @@ impl IssueProcessor {
             return Ok(Written::Done);
         }
         self.write_outcome(issue, item, comments, None).await
+    }
+}
+
+/// Whether the comment requested the run. The event of a label can have the same number.
+fn started(comment: &Comment, approval: &Approval) -> bool {
+    approval.event_id == comment.id && approval.approved_at == comment.created_at
+}
+
+#[cfg(test)]
+mod tests {
+    use whim_core::UserName;
+    use whim_core::source::TextHash;
+
+    use super::*;
+    use crate::github::comment_for_tests;
+
+    #[test]
+    fn a_comment_started_the_run_that_has_its_number_and_its_time() {
+        let author = Account {
+            id: 1,
+            login: "ana".to_owned(),
+            is_bot: false,
+        };
+        let comment = comment_for_tests(author, "@whim retry", 100);
+        for (event_id, is_same_time, expected) in [
+            (comment.id, true, true),
+            // The event of a label.
+            (comment.id, false, false),
+            (comment.id + 1, true, false),
+        ] {
+            let later = comment.created_at + chrono::TimeDelta::seconds(1);
+            let approval = Approval {
+                approved_by: UserName::parse("ana").unwrap(),
+                approved_by_id: 1,
+                approved_at: if is_same_time { comment.created_at } else { later },
+                event_id,
+                text_sha256: TextHash::of(""),
+            };
+            assert_eq!(started(&comment, &approval), expected, "{approval:?}");
+        }
     }
 }

@@ -124,16 +124,12 @@ impl IssueProcessor {
         }
     }
 
-    /// Removes the intake label, so that a person reads the text again and adds it.
+    /// Removes the intake label, so that a person reads the text again and adds it. [`REFUSED`] stays until then: its removal
+    /// would look like a request if the label was added again meanwhile.
     async fn ask_again(&self, issue: &Issue) -> Result<(), PollError> {
         tracing::info!(repo = %self.repo, issue = %issue.number, "the issue was edited after its request: asking for the label again");
         let label = &self.intake_label;
         self.github.remove_label(&self.repo, issue.number, label).await?;
-        if has(&issue.labels, REFUSED) {
-            self.github
-                .remove_label(&self.repo, issue.number, REFUSED)
-                .await?;
-        }
         Ok(())
     }
 }
