@@ -146,9 +146,9 @@ mod tests {
             let (first, second) = report.split_at(report.len() / 2);
             let banded = lines(&[
                 b"\x02Resolving deltas\n",
-                &[b"\x01", first].concat(),
+                &[b"\x01".as_slice(), first].concat(),
                 b"\x02unpack ok\n",
-                &[b"\x01", second].concat(),
+                &[b"\x01".as_slice(), second].concat(),
             ]);
             let capabilities = "report-status-v2 side-band-64k";
             assert_eq!(is_accepted(capabilities, &banded), expected, "{text}");

@@ -41,6 +41,8 @@ const HIDDEN: [&str; 24] = [
 const TEXT_ATTRIBUTES: [&str; 6] = ["alt", "title", "content", "label", "placeholder", "value"];
 /// Languages of code blocks that GitHub draws.
 const DRAWN: [&str; 5] = ["mermaid", "geojson", "topojson", "stl", "math"];
+/// In place of each formula: it can hold text that is not drawn, in more ways than can be listed.
+const FORMULA: &str = "[formula]";
 
 /// The visible text of a page, and the parts that are not visible.
 pub(super) fn visible(html: &str) -> (String, Vec<String>) {
@@ -74,10 +76,25 @@ struct State {
 }
 
 /// An open block of code.
+#[derive(Default)]
 struct Code {
-    /// As [`language`] returns it.
+    /// In lower case.
     language: String,
     text: String,
+}
+
+impl Code {
+    /// The language as GitHub reads it: in any case, up to a comma. One that is drawn is never replaced.
+    fn set_language(&mut self, name: &str) {
+        if !self.is_drawn() {
+            let name = name.split(',').next().unwrap_or_default();
+            self.language = name.trim().to_lowercase();
+        }
+    }
+
+    fn is_drawn(&self) -> bool {
+        DRAWN.contains(&self.language.as_str())
+    }
 }
 
 impl TokenSink for Sink {
@@ -187,16 +204,16 @@ impl State {
                 self.layout.inline(" ");
             }
             "pre" => {
-                self.code = Some(Code {
-                    language: language(attribute(tag, "lang").unwrap_or_default()),
-                    text: String::new(),
-                });
+                let code = self.code.get_or_insert_default();
+                code.set_language(attribute(tag, "lang").unwrap_or_default());
             }
             "code" => match &mut self.code {
                 Some(code) => {
-                    let mut classes = attribute(tag, "class").unwrap_or_default().split_whitespace();
-                    if let Some(named) = classes.find_map(|class| class.strip_prefix("language-")) {
-                        code.language = language(named);
+                    let classes = attribute(tag, "class").unwrap_or_default();
+                    for class in classes.split_whitespace() {
+                        if let Some(name) = class.strip_prefix("language-") {
+                            code.set_language(name);
+                        }
                     }
                 }
                 None if attribute(tag, "data-math-style").is_some() => self.formula = Some(String::new()),
@@ -221,8 +238,7 @@ impl State {
             "span" | "code" if self.formula.is_some() => {
                 let formula = self.formula.take().unwrap_or_default();
                 self.remove(&formula);
-                // Formulas can hold text that is not drawn, in more ways than can be listed.
-                self.layout.inline("[formula]");
+                self.layout.inline(FORMULA);
             }
             "code" if self.code.is_none() => self.layout.verbatim("`"),
             "td" | "th" => self.layout.inline(" "),
@@ -245,12 +261,17 @@ impl State {
     }
 
     fn end_code(&mut self) {
-        let Some(Code { language, text }) = self.code.take() else {
+        let Some(code) = self.code.take() else {
             return;
         };
-        if DRAWN.contains(&language.as_str()) {
-            self.remove(&text);
-            self.layout.block_of_lines(&format!("[{language} diagram]"));
+        let Code { language, text } = &code;
+        if code.is_drawn() {
+            self.remove(text);
+            let shown = match language.as_str() {
+                "math" => FORMULA.to_owned(),
+                language => format!("[{language} diagram]"),
+            };
+            self.layout.block_of_lines(&shown);
             return;
         }
         let longest = text.split(|character| character != '`').map(str::len).max();
@@ -308,9 +329,4 @@ fn is_block(name: &str) -> bool {
             | "h5"
             | "h6"
     )
-}
-
-/// The name of a language as GitHub reads it: in any case, up to a comma.
-fn language(name: &str) -> String {
-    name.split(',').next().unwrap_or_default().trim().to_lowercase()
 }

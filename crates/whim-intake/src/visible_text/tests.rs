@@ -56,6 +56,8 @@ fn text_that_github_does_not_render_does_not_reach_the_model() {
         "```mermaid,x\ngraph TD\n%% CANARY\nA-->B\n```",
         "<pre lang='mermaid'>\ngraph TD\n%% CANARY\nA-->B\n</pre>",
         "<pre lang='Math'><code>\\label{CANARY}</code></pre>",
+        "<pre lang='mermaid'><code class='language-rust'>%% CANARY</code></pre>",
+        "<pre><code class='language-rust language-mermaid'>%% CANARY</code></pre>",
         "<pre><code class='x language-math'>\\label{CANARY}</code></pre>",
         "</p CANARY>",
         "<p CANARY=''>page</p>",
@@ -98,6 +100,14 @@ fn text_that_github_renders_reaches_the_model() {
         ("> quoted\n> twice\n\nnot quoted", None),
         ("export $PATH and $HOME cost 5$ each", None),
         ("The area is $a^2$.", Some("The area is [formula].")),
+        (
+            "Area:\n\n```Math\na^2\n```\n\nend",
+            Some("Area:\n\n[formula]\n\nend"),
+        ),
+        (
+            "Flow:\n\n```mermaid\nA-->B\n```",
+            Some("Flow:\n\n[mermaid diagram]"),
+        ),
         (
             "```Rust,ignore\nfn main() {}\n```",
             Some("```\nfn main() {}\n```"),
