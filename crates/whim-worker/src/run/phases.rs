@@ -1,5 +1,6 @@
 //! The phases of an attempt. Each phase consumes the result of the previous one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ralph_contract::SpecDocument;
