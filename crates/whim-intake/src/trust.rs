@@ -13,5 +13,5 @@ pub(crate) use self::edits::{Edit, edits_since};
 pub(crate) use self::people::People;
 pub use self::people::{AllowedBot, AllowedUser};
 pub(crate) use self::request::{
-    Request, RequestId, Stop, StopReason, latest_request, may_be_stopped, stop_request,
+    Request, RequestId, Stop, StopReason, is_later, latest_request, may_be_stopped, stop_request,
 };

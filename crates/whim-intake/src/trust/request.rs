@@ -1,6 +1,9 @@
 //! Requests on an issue: for a run, and for its end.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
+use whim_core::protocol::work::Approval;
 
 use crate::github::{Account, EventKind, Issue, IssueEvent};
 use crate::labels::{FAILED, NEEDS_INFO, PR_READY, REFUSED, STATE_LABELS, has, is_label};
@@ -62,6 +65,22 @@ pub(crate) fn latest_request(events: &[IssueEvent], intake_label: &str, own_id: 
         at: event.at,
         by: event.by.clone(),
     })
+}
+
+/// Whether a request with a label was made after the one of an earlier run, which was made with a label or a comment.
+///
+/// In the same second only the numbers of events tell, and they say nothing about a comment.
+pub(crate) fn is_later(request: &Request, previous: &Approval, events: &[IssueEvent]) -> bool {
+    let was_labelled = || {
+        events
+            .iter()
+            .any(|event| event.id == previous.event_id && event.at == previous.approved_at)
+    };
+    match request.at.cmp(&previous.approved_at) {
+        Ordering::Less => false,
+        Ordering::Equal => request.id.number() > previous.event_id && was_labelled(),
+        Ordering::Greater => true,
+    }
 }
 
 /// A request to stop the run of an issue. Each user who may change labels or close the issue may stop its run.
@@ -203,6 +222,47 @@ mod tests {
         // A person whose token the intake uses removes the only label.
         let by_hand = [&events[..], &[event(9, removed(PR_READY), WHIM)]].concat();
         assert_eq!(asked(&by_hand), Some(9));
+    }
+
+    #[test]
+    fn a_later_run_needs_a_later_request() {
+        use whim_core::UserName;
+        use whim_core::source::TextHash;
+
+        let at = |second| DateTime::from_timestamp(second, 0).unwrap();
+        let label = |id, second| IssueEvent {
+            at: at(second),
+            ..event(id, added("whim"), "ana")
+        };
+        let events = [label(5, 50), label(6, 60), label(7, 60), label(8, 70)];
+        for (id, second, previous, expected) in [
+            // The same event.
+            (6, 60, (6, 60), false),
+            (7, 60, (6, 60), true),
+            (6, 60, (7, 60), false),
+            (8, 70, (7, 60), true),
+            (7, 60, (8, 70), false),
+            // A comment, with a number of its own.
+            (7, 60, (1, 60), false),
+            (7, 60, (1_000, 50), true),
+            (8, 70, (5, 70), false),
+            (5, 50, (1, 60), false),
+        ] {
+            let request = Request {
+                id: RequestId::Label(id),
+                at: at(second),
+                by: None,
+            };
+            let approval = Approval {
+                approved_by: UserName::parse("ana").unwrap(),
+                approved_by_id: 3,
+                approved_at: at(previous.1),
+                event_id: previous.0,
+                text_sha256: TextHash::of(""),
+            };
+            let what = format!("{id} at {second} after {previous:?}");
+            assert_eq!(is_later(&request, &approval, &events), expected, "{what}");
+        }
     }
 
     fn issue(is_open: bool, labels: &[&str]) -> Issue {

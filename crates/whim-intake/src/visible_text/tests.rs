@@ -98,7 +98,7 @@ fn text_that_github_renders_reaches_the_model() {
         ),
         ("- [ ] open\n- [x] done", None),
         ("> quoted\n> twice\n\nnot quoted", None),
-        ("export $PATH and $HOME cost 5$ each", None),
+        ("export $PATH and $HOME, which cost 5 $ each", None),
         ("The area is $a^2$.", Some("The area is [formula].")),
         (
             "Area:\n\n```Math\na^2\n```\n\nend",

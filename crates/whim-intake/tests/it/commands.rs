@@ -167,8 +167,17 @@ async fn a_command_that_fails_does_not_keep_its_issue_from_being_stopped() {
     world.until_polled_twice().await;
     world.github.remove_label(REPO, issue, "whim");
     world.until_status(issue, WorkItemStatus::Cancelled).await;
-    world.github.faults().clear();
-    world.github.add_label(REPO, issue, "bug");
+    world.until_labelled(issue, &[]).await;
+    assert_eq!(reactions(&world, issue, comment), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_command_that_failed_is_carried_out_later() {
+    let (world, issue) = with_queued_issue().await;
+    let reaction = "/repos/{owner}/{repo}/issues/comments/{id}/reactions";
+    let refused = Fault::on(Method::POST, reaction).validation_failed("no").times(2);
+    world.github.faults().push(refused);
+    let comment = world.github.comment(REPO, issue, "@whim status");
     until_reactions(&world, issue, comment, &["eyes", "+1"]).await;
 }
 

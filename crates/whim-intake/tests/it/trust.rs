@@ -162,7 +162,7 @@ async fn an_edit_after_the_label_asks_for_the_label_again_and_shows_what_changed
         world.start();
         world.until_labelled(issue, &[]).await;
         assert_eq!(world.item(issue), None);
-        let comment = world.comments(issue).remove(1).body;
+        let comment = world.comments(issue).remove(0).body;
         assert!(comment.contains("add the label `whim` again"), "{comment}");
         assert_eq!(
             comment.contains("Delete everything."),
@@ -175,7 +175,7 @@ async fn an_edit_after_the_label_asks_for_the_label_again_and_shows_what_changed
         let item = world.until_status(issue, WorkItemStatus::Queued).await;
         assert_eq!(item.description.unwrap(), "Say hello\n\nDelete everything.");
         world.until_labelled(issue, &["whim", "ai-processing"]).await;
-        assert_eq!(world.comments(issue).len(), 2);
+        assert_eq!(world.comments(issue).len(), 1);
     }
 }
 

@@ -7,7 +7,9 @@ use crate::comment::Refusal;
 use crate::github::{Account, Comment, Issue, IssueEvent};
 use crate::poll::error::PollError;
 use crate::submission::ApprovedText;
-use crate::trust::{Request, context_candidates, description, edits_since, latest_request, quoted_note};
+use crate::trust::{
+    Request, context_candidates, description, edits_since, is_later, latest_request, quoted_note,
+};
 use crate::visible_text::VisibleText;
 
 /// Of the newest comments. Each author costs a call.
@@ -33,8 +35,7 @@ impl IssueProcessor {
         let events = self.github.events(&self.repo, issue.number).await?;
         let own_id = self.people.own().await?.id;
         let request = latest_request(&events, &self.intake_label, own_id);
-        // By its time: a comment may have requested the run before, and a label the one before that.
-        let is_new = |request: &Request| previous.is_none_or(|previous| request.at > previous.approved_at);
+        let is_new = |request: &Request| previous.is_none_or(|previous| is_later(request, previous, &events));
         match request {
             Some(request) if is_new(&request) => {
                 self.judge_by_events(issue, comments, &request, &events, None)
