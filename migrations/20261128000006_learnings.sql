@@ -29,6 +29,8 @@ create table learnings (
     retired_at          timestamptz,
     -- Why a reconciler retired it; null if a person did.
     retired_reason      text,
+    -- When a person last undid that it was retired: only items that receive it from then on count against it.
+    restored_at         timestamptz,
     constraint learnings_reason_only_if_retired check (retired_reason is null or retired_at is not null)
 );
 create unique index learnings_text_key on learnings (lower(repo), text_hash);
@@ -93,7 +95,7 @@ create table learning_attempts (
     worker_id       uuid primary key references workers on delete cascade,
     work_item_id    uuid not null references work_items on delete cascade,
     repo            text not null,
-    -- Of the arm without learnings, for comparison. All attempts of an item are in the same arm.
+    -- Of the arm without learnings, for comparison. All attempts of an item are in the arm of the earliest.
     is_holdout      boolean not null,
     -- Learnings that it received, or would have received.
     learning_count  integer not null check (learning_count >= 0),

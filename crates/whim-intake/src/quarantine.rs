@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use whim_client::Client;
 use whim_core::protocol::learnings::{PullRequestOutcome, QuarantineDecision, QuarantinedItem};
+use whim_service::chain::chain;
 use whim_service::reconcile::Reconciler;
 
 use crate::github::{GitHub, GitHubError};
@@ -30,6 +31,8 @@ pub(crate) struct QuarantineReport {
     pending: u32,
     /// GitHub has no such repository or pull request.
     missing: u32,
+    /// GitHub did not answer for this item.
+    failed: u32,
 }
 
 impl Reconciler for Quarantine {
@@ -43,32 +46,42 @@ impl Reconciler for Quarantine {
             .await
             .context("listing items whose learnings wait")?;
         let mut report = QuarantineReport::default();
+        let mut first_error = None;
         for item in page.items {
             if self.stop.is_cancelled() {
                 break;
             }
-            let outcome = match self.outcome(&item).await {
-                Ok(outcome) => outcome,
-                // Others still have their turn: those that were not asked for longest come first.
-                Err(GitHubError::NotFound { .. }) => None,
-                Err(error) => return Err(error).context("asking for a pull request"),
-            };
-            let counted = match outcome {
-                Some(PullRequestOutcome::Merged) => &mut report.merged,
-                Some(PullRequestOutcome::Closed) => &mut report.closed,
-                Some(PullRequestOutcome::Pending) => &mut report.pending,
-                None => &mut report.missing,
+            let (outcome, counted) = match self.outcome(&item).await {
+                Ok(Some(PullRequestOutcome::Merged)) => (PullRequestOutcome::Merged, &mut report.merged),
+                Ok(Some(PullRequestOutcome::Closed)) => (PullRequestOutcome::Closed, &mut report.closed),
+                Ok(Some(PullRequestOutcome::Pending)) => (PullRequestOutcome::Pending, &mut report.pending),
+                Ok(None) | Err(GitHubError::NotFound { .. }) => {
+                    (PullRequestOutcome::Pending, &mut report.missing)
+                }
+                Err(error) if error.affects_all_calls() => {
+                    return Err(error).context("asking for a pull request");
+                }
+                // It waits until the others had their turn: those that were not asked for longest come first.
+                Err(error) => {
+                    tracing::warn!(
+                        work_item_id = %item.work_item_id, repo = %item.repo, error = %chain(&error),
+                        "asking for a pull request failed"
+                    );
+                    first_error.get_or_insert(error);
+                    (PullRequestOutcome::Pending, &mut report.failed)
+                }
             };
             *counted += 1;
-            let decision = QuarantineDecision {
-                outcome: outcome.unwrap_or(PullRequestOutcome::Pending),
-            };
+            let decision = QuarantineDecision { outcome };
             self.client
                 .decide_quarantine(item.work_item_id, decision)
                 .await
                 .context("reporting what became of a pull request")?;
         }
-        Ok(report)
+        match first_error {
+            Some(error) => Err(error).with_context(|| format!("asking for {} pull requests", report.failed)),
+            None => Ok(report),
+        }
     }
 }
 

@@ -1,11 +1,14 @@
 //! Learnings that wait for their pull request.
 
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 use whim_core::WorkItemStatus;
 use whim_core::protocol::learnings::PullRequestOutcome;
-use whim_testkit::github::State;
+use whim_testkit::github::{Fault, State};
 
 use crate::world::{REPO, World};
+
+const OTHER_REPO: &str = "octocat/other";
 
 #[tokio::test]
 async fn the_intake_reports_what_became_of_pull_requests_that_learnings_wait_for() {
@@ -48,5 +51,47 @@ async fn the_intake_reports_what_became_of_pull_requests_that_learnings_wait_for
             (items[0].0, PullRequestOutcome::Merged),
             (items[1].0, PullRequestOutcome::Closed)
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_pull_request_that_cannot_be_asked_for_does_not_delay_others() {
+    let world = World::running().await;
+    let submit = |repo: &str, number: u64| {
+        let item = world.submit(json!({ "repo": repo, "spec": "# Greet\n\n## Tasks\n\n- [ ] Greet\n" }));
+        let url = format!("https://github.com/{repo}/pull/{number}");
+        world.orchestrator.end_run(
+            item.id,
+            WorkItemStatus::Completed,
+            &json!({ "prNumber": number, "prUrl": url }),
+        );
+        item
+    };
+    world
+        .github
+        .create_repository(OTHER_REPO, &[("README.md", "# Other\n")]);
+    let unavailable = Fault::on(Method::GET, &format!("/repos/{REPO}/pulls"))
+        .server_error(StatusCode::INTERNAL_SERVER_ERROR)
+        .always();
+    world.github.faults().push(unavailable);
+    let first = submit(REPO, 1);
+    let second = submit(OTHER_REPO, 1);
+    let branch = second.branch.as_str();
+    world
+        .github
+        .commit_files(OTHER_REPO, branch, "Change", &[("greeting.md", "hello")]);
+    assert_eq!(world.github.create_pull(OTHER_REPO, branch, "main", "Greet"), 1);
+    world.github.merge_pull(OTHER_REPO, 1);
+    world.orchestrator.quarantine_learning(first.id);
+    world.orchestrator.quarantine_learning(second.id);
+
+    world
+        .until("a decision", |world| {
+            !world.orchestrator.quarantine_decisions().is_empty()
+        })
+        .await;
+    assert_eq!(
+        world.orchestrator.quarantine_decisions(),
+        [(second.id, PullRequestOutcome::Merged)]
     );
 }

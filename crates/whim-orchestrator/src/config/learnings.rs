@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 use whim_core::embedder::{EMBEDDED_MODEL, EmbedderSource};
-use whim_service::environment::{Environment, http_url, path, seconds, text, whole_number};
+use whim_service::environment::{Environment, flag, http_url, path, seconds, text, whole_number};
 use whim_service::secret::{ExposeSecret as _, SecretString};
 
 use super::values::SHORTEST;
@@ -19,6 +19,8 @@ pub struct LearningsConfig {
     pub holdout_percent: u32,
     /// `LEARNINGS_TOKEN_BUDGET`: size of an attempt's learnings, in estimated tokens.
     pub token_budget: usize,
+    /// `LEARNINGS_ACROSS_REPOSITORIES`: whether attempts also receive learnings of other repositories of the same owner.
+    pub across_repositories: bool,
     pub embedding: EmbeddingConfig,
 }
 
@@ -44,6 +46,7 @@ impl LearningsConfig {
             holdout_percent: env.or_default("LEARNINGS_HOLDOUT", 10, whole_number(0..=100)),
             // Ralph passes at most 32 kB of learnings to an agent.
             token_budget: env.or_default("LEARNINGS_TOKEN_BUDGET", 2000, whole_number(0..=8000)),
+            across_repositories: env.or_default("LEARNINGS_ACROSS_REPOSITORIES", false, flag()),
             embedding: EmbeddingConfig::read(env),
         }
     }

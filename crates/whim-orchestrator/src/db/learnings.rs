@@ -4,11 +4,12 @@ pub mod attempts;
 pub mod candidates;
 pub mod embeddings;
 pub mod links;
+pub mod lock;
 pub mod outcomes;
 pub mod sources;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 use whim_core::protocol::learnings::{
     CreateLearning, Learning, LearningFilter, LearningKind, LearningState, UpdateLearning,
@@ -137,7 +138,8 @@ pub async fn find(db: impl PgExecutor<'_>, id: LearningId) -> sqlx::Result<Optio
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SameText;
 
-/// Changes a learning; `None` if there is none. A new text removes the embedding.
+/// Changes a learning; `false` if there is none. A new text removes the embedding, the links, and the citations that it does
+/// not name.
 ///
 /// # Errors
 /// Postgres is unavailable.
@@ -155,13 +157,23 @@ pub async fn update(
                  retired_at = case when $6::bool then coalesce(retired_at, now()) when not $6 then null
                                    else retired_at end,
                  retired_reason = case when $6::bool is null then retired_reason end,
+                 restored_at = case when not $6 and retired_at is not null then now() else restored_at end,
                  accepted_at = case when not $6 then coalesce(accepted_at, now()) else accepted_at end,
+                 citations = case when $7::text[] is null then citations else array(
+                     select path from unnest(citations) with ordinality c(path, position)
+                     where path = any($7) order by position) end,
+                 missing_citations = case when $7 is null then missing_citations else array(
+                     select path from unnest(missing_citations) with ordinality c(path, position)
+                     where path = any($7) order by position) end,
                  updated_at = now()
              where id = $1
              returning id
          ), unembedded as (
              delete from learning_embeddings e using changed c
              where e.learning_id = c.id and ($2::text is not null or $6::bool)
+         ), unlinked as (
+             delete from learning_links k using changed c
+             where c.id in (k.learning_id, k.other_id) and $2::text is not null
          )
          select id from changed",
         id.as_uuid(),
@@ -170,6 +182,7 @@ pub async fn update(
         text.map(|text| text.words.as_slice()),
         change.pinned,
         change.retired,
+        text.map(|text| text.cited.as_slice()),
     )
     .fetch_optional(db)
     .await;
@@ -191,11 +204,13 @@ pub async fn delete(db: impl PgExecutor<'_>, id: LearningId) -> sqlx::Result<boo
     Ok(deleted.rows_affected() > 0)
 }
 
-/// What the search needs of a text.
+/// What is derived from a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indexed {
     pub hash: Vec<u8>,
     pub words: Vec<String>,
+    /// Names in it that may be paths.
+    pub cited: Vec<String>,
 }
 
 /// A learning to insert.
@@ -210,7 +225,7 @@ pub struct NewLearning<'a> {
 }
 
 /// Inserts a learning, or finds the one with the same text. One that was retired because its pull request was closed is
-/// quarantined again: another attempt found the same.
+/// quarantined again: another attempt found the same. An accepted one is not changed by attempts: people have read it.
 ///
 /// # Errors
 /// Postgres is unavailable.
@@ -221,7 +236,10 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewLearning<'_>) -> sqlx::Res
            values ($1, $2, $3, $4, $5, $6, $7, $8, case when $9 then now() end)
            on conflict (lower(repo), text_hash) do update
            set accepted_at = coalesce(l.accepted_at, excluded.accepted_at),
-               missing_citations = excluded.missing_citations,
+               restored_at = case when $9 and l.retired_at is not null then now() else l.restored_at end,
+               citations = case when $9 or l.accepted_at is not null then l.citations else excluded.citations end,
+               missing_citations = case when $9 or l.accepted_at is not null then l.missing_citations
+                                        else excluded.missing_citations end,
                retired_at = case when $9 or l.retired_reason = $10 then null else l.retired_at end,
                retired_reason = case when $9 or l.retired_reason = $10 then null else l.retired_reason end
            returning id"#,
@@ -240,12 +258,13 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &NewLearning<'_>) -> sqlx::Res
     .await
 }
 
-/// Retires learnings that are not pinned, with the reason; returns their number.
+/// Retires learnings that are not pinned, with the reason; returns their number. Within a transaction.
 ///
 /// # Errors
 /// Postgres is unavailable.
-pub async fn retire(db: impl PgExecutor<'_>, ids: &[LearningId], reason: &str) -> sqlx::Result<u64> {
+pub async fn retire(db: &mut PgConnection, ids: &[LearningId], reason: &str) -> sqlx::Result<u64> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    lock::by_ids(&mut *db, &ids).await?;
     let retired = sqlx::query!(
         "with retired as (
              update learnings set retired_at = now(), retired_reason = $2

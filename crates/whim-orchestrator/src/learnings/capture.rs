@@ -5,13 +5,13 @@ use whim_core::protocol::learnings::{
     CreateLearning, Learning, LearningDetails, MAX_LEARNINGS_PER_ATTEMPT, ReportedLearning,
     ReportedLearnings, UpdateLearning,
 };
-use whim_core::{LearningId, RepoName, WorkItemId, WorkerId};
+use whim_core::{LearningId, RelativePath, RepoName, WorkItemId, WorkerId};
 
 use super::normal;
-use super::screen::screen;
+use super::screen::{Rejected, screen};
 use super::words::words;
 use crate::app::App;
-use crate::db::learnings::{self as db, Indexed, NewLearning, attempts, sources};
+use crate::db::learnings::{self as db, Indexed, NewLearning, attempts, lock, sources};
 use crate::db::{in_transaction, storable};
 use crate::error::Error;
 use crate::metrics;
@@ -19,7 +19,6 @@ use crate::validate::{self, MAX_NOTE_CHARACTERS};
 
 /// Citations and uses beyond these are dropped.
 const MAX_CITATIONS: usize = 20;
-const MAX_CITATION_CHARACTERS: usize = 200;
 const MAX_USED: usize = 100;
 /// Sources of a learning that its details list.
 const MAX_LISTED_SOURCES: i64 = 100;
@@ -40,35 +39,32 @@ pub async fn store_reported(
     if dropped > 0 {
         tracing::warn!(work_item_id = %item, worker_id = %worker, dropped, "an attempt reported too many learnings");
     }
+    let mut screened: Vec<Screened> = Vec::new();
     for learning in new.into_iter().take(MAX_LEARNINGS_PER_ATTEMPT) {
-        let ReportedLearning {
-            kind,
-            text,
-            citations,
-            missing_citations,
-        } = learning;
-        let text = match screen(&storable(&text)) {
-            Ok(text) => text,
-            Err(rejected) => {
+        match Screened::of(learning, repo) {
+            Ok(learning) => screened.push(learning),
+            Err((text, rejected)) => {
                 metrics::learning_refused();
                 tracing::warn!(
                     work_item_id = %item, worker_id = %worker, text,
                     "refused a learning that {}", rejected.as_str()
                 );
-                continue;
             }
-        };
-        let indexed = indexed(&text);
-        let content = CreateLearning {
-            repo: repo.clone(),
-            kind,
-            text,
-        };
+        }
+    }
+    // Known ones are locked in one order and new ones inserted in another, so that reports do not wait for each other.
+    screened.sort_by(|a, b| a.indexed.hash.cmp(&b.indexed.hash));
+    let hashes: Vec<&[u8]> = screened
+        .iter()
+        .map(|learning| learning.indexed.hash.as_slice())
+        .collect();
+    lock::by_text(&mut *database, repo, &hashes).await?;
+    for learning in &screened {
         let new = NewLearning {
-            content: &content,
-            indexed: &indexed,
-            citations: &bounded(citations),
-            missing_citations: &bounded(missing_citations),
+            content: &learning.content,
+            indexed: &learning.indexed,
+            citations: &learning.citations,
+            missing_citations: &learning.missing_citations,
             is_accepted: false,
         };
         let id = db::insert(&mut *database, &new).await?;
@@ -159,23 +155,54 @@ fn screened(field: &'static str, text: &str) -> Result<String, Error> {
     screen(text).map_err(|rejected| Error::invalid(field, rejected.as_str()))
 }
 
-/// What the search needs of a text.
+/// What is stored of a text besides it.
 pub fn indexed(text: &str) -> Indexed {
     Indexed {
         hash: normal::hash(text),
         words: words(text),
+        cited: normal::cited(text).map(str::to_owned).collect(),
     }
 }
 
-fn bounded(citations: Vec<String>) -> Vec<String> {
-    citations
-        .into_iter()
-        .take(MAX_CITATIONS)
-        .map(|citation| {
-            storable(&citation)
-                .chars()
-                .take(MAX_CITATION_CHARACTERS)
-                .collect()
+/// A reported learning that was not refused.
+struct Screened {
+    content: CreateLearning,
+    indexed: Indexed,
+    citations: Vec<String>,
+    missing_citations: Vec<String>,
+}
+
+impl Screened {
+    /// Or its text, and why that is refused.
+    fn of(learning: ReportedLearning, repo: &RepoName) -> Result<Self, (String, Rejected)> {
+        let ReportedLearning {
+            kind,
+            text,
+            citations,
+            missing_citations,
+        } = learning;
+        let text = screen(&storable(&text)).map_err(|rejected| (text, rejected))?;
+        let indexed = indexed(&text);
+        let citations = paths_of(citations, &indexed.cited);
+        Ok(Self {
+            missing_citations: paths_of(missing_citations, &citations),
+            citations,
+            indexed,
+            content: CreateLearning {
+                repo: repo.clone(),
+                kind,
+                text,
+            },
         })
+    }
+}
+
+/// The `reported` ones that are paths in a repository and among `named`. Agents read them, so they may say nothing that the
+/// screened text does not say.
+fn paths_of(reported: Vec<String>, named: &[String]) -> Vec<String> {
+    reported
+        .into_iter()
+        .filter(|path| named.contains(path) && RelativePath::parse(path).is_ok())
+        .take(MAX_CITATIONS)
         .collect()
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use whim_core::embedder::{DIMENSIONS, EmbedRequest, EmbedResponse, EmbedderReady, EmbedderSource};
 use whim_service::lines::Lines;
 
@@ -19,7 +19,7 @@ use crate::config::LearningsConfig;
 
 /// Time for loading the model and for one batch.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a failed start is not repeated.
+/// How long it is not asked again after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// A batch of 64 vectors has about 300 kB.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -74,64 +74,62 @@ impl Embedder {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        match timeout(limit, self.embed_now(texts)).await {
-            Ok(result) => result,
-            Err(_) => {
-                // A child that is in the middle of an answer cannot be used again.
-                let mut state = self.0.state.lock().await;
-                state.running = None;
-                Err(EmbedFailed(format!(
-                    "no vectors within {} s",
-                    limit.as_secs_f64()
-                )))
-            }
-        }
-    }
-
-    async fn embed_now(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedFailed> {
-        let mut state = self.0.state.lock().await;
+        let deadline = Instant::now() + limit;
+        let Ok(mut state) = timeout_at(deadline, self.0.state.lock()).await else {
+            // Another call uses the child. Nothing is known to be wrong with it.
+            return Err(EmbedFailed(format!(
+                "the embedder was busy for {} s",
+                limit.as_secs_f64()
+            )));
+        };
         if let Some((at, failure)) = &state.failure
             && at.elapsed() < PAUSE_AFTER_FAILURE
         {
             return Err(failure.clone());
         }
-        // Taken, so that a cancelled call leaves no child with half an answer.
-        let mut running = match state.running.take() {
+        // Taken: a call that ends early leaves no child with half an answer.
+        let running = state.running.take();
+        let asked = timeout_at(deadline, self.ask(running, texts)).await;
+        let (running, result) = asked.unwrap_or_else(|_| {
+            let failure = EmbedFailed(format!("no vectors within {} s", limit.as_secs_f64()));
+            (None, Err(failure))
+        });
+        state.running = running;
+        state.failure = result
+            .as_ref()
+            .err()
+            .map(|failure| (Instant::now(), failure.clone()));
+        result
+    }
+
+    /// Asks the child, which is started if there is none. It comes back if it can be asked again.
+    async fn ask(
+        &self,
+        running: Option<Running>,
+        texts: &[String],
+    ) -> (Option<Running>, Result<Vec<Vec<f32>>, EmbedFailed>) {
+        let mut running = match running {
             Some(running) => running,
             None => match self.start().await {
                 Ok(running) => running,
-                Err(failure) => {
-                    state.failure = Some((Instant::now(), failure.clone()));
-                    return Err(failure);
-                }
+                Err(failure) => return (None, Err(failure)),
             },
         };
         let request = EmbedRequest {
             texts: texts.to_vec(),
         };
         let response = running.ask(&request).await;
+        running.used_at = Instant::now();
         match response {
             Ok(EmbedResponse::Vectors(vectors)) if is_complete(&vectors, texts.len()) => {
-                state.failure = None;
-                running.used_at = Instant::now();
-                state.running = Some(running);
-                Ok(vectors)
+                (Some(running), Ok(vectors))
             }
-            Ok(EmbedResponse::Vectors(_)) => Err(EmbedFailed(
-                "the embedder returned vectors of another number or length".to_owned(),
-            )),
-            Ok(EmbedResponse::Error(error)) => {
-                let failure = EmbedFailed(error);
-                state.failure = Some((Instant::now(), failure.clone()));
-                running.used_at = Instant::now();
-                state.running = Some(running);
-                Err(failure)
+            Ok(EmbedResponse::Vectors(_)) => {
+                let failure = "the embedder returned vectors of another number or length";
+                (None, Err(EmbedFailed(failure.to_owned())))
             }
-            Err(error) => {
-                let failure = EmbedFailed(format!("the embedder ended: {error}"));
-                state.failure = Some((Instant::now(), failure.clone()));
-                Err(failure)
-            }
+            Ok(EmbedResponse::Error(error)) => (Some(running), Err(EmbedFailed(error))),
+            Err(error) => (None, Err(EmbedFailed(format!("the embedder ended: {error}")))),
         }
     }
 

@@ -45,7 +45,9 @@ pub async fn give(
         return Ok(text);
     }
     let chosen = choose(app, &app.work_database, repo, Some(item), spec).await?;
-    let is_holdout = is_holdout(item, app.config.learnings.holdout_percent);
+    let is_holdout = attempts::is_holdout(&app.work_database, item)
+        .await?
+        .unwrap_or_else(|| is_holdout(item, app.config.learnings.holdout_percent));
     let text = if is_holdout { "" } else { chosen.text.as_str() };
     let learnings: Vec<(LearningId, f32)> = chosen
         .given
@@ -144,7 +146,7 @@ async fn choose(
     let pool = Pool {
         repo,
         item,
-        with_owner: true,
+        with_owner: app.config.learnings.across_repositories,
         limit: EMBED_LIMIT,
         method: Method::Fused,
     };
@@ -219,7 +221,7 @@ fn parts(spec: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether an item is of the arm without learnings. By the item, so that all its attempts are in one arm.
+/// Whether an item is of the arm without learnings, at its first attempt. Further attempts stay in the arm of the first.
 fn is_holdout(item: WorkItemId, percent: u32) -> bool {
     let digest = Sha256::digest(item.as_uuid().as_bytes());
     let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);

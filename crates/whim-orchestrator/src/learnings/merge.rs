@@ -8,12 +8,12 @@ use whim_core::LearningId;
 
 use super::normal::{Difference, Facts};
 use crate::db::in_transaction;
-use crate::db::learnings::links::{link, merge, neighbours};
+use crate::db::learnings::links::{link, merge, neighbours, unlink};
 
 const EQUAL: f64 = 0.95;
 const NEAR: f64 = 0.80;
 
-/// Compares a learning that was just embedded with those near it. Returns how many were merged.
+/// Compares a learning that was just embedded with those near it, and replaces its links. Returns how many were merged.
 ///
 /// # Errors
 /// Postgres is unavailable.
@@ -21,6 +21,7 @@ pub async fn link_and_merge(database: &PgPool, id: LearningId, text: &str) -> sq
     in_transaction(database, async |db| {
         let facts = Facts::of(text);
         let mut merged = 0;
+        unlink(&mut *db, id).await?;
         for neighbour in neighbours(&mut *db, id, NEAR).await? {
             let difference = facts.difference(&Facts::of(&neighbour.text));
             if neighbour.similarity >= EQUAL && difference == Difference::None {

@@ -1,7 +1,5 @@
 //! The normal form of a text, and what must be equal in it for two texts to say the same.
 
-use std::collections::BTreeSet;
-
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of a text without case, repeated spaces and final punctuation.
@@ -12,11 +10,12 @@ pub(super) fn hash(text: &str) -> Vec<u8> {
     Sha256::digest(normal.trim_end_matches(['.', '!', ';', ' ']).as_bytes()).to_vec()
 }
 
-/// The parts of a text whose change reverses or redirects it. Embeddings hardly notice them.
+/// The parts of a text whose change reverses or redirects it, in their order: "`a` instead of `b`" is not "`b` instead of
+/// `a`". Embeddings hardly notice them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    numbers: BTreeSet<String>,
-    names: BTreeSet<String>,
+    numbers: Vec<String>,
+    names: Vec<String>,
     negations: usize,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct Facts {
 pub(super) enum Difference {
     /// Nothing that matters.
     None,
-    /// Another name: another case of the same advice.
+    /// Another name, or another order of them: another case of the same advice.
     Name,
     /// Another number or a negation: one of them may be wrong.
     Contradiction,
@@ -62,8 +61,16 @@ impl Facts {
     }
 }
 
+/// Names in backquotes, as paths: without a line number and a final slash. The worker checks which are files.
+pub(super) fn cited(text: &str) -> impl Iterator<Item = &str> {
+    quoted(text).map(|name| {
+        let path = name.trim().split(':').next().unwrap_or_default();
+        path.trim_end_matches('/')
+    })
+}
+
 /// Names in backquotes.
-pub(super) fn quoted(text: &str) -> impl Iterator<Item = &str> {
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`')
         .skip(1)
         .step_by(2)
@@ -108,6 +115,16 @@ mod tests {
             ),
             ("Run `make a`", "Run `make b`", Difference::Name),
             ("Run `make a` first", "First run `make a`", Difference::None),
+            (
+                "Use `npm` instead of `yarn`",
+                "Use `yarn` instead of `npm`",
+                Difference::Name,
+            ),
+            (
+                "Map port 80 to port 8080",
+                "Map port 8080 to port 80",
+                Difference::Contradiction,
+            ),
         ] {
             assert_eq!(difference(a, b), expected, "{a} / {b}");
         }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use whim_service::reconcile::Reconciler;
 
 use crate::app::App;
-use crate::db;
 use crate::db::learnings::embeddings::{self, Unembedded};
+use crate::db::{self, in_transaction};
 use crate::learnings::{link_and_merge, without_effect};
 
 /// Learnings per run; a full batch wakes the next run.
@@ -38,41 +38,61 @@ impl Reconciler for Learnings {
     type Error = anyhow::Error;
 
     async fn reconcile(&self) -> anyhow::Result<LearningsReport> {
-        let Self(app) = self;
-        let retired = self.retire().await.context("retiring learnings")?;
-        let model = app.embedder.model();
-        let missing = embeddings::missing(&app.work_database, &model, BATCH_SIZE)
-            .await
-            .context("listing learnings without a vector")?;
-        let is_full = missing.len() as i64 == BATCH_SIZE;
-        let (mut embedded, mut merged) = (0, 0);
-        if !missing.is_empty() {
-            for (learning, vector) in self.embed(missing).await? {
-                if !embeddings::put(&app.work_database, &learning, &model, &vector)
-                    .await
-                    .context("storing a vector")?
-                {
-                    continue;
-                }
-                embedded += 1;
-                merged += link_and_merge(&app.work_database, learning.id, &learning.text)
-                    .await
-                    .context("comparing a learning with those near it")?;
-            }
-            if is_full {
-                app.wakers.learnings.activate();
-            }
-        }
+        let embedded = self.embed_batch().await;
+        // Once per round: a full batch is followed by another run.
+        let retired = match &embedded {
+            Ok(batch) if batch.is_full => Ok(0),
+            Ok(_) | Err(_) => self.retire().await.context("retiring learnings"),
+        };
+        let embedder_running = self.0.embedder.end_if_idle().await;
+        let batch = embedded?;
         Ok(LearningsReport {
-            embedded,
-            merged,
-            retired,
-            embedder_running: app.embedder.end_if_idle().await,
+            embedded: batch.embedded,
+            merged: batch.merged,
+            retired: retired?,
+            embedder_running,
         })
     }
 }
 
+/// What became of a batch.
+#[derive(Default)]
+struct Batch {
+    embedded: u64,
+    merged: u64,
+    /// There may be more to embed.
+    is_full: bool,
+}
+
 impl Learnings {
+    async fn embed_batch(&self) -> anyhow::Result<Batch> {
+        let Self(app) = self;
+        let model = app.embedder.model();
+        let missing = embeddings::missing(&app.work_database, &model, BATCH_SIZE)
+            .await
+            .context("listing learnings without a vector")?;
+        let mut batch = Batch {
+            is_full: missing.len() as i64 == BATCH_SIZE,
+            ..Batch::default()
+        };
+        for (learning, vector) in self.embed(missing).await? {
+            if !embeddings::put(&app.work_database, &learning, &model, &vector)
+                .await
+                .context("storing a vector")?
+            {
+                continue;
+            }
+            batch.embedded += 1;
+            batch.merged += link_and_merge(&app.work_database, learning.id, &learning.text)
+                .await
+                .context("comparing a learning with those near it")?;
+        }
+        if batch.is_full {
+            app.wakers.learnings.activate();
+        }
+        Ok(batch)
+    }
+
     /// Each distinct text once.
     async fn embed(&self, missing: Vec<Unembedded>) -> anyhow::Result<Vec<(Unembedded, Vec<f32>)>> {
         let mut texts: Vec<String> = Vec::new();
@@ -108,6 +128,9 @@ impl Learnings {
         if useless.is_empty() {
             return Ok(0);
         }
-        db::learnings::retire(&app.work_database, &useless, NO_EFFECT).await
+        in_transaction(&app.work_database, async |db| {
+            db::learnings::retire(db, &useless, NO_EFFECT).await
+        })
+        .await
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod capture;
+mod embedder;
 mod giving;
 mod proof;
 mod vectors;
@@ -43,6 +44,16 @@ async fn started(world: &World, repo: &str, task: &str) -> (TestWorker, String) 
 async fn received(world: &World, worker: &TestWorker) -> String {
     let registered = world.register(worker, "nonce").await.expect(200);
     registered["workItem"]["learnings"].as_str().unwrap().to_owned()
+}
+
+/// Changes a learning.
+async fn update(world: &World, id: &str, change: &Value) -> Value {
+    let path = format!("/api/learnings/{id}");
+    let request = crate::world::request(axum::http::Method::PATCH, &path);
+    world
+        .send(crate::world::with_json(request, change))
+        .await
+        .expect(200)
 }
 
 /// Reports what became of the pull request of the worker's item.

@@ -127,17 +127,7 @@ impl World {
     }
 
     async fn on(database: TestDatabase, redis: TestRedis, settings: &[(&str, &str)]) -> Self {
-        let given = [
-            ("DATABASE_URL", database.url()),
-            // The number of iterations that each claim reserves.
-            ("MAX_ITERATIONS", "10"),
-            ("REDIS_URL", redis.url()),
-            ("REDIS_KEY_PREFIX", redis.prefix()),
-            ("GITHUB_TOKEN", "a-github-token"),
-            ("ANTHROPIC_API_KEY", "an-anthropic-key"),
-        ];
-        let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
-        let configured = Config::from_environment(environment).unwrap();
+        let configured = configured(&database, &redis, settings);
         migrate(&configured.config.database).await.unwrap();
         let app = build(configured);
         Self {
@@ -152,10 +142,19 @@ impl World {
 
     /// Simulates a restart of the orchestrator: its in-memory state is lost.
     pub(crate) fn restart(&mut self) {
-        self.app = build(Configured {
+        self.run(build(Configured {
             config: self.app.config.clone(),
             effective: self.app.settings.clone(),
-        });
+        }));
+    }
+
+    /// Like [`Self::restart`], with these settings besides the defaults.
+    pub(crate) fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        self.run(build(configured(&self.database, &self.redis, settings)));
+    }
+
+    fn run(&mut self, app: App) {
+        self.app = app;
         self.api = api_router(self.app.clone());
         self.worker_api = worker_router(self.app.clone());
         self.pool = self.app.work_database.clone();
@@ -303,6 +302,20 @@ impl World {
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&self.pool).await.unwrap()
     }
+}
+
+fn configured(database: &TestDatabase, redis: &TestRedis, settings: &[(&str, &str)]) -> Configured<Config> {
+    let given = [
+        ("DATABASE_URL", database.url()),
+        // The number of iterations that each claim reserves.
+        ("MAX_ITERATIONS", "10"),
+        ("REDIS_URL", redis.url()),
+        ("REDIS_KEY_PREFIX", redis.prefix()),
+        ("GITHUB_TOKEN", "a-github-token"),
+        ("ANTHROPIC_API_KEY", "an-anthropic-key"),
+    ];
+    let environment = Environment::from_pairs(given.into_iter().chain(settings.iter().copied()));
+    Config::from_environment(environment).unwrap()
 }
 
 /// The state of the program without its background tasks.

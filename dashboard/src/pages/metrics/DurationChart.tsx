@@ -4,6 +4,7 @@ import type { DailyDurations } from "@/api/types";
 import { CHART_HEIGHT, ChartPanel } from "@/components/charts/ChartPanel";
 import { Loaded } from "@/components/States";
 import { formatDuration, formatUtcDay } from "@/lib/time";
+import { durationPoints } from "./durations";
 
 const DurationLines = lazy(() => import("./DurationLines"));
 
@@ -52,7 +53,6 @@ export function DurationChart({ days }: { days: number }) {
 
 function Durations({ durations }: { durations: DailyDurations[] }) {
   const [latest] = durations;
-  const oldestFirst = durations.toReversed();
   return (
     <ChartPanel
       title="Durations by day"
@@ -62,14 +62,7 @@ function Durations({ durations }: { durations: DailyDurations[] }) {
       rows={durations}
       rowId={({ day }) => day}
     >
-      <DurationLines
-        height={CHART_HEIGHT}
-        data={oldestFirst.map(({ day, attempts, queueWait }) => ({
-          label: formatUtcDay(day),
-          attempt: attempts.medianSeconds ?? null,
-          wait: queueWait.medianSeconds ?? null,
-        }))}
-      />
+      <DurationLines height={CHART_HEIGHT} data={durationPoints(durations)} />
     </ChartPanel>
   );
 }

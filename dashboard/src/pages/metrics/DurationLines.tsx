@@ -1,12 +1,7 @@
 import "@/components/charts/charts.css";
 import { LineChart } from "@mantine/charts";
 import { formatDuration } from "@/lib/time";
-
-export interface DurationPoint {
-  label: string;
-  attempt: number | null;
-  wait: number | null;
-}
+import type { DurationPoint } from "./durations";
 
 interface LinesProps {
   data: DurationPoint[];

@@ -30,6 +30,19 @@ pub async fn text(db: impl PgExecutor<'_>, worker: WorkerId) -> sqlx::Result<Opt
     .await
 }
 
+/// Whether the earliest attempt of an item was of the arm without learnings; `None` before the first.
+///
+/// # Errors
+/// Postgres is unavailable.
+pub async fn is_holdout(db: impl PgExecutor<'_>, item: WorkItemId) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar!(
+        "select is_holdout from learning_attempts where work_item_id = $1 order by created_at, worker_id limit 1",
+        item.as_uuid()
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Records what an attempt receives, unless that was recorded before. Returns whether it was new. Within a transaction.
 ///
 /// # Errors

@@ -58,28 +58,3 @@ pub async fn put(
     .await?;
     Ok(stored.rows_affected() > 0)
 }
-
-/// How many learnings have a vector of the model, and how many need one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Coverage {
-    pub embedded: u64,
-    pub missing: u64,
-}
-
-/// # Errors
-/// Postgres is unavailable.
-pub async fn coverage(db: impl PgExecutor<'_>, model: &str) -> sqlx::Result<Coverage> {
-    let row = sqlx::query!(
-        r#"select count(*) filter (where e.learning_id is not null) as "embedded!",
-                  count(*) filter (where e.learning_id is null) as "missing!"
-           from learnings l left join learning_embeddings e on e.learning_id = l.id and e.model = $1
-           where l.accepted_at is not null and l.retired_at is null"#,
-        model
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(Coverage {
-        embedded: row.embedded.unsigned_abs(),
-        missing: row.missing.unsigned_abs(),
-    })
-}

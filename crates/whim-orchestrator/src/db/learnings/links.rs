@@ -1,6 +1,6 @@
 //! Learnings of a repository that are near each other.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use whim_core::LearningId;
 
 /// A learning near another one.
@@ -67,6 +67,20 @@ pub async fn link(
     Ok(())
 }
 
+/// Removes the links of a learning.
+///
+/// # Errors
+/// Postgres is unavailable.
+pub async fn unlink(db: impl PgExecutor<'_>, id: LearningId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from learning_links where $1 in (learning_id, other_id)",
+        id.as_uuid()
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Moves the sources and the record of `from` to `into`, and removes `from`. Within a transaction.
 ///
 /// # Errors
@@ -84,6 +98,16 @@ pub async fn merge(db: &mut PgConnection, from: LearningId, into: LearningId) ->
     )
     .execute(&mut *db)
     .await?;
+    // An agent that received both used the advice if it used one of them.
+    sqlx::query!(
+        "update learning_injections o set is_cited = true
+         from learning_injections i
+         where i.learning_id = $1 and i.is_cited and o.learning_id = $2 and o.worker_id = i.worker_id",
+        from,
+        into
+    )
+    .execute(&mut *db)
+    .await?;
     sqlx::query!(
         "update learning_injections i set learning_id = $2
          where learning_id = $1
@@ -94,7 +118,8 @@ pub async fn merge(db: &mut PgConnection, from: LearningId, into: LearningId) ->
     .execute(&mut *db)
     .await?;
     sqlx::query!(
-        "update learnings l set pinned_at = coalesce(l.pinned_at, f.pinned_at)
+        "update learnings l set pinned_at = coalesce(l.pinned_at, f.pinned_at),
+                restored_at = greatest(l.restored_at, f.restored_at)
          from learnings f where l.id = $2 and f.id = $1",
         from,
         into

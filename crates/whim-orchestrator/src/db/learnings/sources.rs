@@ -4,6 +4,8 @@ use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::learnings::{LearningSource, PullRequestOutcome, Quarantined, QuarantinedItem};
 use whim_core::{IssueNumber, LearningId, WorkItemId, WorkerId};
 
+use super::lock;
+
 /// Reason of learnings whose pull request was closed without being merged.
 pub const REJECTED: &str = "its pull request was closed without being merged";
 
@@ -131,6 +133,7 @@ pub async fn decide(
     )
     .fetch_all(&mut *db)
     .await?;
+    lock::by_ids(&mut *db, &ids).await?;
     let (mut accepted, mut retired) = (0, 0);
     match outcome {
         PullRequestOutcome::Pending => {}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{complete_with, decide, received, reported, started, texts};
+use super::{complete_with, decide, received, reported, started, texts, update};
 use crate::world::{World, fail};
 
 const NO_HOLDOUT: &[(&str, &str)] = &[("LEARNINGS_HOLDOUT", "0")];
@@ -102,12 +102,12 @@ async fn retired_learnings_are_not_given_and_the_budget_holds() {
     world.post("/api/learnings", &wanted).await.expect(201);
     let retired = json!({ "repo": "octocat/hello", "kind": "pattern", "text": "Translated greetings are in locales.yaml" });
     let retired = world.post("/api/learnings", &retired).await.expect(201);
-    let path = format!("/api/learnings/{}", retired["id"].as_str().unwrap());
-    let change = crate::world::with_json(
-        crate::world::request(axum::http::Method::PATCH, &path),
+    update(
+        &world,
+        retired["id"].as_str().unwrap(),
         &json!({ "retired": true }),
-    );
-    world.send(change).await.expect(200);
+    )
+    .await;
 
     let (_, received) = started(&world, "octocat/hello", "Greetings are translated into German").await;
     assert!(received.chars().count() <= 1600, "{received}");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use whim_orchestrator::reconcile::Learnings;
 use whim_service::reconcile::Reconciler as _;
 
-use super::{complete_with, received, started, texts};
+use super::{complete_with, received, started, texts, update};
 use crate::world::{World, complete, fail};
 
 const TEXT: &str = "Tests need port 5433";
@@ -28,6 +28,25 @@ async fn items_of_the_holdout_receive_nothing_in_any_attempt() {
     let held_out = "select count(*) from learning_attempts where is_holdout and learning_count = 1";
     assert_eq!(world.number(held_out).await, 2);
     assert_eq!(world.number("select count(*) from learning_injections").await, 0);
+}
+
+#[tokio::test]
+async fn an_item_stays_in_its_arm_when_the_percentage_changes() {
+    for (before, after, is_given) in [("0", "100", true), ("100", "0", false)] {
+        let mut world = World::with(&[("LEARNINGS_HOLDOUT", before)]).await;
+        add(&world).await;
+        let (worker, learnings) = started(&world, "octocat/hello", "Greet").await;
+        assert_eq!(learnings.contains(TEXT), is_given);
+        world.call(&worker, "fail", &fail("crash")).await.expect(200);
+        world.release_due_retries().await;
+
+        world.restart_with(&[("LEARNINGS_HOLDOUT", after)]);
+        let second = world.claim().await.unwrap();
+        assert_eq!(second.item, worker.item);
+        assert_eq!(received(&world, &second).await.contains(TEXT), is_given);
+        let (_, of_another) = started(&world, "octocat/hello", "Greet again").await;
+        assert_eq!(of_another.contains(TEXT), !is_given);
+    }
 }
 
 #[tokio::test]
@@ -85,12 +104,9 @@ async fn a_learning_that_many_items_received_for_nothing_is_retired_unless_it_is
     let pinned =
         json!({ "repo": "octocat/hello", "kind": "gotcha", "text": "This one is pinned by a person" });
     let pinned = world.post("/api/learnings", &pinned).await.expect(201);
-    let path = format!("/api/learnings/{}", pinned["id"].as_str().unwrap());
-    let pin = crate::world::request(axum::http::Method::PATCH, &path);
-    world
-        .send(crate::world::with_json(pin, &json!({ "pinned": true })))
-        .await
-        .expect(200);
+    update(&world, pinned["id"].as_str().unwrap(), &json!({ "pinned": true })).await;
+    let other = json!({ "repo": "octocat/hello", "kind": "gotcha", "text": "Imports are sorted by hand" });
+    world.post("/api/learnings", &other).await.expect(201);
     for _ in 0..20 {
         assert_eq!(texts(&world, "retired").await, Vec::<String>::new());
         let (worker, learnings) = started(&world, "octocat/hello", "Greet").await;
@@ -103,4 +119,10 @@ async fn a_learning_that_many_items_received_for_nothing_is_retired_unless_it_is
     let reason = details["learning"]["retiredReason"].as_str().unwrap();
     assert!(reason.contains("at least 20 items received it"), "{reason}");
     assert_eq!(texts(&world, "current").await, ["This one is pinned by a person"]);
+
+    // A person knows better; only items that receive them from then on count.
+    update(&world, &id, &json!({ "retired": false })).await;
+    world.post("/api/learnings", &other).await.expect(201);
+    let _fails = Learnings(world.app.clone()).reconcile().await;
+    assert_eq!(texts(&world, "retired").await, Vec::<String>::new());
 }
