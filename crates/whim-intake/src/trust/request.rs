@@ -69,7 +69,7 @@ pub(crate) fn latest_request(events: &[IssueEvent], intake_label: &str, own_id: 
 
 /// Whether a request with a label was made after the one of an earlier run, which was made with a label or a comment.
 ///
-/// In the same second only the numbers of events tell, and they say nothing about a comment.
+/// In the same second only the numbers decide, which events and comments do not share.
 pub(crate) fn is_later(request: &Request, previous: &Approval, events: &[IssueEvent]) -> bool {
     let was_labelled = || {
         events

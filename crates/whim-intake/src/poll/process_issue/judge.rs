@@ -20,7 +20,7 @@ pub(super) enum Judgement {
     Refused(Refusal),
     /// The issue was read before the request was made: the next poll decides.
     NotYet,
-    /// Nobody requested anything after the request of the previous run.
+    /// No request is later than that of the previous run.
     NoNewRequest,
 }
 
