@@ -121,7 +121,14 @@ impl ChildEnvironment {
 
     /// The passwords in the URLs of proxies, which every child process gets.
     pub(crate) fn proxy_passwords(&self) -> Vec<String> {
-        let urls = self.machine.values().filter_map(|value| Url::parse(value).ok());
+        // A proxy may be named without a scheme: `user:password@proxy:3128`.
+        let urls = self.machine.values().filter_map(|value| {
+            if value.contains("://") {
+                Url::parse(value).ok()
+            } else {
+                Url::parse(&format!("http://{value}")).ok()
+            }
+        });
         urls.filter_map(|url| {
             let password = url.password()?;
             // As it is written, and as programs use it.
@@ -180,10 +187,13 @@ mod tests {
         let pairs = [
             ("HTTPS_PROXY", "http://user:p%40ss+word@proxy:3128"),
             ("HTTP_PROXY", "http://proxy:3128"),
+            ("http_proxy", "user:secretpw@proxy:3128"),
+            ("no_proxy", "localhost,.example.com:8080"),
+            ("SSL_CERT_FILE", "/etc/ssl/a:b@c.pem"),
             ("LANG", "C.UTF-8"),
         ];
         let env = Environment::from_pairs(pairs).build(|env| Some(ChildEnvironment::read(env)));
         let passwords = env.unwrap().config.proxy_passwords();
-        assert_eq!(passwords, ["p%40ss+word", "p@ss+word"]);
+        assert_eq!(passwords, ["p%40ss+word", "p@ss+word", "secretpw", "secretpw"]);
     }
 }

@@ -1,5 +1,6 @@
 //! What people should check before they merge a change: it makes a pull request a draft, or is named in it.
 
+mod check_settings;
 mod integrity;
 mod languages;
 
@@ -28,6 +29,8 @@ pub struct Concerns {
     pub untested: Vec<String>,
     /// Commits without the sign-off that the policy wants.
     pub unsigned: u64,
+    /// The policy wants sign-offs, and the commits could not be read.
+    pub is_sign_off_unknown: bool,
     /// A person has to decide.
     pub is_draft: bool,
 }
@@ -39,8 +42,13 @@ impl Concerns {
         self.is_draft |= !files.is_empty() && policy.integrity == Integrity::Strict;
     }
 
-    /// A hook adds sign-offs, and the repository or the agent may keep it from running.
-    pub fn require_sign_off(&mut self, commits: &[Commit]) {
+    /// A hook adds sign-offs, and the repository or the agent may keep it from running. `None`: the commits could not be read.
+    pub fn require_sign_off(&mut self, commits: Option<&[Commit]>) {
+        let Some(commits) = commits else {
+            self.is_sign_off_unknown = true;
+            self.is_draft = true;
+            return;
+        };
         let unsigned = commits.iter().filter(|commit| !commit.is_signed_off);
         self.unsigned = unsigned.count() as u64;
         self.is_draft |= self.unsigned > 0;
@@ -108,6 +116,7 @@ mod tests {
     use whim_core::protocol::diff::{FileDiff, FileStatus};
 
     use super::*;
+    use crate::workspace::Purpose;
 
     fn diff(paths: &[&str]) -> ReportDiff {
         let hash = CommitHash::parse("9fceb02d0ae598e95dc970b74767f19372d61af8").unwrap();
@@ -212,6 +221,28 @@ mod tests {
                 Concerns::unexamined(&Policy::parse(policy).unwrap()).is_draft,
                 is_draft,
                 "{policy}"
+            );
+        }
+    }
+
+    #[test]
+    fn sign_offs_that_could_not_be_read_make_a_draft() {
+        let commit = |is_signed_off| Commit {
+            hash: CommitHash::parse("9fceb02d0ae598e95dc970b74767f19372d61af8").unwrap(),
+            purpose: Purpose::Other,
+            is_signed_off,
+            files: Vec::new(),
+        };
+        for (commits, expected) in [
+            (Some(vec![commit(true)]), (0, false, false)),
+            (Some(vec![commit(true), commit(false)]), (1, false, true)),
+            (None, (0, true, true)),
+        ] {
+            let mut concerns = Concerns::default();
+            concerns.require_sign_off(commits.as_deref());
+            assert_eq!(
+                (concerns.unsigned, concerns.is_sign_off_unknown, concerns.is_draft),
+                expected
             );
         }
     }

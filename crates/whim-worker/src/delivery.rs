@@ -38,8 +38,8 @@ pub struct Delivery<'a> {
     pub model: Option<&'a str>,
     pub policy: &'a Policy,
     pub state: WorkState,
-    /// Files in which the branch conflicts with its base.
-    pub conflicts: &'a [String],
+    /// Files in which the branch conflicts with its base, of which git may name none; `None` without a conflict.
+    pub conflicts: Option<&'a [String]>,
     /// Test files of the change that pass without the rest of it.
     pub untested: &'a [String],
 }
@@ -75,7 +75,7 @@ impl EarlyDraft<'_> {
             model: self.model,
             state: WorkState::Begun,
             commits: &[],
-            conflicts: &[],
+            conflicts: None,
             concerns: &Concerns::default(),
             other_default: None,
             also_closed: &[],
@@ -89,7 +89,12 @@ impl EarlyDraft<'_> {
             std::future::pending::<()>().await;
         }
         match open_or_update(self.api, &assignment.repo, &proposal, self.retry_timeout).await {
-            Ok(opened) => reporter.pull_request(&opened.html_url, opened.number),
+            Ok(opened) => {
+                reporter.pull_request(&opened.html_url, opened.number);
+                if let Some(to_do) = &opened.to_do {
+                    reporter.notice(to_do);
+                }
+            }
             Err(failure) => reporter.notice(&format!("No early draft was opened: {}", failure.reason())),
         }
     }
@@ -107,15 +112,15 @@ impl Delivery<'_> {
             reporter,
             ..
         } = *self;
-        let git_failed = |error| Failure::of_machine(chain(&error).to_string());
-        let messages = workspace.commit_messages(self.head).await.map_err(git_failed)?;
-        let commits = workspace.commits(self.head).await.map_err(git_failed)?;
+        // Too many of them, for example, do not prevent the delivery.
+        let messages = read("messages", workspace.commit_messages(self.head).await).unwrap_or_default();
+        let commits = read("files", workspace.commits(self.head).await);
         let also_closed = other_closed_issues(&messages, assignment.metadata.issue_number);
         let mut concerns = self.concerns().await;
         concerns.add_untested(self.untested, self.policy);
         concerns.is_draft |= self.tests.is_none();
         if self.policy.sign_off {
-            concerns.require_sign_off(&commits);
+            concerns.require_sign_off(commits.as_deref());
         }
         let summary = PullRequestSummary {
             spec: self.spec,
@@ -124,7 +129,7 @@ impl Delivery<'_> {
             totals: reporter.totals(),
             model: self.model,
             state: self.state,
-            commits: &commits,
+            commits: commits.as_deref().unwrap_or_default(),
             conflicts: self.conflicts,
             concerns: &concerns,
             other_default: workspace.other_default_branch(),
@@ -161,4 +166,13 @@ impl Delivery<'_> {
             }
         }
     }
+}
+
+/// `None` after an error, which is logged.
+fn read<T>(what: &str, result: Result<T, GitError>) -> Option<T> {
+    result
+        .inspect_err(
+            |error| tracing::warn!(error = %chain(error), "the {what} of the commits cannot be read"),
+        )
+        .ok()
 }

@@ -189,6 +189,26 @@ impl Git {
         }
     }
 
+    /// Runs a local command whose exit code is a part of the result: 0 is true, 1 is false. Returns its standard output in both
+    /// cases.
+    pub(crate) async fn answer(
+        &self,
+        directory: &Path,
+        arguments: &[&dyn AsRef<OsStr>],
+    ) -> Result<(bool, String), GitError> {
+        let finished = self
+            .run(Reach::Local, directory, arguments, LOCAL_TIMEOUT)
+            .await?;
+        let Ending::Exited(status) = finished.ending else {
+            return Ok((true, self.output(arguments, &finished)?));
+        };
+        if status.code() == Some(1) && finished.stdout.dropped() == 0 {
+            Ok((false, finished.stdout.text()))
+        } else {
+            Ok((true, self.output(arguments, &finished)?))
+        }
+    }
+
     /// Runs a command with access to GitHub. Its arguments refer to the repository by [`Self::url`].
     pub(crate) async fn remote(
         &self,

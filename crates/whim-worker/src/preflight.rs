@@ -161,9 +161,8 @@ impl Preflight<'_> {
 }
 
 /// Programs that the image `worker-full` has and the default image has not.
-const TOOLS_OF_FULL_IMAGE: [&str; 13] = [
-    "bundle", "bundler", "cargo", "composer", "go", "gradle", "java", "javac", "mvn", "php", "rspec", "ruby",
-    "rustc",
+const TOOLS_OF_FULL_IMAGE: [&str; 12] = [
+    "bundle", "bundler", "cargo", "composer", "go", "gradle", "java", "javac", "mvn", "php", "ruby", "rustc",
 ];
 
 fn tool_missing(MissingTool { check, program }: &MissingTool) -> String {
@@ -177,4 +176,25 @@ fn tool_missing(MissingTool { check, program }: &MissingTool) -> String {
          install it with `setup`, or name other `checks` in {}",
         policy::PATH
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_full_image_is_recommended_for_what_it_has() {
+        for (program, expected) in [
+            ("cargo", true),
+            ("bundle", true),
+            ("rspec", false),
+            ("kotlinc", false),
+        ] {
+            let message = tool_missing(&MissingTool {
+                check: "test".to_owned(),
+                program: program.to_owned(),
+            });
+            assert_eq!(message.contains("worker-full"), expected, "{message}");
+        }
+    }
 }

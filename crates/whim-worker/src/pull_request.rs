@@ -2,9 +2,11 @@
 
 mod api;
 mod body;
+mod checks;
 mod closing;
 mod concerns;
 mod edits;
+mod review;
 mod sanitize;
 mod tasks;
 
@@ -94,8 +96,8 @@ pub struct Proposal {
     pub head: BranchName,
     pub base: BranchName,
     pub draft: bool,
-    /// It must not be opened as anything but a draft.
-    pub is_unfinished: bool,
+    /// Work that is not green must not be opened as anything but a draft.
+    pub state: WorkState,
 }
 
 impl Proposal {
@@ -181,7 +183,7 @@ async fn open(
         draft: proposal.draft,
     };
     match api.post(&repository.pulls(), &new).await {
-        Err(error) if proposal.draft && !proposal.is_unfinished && error.is_about_drafts() => {
+        Err(error) if proposal.draft && proposal.state == WorkState::Green && error.is_about_drafts() => {
             let ready = NewPullRequest { draft: false, ..new };
             api.post(&repository.pulls(), &ready).await
         }
@@ -246,7 +248,8 @@ async fn update(
             Err(error) => return Err(error),
         }
     }
-    if edits.body {
+    // Begun work has nothing to report yet.
+    if edits.body && proposal.state != WorkState::Begun {
         let note = report_in_comment(api, repository, &found, proposal).await;
         found.to_do = Some(match found.to_do.take() {
             Some(to_do) => format!("{to_do}. {note}"),
@@ -349,14 +352,13 @@ impl ApiError {
 
 /// The pull request of a work item.
 pub fn propose(assignment: &Assignment, base: &BranchName, result: &PullRequestSummary<'_>) -> Proposal {
-    let is_unfinished = result.state != WorkState::Green;
     Proposal {
         title: title(assignment, result),
         report: body(assignment, result),
         template: None,
         head: assignment.branch.clone(),
         base: base.clone(),
-        draft: is_unfinished || result.concerns.is_draft,
-        is_unfinished,
+        draft: result.state != WorkState::Green || result.concerns.is_draft,
+        state: result.state,
     }
 }

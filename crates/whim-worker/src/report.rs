@@ -166,7 +166,7 @@ impl Reporter {
         });
     }
 
-    /// The project's checks finished; secrets in the report are masked.
+    /// The project's checks finished. Secrets are masked in the report already ([`Self::redacted`]).
     pub fn tests(&self, report: &TestReport) {
         self.push(WorkerEventBody::Tests {
             report: report.clone(),

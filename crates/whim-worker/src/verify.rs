@@ -54,18 +54,18 @@ impl Verification<'_> {
     /// the agent once. A commit that failed is checked again only in the next attempt.
     ///
     /// # Errors
-    /// Required checks fail because of the change, or a package registry cannot be reached.
+    /// Required checks fail because of the change, a package registry cannot be reached, or the branch cannot be pushed.
     pub async fn run(
         &self,
         workspace: &mut Workspace,
         mut head: CommitHash,
         spec: &SpecDocument,
-        conflicts: &mut Vec<String>,
+        conflicts: &mut Option<Vec<String>>,
     ) -> Result<Verified, Failure> {
         let mut base = BaseResults::default();
         let mut repairs = Repairs::default();
         let mut reviews = 0;
-        *conflicts = self.update_from_base(workspace, spec, &mut repairs).await;
+        *conflicts = self.update_from_base(workspace, spec, &mut repairs).await?;
         if let Some(updated) = workspace.remote_head() {
             head.clone_from(updated);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use whim_core::protocol::preflight::{PreflightCheck, PreflightOutcome, PreflightSubject};
 use whim_core::protocol::work::WorkMetadata;
 use whim_core::protocol::worker::Assignment;
@@ -69,49 +69,87 @@ impl CommandConfig {
             test_timeout,
         })
     }
+
+    fn mcp_servers(&self) -> anyhow::Result<McpServers> {
+        match &self.mcp_config {
+            Some(file) => McpServers::read(file).map_err(anyhow::Error::msg),
+            None => Ok(McpServers::default()),
+        }
+    }
+
+    /// Masks what the setup can print.
+    fn redactor(&self, mcp_servers: &McpServers) -> Redactor {
+        let token = self.github_token.expose_secret().to_owned();
+        let proxies = self.child_env.proxy_passwords();
+        let of_servers = mcp_servers.secrets().map(str::to_owned);
+        Redactor::new([token].into_iter().chain(proxies).chain(of_servers))
+    }
 }
 
 /// Prints what an attempt would find out before it starts an agent. Nothing is pushed.
 pub fn run(config: CommandConfig, repo: RepoName, base: Option<BranchName>) -> ExitCode {
+    let mcp_servers = match config.mcp_servers() {
+        Ok(servers) => servers,
+        Err(error) => return not_examined(&format!("{error:#}")),
+    };
+    let redactor = Arc::new(config.redactor(&mcp_servers));
     let mut findings = Findings::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let examined = runtime
-        .context("starting the runtime")
-        .and_then(|runtime| runtime.block_on(examine(config, repo, base, &mut findings)));
+    let examined = runtime.context("starting the runtime").and_then(|runtime| {
+        let subject = Subject {
+            repo,
+            base,
+            mcp_servers,
+            redactor: Arc::clone(&redactor),
+        };
+        runtime.block_on(examine(config, subject, &mut findings))
+    });
     let mut output = String::new();
     for check in findings.checks() {
         output.push_str(&line(check));
     }
     // Without output, the exit code remains.
-    io::stdout().write_all(output.as_bytes()).ok();
+    io::stdout().write_all(redactor.redact(&output).as_bytes()).ok();
     match examined {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(_failure)) => ExitCode::from(1),
-        Err(error) => {
-            writeln!(io::stderr(), "the repository could not be examined: {error:#}").ok();
-            ExitCode::from(2)
-        }
+        Err(error) => not_examined(&redactor.redact(&format!("{error:#}"))),
     }
+}
+
+fn not_examined(reason: &str) -> ExitCode {
+    writeln!(io::stderr(), "the repository could not be examined: {reason}").ok();
+    ExitCode::from(2)
+}
+
+/// What is examined.
+struct Subject {
+    repo: RepoName,
+    /// The default branch without one.
+    base: Option<BranchName>,
+    mcp_servers: McpServers,
+    redactor: Arc<Redactor>,
 }
 
 async fn examine(
     config: CommandConfig,
-    repo: RepoName,
-    base: Option<BranchName>,
+    subject: Subject,
     findings: &mut Findings,
 ) -> anyhow::Result<Result<(), Failure>> {
     let CommandConfig {
         github,
         github_token,
         identity,
-        mcp_config,
+        mcp_config: _,
         child_env,
         test_timeout,
     } = config;
-    let mcp_servers = match mcp_config {
-        Some(file) => McpServers::read(&file).map_err(anyhow::Error::msg)?,
-        None => McpServers::default(),
-    };
+    let Subject {
+        repo,
+        base,
+        mcp_servers,
+        redactor,
+    } = subject;
     let directory = tempfile::Builder::new()
         .prefix("whim-preflight-")
         .tempdir()
@@ -128,7 +166,7 @@ async fn examine(
         &repo,
         github_token.clone(),
         github.git_timeout,
-        Arc::new(Redactor::new([])),
+        redactor,
     )?;
     let api = Api::new(&github.api_url, github_token)?;
     let assignment = Assignment {

@@ -68,18 +68,12 @@ pub(super) async fn read(subject: Subject<'_>) -> Rules {
     let path = format!("/repos/{repo}/rules/branches/{branch}");
     let rules: Vec<Rule> = match get(subject, &path, &[("per_page", MAX_RULES)]).await {
         Ok(rules) => rules,
-        // A server without rulesets.
-        Err(ApiError::Refused {
-            status: StatusCode::NOT_FOUND,
-            ..
-        }) => Vec::new(),
-        Err(error) => return Rules::unread(&error),
+        Err(error) if has_no_rulesets(&error) => Vec::new(),
+        // One of them may want a linear history, and the token's user may be able to push a merge in spite of it.
+        Err(error) => return Rules::unread(&error, false),
     };
-    let mut allows_merges = true;
+    let allows_merges = !rules.iter().any(|rule| rule.kind == "required_linear_history");
     for rule in &rules {
-        if rule.kind == "required_linear_history" {
-            allows_merges = false;
-        }
         let is_new = workspace.remote_head().is_none();
         let Some(obstacle) = rule.obstacle(workspace.branch().as_str(), is_new, subject.identity) else {
             continue;
@@ -90,7 +84,7 @@ pub(super) async fn read(subject: Subject<'_>) -> Rules {
         };
         let ruleset: Ruleset = match ruleset {
             Ok(ruleset) => ruleset,
-            Err(error) => return Rules::unread(&error),
+            Err(error) => return Rules::unread(&error, allows_merges),
         };
         if matches!(
             ruleset.current_user_can_bypass.as_deref(),
@@ -128,15 +122,23 @@ async fn get<T: serde::de::DeserializeOwned>(
     .await
 }
 
+/// A server or a plan without rulesets: private repositories of a free plan have none.
+fn has_no_rulesets(error: &ApiError) -> bool {
+    let ApiError::Refused { status, message } = error else {
+        return false;
+    };
+    *status == StatusCode::NOT_FOUND || (*status == StatusCode::FORBIDDEN && message.contains("Upgrade to "))
+}
+
 impl Rules {
     /// The push shows whether they forbid it.
-    fn unread(error: &ApiError) -> Self {
+    fn unread(error: &ApiError, allows_merges: bool) -> Self {
         let error = whim_service::chain::chain(error);
         Self {
             finding: Ok(Some(format!(
                 "The rules of the branch could not be read: {error}"
             ))),
-            allows_merges: true,
+            allows_merges,
         }
     }
 }

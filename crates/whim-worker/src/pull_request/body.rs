@@ -1,15 +1,12 @@
 //! The title and body of a pull request.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
-use ralph_contract::{ReviewFinding, ReviewSeverity, SpecDocument};
+use ralph_contract::SpecDocument;
 use whim_core::BranchName;
-use whim_core::protocol::checks::{BaseOutcome, CheckOutcome, CheckReport, TestReport};
+use whim_core::protocol::checks::TestReport;
 use whim_core::protocol::worker::Assignment;
 
 use super::sanitize::{code, one_line, paragraph, prose};
-use super::tasks;
+use super::{checks, tasks};
 use crate::concerns::Concerns;
 use crate::outcome::Totals;
 use crate::review::ReviewOutcome;
@@ -20,10 +17,8 @@ const MAX_TITLE_CHARACTERS: usize = 200;
 const MAX_SUMMARY_CHARACTERS: usize = 2000;
 const MAX_ISSUE_CHARACTERS: usize = 200;
 const MAX_COMMAND_CHARACTERS: usize = 200;
-const MAX_FINDING_CHARACTERS: usize = 500;
 /// GitHub accepts 65,536 characters in a body; the rest is for the other parts.
 const MAX_TASKS_CHARACTERS: usize = 20_000;
-const MAX_REVIEW_CHARACTERS: usize = 12_000;
 const MAX_CONFLICTS: usize = 10;
 
 const BEGUN: &str = "> [!NOTE]\n> Opened after the first commit. Nothing has been checked yet; this is updated when the work has been.";
@@ -46,8 +41,9 @@ pub struct PullRequestSummary<'s> {
     pub state: WorkState,
     /// The commits that the base does not have.
     pub commits: &'s [Commit],
-    /// Files that the branch and its base changed differently, so that it could not be brought up to date.
-    pub conflicts: &'s [String],
+    /// Files that the branch and its base changed differently, so that it could not be brought up to date; git may name none.
+    /// `None` without a conflict.
+    pub conflicts: Option<&'s [String]>,
     pub concerns: &'s Concerns,
     /// The default branch, if the base is another one: merging into it closes no issue.
     pub other_default: Option<&'s BranchName>,
@@ -81,7 +77,7 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     let mut parts = Vec::new();
     match result.state {
         WorkState::Begun => parts.push(BEGUN.to_owned()),
-        WorkState::Red => parts.push(caution(result.tests)),
+        WorkState::Red => parts.push(checks::caution(result.tests)),
         WorkState::Green => {}
     }
     let summary = match result.review {
@@ -100,11 +96,11 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     let tasks = tasks::table(result.spec, result.commits, review, MAX_TASKS_CHARACTERS);
     parts.push(format!("## Tasks\n\n{tasks}"));
     if result.state != WorkState::Begun {
-        parts.push(format!("## Checks\n\n{}", checks(result.tests)));
+        parts.push(format!("## Checks\n\n{}", checks::table(result.tests)));
     }
     parts.extend(super::concerns::section(result.concerns));
-    parts.extend(conflicts(result.conflicts));
-    parts.extend(review_section(result.review));
+    parts.extend(result.conflicts.map(conflicts));
+    parts.extend(super::review::section(result.review));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
             .also_closed
@@ -129,18 +125,6 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     }
     parts.push(footer(assignment, result));
     parts.join("\n\n")
-}
-
-fn caution(tests: Option<&TestReport>) -> String {
-    let failed = tests.iter().flat_map(|report| &report.checks);
-    let names: Vec<String> = failed
-        .filter(|check| check.required && check.outcome == CheckOutcome::Failed)
-        .map(|check| code(&check.name, MAX_COMMAND_CHARACTERS))
-        .collect();
-    format!(
-        "> [!CAUTION]\n> Required checks fail because of this change: {}.",
-        names.join(", ")
-    )
 }
 
 fn footer(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String {
@@ -191,30 +175,11 @@ fn summary(spec: &SpecDocument) -> String {
     prose.join("\n").trim().to_owned()
 }
 
-fn checks(report: Option<&TestReport>) -> String {
-    let Some(report) = report else {
-        return "No checks were found. Nothing was run on this change.".to_owned();
-    };
-    let mut lines = vec![
-        "| Check | Command | Result | Tests | Time | On the base |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
-    ];
-    lines.extend(report.checks.iter().map(row));
-    let mut text = lines.join("\n");
-    for check in &report.checks {
-        if let Some(reason) = &check.reason {
-            let reason = one_line(reason, MAX_COMMAND_CHARACTERS);
-            let name = code(&check.name, MAX_COMMAND_CHARACTERS);
-            write!(text, "\n\n{name}: {reason}").ok();
-        }
-    }
-    text
-}
-
-/// `None` without conflicts.
-fn conflicts(files: &[String]) -> Option<String> {
+fn conflicts(files: &[String]) -> String {
     if files.is_empty() {
-        return None;
+        return "> [!WARNING]\n> The base has commits that this branch does not have, and they conflict, for example because a \
+                directory was renamed. The checks ran without them."
+            .to_owned();
     }
     let mut shown: Vec<String> = files
         .iter()
@@ -224,90 +189,9 @@ fn conflicts(files: &[String]) -> Option<String> {
     if files.len() > MAX_CONFLICTS {
         shown.push("…".to_owned());
     }
-    Some(format!(
+    format!(
         "> [!WARNING]\n> The base has commits that this branch does not have, and both changed {}. The checks ran without them.",
         shown.join(", ")
-    ))
-}
-
-/// `None` if reviews are switched off.
-fn review_section(outcome: &ReviewOutcome) -> Option<String> {
-    let review = match outcome {
-        ReviewOutcome::Off => return None,
-        ReviewOutcome::Failed(reason) => {
-            let reason = one_line(reason, MAX_FINDING_CHARACTERS);
-            return Some(format!(
-                "## Review\n\n> [!WARNING]\n> The review by a model failed: {reason}"
-            ));
-        }
-        ReviewOutcome::Reviewed(review) => review,
-    };
-    let mut text = format!("## Review\n\n{}", prose(&review.summary, MAX_SUMMARY_CHARACTERS));
-    let mut characters = text.chars().count();
-    for (index, finding) in review.findings.iter().enumerate() {
-        text.push_str(if index == 0 { "\n\n" } else { "\n" });
-        let item = item(finding);
-        characters += item.chars().count() + 1;
-        if characters > MAX_REVIEW_CHARACTERS {
-            let more = counted((review.findings.len() - index) as u64, "more finding");
-            write!(text, "\n… and {more}").ok();
-            break;
-        }
-        text.push_str(&item);
-    }
-    Some(text)
-}
-
-/// A finding as an item of a list.
-fn item(finding: &ReviewFinding) -> String {
-    let severity = match finding.severity {
-        ReviewSeverity::Error => "**error**",
-        ReviewSeverity::Warning => "warning",
-        ReviewSeverity::Note => "note",
-    };
-    let place = match (&finding.file, finding.line) {
-        (Some(file), Some(line)) => format!(" {}", code(&format!("{file}:{line}"), MAX_COMMAND_CHARACTERS)),
-        (Some(file), None) => format!(" {}", code(file, MAX_COMMAND_CHARACTERS)),
-        (None, _) => String::new(),
-    };
-    let task = finding
-        .task
-        .map_or_else(String::new, |task| format!(" (task {task})"));
-    let message = one_line(&finding.message, MAX_FINDING_CHARACTERS);
-    let proposal = finding
-        .suggestion
-        .as_ref()
-        .map_or_else(String::new, |suggestion| {
-            format!(" *Proposal:* {}", one_line(suggestion, MAX_FINDING_CHARACTERS))
-        });
-    format!("- {severity}{place}{task}: {message}{proposal}")
-}
-
-fn row(check: &CheckReport) -> String {
-    let outcome = match check.outcome {
-        CheckOutcome::Passed => "passed",
-        CheckOutcome::Failed => "**failed**",
-        CheckOutcome::FailedOnBase => "**failed**, on the base as well",
-        CheckOutcome::CouldNotRun => "**could not run**",
-    };
-    let optional = if check.required { "" } else { " (optional)" };
-    let tests = match (check.tests_passed, check.tests_failed) {
-        (Some(passed), Some(failed)) => format!("{passed} passed, {failed} failed"),
-        (Some(passed), None) => format!("{passed} passed"),
-        (None, _) => String::new(),
-    };
-    let base = match check.base_outcome {
-        None => "",
-        Some(BaseOutcome::Passed) => "passed",
-        Some(BaseOutcome::Failed) => "failed",
-        Some(BaseOutcome::CouldNotRun) => "could not run",
-    };
-    let seconds = Duration::from_millis(check.duration_ms).as_secs_f64();
-    let cell = |text: &str| code(text, MAX_COMMAND_CHARACTERS).replace('|', "\\|");
-    format!(
-        "| {} | {} | {outcome}{optional} | {tests} | {seconds:.1} s | {base} |",
-        cell(&check.name),
-        cell(&check.command)
     )
 }
 
@@ -316,7 +200,7 @@ mod tests {
     use whim_core::protocol::work::WorkMetadata;
     use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId};
 
-    use ralph_contract::Review;
+    use ralph_contract::{Review, ReviewFinding, ReviewSeverity};
 
     use super::*;
 
@@ -368,7 +252,7 @@ mod tests {
                 model: None,
                 state: WorkState::Red,
                 commits: &[],
-                conflicts: &[],
+                conflicts: None,
                 concerns: &Concerns::default(),
                 other_default: None,
                 also_closed: &[],
@@ -391,56 +275,5 @@ mod tests {
         ] {
             assert_eq!(summary(&SpecDocument::parse(spec)), expected, "{spec}");
         }
-    }
-
-    #[test]
-    fn checks_are_a_table_whose_cells_commands_cannot_leave() {
-        let check = |name: &str, command: &str, outcome| CheckReport {
-            name: name.to_owned(),
-            command: command.to_owned(),
-            outcome,
-            required: true,
-            tests_passed: None,
-            tests_failed: None,
-            duration_ms: 1240,
-            base_outcome: None,
-            reason: None,
-        };
-        let report = TestReport {
-            checks: vec![
-                CheckReport {
-                    tests_passed: Some(12),
-                    tests_failed: Some(0),
-                    ..check("node", "npm test", CheckOutcome::Passed)
-                },
-                CheckReport {
-                    required: false,
-                    base_outcome: Some(BaseOutcome::Failed),
-                    reason: Some("exit code 1; it fails on the base as well; fixes #9".to_owned()),
-                    ..check("lint", "npx eslint . | tee `x`", CheckOutcome::FailedOnBase)
-                },
-                CheckReport {
-                    reason: Some("`go` is not installed where the worker runs".to_owned()),
-                    ..check("go", "go test ./...", CheckOutcome::CouldNotRun)
-                },
-            ],
-            ..TestReport::default()
-        };
-        insta::assert_snapshot!(checks(Some(&report)).replace('\u{200b}', "¦"), @r"
-        | Check | Command | Result | Tests | Time | On the base |
-        |---|---|---|---|---|---|
-        | `node` | `npm test` | passed | 12 passed, 0 failed | 1.2 s |  |
-        | `lint` | `npx eslint . \| tee 'x'` | **failed**, on the base as well (optional) |  | 1.2 s | failed |
-        | `go` | `go test ./...` | **could not run** |  | 1.2 s |  |
-
-        `lint`: exit code 1; it fails on the base as well; f¦ixes #¦9
-
-        `go`: `go` is not installed where the worker runs
-        ");
-    }
-
-    #[test]
-    fn a_project_without_checks_says_so() {
-        assert!(checks(None).starts_with("No checks were found."));
     }
 }

@@ -1,10 +1,14 @@
 //! What people should check before they merge, as a part of the body.
 
+use std::collections::BTreeSet;
+
 use super::sanitize::{code, one_line};
 use crate::concerns::{Concerns, MAX_NAMED};
 use crate::text::counted;
 
 const MAX_PATH_CHARACTERS: usize = 200;
+/// Of weakenings that have no line of their own.
+const MAX_OTHER_FILES: usize = 5;
 
 /// `None` without concerns.
 pub(super) fn section(concerns: &Concerns) -> Option<String> {
@@ -15,6 +19,7 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         is_unexamined,
         untested,
         unsigned,
+        is_sign_off_unknown,
         is_draft,
     } = concerns;
     let mut items: Vec<String> = Vec::new();
@@ -27,14 +32,20 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         let paths = protected.iter().map(|path| code(path, MAX_PATH_CHARACTERS));
         items.push(format!(
             "Protected files are changed: {}.",
-            named(paths, protected.len())
+            named(paths, protected.len(), MAX_NAMED)
         ));
     }
     let shown = weakenings.iter().take(MAX_NAMED);
     items.extend(shown.map(|found| format!("{}: {}.", code(&found.path, MAX_PATH_CHARACTERS), found.what)));
     if weakenings.len() > MAX_NAMED {
-        let more = counted((weakenings.len() - MAX_NAMED) as u64, "more place");
-        items.push(format!("And {more}."));
+        let rest = &weakenings[MAX_NAMED..];
+        let files: BTreeSet<&str> = rest.iter().map(|found| found.path.as_str()).collect();
+        let more = counted(rest.len() as u64, "more place");
+        let paths = files.iter().map(|path| code(path, MAX_PATH_CHARACTERS));
+        items.push(format!(
+            "And {more}, in {}.",
+            named(paths, files.len(), MAX_OTHER_FILES)
+        ));
     }
     if *is_unexamined {
         items.push("The change is too large to be searched for weakened tests as a whole.".to_owned());
@@ -43,7 +54,7 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         let paths = untested.iter().map(|path| code(path, MAX_PATH_CHARACTERS));
         items.push(format!(
             "These tests pass without the rest of the change, so they do not test it: {}.",
-            named(paths, untested.len())
+            named(paths, untested.len(), MAX_NAMED)
         ));
     }
     if *unsigned > 0 {
@@ -51,6 +62,9 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
         items.push(format!(
             "The policy wants sign-offs, and {commits} have no `Signed-off-by`."
         ));
+    }
+    if *is_sign_off_unknown {
+        items.push("The policy wants sign-offs, and the commits could not be read.".to_owned());
     }
     if items.is_empty() {
         return None;
@@ -64,9 +78,9 @@ pub(super) fn section(concerns: &Concerns) -> Option<String> {
     Some(format!("> {heading}\n>\n{}", items.join("\n")))
 }
 
-fn named(paths: impl Iterator<Item = String>, count: usize) -> String {
-    let mut text = paths.take(MAX_NAMED).collect::<Vec<_>>().join(", ");
-    if count > MAX_NAMED {
+fn named(paths: impl Iterator<Item = String>, count: usize, limit: usize) -> String {
+    let mut text = paths.take(limit).collect::<Vec<_>>().join(", ");
+    if count > limit {
         text.push_str(", …");
     }
     text
@@ -89,6 +103,7 @@ mod tests {
             is_unexamined: true,
             untested: vec!["b.test.js".to_owned()],
             unsigned: 2,
+            is_sign_off_unknown: true,
             is_draft: true,
         };
         insta::assert_snapshot!(section(&concerns).unwrap().replace('\u{200b}', "¦"), @r"
@@ -101,7 +116,37 @@ mod tests {
         > - The change is too large to be searched for weakened tests as a whole.
         > - These tests pass without the rest of the change, so they do not test it: `b.test.js`.
         > - The policy wants sign-offs, and 2 commits have no `Signed-off-by`.
+        > - The policy wants sign-offs, and the commits could not be read.
         ");
         assert_eq!(section(&Concerns::default()), None);
+    }
+
+    #[test]
+    fn files_of_further_weakenings_are_named() {
+        let weakening = |number: usize| Weakening {
+            path: format!("{number:02}.test.js"),
+            what: Kind::Skipped(1),
+        };
+        let last_line = |count: usize| {
+            let concerns = Concerns {
+                // Two weakenings in each file.
+                weakenings: (0..count).map(|index| weakening(index / 2)).collect(),
+                ..Concerns::default()
+            };
+            let section = section(&concerns).unwrap();
+            section.lines().last().unwrap().to_owned()
+        };
+        assert_eq!(
+            last_line(MAX_NAMED),
+            "> - `09.test.js`: 1 test was skipped or focused."
+        );
+        assert_eq!(
+            last_line(MAX_NAMED + 3),
+            "> - And 3 more places, in `10.test.js`, `11.test.js`."
+        );
+        assert_eq!(
+            last_line(MAX_NAMED + 12),
+            "> - And 12 more places, in `10.test.js`, `11.test.js`, `12.test.js`, `13.test.js`, `14.test.js`, …."
+        );
     }
 }

@@ -73,8 +73,8 @@ struct Worked<'c> {
     workspace: Workspace,
     head: CommitHash,
     spec: SpecDocument,
-    /// Files in which the branch conflicts with its base.
-    conflicts: Vec<String>,
+    /// Files in which the branch conflicts with its base, of which git may name none; `None` without a conflict.
+    conflicts: Option<Vec<String>>,
     /// Test files of the change that pass without the rest of it.
     untested: Vec<String>,
 }
@@ -257,7 +257,7 @@ impl<'c> Ready<'c> {
             workspace,
             head: done.head,
             spec: done.spec,
-            conflicts: Vec::new(),
+            conflicts: None,
             untested: Vec::new(),
         })
     }
@@ -332,7 +332,7 @@ impl Worked<'_> {
             model: tools.model_name(&self.policy),
             policy: &self.policy,
             state,
-            conflicts: &self.conflicts,
+            conflicts: self.conflicts.as_deref(),
             untested: &self.untested,
         };
         delivery.deliver().await

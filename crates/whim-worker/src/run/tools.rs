@@ -54,7 +54,10 @@ impl Tools<'_> {
     pub(super) fn own_secrets(&self) -> OwnSecrets {
         let model = self.model.as_ref().map(|model| model.secret().expose_secret());
         let others = [self.worker_token.reveal(), self.github_token.expose_secret()];
-        OwnSecrets::new(others.into_iter().chain(model).chain(self.mcp_servers.secrets()))
+        let proxies = self.config.child_env.proxy_passwords();
+        let proxies = proxies.iter().map(String::as_str);
+        let others = others.into_iter().chain(model).chain(proxies);
+        OwnSecrets::new(others.chain(self.mcp_servers.secrets()))
     }
 
     pub(super) fn api(&self) -> Result<Api, Failure> {

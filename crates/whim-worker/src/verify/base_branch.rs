@@ -1,61 +1,90 @@
 //! Brings the branch up to date with its base before the checks, so that they run on what a merge would give.
 
 use ralph_contract::SpecDocument;
+use whim_core::{CommitHash, FailureCause};
 use whim_service::chain::chain;
 
 use super::{Repair, Repairs, Verification};
 use crate::outcome::Failure;
 use crate::retry::retry_until_deadline;
-use crate::workspace::{BaseMerge, Workspace};
+use crate::workspace::{BaseMerge, PushError, Workspace};
 
 impl Verification<'_> {
-    /// Merges the base if that is possible, else gives the conflict to the agent once. What cannot be done prevents nothing: it
-    /// is said. Returns the files in which the branch still conflicts with its base.
+    /// Merges the base if that is possible, else gives the conflict to the agent once. A base that cannot be merged prevents
+    /// nothing: it is said. Returns the files in which the branch still conflicts with its base, of which git may name none;
+    /// `None` without a conflict.
+    ///
+    /// # Errors
+    /// The merge could not be pushed for a reason that prevents every push, such as a branch that someone else changed.
     pub(super) async fn update_from_base(
         &self,
         workspace: &mut Workspace,
         spec: &SpecDocument,
         repairs: &mut Repairs,
-    ) -> Vec<String> {
+    ) -> Result<Option<Vec<String>>, Failure> {
         if !self.merges_base {
-            return Vec::new();
+            return Ok(None);
         }
         let timeout = self.agent.retry_timeout;
+        let base = workspace.base().clone();
         // The checks and the delivery do not need a newer base.
         if let Err(error) = fetch(workspace, timeout).await {
-            tracing::warn!(error, "the base branch cannot be fetched again");
-            return Vec::new();
+            self.reporter
+                .notice(&format!("{base} could not be fetched again: {error}"));
+            return Ok(None);
         }
         match workspace.merge_base_branch(self.agent.identity).await {
-            Ok(BaseMerge::UpToDate) => Vec::new(),
+            Ok(BaseMerge::UpToDate) => Ok(None),
             Ok(BaseMerge::Merged(commit)) => {
-                if !self.reporter.holds_lease() {
-                    // The sender detects the expiry and cancels this future.
-                    std::future::pending::<()>().await;
-                }
-                let base = workspace.base().clone();
-                match workspace.push(&commit).await {
-                    Ok(()) => {
-                        workspace.keep_pushed();
-                        workspace.set_outdated();
-                        self.reporter
-                            .notice(&format!("Merged {base}, which has new commits"));
-                        self.reporter.checkpoint(&commit, spec, true);
-                    }
-                    Err(error) => {
-                        let error = chain(&error);
-                        self.reporter.notice(&format!(
-                            "{base} has new commits, and their merge could not be pushed: {error}"
-                        ));
-                    }
-                }
-                Vec::new()
+                self.push_merge(workspace, spec, &commit).await?;
+                Ok(None)
             }
             Ok(BaseMerge::Conflict(files)) => self.resolve(workspace, spec, files, repairs).await,
             Err(error) => {
-                tracing::warn!(error = %chain(&error), "the base branch cannot be merged");
-                Vec::new()
+                let error = chain(&error);
+                self.reporter.notice(&format!(
+                    "{base} has new commits, and could not be merged: {error}"
+                ));
+                Ok(None)
             }
+        }
+    }
+
+    /// A merge that GitHub refuses is not needed.
+    async fn push_merge(
+        &self,
+        workspace: &mut Workspace,
+        spec: &SpecDocument,
+        commit: &CommitHash,
+    ) -> Result<(), Failure> {
+        let base = workspace.base().clone();
+        let pushed = retry_until_deadline("pushing the merge", self.agent.retry_timeout, async || {
+            if !self.reporter.holds_lease() {
+                // The sender detects the expiry and cancels this future.
+                std::future::pending::<()>().await;
+            }
+            workspace.push(commit).await
+        });
+        match pushed.await {
+            Ok(()) => {
+                workspace.keep_pushed();
+                workspace.set_outdated();
+                self.reporter
+                    .notice(&format!("Merged {base}, which has new commits"));
+                self.reporter.checkpoint(commit, spec, true);
+                Ok(())
+            }
+            Err(
+                error
+                @ (PushError::Rejected(_) | PushError::ContentRefused(_) | PushError::ContainsSecret(_)),
+            ) => {
+                let error = chain(&error);
+                self.reporter.notice(&format!(
+                    "{base} has new commits, and their merge could not be pushed: {error}"
+                ));
+                Ok(())
+            }
+            Err(error) => Err(Failure::from(error)),
         }
     }
 
@@ -66,7 +95,7 @@ impl Verification<'_> {
         spec: &SpecDocument,
         files: Vec<String>,
         repairs: &mut Repairs,
-    ) -> Vec<String> {
+    ) -> Result<Option<Vec<String>>, Failure> {
         workspace.set_outdated();
         let task = Repair::conflict(spec, workspace.base(), &files);
         let mut own = Repairs {
@@ -78,14 +107,17 @@ impl Verification<'_> {
             .await;
         repairs.rounds = own.rounds;
         if let Err(failure) = resolved {
+            if prevents_pushes(&failure) {
+                return Err(failure);
+            }
             let reason = failure.reason();
             self.reporter.notice(&format!(
                 "The conflicts with the base could not be resolved: {reason}"
             ));
         }
         match workspace.contains_base().await {
-            Ok(true) => Vec::new(),
-            Ok(false) | Err(_) => files,
+            Ok(true) => Ok(None),
+            Ok(false) | Err(_) => Ok(Some(files)),
         }
     }
 
@@ -111,6 +143,17 @@ impl Verification<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether no push of the attempt can succeed, or the branch has commits that the attempt does not know.
+fn prevents_pushes(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Failed {
+            cause: FailureCause::BranchMoved | FailureCause::GitHubRefused | FailureCause::GitHubUnavailable,
+            ..
+        }
+    )
 }
 
 async fn fetch(workspace: &mut Workspace, timeout: std::time::Duration) -> Result<(), String> {

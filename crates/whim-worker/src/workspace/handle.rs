@@ -1,5 +1,6 @@
 //! The state of a workspace, and reading from it.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
@@ -42,7 +43,7 @@ pub struct Workspace {
     /// Of the agent's commits.
     pub(super) trailers: Option<Trailers>,
     /// Files that the setup of the policy created, and that are not the agent's.
-    pub(super) accepted_untracked: Vec<String>,
+    pub(super) accepted_untracked: HashSet<String>,
     /// The workspace lacks commits that were made in the mirror.
     pub(super) is_outdated: bool,
 }

@@ -3,6 +3,7 @@
 //! They are found with a git directory of the worker's own, so that no configuration, hook or attribute of the agent names a
 //! program. Its index keeps the state of the files, so that only changed ones are read again.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 
@@ -44,7 +45,7 @@ impl Workspace {
     /// The workspace's `.git` or its commits are invalid.
     pub async fn left_behind(&self) -> Result<Vec<String>, ImportError> {
         let mut left = self.uncommitted().await?;
-        left.retain(|entry| entry.is_tracked || !self.accepted_untracked.contains(&entry.path));
+        left.retain(|entry| entry.is_tracked || !is_accepted(&self.accepted_untracked, &entry.path));
         let mut left: Vec<String> = left.into_iter().map(|entry| entry.path).collect();
         left.truncate(MAX_NAMED);
         Ok(left)
@@ -67,7 +68,11 @@ impl Workspace {
             return Ok(Vec::new());
         };
         self.write_exclude().map_err(ImportError::Exclude)?;
-        let entries = self.status(&head).await?;
+        let entries = match self.status(&head, "--untracked-files=all").await {
+            // Directories in place of their files.
+            Err(GitError::Output { .. }) => self.status(&head, "--untracked-files=normal").await?,
+            entries => entries?,
+        };
         let mut left: Vec<Uncommitted> = entries
             .split('\0')
             .filter_map(|entry| {
@@ -94,7 +99,7 @@ impl Workspace {
         fs::write(info.join("exclude"), patterns)
     }
 
-    async fn status(&self, head: &CommitHash) -> Result<String, GitError> {
+    async fn status(&self, head: &CommitHash, untracked: &str) -> Result<String, GitError> {
         let (window, repository) = (&self.layout.window, &self.layout.repository);
         self.git
             .local(window, &[&"update-ref", &"--no-deref", &"HEAD", &head.as_str()])
@@ -111,7 +116,7 @@ impl Workspace {
                     &"--porcelain=v1",
                     &"-z",
                     &"--no-renames",
-                    &"--untracked-files=normal",
+                    &untracked,
                     &"--ignore-submodules=all",
                 ],
             )
@@ -138,5 +143,35 @@ impl Workspace {
         };
         left.retain(|entry| !is_lfs(&entry.path));
         Ok(())
+    }
+}
+
+/// Whether a file, or a directory that contains it, is among `accepted`. Directories end with a slash.
+fn is_accepted(accepted: &HashSet<String>, path: &str) -> bool {
+    let directories = path.match_indices('/').map(|(end, _)| &path[..=end]);
+    accepted.contains(path)
+        || directories
+            .into_iter()
+            .any(|directory| accepted.contains(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_an_accepted_directory_are_accepted() {
+        let accepted = HashSet::from(["made/a.txt", "env/"].map(str::to_owned));
+        for (path, expected) in [
+            ("made/a.txt", true),
+            ("env/bin/x", true),
+            ("env/", true),
+            ("made/b.txt", false),
+            ("made/", false),
+            ("env", false),
+            ("other/env/x", false),
+        ] {
+            assert_eq!(is_accepted(&accepted, path), expected, "{path}");
+        }
     }
 }

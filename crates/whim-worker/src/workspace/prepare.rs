@@ -1,25 +1,23 @@
 //! Creates the workspace of a work item.
 
+use std::collections::HashSet;
 use std::fs;
-use std::io;
 use std::time::Duration;
 
 use ralph_contract::SpecDocument;
+use whim_core::CommitHash;
 use whim_core::protocol::worker::Assignment;
-use whim_core::{BranchName, CommitHash, FailureCause};
-use whim_service::chain::chain;
 
-use super::base::{self, BaseFile};
-use super::branch::{InvalidStart, RemoteRefs, StartPoint, excluding, reference};
+use super::branch::{StartPoint, reference};
 use super::handle::Workspace;
 use super::layout::Layout;
 use super::own_files::OwnFiles;
-use super::push::PushError;
+use super::prepare_error::PrepareError;
 use super::secret_patterns::OwnSecrets;
+use super::start::{base_of_policy, fetch_start, head_of};
 use super::{checkout, spec_file};
-use crate::git::{Git, GitError, RemoteError, RemoteErrorKind};
-use crate::outcome::{Failure, is_disk_full};
-use crate::policy::{self, Policy};
+use crate::git::{Git, GitError};
+use crate::outcome::Failure;
 use crate::report::Reporter;
 use crate::retry::retry_until_deadline;
 
@@ -29,26 +27,6 @@ const WINDOW_SETTINGS: [(&str, &str); 3] = [
     ("core.multiPackIndex", "false"),
     ("uploadpack.allowFilter", "false"),
 ];
-
-#[derive(Debug, thiserror::Error)]
-pub(super) enum PrepareError {
-    #[error("the repository cannot be read")]
-    Remote(#[from] RemoteError),
-    #[error(transparent)]
-    InvalidStart(#[from] InvalidStart),
-    #[error("the branch cannot be pushed")]
-    Push(#[from] PushError),
-    #[error("creating the workspace")]
-    Git(#[from] GitError),
-    #[error("creating the workspace")]
-    Io(#[from] io::Error),
-    #[error("git printed an invalid commit hash")]
-    Hash(#[from] whim_core::InvalidName),
-    #[error("the branch cannot be chosen")]
-    Failed(Failure),
-    #[error("the checklist cannot be written to {path}")]
-    Spec { path: String, source: io::Error },
-}
 
 #[derive(Debug)]
 pub struct Ready {
@@ -163,7 +141,7 @@ async fn create(
         unanswered: Vec::new(),
         own: OwnFiles::default(),
         trailers: None,
-        accepted_untracked: Vec::new(),
+        accepted_untracked: HashSet::new(),
         is_outdated: false,
         git,
         layout,
@@ -192,91 +170,6 @@ async fn create(
             source,
         })?;
     Ok(Ready { workspace, spec })
-}
-
-/// Where the branch starts, and the head of its base. Both branches are fetched.
-async fn fetch_start(
-    git: &Git,
-    layout: &Layout,
-    branch: &BranchName,
-    base: Option<&BranchName>,
-    retry_timeout: Duration,
-) -> Result<(StartPoint, CommitHash), PrepareError> {
-    let refs = retry_until_deadline("listing the branches", retry_timeout, async || {
-        list_refs(git, layout, branch, base).await
-    })
-    .await?;
-    let start = refs.start(branch, base)?;
-    retry_until_deadline("fetching", retry_timeout, async || {
-        let existing = start.branch_head.as_ref().map(|_| branch);
-        fetch(git, layout, [Some(&start.base), existing]).await
-    })
-    .await?;
-    let base_head = head_of(git, layout, &start.base).await?;
-    Ok((start, base_head))
-}
-
-/// The base that the policy on the default branch names. An invalid policy is reported by the preflight.
-async fn base_of_policy(
-    git: &Git,
-    layout: &Layout,
-    default_head: &CommitHash,
-) -> Result<Option<BranchName>, GitError> {
-    Ok(
-        match base::read_file(git, &layout.mirror, default_head, policy::PATH).await? {
-            BaseFile::Text(text) => Policy::parse(&text).ok().and_then(|policy| policy.base),
-            BaseFile::Missing | BaseFile::NotAFile => None,
-        },
-    )
-}
-
-async fn list_refs(
-    git: &Git,
-    layout: &Layout,
-    branch: &BranchName,
-    base: Option<&BranchName>,
-) -> Result<RemoteRefs, RemoteError> {
-    let others = excluding(branch);
-    let branch = reference(branch);
-    let base = base.map_or_else(|| "HEAD".to_owned(), reference);
-    let url = git.url();
-    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
-        vec![&"ls-remote", &"--symref", &"--", &url, &"HEAD", &branch, &base];
-    arguments.extend(
-        others
-            .iter()
-            .map(|pattern| pattern as &dyn AsRef<std::ffi::OsStr>),
-    );
-    let output = git.remote(&layout.private, &arguments).await?;
-    Ok(RemoteRefs::parse(&output))
-}
-
-async fn fetch(git: &Git, layout: &Layout, branches: [Option<&BranchName>; 2]) -> Result<(), RemoteError> {
-    let refspecs = branches.map(|branch| branch.map(|branch| format!("+{0}:{0}", reference(branch))));
-    let url = git.url();
-    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![
-        &"fetch",
-        &"--quiet",
-        &"--no-write-fetch-head",
-        &"--no-recurse-submodules",
-        &"--",
-        &url,
-    ];
-    for refspec in refspecs.iter().flatten() {
-        arguments.push(refspec);
-    }
-    git.remote(&layout.mirror, &arguments).await.map(drop)
-}
-
-async fn head_of(git: &Git, layout: &Layout, branch: &BranchName) -> Result<CommitHash, PrepareError> {
-    let revision = format!("{}^{{commit}}", reference(branch));
-    let hash = git
-        .local(
-            &layout.mirror,
-            &[&"rev-parse", &"--verify", &"--end-of-options", &revision],
-        )
-        .await?;
-    Ok(CommitHash::parse(hash.lines().last().unwrap_or_default())?)
 }
 
 impl Workspace {
@@ -386,60 +279,5 @@ impl Workspace {
                     &[&"merge-base", &"--is-ancestor", &commit.as_str(), &head.as_str()],
                 )
                 .await?)
-    }
-}
-
-/// What to do, where the error does not say so.
-fn advice(error: &PrepareError) -> Option<&'static str> {
-    let PrepareError::Remote(RemoteError { kind, .. }) = error else {
-        return None;
-    };
-    match kind {
-        RemoteErrorKind::TimedOut => Some("if the repository is that large, raise GIT_TIMEOUT_SECONDS"),
-        RemoteErrorKind::Damaged => {
-            Some("GitHub cannot read the repository: clone it by hand, and ask GitHub if that fails too")
-        }
-        RemoteErrorKind::Denied | RemoteErrorKind::NotFound => {
-            Some("GITHUB_TOKEN needs access to the contents of the repository")
-        }
-        RemoteErrorKind::Unavailable
-        | RemoteErrorKind::InvalidToken
-        | RemoteErrorKind::ContentRefused
-        | RemoteErrorKind::RuleRefused
-        | RemoteErrorKind::Machine
-        | RemoteErrorKind::Other => None,
-    }
-}
-
-impl From<PrepareError> for Failure {
-    fn from(error: PrepareError) -> Self {
-        if let PrepareError::Failed(failure) = error {
-            return failure;
-        }
-        let mut reason = chain(&error).to_string();
-        if let Some(advice) = advice(&error) {
-            reason = format!("{reason}; {advice}");
-        }
-        let cause = match &error {
-            _ if is_disk_full(&reason) => FailureCause::DiskFull,
-            PrepareError::Remote(RemoteError { kind, .. }) => match kind {
-                RemoteErrorKind::Unavailable => FailureCause::GitHubUnavailable,
-                RemoteErrorKind::TimedOut => FailureCause::CloneTimedOut,
-                RemoteErrorKind::Damaged => FailureCause::RepositoryDamaged,
-                RemoteErrorKind::InvalidToken => FailureCause::GitHubRefused,
-                RemoteErrorKind::Machine => FailureCause::Crash,
-                RemoteErrorKind::Denied
-                | RemoteErrorKind::NotFound
-                | RemoteErrorKind::ContentRefused
-                | RemoteErrorKind::RuleRefused
-                | RemoteErrorKind::Other => FailureCause::WorkspaceUnusable,
-            },
-            PrepareError::InvalidStart(_) | PrepareError::Spec { .. } => FailureCause::WorkspaceUnusable,
-            PrepareError::Push(error) => error.cause(),
-            PrepareError::Git(_) | PrepareError::Io(_) | PrepareError::Hash(_) | PrepareError::Failed(_) => {
-                FailureCause::Crash
-            }
-        };
-        Self::new(cause, reason)
     }
 }

@@ -144,6 +144,13 @@ pub(super) fn token_in(line: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether a value is a token of a usual service, or has as many random letters and digits in a row as a credential. Words, paths
+/// and addresses have not.
+pub(crate) fn looks_random(value: &str) -> bool {
+    let mut runs = value.split(|character: char| !character.is_ascii_alphanumeric());
+    token_in(value).is_some() || runs.any(|run| run.len() >= PART && is_random(run))
+}
+
 fn is_random(token: &str) -> bool {
     let upper = token.to_uppercase();
     entropy(token) >= MIN_ENTROPY

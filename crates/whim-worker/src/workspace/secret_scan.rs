@@ -18,6 +18,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const OVERLAP_BYTES: usize = 16 * 1024;
 /// Longer lines are searched for tokens in pieces of this length.
 const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Begins the first line of a commit, and is the line after its message. A message contains none, and no line of a diff begins
+/// with it.
+const MARK: char = '\0';
 
 /// A credential in commits that are about to be pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +72,7 @@ pub(super) async fn find_secret(
             &"--no-color",
             // What a merge takes over from the base was there before.
             &"--diff-merges=dense-combined",
-            &"--format=%an <%ae>%n%cn <%ce>%n%B",
+            &"--format=%x00%an <%ae>%n%cn <%ce>%n%B%n%x00",
             &"--end-of-options",
             &head.as_str(),
             &not_base,
@@ -135,10 +138,25 @@ struct Search<'s> {
     own: &'s OwnSecrets,
     /// The end of what was read, for credentials across chunks.
     window: Vec<u8>,
-    /// The beginning of a line whose end was not read.
+    /// The beginning of a line whose end was not read, or its next piece.
     line: Vec<u8>,
+    /// Whether an earlier piece of the line was searched.
+    is_continued: bool,
+    part: Part,
     /// The file whose changes are read; `None` in a message.
     path: Option<String>,
+    /// Whether the line is new: an added line, or one of a message.
+    is_new: bool,
+}
+
+/// What a line belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Its author, committer and message.
+    Message,
+    /// The names of a changed file.
+    Header,
+    Changes,
 }
 
 impl<'s> Search<'s> {
@@ -147,7 +165,10 @@ impl<'s> Search<'s> {
             own,
             window: Vec::new(),
             line: Vec::new(),
+            is_continued: false,
+            part: Part::Message,
             path: None,
+            is_new: true,
         }
     }
 
@@ -175,23 +196,48 @@ impl<'s> Search<'s> {
         self.token_in_line()
     }
 
-    /// Only what is new: an added line, or a message.
+    /// Only what is new.
     fn token_in_line(&mut self) -> Option<FoundSecret> {
         let line = std::mem::take(&mut self.line);
+        let is_continued = std::mem::replace(&mut self.is_continued, !line.ends_with(b"\n"));
         let line = String::from_utf8_lossy(&line);
         let line = line.trim_end();
-        if line.starts_with("diff --") {
-            self.path = Some(String::new());
-        } else if let (Some(path), Some(named)) = (&mut self.path, line.strip_prefix("+++ ")) {
-            named.strip_prefix("b/").unwrap_or(named).clone_into(path);
-            return None;
+        if !is_continued {
+            self.is_new = self.begin_line(line);
         }
-        let is_new = self.path.is_none() || line.starts_with('+');
-        let kind = is_new.then(|| token_in(line)).flatten()?;
+        let kind = self.is_new.then(|| token_in(line)).flatten()?;
         Some(FoundSecret::Token {
             kind,
             path: self.path.clone(),
         })
+    }
+
+    /// Returns whether the line is new.
+    fn begin_line(&mut self, line: &str) -> bool {
+        if let Some(rest) = line.strip_prefix(MARK) {
+            let is_message = !rest.is_empty();
+            self.part = if is_message { Part::Message } else { Part::Header };
+            self.path = (!is_message).then(String::new);
+            return is_message;
+        }
+        match self.part {
+            Part::Message => true,
+            // A line of changes begins with a sign.
+            Part::Header | Part::Changes if line.starts_with("diff --") => {
+                self.part = Part::Header;
+                self.path = Some(String::new());
+                false
+            }
+            Part::Header => {
+                if let Some(named) = line.strip_prefix("+++ ") {
+                    self.path = Some(named.strip_prefix("b/").unwrap_or(named).to_owned());
+                } else if line.starts_with("@@") {
+                    self.part = Part::Changes;
+                }
+                false
+            }
+            Part::Changes => line.starts_with('+'),
+        }
     }
 }
 
@@ -229,11 +275,12 @@ mod tests {
                 .or_else(|| search.find_in(halves.1))
                 .or_else(|| search.finish())
         };
-        let diff = |line: &str| {
+        let commit = |message: &str, line: &str| {
             format!(
-                "A <a@b>\nA <a@b>\nAdd\n\ndiff --git a/x.js b/x.js\n--- a/x.js\n+++ b/x.js\n@@ -1 +1 @@\n{line}\n"
+                "\0A <a@b>\nA <a@b>\n{message}\n\n\0\n\ndiff --git a/x.js b/x.js\n--- a/x.js\n+++ b/x.js\n@@ -1 +1 @@\n{line}\n"
             )
         };
+        let diff = |line: &str| commit("Add", line);
         let found = |path: Option<&str>| {
             Some(FoundSecret::Token {
                 kind: "a GitHub token",
@@ -242,6 +289,23 @@ mod tests {
         };
         assert_eq!(find(&diff(&format!("+key = {TOKEN}"))), found(Some("x.js")));
         assert_eq!(find(&diff(&format!("-key = {TOKEN}"))), None);
-        assert_eq!(find(&format!("A <a@b>\nA <a@b>\nUse {TOKEN}")), found(None));
+        let message = format!("Use {TOKEN}");
+        assert_eq!(
+            find(&format!("\0A <a@b>\nA <a@b>\n{message}\n\n\0\n")),
+            found(None)
+        );
+        // Of the older commit, which comes after the changes of the newer one.
+        let older = diff("+a") + &commit(&message, "+b");
+        assert_eq!(find(&older), found(None));
+        // Lines that look like those of a diff.
+        assert_eq!(
+            find(&commit(&format!("diff --git\n{message}"), "+b")),
+            found(None)
+        );
+        assert_eq!(find(&diff(&format!("+++ {TOKEN}"))), found(Some("x.js")));
+        // The second piece of a long line.
+        let long = format!("{} {TOKEN}", "a".repeat(MAX_LINE_BYTES + 10));
+        assert_eq!(find(&diff(&format!("+{long}"))), found(Some("x.js")));
+        assert_eq!(find(&diff(&format!("-{long}"))), None);
     }
 }

@@ -7,7 +7,7 @@ use super::handle::Workspace;
 use crate::git::GitError;
 use crate::text::shorten;
 
-/// Where GitHub searches, in this order. The root comes last here, because its listing is the longest.
+/// Where GitHub searches. The root is the last, because its listing is the longest.
 const DIRECTORIES: [&str; 3] = [".github/", "docs/", ""];
 const NAMES: [&str; 2] = ["pull_request_template.md", "pull_request_template.txt"];
 const MAX_CHARACTERS: usize = 10_000;

@@ -225,3 +225,23 @@ async fn a_commit_that_closes_another_issue_is_flagged() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// Their names exceed the limit on what git may print.
+#[tokio::test]
+async fn green_work_with_too_many_files_to_list_is_delivered() -> anyhow::Result<()> {
+    let script = "begin; greet; mkdir many; (cd many; seq -f %0220.0f 20000 | xargs touch)
+        git add many; git commit -qm 'Add files'; part; complete";
+    let policy = (".whim/config.yml", "signOff: true\n");
+    let world = World::new(&[FILES, &[policy]].concat(), script).await?;
+
+    world.run_expecting(0).await?;
+
+    let pull = &world.github.pulls(REPO)[0];
+    let body = pull.body.clone().unwrap_or_default();
+    assert!(pull.draft);
+    assert!(
+        body.contains("The policy wants sign-offs, and the commits could not be read."),
+        "{body}"
+    );
+    Ok(())
+}

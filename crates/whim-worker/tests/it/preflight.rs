@@ -250,7 +250,11 @@ async fn rules_that_cannot_be_read_are_a_warning() -> anyhow::Result<()> {
 }
 
 /// Runs `whim-worker preflight` on the repository.
-async fn command(world: &World, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+async fn command(
+    world: &World,
+    arguments: &[&str],
+    settings: &[(&str, &str)],
+) -> anyhow::Result<(Option<i32>, String)> {
     let output = Command::new(env!("CARGO_BIN_EXE_whim-worker"))
         .args(["preflight", REPO])
         .args(arguments)
@@ -260,6 +264,7 @@ async fn command(world: &World, arguments: &[&str]) -> anyhow::Result<(Option<i3
         .env("GITHUB_API_URL", world.github.api_url())
         .env("GITHUB_GIT_URL", world.github.git_url())
         .env("GITHUB_RETRY_TIMEOUT_SECONDS", "1")
+        .envs(settings.iter().copied())
         .output()
         .await?;
     let output_text = String::from_utf8(output.stdout)? + &String::from_utf8(output.stderr)?;
@@ -270,7 +275,7 @@ async fn command(world: &World, arguments: &[&str]) -> anyhow::Result<(Option<i3
 async fn the_command_examines_a_repository_and_changes_nothing() -> anyhow::Result<()> {
     let world = World::new(FILES, HAPPY).await?;
 
-    let (code, output) = command(&world, &[]).await?;
+    let (code, output) = command(&world, &[], &[]).await?;
 
     assert_eq!(code, Some(0), "{output}");
     assert_eq!(
@@ -279,7 +284,7 @@ async fn the_command_examines_a_repository_and_changes_nothing() -> anyhow::Resu
     );
     assert_eq!(world.github.branch_head(REPO, "whim/preflight"), None);
 
-    let (code, output) = command(&world, &["--base", "gone"]).await?;
+    let (code, output) = command(&world, &["--base", "gone"], &[]).await?;
     assert_eq!(code, Some(1), "{output}");
     assert_eq!(
         output,
@@ -304,5 +309,19 @@ async fn the_base_of_the_policy_applies_to_items_that_name_none() -> anyhow::Res
     );
     let preflight = world.orchestrator.preflight().context("no preflight")?;
     assert_eq!(preflight.base.map(String::from).as_deref(), Some("next"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_command_masks_what_the_setup_prints() -> anyhow::Result<()> {
+    let policy = "setup:\n  - echo \"$HTTPS_PROXY\"; exit 3\n";
+    let world = World::new(&[(".whim/config.yml", policy)], HAPPY).await?;
+
+    let proxy = ("HTTPS_PROXY", "user:secretpw@127.0.0.1:9");
+    let (code, output) = command(&world, &[], &[proxy]).await?;
+
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("user:***@127.0.0.1:9"), "{output}");
+    assert!(!output.contains("secretpw"), "{output}");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The pull request as a report, and the trailers of its commits.
 
 use whim_core::UserName;
+use whim_core::protocol::events::WorkerEventBody;
 use whim_testkit::github::{BOT, Pull};
 use whim_testkit::wait::wait_until;
 
@@ -212,5 +213,49 @@ async fn a_report_that_a_person_changed_is_left_as_it_is_and_followed_by_a_comme
             .any(|notice| notice.contains("A person changed Whim's report")),
         "{notices:?}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_early_draft_adds_no_comment_to_a_report_that_a_person_changed() -> anyhow::Result<()> {
+    let world = World::new(&[RED, &[(POLICY, "draft: early\n")]].concat(), HAPPY).await?;
+    red_then(&world, |world, number| {
+        let edited = body(world).replace("Visitors want", "Everyone wants");
+        world.github.edit_issue(REPO, number, &edited);
+    })
+    .await?;
+    world.write_ralph(
+        "case $spec in *repair.md) begin; iteration 1; commit fixed.txt fixed 'Repair'; tick 0 'The failed checks pass'; \
+         iteration_done 1; complete ;; esac
+        begin; iteration 1; commit more.txt more More; iteration_done 1; await go; complete",
+    )?;
+    let opened = |event: &WorkerEventBody| matches!(event, WorkerEventBody::PullRequest { .. });
+    let count = |world: &World| {
+        world
+            .orchestrator
+            .worker_events()
+            .iter()
+            .filter(|event| opened(event))
+            .count()
+    };
+    let before = count(&world);
+
+    let world = world.with("REPAIR_ITERATIONS", "2");
+    let worker = world.start()?;
+    wait_until("the early draft", TIMEOUT, async || {
+        if count(&world) > before {
+            Ok(())
+        } else {
+            Err("no report of it")
+        }
+    })
+    .await?;
+    world.signal("go")?;
+    let ended = worker.ended().await?;
+
+    assert_eq!(ended.code, Some(0), "{}", ended.log);
+    let comments = world.github.issue(REPO, pull(&world).number).comments;
+    assert_eq!(comments.len(), 1);
+    assert!(comments[0].body.contains("Closes #1"), "{}", comments[0].body);
     Ok(())
 }

@@ -197,3 +197,34 @@ async fn a_token_of_another_service_is_not_pushed_and_its_file_is_named() -> any
     assert_eq!(world.branch_head(), None);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_token_in_the_message_of_an_older_commit_is_not_pushed() -> anyhow::Result<()> {
+    let script = "begin; if first; then echo a > a.txt; git add a.txt
+        git commit -qm 'Use ghp_wW3kX9zQ2vB7nM4tR8yL1hD6jS5fG0cAEuKi'; commit b.txt b two; fi; committed again; await never";
+    let world = World::new(FILES, script).await?;
+
+    world.run_expecting(2).await?;
+
+    assert_eq!(
+        world.failure()?.reason,
+        "the commits contain a GitHub token in a commit message, so they were not pushed"
+    );
+    assert_eq!(world.branch_head(), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_password_of_a_proxy_is_not_pushed() -> anyhow::Result<()> {
+    let script = "begin; if first; then commit .npmrc \"proxy=$HTTPS_PROXY\" 'Add it'; fi; committed again; await never";
+    let world = World::new(FILES, script)
+        .await?
+        .with("HTTPS_PROXY", "user:secretpw@127.0.0.1:9");
+
+    world.run_expecting(2).await?;
+
+    let reason = world.failure()?.reason;
+    assert!(reason.contains("one of Whim's own credentials"), "{reason}");
+    assert_eq!(world.branch_head(), None);
+    Ok(())
+}

@@ -112,3 +112,24 @@ async fn what_the_setup_leaves_untracked_is_not_blamed_on_the_agent() -> anyhow:
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_directory_of_the_setup_may_get_files_of_the_agent() -> anyhow::Result<()> {
+    let setup = (POLICY, "setup: ['mkdir made; echo x > made/by-setup.txt']\n");
+    let files = [FILES, &[setup]].concat();
+    let script = "begin; greet; commit made/by-agent.txt x 'Add a file'; part; complete";
+    let world = World::new(&files, script).await?;
+    world.run_expecting(0).await?;
+
+    let script = "begin; greet; echo x > made/left.txt; part; complete";
+    let world = World::new(&files, script).await?;
+    world.run_expecting(2).await?;
+    let notices = world.orchestrator.notices();
+    assert!(
+        notices
+            .iter()
+            .any(|notice| notice.contains("made/left.txt") && !notice.contains("by-setup.txt")),
+        "{notices:?}"
+    );
+    Ok(())
+}
