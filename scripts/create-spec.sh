@@ -81,20 +81,25 @@ fi
 
 # --- Interview ---
 
+# Removes the skill, and what was made for it if nothing else is there by now.
+remove_skill() {
+  rm -f -- "$skill/SKILL.md"
+  if [ "${#made[@]}" -gt 0 ]; then
+    rmdir -- "${made[@]}" 2>/dev/null || true
+  fi
+}
+
 # The skill of this checkout, unless the project has its own. It is removed afterwards.
 if [ ! -e "$skill/SKILL.md" ]; then
-  made=.claude/skills/create-spec
-  for directory in .claude .claude/skills; do
-    if [ ! -e "$directory" ]; then
-      made=$directory
-      break
-    fi
+  made=()
+  for directory in "$skill" .claude/skills .claude; do
+    [ -e "$directory" ] || made+=("$directory")
   done
-  trap 'rm -rf -- "$made"' EXIT
+  trap remove_skill EXIT
   install_skill .
 fi
 ralph_directory=$(cd "$(dirname "$(command -v "$ralph")")" && pwd)
-say "Claude Code asks what you want. Leave it with /exit when it has written $output"
+say "Claude Code asks what you want, and whether it may write $output. Leave it with /exit when that is written"
 PATH=$ralph_directory:$PATH "$claude" "/create-spec $output" || fail "$claude ended with exit code $?"
 
 # --- Validation and next steps ---

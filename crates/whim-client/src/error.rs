@@ -78,3 +78,8 @@ impl ClientError {
             .collect()
     }
 }
+
+pub(crate) fn unreachable(error: reqwest::Error) -> ClientError {
+    // The URL may contain a password.
+    ClientError::Unreachable(error.without_url())
+}

@@ -8,7 +8,8 @@ use whim_core::protocol::diff::Diff;
 use whim_core::protocol::timeline::{Timeline, TimelineFilter};
 use whim_core::protocol::transcript::{TranscriptFilter, TranscriptPage};
 
-use crate::http::{Call, unreachable};
+use crate::error::unreachable;
+use crate::http::Call;
 use crate::work::query_of;
 use crate::{Client, ClientError};
 

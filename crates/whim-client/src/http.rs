@@ -1,28 +1,24 @@
-//! Sends requests: credentials, limits, retries and errors.
+//! Sends requests: credentials, timeouts and retries.
+
+mod answer;
+mod call;
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
 };
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 use uuid::Uuid;
-use whim_core::protocol::{ErrorBody, PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
+use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 
-use crate::error::{BuildError, ClientError};
-
-/// Limit of a response body. A page of items is much smaller.
-const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
-
-/// The default of zstd.
-const COMPRESSION_LEVEL: i32 = 3;
-
-const MAX_SNIPPET_CHARACTERS: usize = 200;
+use self::answer::{Answer, read, retry_after};
+pub(crate) use self::call::{Call, Repeat};
+use crate::error::{BuildError, ClientError, unreachable};
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
 
@@ -52,96 +48,6 @@ impl Timing {
     };
 }
 
-/// Whether a call may be repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// Always: a second call changes nothing.
-    Idempotent,
-    /// Only when the request was certainly not sent.
-    IfNotSent,
-    Never,
-}
-
-pub(crate) struct Call {
-    method: Method,
-    /// Segments of the path.
-    path: Vec<String>,
-    pub(crate) query: Vec<(String, String)>,
-    body: Option<Vec<u8>>,
-    is_compressed: bool,
-    pub(crate) repeat: Repeat,
-}
-
-impl Call {
-    pub(crate) fn get<const N: usize>(path: [&str; N]) -> Self {
-        Self::get_path(path.map(str::to_owned).into())
-    }
-
-    pub(crate) fn get_path(path: Vec<String>) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            query: Vec::new(),
-            body: None,
-            is_compressed: false,
-            repeat: Repeat::Idempotent,
-        }
-    }
-
-    pub(crate) fn post<const N: usize>(path: [&str; N], body: &impl Serialize, repeat: Repeat) -> Self {
-        Self::new(Method::POST, path, to_json(body), repeat)
-    }
-
-    pub(crate) fn delete<const N: usize>(path: [&str; N]) -> Self {
-        Self {
-            method: Method::DELETE,
-            ..Self::get(path)
-        }
-    }
-
-    pub(crate) fn put<const N: usize>(path: [&str; N], body: &impl Serialize) -> Self {
-        Self::new(Method::PUT, path, to_json(body), Repeat::Idempotent)
-    }
-
-    /// Idempotent, as every `PATCH` of the API sets fields to values.
-    pub(crate) fn patch<const N: usize>(path: [&str; N], body: &impl Serialize) -> Self {
-        Self::new(Method::PATCH, path, to_json(body), Repeat::Idempotent)
-    }
-
-    fn new<const N: usize>(method: Method, path: [&str; N], body: Vec<u8>, repeat: Repeat) -> Self {
-        Self {
-            method,
-            path: path.map(str::to_owned).into(),
-            query: Vec::new(),
-            body: Some(body),
-            is_compressed: false,
-            repeat,
-        }
-    }
-
-    /// With its body compressed; unchanged if that fails.
-    pub(crate) fn compressed(self) -> Self {
-        match self
-            .body
-            .as_deref()
-            .map(|body| zstd::encode_all(body, COMPRESSION_LEVEL))
-        {
-            Some(Ok(body)) => Self {
-                body: Some(body),
-                is_compressed: true,
-                ..self
-            },
-            Some(Err(_)) | None => self,
-        }
-    }
-}
-
-/// Bodies are plain data with string keys, which always serialises. Otherwise the orchestrator would reject the empty
-/// body.
-fn to_json(body: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).unwrap_or_default()
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: reqwest::Client,
@@ -150,19 +56,6 @@ pub(crate) struct Http {
     base_url: Url,
     timing: Timing,
     user_agent: Option<HeaderValue>,
-}
-
-/// A complete response of any status.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// The body as text; invalid UTF-8 is replaced.
-    pub(crate) fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
 }
 
 impl Http {
@@ -344,66 +237,4 @@ fn may_repeat(repeat: Repeat, error: &reqwest::Error) -> bool {
         Repeat::IfNotSent => error.is_connect(),
         Repeat::Never => false,
     }
-}
-
-impl Answer {
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        serde_json::from_slice(&self.body).map_err(|error| self.unexpected(&error.to_string()))
-    }
-
-    fn into_error(self) -> ClientError {
-        match serde_json::from_slice(&self.body) {
-            Ok(body) => ClientError::Refused {
-                status: self.status.as_u16(),
-                body: Box::<ErrorBody>::new(body),
-            },
-            Err(_) => self.unexpected("no error body"),
-        }
-    }
-
-    fn unexpected(&self, what: &str) -> ClientError {
-        let text = String::from_utf8_lossy(&self.body);
-        let beginning: String = text
-            .chars()
-            .take(MAX_SNIPPET_CHARACTERS)
-            .map(|character| if character.is_control() { ' ' } else { character })
-            .collect();
-        ClientError::Unexpected {
-            status: self.status.as_u16(),
-            snippet: format!("{what}: {beginning:?}"),
-        }
-    }
-}
-
-async fn read(mut response: Response) -> Result<Answer, ClientError> {
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            let snippet = format!("larger than {MAX_RESPONSE_BYTES} bytes");
-            return Err(ClientError::Unexpected {
-                status: status.as_u16(),
-                snippet,
-            });
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Answer { status, body })
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response
-        .headers()
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-pub(crate) fn unreachable(error: reqwest::Error) -> ClientError {
-    // The URL may contain a password.
-    ClientError::Unreachable(error.without_url())
 }

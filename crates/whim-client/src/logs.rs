@@ -5,7 +5,8 @@ use futures::{Stream, TryStreamExt as _};
 use reqwest::header::HeaderMap;
 use whim_core::WorkerId;
 
-use crate::http::{Call, unreachable};
+use crate::error::unreachable;
+use crate::http::Call;
 use crate::{Client, ClientError};
 
 impl Client {

@@ -6,6 +6,7 @@ mod pkt_line;
 mod push;
 mod push_request;
 mod report;
+mod report_reader;
 mod rule;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::TryStreamExt as _;
 use tokio::time::timeout;
 use whim_core::RepoName;
 use whim_core::protocol::gateway::TokenScope;
@@ -264,6 +266,14 @@ fn unreachable(error: &reqwest::Error) -> Refusal {
 
 /// Streams GitHub's answer, whatever it is.
 fn pass_on(answer: reqwest::Response) -> Result<Response, Refusal> {
+    pass_on_and_read(answer, |_chunk| {})
+}
+
+/// The same; `read` gets each piece before the client does.
+fn pass_on_and_read(
+    answer: reqwest::Response,
+    mut read: impl FnMut(&[u8]) + Send + 'static,
+) -> Result<Response, Refusal> {
     let status = answer.status();
     if status.is_redirection() {
         let message = "GitHub redirects the repository elsewhere; check GITHUB_GIT_URL";
@@ -275,7 +285,8 @@ fn pass_on(answer: reqwest::Response) -> Result<Response, Refusal> {
             "cache-control" | "content-type" | "expires" | "pragma" | "retry-after"
         )
     });
-    Ok((status, headers, Body::from_stream(answer.bytes_stream())).into_response())
+    let chunks = answer.bytes_stream().inspect_ok(move |chunk| read(chunk));
+    Ok((status, headers, Body::from_stream(chunks)).into_response())
 }
 
 #[cfg(test)]

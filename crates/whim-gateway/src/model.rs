@@ -223,6 +223,7 @@ fn is_request_header(name: &str) -> bool {
     KEPT.contains(&name) || name.starts_with("anthropic-") || name.starts_with("x-stainless-")
 }
 
+/// What clients need to read the answer and to wait. Others name the organization of the credential, for example.
 fn is_response_header(name: &str) -> bool {
     const KEPT: [&str; 5] = [
         "cache-control",
@@ -231,7 +232,7 @@ fn is_response_header(name: &str) -> bool {
         "retry-after",
         "x-should-retry",
     ];
-    KEPT.contains(&name) || name.starts_with("anthropic-")
+    KEPT.contains(&name) || name.starts_with("anthropic-ratelimit-")
 }
 
 /// The size of the body, which is the largest possible if it is not known.

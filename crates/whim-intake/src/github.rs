@@ -8,6 +8,7 @@ mod edits;
 mod error;
 mod events;
 mod issues;
+mod lists;
 mod outcomes;
 mod pages;
 mod people;

@@ -24,7 +24,7 @@ impl ApprovedText {
             approved_by,
             approved_by_id,
             approved_at: request.at,
-            event_id: request.event_id,
+            event_id: request.id.number(),
             text_sha256: TextHash::of(&description),
         };
         Self {
@@ -62,6 +62,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::trust::RequestId;
 
     #[test]
     fn a_submission_names_its_issue_and_takes_the_priority_from_the_labels() {
@@ -77,7 +78,7 @@ mod tests {
             updated_at: DateTime::UNIX_EPOCH,
         };
         let request = Request {
-            event_id: 7,
+            id: RequestId::Label(7),
             at: DateTime::UNIX_EPOCH,
             by: None,
         };

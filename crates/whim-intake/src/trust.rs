@@ -12,4 +12,6 @@ pub(crate) use self::context::{context_candidates, description, quoted_note};
 pub(crate) use self::edits::{Edit, edits_since};
 pub(crate) use self::people::People;
 pub use self::people::{AllowedBot, AllowedUser};
-pub(crate) use self::request::{Request, Stop, StopReason, latest_request, may_be_stopped, stop_request};
+pub(crate) use self::request::{
+    Request, RequestId, Stop, StopReason, is_later, latest_request, may_be_stopped, stop_request,
+};

@@ -24,7 +24,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State as SharedState};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
@@ -75,6 +76,7 @@ impl Anthropic {
             .route("/v1/models/{id}", get(model))
             .fallback(not_found)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .layer(map_response(add_headers))
             .with_state(Arc::clone(&state));
         let server = Server::start("fake-anthropic", listen_on(address)?, router, |error| {
             tracing::error!(%error, "a handler of the fake model API panicked");
@@ -145,6 +147,27 @@ impl Anthropic {
     pub fn violations(&self) -> Vec<String> {
         self.state.read().violations.clone()
     }
+}
+
+/// What the real API says in each answer about itself, the account and its limits.
+async fn add_headers(mut response: Response) -> Response {
+    for (name, value) in [
+        ("request-id", "req_011CTestKit"),
+        (
+            "anthropic-organization-id",
+            "00000000-0000-4000-8000-000000000007",
+        ),
+        ("anthropic-ratelimit-requests-limit", "4000"),
+        ("anthropic-ratelimit-requests-remaining", "3999"),
+        ("server", "cloudflare"),
+        ("cf-ray", "9a0000000000testkit"),
+        ("set-cookie", "_cfuvid=testkit; HttpOnly; Secure; Path=/"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 async fn count_tokens(

@@ -113,6 +113,47 @@ fn a_valid_checklist_leads_to_the_next_steps_and_the_skill_is_removed_again() {
 }
 
 #[test]
+fn files_that_were_there_or_that_the_interview_made_are_kept() {
+    let writes = format!("printf '{}' > SPEC.md", GOOD.replace('\n', "\\n"));
+    let settings = ".claude/settings.local.json";
+    // Claude Code keeps there what the user allowed it.
+    let interview = format!("test -f {SKILL}\nprintf '{{}}' > {settings}\n{writes}");
+    let project = Project::ready(&interview);
+    let (succeeded, text) = project.run(&[], Some("key"));
+    assert!(succeeded, "{text}");
+    assert_eq!(fs::read_to_string(project.in_project(settings)).unwrap(), "{}");
+    assert!(!project.in_project(".claude/skills").exists());
+
+    let project = Project::ready(&format!(
+        "{writes}\nprintf new > .claude/skills/create-spec/notes.md"
+    ));
+    let own = ".claude/skills/own/SKILL.md";
+    fs::create_dir_all(project.in_project(".claude/skills/own")).unwrap();
+    fs::create_dir(project.in_project(".claude/commands")).unwrap();
+    fs::write(project.in_project(own), "own").unwrap();
+    let (succeeded, text) = project.run(&[], Some("key"));
+    assert!(succeeded, "{text}");
+    assert_eq!(fs::read_to_string(project.in_project(own)).unwrap(), "own");
+    assert!(project.in_project(".claude/commands").is_dir());
+    let notes = project.in_project(".claude/skills/create-spec/notes.md");
+    assert_eq!(fs::read_to_string(notes).unwrap(), "new");
+    assert!(!project.in_project(SKILL).exists());
+}
+
+#[test]
+fn the_skill_runs_nothing_but_the_validation_and_writes_nothing_without_a_question() {
+    let skill = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(SKILL);
+    let skill = fs::read_to_string(skill).unwrap();
+    let allowed = skill
+        .lines()
+        .find_map(|line| line.strip_prefix("allowed-tools: "));
+    assert_eq!(
+        allowed,
+        Some("Read, Glob, Grep, AskUserQuestion, Bash(ralph validate:*)")
+    );
+}
+
+#[test]
 fn a_checklist_that_breaks_conventions_or_is_missing_fails() {
     let project = Project::ready("printf '# Hello\\n\\n- [ ] Fix auth.ts:42\\n' > SPEC.md");
     let (succeeded, text) = project.run(&[], Some("key"));

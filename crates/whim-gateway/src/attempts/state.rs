@@ -20,7 +20,7 @@ const MAX_HEADS: usize = 16;
 #[derive(Debug)]
 pub(crate) struct AttemptState {
     requests: RwLock<Rate>,
-    /// Heads that were forwarded to GitHub for this attempt, the newest last.
+    /// Heads that GitHub accepted from this attempt, the newest last.
     heads: RwLock<VecDeque<CommitHash>>,
     tunnels: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -75,7 +75,7 @@ impl AttemptState {
         BodyPermit { _permit: permit.ok() }
     }
 
-    pub(crate) fn pushes(&self, head: CommitHash) {
+    pub(crate) fn pushed(&self, head: CommitHash) {
         let mut heads = self.heads.write().unwrap_or_else(PoisonError::into_inner);
         if heads.len() >= MAX_HEADS {
             heads.pop_front();

@@ -50,8 +50,8 @@ enum State {
         bytes: Vec<u8>,
     },
     Content(Box<Content>),
-    /// The checksum at the end, which the receiver checks.
-    Trailer,
+    /// The checksum at the end, which the receiver checks: the bytes of it that are missing.
+    Trailer(usize),
 }
 
 #[derive(Debug)]
@@ -112,7 +112,12 @@ impl PackScanner {
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), InvalidPack> {
         while let Some((&byte, after)) = bytes.split_first() {
             match &mut self.state {
-                State::Trailer => return Ok(()),
+                State::Trailer(0) => return Err(InvalidPack("something follows it")),
+                State::Trailer(missing) => {
+                    let length = bytes.len().min(*missing);
+                    *missing -= length;
+                    bytes = bytes.get(length..).unwrap_or_default();
+                }
                 State::PackHeader(header) => {
                     header.push(byte);
                     if header.len() == HEADER_BYTES {
@@ -150,6 +155,19 @@ impl PackScanner {
         Ok(())
     }
 
+    /// Ends the pack.
+    ///
+    /// # Errors
+    /// It is not complete.
+    pub(super) fn end(&self) -> Result<(), InvalidPack> {
+        match self.state {
+            State::Trailer(0) => Ok(()),
+            State::PackHeader(_) | State::ObjectHeader { .. } | State::Content(_) | State::Trailer(_) => {
+                Err(InvalidPack("it ends too early"))
+            }
+        }
+    }
+
     /// Whether `new` descends from `old` by commits of the pack.
     pub(super) fn proves_descent(&self, new: &CommitHash, old: &CommitHash) -> bool {
         let (Some(new), Some(old)) = (bytes_of(new), bytes_of(old)) else {
@@ -176,7 +194,7 @@ impl PackScanner {
                     bytes: Vec::new(),
                 }
             }
-            None => State::Trailer,
+            None => State::Trailer(HASH_BYTES),
         };
     }
 

@@ -1,5 +1,6 @@
 //! Pushes: the commands are read and checked before the pack is forwarded.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
@@ -14,8 +15,9 @@ use whim_core::{CommitHash, RepoName};
 
 use super::pack::PackScanner;
 use super::push_request::{MAX_BYTES, PushRequest};
+use super::report_reader::ReportReader;
 use super::rule::{self, Allowed};
-use super::{Git, Service, pass_on, report};
+use super::{Git, Service, pass_on_and_read, report};
 use crate::attempts::Attempt;
 use crate::metrics::Part;
 use crate::refusal::Refusal;
@@ -58,7 +60,6 @@ impl Git {
                 return Ok(refuse(&push, &reason, attempt));
             }
         };
-        attempt.state.pushes(allowed.new.clone());
         let (failed, mut failure) = oneshot::channel();
         let pack = Pack {
             chunks: rest,
@@ -66,7 +67,7 @@ impl Git {
             left: self.max_push_bytes,
             proof: allowed.must_descend_from.map(|old| Proof {
                 scanner: PackScanner::new(),
-                new: allowed.new,
+                new: allowed.new.clone(),
                 old,
             }),
             failed,
@@ -80,7 +81,16 @@ impl Git {
             drain(rest, self.max_push_bytes + MAX_DRAINED_BYTES).await;
             return Ok(refuse(&push, &reason, attempt));
         }
-        pass_on(self.received(repo, answer)?)
+        let mut report = ReportReader::new(&push, &allowed.reference);
+        let (state, mut new) = (Arc::clone(&attempt.state), Some(allowed.new));
+        pass_on_and_read(self.received(repo, answer)?, move |chunk| {
+            report.read(chunk);
+            if report.is_accepted()
+                && let Some(new) = new.take()
+            {
+                state.pushed(new);
+            }
+        })
     }
 
     /// A head that is not known may have become known meanwhile.
@@ -159,6 +169,20 @@ struct Proof {
     old: CommitHash,
 }
 
+impl Proof {
+    /// For a pack that was read to its end.
+    fn check(&self) -> Result<(), String> {
+        self.scanner.end().map_err(|invalid| invalid.to_string())?;
+        if self.scanner.proves_descent(&self.new, &self.old) {
+            return Ok(());
+        }
+        Err(format!(
+            "the branch is at {}, which Whim did not push: the push must be a fast-forward",
+            self.old
+        ))
+    }
+}
+
 /// A pack on its way to GitHub. Its last piece is held back until the whole is known to be allowed: GitHub changes nothing for a
 /// pack that is not complete.
 struct Pack {
@@ -196,13 +220,7 @@ impl Pack {
                     }
                 }
                 None => {
-                    if let Some(proof) = &pack.proof
-                        && !proof.scanner.proves_descent(&proof.new, &proof.old)
-                    {
-                        let reason = format!(
-                            "the branch is at {}, which Whim did not push: the push must be a fast-forward",
-                            proof.old
-                        );
+                    if let Some(Err(reason)) = pack.proof.as_ref().map(Proof::check) {
                         return Err(pack.fail(reason));
                     }
                     let last = std::mem::take(&mut pack.held);

@@ -7,7 +7,8 @@ use super::pkt_line::{self, PktLine};
 use super::push_request::PushRequest;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/x-git-receive-pack-result");
-const REPORT_BAND: u8 = 1;
+/// The side band of a report. Others are for people.
+pub(super) const REPORT_BAND: u8 = 1;
 /// A side band is cut into lines of this size.
 const MAX_BAND_BYTES: usize = 65515;
 

@@ -8,6 +8,7 @@ use super::push_request::{Command, PushRequest};
 /// A push that is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Allowed {
+    pub(super) reference: String,
     pub(super) new: CommitHash,
     /// The commit from which `new` must descend: a head that Whim did not push, as far as is known.
     pub(super) must_descend_from: Option<CommitHash>,
@@ -41,10 +42,14 @@ pub(super) fn check(
     let Some(new) = new else {
         return Err("the branch may not be deleted".to_owned());
     };
+    if old.as_ref() == Some(new) {
+        return Err(format!("{branch} is at {new} already"));
+    }
     let must_descend_from = old
         .as_ref()
         .filter(|old| grant.head_sha.as_ref() != Some(*old) && !is_known(old));
     Ok(Allowed {
+        reference: branch,
         new: new.clone(),
         must_descend_from: must_descend_from.cloned(),
     })

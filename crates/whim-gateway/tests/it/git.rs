@@ -1,11 +1,10 @@
 //! The real git client through the gateway, to a real repository behind the fake of GitHub.
 
-use axum::http::Method;
 use bytes::Bytes;
 use futures::stream;
 use whim_testkit::git;
 
-use crate::world::{BRANCH, DELIVERY, REPO, World};
+use crate::world::{self, BRANCH, DELIVERY, REPO, World};
 
 fn refspec(source: &str) -> String {
     format!("{source}:refs/heads/{BRANCH}")
@@ -163,20 +162,12 @@ async fn a_push_may_arrive_byte_by_byte() {
     let revisions = format!("{head}\n^origin/main\n");
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), revisions.as_bytes()).unwrap();
     let pack = child.wait_with_output().unwrap().stdout;
-    let line = format!("{} {head} refs/heads/{BRANCH}\0report-status", "0".repeat(40));
-    let body = [format!("{:04x}{line}0000", line.len() + 4).into_bytes(), pack].concat();
+    let body = world::push_body(&"0".repeat(40), &head, &pack);
     let bytes = body
         .into_iter()
         .map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte])));
-    let answer = world
-        .request(Method::POST, &format!("/git/{REPO}.git/git-receive-pack"))
-        .basic_auth("x-access-token", Some(DELIVERY))
-        .header("content-type", "application/x-git-receive-pack-request")
-        .body(reqwest::Body::wrap_stream(stream::iter(bytes)))
-        .send()
-        .await
-        .unwrap();
-    let text = answer.text().await.unwrap();
+    let body = reqwest::Body::wrap_stream(stream::iter(bytes));
+    let text = world.push_raw(body).await;
     assert!(
         text.contains("unpack ok") && text.contains(&format!("ok refs/heads/{BRANCH}")),
         "{text:?}"

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use whim_testkit::git::Repository;
 
-use crate::world::{AGENT, BRANCH, DELIVERY, REPO, World};
+use crate::world::{self, AGENT, BRANCH, DELIVERY, REPO, World};
 
 /// A push that is refused through the gateway with this reason, that changes nothing, and that GitHub itself accepts.
 async fn refused(world: &World, clone: &Repository, arguments: &[&str], reason: &str) {
@@ -56,6 +56,77 @@ async fn the_branch_is_never_deleted() {
         "the branch may not be deleted",
     )
     .await;
+}
+
+/// A pack without objects, which git sends if GitHub has them all.
+const EMPTY_PACK: &[u8] =
+    b"PACK\0\0\0\x02\0\0\0\0\x02\x9d\x08\x82\x3b\xd8\xa8\xea\xb5\x10\xad\x6a\xc7\x5c\x82\x3c\xfd\x3e\xd3\x1e";
+
+/// The attempt's branch is at its commit, and then at one of a person. Returns both.
+async fn with_commit_of_a_person(world: &World, clone: &Repository) -> (String, String) {
+    let own = format!("HEAD:refs/heads/{BRANCH}");
+    world.push(clone, &[&own]).await.succeeded();
+    let theirs = world
+        .github
+        .commit_files(REPO, BRANCH, "A person's commit", &[("theirs.txt", "x\n")]);
+    (clone.head().unwrap(), theirs)
+}
+
+async fn replacing_is_refused(world: &World, clone: &Repository, theirs: &str) {
+    clone
+        .run(["commit", "--quiet", "--amend", "--message", "Sell better tea"])
+        .unwrap();
+    let own = format!("HEAD:refs/heads/{BRANCH}");
+    let push = world.push(clone, &["--force", &own]).await;
+    push.failed_with("the push must be a fast-forward");
+    assert_eq!(world.github.branch_head(REPO, BRANCH).as_deref(), Some(theirs));
+}
+
+#[tokio::test]
+async fn a_push_that_changes_nothing_does_not_make_a_head_the_attempts_own() {
+    let world = World::new().await;
+    let clone = world.clone_with_commit("clone").await;
+    let (_, theirs) = with_commit_of_a_person(&world, &clone).await;
+    let report = world
+        .push_raw(world::push_body(&theirs, &theirs, EMPTY_PACK))
+        .await;
+    let reason = format!("ng refs/heads/{BRANCH} Whim: refs/heads/{BRANCH} is at {theirs} already");
+    assert!(report.contains(&reason), "{report:?}");
+    replacing_is_refused(&world, &clone, &theirs).await;
+}
+
+#[tokio::test]
+async fn a_push_that_github_refused_does_not_make_a_head_the_attempts_own() {
+    let world = World::new().await;
+    let clone = world.clone_with_commit("clone").await;
+    let (own, theirs) = with_commit_of_a_person(&world, &clone).await;
+    // The branch is not where the push says any more.
+    let report = world.push_raw(world::push_body(&own, &theirs, EMPTY_PACK)).await;
+    let refusal = format!("ng refs/heads/{BRANCH}");
+    assert!(
+        report.contains(&refusal) && !report.contains("Whim:"),
+        "{report:?}"
+    );
+    replacing_is_refused(&world, &clone, &theirs).await;
+}
+
+#[tokio::test]
+async fn what_follows_a_pack_that_must_prove_a_fast_forward_is_refused() {
+    let world = World::new().await;
+    let clone = world.clone_with_commit("clone").await;
+    let (own, theirs) = with_commit_of_a_person(&world, &clone).await;
+    for (pack, reason) in [
+        ([EMPTY_PACK, b"x"].concat(), "something follows it"),
+        (EMPTY_PACK[..EMPTY_PACK.len() - 1].to_vec(), "it ends too early"),
+        (Vec::new(), "it ends too early"),
+    ] {
+        let report = world.push_raw(world::push_body(&theirs, &own, &pack)).await;
+        assert!(report.contains(reason), "{report:?}");
+    }
+    assert_eq!(
+        world.github.branch_head(REPO, BRANCH).as_deref(),
+        Some(theirs.as_str())
+    );
 }
 
 #[tokio::test]

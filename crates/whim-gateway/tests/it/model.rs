@@ -297,6 +297,22 @@ async fn errors_of_the_api_reach_the_agent_unchanged() {
 }
 
 #[tokio::test]
+async fn headers_of_answers_name_limits_and_not_the_account() {
+    let world = World::new().await;
+    let mut answers = vec![world.ask(AGENT, &asks(true)).await];
+    world.anthropic.begin_outage(429, "try later");
+    answers.push(world.ask(AGENT, &asks(true)).await);
+    for answer in answers {
+        let headers = answer.headers();
+        assert_eq!(headers["anthropic-ratelimit-requests-remaining"], "3999");
+        assert!(headers.contains_key("request-id"), "{headers:?}");
+        for name in ["anthropic-organization-id", "server", "cf-ray", "set-cookie"] {
+            assert!(!headers.contains_key(name), "{headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_too_large_is_refused() {
     let world = World::new().await;
     let mut body = asks(false);

@@ -181,6 +181,16 @@ impl World {
         self.git(repository, &all).await
     }
 
+    /// Pushes what no client would, and returns the report.
+    pub(crate) async fn push_raw(&self, body: impl Into<reqwest::Body>) -> String {
+        let request = self
+            .request(Method::POST, &format!("/git/{REPO}.git/git-receive-pack"))
+            .basic_auth("x-access-token", Some(DELIVERY))
+            .header("content-type", "application/x-git-receive-pack-request")
+            .body(body);
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
     /// Stops as on a signal; tasks that do not end in time are a failure.
     pub(crate) async fn stop(&self) {
         let report = self.supervisor.stop(app::STOP_DEADLINE).await;
@@ -190,6 +200,12 @@ impl World {
             report.unfinished
         );
     }
+}
+
+/// A push that moves the branch of the attempt.
+pub(crate) fn push_body(old: &str, new: &str, pack: &[u8]) -> Vec<u8> {
+    let line = format!("{old} {new} refs/heads/{BRANCH}\0report-status");
+    [format!("{:04x}{line}0000", line.len() + 4).as_bytes(), pack].concat()
 }
 
 #[derive(Debug)]

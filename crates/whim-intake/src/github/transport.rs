@@ -1,9 +1,9 @@
-//! Sends calls to GitHub: credentials, pages, conditional requests, redirects, errors.
+//! Sends calls to GitHub: credentials, redirects, errors.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LINK, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use reqwest::{Method, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use url::Url;
 use whim_github::{error_message, redirect_target, requested_wait};
 
 use super::error::GitHubError;
-use super::pages::{CachedPage, MAX_PAGES, PageCache, next_page};
+use super::pages::PageCache;
 use super::rate_limit::RateLimit;
 use super::write_pace::WritePace;
 
@@ -30,24 +30,24 @@ const USER_AGENT_VALUE: &str = concat!("whim-intake/", env!("CARGO_PKG_VERSION")
 #[derive(Debug)]
 pub(crate) struct GitHub {
     http: reqwest::Client,
-    base_url: Url,
-    pages: PageCache,
+    pub(super) base_url: Url,
+    pub(super) pages: PageCache,
     rate_limit: RateLimit,
     write_pace: WritePace,
 }
 
 /// `what` is its purpose, for errors.
-struct Call<'a> {
-    what: &'static str,
-    method: Method,
-    url: Url,
-    etag: Option<HeaderValue>,
-    body: Option<&'a Value>,
+pub(super) struct Call<'a> {
+    pub(super) what: &'static str,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) etag: Option<HeaderValue>,
+    pub(super) body: Option<&'a Value>,
 }
 
-struct Response {
-    headers: HeaderMap,
-    body: String,
+pub(super) struct Response {
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
 }
 
 impl GitHub {
@@ -83,30 +83,6 @@ impl GitHub {
             rate_limit: RateLimit::default(),
             write_pace: WritePace::new(write_interval),
         })
-    }
-
-    /// The entries of all pages of a list.
-    pub(super) async fn get_all<T: DeserializeOwned>(
-        &self,
-        what: &'static str,
-        path: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<Vec<T>, GitHubError> {
-        let mut first = self.url(path);
-        first.query_pairs_mut().extend_pairs(query);
-        let mut all = Vec::new();
-        let mut next = Some(first);
-        let mut pages = 0;
-        while let Some(url) = next {
-            if pages == MAX_PAGES {
-                return Err(GitHubError::TooManyPages { what, pages });
-            }
-            pages += 1;
-            let (entries, following) = self.get_page(what, url).await?;
-            all.extend(entries);
-            next = following;
-        }
-        Ok(all)
     }
 
     /// One resource.
@@ -209,52 +185,8 @@ impl GitHub {
         self.call(&call).await.map(drop)
     }
 
-    async fn get_page<T: DeserializeOwned>(
-        &self,
-        what: &'static str,
-        url: Url,
-    ) -> Result<(Vec<T>, Option<Url>), GitHubError> {
-        let parse = |body: &str| {
-            serde_json::from_str::<Vec<T>>(body)
-                .map_err(|source| GitHubError::UnexpectedResponse { what, source })
-        };
-        let cached = self.pages.get(&url);
-        let call = Call {
-            what,
-            method: Method::GET,
-            url,
-            etag: cached.as_ref().map(|page| page.etag.clone()),
-            body: None,
-        };
-        match (self.call(&call).await?, cached) {
-            (Some(response), _) => {
-                let entries = parse(&response.body)?;
-                let next = response
-                    .headers
-                    .get(LINK)
-                    .and_then(|link| next_page(&self.base_url, link));
-                if let Some(etag) = response.headers.get(ETAG).cloned() {
-                    let page = CachedPage {
-                        etag,
-                        body: response.body,
-                        next: next.clone(),
-                    };
-                    self.pages.keep(call.url, page, entries.len());
-                }
-                Ok((entries, next))
-            }
-            (None, Some(cached)) => Ok((parse(&cached.body)?, cached.next)),
-            // 304 to an unconditional request.
-            (None, None) => Err(GitHubError::Refused {
-                what,
-                status: StatusCode::NOT_MODIFIED.as_u16(),
-                message: String::new(),
-            }),
-        }
-    }
-
     /// `None` for 304.
-    async fn call(&self, call: &Call<'_>) -> Result<Option<Response>, GitHubError> {
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Option<Response>, GitHubError> {
         let what = call.what;
         if let Some(wait) = self.rate_limit.blocks() {
             return Err(GitHubError::RateLimited { what, wait });
@@ -324,7 +256,7 @@ impl GitHub {
     }
 
     /// Percent-encodes the segments, because a label may contain any character.
-    fn url(&self, path: &[&str]) -> Url {
+    pub(super) fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base_url.clone();
         // Fails only for URLs without a host, which the settings do not accept.
         if let Ok(mut segments) = url.path_segments_mut() {

@@ -21,6 +21,8 @@ pub(super) struct Memory {
     pub(super) read: HashMap<IssueNumber, Version>,
     /// Comments that need nothing more.
     pub(super) handled: HashSet<u64>,
+    /// Accounts whose commands do not count, and who got a reaction that says so.
+    pub(super) declined: HashSet<(IssueNumber, u64)>,
     /// Why the latest command was not carried out.
     pub(super) notices: HashMap<IssueNumber, String>,
 }

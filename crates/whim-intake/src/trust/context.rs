@@ -97,6 +97,7 @@ mod tests {
 
     use super::*;
     use crate::github::{Account, comment_for_tests};
+    use crate::trust::RequestId;
 
     fn account(login: &str) -> Account {
         Account {
@@ -168,7 +169,7 @@ mod tests {
     #[test]
     fn only_comments_from_before_the_request_are_context() {
         let request = Request {
-            event_id: 1,
+            id: RequestId::Label(1),
             at: DateTime::from_timestamp(100, 0).unwrap(),
             by: None,
         };

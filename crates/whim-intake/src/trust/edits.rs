@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Request;
+use super::{Request, RequestId};
 use crate::github::{BodyEdit, EventKind, Issue, IssueEvent};
 
 /// A change of the text at or after a request. GitHub's times have whole seconds, so one in the same second counts as later.
@@ -30,9 +30,13 @@ pub(crate) fn edits_since(
     events: &[IssueEvent],
     body_edits: Option<&[BodyEdit]>,
 ) -> Vec<Edit> {
+    let is_later = |event: &&IssueEvent| match request.id {
+        RequestId::Label(id) => (event.at, event.id) > (request.at, id),
+        RequestId::Comment(_) => event.at >= request.at,
+    };
     let mut edits: Vec<Edit> = events
         .iter()
-        .filter(|event| (event.at, event.id) > (request.at, request.event_id))
+        .filter(is_later)
         .filter_map(|event| match &event.kind {
             EventKind::Renamed { from, to } => Some(Edit::Title {
                 from: from.clone(),
@@ -104,7 +108,7 @@ mod tests {
 
     fn request() -> Request {
         Request {
-            event_id: 10,
+            id: RequestId::Label(10),
             at: at(REQUEST_AT),
             by: Some(ana()),
         }
@@ -119,6 +123,23 @@ mod tests {
         for (id, second, is_edit) in [(9, 99, false), (9, 100, false), (11, 100, true), (11, 101, true)] {
             let events = [event(id, second, renamed.clone())];
             let edits = edits_since(&request(), &issue(200), &events, Some(&[]));
+            assert_eq!(!edits.is_empty(), is_edit, "event {id} at {second}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_title_in_the_second_of_a_comment_counts_whatever_their_numbers() {
+        let renamed = EventKind::Renamed {
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+        };
+        let commented = Request {
+            id: RequestId::Comment(1_000),
+            ..request()
+        };
+        for (id, second, is_edit) in [(5, 99, false), (5, 100, true), (5, 101, true), (2_000, 99, false)] {
+            let events = [event(id, second, renamed.clone())];
+            let edits = edits_since(&commented, &issue(200), &events, Some(&[]));
             assert_eq!(!edits.is_empty(), is_edit, "event {id} at {second}");
         }
     }

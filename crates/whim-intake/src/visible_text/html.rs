@@ -1,14 +1,12 @@
 //! Reads HTML as a browser does, and keeps what is visible on GitHub.
 
 use std::cell::RefCell;
-use std::sync::LazyLock;
 
 use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::states::RawKind;
 use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
-use regex::Regex;
 
 use super::layout::Layout;
 
@@ -43,6 +41,8 @@ const HIDDEN: [&str; 24] = [
 const TEXT_ATTRIBUTES: [&str; 6] = ["alt", "title", "content", "label", "placeholder", "value"];
 /// Languages of code blocks that GitHub draws.
 const DRAWN: [&str; 5] = ["mermaid", "geojson", "topojson", "stl", "math"];
+/// In place of each formula: it can hold text that is not drawn, in more ways than can be listed.
+const FORMULA: &str = "[formula]";
 
 /// The visible text of a page, and the parts that are not visible.
 pub(super) fn visible(html: &str) -> (String, Vec<String>) {
@@ -78,8 +78,23 @@ struct State {
 /// An open block of code.
 #[derive(Default)]
 struct Code {
+    /// In lower case.
     language: String,
     text: String,
+}
+
+impl Code {
+    /// The language as GitHub reads it: in any case, up to a comma. One that is drawn is never replaced.
+    fn set_language(&mut self, name: &str) {
+        if !self.is_drawn() {
+            let name = name.split(',').next().unwrap_or_default();
+            self.language = name.trim().to_lowercase();
+        }
+    }
+
+    fn is_drawn(&self) -> bool {
+        DRAWN.contains(&self.language.as_str())
+    }
 }
 
 impl TokenSink for Sink {
@@ -188,14 +203,18 @@ impl State {
                 self.layout.verbatim(&"#".repeat(level));
                 self.layout.inline(" ");
             }
-            "pre" => self.code = Some(Code::default()),
+            "pre" => {
+                let code = self.code.get_or_insert_default();
+                code.set_language(attribute(tag, "lang").unwrap_or_default());
+            }
             "code" => match &mut self.code {
                 Some(code) => {
-                    let class = attribute(tag, "class").unwrap_or_default();
-                    class
-                        .strip_prefix("language-")
-                        .unwrap_or_default()
-                        .clone_into(&mut code.language);
+                    let classes = attribute(tag, "class").unwrap_or_default();
+                    for class in classes.split_whitespace() {
+                        if let Some(name) = class.strip_prefix("language-") {
+                            code.set_language(name);
+                        }
+                    }
                 }
                 None if attribute(tag, "data-math-style").is_some() => self.formula = Some(String::new()),
                 None => self.layout.verbatim("`"),
@@ -218,7 +237,8 @@ impl State {
             "pre" => self.end_code(),
             "span" | "code" if self.formula.is_some() => {
                 let formula = self.formula.take().unwrap_or_default();
-                self.layout.inline(&shown_formula(&formula));
+                self.remove(&formula);
+                self.layout.inline(FORMULA);
             }
             "code" if self.code.is_none() => self.layout.verbatim("`"),
             "td" | "th" => self.layout.inline(" "),
@@ -241,12 +261,17 @@ impl State {
     }
 
     fn end_code(&mut self) {
-        let Some(Code { language, text }) = self.code.take() else {
+        let Some(code) = self.code.take() else {
             return;
         };
-        if DRAWN.contains(&language.as_str()) {
-            self.remove(&text);
-            self.layout.block_of_lines(&format!("[{language} diagram]"));
+        let Code { language, text } = &code;
+        if code.is_drawn() {
+            self.remove(text);
+            let shown = match language.as_str() {
+                "math" => FORMULA.to_owned(),
+                language => format!("[{language} diagram]"),
+            };
+            self.layout.block_of_lines(&shown);
             return;
         }
         let longest = text.split(|character| character != '`').map(str::len).max();
@@ -304,15 +329,4 @@ fn is_block(name: &str) -> bool {
             | "h5"
             | "h6"
     )
-}
-
-/// A formula as it was written, unless it can have parts that are not drawn.
-fn shown_formula(formula: &str) -> String {
-    static HIDES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"\\(?:text|define|page)?color|\\[hv]?phantom|\\[rl]lap|\\smash|\\(?:hs|ks|ms)kip|\\kern|\\hspace|\\style|\\class|\\cssId|\\href|\\tiny|\\def|\\newcommand|\\require|%").ok()
-    });
-    match &*HIDES {
-        Some(hides) if !hides.is_match(formula) => format!("${formula}$"),
-        _ => "[formula]".to_owned(),
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::json;
 use whim_core::WorkItemStatus;
+use whim_testkit::github::BOT;
 
 use crate::world::{REPO, World};
 
@@ -51,6 +52,31 @@ async fn removing_ai_pr_ready_requests_another_run() {
         world.until_labelled(issue, &["whim", "ai-pr-ready"]).await;
     }
     assert_eq!(world.run_posted(issue), Some(3));
+}
+
+#[tokio::test]
+async fn a_request_is_for_one_run_although_its_label_vanishes_after_a_later_one() {
+    let (world, issue) = with_failed_issue().await;
+    world.github.comment(REPO, issue, "@whim retry");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(item.run, 2);
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+    world.end_run(issue, WorkItemStatus::Failed, json!({"error": "red again"}));
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    world.until_polled_twice().await;
+    // The events that are left are the first request, and removals by Whim.
+    world.github.delete_label(REPO, "ai-failed");
+    world.until_labelled(issue, &["whim", "ai-failed"]).await;
+    world.until_polled_twice().await;
+    assert_eq!(world.item(issue).unwrap().run, 2);
+}
+
+#[tokio::test]
+async fn a_person_whose_token_whim_uses_requests_another_run_by_removing_the_label() {
+    let (world, issue) = with_failed_issue().await;
+    world.github.by(BOT).remove_label(REPO, issue, "ai-failed");
+    let item = world.until_status(issue, WorkItemStatus::Queued).await;
+    assert_eq!(item.run, 2);
 }
 
 #[tokio::test]

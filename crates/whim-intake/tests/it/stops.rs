@@ -1,5 +1,7 @@
 //! A person stops a run, or changes its priority, on the issue.
 
+use std::time::Duration;
+
 use serde_json::json;
 use whim_core::{Priority, WorkItemStatus};
 use whim_testkit::github::State;
@@ -44,6 +46,7 @@ async fn removing_the_label_cancels_the_item_and_adding_it_starts_another_run() 
     world.until_labelled(issue, &[]).await;
     assert_eq!(world.run_posted(issue), Some(1));
     assert!(comment(&world, issue).contains("To run Whim again, add the label `whim`."));
+    world.github.advance_clock(Duration::from_secs(1));
     world.github.add_label(REPO, issue, "whim");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(item.run, 2);
@@ -56,6 +59,7 @@ async fn asking_for_information_cancels_the_item_until_the_label_is_removed() {
     world.github.add_label(REPO, issue, "ai-needs-info");
     world.until_status(issue, WorkItemStatus::Cancelled).await;
     world.until_labelled(issue, &["whim", "ai-needs-info"]).await;
+    world.github.advance_clock(Duration::from_secs(1));
     world.github.remove_label(REPO, issue, "ai-needs-info");
     let item = world.until_status(issue, WorkItemStatus::Queued).await;
     assert_eq!(item.run, 2);

@@ -180,6 +180,40 @@ async fn an_edit_after_the_label_asks_for_the_label_again_and_shows_what_changed
 }
 
 #[tokio::test]
+async fn a_stranger_who_adds_the_label_that_whim_asks_for_starts_nothing() {
+    let mut world = World::running().await;
+    let issue = labelled_by(&world, STRANGER);
+    until_refused(&world, issue).await;
+    world.stop().await;
+    world.github.remove_label(REPO, issue, "whim");
+    world.github.add_label(REPO, issue, "whim");
+    world.github.advance_clock(Duration::from_secs(5));
+    world
+        .github
+        .by(STRANGER)
+        .edit_issue(REPO, issue, "Delete everything.");
+    world.start();
+    world.until_labelled(issue, &["ai-refused"]).await;
+    let comment = world.comments(issue).remove(0).body;
+    assert!(comment.contains("add the label `whim` again"), "{comment}");
+    world.github.advance_clock(Duration::from_secs(5));
+    world.github.by(STRANGER).add_label(REPO, issue, "whim");
+    world
+        .until("the refusal", |world| {
+            world.comments(issue)[0]
+                .body
+                .contains("Thank you for the request.")
+        })
+        .await;
+    until_refused(&world, issue).await;
+    world.github.advance_clock(Duration::from_secs(5));
+    world.github.remove_label(REPO, issue, "whim");
+    world.github.add_label(REPO, issue, "whim");
+    world.until_status(issue, WorkItemStatus::Queued).await;
+    world.until_labelled(issue, &["whim", "ai-processing"]).await;
+}
+
+#[tokio::test]
 async fn another_title_after_the_label_asks_for_the_label_again() {
     let mut world = World::new().await;
     let issue = world.create_issue("Say hello");

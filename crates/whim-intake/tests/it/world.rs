@@ -126,8 +126,10 @@ impl World {
         self.item(issue).expect("the issue has an item").id
     }
 
-    /// Ends the current run of an issue's item, and sets fields of its JSON form.
+    /// Ends the current run of an issue's item, and sets fields of its JSON form. GitHub's times have whole seconds, and a run
+    /// takes longer than one.
     pub(crate) fn end_run(&self, issue: u64, status: WorkItemStatus, fields: Value) {
+        self.github.advance_clock(Duration::from_secs(1));
         self.orchestrator.end_run(self.item_id(issue), status, &fields);
     }
 

@@ -156,6 +156,15 @@ impl GitHub {
         });
     }
 
+    /// Deletes a label of the repository, and of its issues, which get no event.
+    ///
+    /// # Panics
+    /// There is no such label.
+    #[track_caller]
+    pub fn delete_label(&self, repository: &str, label: &str) {
+        self.by_person(repository, |record, _| record.delete_label(label));
+    }
+
     /// Removes a label from an issue as [`PERSON`].
     ///
     /// # Panics

@@ -73,7 +73,7 @@ fn descent_is_proven_by_the_packs_that_git_makes() {
         let pack = pack(&repository, arguments, &format!("{last}\n^{root}\n"));
         for step in [1, 7, 4096] {
             let scanner = scanned(&pack, step);
-            assert!(matches!(scanner.state, State::Trailer), "{:?}", scanner.state);
+            assert_eq!(scanner.end(), Ok(()), "{:?}", scanner.state);
             assert!(scanner.proves_descent(last, root), "{arguments:?} {step}");
             assert!(scanner.proves_descent(last, first));
             assert!(scanner.proves_descent(last, last));
@@ -111,6 +111,26 @@ fn a_commit_that_names_itself_elsewhere_is_no_commit() {
     }
     let commit = format!("tree {old}\nparent {old}\nauthor x\n\nx\n");
     assert_eq!(parents_of(commit.as_bytes()), [[0x11; 20]]);
+}
+
+#[test]
+fn a_pack_ends_with_its_checksum() {
+    let (_directory, repository, commits) = history();
+    let empty = b"PACK\0\0\0\x02\0\0\0\0".to_vec();
+    let empty = [empty.as_slice(), &[7; HASH_BYTES]].concat();
+    for pack in [pack(&repository, &[], &format!("{}\n", commits[3])), empty] {
+        for step in [1, 13, pack.len()] {
+            for missing in [1, HASH_BYTES, HASH_BYTES + 1] {
+                let scanner = scanned(&pack[..pack.len() - missing], step);
+                assert!(scanner.end().is_err(), "{missing} bytes are missing");
+            }
+            let mut scanner = scanned(&pack, step);
+            assert_eq!(scanner.end(), Ok(()));
+            assert!(scanner.read(b"x").is_err());
+        }
+        let longer = [pack.as_slice(), b"x"].concat();
+        assert!(PackScanner::new().read(&longer).is_err());
+    }
 }
 
 #[test]

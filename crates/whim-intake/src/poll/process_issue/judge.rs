@@ -1,11 +1,15 @@
 //! Decides whether the latest request on an issue counts, and for which text.
 
+use whim_core::protocol::work::Approval;
+
 use super::{Comments, IssueProcessor};
 use crate::comment::Refusal;
 use crate::github::{Account, Comment, Issue, IssueEvent};
 use crate::poll::error::PollError;
 use crate::submission::ApprovedText;
-use crate::trust::{Request, context_candidates, description, edits_since, latest_request, quoted_note};
+use crate::trust::{
+    Request, context_candidates, description, edits_since, is_later, latest_request, quoted_note,
+};
 use crate::visible_text::VisibleText;
 
 /// Of the newest comments. Each author costs a call.
@@ -16,18 +20,29 @@ pub(super) enum Judgement {
     Refused(Refusal),
     /// The issue was read before the request was made: the next poll decides.
     NotYet,
+    /// No request is later than that of the previous run.
+    NoNewRequest,
 }
 
 impl IssueProcessor {
-    /// The latest request with a label.
-    pub(super) async fn judge(&self, issue: &Issue, comments: &Comments) -> Result<Judgement, PollError> {
+    /// The latest request with a label. `previous`: of the run before.
+    pub(super) async fn judge(
+        &self,
+        issue: &Issue,
+        comments: &Comments,
+        previous: Option<&Approval>,
+    ) -> Result<Judgement, PollError> {
         let events = self.github.events(&self.repo, issue.number).await?;
-        match latest_request(&events, &self.intake_label) {
-            Some(request) => {
+        let own_id = self.people.own().await?.id;
+        let request = latest_request(&events, &self.intake_label, own_id);
+        let is_new = |request: &Request| previous.is_none_or(|previous| is_later(request, previous, &events));
+        match request {
+            Some(request) if is_new(&request) => {
                 self.judge_by_events(issue, comments, &request, &events, None)
                     .await
             }
-            None => Ok(Judgement::Refused(Refusal::NotAllowed { by: None })),
+            None if previous.is_none() => Ok(Judgement::Refused(Refusal::NotAllowed { by: None })),
+            Some(_) | None => Ok(Judgement::NoNewRequest),
         }
     }
 

@@ -5,7 +5,7 @@ use whim_core::protocol::work::{RequeueWork, WorkItem};
 
 use super::judge::Judgement;
 use super::{Comments, IssueProcessor};
-use crate::comment::{Outcome, Refusal, Written, not_started, outcome};
+use crate::comment::{Refusal, Written, not_started};
 use crate::github::Issue;
 use crate::labels::{REFUSED, has};
 use crate::poll::error::PollError;
@@ -16,10 +16,10 @@ impl IssueProcessor {
     /// Submits before it labels: after a kill in between, the next poll finds the item.
     pub(super) async fn submit(&self, issue: &Issue, report: &mut PollReport) -> Result<(), PollError> {
         let comments = self.read_comments(issue).await?;
-        let text = match self.judge(issue, &comments).await? {
+        let text = match self.judge(issue, &comments, None).await? {
             Judgement::Approved(text) => text,
             Judgement::Refused(refusal) => return self.refuse(issue, &comments, &refusal, report).await,
-            Judgement::NotYet => return Ok(()),
+            Judgement::NotYet | Judgement::NoNewRequest => return Ok(()),
         };
         let submission = submission(&self.repo, issue, text);
         let created = self.client.create_work(&submission).await?;
@@ -40,7 +40,8 @@ impl IssueProcessor {
         report: &mut PollReport,
     ) -> Result<(), PollError> {
         let comments = self.read_comments(issue).await?;
-        let text = match self.judge(issue, &comments).await? {
+        let previous = item.metadata.approval.as_ref();
+        let text = match self.judge(issue, &comments, previous).await? {
             Judgement::Approved(text) => text,
             Judgement::Refused(refusal) => {
                 return self
@@ -48,12 +49,9 @@ impl IssueProcessor {
                     .await;
             }
             Judgement::NotYet => return Ok(()),
+            // The label disappeared without a request, for example with the label itself.
+            Judgement::NoNewRequest => return self.update_labels(issue, item.status).await,
         };
-        let previous = item.metadata.approval.as_ref();
-        if previous.is_some_and(|previous| previous.event_id == text.approval.event_id) {
-            // Each request is for one run. The label disappeared without a request, for example with the label itself.
-            return self.update_labels(issue, item.status).await;
-        }
         self.start_run(issue, item, after_run, text, report).await
     }
 
@@ -75,6 +73,7 @@ impl IssueProcessor {
         report.requeued += 1;
         tracing::info!(repo = %self.repo, issue = %issue.number, work_item = %item.id, after_run, "requeued an issue");
         self.spec_wanted.notify_one();
+        self.commands.memory().notices.remove(&issue.number);
         self.follow(issue, &item, report).await
     }
 
@@ -113,17 +112,8 @@ impl IssueProcessor {
         refusal: &Refusal,
         report: &mut PollReport,
     ) -> Result<(), PollError> {
-        let ended = Outcome {
-            item,
-            open_pull_request: None,
-            refusal: Some(refusal),
-            notice: None,
-        };
-        let text = outcome(issue, ended, &self.intake_label);
-        let written = self
-            .comments
-            .write(&self.repo, issue.number, comments.own.as_ref(), &text);
-        if written.await? == Written::Deferred {
+        let written = self.write_outcome(issue, item, comments, Some(refusal)).await?;
+        if written == Written::Deferred {
             return Ok(());
         }
         report.refused += 1;
@@ -134,16 +124,12 @@ impl IssueProcessor {
         }
     }
 
-    /// Removes the intake label, so that a person reads the text again and adds it.
+    /// Removes the intake label, so that a person reads the text again and adds it. [`REFUSED`] stays until then: its removal
+    /// would look like a request if the label was added again meanwhile.
     async fn ask_again(&self, issue: &Issue) -> Result<(), PollError> {
         tracing::info!(repo = %self.repo, issue = %issue.number, "the issue was edited after its request: asking for the label again");
         let label = &self.intake_label;
         self.github.remove_label(&self.repo, issue.number, label).await?;
-        if has(&issue.labels, REFUSED) {
-            self.github
-                .remove_label(&self.repo, issue.number, REFUSED)
-                .await?;
-        }
         Ok(())
     }
 }

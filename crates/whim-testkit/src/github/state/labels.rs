@@ -115,6 +115,16 @@ impl Repository {
         })
     }
 
+    /// Deletes a label of the repository. Issues lose it without an event.
+    pub(in super::super) fn delete_label(&mut self, name: &str) -> Result<(), ErrorResponse> {
+        let id = self.label(name).ok_or(ErrorResponse::NotFound)?.id;
+        self.labels.retain(|label| label.id != id);
+        for issue in self.issues.values_mut() {
+            issue.labels.retain(|own| *own != id);
+        }
+        Ok(())
+    }
+
     /// Replaces the labels of an issue.
     pub(in super::super) fn set_labels(
         &mut self,
