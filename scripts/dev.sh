@@ -7,7 +7,7 @@
 #   --yes         do not ask before using sudo for a missing package
 #
 # Starts Postgres and Redis unless they already run at DATABASE_URL and REDIS_URL. What the script started ends with it,
-# also when its terminal is closed; running workers continue and are adopted at the next start.
+# also when its terminal is closed; running workers wait for the gateway and are adopted at the next start.
 set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$(readlink -f "$0")")/lib/common.sh"
@@ -50,9 +50,13 @@ export WORKER_RUNTIME=${WORKER_RUNTIME:-process}
 export WORKSPACES_DIR=${WORKSPACES_DIR:-$state/workspaces}
 export CLAUDE_BIN=${CLAUDE_BIN:-$tools/claude/node_modules/.bin/claude}
 
-# Workers reach GitHub and the model API through the gateway, with tokens of its own.
-export GATEWAY_URL=${GATEWAY_URL:-http://127.0.0.1:${GATEWAY_PORT:-3008}}
-export GATEWAY_KEY=${GATEWAY_KEY:-$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')}
+# Workers reach GitHub and the model API through the gateway, with tokens for it. Containers need an address of this machine that
+# they reach: GATEWAY_BIND_ADDRESS.
+export GATEWAY_URL=${GATEWAY_URL:-http://${GATEWAY_BIND_ADDRESS:-127.0.0.1}:${GATEWAY_PORT:-3008}}
+if [ -z "${GATEWAY_KEY:-}${GATEWAY_KEY_FILE:-}" ]; then
+  GATEWAY_KEY=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
+  export GATEWAY_KEY
+fi
 
 services=(whim-orchestrator whim-gateway whim-intake)
 if [ "$with_dashboard" = true ]; then services+=(whim-dashboard); fi
@@ -72,7 +76,7 @@ postgres_pid=
 stop() {
   trap - EXIT INT TERM HUP
   set +e
-  say "Stopping; running workers continue and are adopted at the next start"
+  say "Stopping; running workers wait for the next start, which adopts them"
   local index signal
   for ((index = ${#started[@]} - 1; index >= 0; index--)); do
     signal=TERM

@@ -77,6 +77,10 @@ refused 8.8.8.8 53 "a public name server"
 refused 172.31.249.5 4010 "GitHub, past the gateway"
 refused 172.31.249.5 4020 "the model API, past the gateway"
 refused github.com 443 "a public host by its name"
+if docker run --rm --network "$network" --user 1000:1000 --entrypoint getent "$image" hosts github.com >/dev/null; then
+  say "RESOLVED a public name"
+  failures=$((failures + 1))
+fi
 refused 169.254.169.254 80 "the metadata service of a cloud"
 if docker run --rm --network "$network" --user 1000:1000 --entrypoint test "$image" -S /var/run/docker.sock; then
   say "REACHED  the engine's socket"

@@ -30,6 +30,9 @@ in_background() {
   exec setsid setpriv --pdeathsig "$signal" "$@" 8>&-
 }
 
+# Other processes of this user read the environment of the databases.
+without_secrets=(env -i "PATH=$PATH" "HOME=${HOME:-/}" "LANG=${LANG:-C.UTF-8}")
+
 # start_postgres PORT: a server for this user, on loopback only, under $state. Sets postgres_pid.
 start_postgres() {
   local port=$1 directory=$state/postgres binaries=$tools/postgres/bin
@@ -49,7 +52,7 @@ start_postgres() {
     "${as_postgres[@]}" "$binaries/initdb" -D "$directory" -U factory -A trust -E UTF8 >/dev/null
   fi
   # INT ends it without waiting for its clients. Set after the user: a change of the user clears it.
-  in_background INT "${as_postgres[@]}" setpriv --pdeathsig INT "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
+  in_background INT "${without_secrets[@]}" "${as_postgres[@]}" setpriv --pdeathsig INT "$binaries/postgres" -D "$directory" -p "$port" -k '' -c listen_addresses=127.0.0.1 \
     >>"$(log_file postgres)" 2>&1 &
   postgres_pid=$!
   wait_for "Postgres" 127.0.0.1 "$port" "$postgres_pid"
@@ -72,7 +75,7 @@ start_redis() {
   local binary=$tools/redis/bin/redis-server
   [ -x "$binary" ] || binary=redis-server
   mkdir -p "$state/redis"
-  in_background TERM "$binary" --port "$1" --bind 127.0.0.1 --dir "$state/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
+  in_background TERM "${without_secrets[@]}" "$binary" --port "$1" --bind 127.0.0.1 --dir "$state/redis" --appendonly yes >>"$(log_file redis)" 2>&1 &
   redis_pid=$!
   wait_for "Redis" 127.0.0.1 "$1" "$redis_pid"
 }

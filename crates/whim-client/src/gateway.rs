@@ -23,7 +23,7 @@ impl GatewayClient {
         &self,
         request: &ReportModelLimit,
     ) -> Result<ModelLimitReported, ClientError> {
-        let call = Call::post(["api", "gateway", "limits"], request, Repeat::Idempotent);
+        let call = Call::post(["api", "gateway", "limits"], request, Repeat::IfNotSent);
         self.http.send(call).await
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use url::Url;
+use url::{Url, form_urlencoded};
 use whim_core::protocol::gateway::{GatewayAttempt, TokenScope};
 use whim_github::redirect_target;
 use whim_service::chain::chain;
@@ -108,9 +108,7 @@ impl GitHub {
         let response = match call {
             Call::User => self.get::<User>("user", &[]).await?.into_response(),
             Call::Account(login) => {
-                // The names of apps have brackets.
-                let login = login.as_str().replace('[', "%5B").replace(']', "%5D");
-                let path = format!("users/{login}");
+                let path = format!("users/{}", segment(login.as_str()));
                 self.get::<User>(&path, &[]).await?.into_response()
             }
             Call::BranchRules(repo, branch) => {
@@ -119,8 +117,7 @@ impl GitHub {
                     let message = format!("expected the rules of the branch {}", grant.branch);
                     return Err(Refusal::forbidden("other_branch", message).into());
                 }
-                let branch = branch.replace('/', "%2F");
-                let path = format!("repos/{}/rules/branches/{branch}", found.full_name);
+                let path = format!("repos/{}/rules/branches/{}", found.full_name, segment(&branch));
                 let rules = self.get::<Vec<Rule>>(&path, &[("per_page", "100")]);
                 rules.await?.into_response()
             }
@@ -300,6 +297,11 @@ impl GitHub {
             Refusal::upstream("GitHub cannot be reached")
         })
     }
+}
+
+/// As one segment of a path. Neither branches nor logins contain spaces, which this would write as `+`.
+fn segment(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 async fn read(request: Request) -> Result<Bytes, Refusal> {

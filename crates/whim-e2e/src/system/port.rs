@@ -12,15 +12,13 @@ const COUNT: u32 = 16_000;
 /// Ports that are tried first by one process, so that processes with neighbouring identifiers do not compete.
 const PER_PROCESS: u32 = 16;
 
-/// A port of `address` that is not in use, and that no other process chooses soon.
+/// A port of `address` that is not in use. Another process chooses the same only if its identifier differs by a multiple of 1000.
 pub(super) fn unused_port(address: IpAddr) -> anyhow::Result<u16> {
     static USED: AtomicU32 = AtomicU32::new(0);
     let first = process::id().wrapping_mul(PER_PROCESS);
     (0..COUNT)
-        .filter_map(|_| {
-            let number = first.wrapping_add(USED.fetch_add(1, Ordering::Relaxed));
-            u16::try_from(FIRST + number % COUNT).ok()
-        })
+        .map(|_| first.wrapping_add(USED.fetch_add(1, Ordering::Relaxed)))
+        .filter_map(|number| u16::try_from(FIRST + number % COUNT).ok())
         .find(|port| TcpListener::bind((address, *port)).is_ok())
         .context("every port is in use")
 }

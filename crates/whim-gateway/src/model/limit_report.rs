@@ -15,6 +15,8 @@ use super::limit::{ModelLimit, Reported};
 
 /// Clients repeat requests before shorter ones end.
 const MIN_RESET: Duration = Duration::from_mins(1);
+/// Attempts that meet a limit within this time meet the same.
+const WINDOW: Duration = Duration::from_mins(10);
 /// A limit is not reported again for this long.
 const INTERVAL: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARACTERS: usize = 500;
@@ -70,12 +72,13 @@ impl LimitReports {
 impl LimitReporter {
     /// Runs until `stop`.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut evidence = Evidence::default();
         let mut sent: HashMap<gateway::ModelLimit, Instant> = HashMap::new();
         while let Some(Some(report)) = stop.run_until_cancelled(self.queue.recv()).await {
-            if sent
+            let is_known = sent
                 .get(&report.limit)
-                .is_some_and(|sent| sent.elapsed() < INTERVAL)
-            {
+                .is_some_and(|sent| sent.elapsed() < INTERVAL);
+            if is_known || !evidence.is_enough(report.limit, report.worker_id, Instant::now()) {
                 continue;
             }
             let worker_id = report.worker_id;
@@ -93,7 +96,24 @@ impl LimitReporter {
     }
 }
 
-/// What an agent cannot cause by the content of its requests.
+/// Which attempt met a limit last.
+#[derive(Debug, Default)]
+struct Evidence {
+    latest: HashMap<gateway::ModelLimit, (WorkerId, Instant)>,
+}
+
+impl Evidence {
+    /// Whether others would meet the limit too. An agent chooses its model and the features that it asks for, which may have limits
+    /// of their own: except for spent credit, two attempts have to meet it.
+    fn is_enough(&mut self, limit: gateway::ModelLimit, worker: WorkerId, now: Instant) -> bool {
+        let earlier = self.latest.insert(limit, (worker, now));
+        let is_confirmed =
+            earlier.is_some_and(|(other, at)| other != worker && now.duration_since(at) < WINDOW);
+        is_confirmed || limit == gateway::ModelLimit::Spend
+    }
+}
+
+/// What may concern every agent.
 fn of_account(reported: &Reported) -> Option<gateway::ModelLimit> {
     match reported.limit {
         ModelLimit::Rate if reported.reset.is_some_and(|reset| reset >= MIN_RESET) => {
@@ -103,5 +123,25 @@ fn of_account(reported: &Reported) -> Option<gateway::ModelLimit> {
         ModelLimit::Credential => Some(gateway::ModelLimit::Credential),
         // Other models may be in order, and the clients repeat requests to a busy API.
         ModelLimit::Rate | ModelLimit::Forbidden | ModelLimit::Overloaded | ModelLimit::UnknownModel => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::limit_report::gateway::ModelLimit as Limit;
+
+    #[test]
+    fn one_attempt_alone_is_no_evidence_but_of_spent_credit() {
+        let (one, other) = (WorkerId::new(), WorkerId::new());
+        let now = Instant::now();
+        let mut evidence = Evidence::default();
+        for limit in [Limit::Rate, Limit::Credential] {
+            assert!(!evidence.is_enough(limit, one, now), "{limit:?}");
+            assert!(!evidence.is_enough(limit, one, now), "{limit:?}");
+            assert!(evidence.is_enough(limit, other, now), "{limit:?}");
+            assert!(!evidence.is_enough(limit, one, now + WINDOW), "{limit:?}");
+        }
+        assert!(evidence.is_enough(Limit::Spend, one, now));
     }
 }

@@ -104,7 +104,7 @@ fn spec(app: &App, claim: Claim) -> WorkerSpec {
     }
 }
 
-/// The proxies of this machine are for the gateway, and not for the way to it.
+/// The proxies of this machine are not for the way to the gateway. In a network of its own, a worker reaches none of them.
 fn reach_gateway_without_proxy(
     environment: &mut BTreeMap<String, String>,
     gateway: &Url,
@@ -122,11 +122,14 @@ fn reach_gateway_without_proxy(
             .into_iter()
             .any(|name| environment.contains_key(name))
     {
+        // Programs differ in the one that they read.
+        let listed = machine::NO_PROXY_VARIABLES
+            .into_iter()
+            .find_map(|name| environment.get(name).cloned());
         for name in machine::NO_PROXY_VARIABLES {
-            let hosts = environment.entry(name.to_owned()).or_default();
-            let separator = if hosts.is_empty() { "" } else { "," };
-            hosts.push_str(separator);
-            hosts.push_str(host);
+            let hosts = environment.get(name).or(listed.as_ref());
+            let hosts = hosts.map_or_else(|| host.to_owned(), |hosts| format!("{hosts},{host}"));
+            environment.insert(name.to_owned(), hosts);
         }
     }
 }

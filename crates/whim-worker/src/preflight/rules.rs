@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use regex::Regex;
 use serde::Deserialize;
+use url::form_urlencoded;
 use whim_core::{FailureCause, RepoName};
 
 use crate::identity::Identity;
@@ -63,8 +64,8 @@ struct Ruleset {
 
 pub(super) async fn read(subject: Subject<'_>) -> Rules {
     let Subject { repo, workspace, .. } = subject;
-    // One segment of the path.
-    let branch = workspace.branch().as_str().replace('/', "%2F");
+    // As one segment of the path. A branch contains no spaces, which this would write as `+`.
+    let branch: String = form_urlencoded::byte_serialize(workspace.branch().as_str().as_bytes()).collect();
     let path = format!("/repos/{repo}/rules/branches/{branch}");
     let rules: Vec<Rule> = match get(subject, &path, &[("per_page", MAX_RULES)]).await {
         Ok(rules) => rules,

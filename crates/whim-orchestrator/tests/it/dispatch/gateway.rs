@@ -44,7 +44,7 @@ async fn a_worker_behind_a_gateway_gets_its_addresses_and_no_credential_of_the_o
     assert_eq!(variable("EGRESS_PROXY_URL"), None);
     assert_eq!(variable("HTTP_PROXY"), Some("http://proxy:3128"));
     assert_eq!(variable("no_proxy"), Some("intranet,10.1.2.3"));
-    assert_eq!(variable("NO_PROXY"), Some("10.1.2.3"));
+    assert_eq!(variable("NO_PROXY"), Some("intranet,10.1.2.3"));
 
     let files: Vec<&str> = spec.credentials.iter().map(|file| file.file_name).collect();
     assert_eq!(files, ["worker-token", "github-token", "gateway-token"]);
