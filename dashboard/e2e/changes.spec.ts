@@ -99,7 +99,7 @@ test("the settings are listed without secrets", async ({ page }) => {
   await ready(page);
   const panel = page.getByRole("region", { name: "Settings" });
   const table = panel.getByRole("table", { name: "Settings" });
-  await expect(table.getByRole("row").filter({ hasText: "GITHUB_TOKEN" })).toContainText(
+  await expect(table.getByRole("row").filter({ hasText: "GATEWAY_KEY" })).toContainText(
     "Set, hidden",
   );
   await expect(table.getByRole("row").filter({ hasText: "BREAKER_THRESHOLD" })).toHaveCount(0);
