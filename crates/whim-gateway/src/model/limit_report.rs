@@ -128,8 +128,8 @@ fn of_account(reported: &Reported) -> Option<gateway::ModelLimit> {
 
 #[cfg(test)]
 mod tests {
+    use super::gateway::ModelLimit as Limit;
     use super::*;
-    use crate::model::limit_report::gateway::ModelLimit as Limit;
 
     #[test]
     fn one_attempt_alone_is_no_evidence_but_of_spent_credit() {

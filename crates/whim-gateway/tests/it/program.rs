@@ -1,8 +1,11 @@
 //! The program: its settings, command line, signals and exit codes.
 
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
 use std::process::{Output, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -21,7 +24,11 @@ const SECRETS: [(&str, &str); 3] = [
 ];
 
 fn command(directory: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_whim-gateway"));
+    command_of(Path::new(env!("CARGO_BIN_EXE_whim-gateway")), directory)
+}
+
+fn command_of(program: &Path, directory: &TempDir) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .env("HOME", directory.path())
@@ -55,9 +62,13 @@ fn problems(settings: &[(&str, &str)]) -> Vec<String> {
 
 /// Starts the program and returns it with its URL.
 async fn started(directory: &TempDir, settings: &[(&str, &str)]) -> (Child, String) {
+    started_by(command(directory), directory, settings).await
+}
+
+async fn started_by(mut command: Command, directory: &TempDir, settings: &[(&str, &str)]) -> (Child, String) {
     whim_service::telemetry::install_crypto();
     let ready_file = directory.path().join("ready.json");
-    let child = command(directory)
+    let child = command
         .envs([("GATEWAY_PORT", "0"), ("GATEWAY_ADMIN_PORT", "0")])
         .envs(settings.iter().copied())
         .arg("--ready-file")
@@ -65,7 +76,7 @@ async fn started(directory: &TempDir, settings: &[(&str, &str)]) -> (Child, Stri
         .spawn()
         .unwrap();
     let ready = wait_until("the ready file", TIMEOUT, async || {
-        std::fs::read_to_string(&ready_file).map_err(|error| error.to_string())
+        fs::read_to_string(&ready_file).map_err(|error| error.to_string())
     })
     .await
     .unwrap();
@@ -78,6 +89,36 @@ async fn ended(child: Child) -> Output {
         .await
         .expect("the program does not end")
         .unwrap()
+}
+
+// docs/attacks.md, row 7.
+#[tokio::test]
+async fn other_processes_of_its_user_cannot_read_its_environment() {
+    // Root reads everything.
+    let user = if geteuid().is_root() {
+        65_534
+    } else {
+        geteuid().as_raw()
+    };
+    let directory = TempDir::new().unwrap();
+    // Where that user can run it.
+    let program = directory.path().join("whim-gateway");
+    fs::copy(env!("CARGO_BIN_EXE_whim-gateway"), &program).unwrap();
+    chown(directory.path(), Some(user), None).unwrap();
+    let mut gateway = command_of(&program, &directory);
+    gateway.uid(user);
+    let (child, _) = started_by(gateway, &directory, &[]).await;
+
+    let read = async |file: &str| {
+        let path = format!("/proc/{}/{file}", child.id().unwrap());
+        let output = Command::new("cat").arg(path).uid(user).output();
+        output.await.unwrap()
+    };
+    // Others see the process.
+    assert!(read("cmdline").await.status.success());
+    let environment = read("environ").await;
+    assert!(!environment.status.success());
+    assert!(environment.stdout.is_empty());
 }
 
 #[test]
