@@ -2,7 +2,6 @@
 
 mod environment;
 mod options;
-mod port;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use whim_core::protocol::work::{CancelWork, WorkFilter, WorkItem};
 use whim_core::{RepoName, SourceName, WorkItemStatus};
 use whim_service::process::find_by_environment;
 use whim_testkit::anthropic::Anthropic;
+use whim_testkit::free_port_of;
 use whim_testkit::github::GitHub;
 use whim_testkit::postgres::TestDatabase;
 use whim_testkit::redis::TestRedis;
@@ -25,7 +25,6 @@ use whim_testkit::wait::wait_until;
 
 use self::environment::{API_KEY, Ports, Services};
 pub use self::options::Options;
-use self::port::unused_port;
 use crate::programs::Program;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -63,7 +62,7 @@ impl System {
         whim_service::telemetry::install_crypto();
         let (database, redis) = tokio::try_join!(TestDatabase::create(), TestRedis::shared_or_start())?;
         let mut gateway_url = Url::parse("http://127.0.0.1").context("parsing a URL")?;
-        let port = unused_port(options.address)?;
+        let port = free_port_of(options.address)?;
         let is_set =
             gateway_url.set_ip_host(options.address).is_ok() && gateway_url.set_port(Some(port)).is_ok();
         ensure!(is_set, "{gateway_url} cannot have an address and a port");

@@ -24,4 +24,4 @@ pub mod tools;
 pub mod wait;
 pub mod worker_fixture;
 
-pub use self::process::free_port;
+pub use self::process::{free_port, free_port_of};

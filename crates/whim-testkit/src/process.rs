@@ -1,7 +1,7 @@
 //! Server processes that exit with the test, even if it is killed.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -138,10 +138,18 @@ impl Drop for ServerProcess {
 /// # Errors
 /// When a hundred ports in a row are taken.
 pub fn free_port() -> anyhow::Result<u16> {
+    free_port_of(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The same of another address of this machine.
+///
+/// # Errors
+/// When a hundred ports in a row are taken.
+pub fn free_port_of(address: IpAddr) -> anyhow::Result<u16> {
     let mut random = rand::rng();
     for _attempt in 0..100 {
         let port = random.random_range(20_000..32_000);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if TcpListener::bind((address, port)).is_ok() {
             return Ok(port);
         }
     }
