@@ -46,6 +46,8 @@ create table work_items (
     pr_number       bigint check (pr_number > 0),
     tasks_total     integer not null default 0 check (tasks_total >= 0),
     tasks_done      integer not null default 0 check (tasks_done >= 0),
+    -- Notes of the current run (work_item_notes). Here, because each heartbeat reads it.
+    note_count      integer not null default 0 check (note_count >= 0),
     -- The submitter's limit for one attempt. MAX_ITERATIONS applies as well.
     max_iterations  integer check (max_iterations > 0),
     created_at      timestamptz not null default now(),

@@ -1,7 +1,7 @@
 -- Event log: events that workers sent, and changes of items and workers. Live subscribers and clients that resume read
 -- the same log, in the same order.
 
-create type event_kind as enum ('item', 'worker', 'worker_event', 'transcript', 'diff');
+create type event_kind as enum ('item', 'worker', 'worker_event', 'transcript', 'diff', 'note_added', 'note_delivered');
 
 create sequence event_ids as bigint minvalue 0 start 0 cache 1;
 -- `last_value` of an unused sequence is not an assigned value; after this it always is.
@@ -22,7 +22,8 @@ create table events (
     occurred_at     timestamptz not null default now(),
 
     -- kind = 'worker_event': the heartbeat, the index of the event in it, and the event. kind = 'transcript': number of the
-    -- newest entry. kind = 'diff': the pushed head. The last two have the lease epoch as well.
+    -- newest entry. kind = 'diff': the pushed head. kind = 'note_added' or 'note_delivered': the note, and its run. Those of
+    -- workers have the lease epoch as well.
     seq             bigint,
     ordinal         integer,
     body            jsonb,
@@ -48,6 +49,9 @@ create table events (
         when 'worker_event' then body is not null and worker_id is not null
         when 'transcript' then seq is not null and worker_id is not null and lease_epoch is not null
         when 'diff' then body is not null and worker_id is not null and lease_epoch is not null
+        when 'note_added' then body is not null and run is not null
+        when 'note_delivered' then
+            body is not null and run is not null and worker_id is not null and lease_epoch is not null
     end)
 ) partition by range (recorded_at);
 create index events_id on events (id);

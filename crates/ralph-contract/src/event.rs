@@ -72,6 +72,9 @@ pub struct Iteration {
     /// From 1 in each run.
     pub n: u32,
     pub phase: IterationPhase,
+    /// While starting: size of the `notes.md` that the prompt of the agent is made from, in bytes; 0 without notes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub notes_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

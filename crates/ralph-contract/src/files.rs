@@ -43,12 +43,24 @@ impl RunFiles {
     }
 
     /// Written by the caller before the run: what the first agent must put right before its task, as text.
-    pub fn note(&self) -> String {
-        self.path("note.md")
+    pub fn correction(&self) -> String {
+        self.path("correction.md")
     }
 
-    pub fn all(&self) -> [String; 4] {
-        [self.stuck(), self.learnings(), self.new_learnings(), self.note()]
+    /// Written by the caller before the run or during it, by renaming: the notes of the people who requested the work, the
+    /// newest last, as text. Read before each iteration.
+    pub fn notes(&self) -> String {
+        self.path("notes.md")
+    }
+
+    pub fn all(&self) -> [String; 5] {
+        [
+            self.stuck(),
+            self.learnings(),
+            self.new_learnings(),
+            self.correction(),
+            self.notes(),
+        ]
     }
 
     fn path(&self, name: &str) -> String {

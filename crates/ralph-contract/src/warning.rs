@@ -22,6 +22,8 @@ pub enum WarningKind {
     SpecRestored,
     /// The learnings of earlier runs cannot be read and are not part of the prompt.
     LearningsIgnored,
+    /// The notes of the people who requested the work cannot be read and are not part of the prompt.
+    NotesIgnored,
     /// Processes were still running after the agent had exited, and were terminated.
     LeftoverProcesses,
     /// A line of the agent was longer than the limit and was truncated.
@@ -46,7 +48,7 @@ pub enum WarningKind {
 
 impl WarningKind {
     /// Every kind of this contract.
-    pub const KNOWN: [Self; 17] = [
+    pub const KNOWN: [Self; 18] = [
         Self::ProviderLimited,
         Self::ProviderUnavailable,
         Self::ProviderRefused,
@@ -55,6 +57,7 @@ impl WarningKind {
         Self::TaskDiscarded,
         Self::SpecRestored,
         Self::LearningsIgnored,
+        Self::NotesIgnored,
         Self::LeftoverProcesses,
         Self::OutputTruncated,
         Self::ContentOmitted,
@@ -77,6 +80,7 @@ impl WarningKind {
             Self::TaskDiscarded => "task_discarded",
             Self::SpecRestored => "spec_restored",
             Self::LearningsIgnored => "learnings_ignored",
+            Self::NotesIgnored => "notes_ignored",
             Self::LeftoverProcesses => "leftover_processes",
             Self::OutputTruncated => "output_truncated",
             Self::ContentOmitted => "content_omitted",

@@ -27,8 +27,8 @@ use crate::spec_file::{FileError, SpecFile, read_text};
 use crate::stop::Stop;
 use crate::text::{as_u32, counted};
 
-/// Largest `stuck.md` and `note.md` that are read, in bytes.
-const LARGEST_NOTE: usize = 64 * 1024;
+/// Largest `stuck.md` and `correction.md` that are read, in bytes.
+const LARGEST_TEXT: usize = 64 * 1024;
 
 pub(crate) struct RunOptions {
     pub(crate) agent: AgentOptions,
@@ -110,7 +110,7 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
         stop,
     };
     let mut tally = Tally::new(options.stuck_threshold);
-    let mut note = read_note(options).context("reading the caller's note")?;
+    let mut correction = read_correction(options).context("reading the caller's correction")?;
     loop {
         if let Some(reason) = stop.reason() {
             return Ok(Ending::Failed {
@@ -133,8 +133,8 @@ async fn iterate(options: &RunOptions, output: &Output<'_>, stop: &Stop) -> anyh
             });
         }
         let n = tally.iterations() + 1;
-        let report = Box::pin(iterations.run(n, &task, note.as_deref(), &mut progress)).await?;
-        note = report.rejection.as_ref().map(Rejection::note);
+        let report = Box::pin(iterations.run(n, &task, correction.as_deref(), &mut progress)).await?;
+        correction = report.rejection.as_ref().map(Rejection::correction);
         if stop.reason().is_none() && !progress.document().is_complete() {
             let stuck = stuck_reason(options)?;
             let Decision { warning, ending } = tally.after(report, stuck);
@@ -196,7 +196,7 @@ async fn begin(options: &RunOptions) -> anyhow::Result<Progress> {
 /// The reason that the agent gave for being stuck, if it did.
 fn stuck_reason(options: &RunOptions) -> anyhow::Result<Option<String>> {
     let path = options.agent.directory.join(options.files.stuck());
-    let reason = match read_text(&path, LARGEST_NOTE) {
+    let reason = match read_text(&path, LARGEST_TEXT) {
         Ok(reason) => reason,
         Err(error @ FileError::Read { .. }) => return Err(error.into()),
         // The file exists, so the agent is stuck; its reason cannot be read.
@@ -206,9 +206,9 @@ fn stuck_reason(options: &RunOptions) -> anyhow::Result<Option<String>> {
 }
 
 /// What the caller wants put right before the first task.
-fn read_note(options: &RunOptions) -> Result<Option<String>, FileError> {
-    let path = options.agent.directory.join(options.files.note());
-    Ok(read_text(&path, LARGEST_NOTE)?.and_then(non_blank))
+fn read_correction(options: &RunOptions) -> Result<Option<String>, FileError> {
+    let path = options.agent.directory.join(options.files.correction());
+    Ok(read_text(&path, LARGEST_TEXT)?.and_then(non_blank))
 }
 
 fn non_blank(text: String) -> Option<String> {

@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod learnings;
 mod logs;
+mod notes;
 mod reviews;
 mod stats;
 mod status;

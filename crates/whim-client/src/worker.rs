@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::notes::Notes;
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
@@ -39,6 +40,15 @@ impl WorkerClient {
     /// See [`ClientError`].
     pub async fn heartbeat(&self, heartbeat: &Heartbeat) -> Result<LeaseRenewed, ClientError> {
         self.send("heartbeat", heartbeat).await
+    }
+
+    /// `GET /api/worker/:id/notes`: the notes of the run, oldest first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn run_notes(&self) -> Result<Notes, ClientError> {
+        let id = self.worker_id.to_string();
+        self.http.send(Call::get(["api", "worker", &id, "notes"])).await
     }
 
     /// `POST /api/worker/:id/lock`; if other workers hold the locks, the error has [`ClientError::lock_conflicts`].

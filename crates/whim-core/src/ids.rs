@@ -109,6 +109,8 @@ typed_ids! {
     LearningId,
     /// A review that a worker reported.
     ReviewId,
+    /// A note of a person to the agent.
+    NoteId,
 }
 
 impl WorkItemId {

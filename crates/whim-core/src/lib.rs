@@ -17,7 +17,7 @@ pub mod work_item;
 pub mod worker;
 
 pub use failure::FailureCause;
-pub use ids::{InvalidId, LearningId, LeaseEpoch, ReviewId, WorkItemId, WorkerId};
+pub use ids::{InvalidId, LearningId, LeaseEpoch, NoteId, ReviewId, WorkItemId, WorkerId};
 pub use names::{
     BranchName, BranchPrefix, CommitHash, InvalidName, IssueNumber, RelativePath, RepoName, SourceName,
     UserName,

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod learnings;
 pub mod locks;
 pub mod metrics;
+pub mod notes;
 pub mod preflight;
 pub mod queue;
 pub mod reviews;

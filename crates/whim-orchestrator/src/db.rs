@@ -13,6 +13,7 @@ pub mod events;
 pub mod heartbeats;
 pub mod learnings;
 pub mod locks;
+pub mod notes;
 pub mod partitions;
 pub mod pause;
 pub mod preflights;

@@ -37,6 +37,14 @@ pub enum Error {
         /// The operation, as a participle.
         asked: &'static str,
     },
+    /// No agent would get the note.
+    #[error(
+        "a work item that is {now} takes no notes, because no agent works on it: requeue it, with the words in its issue or \
+         its description"
+    )]
+    NoteAfterEnd { now: WorkItemStatus },
+    #[error("the run has {limit} notes, which is the limit: put further words into its issue or its spec")]
+    TooManyNotes { limit: u32 },
     /// The request names a run that is not the item's current one.
     #[error("the request is about run {requested} of the work item, which is in run {current}")]
     OtherRun {

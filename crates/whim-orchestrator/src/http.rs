@@ -16,6 +16,7 @@ mod history;
 mod intake_calls;
 mod learnings;
 mod locks;
+mod notes;
 pub mod openapi;
 mod page;
 mod queue;

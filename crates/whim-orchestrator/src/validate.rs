@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 
-/// Limit for short notes such as the reason of a pause.
-pub(crate) const MAX_NOTE_CHARACTERS: usize = 4 * 1024;
+/// Limit for short texts such as the reason of a pause.
+pub(crate) const MAX_REASON_CHARACTERS: usize = 4 * 1024;
 
 /// Rejects text that is blank, longer than `max_characters`, or contains a NUL character, which Postgres cannot store.
 /// The OpenAPI document states the same limits; JSON Schema counts characters.
@@ -26,4 +26,19 @@ pub(crate) fn text(field: &'static str, text: &str, max_characters: usize) -> Re
         ));
     }
     Ok(())
+}
+
+/// Rejects text with control characters other than tabs and line breaks.
+pub(crate) fn no_control_characters(field: &'static str, text: &str) -> Result<(), Error> {
+    let is_refused = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    match text.chars().find(is_refused) {
+        Some(found) => {
+            let problem = format!(
+                "contains the control character U+{:04X}; expected text without",
+                u32::from(found)
+            );
+            Err(Error::invalid(field, problem))
+        }
+        None => Ok(()),
+    }
 }

@@ -24,6 +24,7 @@ mod faults;
 mod handle;
 mod item_controls;
 mod items;
+mod notes;
 mod pipeline;
 mod quarantine;
 mod routes;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ralph_contract::SpecDocument;
 use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::notes::Note;
 use whim_core::protocol::worker::Assignment;
 use whim_core::{BranchName, CommitHash};
 use whim_service::chain::chain;
@@ -42,6 +43,8 @@ pub struct Delivery<'a> {
     pub conflicts: Option<&'a [String]>,
     /// Test files of the change that pass without the rest of it.
     pub untested: &'a [String],
+    /// Notes of the people who requested the work that no prompt of an agent has.
+    pub undelivered_notes: &'a [Note],
 }
 
 /// The inputs of a draft pull request that is opened while the agent works.
@@ -79,6 +82,7 @@ impl EarlyDraft<'_> {
             concerns: &Concerns::default(),
             other_default: None,
             also_closed: &[],
+            undelivered_notes: &[],
         };
         let mut proposal = propose(assignment, &self.base, &summary);
         proposal.title = reporter.redact(&proposal.title);
@@ -134,6 +138,7 @@ impl Delivery<'_> {
             concerns: &concerns,
             other_default: workspace.other_default_branch(),
             also_closed: &also_closed,
+            undelivered_notes: self.undelivered_notes,
         };
         let mut proposal = propose(assignment, workspace.base(), &summary);
         proposal.title = reporter.redact(&proposal.title);

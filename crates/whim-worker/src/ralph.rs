@@ -38,7 +38,7 @@ pub struct Done {
 /// Runs the agent to its end. Afterwards all of its processes have ended and its commits are pushed, as far as that was
 /// possible, even if it failed.
 ///
-/// If its work does not count as it is, the agent receives a note and may put it right (see [`Rejection`]).
+/// If its work does not count as it is, the agent receives a correction and may put it right (see [`Rejection`]).
 ///
 /// # Errors
 /// The agent did not complete the checklist, or its commits could not be pushed.
@@ -72,7 +72,7 @@ pub async fn work(
         }
         allowance -= 1;
         workspace
-            .write_note(&rejection.note())
+            .write_correction(&rejection.correction())
             .and_then(|()| {
                 spec = with_open_task(accepted);
                 workspace.write_spec(&spec)

@@ -6,6 +6,7 @@
 
 mod event;
 mod lease;
+mod notes;
 mod outbox;
 mod sender;
 mod transcript;
@@ -25,6 +26,7 @@ use whim_core::redact::Redactor;
 use whim_core::{CommitHash, IssueNumber, Stage};
 
 pub use self::lease::Lease;
+pub use self::notes::{Notes, NotesFile};
 use self::outbox::{Checkpoint, Outbox};
 pub use self::sender::{Fenced, Sender, Unreported};
 use self::transcript::Recorder;
@@ -38,6 +40,7 @@ pub struct Reporter {
     outbox: watch::Sender<Outbox>,
     lease: watch::Receiver<Lease>,
     transcript: Recorder,
+    notes: Notes,
     redactor: Arc<Redactor>,
     /// During a repair, the complete spec: it is reported with pushed heads instead of the checklist of the repair.
     repaired_spec: Option<SpecDocument>,
@@ -58,15 +61,17 @@ pub fn open(
 ) -> (Reporter, Sender, Uploader) {
     let outbox = watch::Sender::new(Outbox::default());
     let lease = watch::Sender::new(Lease::renewed(requested_at, registered.lease_seconds));
+    let notes = Notes::new(client.clone(), &registered.work_item.notes);
     let (transcript, uploader) = transcript::open(client.clone(), Arc::clone(&redactor));
     let reporter = Reporter {
         outbox: outbox.clone(),
         lease: lease.subscribe(),
         transcript,
+        notes: notes.clone(),
         redactor: Arc::clone(&redactor),
         repaired_spec: None,
     };
-    let sender = Sender::new(client, outbox, lease, reporting, redactor);
+    let sender = Sender::new(client, outbox, lease, notes, reporting, redactor);
     (reporter, sender, uploader)
 }
 
@@ -116,6 +121,19 @@ impl Reporter {
         self.outbox.send_modify(|outbox| {
             outbox.totals.iterations = outbox.totals.iterations.max(number);
         });
+    }
+
+    /// The prompt of the iteration that starts was made from the first `bytes` of the file of notes.
+    pub fn notes_in_prompt(&self, bytes: u64) {
+        if let Some(count) = self.notes.delivered(bytes) {
+            self.outbox
+                .send_modify(|outbox| outbox.notes_delivered = Some(count));
+        }
+    }
+
+    /// The notes of the people who requested the work.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     pub fn iteration_done(&self, stats: IterationStats) {

@@ -67,6 +67,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         config.reporting,
         Arc::clone(&redactor),
     );
+    let notes = reporter.notes().clone();
     let new_learnings = Arc::new(OnceLock::<NewLearnings>::new());
     let registered = Registered {
         tools: Tools {
@@ -90,6 +91,7 @@ pub async fn run_attempt(config: &Config, credentials: Credentials) -> anyhow::R
         Fenced = sender.until_fenced() => return Ok(Ending::Fenced),
         result = Box::pin(phases::run(registered)) => result,
         never = uploader.run() => match never {},
+        never = notes.follow() => match never {},
     };
     // The final report does not depend on the transcript.
     tokio::select! {

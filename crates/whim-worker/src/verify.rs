@@ -2,6 +2,7 @@
 
 mod base_branch;
 mod checklist;
+mod late_notes;
 mod new_tests;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use whim_core::protocol::checks::TestReport;
 use whim_core::{BranchName, CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
 
+use self::late_notes::LateNotes;
 use crate::checks::{BaseResults, Checked, Checks, FailedCheck};
 use crate::outcome::Failure;
 use crate::ralph::{self, AgentRun};
@@ -51,7 +53,7 @@ pub struct Verified {
 impl Verification<'_> {
     /// Brings the branch up to date with its base; `conflicts` gets the files where that is not possible. Then runs the checks,
     /// and repairs until they pass or the allowance is used up. Then the change is reviewed, and what must be acted on is given to
-    /// the agent once. A commit that failed is checked again only in the next attempt.
+    /// the agent once. So are notes of people that arrived after the agent's last iteration. A commit that failed is checked again only in the next attempt.
     ///
     /// # Errors
     /// Required checks fail because of the change, a package registry cannot be reached, or the branch cannot be pushed.
@@ -65,9 +67,17 @@ impl Verification<'_> {
         let mut base = BaseResults::default();
         let mut repairs = Repairs::default();
         let mut reviews = 0;
+        let mut late_notes = LateNotes::default();
         *conflicts = self.update_from_base(workspace, spec, &mut repairs).await?;
         if let Some(updated) = workspace.remote_head() {
             head.clone_from(updated);
+        }
+        // Before the checks, which would run again.
+        if let Some(changed) = self
+            .follow_notes(workspace, spec, &mut late_notes, &mut repairs)
+            .await
+        {
+            head = changed;
         }
         loop {
             self.reporter.stage(Stage::Testing);
@@ -93,12 +103,14 @@ impl Verification<'_> {
                     Some(checked.report)
                 }
             };
-            let Some(reviewer) = &self.reviewer else {
-                return Ok(self.verified(workspace, head, tests, ReviewOutcome::Off).await);
+            let review = match &self.reviewer {
+                Some(reviewer) => {
+                    self.reporter.stage(Stage::Reviewing);
+                    reviews += 1;
+                    reviewer.review(workspace, &head, spec, reviews).await
+                }
+                None => ReviewOutcome::Off,
             };
-            self.reporter.stage(Stage::Reviewing);
-            reviews += 1;
-            let review = reviewer.review(workspace, &head, spec, reviews).await;
             let findings = match &review {
                 ReviewOutcome::Reviewed(review) if reviews == 1 => required(review),
                 ReviewOutcome::Reviewed(_) | ReviewOutcome::Failed(_) | ReviewOutcome::Off => Vec::new(),
@@ -107,6 +119,13 @@ impl Verification<'_> {
                 && let Some(fixed) = self.fix(workspace, &findings, spec, &mut repairs).await
             {
                 head = fixed;
+                continue;
+            }
+            if let Some(changed) = self
+                .follow_notes(workspace, spec, &mut late_notes, &mut repairs)
+                .await
+            {
+                head = changed;
                 continue;
             }
             return Ok(self.verified(workspace, head, tests, review).await);
@@ -164,8 +183,7 @@ impl Verification<'_> {
         checked
     }
 
-    /// Gives findings to the agent once. The change is green without the fix, so a fix that fails prevents nothing. Returns the
-    /// new head, if there is one.
+    /// Gives findings to the agent once. Returns the new head, if there is one.
     async fn fix(
         &self,
         workspace: &mut Workspace,
@@ -174,6 +192,19 @@ impl Verification<'_> {
         repairs: &mut Repairs,
     ) -> Option<CommitHash> {
         let task = Repair::findings(spec, findings);
+        self.act_on(workspace, &task, spec, repairs, "The findings").await
+    }
+
+    /// Gives a task to the agent that the delivery does not depend on, so a failure prevents nothing. Returns the new head, if
+    /// there is one.
+    async fn act_on(
+        &self,
+        workspace: &mut Workspace,
+        task: &Repair,
+        spec: &SpecDocument,
+        repairs: &mut Repairs,
+        what: &str,
+    ) -> Option<CommitHash> {
         let before = workspace.remote_head().cloned();
         // An allowance of its own: a fix that breaks a check can still be repaired.
         let mut own = Repairs {
@@ -181,13 +212,19 @@ impl Verification<'_> {
             ..Repairs::default()
         };
         let result = self
-            .repair(workspace, &task, spec, self.repair_iterations, &mut own)
+            .repair(
+                workspace,
+                task,
+                spec,
+                self.repair_iterations.max(task.least_iterations),
+                &mut own,
+            )
             .await;
         repairs.rounds = own.rounds;
         if let Err(failure) = result {
             let reason = failure.reason();
             self.reporter
-                .notice(&format!("The findings could not be acted on: {reason}"));
+                .notice(&format!("{what} could not be acted on: {reason}"));
         }
         let after = workspace.remote_head().cloned();
         after.filter(|head| Some(head) != before.as_ref())
@@ -208,7 +245,7 @@ impl Verification<'_> {
             return Ok(None);
         }
         self.reporter.notice(&format!(
-            "{}. The agent gets up to {} to repair it",
+            "{}. The agent gets up to {} for it",
             task.reason,
             counted(u64::from(allowance), "iteration")
         ));
@@ -239,7 +276,7 @@ impl Verification<'_> {
                     reason,
                     ..
                 },
-            ) => repairs.note = Some(reason),
+            ) => repairs.gave_up = Some(reason),
             Err(failure @ Failure::Failed { .. }) => return Err(failure),
         }
         let head = workspace.remote_head().cloned();
@@ -252,6 +289,8 @@ struct Repair {
     /// For people.
     reason: String,
     checklist: SpecDocument,
+    /// Also if repairs are switched off.
+    least_iterations: u32,
 }
 
 impl Repair {
@@ -260,6 +299,7 @@ impl Repair {
         Self {
             reason: format!("Failed checks: {}", names.join(", ")),
             checklist: checklist::of_failed_checks(spec, failed),
+            least_iterations: 0,
         }
     }
 
@@ -267,6 +307,7 @@ impl Repair {
         Self {
             reason: format!("The branch conflicts with {base}"),
             checklist: checklist::of_conflict(spec, base, files),
+            least_iterations: 0,
         }
     }
 
@@ -275,6 +316,18 @@ impl Repair {
         Self {
             reason: format!("The review has {count} to act on"),
             checklist: checklist::of_findings(spec, findings),
+            least_iterations: 0,
+        }
+    }
+
+    fn notes(spec: &SpecDocument, count: usize) -> Self {
+        Self {
+            reason: format!(
+                "{} arrived after the last iteration",
+                counted(count as u64, "note")
+            ),
+            checklist: checklist::of_notes(spec),
+            least_iterations: 1,
         }
     }
 }
@@ -285,7 +338,7 @@ struct Repairs {
     rounds: u32,
     iterations: u32,
     /// Why the agent gave up.
-    note: Option<String>,
+    gave_up: Option<String>,
 }
 
 impl Checked {
@@ -305,8 +358,8 @@ fn describe(failed: &[FailedCheck], repairs: &Repairs) -> String {
         let iterations = counted(u64::from(repairs.iterations), "iteration");
         parts.push(format!("the agent could not repair the checks in {iterations}"));
     }
-    if let Some(note) = &repairs.note {
-        parts.push(note.clone());
+    if let Some(reason) = &repairs.gave_up {
+        parts.push(reason.clone());
     }
     let limit = MAX_OUTPUT_CHARACTERS / failed.len().max(1);
     for check in failed {

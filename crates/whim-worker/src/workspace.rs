@@ -10,6 +10,7 @@
 //!   written by the agent. Of the workspace's `.git`, only `HEAD` and refs are read, as data. Invalid objects are detected
 //!   by the checks of the fetch.
 
+mod agent_notes;
 mod base;
 mod base_merge;
 mod branch;
@@ -34,13 +35,14 @@ mod start;
 mod templates;
 mod trailers;
 
+pub use self::agent_notes::AgentNotes;
 pub use self::base::{BaseFile, Checkout, discard};
 pub use self::base_merge::BaseMerge;
 pub use self::commits::{Commit, Purpose};
 pub use self::handle::Workspace;
 pub use self::import::{ImportError, Imported};
 pub use self::layout::{
-    CHECKOUT_OF_BASE, CHECKOUT_OF_NEW_TESTS, Layout, checkout_of_head, checkout_of_review,
+    CHECKOUT_OF_BASE, CHECKOUT_OF_NEW_TESTS, Layout, MAX_NOTE_ROUNDS, checkout_of_head, checkout_of_review,
 };
 pub(crate) use self::left_behind::MAX_NAMED;
 pub use self::new_learnings::NewLearnings;

@@ -480,6 +480,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/work/{id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The notes of every run of an item; at most the newest 500. */
+        get: operations["list_notes"];
+        put?: never;
+        /**
+         * Adds a note to the agent of an item in any live state.
+         * @description The next iteration of the agent has it in its prompt, and so has every later one of the run. An ended item takes none.
+         */
+        post: operations["add_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/work/{id}/priority": {
         parameters: {
             query?: never;
@@ -687,6 +708,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/worker/{id}/notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The notes of the run that the worker works in. */
+        get: operations["run_notes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/worker/{id}/preflight": {
         parameters: {
             query?: never;
@@ -861,6 +899,22 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description `POST /api/work/:id/notes`, in any live state: the next iteration of the agent has the note in its prompt, and so has every
+         *     later one of the run.
+         *
+         *     201 with the note. 200 with the existing one of the same `sourceKey`, also if the item has ended since.
+         */
+        AddNote: {
+            author?: components["schemas"]["UserName"] | null;
+            /** @description Reference at the source, such as `comment:17`. Makes the request idempotent for the item. 1 to 200 characters. */
+            sourceKey?: string | null;
+            /**
+             * @description The words: 1 to 4000 characters, without control characters but tabs and line breaks. Stored without surrounding
+             *     space.
+             */
+            text: string;
+        };
         /** @description The request of a person at the source for a run, such as a label on an issue, and the text that it was for. */
         Approval: {
             /** Format: date-time */
@@ -909,6 +963,8 @@ export interface components {
             leaseEpoch: components["schemas"]["LeaseEpoch"];
             /** @description Further data of the item; workers use `base` and `issueNumber`. */
             metadata: components["schemas"]["WorkMetadata"];
+            /** @description The notes of the run, oldest first. */
+            notes?: components["schemas"]["Note"][];
             repo: components["schemas"]["RepoName"];
             requestedBy?: components["schemas"]["UserName"] | null;
             /** @description The checklist, with the ticks of earlier attempts. */
@@ -1350,7 +1406,7 @@ export interface components {
          * @description The problem, for programs. Callers decide on this, never on the text.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "wrong_state" | "lease_lost" | "branch_in_use" | "lock_held" | "already_registered" | "too_large" | "unknown_protocol" | "rate_limited" | "unavailable" | "internal" | "unknown";
+        ErrorCode: "invalid_request" | "unauthorized" | "forbidden" | "not_found" | "method_not_allowed" | "wrong_state" | "lease_lost" | "branch_in_use" | "lock_held" | "already_registered" | "limit_reached" | "too_large" | "unknown_protocol" | "rate_limited" | "unavailable" | "internal" | "unknown";
         /** @description `GET /api/work/:id/explain`: why an item is not running. */
         Explanation: {
             /** @description For people: one or two sentences. */
@@ -1517,6 +1573,11 @@ export interface components {
              * @description The current iteration; 0 before the first.
              */
             iteration?: number;
+            /**
+             * Format: uint32
+             * @description How many notes of the run the agent's latest prompt has, counted from the oldest; sent when the number grew.
+             */
+            notesDelivered?: number | null;
             /**
              * Format: uint64
              * @description Increases with every heartbeat that carries something new. A repeated one renews the lease and changes nothing else.
@@ -1729,6 +1790,11 @@ export interface components {
              * @description Duration of the renewed lease.
              */
             leaseSeconds: number;
+            /**
+             * Format: uint32
+             * @description How many notes the run has. If the worker knows fewer, it requests them.
+             */
+            noteCount?: number;
         };
         /** @description One entry of `details.conflicts` when a lock was refused (`lock_held`), or of the answer with `after`. */
         LockConflict: {
@@ -1829,6 +1895,62 @@ export interface components {
              * @description For how long no worker is started; absent if the breaker is not open.
              */
             openForSeconds?: number | null;
+        };
+        /** @description What a person told the agent of one run. */
+        Note: {
+            /**
+             * Format: uint32
+             * @description The attempt whose agent that was: 1 for the first.
+             */
+            attempt?: number | null;
+            author?: components["schemas"]["UserName"] | null;
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When a prompt of an agent had it for the first time; `null` while none had.
+             */
+            deliveredAt?: string | null;
+            id: components["schemas"]["NoteId"];
+            /**
+             * Format: uint32
+             * @description The run that it belongs to: the item's current one when it was written.
+             */
+            run: number;
+            text: string;
+            workItemId: components["schemas"]["WorkItemId"];
+        };
+        /** @description A run of an item has another note. */
+        NoteAdded: {
+            noteId: components["schemas"]["NoteId"];
+            /** Format: date-time */
+            occurredAt: string;
+            /** Format: uint32 */
+            run: number;
+            workItemId: components["schemas"]["WorkItemId"];
+        };
+        /** @description An agent has a note. */
+        NoteDelivered: {
+            leaseEpoch: components["schemas"]["LeaseEpoch"];
+            noteId: components["schemas"]["NoteId"];
+            /** Format: date-time */
+            occurredAt: string;
+            /** Format: uint32 */
+            run: number;
+            workItemId: components["schemas"]["WorkItemId"];
+            workerId: components["schemas"]["WorkerId"];
+        };
+        /**
+         * Format: uuid
+         * @description A note of a person to the agent.
+         *
+         *     A version 7 UUID: identifiers sort by the time at which they were made.
+         */
+        NoteId: string;
+        /** @description `GET /api/work/:id/notes` and `GET /api/worker/:id/notes`. */
+        Notes: {
+            /** @description Oldest first. */
+            notes: components["schemas"]["Note"][];
         };
         /**
          * @description Why entries are missing.
@@ -2289,6 +2411,12 @@ export interface components {
         }) | (components["schemas"]["DiffChanged"] & {
             /** @enum {string} */
             kind: "diff";
+        }) | (components["schemas"]["NoteAdded"] & {
+            /** @enum {string} */
+            kind: "note_added";
+        }) | (components["schemas"]["NoteDelivered"] & {
+            /** @enum {string} */
+            kind: "note_delivered";
         }) | (components["schemas"]["Lagged"] & {
             /** @enum {string} */
             kind: "lagged";
@@ -2359,6 +2487,8 @@ export interface components {
              * @description Limit of iterations.
              */
             maxIterations: number;
+            /** @description Notes of people that no agent had before this attempt. */
+            notes: components["schemas"]["Note"][];
             pullRequest?: components["schemas"]["TimelinePullRequest"] | null;
             pushes: components["schemas"]["TimelinePush"][];
             /**
@@ -4196,6 +4326,86 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    list_notes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notes, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notes"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    add_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The work item */
+                id: components["schemas"]["WorkItemId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddNote"];
+            };
+        };
+        responses: {
+            /** @description The existing note with this `sourceKey` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            /** @description The new note */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     set_priority: {
         parameters: {
             query?: never;
@@ -4675,6 +4885,43 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             414: components["responses"]["UriTooLong"];
             415: components["responses"]["UnsupportedContentType"];
+            426: components["responses"]["UnknownProtocol"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    run_notes: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The version of the worker protocol that the caller uses */
+                "x-whim-protocol": components["parameters"]["ProtocolVersion"];
+            };
+            path: {
+                /** @description The worker */
+                id: components["schemas"]["WorkerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notes, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notes"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            414: components["responses"]["UriTooLong"];
             426: components["responses"]["UnknownProtocol"];
             429: components["responses"]["TooManyRefusals"];
             431: components["responses"]["HeadersTooLarge"];

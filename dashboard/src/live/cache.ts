@@ -49,6 +49,11 @@ export class LiveCache {
       case "diff":
         this.refresher.request(workKey("/api/work/{id}/diff", event.workItemId));
         break;
+      case "note_added":
+      case "note_delivered":
+        this.refresher.request(workKey("/api/work/{id}/notes", event.workItemId));
+        this.refresher.request(workKey("/api/work/{id}/timeline", event.workItemId));
+        break;
       case "lagged":
         this.refreshAll();
         break;

@@ -16,6 +16,8 @@ const KINDS: ReadonlySet<string> = new Set<SubscriberEvent["kind"]>([
   "worker_event",
   "transcript",
   "diff",
+  "note_added",
+  "note_delivered",
   "lagged",
 ]);
 

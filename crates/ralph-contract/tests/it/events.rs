@@ -33,14 +33,17 @@ pub(crate) fn one_of_each() -> Vec<Event> {
         Event::Iteration(Iteration {
             n: 1,
             phase: IterationPhase::Starting,
+            notes_bytes: 120,
         }),
         Event::Iteration(Iteration {
             n: 1,
             phase: IterationPhase::Running,
+            notes_bytes: 0,
         }),
         Event::Iteration(Iteration {
             n: 1,
             phase: IterationPhase::Finishing,
+            notes_bytes: 0,
         }),
         Event::Message(Message {
             role: MessageRole::User,
@@ -169,7 +172,7 @@ fn events_are_written_as_documented() {
     let lines: Vec<String> = one_of_each().iter().map(to_line).collect();
     assert_snapshot!(lines.join("\n"), @r#"
     {"event":"started","spec":"SPEC.md","tasks":3,"model":"sonnet","harness":"claude","timestamp":"2026-01-02T03:04:05Z"}
-    {"event":"iteration","n":1,"phase":"starting"}
+    {"event":"iteration","n":1,"phase":"starting","notes_bytes":120}
     {"event":"iteration","n":1,"phase":"running"}
     {"event":"iteration","n":1,"phase":"finishing"}
     {"event":"message","role":"user","text":"Find the tests","truncated_bytes":7,"parent_tool_id":"toolu_1"}

@@ -26,6 +26,9 @@ use crate::verdict::Verdict;
 const LARGEST_LEARNINGS: usize = 1024 * 1024;
 const LEARNINGS_IN_PROMPT: usize = 32 * 1024;
 
+/// Largest file of notes that is read, in bytes.
+const LARGEST_NOTES: usize = 1024 * 1024;
+
 /// The number of the agent's task, for hooks of the repository.
 const TASK_VARIABLE: &str = "RALPH_TASK";
 
@@ -59,17 +62,24 @@ impl Iterations<'_> {
         &mut self,
         n: u32,
         task: &Task,
-        note: Option<&str>,
+        correction: Option<&str>,
         progress: &mut Progress,
     ) -> anyhow::Result<Report> {
         let started = Instant::now();
-        self.phase(n, IterationPhase::Starting);
+        // Before the event, which says what the prompt has.
+        let notes = self.notes();
+        self.output.event(&Event::Iteration(Iteration {
+            n,
+            phase: IterationPhase::Starting,
+            notes_bytes: notes.as_ref().map_or(0, |notes| notes.len() as u64),
+        }));
         self.output.task(n, task);
         let prompt = IterationPrompt {
             spec_path: progress.spec_file().shown(),
             task,
             files: self.files,
-            note,
+            correction,
+            notes: notes.as_deref().map(str::trim),
             learnings: self.learnings().as_deref(),
         }
         .render();
@@ -106,7 +116,7 @@ impl Iterations<'_> {
         // From 1, as people count.
         let number = (task.index + 1).to_string();
         let mut agent = Agent::start(self.options, Purpose::Work, &[(TASK_VARIABLE, number.as_str())])?;
-        self.phase(n, IterationPhase::Running);
+        self.output.event(&phase(n, IterationPhase::Running));
         let (output, stop, watch_period) = (self.output, self.stop, self.watch_period);
         let agent_pid = agent.pid();
         let mut sink = |signal| self.reporter.signal(&signal);
@@ -122,10 +132,7 @@ impl Iterations<'_> {
             subreaper.reap_orphans(agent_pid).ok();
         });
         tokio::join!(run, watch);
-        output.event(&Event::Iteration(Iteration {
-            n,
-            phase: IterationPhase::Finishing,
-        }));
+        output.event(&phase(n, IterationPhase::Finishing));
         let outcome = agent.finish(self.subreaper, stop, &mut sink).await;
         outcome.context("terminating the processes of the agent")
     }
@@ -147,7 +154,27 @@ impl Iterations<'_> {
         }
     }
 
-    fn phase(&self, n: u32, phase: IterationPhase) {
-        self.output.event(&Event::Iteration(Iteration { n, phase }));
+    /// The whole file, unless it is blank.
+    fn notes(&self) -> Option<String> {
+        let path = self.options.directory.join(self.files.notes());
+        match read_text(&path, LARGEST_NOTES) {
+            Ok(notes) => notes.filter(|text| !text.trim().is_empty()),
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                self.output.warn(
+                    WarningKind::NotesIgnored,
+                    format!("the notes of the people who requested the work are left out: {error:#}"),
+                );
+                None
+            }
+        }
     }
+}
+
+fn phase(n: u32, phase: IterationPhase) -> Event {
+    Event::Iteration(Iteration {
+        n,
+        phase,
+        notes_bytes: 0,
+    })
 }

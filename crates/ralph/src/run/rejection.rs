@@ -58,7 +58,7 @@ impl Rejection {
     }
 
     /// For the next agent.
-    pub(crate) fn note(&self) -> String {
+    pub(crate) fn correction(&self) -> String {
         match self {
             Self::Uncommitted { files } => {
                 let list: Vec<_> = files.iter().map(|file| format!("- {file}")).collect();

@@ -12,6 +12,7 @@ mod descendants;
 mod garbage;
 mod harness;
 mod limits;
+mod notes;
 mod rejection;
 mod repository;
 mod review;

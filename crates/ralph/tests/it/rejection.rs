@@ -218,7 +218,7 @@ fn the_files_of_a_run_are_in_the_directory_that_the_caller_names() {
     fs::create_dir(world.path(".run")).unwrap();
     fs::rename(world.path("SPEC.md"), world.path(".run/SPEC.md")).unwrap();
     fs::write(world.path(".git/info/exclude"), "").unwrap();
-    world.write(".run/note.md", "The push was refused.\n");
+    world.write(".run/correction.md", "The push was refused.\n");
     let agent = world.script(
         "agent",
         r##"

@@ -8,6 +8,7 @@ use whim_core::protocol::learnings::{
     ReportedLearnings, UpdateLearning,
 };
 use whim_core::protocol::metrics::DailyUsageFilter;
+use whim_core::protocol::notes::AddNote;
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::queue::PauseQueue;
 use whim_core::protocol::reviews::{ReportReview, ReviewFilter};
@@ -310,6 +311,45 @@ async fn a_review_is_reported_by_its_worker_and_read_by_people() {
             "GET /api/reviews/REVIEW",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_note_is_added_by_people_and_read_by_them_and_by_the_worker() {
+    let worker_id = WorkerId::new();
+    let note = json!({ "id": WorkerId::new(), "workItemId": item_id(), "run": 1, "text": "Use tabs.", "author": "ana",
+        "createdAt": "2026-11-21T00:00:00Z", "deliveredAt": null, "attempt": null });
+    let notes = json!({ "notes": [note] });
+    let answers = [
+        Say::Json(201, note.clone()),
+        Say::Json(200, notes.clone()),
+        Say::Json(200, notes),
+    ];
+    let server = Server::start(answers).await;
+    let new = AddNote {
+        text: "Use tabs.".to_owned(),
+        author: Some("ana".parse().unwrap()),
+        source_key: Some("comment:7".to_owned()),
+    };
+
+    let added = server.client().add_note(item_id(), &new).await.unwrap();
+    let listed = server.client().list_notes(item_id()).await.unwrap();
+    let received = server.worker_client(worker_id).run_notes().await.unwrap();
+
+    assert_eq!(serde_json::to_value(&added).unwrap(), note);
+    assert_eq!(
+        (&listed.notes, &received.notes),
+        (&vec![added.clone()], &vec![added])
+    );
+    assert_eq!(
+        named(server.calls().await, Some(worker_id)),
+        [
+            "POST /api/work/ITEM/notes",
+            "GET /api/work/ITEM/notes",
+            "GET /api/worker/WORKER/notes",
+        ]
+    );
+    let sent = json!({ "text": "Use tabs.", "author": "ana", "sourceKey": "comment:7" });
+    assert_eq!(server.seen().await[0].body, sent);
 }
 
 #[tokio::test]

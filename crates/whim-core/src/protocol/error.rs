@@ -43,6 +43,8 @@ pub enum ErrorCode {
     LockHeld,
     /// 409: another process registered as this worker.
     AlreadyRegistered,
+    /// 409: there are as many of these as are accepted; `details.limit` is the number.
+    LimitReached,
     /// 413: the body is larger than the limit.
     TooLarge,
     /// 426: the orchestrator has another protocol version.

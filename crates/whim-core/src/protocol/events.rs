@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 
 use super::checks::TestReport;
 use crate::{
-    BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, Priority, RepoName, Stage, WorkItemId,
-    WorkItemStatus, WorkerId, WorkerStatus,
+    BranchName, CommitHash, FailureCause, IssueNumber, LeaseEpoch, NoteId, Priority, RepoName, Stage,
+    WorkItemId, WorkItemStatus, WorkerId, WorkerStatus,
 };
 
 /// One event of a worker.
@@ -100,6 +100,10 @@ pub enum SubscriberEvent {
     Transcript(TranscriptChanged),
     /// The diff of an item was replaced.
     Diff(DiffChanged),
+    /// A person wrote a note to the agent of an item. Not part of the events of one worker.
+    NoteAdded(NoteAdded),
+    /// A prompt of an agent had a note for the first time.
+    NoteDelivered(NoteDelivered),
     /// Events are missing at this place. With `droppedCount` the subscriber read too slowly, and receives them if it
     /// reconnects with the last identifier before this event. Without it they are older than the retention.
     Lagged(Lagged),
@@ -107,7 +111,16 @@ pub enum SubscriberEvent {
 
 impl SubscriberEvent {
     /// Every [`kind`](Self::kind).
-    pub const KINDS: [&'static str; 6] = ["item", "worker", "worker_event", "transcript", "diff", "lagged"];
+    pub const KINDS: [&'static str; 8] = [
+        "item",
+        "worker",
+        "worker_event",
+        "transcript",
+        "diff",
+        "note_added",
+        "note_delivered",
+        "lagged",
+    ];
 
     /// The tag on the wire.
     pub fn kind(&self) -> &'static str {
@@ -117,6 +130,8 @@ impl SubscriberEvent {
             Self::WorkerEvent(_) => "worker_event",
             Self::Transcript(_) => "transcript",
             Self::Diff(_) => "diff",
+            Self::NoteAdded(_) => "note_added",
+            Self::NoteDelivered(_) => "note_delivered",
             Self::Lagged(_) => "lagged",
         }
     }
@@ -124,11 +139,12 @@ impl SubscriberEvent {
     /// The worker in whose stream the event appears.
     pub fn worker_id(&self) -> Option<WorkerId> {
         match self {
-            Self::Item(_) | Self::Lagged(_) => None,
+            Self::Item(_) | Self::NoteAdded(_) | Self::Lagged(_) => None,
             Self::Worker(worker) => Some(worker.worker_id),
             Self::WorkerEvent(record) => Some(record.worker_id),
             Self::Transcript(changed) => Some(changed.worker_id),
             Self::Diff(changed) => Some(changed.worker_id),
+            Self::NoteDelivered(delivered) => Some(delivered.worker_id),
         }
     }
 }
@@ -208,6 +224,30 @@ pub struct DiffChanged {
     pub lease_epoch: LeaseEpoch,
     /// The pushed head.
     pub head_sha: CommitHash,
+}
+
+/// A run of an item has another note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NoteAdded {
+    pub occurred_at: DateTime<Utc>,
+    pub work_item_id: WorkItemId,
+    pub run: u32,
+    pub note_id: NoteId,
+}
+
+/// An agent has a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NoteDelivered {
+    pub occurred_at: DateTime<Utc>,
+    pub worker_id: WorkerId,
+    pub work_item_id: WorkItemId,
+    pub lease_epoch: LeaseEpoch,
+    pub run: u32,
+    pub note_id: NoteId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

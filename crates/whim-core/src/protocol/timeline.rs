@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::checks::TestReport;
+use super::notes::Note;
 use super::reviews::Review;
 use super::stats::WorkerStats;
 use crate::{CommitHash, FailureCause, IssueNumber, LeaseEpoch, Stage, WorkerId, WorkerStatus};
@@ -60,6 +61,8 @@ pub struct TimelineAttempt {
     pub tests: Option<TestReport>,
     /// Without findings.
     pub reviews: Vec<Review>,
+    /// Notes of people that no agent had before this attempt.
+    pub notes: Vec<Note>,
     /// The pull request that this attempt opened or found.
     pub pull_request: Option<TimelinePullRequest>,
     /// Sums over the finished iterations.

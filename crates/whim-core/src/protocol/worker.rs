@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::TestReport;
 use super::events::WorkerEvent;
 use super::learnings::ReportedLearnings;
+use super::notes::Note;
 use super::stats::WorkerStats;
 use super::work::WorkMetadata;
 use crate::{
@@ -71,6 +72,9 @@ pub struct Assignment {
     /// Learnings of earlier attempts, for the agent: the content of `learnings.md`, or empty.
     #[serde(default)]
     pub learnings: String,
+    /// The notes of the run, oldest first.
+    #[serde(default)]
+    pub notes: Vec<Note>,
 }
 
 /// `POST /api/worker/:id/heartbeat`: renews the lease and carries everything that a worker reports while it runs
@@ -99,6 +103,9 @@ pub struct Heartbeat {
     /// The head that was pushed last, to which the ticks of `spec` belong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head_sha: Option<CommitHash>,
+    /// How many notes of the run the agent's latest prompt has, counted from the oldest; sent when the number grew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes_delivered: Option<u32>,
 }
 
 /// The answer to a heartbeat.
@@ -108,6 +115,9 @@ pub struct Heartbeat {
 pub struct LeaseRenewed {
     /// Duration of the renewed lease.
     pub lease_seconds: u64,
+    /// How many notes the run has. If the worker knows fewer, it requests them.
+    #[serde(default)]
+    pub note_count: u32,
 }
 
 /// `POST /api/worker/:id/lock`: all of the files or none. Locks that the worker already holds are granted again.

@@ -11,6 +11,7 @@ mod killed;
 mod learnings;
 mod locks;
 mod lost_work;
+mod notes;
 mod outage;
 mod repair;
 mod review;

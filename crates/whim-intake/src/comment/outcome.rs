@@ -21,6 +21,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) open_pull_request: Option<IssueNumber>,
     /// Why another run was requested and not started.
     pub(crate) refusal: Option<&'a Refusal>,
+    /// Notes of the run that no agent had.
+    pub(crate) undelivered_notes: usize,
     /// Why the latest command was not carried out.
     pub(crate) notice: Option<String>,
 }
@@ -30,6 +32,7 @@ pub(crate) fn outcome(issue: &Issue, outcome: Outcome<'_>, intake_label: &str) -
         item,
         open_pull_request,
         refusal,
+        undelivered_notes,
         notice,
     } = outcome;
     let mut parts = vec![match item.status {
@@ -47,6 +50,7 @@ pub(crate) fn outcome(issue: &Issue, outcome: Outcome<'_>, intake_label: &str) -
             "**Another run was requested, and not started.** {explanation}"
         ));
     }
+    parts.extend(unread(undelivered_notes));
     parts.extend(notice);
     parts.push(comment_marker(CommentSubject::Run {
         item: item.id,
@@ -54,6 +58,17 @@ pub(crate) fn outcome(issue: &Issue, outcome: Outcome<'_>, intake_label: &str) -
         ended: true,
     }));
     parts.join("\n\n")
+}
+
+fn unread(undelivered_notes: usize) -> Option<String> {
+    let notes = match undelivered_notes {
+        0 => return None,
+        1 => "the last note".to_owned(),
+        count => format!("the last {count} notes"),
+    };
+    Some(format!(
+        "No agent has read {notes} of this run. To start another run, write `@whim` and the words again."
+    ))
 }
 
 fn completed(item: &WorkItem) -> String {
@@ -151,6 +166,7 @@ mod tests {
             item,
             open_pull_request: None,
             refusal: None,
+            undelivered_notes: 0,
             notice: None,
         };
         outcome(&issue(), ended, "whim")
@@ -260,6 +276,7 @@ mod tests {
             item: &item,
             open_pull_request: None,
             refusal: Some(&refusal),
+            undelivered_notes: 0,
             notice: None,
         };
         let text = outcome(&issue(), ended, "whim");
@@ -303,6 +320,7 @@ mod tests {
                 item: &item,
                 open_pull_request: None,
                 refusal: None,
+                undelivered_notes: 0,
                 notice: None,
             };
             let text = outcome(&issue, ended, "whim");

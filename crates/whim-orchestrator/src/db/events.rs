@@ -7,10 +7,10 @@ use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use whim_core::protocol::events::{
-    DiffChanged, ItemChanged, SubscriberEvent, TranscriptChanged, WorkerChanged, WorkerEvent,
-    WorkerEventBody, WorkerEventRecord,
+    DiffChanged, ItemChanged, NoteAdded, NoteDelivered, SubscriberEvent, TranscriptChanged, WorkerChanged,
+    WorkerEvent, WorkerEventBody, WorkerEventRecord,
 };
-use whim_core::{BranchName, CommitHash, LeaseEpoch, RepoName, WorkItemId, WorkerId};
+use whim_core::{BranchName, CommitHash, LeaseEpoch, NoteId, RepoName, WorkItemId, WorkerId};
 use whim_service::chain::chain;
 
 use super::storable;
@@ -250,6 +250,13 @@ struct DiffBody {
     head_sha: CommitHash,
 }
 
+/// The column `body` of an event about a note.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NoteBody {
+    note_id: NoteId,
+}
+
 #[derive(Debug, thiserror::Error)]
 enum DecodeError {
     #[error("unknown kind {0:?}")]
@@ -328,9 +335,29 @@ impl Row {
                     head_sha,
                 })
             }
+            "note_added" => SubscriberEvent::NoteAdded(NoteAdded {
+                occurred_at,
+                work_item_id,
+                run: required("run", self.run)?.cast_unsigned(),
+                note_id: note_id(self.body)?,
+            }),
+            "note_delivered" => SubscriberEvent::NoteDelivered(NoteDelivered {
+                occurred_at,
+                worker_id: required("worker_id", worker_id)?,
+                work_item_id,
+                lease_epoch: required("lease_epoch", self.lease_epoch)?,
+                run: required("run", self.run)?.cast_unsigned(),
+                note_id: note_id(self.body)?,
+            }),
             _newer => return Err(DecodeError::UnknownKind(self.kind)),
         })
     }
+}
+
+fn note_id(body: Option<String>) -> Result<NoteId, DecodeError> {
+    let body = required("body", body)?;
+    let NoteBody { note_id } = serde_json::from_str(&body).map_err(DecodeError::Body)?;
+    Ok(note_id)
 }
 
 fn required<T>(column: &'static str, value: Option<T>) -> Result<T, DecodeError> {

@@ -32,6 +32,8 @@ pub struct RenewedLease {
     /// `seq` of the latest heartbeat before this one.
     pub seq: i64,
     pub work_item_id: WorkItemId,
+    /// Notes of the item's run.
+    pub note_count: u32,
 }
 
 /// Result of [`record`].
@@ -84,7 +86,7 @@ macro_rules! record {
         // holds the values of the locked rows; the update alone would see an older version.
         sqlx::query!(
             r#"with current as materialized (
-                 select t.*, b.seq as current_seq, b.iteration as current_iteration, w.work_item_id
+                 select t.*, b.seq as current_seq, b.iteration as current_iteration, w.work_item_id, i.note_count
                  from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::worker_stage[], $6::jsonb[], $7::bool[])
                      as t (worker_id, lease_epoch, seq, iteration, stage, stats, progress)
                  cross join lateral (
@@ -93,7 +95,7 @@ macro_rules! record {
                      offset 0
                  ) w
                  cross join lateral (
-                     select from work_items
+                     select note_count from work_items
                      where id = w.work_item_id and worker_id = t.worker_id and lease_epoch = t.lease_epoch
                        and status = 'in_progress'
                      offset 0
@@ -115,7 +117,7 @@ macro_rules! record {
                      progress_at = case when c.seq > c.current_seq and c.progress then now() else b.progress_at end
                  from current c
                  where b.worker_id = c.worker_id
-                 returning b.worker_id, c.work_item_id, c.current_seq, c.seq > c.current_seq as is_new,
+                 returning b.worker_id, c.work_item_id, c.note_count, c.current_seq, c.seq > c.current_seq as is_new,
                            c.current_iteration, b.iteration
              ),
              counted as (
@@ -131,6 +133,7 @@ macro_rules! record {
              )"#
                 + $insert_events
                 + r#" select r.worker_id as "worker!: WorkerId", r.work_item_id as "work_item_id!: WorkItemId",
+                             r.note_count as "note_count!",
                              r.current_seq as "seq!", (select count(*) from counted) as "new_iterations!"
                       from renewed r cross join setting"#,
             &$rows.workers as &[WorkerId],
@@ -156,6 +159,7 @@ macro_rules! record {
                     worker: row.worker,
                     seq: row.seq,
                     work_item_id: row.work_item_id,
+                    note_count: row.note_count.cast_unsigned(),
                 })
                 .collect(),
         })

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::breakers;
 use crate::db::{self, in_transaction};
 use crate::error::Error;
-use crate::validate::{self, MAX_NOTE_CHARACTERS};
+use crate::validate::{self, MAX_REASON_CHARACTERS};
 
 /// Pauses the queue. After the response no orchestrator claims anything; running workers continue.
 ///
@@ -17,7 +17,7 @@ pub async fn pause(app: &App, request: PauseQueue) -> Result<QueueState, Error> 
     let PauseQueue { reason, paused_by } = request;
     for (field, value) in [("reason", &reason), ("pausedBy", &paused_by)] {
         if let Some(value) = value {
-            validate::text(field, value, MAX_NOTE_CHARACTERS)?;
+            validate::text(field, value, MAX_REASON_CHARACTERS)?;
         }
     }
     in_transaction(&app.database, async |db| {

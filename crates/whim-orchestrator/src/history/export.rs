@@ -21,7 +21,7 @@ use self::archive::Archive;
 use super::{diff, timeline, transcript};
 use crate::app::App;
 use crate::db::events::{self, Page};
-use crate::db::reviews;
+use crate::db::{notes, reviews};
 use crate::error::Error;
 use crate::work;
 
@@ -82,6 +82,8 @@ async fn write(app: &App, item: &WorkItem, mut archive: Archive) -> Result<(), F
     let attempts = attempts(app, item.id).await?;
     archive.json("timeline.json", &attempts).await?;
     write_reviews(app, item.id, &mut archive).await?;
+    let notes = notes::of_item(&app.database, item.id, i64::MAX).await;
+    archive.json("notes.json", &notes.map_err(Error::from)?).await?;
     let diff = diff(app, item.id).await?;
     archive.json("diff.json", &diff).await?;
     archive.file("diff.patch", patch::text(&diff).as_bytes()).await?;

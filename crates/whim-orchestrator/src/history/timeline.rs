@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ralph_contract::{Event, IterationDone, IterationPhase, Line, parse_line};
 use sqlx::types::Json;
 use whim_core::protocol::events::{RalphEvent, WorkerEventBody};
+use whim_core::protocol::notes::Note;
 use whim_core::protocol::reviews::Review;
 use whim_core::protocol::timeline::{
     TimelineAttempt, TimelineCommit, TimelineCost, TimelineIteration, TimelinePullRequest, TimelinePush,
@@ -15,7 +16,7 @@ use whim_core::{LeaseEpoch, WorkItemId, WorkerId};
 
 use crate::app::App;
 use crate::db::timeline::{self, AttemptRow, Milestone};
-use crate::db::{reviews, work_items};
+use crate::db::{notes, reviews, work_items};
 use crate::error::Error;
 
 /// Stages, iterations, commits and pushes that are read of one attempt.
@@ -42,12 +43,16 @@ pub async fn timeline(
     let mut milestones = by_worker(milestones, |milestone| milestone.worker);
     let reviews = reviews::of_workers(db, &workers).await?;
     let mut reviews = by_worker(reviews, |review| review.worker_id);
+    let notes = notes::of_workers(db, &workers).await?;
+    let mut notes = by_worker(notes, |(worker, _)| *worker);
     Ok(rows
         .into_iter()
         .map(|row| {
             let milestones = milestones.remove(&row.worker).unwrap_or_default();
             let reviews = reviews.remove(&row.worker).unwrap_or_default();
-            attempt(row, milestones, reviews)
+            let notes = notes.remove(&row.worker).unwrap_or_default();
+            let notes = notes.into_iter().map(|(_, note)| note).collect();
+            attempt(row, milestones, reviews, notes)
         })
         .collect())
 }
@@ -60,7 +65,12 @@ fn by_worker<T>(rows: Vec<T>, worker: impl Fn(&T) -> WorkerId) -> HashMap<Worker
     grouped
 }
 
-fn attempt(row: AttemptRow, mut milestones: Vec<Milestone>, reviews: Vec<Review>) -> TimelineAttempt {
+fn attempt(
+    row: AttemptRow,
+    mut milestones: Vec<Milestone>,
+    reviews: Vec<Review>,
+    notes: Vec<Note>,
+) -> TimelineAttempt {
     let AttemptRow {
         worker,
         lease_epoch,
@@ -102,6 +112,7 @@ fn attempt(row: AttemptRow, mut milestones: Vec<Milestone>, reviews: Vec<Review>
         pushes: course.pushes,
         tests: tests.map(|Json(tests)| tests),
         reviews,
+        notes,
         pull_request: course.pull_request,
         stats,
         cost: TimelineCost {

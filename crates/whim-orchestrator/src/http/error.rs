@@ -209,8 +209,11 @@ impl From<Error> for ApiError {
                 text,
                 json!({ "maxBytes": max_bytes }),
             ),
-            Error::ItemState { now, .. } => {
+            Error::ItemState { now, .. } | Error::NoteAfterEnd { now } => {
                 Self::conflict(ErrorCode::WrongState, text, json!({ "status": now }))
+            }
+            Error::TooManyNotes { limit } => {
+                Self::conflict(ErrorCode::LimitReached, text, json!({ "limit": limit }))
             }
             Error::OtherRun { current, now, .. } => {
                 let details = json!({ "status": now, "run": current });

@@ -193,7 +193,8 @@ fn complete(operation: &mut Map<String, Value>, caller: Caller, method: &str, pa
     let applies = |status: &str| match status {
         "401" | "429" => !public,
         "404" => path.contains("{id}") || path.contains("{repo}"),
-        "409" => has_body && method != "get",
+        // Each call of a worker is bound to its lease.
+        "409" => (has_body && method != "get") || caller == Caller::Worker,
         "413" | "415" => has_body,
         "426" => caller == Caller::Worker,
         _every_route => true,

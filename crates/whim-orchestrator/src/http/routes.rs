@@ -5,7 +5,8 @@ use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
 use super::{
-    events, gateway, history, learnings, locks, queue, repositories, reviews, stats, status, work, workers,
+    events, gateway, history, learnings, locks, notes, queue, repositories, reviews, stats, status, work,
+    workers,
 };
 use crate::app::App;
 
@@ -28,6 +29,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(work::cancel_work))
         .routes(routes!(work::requeue_work))
         .routes(routes!(work::set_priority))
+        .routes(routes!(notes::add_note, notes::list_notes))
         .routes(routes!(work::put_spec))
         .routes(routes!(work::fail_spec))
         .routes(routes!(workers::list_workers))
@@ -66,6 +68,7 @@ pub(super) fn worker() -> OpenApiRouter<WorkerState> {
     OpenApiRouter::new()
         .routes(routes!(worker_protocol::register))
         .routes(routes!(worker_protocol::heartbeat))
+        .routes(routes!(worker_protocol::run_notes))
         .routes(routes!(worker_protocol::lock))
         .routes(routes!(worker_protocol::unlock))
         .routes(routes!(worker_protocol::report_preflight))

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
+use whim_core::protocol::notes::Notes;
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::transcript::{TranscriptStored, UploadTranscript};
@@ -169,6 +170,15 @@ pub(super) async fn heartbeat(
     Json(body): Json<Heartbeat>,
 ) -> Result<Answer<LeaseRenewed>, ApiError> {
     Ok(Answer(lifecycle::heartbeat(&app, &caller, body).await?))
+}
+
+/// The notes of the run that the worker works in.
+#[utoipa::path(get, path = "/api/worker/{id}/notes", params(("id" = WorkerId, Path, description = "The worker")), responses((status = 200, description = "The notes, oldest first", body = Notes)))]
+pub(super) async fn run_notes(
+    State(app): State<App>,
+    Named(caller): Named,
+) -> Result<Answer<Notes>, ApiError> {
+    Ok(Answer(lifecycle::notes(&app, &caller).await?))
 }
 
 /// Locks files, all or none.

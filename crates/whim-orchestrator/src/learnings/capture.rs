@@ -15,7 +15,7 @@ use crate::db::learnings::{self as db, Indexed, NewLearning, attempts, lock, sou
 use crate::db::{in_transaction, storable};
 use crate::error::Error;
 use crate::metrics;
-use crate::validate::{self, MAX_NOTE_CHARACTERS};
+use crate::validate::{self, MAX_REASON_CHARACTERS};
 
 /// Citations and uses beyond these are dropped.
 const MAX_CITATIONS: usize = 20;
@@ -151,7 +151,7 @@ pub async fn details(app: &App, id: LearningId) -> Result<LearningDetails, Error
 }
 
 fn screened(field: &'static str, text: &str) -> Result<String, Error> {
-    validate::text(field, text, MAX_NOTE_CHARACTERS)?;
+    validate::text(field, text, MAX_REASON_CHARACTERS)?;
     screen(text).map_err(|rejected| Error::invalid(field, rejected.as_str()))
 }
 

@@ -14,13 +14,14 @@ use super::usage::{bounded, reported};
 use crate::app::App;
 use crate::db::heartbeats::{self, Durability, HeartbeatRow};
 use crate::db::work_items::{self, TaskCounts};
-use crate::db::{in_transaction, storable};
+use crate::db::{in_transaction, notes, storable, workers};
 use crate::error::Error;
 
 const MAX_EVENTS: usize = 500;
 
 /// Renews the lease and stores what is new: sums, events, iterations that count against the daily budget, and the
-/// checklist together with the pushed head that its ticks belong to. A repeated heartbeat only renews the lease.
+/// checklist together with the pushed head that its ticks belong to, and that an agent has notes. A repeated heartbeat only
+/// renews the lease.
 ///
 /// # Errors
 /// The item was taken away, a field is invalid, or Postgres is unavailable.
@@ -33,6 +34,7 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         stage,
         spec,
         head_sha,
+        notes_delivered,
     } = request;
     let seq = i64::try_from(seq).map_err(|_| Error::invalid("seq", "is too large"))?;
     if events.len() > MAX_EVENTS {
@@ -52,56 +54,81 @@ pub async fn heartbeat(app: &App, caller: &Caller, request: Heartbeat) -> Result
         progress: app.heartbeats.is_progress(caller.id, &events) || checklist.is_some(),
     };
     let heartbeat = Arc::new(PendingHeartbeat { row, events });
-    // A checklist locks the item's row, which others may hold. It arrives once per task.
-    if checklist.is_some()
-        || app
-            .heartbeats
-            .queue()
-            .write(Arc::clone(&heartbeat))
-            .await
-            .is_none()
-    {
-        write_alone(app, caller, &heartbeat, checklist.as_ref()).await?;
-    }
+    // These lock the item's row, which others may hold. They arrive once per task and per note.
+    let rare = Rare {
+        checklist,
+        notes_delivered: notes_delivered.map(|count| i32::try_from(count).unwrap_or(i32::MAX)),
+    };
+    let batched = if rare.is_empty() {
+        app.heartbeats.queue().write(Arc::clone(&heartbeat)).await
+    } else {
+        None
+    };
+    let note_count = match batched {
+        Some(note_count) => note_count,
+        None => write_alone(app, caller, &heartbeat, &rare).await?,
+    };
     if app.heartbeats.locks_are_due(caller.id) {
         renew_locks(app, caller).await;
     }
     Ok(LeaseRenewed {
         lease_seconds: whole_seconds(app.config.lifecycle.stale_threshold),
+        note_count,
     })
 }
 
-/// Writes one heartbeat in a transaction of its own, which waits for the lock of the worker's row.
+/// The parts of a heartbeat that change the item.
+struct Rare<'a> {
+    checklist: Option<Checklist<'a>>,
+    /// How many notes of the run an agent has.
+    notes_delivered: Option<i32>,
+}
+
+impl Rare<'_> {
+    fn is_empty(&self) -> bool {
+        self.checklist.is_none() && self.notes_delivered.is_none()
+    }
+}
+
+/// Writes one heartbeat in a transaction of its own, which waits for the lock of the worker's row. Returns the number of notes
+/// of the item's run.
 async fn write_alone(
     app: &App,
     caller: &Caller,
     heartbeat: &PendingHeartbeat,
-    checklist: Option<&Checklist<'_>>,
-) -> Result<(), Error> {
+    rare: &Rare<'_>,
+) -> Result<u32, Error> {
     let lease = app.config.lifecycle.stale_threshold;
-    let new_iterations = in_transaction(&app.work_database, async |db| {
-        if checklist.is_some() {
+    let (new_iterations, note_count) = in_transaction(&app.work_database, async |db| {
+        if !rare.is_empty() {
             // The item before the worker, as everywhere: the statement reads both.
             work_items::lock_of_worker(db, caller.id).await?;
         }
         heartbeats::lock(db, caller.id).await?;
         let outcome = heartbeat_batch::write(db, lease, &[heartbeat], Durability::Whole).await?;
         let known = outcome.renewed.first().ok_or_else(|| caller.lease_lost())?;
-        if let Some((document, head_sha)) = checklist
-            && heartbeat.row.seq > known.seq
+        let is_new = heartbeat.row.seq > known.seq;
+        if let Some((document, head_sha)) = &rare.checklist
+            && is_new
         {
             let spec = (document.as_str(), *head_sha, TaskCounts::of(document));
             if !work_items::record_progress(db, known.work_item_id, caller.lease_epoch, spec).await? {
                 return Err(caller.lease_lost());
             }
         }
-        Ok(outcome.new_iterations)
+        if let Some(count) = rare.notes_delivered
+            && is_new
+        {
+            let attempt = workers::attempt_number(&mut *db, known.work_item_id, caller.lease_epoch).await?;
+            notes::deliver(db, caller.id, count, attempt).await?;
+        }
+        Ok((outcome.new_iterations, known.note_count))
     })
     .await?;
     if new_iterations > 0 {
         app.wakers.budget.activate();
     }
-    Ok(())
+    Ok(note_count)
 }
 
 /// A checklist and the pushed head that its ticks belong to.

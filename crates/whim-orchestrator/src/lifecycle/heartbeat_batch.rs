@@ -3,7 +3,7 @@
 //! A batch that only renews leases does not wait for the disk: the next heartbeats repeat what a crash of Postgres would
 //! lose.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub async fn run(app: App, stop: CancellationToken) -> anyhow::Result<()> {
     queue.run(&app, &app.work_database, BATCH_SIZE, &stop).await
 }
 
-impl WriteBatch<Arc<PendingHeartbeat>, ()> for App {
+impl WriteBatch<Arc<PendingHeartbeat>, u32> for App {
     async fn write_batch(&self, db: &mut PgConnection, batch: &mut Vec<QueuedHeartbeat>) -> sqlx::Result<()> {
         // A second heartbeat of a worker is written alone, after its first.
         let mut workers = HashSet::with_capacity(batch.len());
@@ -58,11 +58,15 @@ impl WriteBatch<Arc<PendingHeartbeat>, ()> for App {
         let pending: Vec<&PendingHeartbeat> = batch.iter().map(|queued| queued.request.as_ref()).collect();
         let lease = self.config.lifecycle.stale_threshold;
         let outcome = write(db, lease, &pending, Durability::UntilNext).await?;
-        let written: HashSet<WorkerId> = outcome.renewed.iter().map(|known| known.worker).collect();
+        let written: HashMap<WorkerId, u32> = outcome
+            .renewed
+            .iter()
+            .map(|known| (known.worker, known.note_count))
+            .collect();
         for queued in batch.drain(..) {
-            if written.contains(&queued.request.row.worker) {
+            if let Some(note_count) = written.get(&queued.request.row.worker) {
                 // The caller may have disconnected.
-                let _disconnected = queued.written.send(());
+                let _disconnected = queued.written.send(*note_count);
             }
         }
         if outcome.new_iterations > 0 {

@@ -21,7 +21,8 @@ pub(super) struct PendingHeartbeat {
     pub(super) events: Vec<WorkerEvent>,
 }
 
-pub(super) type QueuedHeartbeat = Queued<Arc<PendingHeartbeat>, ()>;
+/// Answered with the number of notes of the item's run.
+pub(super) type QueuedHeartbeat = Queued<Arc<PendingHeartbeat>, u32>;
 
 /// The queue of heartbeats. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -29,14 +30,14 @@ pub struct Heartbeats(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    queue: BatchQueue<Arc<PendingHeartbeat>, ()>,
+    queue: BatchQueue<Arc<PendingHeartbeat>, u32>,
     /// When the locks of workers were last considered for renewal.
     lock_renewals: RwLock<HashMap<WorkerId, Instant>>,
     progress: ProgressDetector,
 }
 
 impl Heartbeats {
-    pub(super) fn queue(&self) -> &BatchQueue<Arc<PendingHeartbeat>, ()> {
+    pub(super) fn queue(&self) -> &BatchQueue<Arc<PendingHeartbeat>, u32> {
         &self.0.queue
     }
 

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::breakers;
 use crate::db::in_transaction;
 use crate::error::Error;
-use crate::validate::{self, MAX_NOTE_CHARACTERS};
+use crate::validate::{self, MAX_REASON_CHARACTERS};
 
 /// 366 days.
 const MAX_RETRY_AFTER_SECONDS: u64 = 366 * 24 * 60 * 60;
@@ -27,7 +27,7 @@ pub async fn model_limit(app: &App, request: ReportModelLimit) -> Result<ModelLi
         message,
         retry_after_seconds,
     } = request;
-    validate::text("message", &message, MAX_NOTE_CHARACTERS)?;
+    validate::text("message", &message, MAX_REASON_CHARACTERS)?;
     if let Some(seconds) = retry_after_seconds
         && seconds > MAX_RETRY_AFTER_SECONDS
     {

@@ -9,7 +9,7 @@ use whim_service::chain::chain;
 
 use super::attempt::{Attempt, Caller, whole_seconds};
 use crate::app::App;
-use crate::db::{in_transaction, work_items, workers};
+use crate::db::{in_transaction, notes, work_items, workers};
 use crate::error::Error;
 use crate::learnings::give;
 use crate::metrics;
@@ -89,9 +89,10 @@ async fn start(
 async fn assignment(db: &mut PgConnection, attempt: &Attempt) -> Result<Assignment, Error> {
     let Attempt { item, worker } = attempt;
     let number = workers::attempt_number(&mut *db, item.id, worker.lease_epoch).await?;
-    let task = work_items::task(db, item.id)
+    let task = work_items::task(&mut *db, item.id)
         .await?
         .ok_or(Error::NoSuchItem(item.id))?;
+    let notes = notes::of_run(&mut *db, item.id, item.run).await?;
     // The names of other sources may be those of strangers at GitHub.
     let is_from_github = task.source == SourceName::github();
     Ok(Assignment {
@@ -105,5 +106,6 @@ async fn assignment(db: &mut PgConnection, attempt: &Attempt) -> Result<Assignme
         requested_by: task.requested_by.filter(|_| is_from_github),
         metadata: task.metadata,
         learnings: String::new(),
+        notes,
     })
 }

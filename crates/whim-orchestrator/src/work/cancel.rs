@@ -9,7 +9,7 @@ use crate::db::{in_transaction, work_items};
 use crate::error::Error;
 use crate::lifecycle::{kill_worker_of, worker_ended};
 use crate::metrics;
-use crate::validate::{self, MAX_NOTE_CHARACTERS};
+use crate::validate::{self, MAX_REASON_CHARACTERS};
 
 /// Cancels an item in any live state; its worker is stopped after the commit. A cancelled item is returned unchanged.
 ///
@@ -47,7 +47,7 @@ fn note(request: &CancelWork) -> Result<String, Error> {
     let CancelWork { reason, cancelled_by } = request;
     for (field, value) in [("reason", reason), ("cancelledBy", cancelled_by)] {
         if let Some(value) = value {
-            validate::text(field, value, MAX_NOTE_CHARACTERS)?;
+            validate::text(field, value, MAX_REASON_CHARACTERS)?;
         }
     }
     let mut note = "Cancelled".to_owned();

@@ -15,7 +15,7 @@ use crate::db::in_transaction;
 use crate::db::work_items::{self, Locked, TaskCounts};
 use crate::error::Error;
 use crate::metrics;
-use crate::validate::{self, MAX_NOTE_CHARACTERS};
+use crate::validate::{self, MAX_REASON_CHARACTERS};
 
 /// A year: limits of model APIs reset within a month.
 const MAX_RETRY_AFTER_SECONDS: u64 = 365 * 24 * 60 * 60;
@@ -90,7 +90,7 @@ fn check(spec: &str) -> Result<SpecDocument, Error> {
 /// There is no such item, it is in another run or not `generating`, a field is invalid, or Postgres is unavailable.
 pub async fn fail_spec(app: &App, id: WorkItemId, request: FailSpec) -> Result<WorkItem, Error> {
     check_cause(&request)?;
-    validate::text("reason", &request.reason, MAX_NOTE_CHARACTERS)?;
+    validate::text("reason", &request.reason, MAX_REASON_CHARACTERS)?;
     let (item, failed) = in_transaction(&app.database, async |db| {
         let locked = lock(db, id, request.run).await?;
         let changed = if request.retryable {

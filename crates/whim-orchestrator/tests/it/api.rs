@@ -7,6 +7,7 @@ mod errors;
 mod items;
 mod learnings;
 mod lists;
+mod notes;
 mod openapi;
 mod preflights;
 mod priorities;

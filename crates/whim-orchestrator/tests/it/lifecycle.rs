@@ -4,6 +4,7 @@ mod deferrals;
 mod fencing;
 mod heartbeats;
 mod invariants;
+mod notes;
 mod protocol;
 mod reconcile;
 mod reports;

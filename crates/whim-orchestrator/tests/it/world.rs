@@ -207,6 +207,25 @@ impl World {
             .await
     }
 
+    /// The notes that a worker gets.
+    pub(crate) async fn run_notes(&self, worker: &TestWorker) -> Answer {
+        let builder = request(Method::GET, &format!("/api/worker/{}/notes", worker.id))
+            .header(AUTHORIZATION, format!("Bearer {}", worker.token))
+            .header(PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION);
+        self.send_as_worker(builder.body(Body::empty()).unwrap()).await
+    }
+
+    /// Writes a note to the agent of an item.
+    pub(crate) async fn add_note(&self, item: WorkItemId, text: &str) -> Value {
+        let path = format!("/api/work/{item}/notes");
+        self.post(&path, &json!({ "text": text })).await.expect(201)
+    }
+
+    pub(crate) async fn notes(&self, item: WorkItemId) -> Vec<Value> {
+        let notes = self.get(&format!("/api/work/{item}/notes")).await.expect(200);
+        notes["notes"].as_array().unwrap().clone()
+    }
+
     pub(crate) async fn register(&self, worker: &TestWorker, nonce: &str) -> Answer {
         let body = json!({ "workerId": worker.id, "nonce": nonce });
         self.send_as_worker(worker_request("/api/worker/register", &worker.token, &body))

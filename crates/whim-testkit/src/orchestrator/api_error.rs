@@ -53,7 +53,8 @@ impl ApiError {
             | ErrorCode::LeaseLost
             | ErrorCode::BranchInUse
             | ErrorCode::LockHeld
-            | ErrorCode::AlreadyRegistered => StatusCode::CONFLICT,
+            | ErrorCode::AlreadyRegistered
+            | ErrorCode::LimitReached => StatusCode::CONFLICT,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::UnknownProtocol => StatusCode::UPGRADE_REQUIRED,
             ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

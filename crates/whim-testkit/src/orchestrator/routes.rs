@@ -14,6 +14,7 @@ use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
 use whim_core::protocol::learnings::{QuarantineDecision, QuarantinePage, Quarantined};
+use whim_core::protocol::notes::{AddNote, Note, Notes};
 use whim_core::protocol::preflight::ReportPreflight;
 use whim_core::protocol::reviews::{ReportReview, Review};
 use whim_core::protocol::timeline::Timeline;
@@ -42,6 +43,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/work/{id}/explain", get(explain_work))
         .route("/api/work/{id}/requeue", post(requeue_work))
         .route("/api/work/{id}/priority", put(set_priority))
+        .route("/api/work/{id}/notes", post(add_note).get(list_notes))
         .route("/api/work/{id}/timeline", get(work_timeline))
         .route("/api/work/{id}/spec", put(put_spec))
         .route("/api/work/{id}/spec/fail", post(fail_spec))
@@ -49,6 +51,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/learnings/quarantine/{id}", put(decide_quarantine))
         .route("/api/worker/register", post(register))
         .route("/api/worker/{id}/heartbeat", post(heartbeat))
+        .route("/api/worker/{id}/notes", get(run_notes))
         .route("/api/worker/{id}/lock", post(lock))
         .route("/api/worker/{id}/unlock", post(unlock))
         .route("/api/worker/{id}/transcript", post(upload_transcript))
@@ -167,6 +170,24 @@ async fn set_priority(
     app.write().set_priority(id, body).map(axum::Json)
 }
 
+async fn add_note(
+    State(app): App,
+    Path(id): Path<WorkItemId>,
+    Body(body): Body<AddNote>,
+) -> Result<(StatusCode, axum::Json<Note>), ApiError> {
+    let (note, is_new) = app.write().add_note(id, body)?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, axum::Json(note)))
+}
+
+async fn list_notes(State(app): App, Path(id): Path<WorkItemId>) -> Answer<Notes> {
+    app.read().notes_of_item(id).map(axum::Json)
+}
+
 async fn work_timeline(State(app): App, Path(id): Path<WorkItemId>) -> Answer<Timeline> {
     app.read().timeline(id).map(axum::Json)
 }
@@ -205,6 +226,10 @@ async fn register(State(app): App, Caller(id): Caller, Body(body): Body<Register
 
 async fn heartbeat(State(app): App, Own(id): Own, Body(body): Body<Heartbeat>) -> Answer<LeaseRenewed> {
     app.write().heartbeat(id, body).map(axum::Json)
+}
+
+async fn run_notes(State(app): App, Own(id): Own) -> Answer<Notes> {
+    app.write().run_notes(id).map(axum::Json)
 }
 
 async fn lock(State(app): App, Own(id): Own, Body(body): Body<LockFiles>) -> Answer<LocksGranted> {

@@ -11,6 +11,7 @@ use whim_core::protocol::worker::LockConflict;
 use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
+use super::notes::StoredNote;
 use super::worker_record::Worker;
 
 /// The circuit breaker of the model API, as `explain` shows it for items without a spec.
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) model_breaker: ModelBreaker,
     /// The bodies of `POST /api/work/{id}/spec/fail`.
     pub(super) spec_failures: Vec<FailSpec>,
+    /// Oldest first.
+    pub(super) notes: Vec<StoredNote>,
     /// Completed items whose learnings wait for their pull request.
     pub(super) quarantined: Vec<WorkItemId>,
     /// What became of those pull requests, once they were merged or closed.

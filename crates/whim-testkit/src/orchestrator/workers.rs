@@ -38,7 +38,11 @@ impl State {
     }
 
     /// The item of a worker whose attempt is the current one, in one of these states.
-    fn leased_item(&mut self, id: WorkerId, states: &[WorkItemStatus]) -> Result<WorkItemId, ApiError> {
+    pub(super) fn leased_item(
+        &mut self,
+        id: WorkerId,
+        states: &[WorkItemStatus],
+    ) -> Result<WorkItemId, ApiError> {
         let assignment = self.worker_mut(id)?.registered.work_item.clone();
         let item = self.item(assignment.id)?;
         let is_current = item.worker_id == Some(id) && item.lease_epoch == assignment.lease_epoch;
@@ -79,7 +83,10 @@ impl State {
                 self.worker_mut(caller)?.nonce = Some(nonce);
             }
         }
-        Ok(self.worker_mut(caller)?.registered.clone())
+        let mut registered = self.worker_mut(caller)?.registered.clone();
+        let run = self.item(item)?.run;
+        registered.work_item.notes = self.notes_of_run(item, run);
+        Ok(registered)
     }
 
     pub(super) fn heartbeat(
@@ -99,9 +106,12 @@ impl State {
         let item = self.leased_item(caller, &[WorkItemStatus::InProgress])?;
         let worker = self.worker_mut(caller)?;
         let lease_seconds = worker.registered.lease_seconds;
+        let attempt = worker.registered.work_item.attempt;
+        let mut delivered = None;
         if worker.last_seq.is_none_or(|last| heartbeat.seq > last) {
             worker.last_seq = Some(heartbeat.seq);
             worker.heartbeats.push(heartbeat.clone());
+            delivered = heartbeat.notes_delivered;
             self.update(item, |item| {
                 item.iteration = heartbeat.iteration;
                 item.stage = heartbeat.stage.or(item.stage);
@@ -110,7 +120,14 @@ impl State {
                 }
             })?;
         }
-        Ok(LeaseRenewed { lease_seconds })
+        let run = self.item(item)?.run;
+        if let Some(count) = delivered {
+            self.deliver_notes(item, run, count, attempt);
+        }
+        Ok(LeaseRenewed {
+            lease_seconds,
+            note_count: self.note_count(item, run),
+        })
     }
 
     pub(super) fn lock(&mut self, caller: WorkerId, request: LockFiles) -> Result<LocksGranted, ApiError> {

@@ -179,6 +179,7 @@ async fn examine(
         attempt: 1,
         requested_by: None,
         learnings: String::new(),
+        notes: Vec::new(),
         metadata: WorkMetadata {
             base,
             ..WorkMetadata::default()

@@ -3,6 +3,7 @@
 use ralph_contract::SpecDocument;
 use whim_core::BranchName;
 use whim_core::protocol::checks::TestReport;
+use whim_core::protocol::notes::Note;
 use whim_core::protocol::worker::Assignment;
 
 use super::sanitize::{code, one_line, paragraph, prose};
@@ -20,6 +21,9 @@ const MAX_COMMAND_CHARACTERS: usize = 200;
 /// GitHub accepts 65,536 characters in a body; the rest is for the other parts.
 const MAX_TASKS_CHARACTERS: usize = 20_000;
 const MAX_CONFLICTS: usize = 10;
+/// Notes that are named, and how much of each.
+const MAX_NOTES: usize = 10;
+const MAX_NOTE_CHARACTERS: usize = 300;
 
 const BEGUN: &str = "> [!NOTE]\n> Opened after the first commit. Nothing has been checked yet; this is updated when the work has been.";
 
@@ -49,6 +53,8 @@ pub struct PullRequestSummary<'s> {
     pub other_default: Option<&'s BranchName>,
     /// Other issues that commit messages close.
     pub also_closed: &'s [String],
+    /// Notes of the people who requested the work that no prompt of an agent has.
+    pub undelivered_notes: &'s [Note],
 }
 
 /// How far the work is.
@@ -101,6 +107,7 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     parts.extend(super::concerns::section(result.concerns));
     parts.extend(result.conflicts.map(conflicts));
     parts.extend(super::review::section(result.review));
+    parts.extend(undelivered(result.undelivered_notes));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
             .also_closed
@@ -195,10 +202,32 @@ fn conflicts(files: &[String]) -> String {
     )
 }
 
+fn undelivered(notes: &[Note]) -> Option<String> {
+    if notes.is_empty() {
+        return None;
+    }
+    let named = notes.iter().take(MAX_NOTES).map(|note| {
+        let author = note.author.as_ref().map_or_else(
+            || "Somebody".to_owned(),
+            |author| code(author.as_str(), MAX_COMMAND_CHARACTERS),
+        );
+        format!("> - {author}: {}", one_line(&note.text, MAX_NOTE_CHARACTERS))
+    });
+    let mut lines: Vec<String> = named.collect();
+    if notes.len() > MAX_NOTES {
+        lines.push(format!("> - And {} more.", notes.len() - MAX_NOTES));
+    }
+    Some(format!(
+        "> [!WARNING]\n> No agent has read these notes, because no iteration was left for them. Consider them in your review, or \
+         start another run with their words:\n>\n{}",
+        lines.join("\n")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use whim_core::protocol::work::WorkMetadata;
-    use whim_core::{BranchName, LeaseEpoch, RepoName, WorkItemId};
+    use whim_core::{BranchName, LeaseEpoch, NoteId, RepoName, UserName, WorkItemId};
 
     use ralph_contract::{Review, ReviewFinding, ReviewSeverity};
 
@@ -223,6 +252,17 @@ mod tests {
             summary: "fixes #2 ".repeat(900),
             findings: vec![finding; 50],
         };
+        let note = Note {
+            id: NoteId::new(),
+            work_item_id: WorkItemId::new(),
+            run: 1,
+            text: "<@#1 fixes #1\n- [ ] ".repeat(200),
+            author: None,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            delivered_at: None,
+            attempt: None,
+        };
+        let notes = vec![note; 50];
         for spec in [
             format!("# {}\n\n- [ ] a\n", "@".repeat(5_000)),
             format!("# T\n\n{}\n\n- [ ] a\n", "@#1<b fixes #2 ".repeat(9_000)),
@@ -243,6 +283,7 @@ mod tests {
                 requested_by: None,
                 metadata: WorkMetadata::default(),
                 learnings: String::new(),
+                notes: Vec::new(),
             };
             let summary = PullRequestSummary {
                 spec: &spec,
@@ -256,10 +297,40 @@ mod tests {
                 concerns: &Concerns::default(),
                 other_default: None,
                 also_closed: &[],
+                undelivered_notes: &notes,
             };
             assert!(title(&assignment, &summary).chars().count() <= GITHUB_TITLE);
             assert!(body(&assignment, &summary).chars().count() <= GITHUB_BODY);
         }
+    }
+
+    #[test]
+    fn notes_that_no_agent_has_read_are_named_whatever_they_say() {
+        let note = |author: &str, text: &str| Note {
+            id: NoteId::new(),
+            work_item_id: WorkItemId::new(),
+            run: 1,
+            text: text.to_owned(),
+            author: UserName::parse(author).ok(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            delivered_at: None,
+            attempt: None,
+        };
+        let mut notes = vec![note("ana", "Use tabs.\n\n# Fixes #7 @everyone"), note("", "x")];
+        insta::assert_snapshot!(undelivered(&notes).unwrap().replace('\u{200b}', "¦"), @r"
+        > [!WARNING]
+        > No agent has read these notes, because no iteration was left for them. Consider them in your review, or start another run with their words:
+        >
+        > - `ana`: Use tabs. # F¦ixes #¦7 @¦everyone
+        > - Somebody: x
+        ");
+        notes.resize(12, note("bo", "y"));
+        assert!(
+            undelivered(&notes)
+                .unwrap()
+                .ends_with("> - `bo`: y\n> - And 2 more.")
+        );
+        assert_eq!(undelivered(&[]), None);
     }
 
     #[test]

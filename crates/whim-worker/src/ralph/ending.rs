@@ -34,14 +34,14 @@ pub(super) fn judge(
     match status.code().map(ExitCode::try_from) {
         Some(Ok(ExitCode::Complete)) => complete(progress, assigned, workspace),
         Some(Ok(ExitCode::Stuck)) => {
-            let note = workspace.read_stuck_note();
-            if note.is_none() && progress.stuck().is_none() {
+            let written = workspace.read_stuck_reason();
+            if written.is_none() && progress.stuck().is_none() {
                 return crash(
                     "ralph exited with the code 1 without the event `stuck`: check that RALPH_BIN names ralph of this release"
                         .to_owned(),
                 );
             }
-            Err(stuck(progress, note))
+            Err(stuck(progress, written))
         }
         Some(Ok(ExitCode::IterationsUsedUp)) => Err(iterations_used_up(progress)),
         Some(Ok(ExitCode::Error)) => crash("ralph failed".to_owned()),
@@ -69,12 +69,12 @@ fn complete(
     ))
 }
 
-fn stuck(progress: &Progress, note: Option<String>) -> Failure {
+fn stuck(progress: &Progress, written: Option<String>) -> Failure {
     let event = progress.stuck();
     let iterations_without_progress = event.map_or(0, |stuck| stuck.iterations_without_progress);
-    if let Some(note) = note {
+    if let Some(written) = written {
         return Failure::Stuck {
-            reason: format!("the agent wrote why it cannot continue:\n\n{note}"),
+            reason: format!("the agent wrote why it cannot continue:\n\n{written}"),
             iterations_without_progress,
         };
     }

@@ -155,6 +155,7 @@ impl Progress {
                 }
                 self.iterations = self.iterations.max(n);
                 reporter.iteration(n);
+                reporter.notes_in_prompt(iteration.notes_bytes);
             }
             Event::IterationDone(done) => {
                 reporter.iteration_done(done.stats);
@@ -241,6 +242,7 @@ impl Progress {
             WarningKind::Other(_)
             | WarningKind::IterationFailed
             | WarningKind::LearningsIgnored
+            | WarningKind::NotesIgnored
             | WarningKind::TaskDiscarded
             | WarningKind::TaskRestored
             | WarningKind::SpecRestored

@@ -1,4 +1,4 @@
-//! Why the agent's work does not count as it is: it receives a note, and may put it right a limited number of times.
+//! Why the agent's work does not count as it is: it receives a correction, and may put it right a limited number of times.
 
 use whim_core::{BranchName, CommitHash, FailureCause};
 
@@ -31,7 +31,7 @@ impl Rejection {
     pub(super) const ALLOWANCE: u32 = 2;
 
     /// For the agent that is started next.
-    pub(super) fn note(&self) -> String {
+    pub(super) fn correction(&self) -> String {
         match self {
             Self::LeftBehind { files } => format!(
                 "Boxes were ticked, but these files are not committed:\n\n{}\n\nCommit those that belong to the task. \

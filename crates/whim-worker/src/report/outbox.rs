@@ -27,6 +27,8 @@ pub(super) struct Outbox {
     pub(super) totals: Totals,
     /// The newest one replaces older ones.
     pub(super) checkpoint: Option<Checkpoint>,
+    /// How many notes the latest prompt has, if they are more than were reported.
+    pub(super) notes_delivered: Option<u32>,
     /// The latest one, also when it was sent.
     pub(super) pushed: Option<Checkpoint>,
     events: VecDeque<WorkerEvent>,
@@ -49,7 +51,7 @@ impl Outbox {
 
     /// Whether there is anything to send before the next periodic heartbeat.
     pub(super) fn is_pending(&self) -> bool {
-        !self.events.is_empty() || self.checkpoint.is_some()
+        !self.events.is_empty() || self.checkpoint.is_some() || self.notes_delivered.is_some()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -79,6 +81,7 @@ impl Outbox {
             stage: self.stage,
             spec,
             head_sha,
+            notes_delivered: self.notes_delivered.take(),
         }
     }
 }

@@ -12,6 +12,7 @@ use whim_service::backoff::{self, BackoffBuilder as _, ExponentialBuilder};
 use whim_service::chain::chain;
 
 use super::lease::Lease;
+use super::notes::Notes;
 use super::outbox::Outbox;
 use crate::config::Reporting;
 use crate::outcome::{FinalReport, MAX_REASON_CHARACTERS};
@@ -42,6 +43,7 @@ pub struct Sender {
     client: WorkerClient,
     outbox: watch::Sender<Outbox>,
     lease: watch::Sender<Lease>,
+    notes: Notes,
     reporting: Reporting,
     redactor: Arc<Redactor>,
     seq: u64,
@@ -63,6 +65,7 @@ impl Sender {
         client: WorkerClient,
         outbox: watch::Sender<Outbox>,
         lease: watch::Sender<Lease>,
+        notes: Notes,
         reporting: Reporting,
         redactor: Arc<Redactor>,
     ) -> Self {
@@ -70,6 +73,7 @@ impl Sender {
             client,
             outbox,
             lease,
+            notes,
             reporting,
             redactor,
             seq: 0,
@@ -210,6 +214,7 @@ impl Sender {
             Sent::Answered(renewed) => {
                 self.lease
                     .send_replace(Lease::renewed(requested_at, renewed.lease_seconds));
+                self.notes.announce(renewed.note_count);
             }
             Sent::Unanswered => return Ok(false),
             // A defect of the worker. The next heartbeat may be valid, so the work continues.
@@ -286,7 +291,8 @@ mod tests {
         let start = Instant::now();
         let outbox = watch::Sender::new(Outbox::default());
         let lease = watch::Sender::new(Lease::renewed(start, 300));
-        let mut sender = Sender::new(client, outbox.clone(), lease, REPORTING, Arc::default());
+        let notes = Notes::new(client.clone(), &[]);
+        let mut sender = Sender::new(client, outbox.clone(), lease, notes, REPORTING, Arc::default());
         sender.next_heartbeat = start + REPORTING.heartbeat;
         for _ in 0..events {
             let message = "something happened".to_owned();

@@ -137,6 +137,11 @@ impl<'c> Registered<'c> {
         ready.report_resumed(&tools.reporter);
         // Of an attempt that has one workspace.
         let _set_once = tools.new_learnings.set(ready.workspace.new_learnings());
+        tools
+            .reporter
+            .notes()
+            .place(ready.workspace.notes_file())
+            .map_err(|error| Failure::of_machine(format!("writing the notes for the agent: {error}")))?;
         let identity = match &config.agent.identity {
             Some(identity) => identity.clone(),
             None => identity_of_token(&api, &config.github.host, retry_timeout).await?,
@@ -334,6 +339,7 @@ impl Worked<'_> {
             state,
             conflicts: self.conflicts.as_deref(),
             untested: &self.untested,
+            undelivered_notes: &tools.reporter.notes().undelivered(),
         };
         delivery.deliver().await
     }

@@ -81,6 +81,26 @@ pub(super) fn of_findings(spec: &SpecDocument, findings: &[&ReviewFinding]) -> S
     SpecDocument::parse(text)
 }
 
+/// The agent gets it instead of the spec, which is complete. The notes themselves are in its prompt.
+pub(super) fn of_notes(spec: &SpecDocument) -> SpecDocument {
+    let title = spec.title().map_or_else(String::new, one_line);
+    let mut text = format!(
+        "# Follow the latest notes\n\n\
+         ## Goal\n\
+         The work on this branch{} is done and committed. Meanwhile the people who requested it wrote further notes. A note \
+         that the work follows already, or that asks for nothing, needs no change.\n\n\
+         ## Tasks\n\
+         - [ ] The work follows the notes of the people who requested it\n\
+         \x20 - All checks of the project still pass; tests are neither removed nor weakened\n\n\
+         ## The spec of the branch\n\n",
+        in_brackets(&title),
+    );
+    for line in spec.as_str().lines() {
+        writeln!(text, "> {}", line.replace('\0', " ")).ok();
+    }
+    SpecDocument::parse(text)
+}
+
 /// The agent gets it instead of the spec, which is complete.
 pub(super) fn of_conflict(spec: &SpecDocument, base: &BranchName, files: &[String]) -> SpecDocument {
     let title = spec.title().map_or_else(String::new, one_line);
@@ -145,6 +165,19 @@ mod tests {
         assert_eq!(checklist.tasks().len(), 1);
         assert_eq!(checklist.check_submittable(), Ok(()));
         insta::assert_snapshot!(checklist.as_str());
+    }
+
+    #[test]
+    fn following_late_notes_is_one_task() {
+        let checklist = of_notes(&SpecDocument::parse("# Say hello\n\n- [x] a\n- [ ] b\n"));
+
+        assert_eq!(checklist.tasks().len(), 1);
+        assert_eq!(checklist.check_submittable(), Ok(()));
+        assert!(
+            checklist.as_str().ends_with("> - [x] a\n> - [ ] b\n"),
+            "{}",
+            checklist.as_str()
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -43,6 +43,24 @@ pub(super) fn write(root: &Path, path: &str, content: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(&parent, name, flags, Mode::from_raw_mode(0o644))?;
     File::from(file).write_all(content.as_bytes())
+}
+
+/// Writes another file and renames it, so that a reader gets the old content or the new one, and creates the directories.
+///
+/// # Errors
+/// Writing failed, the path contains a link, or there is a directory.
+pub(super) fn replace(root: &Path, path: &str, content: &str) -> io::Result<()> {
+    let (parent, name) = open_parent(root, path, Missing::Create)?;
+    let new = format!("{name}.new");
+    // Whatever is there may belong to an agent.
+    match unlinkat(&parent, new.as_str(), AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(&parent, new.as_str(), flags, Mode::from_raw_mode(0o644))?;
+    File::from(file).write_all(content.as_bytes())?;
+    Ok(renameat(&parent, new.as_str(), &parent, name)?)
 }
 
 /// Whether there is a file, directory or link. `false` if the path contains a link.
@@ -93,6 +111,24 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_file_is_another_one_and_its_readers_keep_the_old_content() {
+        let root = tempfile::tempdir().unwrap();
+        replace(root.path(), "a/b", "old").unwrap();
+        let mut reader = File::open(root.path().join("a/b")).unwrap();
+        symlink("/etc/passwd", root.path().join("a/b.new")).unwrap();
+
+        replace(root.path(), "a/b", "new").unwrap();
+
+        let mut seen = String::new();
+        reader.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "old");
+        assert_eq!(read(root.path(), "a/b", 4).unwrap().as_deref(), Some("new"));
+        assert!(!exists(root.path(), "a/b.new"));
+        fs::create_dir(root.path().join("a/directory")).unwrap();
+        assert!(replace(root.path(), "a/directory", "new").is_err());
+    }
+
+    #[test]
     fn links_are_not_followed() {
         let root = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
@@ -104,6 +140,9 @@ mod tests {
             assert!(read(root.path(), path, 100).is_err(), "{path} was read");
             assert!(write(root.path(), path, "changed").is_err(), "{path} was written");
         }
+        assert!(replace(root.path(), "dir/note", "changed").is_err());
+        // The link itself is replaced.
+        replace(root.path(), "file", "changed").unwrap();
         assert_eq!(
             fs::read_to_string(outside.path().join("note")).unwrap(),
             "outside"

@@ -7,6 +7,7 @@ use std::path::Path;
 use ralph_contract::{MAX_SPEC_BYTES, SpecDocument};
 use whim_core::{BranchName, CommitHash, RelativePath};
 
+use super::agent_notes::AgentNotes;
 use super::files;
 use super::layout::Layout;
 use super::new_learnings::NewLearnings;
@@ -15,8 +16,8 @@ use super::secret_patterns::OwnSecrets;
 use super::trailers::Trailers;
 use crate::git::{Git, GitError};
 
-/// Limit on the agent's note about why it is stuck, in bytes.
-const MAX_NOTE_BYTES: usize = 64 * 1024;
+/// Limit on what the agent wrote about why it is stuck, in bytes.
+const MAX_STUCK_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub struct Workspace {
@@ -105,10 +106,10 @@ impl Workspace {
         self.read(&self.own.checklist, MAX_SPEC_BYTES)
     }
 
-    /// The agent's note about why it is stuck; `None` if it wrote none.
-    pub fn read_stuck_note(&self) -> Option<String> {
-        let note = self.read(&self.own.run.stuck(), MAX_NOTE_BYTES)?;
-        Some(note.trim().to_owned()).filter(|note| !note.is_empty())
+    /// What the agent wrote about why it is stuck, if it did.
+    pub fn read_stuck_reason(&self) -> Option<String> {
+        let reason = self.read(&self.own.run.stuck(), MAX_STUCK_BYTES)?;
+        Some(reason.trim().to_owned()).filter(|reason| !reason.is_empty())
     }
 
     /// Number of commits of the branch on GitHub that the base does not have.
@@ -205,7 +206,7 @@ impl Workspace {
             tracing::warn!(%error, "the trailers of commits cannot be written");
         }
         // What had to be put right is done.
-        self.write_note("")?;
+        self.write_correction("")?;
         self.write_spec(checklist)
     }
 
@@ -221,8 +222,8 @@ impl Workspace {
     ///
     /// # Errors
     /// Writing failed, or the agent put a link or a directory there.
-    pub fn write_note(&self, note: &str) -> io::Result<()> {
-        files::write(&self.layout.repository, &self.own.run.note(), note)
+    pub fn write_correction(&self, correction: &str) -> io::Result<()> {
+        files::write(&self.layout.repository, &self.own.run.correction(), correction)
     }
 
     /// Writes the learnings of earlier attempts for the agent.
@@ -231,6 +232,14 @@ impl Workspace {
     /// Writing failed.
     pub fn write_learnings(&self, learnings: &str) -> io::Result<()> {
         files::write(&self.layout.repository, &self.own.run.learnings(), learnings)
+    }
+
+    /// Where agents read the notes of the people who requested the work.
+    pub fn notes_file(&self) -> AgentNotes {
+        AgentNotes {
+            repository: self.layout.repository.clone(),
+            path: self.own.run.notes(),
+        }
     }
 
     /// Where the agent writes what it learned.

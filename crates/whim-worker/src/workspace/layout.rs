@@ -30,8 +30,11 @@ pub const CHECKOUT_OF_BASE: &str = "base";
 /// The checkout of the base with the tests of the change.
 pub const CHECKOUT_OF_NEW_TESTS: &str = "new-tests";
 
-/// Reviews of an attempt: one before and one after the agent acts on findings.
-const MAX_REVIEWS: u32 = 2;
+/// How often an attempt starts the agent again for notes that arrive after its last iteration.
+pub const MAX_NOTE_ROUNDS: u32 = 3;
+
+/// Reviews of an attempt: one before and one after the agent acts on findings, and one after each round for notes.
+const MAX_REVIEWS: u32 = 2 + MAX_NOTE_ROUNDS;
 
 /// The checkout of the head for a review, from 1.
 pub fn checkout_of_review(number: u32) -> String {
@@ -46,8 +49,9 @@ pub fn checkout_of_head(repairs: u32) -> String {
 impl Layout {
     /// The directories below `root`, and what people see in their place: paths of the machine do not leave it.
     pub fn shown_paths(root: &Path, repairs: u32) -> Vec<(String, &'static str)> {
-        // The higher number first: `head-1` is the beginning of `head-10`. One more than repairs of checks, for a fix after the review.
-        let heads = (0..=repairs + 1).rev().map(checkout_of_head);
+        // The higher number first: `head-1` is the beginning of `head-10`. More than repairs of checks: for a fix after the review, and
+        // for notes.
+        let heads = (0..=repairs + 1 + MAX_NOTE_ROUNDS).rev().map(checkout_of_head);
         let reviews = (1..=MAX_REVIEWS).rev().map(checkout_of_review);
         let checkouts = heads
             .chain(reviews)

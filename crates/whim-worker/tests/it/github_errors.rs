@@ -231,12 +231,12 @@ async fn a_push_refused_for_its_content_is_put_right_by_the_agent() -> anyhow::R
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    let note = world.script_output("note")?;
-    assert!(note.contains("without `workflow` scope"), "{note}");
-    let kept = note.split("every commit after ").nth(1).unwrap_or_default();
+    let correction = world.script_output("correction")?;
+    assert!(correction.contains("without `workflow` scope"), "{correction}");
+    let kept = correction.split("every commit after ").nth(1).unwrap_or_default();
     assert!(
         kept.starts_with(&world.github.log(REPO, BRANCH)[1].hash),
-        "{note}"
+        "{correction}"
     );
     assert_eq!(world.github.read_file(REPO, BRANCH, WORKFLOW), None);
     assert_eq!(world.github.log(REPO, &format!("main..{BRANCH}")).len(), 2);

@@ -185,7 +185,7 @@ async fn files_of_the_project_are_delivered_whatever_their_names() -> anyhow::Re
         ],
     ]
     .concat();
-    let script = r##"begin; greet; part; echo "# Mine" | tee SPEC.md .ai/stuck.md .ai/note.md > .whim-run/more.md
+    let script = r##"begin; greet; part; echo "# Mine" | tee SPEC.md .ai/stuck.md .ai/notes.md > .whim-run/more.md
         git add --all; git commit -qm "Add documents"; committed "Add documents"; complete"##;
     let world = World::new(&files, script).await?;
 
@@ -196,7 +196,7 @@ async fn files_of_the_project_are_delivered_whatever_their_names() -> anyhow::Re
         arguments.contains("--spec\n.whim-run-2/SPEC.md\n--run-dir\n.whim-run-2\n"),
         "{arguments}"
     );
-    for path in ["SPEC.md", ".ai/stuck.md", ".ai/note.md", ".whim-run/more.md"] {
+    for path in ["SPEC.md", ".ai/stuck.md", ".ai/notes.md", ".whim-run/more.md"] {
         let content = world.github.read_file(REPO, BRANCH, path);
         assert_eq!(content.as_deref(), Some("# Mine\n"), "{path}");
     }

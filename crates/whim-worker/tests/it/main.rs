@@ -14,6 +14,7 @@ mod hostile_repo;
 mod locks;
 mod long_line;
 mod new_tests;
+mod notes;
 mod orchestrator_unavailable;
 mod partition;
 mod policy;

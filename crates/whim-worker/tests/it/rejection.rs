@@ -1,4 +1,4 @@
-//! Ticks count only if nothing is left behind and nothing that was pushed is lost; otherwise the agent receives a note.
+//! Ticks count only if nothing is left behind and nothing that was pushed is lost; otherwise the agent receives a correction.
 
 use whim_core::FailureCause;
 
@@ -22,8 +22,8 @@ async fn a_file_that_was_left_uncommitted_is_committed_by_the_next_agent() -> an
     let ended = worker.ended().await?;
 
     assert_eq!(ended.code, Some(0), "{}", ended.log);
-    let note = world.script_output("note")?;
-    assert!(note.contains("\n- farewell.txt\n"), "{note}");
+    let correction = world.script_output("correction")?;
+    assert!(correction.contains("\n- farewell.txt\n"), "{correction}");
     assert!(
         world
             .script_output("spec-at-start")?
@@ -108,7 +108,7 @@ async fn ignored_files_caches_and_lfs_content_are_not_left_behind() -> anyhow::R
     world.run_expecting(0).await?;
 
     assert!(
-        world.script_output("note").is_err(),
+        world.script_output("correction").is_err(),
         "the agent was started again"
     );
     Ok(())
@@ -128,7 +128,7 @@ async fn work_of_earlier_tasks_is_never_lost() -> anyhow::Result<()> {
             r#"begin
             if first; then greet; signal half; await go; {how}; part
             else
-                kept=$(grep -o '[0-9a-f]\{{40\}}' "$state/note.md" | head -n 1)
+                kept=$(grep -o '[0-9a-f]\{{40\}}' "$state/correction.md" | head -n 1)
                 git merge -q --no-edit --allow-unrelated-histories -X ours "$kept"
                 committed merge; tick 1 'Add a farewell'
             fi; complete"#
@@ -142,7 +142,7 @@ async fn work_of_earlier_tasks_is_never_lost() -> anyhow::Result<()> {
         let ended = worker.ended().await?;
 
         assert_eq!(ended.code, Some(0), "{how}: {}", ended.log);
-        assert!(world.script_output("note")?.contains(&first), "{how}");
+        assert!(world.script_output("correction")?.contains(&first), "{how}");
         let subjects = subjects(&world);
         assert!(
             subjects.contains(&"Add a greeting".to_owned()),

@@ -154,7 +154,7 @@ async fn commits_with_a_credential_are_not_pushed() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_agent_that_committed_a_credential_gets_a_note_and_may_remove_it() -> anyhow::Result<()> {
+async fn an_agent_that_committed_a_credential_gets_a_correction_and_may_remove_it() -> anyhow::Result<()> {
     let script = r#"begin
         if first; then commit config.txt "key=$ANTHROPIC_API_KEY" 'Add the key'; await never
         else git reset -q --hard HEAD~1; greet; part; fi; complete"#;
@@ -162,11 +162,14 @@ async fn an_agent_that_committed_a_credential_gets_a_note_and_may_remove_it() ->
 
     let ended = world.run_expecting(0).await?;
 
-    let note = world.script_output("note")?;
-    assert!(note.contains("one of Whim's own credentials"), "{note}");
+    let correction = world.script_output("correction")?;
     assert!(
-        !note.contains(MODEL_KEY) && !ended.log.contains(MODEL_KEY),
-        "{note}"
+        correction.contains("one of Whim's own credentials"),
+        "{correction}"
+    );
+    assert!(
+        !correction.contains(MODEL_KEY) && !ended.log.contains(MODEL_KEY),
+        "{correction}"
     );
     assert_eq!(
         world

@@ -45,10 +45,12 @@ spec=SPEC.md
 while [ $# -gt 0 ]; do [ "$1" = --spec ] && spec=$2; shift; done
 state=$(dirname "$spec")
 cat "$spec" > "$control/spec-at-start"
-if [ -e "$state/note.md" ]; then cat "$state/note.md" > "$control/note"; fi
+if [ -e "$state/correction.md" ]; then cat "$state/correction.md" > "$control/correction"; fi
 emit() { printf '%s\n' "$1"; }
 begin() { emit '{"event":"started","spec":"'"$spec"'","tasks":2,"timestamp":"2026-01-02T03:04:05Z"}'; }
-iteration() { emit '{"event":"iteration","n":'"$1"',"phase":"starting"}'; }
+iteration() { emit '{"event":"iteration","n":'"$1"',"phase":"starting","notes_bytes":'"$(notes)"'}'; }
+# The size of the notes, which are kept for the test.
+notes() { if [ -e "$state/notes.md" ]; then cp "$state/notes.md" "$control/notes"; wc -c < "$control/notes"; else echo 0; fi; }
 iteration_done() { emit '{"event":"iteration_done","n":'"$1"',"duration_ms":5,"stats":{"tools":1,"reads":0,"writes":1,"commands":0,"tokens":{"in":10,"out":20,"cache_read":0,"cache_write":0},"cost_usd":0.5}}'; }
 tool() { emit '{"event":"tool","type":"write","path":"'"$1"'"}'; }
 commit() { printf '%s\n' "$2" > "$1"; git add -- "$1"; git commit --quiet --message "$3"; committed "$3"; }
@@ -130,6 +132,7 @@ impl World {
                     ..WorkMetadata::default()
                 },
                 learnings: String::new(),
+                notes: Vec::new(),
             },
             lease_seconds: 60,
             max_iterations: 9,

@@ -4,6 +4,8 @@
 //! memory of that too. A command counts if it is newer than the request for the current run. The commands of accounts that may
 //! request no run get one reaction per account and issue, and no other write.
 
+use whim_core::protocol::ErrorCode;
+use whim_core::protocol::notes::{AddNote, MAX_NOTE_CHARACTERS, MAX_NOTES};
 use whim_core::protocol::work::{Approval, WorkItem};
 use whim_core::{Priority, WorkItemStatus};
 use whim_service::chain::chain;
@@ -191,20 +193,48 @@ impl IssueProcessor {
                 self.set_priority_label(issue, priority).await?;
                 Ok(Carried::Out)
             }
-            Command::Retry | Command::Note(_)
-                if !issue.is_open || !has(&issue.labels, &self.intake_label) =>
-            {
-                not("Another run needs an open issue with the label.")
-            }
-            Command::Retry if !ended => not("It is in progress already."),
-            Command::Note(_) if !ended => not(
-                "Words do not reach a running agent yet. Stop it and ask again with the words, or write them after it has ended.",
-            ),
-            Command::Retry => self.run_again(issue, item, comments, comment, None, report).await,
-            Command::Note(note) => {
-                self.run_again(issue, item, comments, comment, Some(&note), report)
+            Command::Note(words) => {
+                if let Some(carried) = self.add_note(item, comment, author, &words).await? {
+                    return Ok(carried);
+                }
+                if !ended {
+                    // It has ended since it was read.
+                    return Ok(Carried::NotYet);
+                }
+                self.run_again(issue, item, comments, comment, Some(&words), report)
                     .await
             }
+            Command::Retry if !ended => not("It is in progress already."),
+            Command::Retry => self.run_again(issue, item, comments, comment, None, report).await,
+        }
+    }
+
+    /// Passes words to the agent. `None` if the item has ended; the note may still exist, if the intake was killed before it
+    /// could react.
+    async fn add_note(
+        &self,
+        item: &WorkItem,
+        comment: &Comment,
+        author: &Account,
+        words: &str,
+    ) -> Result<Option<Carried>, PollError> {
+        if words.chars().count() > MAX_NOTE_CHARACTERS {
+            return Ok(Some(Carried::Not(format!(
+                "A note to the agent has at most {MAX_NOTE_CHARACTERS} characters."
+            ))));
+        }
+        let note = AddNote {
+            text: words.to_owned(),
+            author: author.name(),
+            source_key: Some(format!("comment:{}", comment.id)),
+        };
+        match self.client.add_note(item.id, &note).await {
+            Ok(_note) => Ok(Some(Carried::Out)),
+            Err(error) if error.code() == Some(ErrorCode::WrongState) => Ok(None),
+            Err(error) if error.code() == Some(ErrorCode::LimitReached) => Ok(Some(Carried::Not(format!(
+                "The agent has {MAX_NOTES} notes, which is the limit. Put further words into the issue, and start another run."
+            )))),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -218,6 +248,11 @@ impl IssueProcessor {
         note: Option<&str>,
         report: &mut PollReport,
     ) -> Result<Carried, PollError> {
+        if !issue.is_open || !has(&issue.labels, &self.intake_label) {
+            return Ok(Carried::Not(
+                "Another run needs an open issue with the label.".to_owned(),
+            ));
+        }
         let request = Request {
             id: RequestId::Comment(comment.id),
             at: comment.created_at,

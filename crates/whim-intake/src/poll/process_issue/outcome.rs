@@ -48,10 +48,15 @@ impl IssueProcessor {
             | WorkItemStatus::Assigned
             | WorkItemStatus::InProgress => None,
         };
+        let notes = self.client.list_notes(item.id).await?.notes;
+        let undelivered = notes
+            .iter()
+            .filter(|note| note.run == item.run && note.delivered_at.is_none());
         let ended = Outcome {
             item,
             open_pull_request,
             refusal,
+            undelivered_notes: undelivered.count(),
             notice: self.commands.notice(issue.number),
         };
         let text = outcome(issue, ended, &self.intake_label);

@@ -20,12 +20,15 @@ pub struct Locked {
     pub failed_starts: u32,
     /// Deferrals of the spec generation in this run.
     pub spec_retries: usize,
+    /// Notes of the current run.
+    pub note_count: u32,
 }
 
 macro_rules! lock {
     ($db:expr, $which:literal, $id:expr) => {{
         let row = sqlx::query!(
-            "select id, repo, status, lease_epoch, worker_id, run, failed_starts, spec_retries
+            "select id, repo, status, lease_epoch, worker_id, run, failed_starts, spec_retries,
+                    note_count
              from work_items where id = "
                 + $which
                 + " for no key update",
@@ -42,6 +45,7 @@ macro_rules! lock {
             run: row.run.cast_unsigned(),
             failed_starts: row.failed_starts.cast_unsigned(),
             spec_retries: usize::try_from(row.spec_retries).unwrap_or_default(),
+            note_count: row.note_count.cast_unsigned(),
         }))
     }};
 }

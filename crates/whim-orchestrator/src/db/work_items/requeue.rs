@@ -41,7 +41,8 @@ pub async fn requeue(
     };
     let changed = sqlx::query!(
         "update work_items
-         set status = $2, run = run + 1, retries = 0, failed_starts = 0, spec_retries = 0, failure_cause = null,
+         set status = $2, run = run + 1, retries = 0, failed_starts = 0, spec_retries = 0, note_count = 0,
+             failure_cause = null,
              pr_url = null, pr_number = null, ended_at = null, queued_at = now(), updated_at = now(),
              tasks_total = coalesce($4, tasks_total), tasks_done = coalesce($5, tasks_done),
              requested_by = coalesce($6, requested_by)

@@ -10,7 +10,7 @@ use whim_core::WorkItemId;
 use whim_core::protocol::{PROTOCOL_VERSION, PROTOCOL_VERSION_HEADER};
 use whim_orchestrator::http::openapi;
 
-use crate::world::{World, request, with_json, worker_request};
+use crate::world::{World, request, with_json};
 
 /// Routes that need no credential.
 const PUBLIC: [&str; 1] = ["/health"];
@@ -118,9 +118,10 @@ async fn every_route_of_the_workers_refuses_a_missing_token_and_that_of_another_
             );
         }
         let body = json!({ "workerId": WorkItemId::new(), "nonce": "nonce" });
-        let answer = world
-            .send_as_worker(worker_request(&path, &other.token, &body))
-            .await;
+        let theirs = request(method.clone(), &path)
+            .header(PROTOCOL_VERSION_HEADER, PROTOCOL_VERSION)
+            .header("authorization", format!("Bearer {}", other.token));
+        let answer = world.send_as_worker(with_json(theirs, &body)).await;
         assert_eq!(answer.expect_error(403), "forbidden", "{method} {path}");
     }
 }

@@ -66,6 +66,7 @@ async fn an_export_holds_everything_about_an_item() {
             "events/attempt-2/000001.jsonl",
             "events/item/000001.jsonl",
             "item.json",
+            "notes.json",
             "reviews.json",
             "spec.md",
             "timeline.json",

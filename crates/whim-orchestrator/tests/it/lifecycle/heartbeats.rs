@@ -103,6 +103,27 @@ async fn each_heartbeat_of_a_batch_gets_its_own_response() {
 }
 
 #[tokio::test]
+async fn each_heartbeat_of_a_batch_gets_the_count_of_notes_of_its_own_run() {
+    let (world, _supervisor, workers) = busy_world(2).await;
+    world.add_note(workers[1].item, "a note").await;
+    let heartbeat = json!({ "seq": 1 });
+    let calls = join_all(
+        workers
+            .iter()
+            .map(|worker| world.call(worker, "heartbeat", &heartbeat)),
+    );
+    let lock = "lock table worker_heartbeats in exclusive mode";
+
+    let responses = world.while_locked(lock, calls).await;
+
+    let counts: Vec<Value> = responses
+        .into_iter()
+        .map(|answer| answer.expect(200)["noteCount"].clone())
+        .collect();
+    assert_eq!(counts, [0, 1]);
+}
+
+#[tokio::test]
 async fn a_locked_worker_row_delays_no_other_heartbeat() {
     let (world, _supervisor, workers) = busy_world(2).await;
     let [held, free] = workers.as_slice() else {

@@ -84,7 +84,7 @@ async fn a_heartbeat_renews_the_lease_and_shows_what_the_worker_does() {
     let quiet = json!({ "seq": 1 });
     assert_eq!(
         world.call(&worker, "heartbeat", &quiet).await.expect(200),
-        json!({ "leaseSeconds": 300 })
+        json!({ "leaseSeconds": 300, "noteCount": 0 })
     );
     assert!(world.number(lease).await > 290);
     assert!(
