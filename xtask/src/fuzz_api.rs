@@ -15,6 +15,7 @@ use crate::command::{cargo, run};
 use crate::workspace::Workspace;
 
 const API_KEY: &str = "the-api-key-of-the-fuzz-run";
+const GATEWAY_KEY: &str = "the-gateway-key-of-the-fuzz-run-with-32-characters";
 
 /// The orchestrator applies its migrations first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -46,7 +47,8 @@ pub async fn passes(workspace: &Workspace) -> anyhow::Result<bool> {
         .arg("--config-file")
         .arg(root.join("xtask/schemathesis.toml"))
         .args(["run", "openapi.json", "--url", &orchestrator.url])
-        .args(["--header", &format!("X-API-Key: {API_KEY}")]);
+        // Read by the configuration of schemathesis.
+        .envs([("API_KEY", API_KEY), ("GATEWAY_KEY", GATEWAY_KEY)]);
     let passed = run(command).await?.success();
     if !passed {
         println!("The log of the orchestrator is in {}", orchestrator.log.display());
@@ -82,8 +84,9 @@ impl Orchestrator {
                 ("DATABASE_URL", database),
                 ("REDIS_URL", redis),
                 ("REDIS_KEY_PREFIX", "fuzz-api"),
-                ("GITHUB_TOKEN", "a-github-token"),
-                ("ANTHROPIC_API_KEY", "an-anthropic-key"),
+                // The orchestrator asks no gateway; gateways ask it.
+                ("GATEWAY_URL", "http://127.0.0.1:9"),
+                ("GATEWAY_KEY", GATEWAY_KEY),
                 ("API_KEY", API_KEY),
                 ("PORT", "0"),
                 ("WORKER_PORT", "0"),

@@ -9,13 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::LOCATION;
-use axum::http::{Extensions, Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
 use whim_service::throttle::{Count, Throttle};
 
+use super::auth::KEY_HEADER;
 use super::error::ApiError;
 use super::requests::route_of;
 use crate::metrics::{self, Listener};
@@ -46,12 +47,14 @@ impl Auditor {
 }
 
 /// Logs changes and refused credentials, and answers 429 to a peer that keeps presenting wrong credentials. Valid
-/// credentials are checked first, so that their holder is not locked out by others behind the same address.
+/// credentials are checked first, so that their holder is not locked out by others behind the same address. A request
+/// without a credential is no guess: it gets 401 at any time.
 pub(super) async fn record(State(auditor): State<Auditor>, request: Request, next: Next) -> Response {
     let listener = auditor.listener;
     let peer = peer_of(request.extensions());
     let (method, route) = (request.method().clone(), route_of(&request));
     let id = identifier_in(request.uri().path());
+    let is_guess = presents_credential(request.headers());
     let response = next.run(request).await;
 
     let status = response.status();
@@ -73,7 +76,10 @@ pub(super) async fn record(State(auditor): State<Auditor>, request: Request, nex
                         "refused {MAX_REFUSALS} times; further refusals of this peer within {seconds} s are not logged");
                     response
                 }
-                Refused::TooMany { window_left } => ApiError::too_many_refusals(window_left).into_response(),
+                Refused::TooMany { window_left } if is_guess => {
+                    ApiError::too_many_refusals(window_left).into_response()
+                }
+                Refused::TooMany { .. } => response,
             }
         }
         _answered => {
@@ -89,6 +95,10 @@ pub(super) async fn record(State(auditor): State<Auditor>, request: Request, nex
             response
         }
     }
+}
+
+fn presents_credential(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(KEY_HEADER)
 }
 
 fn changes_something(method: &Method) -> bool {

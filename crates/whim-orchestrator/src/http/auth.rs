@@ -14,7 +14,8 @@ use crate::app::App;
 
 /// Needs no key, so that health checks need no secret.
 const HEALTH_PATH: &str = "/health";
-const KEY_HEADER: &str = "x-api-key";
+/// Carries the API key where a client sets no `Authorization`.
+pub(super) const KEY_HEADER: &str = "x-api-key";
 
 /// The key that callers must present, if one is configured. It is kept as a hash, so that the duration of the comparison
 /// reveals neither the key nor its length.
