@@ -12,7 +12,6 @@ use whim_core::protocol::checks::TestReport;
 use whim_core::{BranchName, CommitHash, FailureCause, Stage};
 use whim_service::chain::chain;
 
-use self::late_notes::LateNotes;
 use crate::checks::{BaseResults, Checked, Checks, FailedCheck};
 use crate::outcome::Failure;
 use crate::ralph::{self, AgentRun};
@@ -291,6 +290,15 @@ struct Repair {
     checklist: SpecDocument,
     /// Also if repairs are switched off.
     least_iterations: u32,
+}
+
+/// Notes of people that arrived after the agent's last iteration.
+#[derive(Debug, Default)]
+struct LateNotes {
+    /// How many notes of the run there were when the agent got an iteration for them.
+    tried: usize,
+    /// How often the agent was started for notes.
+    rounds: u32,
 }
 
 impl Repair {

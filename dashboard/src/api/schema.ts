@@ -1896,7 +1896,7 @@ export interface components {
              */
             openForSeconds?: number | null;
         };
-        /** @description What a person told the agent of one run. */
+        /** @description A note of a person to the agent of one run. */
         Note: {
             /**
              * Format: uint32

@@ -1,4 +1,4 @@
-//! Notes: what people tell the agent that works on an item.
+//! Notes of people to the agent that works on an item.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub struct AddNote {
         )
     )]
     pub text: String,
-    /// Who wrote it; the agent is told.
+    /// Who wrote it; part of the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<UserName>,
     /// Reference at the source, such as `comment:17`. Makes the request idempotent for the item. 1 to 200 characters.
@@ -43,7 +43,7 @@ pub struct AddNote {
     pub source_key: Option<String>,
 }
 
-/// What a person told the agent of one run.
+/// A note of a person to the agent of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
-//! What a person tells a running agent.
+//! Notes of people to a running agent.
 
 use whim_core::WorkItemStatus;
 use whim_core::protocol::notes::AddNote;

@@ -11,13 +11,7 @@ use whim_core::{NoteId, WorkItemId, WorkItemStatus, WorkerId};
 use super::api_error::ApiError;
 use super::handle::Orchestrator;
 use super::item_controls::allowed;
-use super::state::State;
-
-#[derive(Clone, Debug)]
-pub(super) struct StoredNote {
-    source_key: Option<String>,
-    note: Note,
-}
+use super::state::{State, StoredNote};
 
 impl State {
     /// The note, and whether it is new.

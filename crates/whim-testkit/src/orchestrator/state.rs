@@ -6,12 +6,12 @@ use chrono::Utc;
 use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::learnings::PullRequestOutcome;
+use whim_core::protocol::notes::Note;
 use whim_core::protocol::work::{FailSpec, WorkItem};
 use whim_core::protocol::worker::LockConflict;
 use whim_core::{FailureCause, RelativePath, WorkItemId, WorkItemStatus};
 
 use super::api_error::ApiError;
-use super::notes::StoredNote;
 use super::worker_record::Worker;
 
 /// The circuit breaker of the model API, as `explain` shows it for items without a spec.
@@ -22,6 +22,12 @@ pub enum ModelBreaker {
     Open,
     /// The spec of this item is the probe.
     HalfOpen(WorkItemId),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StoredNote {
+    pub(super) source_key: Option<String>,
+    pub(super) note: Note,
 }
 
 #[derive(Debug, Default)]

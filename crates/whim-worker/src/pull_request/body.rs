@@ -208,7 +208,7 @@ fn undelivered(notes: &[Note]) -> Option<String> {
     }
     let named = notes.iter().take(MAX_NOTES).map(|note| {
         let author = note.author.as_ref().map_or_else(
-            || "Somebody".to_owned(),
+            || "A person".to_owned(),
             |author| code(author.as_str(), MAX_COMMAND_CHARACTERS),
         );
         format!("> - {author}: {}", one_line(&note.text, MAX_NOTE_CHARACTERS))
@@ -322,7 +322,7 @@ mod tests {
         > No agent has read these notes, because no iteration was left for them. Consider them in your review, or start another run with their words:
         >
         > - `ana`: Use tabs. # F¦ixes #¦7 @¦everyone
-        > - Somebody: x
+        > - A person: x
         ");
         notes.resize(12, note("bo", "y"));
         assert!(

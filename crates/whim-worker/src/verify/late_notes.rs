@@ -4,17 +4,8 @@ use ralph_contract::SpecDocument;
 use whim_core::CommitHash;
 use whim_service::chain::chain;
 
-use super::{Repair, Repairs, Verification};
+use super::{LateNotes, Repair, Repairs, Verification};
 use crate::workspace::{MAX_NOTE_ROUNDS, Workspace};
-
-/// Notes of people that arrived after the agent's last iteration.
-#[derive(Debug, Default)]
-pub(super) struct LateNotes {
-    /// How many notes of the run there were when the agent got an iteration for them.
-    tried: usize,
-    /// How often the agent was started for notes.
-    rounds: u32,
-}
 
 impl Verification<'_> {
     /// Gives notes to the agent that no prompt has, as long as more arrive and rounds are left. Returns the new head, if there is

@@ -177,7 +177,7 @@ async fn a_note_for_which_no_iteration_is_left_is_named_in_the_pull_request() ->
     let body = body(&world);
     assert!(body.contains("> No agent has read these notes"), "{body}");
     assert!(
-        body.contains("> - Somebody: Use tabs @\u{200b}everyone."),
+        body.contains("> - A person: Use tabs @\u{200b}everyone."),
         "{body}"
     );
     assert_eq!(world.orchestrator.notes(item(&world))[0].delivered_at, None);
