@@ -2,12 +2,14 @@ import type { components, paths } from "./schema";
 
 type Schemas = components["schemas"];
 
+export type ArmNumbers = Schemas["ArmNumbers"];
 export type BackgroundTask = Schemas["BackgroundTask"];
 export type Breaker = Schemas["Breaker"];
 export type CreateWork = Schemas["CreateWork"];
 export type Diff = Schemas["Diff"];
 export type DiffChanged = Schemas["DiffChanged"];
 export type ErrorBody = Schemas["ErrorBody"];
+export type Effect = Schemas["Effect"];
 export type Explanation = Schemas["Explanation"];
 export type FailureCause = Schemas["FailureCause"];
 export type FileDiff = Schemas["FileDiff"];
@@ -20,6 +22,7 @@ export type EffectiveSetting = Schemas["EffectiveSetting"];
 export type Learning = Schemas["Learning"];
 export type LearningKind = Schemas["LearningKind"];
 export type LearningPage = Schemas["LearningPage"];
+export type LearningsUplift = Schemas["LearningsUplift"];
 export type Metrics = Schemas["Metrics"];
 export type Priority = Schemas["Priority"];
 export type Queue = Schemas["Queue"];
