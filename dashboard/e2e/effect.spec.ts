@@ -1,5 +1,5 @@
 import { axe, expect, ready, test } from "./fixtures";
-import { addOutcomes, canSeed, removeOutcomes } from "./seed";
+import { addLearning, addOutcomes, addUses, canSeed, removeOutcomes, sql } from "./seed";
 
 const HELPED = "uplift/helped";
 const UNCLEAR = "uplift/unclear";
@@ -77,6 +77,23 @@ test.describe("the effect of learnings", () => {
     const download = page.waitForEvent("download");
     await panel.getByRole("button", { name: /download as CSV/ }).click();
     expect((await download).suggestedFilename()).toBe("whim-learnings-iterations.csv");
+  });
+
+  test("a learning says how often it was given to an agent and used, and what speaks against it", async ({
+    page,
+  }) => {
+    seedOutcomes();
+    const text = `Tests need port 5433 ${Date.now()}`;
+    const id = addLearning({ text, repo: HELPED });
+    addUses(id, { shown: 12, cited: 3 });
+    sql("update learnings set missing_citations = '{src/gone.js}' where id = :'id'::uuid", { id });
+    await page.goto("/learnings");
+    const entry = page.getByRole("listitem").filter({ hasText: text });
+    await expect(entry).toContainText("given to 12 attempts, used by 3");
+    await expect(entry).toContainText("Files that did not exist: src/gone.js.");
+    await entry.getByRole("button", { name: /^Retire/ }).click();
+    await page.getByRole("combobox", { name: "State" }).selectOption("retired");
+    await expect(entry).toContainText("Retired");
   });
 
   for (const scheme of ["light", "dark"] as const) {

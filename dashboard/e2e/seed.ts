@@ -47,6 +47,17 @@ export function addLearning({
   return id;
 }
 
+/** Lets some of the attempts of `addOutcomes` have received a learning, and others of them have used it. */
+export function addUses(learningId: string, { shown, cited }: { shown: number; cited: number }) {
+  sql(
+    `insert into learning_injections (worker_id, learning_id, position, score, is_cited)
+     select worker_id, :'learning'::uuid, 1, 0.5, row_number() over (order by worker_id) <= :cited
+     from (select worker_id from learning_attempts a join workers w on w.id = a.worker_id
+           where w.started_at = '2020-01-01' limit :shown) attempts`,
+    { learning: learningId, shown: String(shown), cited: String(cited) },
+  );
+}
+
 export interface OutcomeSeed {
   repo: string;
   /** Without learnings, for comparison. */
