@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { type APIRequestContext, expect, type Page } from "@playwright/test";
 import { cancel, completedItem, type Item, readItem, ready, submit, test } from "./fixtures";
 
-import { addLearning, canSeed } from "./seed";
+import { addLearning, addOutcomes, canSeed, removeOutcomes } from "./seed";
 
 const DIRECTORY = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url));
 
@@ -34,6 +34,19 @@ const LEARNINGS = [
   },
   { kind: "gotcha", repo: "acme/archive", text: "Old texts are in Latin-1, not in UTF-8." },
 ] as const;
+
+/** Ended items with learnings and without, in three repositories. */
+function seedOutcomes(): void {
+  const seed = (repo: string, withLearnings: number[], without: number[]) => {
+    for (const [holdout, numbers] of [[false, withLearnings] as const, [true, without] as const]) {
+      const [items = 0, completed = 0, retried = 0, iterations = 0, costUsd = 0] = numbers;
+      addOutcomes({ repo, holdout, items, completed, retried, iterations, costUsd });
+    }
+  };
+  seed("acme/wordsmith", [240, 206, 30, 5, 1.1], [62, 42, 17, 7, 1.6]);
+  seed("acme/archive", [90, 61, 21, 8, 2.2], [24, 15, 6, 8, 2.3]);
+  seed("acme/letters", [12, 9, 2, 4, 0.7], [3, 2, 1, 4, 0.8]);
+}
 
 /** Two items run, some wait behind them, one has failed. */
 async function seed(request: APIRequestContext): Promise<Scene> {
@@ -127,5 +140,12 @@ test("pictures of each page in both schemes", async ({ page, request }) => {
   }
   await page.setViewportSize({ width: 390, height: 800 });
   await shoot(page, "/", "overview-phone");
+  await page.setViewportSize({ width: 1280, height: 800 });
+  if (canSeed) seedOutcomes();
+  for (const scheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await shoot(page, "/learnings?view=effect", `learnings-effect-${scheme}`);
+  }
+  if (canSeed) removeOutcomes();
   for (const { id } of scene.all) await cancel(request, id);
 });

@@ -47,6 +47,82 @@ export function addLearning({
   return id;
 }
 
+/** Lets some of the attempts of `addOutcomes` have received a learning, and others of them have used it. */
+export function addUses(learningId: string, { shown, cited }: { shown: number; cited: number }) {
+  sql(
+    `insert into learning_injections (worker_id, learning_id, position, score, is_cited)
+     select worker_id, :'learning'::uuid, 1, 0.5, row_number() over (order by worker_id) <= :cited
+     from (select worker_id from learning_attempts a join workers w on w.id = a.worker_id
+           where w.started_at = '2020-01-01' limit :shown) attempts`,
+    { learning: learningId, shown: String(shown), cited: String(cited) },
+  );
+}
+
+export interface OutcomeSeed {
+  repo: string;
+  /** Without learnings, for comparison. */
+  holdout?: boolean;
+  items: number;
+  /** How many of them were completed; the others failed. */
+  completed: number;
+  /** How many of them needed a second attempt. */
+  retried: number;
+  /** Of each item, give or take one. */
+  iterations: number;
+  costUsd: number;
+}
+
+/** Ended items for which there were learnings, older than all others. `removeOutcomes` removes them. */
+export function addOutcomes(seed: OutcomeSeed): void {
+  sql(
+    `with seeded as (
+         select n, overlay(gen_random_uuid()::text placing '01000000' from 1)::uuid as id
+         from generate_series(0, :items - 1) n
+     ), attempts as (
+         select s.n, s.id as item, epoch, gen_random_uuid() as id
+         from seeded s join generate_series(1, 2) epoch on epoch = 1 or s.n < :retried
+     ), new_items as (
+         insert into work_items (id, repo, branch, status, priority, source, lease_epoch, pr_url, tasks_total, created_at,
+                                 started_at, ended_at)
+         select id, :'repo', 'whim/' || id, (case when n < :completed then 'completed' else 'failed' end)::work_item_status,
+                'medium', 'api', 2, 'https://github.com/' || :'repo' || '/pull/1', 4, '2020-01-01', '2020-01-01', '2020-01-01'
+         from seeded
+     ), new_texts as (
+         insert into work_item_texts (work_item_id) select id from seeded
+     ), new_workers as (
+         insert into workers (id, work_item_id, lease_epoch, status, token_hash, nonce, max_iterations, runtime, instance,
+                              started_at, registered_at, ended_at, stopped_at)
+         select id, item, epoch, 'failed', sha256(id::text::bytea), 'e2e', 10, 'process', 'e2e', '2020-01-01',
+                '2020-01-01', '2020-01-01', '2020-01-01'
+         from attempts
+     ), new_heartbeats as (
+         insert into worker_heartbeats (worker_id, lease_expires_at, stats)
+         select id, '2020-01-01', case when epoch = 1 then jsonb_build_object('costUsd', :cost * (0.8 + 0.2 * (n % 3))) else '{}' end
+         from attempts
+     ), new_attempts as (
+         insert into learning_attempts (worker_id, work_item_id, repo, is_holdout, learning_count, text)
+         select id, item, :'repo', :holdout, 3, '' from attempts
+     )
+     insert into worker_iterations (worker_id, iteration, day)
+     select a.id, i, '2020-01-01' from attempts a cross join generate_series(1, :iterations + a.n % 3 - 1) i
+     where a.epoch = 1;`,
+    {
+      repo: seed.repo,
+      holdout: String(seed.holdout ?? false),
+      items: String(seed.items),
+      completed: String(seed.completed),
+      retried: String(seed.retried),
+      iterations: String(seed.iterations),
+      cost: String(seed.costUsd),
+    },
+  );
+}
+
+/** Removes the items of `addOutcomes`. */
+export function removeOutcomes(): void {
+  sql("delete from work_items where ended_at = '2020-01-01'");
+}
+
 export interface FakeWorker {
   item: Item;
   /** A call of the worker protocol. */

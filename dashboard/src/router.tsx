@@ -94,12 +94,14 @@ const itemRoute = createRoute({
 });
 
 export const LEARNING_KINDS = ["pattern", "gotcha", "approach"] as const;
+export const LEARNING_VIEWS = ["browse", "effect"] as const;
 export const LEARNING_STATES = ["current", "pinned", "quarantined", "retired"] as const;
 
 const learningsRoute = createRoute({
   getParentRoute: () => shellRoute,
   path: "/learnings",
   validateSearch: searchOf({
+    view: choice(LEARNING_VIEWS),
     repo: text,
     kind: choice(LEARNING_KINDS),
     state: choice(LEARNING_STATES),

@@ -9,6 +9,7 @@ mod events;
 mod gateway;
 mod history;
 mod http;
+mod intake;
 mod learnings;
 mod logs;
 mod notes;

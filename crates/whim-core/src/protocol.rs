@@ -9,6 +9,7 @@ pub mod error;
 pub mod events;
 pub mod explain;
 pub mod gateway;
+pub mod intake;
 pub mod learnings;
 pub mod locks;
 pub mod metrics;

@@ -104,6 +104,11 @@ impl Anthropic {
         })
     }
 
+    /// `SPEC_MODEL`.
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
+
     /// Whether the key may use the model.
     pub(crate) async fn model_exists(&self) -> Result<(), ModelError> {
         let mut url = self.messages_url.clone();

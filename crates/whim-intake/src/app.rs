@@ -17,6 +17,8 @@ use whim_service::reconcile::{Activator, Reconcilers};
 use whim_service::supervisor::{Phase, Supervisor};
 use whim_service::telemetry::LogLevels;
 
+use crate::access::AccessReporter;
+use crate::anthropic::Anthropic;
 use crate::comment::CommentWriter;
 use crate::config::Config;
 use crate::github::GitHub;
@@ -54,7 +56,7 @@ pub fn start(
     let spec_wanted = Arc::new(Notify::new());
     let people = People::new(Arc::clone(&github), config.allowed_users, config.allowed_bots);
     let shared = Shared {
-        intake_label: config.intake_label,
+        intake_label: config.intake_label.clone(),
         dashboard_url: config.dashboard_url,
         people: Arc::new(people),
         comments: Arc::new(CommentWriter::new(
@@ -74,6 +76,21 @@ pub fn start(
 
     let intake = supervisor.phase(Phase::Intake);
     let reconcilers = Reconcilers::new(intake.clone());
+    let reporter = AccessReporter::new(
+        Arc::clone(&shared.github),
+        Anthropic::new(&config.specs)?,
+        client.clone(),
+        config.repos.clone(),
+        config.intake_label,
+        intake.token(),
+    );
+    reconcilers.start(
+        "access",
+        None,
+        AccessReporter::PERIOD,
+        &Activator::new(),
+        reporter,
+    );
     for repo in config.repos {
         let name = repo.to_string();
         let repository = Repository::new(

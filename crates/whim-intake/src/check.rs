@@ -7,19 +7,19 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use whim_client::{Client, Timing};
 use whim_core::RepoName;
+use whim_core::protocol::intake::TokenAccess;
 use whim_core::protocol::work::WorkFilter;
 use whim_service::chain::chain;
 
 use self::report::{Finding, Report};
+use crate::access;
 use crate::anthropic::Anthropic;
 use crate::config::Config;
-use crate::github::{GitHub, GitHubError, TokenReport};
+use crate::github::{GitHub, GitHubError};
 use crate::labels::{FAILED, NEEDS_INFO, PR_READY, PROCESSING, REFUSED, has};
 
 /// Beyond it, leases and ages that people read are misleading.
 const MAX_CLOCK_DIFFERENCE_SECONDS: i64 = 60;
-/// Before the expiry of the token.
-const EXPIRY_WARNING_DAYS: i64 = 14;
 
 struct LabelDescription {
     name: &'static str,
@@ -85,25 +85,31 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn check_token(github: &GitHub, report: &mut Report) {
-    match github.token_report().await {
-        Ok(token) => {
+    match access::token(github).await {
+        Ok((token, server_time)) => {
             report.push("token", token_finding(&token, Utc::now()));
-            report.push("clock", clock_finding(token.server_time, Utc::now()));
+            report.push("clock", clock_finding(server_time, Utc::now()));
         }
         Err(error) => report.push("token", Finding::Bad(chain(&error).to_string())),
     }
 }
 
-fn token_finding(token: &TokenReport, now: DateTime<Utc>) -> Finding {
-    let account = &token.account;
+fn token_finding(token: &TokenAccess, now: DateTime<Utc>) -> Finding {
+    let account = match (&token.problem, &token.account) {
+        (Some(problem), _) => return Finding::Bad(problem.clone()),
+        (None, Some(account)) => account,
+        (None, None) => return Finding::Bad("GitHub does not say whose it is".to_owned()),
+    };
     let who = format!("{} (id {})", account.login, account.id);
-    match token.expires_at {
-        Some(at) if at <= now + chrono::TimeDelta::days(EXPIRY_WARNING_DAYS) => {
+    let scopes = token.scopes.as_ref().map(|scopes| scopes.join(", "));
+    let scopes = scopes.map_or_else(String::new, |scopes| format!(", scopes: {scopes}"));
+    match (token.expires_soon(now), token.expires_at) {
+        (Some(at), _) => {
             let date = at.format("%Y-%m-%d");
             Finding::Bad(format!("{who} expires on {date}: create another GITHUB_TOKEN"))
         }
-        Some(at) => Finding::Good(format!("{who}, until {}", at.format("%Y-%m-%d"))),
-        None => Finding::Good(who),
+        (None, Some(at)) => Finding::Good(format!("{who}, until {}{scopes}", at.format("%Y-%m-%d"))),
+        (None, None) => Finding::Good(format!("{who}{scopes}")),
     }
 }
 
@@ -123,32 +129,20 @@ fn clock_finding(server_time: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Find
 
 async fn check_repository(github: &GitHub, repo: &RepoName, intake_label: &str, report: &mut Report) {
     let subject = repo.to_string();
-    match github.repository(repo).await {
-        Ok(found) if found.is_archived => {
-            report.push(
-                &subject,
-                Finding::Bad("is archived: remove it from REPOS".to_owned()),
-            );
-            return;
-        }
-        Ok(found) if !found.has_issues => {
-            report.push(
-                &subject,
-                Finding::Bad("has no issues: enable them in its settings".to_owned()),
-            );
-            return;
-        }
-        Ok(found) if found.may_push => report.push(&subject, Finding::Good("may be pushed to".to_owned())),
-        Ok(_) => report.push(
-            &subject,
-            Finding::Bad("may not be pushed to: give GITHUB_TOKEN write access to its contents".to_owned()),
-        ),
-        Err(error) => {
-            report.push(&subject, Finding::Bad(chain(&error).to_string()));
-            return;
-        }
-    }
+    // Before the rest: the permission for issues is examined with a label that exists.
     let labels = create_missing_labels(github, repo, intake_label).await;
+    match access::repository(github, repo, intake_label).await {
+        Ok(found) if found.problems.is_empty() => {
+            let good = "may be pushed to; issues and pull requests may be written";
+            report.push(&subject, Finding::Good(good.to_owned()));
+        }
+        Ok(found) => {
+            for problem in found.problems {
+                report.push(&subject, Finding::Bad(problem));
+            }
+        }
+        Err(error) => report.push(&subject, Finding::Bad(chain(&error).to_string())),
+    }
     report.push(&format!("{subject} labels"), labels);
 }
 
@@ -211,33 +205,30 @@ async fn check_orchestrator(config: &Config, report: &mut Report) -> anyhow::Res
 mod tests {
     use chrono::TimeDelta;
 
+    use whim_core::protocol::intake::TokenAccount;
+
     use super::*;
-    use crate::github::Account;
 
     fn is_good(finding: &Finding) -> bool {
         matches!(finding, Finding::Good(_))
     }
 
     #[test]
-    fn a_token_that_expires_soon_is_to_be_replaced() {
+    fn a_token_that_expires_soon_or_is_refused_is_to_be_replaced() {
         let now = DateTime::UNIX_EPOCH;
-        for (days, expected) in [
-            (None, true),
-            (Some(15), true),
-            (Some(14), false),
-            (Some(-1), false),
-        ] {
-            let token = TokenReport {
-                account: Account {
-                    id: 1,
-                    login: "whim-bot".to_owned(),
-                    is_bot: false,
-                },
-                expires_at: days.map(|days| now + TimeDelta::days(days)),
-                server_time: None,
-            };
-            assert_eq!(is_good(&token_finding(&token, now)), expected, "{days:?}");
-        }
+        let token = |days: Option<i64>, problem: Option<&str>| TokenAccess {
+            account: Some(TokenAccount {
+                id: 1,
+                login: "whim-bot".to_owned(),
+            }),
+            expires_at: days.map(|days| now + TimeDelta::days(days)),
+            scopes: None,
+            problem: problem.map(str::to_owned),
+        };
+        assert!(is_good(&token_finding(&token(None, None), now)));
+        assert!(is_good(&token_finding(&token(Some(15), None), now)));
+        assert!(!is_good(&token_finding(&token(Some(14), None), now)));
+        assert!(!is_good(&token_finding(&token(None, Some("is refused")), now)));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) use self::edits::BodyEdit;
 pub(crate) use self::error::GitHubError;
 pub(crate) use self::events::{EventKind, IssueEvent};
 pub(crate) use self::issues::{Issue, IssueState};
-pub(crate) use self::repositories::TokenReport;
+pub(crate) use self::repositories::{RepositoryReport, WritePermission};
 pub(crate) use self::transport::GitHub;
 
 /// An account, which keeps its id when its name changes hands.

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod anthropic;
 pub mod app;
 mod check;

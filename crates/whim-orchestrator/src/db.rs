@@ -11,6 +11,7 @@ pub mod daily_usage;
 pub mod diffs;
 pub mod events;
 pub mod heartbeats;
+pub mod intake_access;
 pub mod learnings;
 pub mod locks;
 pub mod notes;

@@ -13,6 +13,7 @@ mod extract;
 mod gateway;
 mod guard;
 mod history;
+mod intake;
 mod intake_calls;
 mod learnings;
 mod locks;

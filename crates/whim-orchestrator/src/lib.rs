@@ -14,6 +14,7 @@ pub mod events;
 pub mod history;
 pub mod http;
 pub mod in_flight;
+pub mod intake_access;
 pub mod intake_activity;
 pub mod learnings;
 pub mod lifecycle;

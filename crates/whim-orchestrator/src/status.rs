@@ -14,8 +14,9 @@ use crate::admission::{BlockedReason, Cooldown, Snapshot, admit, exhausted_budge
 use crate::app::App;
 use crate::breakers::{self, OpenBreakers, credential_advice};
 use crate::db::breakers::Open;
-use crate::db::{activity, work_items};
+use crate::db::{self, activity, work_items};
 use crate::error::Error;
+use crate::intake_access;
 
 /// A dependency that takes longer to respond counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -135,15 +136,16 @@ fn name_and_version(version: &str) -> String {
 pub async fn status(app: &App) -> Result<Status, Error> {
     let isolation = tokio::time::timeout(TIMEOUT, app.runtime.warnings());
     let long_transaction = app.config.database.long_transaction;
-    let (items, snapshot, runtime, isolation, transaction, intake) = tokio::join!(
+    let (items, snapshot, runtime, isolation, transaction, silence, access) = tokio::join!(
         work_items::by_status(&app.database),
         Snapshot::read(app),
         check(RUNTIME, app.runtime.health()),
         isolation,
         activity::long_transaction(&app.database, long_transaction),
         app.intake_activity.silence(),
+        db::intake_access::find(&app.database),
     );
-    let (items, snapshot) = (items?, snapshot?);
+    let (items, snapshot, access) = (items?, snapshot?, access?);
     let DependencyHealth { healthy, message } = runtime;
     let mut warnings = isolation.unwrap_or_default();
     if !healthy {
@@ -152,9 +154,14 @@ pub async fn status(app: &App) -> Result<Status, Error> {
     warnings.extend(transaction?.map(|transaction| transaction.to_string()));
     let generating = items.get(&WorkItemStatus::Generating).copied().unwrap_or(0);
     warnings.extend(
-        intake
+        silence
             .filter(|_| generating > 0)
             .map(|silence| silence.to_string()),
+    );
+    warnings.extend(
+        access
+            .iter()
+            .flat_map(|access| intake_access::warnings(access, Utc::now())),
     );
     warnings.extend(exhausted_budgets(&snapshot).iter().map(ToString::to_string));
     let breakers: Vec<Breaker> = snapshot.breakers.iter().map(breakers::describe).collect();
@@ -193,6 +200,7 @@ pub async fn status(app: &App) -> Result<Status, Error> {
             message,
         },
         breakers,
+        intake: access,
         blocked_reasons: reasons.iter().map(BlockedReason::to_protocol).collect(),
         warnings,
     })

@@ -18,6 +18,7 @@
 //! assert_eq!(orchestrator.items(), []);
 //! ```
 
+mod access;
 mod api_error;
 mod contract;
 mod faults;

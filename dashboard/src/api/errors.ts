@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { sentence } from "@/lib/format";
 
 const ErrorShape = v.object({
   error: v.string(),
@@ -61,10 +62,4 @@ export function violationsOf(error: unknown): string[] {
   if (!(error instanceof ApiError)) return [];
   const parsed = v.safeParse(Violations, error.details);
   return parsed.success ? parsed.output.violations : [];
-}
-
-function sentence(text: string): string {
-  const trimmed = text.trim();
-  const first = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
-  return /[.!?]$/.test(first) ? first : `${first}.`;
 }

@@ -71,6 +71,13 @@ export function useNewestWorkers(refetchInterval?: number) {
   );
 }
 
+/** Items with learnings compared with those without, in all and by repository. */
+export function useLearningsUplift() {
+  return $api.useQuery("get", "/api/learnings/uplift", undefined, {
+    refetchInterval: SLOW_REFRESH_MS,
+  });
+}
+
 export function useSession() {
   return useQuery({
     queryKey: ["session"],

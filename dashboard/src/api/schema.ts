@@ -58,6 +58,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/intake/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Reports what the intake may do with its credentials, for `/api/status`. */
+        put: operations["report_intake_access"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/learnings": {
         parameters: {
             query?: never;
@@ -1599,6 +1616,13 @@ export interface components {
             workItemId: components["schemas"]["WorkItemId"];
             workerId: components["schemas"]["WorkerId"];
         };
+        /** @description `PUT /api/intake/access`: what the intake may do with its credentials. A later report replaces it. */
+        IntakeAccess: {
+            /** @description `REPOS`, at most 1000. Empty if the token is not accepted. */
+            repositories: components["schemas"]["RepositoryAccess"][];
+            specModel: components["schemas"]["ModelAccess"];
+            token: components["schemas"]["TokenAccess"];
+        };
         /** @description An item after a change of its state, its position in the queue or its checklist. */
         ItemChanged: {
             branch: components["schemas"]["BranchName"];
@@ -1883,6 +1907,13 @@ export interface components {
             /** @description Tokens of live workers and of workers that ended today. */
             tokens: components["schemas"]["Tokens"];
         };
+        /** @description The model that writes specs. */
+        ModelAccess: {
+            /** @description `SPEC_MODEL`, at most 1000 characters. */
+            model: string;
+            /** @description What is wrong, and what to do; at most 1000 characters. */
+            problem?: string | null;
+        };
         /**
          * @description Why the model API answers no request.
          * @enum {string}
@@ -1972,6 +2003,11 @@ export interface components {
             pausedBy?: string | null;
             reason?: string | null;
         };
+        /**
+         * @description Whether a permission to write was granted.
+         * @enum {string}
+         */
+        PermissionOutcome: "granted" | "missing" | "unknown";
         /** @description The latest preflight of a repository. */
         Preflight: {
             base?: components["schemas"]["BranchName"] | null;
@@ -2228,6 +2264,12 @@ export interface components {
             tokens?: components["schemas"]["Tokens"];
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description The latest report of the intake. */
+        ReportedIntakeAccess: {
+            access: components["schemas"]["IntakeAccess"];
+            /** Format: date-time */
+            reportedAt: string;
+        };
         /** @description A learning that an agent found. */
         ReportedLearning: {
             /** @description Files that the text names. */
@@ -2243,6 +2285,18 @@ export interface components {
             new?: components["schemas"]["ReportedLearning"][];
             /** @description Numbers of the received learnings that the agent used, as in `learnings.md`: 3 for `L3`. */
             used?: number[];
+        };
+        /** @description What the token may do in a repository. */
+        RepositoryAccess: {
+            /** @description Push to branches. */
+            contents: components["schemas"]["PermissionOutcome"];
+            /** @description Labels and comments. */
+            issues: components["schemas"]["PermissionOutcome"];
+            /** @description What is wrong, and what to do; at most 20, each of at most 1000 characters. */
+            problems: string[];
+            /** @description Open and edit pull requests. */
+            pullRequests: components["schemas"]["PermissionOutcome"];
+            repo: components["schemas"]["RepoName"];
         };
         RepositoryUplift: {
             comparison: components["schemas"]["Comparison"];
@@ -2361,6 +2415,7 @@ export interface components {
             breakers?: components["schemas"]["Breaker"][];
             budget: components["schemas"]["Budget"];
             cooldown: components["schemas"]["Cooldown"];
+            intake?: components["schemas"]["ReportedIntakeAccess"] | null;
             /** @description Number of items in each state. */
             items: {
                 [key: string]: number;
@@ -2591,6 +2646,28 @@ export interface components {
              * @description By the worker's clock.
              */
             startedAt: string;
+        };
+        /** @description `GITHUB_TOKEN` of the intake. */
+        TokenAccess: {
+            account?: components["schemas"]["TokenAccount"] | null;
+            /**
+             * Format: date-time
+             * @description `null` if it does not expire, or GitHub does not say.
+             */
+            expiresAt?: string | null;
+            /** @description What is wrong, and what to do; at most 1000 characters. */
+            problem?: string | null;
+            /** @description Scopes of a classic token, at most 100. `null` for other tokens: GitHub does not list their permissions. */
+            scopes?: string[] | null;
+        };
+        /** @description An account of GitHub. */
+        TokenAccount: {
+            /**
+             * Format: uint64
+             * @description Stays the same when the account is renamed.
+             */
+            id: number;
+            login: string;
         };
         /** @description SHA-256 of a token, by which the orchestrator finds it. In JSON, 64 lower-case hexadecimal digits. */
         TokenHash: string;
@@ -3364,6 +3441,39 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    report_intake_access: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IntakeAccess"];
+            };
+        };
+        responses: {
+            /** @description Stored */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             414: components["responses"]["UriTooLong"];

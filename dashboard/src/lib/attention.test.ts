@@ -52,7 +52,7 @@ describe("attentionOf", () => {
     const old = anItem({ status: "failed", endedAt: "2026-11-20T12:00:00Z" });
     const attention = attentionOf(aStatus(), [failed, old], now);
     expect(attention).toHaveLength(1);
-    expect(attention[0]?.text).toBe("2 tests failed");
+    expect(attention[0]?.text).toBe("2 tests failed.");
   });
 
   it("counts items of one repository with the same cause as one problem", () => {

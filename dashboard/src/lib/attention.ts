@@ -1,4 +1,5 @@
 import type { Breaker, Status, WorkItem } from "@/api/types";
+import { sentence } from "./format";
 import { FAILURE_CAUSE } from "./statuses";
 import { itemTitle } from "./title";
 
@@ -78,7 +79,7 @@ function fromItems([item, ...others]: Group): Attention {
     item,
     count: 1 + others.length,
     title: itemTitle(item),
-    text: item.error ?? cause,
+    text: sentence(item.error ?? cause),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   formatPercent,
   formatUsd,
   plural,
+  sentence,
   totalTokens,
 } from "./format";
 
@@ -39,4 +40,9 @@ it("writes bytes in decimal units", () => {
 
 it("counts missing tokens as zero", () => {
   expect(totalTokens({ input: 2, cacheRead: 3 })).toBe(5);
+});
+
+it("makes sentences of reasons", () => {
+  expect(sentence(" the disk is full ")).toBe("The disk is full.");
+  expect(sentence("Is it? Yes!")).toBe("Is it? Yes!");
 });

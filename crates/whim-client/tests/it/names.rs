@@ -6,10 +6,11 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     include_str!("../../src/events.rs"),
     include_str!("../../src/gateway.rs"),
     include_str!("../../src/history.rs"),
+    include_str!("../../src/intake.rs"),
     include_str!("../../src/learnings.rs"),
     include_str!("../../src/notes.rs"),
     include_str!("../../src/stats.rs"),

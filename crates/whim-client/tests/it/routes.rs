@@ -460,6 +460,19 @@ async fn the_status_is_read_whole() {
             "failures": 2, "since": "2026-11-20T20:00:00Z", "retryAt": "2026-11-20T22:00:00Z",
             "hasFixedExpiry": true, "halfOpen": false, "operatorActionRequired": false
         }],
+        "intake": {
+            "reportedAt": "2026-11-20T20:00:00Z",
+            "access": {
+                "token": {
+                    "account": { "id": 7, "login": "whim-bot" }, "expiresAt": null, "scopes": ["repo"], "problem": null
+                },
+                "repositories": [{
+                    "repo": "octocat/hello", "contents": "granted", "issues": "missing", "pullRequests": "unknown",
+                    "problems": ["issues may not be written"]
+                }],
+                "specModel": { "model": "claude-sonnet-5-5", "problem": null }
+            }
+        },
         "blockedReasons": [], "warnings": ["no isolation"]
     });
     let server = Server::start([Say::Json(200, status.clone())]).await;

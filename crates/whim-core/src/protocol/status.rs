@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::explain::BlockedReason;
+use crate::protocol::intake::ReportedIntakeAccess;
 use crate::protocol::queue::Pause;
 use crate::protocol::work::WorkItem;
 use crate::{FailureCause, Priority, WorkItemId, WorkItemStatus};
@@ -86,6 +87,9 @@ pub struct Status {
     /// Open circuit breakers.
     #[serde(default)]
     pub breakers: Vec<Breaker>,
+    /// What the credentials of the intake may do; `null` if it has not reported yet.
+    #[serde(default)]
+    pub intake: Option<ReportedIntakeAccess>,
     /// Why no worker is started for any item, the most general reason first; empty if the next item would start.
     pub blocked_reasons: Vec<BlockedReason>,
     /// Problems for the operator, one or two sentences each.

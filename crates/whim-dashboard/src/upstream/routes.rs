@@ -8,10 +8,10 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-/// The tags of operations that only workers or gateways may call.
-const OF_PROGRAMS: [&str; 2] = ["worker protocol", "gateway"];
+/// The tags of operations that only workers, gateways or the intake may call.
+const OF_PROGRAMS: [&str; 3] = ["worker protocol", "gateway", "intake"];
 
-/// Operations that only the intake calls.
+/// Operations of other tags that only the intake calls.
 const OF_THE_INTAKE: [&str; 4] = [
     "put_spec",
     "fail_spec",
@@ -46,7 +46,7 @@ impl Operation {
     }
 }
 
-/// Every route that is forwarded. A route that is added to the API is forwarded too, unless it is one of workers or gateways.
+/// Every route that is forwarded. A route that is added to the API is forwarded too, unless it is one of programs.
 ///
 /// # Errors
 /// The API document of this build is not one.

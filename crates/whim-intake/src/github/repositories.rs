@@ -8,7 +8,13 @@ use whim_core::RepoName;
 
 use super::pages::PER_PAGE;
 use super::{Account, AccountBody, GitHub, GitHubError};
+use crate::labels::has;
 
+/// Scopes of a classic token. Other tokens have no such header.
+const SCOPES: &str = "x-oauth-scopes";
+/// No branch has this name, because git refuses it.
+const IMPOSSIBLE_BRANCH: &str = "whim-permission-check~";
+const MAX_SCOPES: usize = 100;
 const EXPIRATION: &str = "github-authentication-token-expiration";
 
 /// Whose token it is, and how long.
@@ -17,14 +23,30 @@ pub(crate) struct TokenReport {
     pub(crate) account: Account,
     /// `None` if it never expires, or GitHub does not say.
     pub(crate) expires_at: Option<DateTime<Utc>>,
+    /// `None` for other than classic tokens.
+    pub(crate) scopes: Option<Vec<String>>,
     pub(crate) server_time: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RepositoryReport {
     pub(crate) is_archived: bool,
     pub(crate) has_issues: bool,
+    /// The role of the token's account. Whether the token itself may push is seen by the preflight of a worker.
     pub(crate) may_push: bool,
+    pub(crate) default_branch: String,
+}
+
+/// Whether the token has a permission to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WritePermission {
+    Granted,
+    /// In GitHub's words, with the permission that it names.
+    Missing {
+        message: String,
+    },
+    /// It cannot be examined without a change.
+    Unknown,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +56,7 @@ struct RepositoryBody {
     #[serde(default = "yes")]
     has_issues: bool,
     permissions: Option<PermissionsBody>,
+    default_branch: String,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +81,7 @@ impl GitHub {
         Ok(TokenReport {
             account: body.into(),
             expires_at: header(&headers, EXPIRATION).and_then(expiration),
+            scopes: header(&headers, SCOPES).map(scopes),
             server_time: header(&headers, DATE.as_str()).and_then(server_time),
         })
     }
@@ -69,7 +93,40 @@ impl GitHub {
             is_archived: body.archived,
             has_issues: body.has_issues,
             may_push: body.permissions.is_some_and(|permissions| permissions.push),
+            default_branch: body.default_branch,
         })
+    }
+
+    /// Shown by the creation of a label that exists.
+    pub(crate) async fn may_write_issues(
+        &self,
+        repo: &RepoName,
+        existing_label: &str,
+    ) -> Result<WritePermission, GitHubError> {
+        if !has(&self.label_names(repo).await?, existing_label) {
+            return Ok(WritePermission::Unknown);
+        }
+        let path = ["repos", repo.owner(), repo.name(), "labels"];
+        let body = json!({ "name": existing_label });
+        permission(
+            self.post("examining the permission for issues", &path, &body)
+                .await,
+        )
+    }
+
+    /// Shown by a pull request of a branch that cannot exist.
+    pub(crate) async fn may_open_pull_requests(
+        &self,
+        repo: &RepoName,
+        default_branch: &str,
+    ) -> Result<WritePermission, GitHubError> {
+        let path = ["repos", repo.owner(), repo.name(), "pulls"];
+        let title = "Permission check of Whim";
+        let body = json!({ "title": title, "head": IMPOSSIBLE_BRANCH, "base": default_branch });
+        permission(
+            self.post("examining the permission for pull requests", &path, &body)
+                .await,
+        )
     }
 
     pub(crate) async fn label_names(&self, repo: &RepoName) -> Result<Vec<String>, GitHubError> {
@@ -94,6 +151,29 @@ impl GitHub {
     }
 }
 
+/// The meaning of the answer to a change that GitHub cannot make: it checks the permission before the values.
+fn permission(answer: Result<(), GitHubError>) -> Result<WritePermission, GitHubError> {
+    match answer {
+        // 422: the values were checked, after the permission.
+        Ok(()) | Err(GitHubError::Refused { status: 422, .. }) => Ok(WritePermission::Granted),
+        Err(GitHubError::Refused { message, .. }) => Ok(WritePermission::Missing { message }),
+        Err(error @ GitHubError::NotFound { .. }) => Ok(WritePermission::Missing {
+            message: error.to_string(),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// `repo, read:org`.
+fn scopes(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|scope| !scope.is_empty())
+        .map(str::to_owned)
+        .take(MAX_SCOPES)
+        .collect()
+}
+
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
@@ -116,6 +196,34 @@ fn server_time(text: &str) -> Option<DateTime<Utc>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scopes_are_read() {
+        assert_eq!(scopes("repo, read:org"), ["repo", "read:org"]);
+        assert_eq!(scopes(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_made_shows_the_permission() {
+        let refused = |status| GitHubError::Refused {
+            what: "trying",
+            status,
+            message: "no (needs issues=write)".to_owned(),
+        };
+        assert_eq!(permission(Err(refused(422))).unwrap(), WritePermission::Granted);
+        let missing = permission(Err(refused(403))).unwrap();
+        assert_eq!(
+            missing,
+            WritePermission::Missing {
+                message: "no (needs issues=write)".to_owned()
+            }
+        );
+        let outage = GitHubError::Unavailable {
+            what: "trying",
+            status: 502,
+        };
+        assert!(permission(Err(outage)).is_err());
+    }
 
     #[test]
     fn times_in_headers_are_read() {

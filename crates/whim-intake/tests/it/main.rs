@@ -5,6 +5,7 @@
     reason = "a test whose world cannot be made, or is not as it must be, has failed"
 )]
 
+mod access;
 mod commands;
 mod crashes;
 mod hostile_issues;

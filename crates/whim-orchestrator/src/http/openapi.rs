@@ -113,6 +113,7 @@ pub fn document() -> Value {
             { "name": "learnings", "description": "Learnings of earlier tasks" },
             { "name": "reviews", "description": "Reviews reported by workers" },
             { "name": "status", "description": "Health, overview and statistics" },
+            { "name": "intake", "description": "For the intake only" },
             { "name": "gateway", "description": "For gateways only" },
             { "name": "worker protocol", "description": "For workers only, on a separate listener" },
         ],

@@ -5,8 +5,8 @@ use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
 use super::{
-    events, gateway, history, learnings, locks, notes, queue, repositories, reviews, stats, status, work,
-    workers,
+    events, gateway, history, intake, learnings, locks, notes, queue, repositories, reviews, stats, status,
+    work, workers,
 };
 use crate::app::App;
 
@@ -54,6 +54,7 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(reviews::list_reviews))
         .routes(routes!(reviews::get_review))
         .routes(routes!(repositories::get_preflight))
+        .routes(routes!(intake::report_intake_access))
 }
 
 /// Routes for gateways.

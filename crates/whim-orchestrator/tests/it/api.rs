@@ -4,6 +4,7 @@ mod approvals;
 mod auth_coverage;
 mod connections;
 mod errors;
+mod intake_access;
 mod items;
 mod learnings;
 mod lists;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use whim_core::protocol::ErrorCode;
 use whim_core::protocol::diff::{DiffStored, ReportDiff};
 use whim_core::protocol::explain::Explanation;
+use whim_core::protocol::intake::IntakeAccess;
 use whim_core::protocol::learnings::{QuarantineDecision, QuarantinePage, Quarantined};
 use whim_core::protocol::notes::{AddNote, Note, Notes};
 use whim_core::protocol::preflight::ReportPreflight;
@@ -49,6 +50,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/work/{id}/spec/fail", post(fail_spec))
         .route("/api/learnings/quarantine", get(quarantine))
         .route("/api/learnings/quarantine/{id}", put(decide_quarantine))
+        .route("/api/intake/access", put(report_intake_access))
         .route("/api/worker/register", post(register))
         .route("/api/worker/{id}/heartbeat", post(heartbeat))
         .route("/api/worker/{id}/notes", get(run_notes))
@@ -218,6 +220,11 @@ async fn decide_quarantine(
     Body(body): Body<QuarantineDecision>,
 ) -> Answer<Quarantined> {
     app.write().decide_quarantine(id, body).map(axum::Json)
+}
+
+async fn report_intake_access(State(app): App, Body(body): Body<IntakeAccess>) -> StatusCode {
+    app.write().access_reports.push(body);
+    StatusCode::NO_CONTENT
 }
 
 async fn register(State(app): App, Caller(id): Caller, Body(body): Body<Register>) -> Answer<Registered> {

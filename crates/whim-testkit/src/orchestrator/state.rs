@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use serde_json::{Value, json};
 use whim_core::protocol::ErrorCode;
+use whim_core::protocol::intake::IntakeAccess;
 use whim_core::protocol::learnings::PullRequestOutcome;
 use whim_core::protocol::notes::Note;
 use whim_core::protocol::work::{FailSpec, WorkItem};
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) quarantined: Vec<WorkItemId>,
     /// What became of those pull requests, once they were merged or closed.
     pub(super) quarantine_decisions: Vec<(WorkItemId, PullRequestOutcome)>,
+    /// The bodies of `PUT /api/intake/access`.
+    pub(super) access_reports: Vec<IntakeAccess>,
     /// Retries of the current runs.
     pub(super) retries_by_cause: BTreeMap<(WorkItemId, FailureCause), u32>,
 }

@@ -17,13 +17,17 @@ interface ChartPanelProps<T> {
   columns: (DataColumn<T> & { csv: (row: T) => string | number })[];
   rows: T[];
   rowId: (row: T) => string;
+  /** Above the chart and the table: what they are about. */
+  controls?: ReactNode;
+  /** Below the chart: what it leaves out. */
+  footer?: ReactNode;
   /** The chart, in a chunk of its own. */
   children: ReactNode;
 }
 
 /** A chart, the same figures as a table, and as CSV. */
 export function ChartPanel<T extends object>(props: ChartPanelProps<T>) {
-  const { title, summary, fileName, columns, rows, rowId, children } = props;
+  const { title, summary, fileName, columns, rows, rowId, controls, footer, children } = props;
   const [view, setView] = useState("chart");
   const save = () => {
     const header = columns.map((column) => column.header);
@@ -58,18 +62,22 @@ export function ChartPanel<T extends object>(props: ChartPanelProps<T>) {
         </>
       }
     >
+      {controls}
       {view === "table" ? (
         <div className={classes.table}>
           <DataTable label={title} columns={columns} rows={rows} rowId={rowId} />
         </div>
       ) : (
-        <figure
-          className={classes.figure}
-          role="img"
-          aria-label={`${summary} The table has the figures.`}
-        >
-          <Suspense fallback={<Skeleton height={CHART_HEIGHT} />}>{children}</Suspense>
-        </figure>
+        <>
+          <figure
+            className={classes.figure}
+            role="img"
+            aria-label={`${summary} The table has the figures.`}
+          >
+            <Suspense fallback={<Skeleton height={CHART_HEIGHT} />}>{children}</Suspense>
+          </figure>
+          {footer}
+        </>
       )}
     </Panel>
   );

@@ -11,6 +11,7 @@ import { ItemOrigin, PullRequestLink } from "@/components/ItemLink";
 import { PageHeader } from "@/components/PageHeader";
 import { ItemStatusBadge } from "@/components/StatusBadge";
 import { Countdown, Elapsed } from "@/components/Time";
+import { sentence } from "@/lib/format";
 import { FAILURE_CAUSE, isEndedItem } from "@/lib/statuses";
 import { itemTitle } from "@/lib/title";
 import classes from "./ItemHeader.module.css";
@@ -84,7 +85,7 @@ function Situation({ item }: { item: WorkItem }) {
           data-tone={item.status === "failed" ? "danger" : "neutral"}
         >
           <strong>{item.failureCause ? FAILURE_CAUSE[item.failureCause] : "Cancelled"}.</strong>{" "}
-          {item.error}
+          {item.error && sentence(item.error)}
         </p>
       );
     default:
@@ -104,7 +105,7 @@ function Waiting({ item }: { item: WorkItem }) {
         </>
       )}
       {item.error && (
-        <span className={classes.previous}>The latest attempt failed: {item.error}</span>
+        <span className={classes.previous}>The latest attempt failed: {sentence(item.error)}</span>
       )}
     </p>
   );

@@ -14,6 +14,7 @@ import type { Learning } from "@/api/types";
 import { Markdown } from "@/components/Markdown";
 import { ToneBadge } from "@/components/StatusBadge";
 import { RelativeTime } from "@/components/Time";
+import { plural } from "@/lib/format";
 import { LEARNING_KIND } from "@/lib/statuses";
 import { EditLearningDialog } from "./EditLearningDialog";
 import classes from "./LearningsPage.module.css";
@@ -30,16 +31,36 @@ export function LearningEntry({ learning }: { learning: Learning }) {
           {learning.retiredAt && <ToneBadge tone="neutral" label="Retired" icon={IconArchive} />}
           <span>{learning.repo}</span>
           <RelativeTime at={learning.createdAt} />
+          <span>{uses(learning)}</span>
+          {learning.sourceCount > 1 && <span>reported {learning.sourceCount} times</span>}
           {learning.workItemId && (
             <Link to="/work/$id" params={{ id: learning.workItemId }}>
               from this item
             </Link>
           )}
         </p>
+        <Doubts learning={learning} />
       </div>
       <Actions learning={learning} />
     </li>
   );
+}
+
+function uses({ shownCount, citedCount }: Learning): string {
+  if (shownCount === 0) return "not given to an agent yet";
+  return `given to ${plural(shownCount, "attempt")}, used by ${citedCount}`;
+}
+
+/** Why it may be wrong, or why it was retired. */
+function Doubts({ learning }: { learning: Learning }) {
+  const { contradicts, missingCitations, retiredReason } = learning;
+  const doubts = [
+    retiredReason && `Retired because ${retiredReason}.`,
+    contradicts.length > 0 &&
+      `${plural(contradicts.length, "other learning")} of this repository may contradict it.`,
+    missingCitations.length > 0 && `Files that did not exist: ${missingCitations.join(", ")}.`,
+  ].filter(Boolean);
+  return doubts.length > 0 && <p className={classes.doubts}>{doubts.join(" ")}</p>;
 }
 
 function Actions({ learning }: { learning: Learning }) {

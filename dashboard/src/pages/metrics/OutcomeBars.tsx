@@ -1,5 +1,6 @@
 import "@/components/charts/charts.css";
 import { BarChart } from "@mantine/charts";
+import { FailedStripes, OUTCOME_SERIES, outcomeFill } from "@/components/charts/outcomes";
 import type { Bucket } from "./attempts";
 
 interface BarsProps {
@@ -14,17 +15,20 @@ export default function OutcomeBars({ data, height }: BarsProps) {
       data={data}
       dataKey="label"
       type="stacked"
-      series={[
-        { name: "completed", label: "Completed", color: "var(--success)" },
-        { name: "failed", label: "Failed", color: "var(--danger)" },
-      ]}
+      series={OUTCOME_SERIES}
       withLegend
       legendProps={{ verticalAlign: "bottom", height: 32 }}
       gridAxis="x"
       tickLine="none"
       barChartProps={{ margin: { top: 10 } }}
       yAxisProps={{ allowDecimals: false, width: 32 }}
-      barProps={{ isAnimationActive: false, maxBarSize: 28 }}
-    />
+      barProps={(series) => ({
+        isAnimationActive: false,
+        maxBarSize: 28,
+        fill: outcomeFill(series),
+      })}
+    >
+      <FailedStripes />
+    </BarChart>
   );
 }

@@ -1,5 +1,6 @@
 import "@/components/charts/charts.css";
 import { BarChart } from "@mantine/charts";
+import { FailedStripes, OUTCOME_SERIES, outcomeFill } from "@/components/charts/outcomes";
 import type { HourCount } from "@/lib/hourly";
 
 const hourOf = new Intl.DateTimeFormat(undefined, {
@@ -25,15 +26,18 @@ export default function HoursChart({ hours, height }: HoursChartProps) {
       }))}
       dataKey="hour"
       type="stacked"
-      series={[
-        { name: "completed", label: "Completed", color: "var(--success)" },
-        { name: "failed", label: "Failed", color: "var(--danger)" },
-      ]}
+      series={OUTCOME_SERIES}
       gridAxis="none"
       tickLine="none"
       withYAxis={false}
       xAxisProps={{ interval: 3 }}
-      barProps={{ isAnimationActive: false, maxBarSize: 18 }}
-    />
+      barProps={(series) => ({
+        isAnimationActive: false,
+        maxBarSize: 18,
+        fill: outcomeFill(series),
+      })}
+    >
+      <FailedStripes />
+    </BarChart>
   );
 }

@@ -4,6 +4,7 @@ import { Panel } from "@/components/Panel";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/States";
 import { usePageTitle } from "@/lib/page-title";
 import { Breakers } from "./Breakers";
+import { Credentials } from "./Credentials";
 import { Dependencies } from "./Dependencies";
 import { Limits } from "./Limits";
 import { Locks } from "./Locks";
@@ -56,6 +57,9 @@ export function SystemPage() {
               }
             </Loaded>
           </Panel>
+        </div>
+        <div className={classes.full}>
+          <Credentials status={status.data} />
         </div>
         <div className={classes.full}>
           <Locks />

@@ -7,7 +7,7 @@ import { ExternalLink } from "@/components/ItemLink";
 import { EmptyState, Loaded, SkeletonRows } from "@/components/States";
 import { WorkerStatusBadge } from "@/components/StatusBadge";
 import { Elapsed, RelativeTime } from "@/components/Time";
-import { formatCompact, formatUsd, plural, totalTokens } from "@/lib/format";
+import { formatCompact, formatUsd, plural, sentence, totalTokens } from "@/lib/format";
 import { FAILURE_CAUSE } from "@/lib/statuses";
 import { webUrl } from "@/lib/title";
 import classes from "./AttemptsTab.module.css";
@@ -84,7 +84,7 @@ function Attempt({ attempt }: { attempt: TimelineAttempt }) {
           {plural(attempt.transcriptEntries, "transcript entry", "transcript entries")}
         </Link>
       </div>
-      {reason && <p className={classes.reason}>{reason}</p>}
+      {reason && <p className={classes.reason}>{sentence(reason)}</p>}
       <StageBar attempt={attempt} />
       <Facts attempt={attempt} />
       {attempt.iterations.length > 0 && <Iterations iterations={attempt.iterations} />}
