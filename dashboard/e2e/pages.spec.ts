@@ -111,6 +111,17 @@ test("the system page lists the background tasks with their last reports", async
   await expect(table).not.toContainText("Failed");
 });
 
+test("the system page shows whose the token of the intake is, and what it may do", async ({
+  page,
+}) => {
+  await page.goto("/system");
+  const panel = page.getByRole("region", { name: "Credentials of the intake" });
+  await expect(panel).toContainText("GitHub token of whim-bot");
+  const repository = panel.getByRole("listitem").filter({ hasText: "Push: yes." });
+  await expect(repository.first()).toContainText("Pull requests: yes.");
+  await expect(panel).toContainText("SPEC_MODEL");
+});
+
 test("durations and waits are shown by day, with their table", async ({ page }) => {
   await page.goto("/metrics?range=7d");
   const panel = page.getByRole("region", { name: "Durations by day" });

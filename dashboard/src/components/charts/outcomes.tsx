@@ -25,6 +25,7 @@ export function FailedStripes() {
   );
 }
 
-export function outcomeFill({ name, color }: { name: string; color?: string }) {
-  return name === "failed" ? `url(#${STRIPES})` : color;
+/** For `getBarColor`, which does not concern the legend: its marks take colours only. */
+export function outcomeColor(_value: number, { name, color }: { name: string; color?: string }) {
+  return name === "failed" ? `url(#${STRIPES})` : (color ?? "");
 }

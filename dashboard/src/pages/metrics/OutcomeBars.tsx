@@ -1,6 +1,6 @@
 import "@/components/charts/charts.css";
 import { BarChart } from "@mantine/charts";
-import { FailedStripes, OUTCOME_SERIES, outcomeFill } from "@/components/charts/outcomes";
+import { FailedStripes, OUTCOME_SERIES, outcomeColor } from "@/components/charts/outcomes";
 import type { Bucket } from "./attempts";
 
 interface BarsProps {
@@ -22,11 +22,8 @@ export default function OutcomeBars({ data, height }: BarsProps) {
       tickLine="none"
       barChartProps={{ margin: { top: 10 } }}
       yAxisProps={{ allowDecimals: false, width: 32 }}
-      barProps={(series) => ({
-        isAnimationActive: false,
-        maxBarSize: 28,
-        fill: outcomeFill(series),
-      })}
+      barProps={{ isAnimationActive: false, maxBarSize: 28 }}
+      getBarColor={outcomeColor}
     >
       <FailedStripes />
     </BarChart>

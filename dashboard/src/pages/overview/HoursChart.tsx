@@ -1,6 +1,6 @@
 import "@/components/charts/charts.css";
 import { BarChart } from "@mantine/charts";
-import { FailedStripes, OUTCOME_SERIES, outcomeFill } from "@/components/charts/outcomes";
+import { FailedStripes, OUTCOME_SERIES, outcomeColor } from "@/components/charts/outcomes";
 import type { HourCount } from "@/lib/hourly";
 
 const hourOf = new Intl.DateTimeFormat(undefined, {
@@ -31,11 +31,8 @@ export default function HoursChart({ hours, height }: HoursChartProps) {
       tickLine="none"
       withYAxis={false}
       xAxisProps={{ interval: 3 }}
-      barProps={(series) => ({
-        isAnimationActive: false,
-        maxBarSize: 18,
-        fill: outcomeFill(series),
-      })}
+      barProps={{ isAnimationActive: false, maxBarSize: 18 }}
+      getBarColor={outcomeColor}
     >
       <FailedStripes />
     </BarChart>
