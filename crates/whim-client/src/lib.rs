@@ -4,6 +4,7 @@
 //! gateways. Callers decide on
 //! [`ClientError::code`], never on the text of an error.
 
+mod costs;
 mod error;
 mod events;
 mod gateway;

@@ -4,6 +4,7 @@
 //! a silent default.
 
 pub mod checks;
+pub mod costs;
 pub mod diff;
 pub mod error;
 pub mod events;

@@ -24,7 +24,7 @@ use crate::egress::{Egress, Resolve};
 use crate::git::Git;
 use crate::github::GitHub;
 use crate::http::{self, Gateway};
-use crate::model::{Model, ModelLimit, limit_reporter};
+use crate::model::{Model, ModelLimit, limit_reporter, usage_reporter};
 use crate::{METRIC_FAMILIES, metrics, upstream};
 
 /// Requests in progress are given this time when the gateway stops.
@@ -75,12 +75,17 @@ pub fn start(
     intake.critical("tunnels", Arc::clone(&egress).run());
     let (limits, reporter) = limit_reporter(attempts.orchestrator().clone());
     intake.critical("limits", reporter.run(intake.token()));
+    // Responses that are in progress when the gateway stops end before it.
+    let work = supervisor.phase(Phase::Work);
+    let (usage, reporter) = usage_reporter(attempts.orchestrator().clone());
+    work.critical("usage", reporter.run(work.token()));
     let parts = Gateway {
         model: Arc::new(Model::new(
             &config.model,
             &config.egress,
             Arc::clone(&attempts),
             limits,
+            usage,
             client.clone(),
         )),
         git: Arc::new(Git::new(&config.github, Arc::clone(&attempts), client.clone())?),
@@ -94,7 +99,6 @@ pub fn start(
     );
 
     if let Some(((listener, levels), metrics)) = admin.zip(metrics) {
-        let work = supervisor.phase(Phase::Work);
         let admin = Admin {
             readiness: Readiness::new(),
             statuses: Reconcilers::new(work.clone()).statuses(),

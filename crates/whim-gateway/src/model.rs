@@ -7,6 +7,7 @@ mod limit_report;
 mod metered;
 mod request;
 mod usage;
+mod usage_report;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub(crate) use self::limit::ModelLimit;
 pub(crate) use self::limit_report::{LimitReports, limit_reporter};
 use self::metered::{Metered, Request as MeteredRequest};
 use self::request::MessagesRequest;
+pub(crate) use self::usage_report::{UsageReports, usage_reporter};
 use crate::attempts::{Attempt, Attempts};
 use crate::config::{EgressConfig, EgressPolicy, ModelConfig, ModelCredential, ModelPattern};
 use crate::credential;
@@ -57,6 +59,7 @@ pub(crate) struct Model {
     may_fetch: bool,
     attempts: Arc<Attempts>,
     limits: LimitReports,
+    usage: UsageReports,
     client: reqwest::Client,
 }
 
@@ -66,6 +69,7 @@ impl Model {
         egress: &EgressConfig,
         attempts: Arc<Attempts>,
         limits: LimitReports,
+        usage: UsageReports,
         client: reqwest::Client,
     ) -> Self {
         Self {
@@ -74,6 +78,7 @@ impl Model {
             models: config.models.clone(),
             may_fetch: egress.policy == EgressPolicy::Open,
             limits,
+            usage,
             attempts,
             client,
         }
@@ -135,6 +140,8 @@ impl Model {
             model: asked.model.into_owned(),
             id: text(&headers, "request-id"),
             is_stream: text(&headers, "content-type").starts_with("text/event-stream"),
+            bytes: body.len(),
+            reports: self.usage.clone(),
         };
         let chunks = Metered::new(answer.bytes_stream(), metered);
         Ok((status, headers, Body::from_stream(chunks)).into_response())

@@ -11,6 +11,7 @@ use whim_service::environment::Effective;
 use whim_service::reconcile::Statuses;
 
 use crate::config::Config;
+use crate::costs::Prices;
 use crate::daily_metrics::DailyMetrics;
 use crate::events::EventHub;
 use crate::in_flight::InFlightStarts;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub submissions: Submissions,
     /// Heartbeats that wait to be written.
     pub heartbeats: Heartbeats,
+    /// List prices of the model API.
+    pub prices: Prices,
     /// What `/api/metrics` returns.
     pub daily_metrics: DailyMetrics,
     /// Runs of the reconcilers.

@@ -13,12 +13,13 @@ mod values;
 pub mod worker;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use whim_core::BranchPrefix;
 use whim_core::protocol::worker::HEARTBEATS_PER_TEST_PROGRESS;
 use whim_runtime::RuntimeConfig;
-use whim_service::environment::{ConfigError, Configured, Environment, Expected, Setting, parsed};
+use whim_service::environment::{ConfigError, Configured, Environment, Expected, Setting, parsed, path};
 use whim_service::telemetry::TelemetryConfig;
 
 pub use self::access::{DirectAccess, GatewayAccess, ModelCredential, WorkerAccess};
@@ -48,6 +49,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// `BRANCH_PREFIX`: of the branches of items that name no branch.
     pub branch_prefix: BranchPrefix,
+    /// `PRICES_FILE`: prices of models, on top of those of this release.
+    pub prices_file: Option<PathBuf>,
     /// Settings that are passed to workers.
     pub worker: WorkerSettings,
 }
@@ -80,6 +83,7 @@ impl Config {
         let learnings = LearningsConfig::read(env);
         let runtime = RuntimeConfig::read(env);
         let branch_prefix = env.or_default("BRANCH_PREFIX", BranchPrefix::default(), branch_prefix());
+        let prices_file = env.optional("PRICES_FILE", path("a file with prices of models"));
         let worker = WorkerSettings::read(env);
         let (database, redis, worker) = (database?, redis?, worker?);
         let runtime = RuntimeConfig {
@@ -101,6 +105,7 @@ impl Config {
             learnings,
             runtime,
             branch_prefix,
+            prices_file,
             worker,
         })
     }

@@ -14,6 +14,7 @@ pub mod heartbeats;
 pub mod intake_access;
 pub mod learnings;
 pub mod locks;
+pub mod model_requests;
 pub mod notes;
 pub mod partitions;
 pub mod pause;

@@ -6,6 +6,7 @@
 mod audit;
 mod auth;
 mod bearer;
+mod costs;
 mod docs;
 mod error;
 mod events;

@@ -6,6 +6,7 @@ pub mod batch_writer;
 pub(crate) mod breakers;
 pub mod cli;
 pub mod config;
+pub mod costs;
 pub(crate) mod daily_metrics;
 pub mod db;
 pub mod dispatch;

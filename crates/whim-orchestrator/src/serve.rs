@@ -16,6 +16,7 @@ use whim_service::telemetry::LogLevels;
 
 use crate::app::{App, Parts};
 use crate::config::Config;
+use crate::costs::Prices;
 use crate::daily_metrics::DailyMetrics;
 use crate::dispatch;
 use crate::events::{self, EventHub};
@@ -151,7 +152,7 @@ pub fn metric_families() -> Vec<Family> {
 /// Builds the shared parts. Nothing runs and nothing is connected yet.
 ///
 /// # Errors
-/// A URL is invalid.
+/// A URL is invalid, or `PRICES_FILE` cannot be used.
 pub fn build(
     configured: Configured<Config>,
     runtime: Arc<dyn Runtime>,
@@ -179,6 +180,7 @@ pub fn build(
         wakers: Wakers::default(),
         submissions: Submissions::default(),
         heartbeats: Heartbeats::default(),
+        prices: Prices::load(config.prices_file.as_deref())?,
         daily_metrics: DailyMetrics::default(),
         tasks,
         events: EventHub::default(),

@@ -4,6 +4,40 @@
  */
 
 export interface paths {
+    "/api/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what the requests to the model API cost at list price, by day, repository, person, model or stage. */
+        get: operations["costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/costs/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the same as comma-separated values (RFC 4180), with the names of the columns first. */
+        get: operations["costs_csv"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -52,6 +86,23 @@ export interface paths {
         put?: never;
         /** Counts a limit of the model API against its circuit breaker. */
         post: operations["report_model_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/gateway/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stores what requests of agents cost. */
+        post: operations["report_model_usage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1203,6 +1254,42 @@ export interface components {
              */
             seconds: number;
         };
+        /**
+         * @description What costs are summed by.
+         * @enum {string}
+         */
+        CostKey: "day" | "repo" | "person" | "model" | "stage";
+        /** @description What the model API cost, at list price. */
+        CostReport: {
+            by: components["schemas"]["CostKey"];
+            /** Format: date */
+            from: string;
+            /** @description By day ascending, else the dearest first. */
+            rows: components["schemas"]["CostRow"][];
+            /** Format: date */
+            to: string;
+            /** Format: uint64 */
+            totalMicroDollars: number;
+        };
+        /** @description Sums over requests. */
+        CostRow: {
+            /**
+             * Format: uint64
+             * @description The part of `microDollars` that is an estimate: the response broke off, or the model has no known price and counts as the
+             *     dearest one.
+             */
+            estimatedMicroDollars: number;
+            /** @description The day, repository, login, model or stage. */
+            key: string;
+            /**
+             * Format: uint64
+             * @description Millionths of a US dollar.
+             */
+            microDollars: number;
+            /** Format: uint64 */
+            requests: number;
+            tokens: components["schemas"]["ModelTokenSums"];
+        };
         /** @description `POST /api/learnings`: a learning that a person writes. It is accepted at once. */
         CreateLearning: {
             kind: components["schemas"]["LearningKind"];
@@ -1927,6 +2014,75 @@ export interface components {
              */
             openForSeconds?: number | null;
         };
+        /** @description A request that the model API answered. */
+        ModelRequest: {
+            /**
+             * Format: uuid
+             * @description Chosen by the gateway for each request.
+             */
+            id: string;
+            /** @description Whether the API reported them. Otherwise the response broke off, and they are partly estimated. */
+            isReported: boolean;
+            /** @description As it was asked for, 1 to 200 characters. */
+            model: string;
+            /** @description The API's own id of the request, 1 to 200 characters. */
+            requestId?: string | null;
+            tokens: components["schemas"]["ModelTokens"];
+            /** @description The worker whose agent made the request. */
+            workerId: components["schemas"]["WorkerId"];
+        };
+        /** @description Sums of tokens. */
+        ModelTokenSums: {
+            /** Format: uint64 */
+            cacheRead: number;
+            /** Format: uint64 */
+            cacheWrite: number;
+            /** Format: uint64 */
+            cacheWriteHour: number;
+            /** Format: uint64 */
+            input: number;
+            /** Format: uint64 */
+            output: number;
+        };
+        /** @description Tokens of one request, by their prices. A field that is missing counts as zero; each at most 1,000,000,000. */
+        ModelTokens: {
+            /**
+             * Format: uint64
+             * @default 0
+             */
+            cacheRead: number;
+            /**
+             * Format: uint64
+             * @description Written to the cache for five minutes.
+             * @default 0
+             */
+            cacheWrite: number;
+            /**
+             * Format: uint64
+             * @description Written to the cache for an hour.
+             * @default 0
+             */
+            cacheWriteHour: number;
+            /**
+             * Format: uint64
+             * @description Neither read from the cache nor written to it.
+             * @default 0
+             */
+            input: number;
+            /**
+             * Format: uint64
+             * @default 0
+             */
+            output: number;
+        };
+        /** @description What the report added. */
+        ModelUsageRecorded: {
+            /**
+             * Format: uint64
+             * @description Requests that were not known before. Those of unknown workers are not counted.
+             */
+            recorded: number;
+        };
         /** @description A note of a person to the agent of one run. */
         Note: {
             /**
@@ -2225,6 +2381,11 @@ export interface components {
             retryAfterSeconds?: number | null;
             /** @description The worker whose agent made the request. */
             workerId: components["schemas"]["WorkerId"];
+        };
+        /** @description `POST /api/gateway/usage`: requests of agents that the model API answered. One that is reported again changes nothing. */
+        ReportModelUsage: {
+            /** @description 1 to 500. */
+            requests: components["schemas"]["ModelRequest"][];
         };
         /**
          * @description `POST /api/worker/:id/preflight`: reported once per attempt, before the agent starts. A later report of the same attempt
@@ -3329,6 +3490,84 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    costs: {
+        parameters: {
+            query?: {
+                /** @description First UTC day; 30 days before `to` by default. At most 366 days. */
+                from?: string;
+                /** @description Last UTC day; today by default. */
+                to?: string;
+                /** @description What a row of the answer stands for; `day` by default. */
+                by?: components["schemas"]["CostKey"];
+                /** @description Only this repository. */
+                repo?: components["schemas"]["RepoName"];
+                /** @description Only this item. */
+                workItemId?: components["schemas"]["WorkItemId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The costs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostReport"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    costs_csv: {
+        parameters: {
+            query?: {
+                /** @description First UTC day; 30 days before `to` by default. At most 366 days. */
+                from?: string;
+                /** @description Last UTC day; today by default. */
+                to?: string;
+                /** @description What a row of the answer stands for; `day` by default. */
+                by?: components["schemas"]["CostKey"];
+                /** @description Only this repository. */
+                repo?: components["schemas"]["RepoName"];
+                /** @description Only this item. */
+                workItemId?: components["schemas"]["WorkItemId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The costs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            414: components["responses"]["UriTooLong"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     events: {
         parameters: {
             query?: {
@@ -3441,6 +3680,41 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            414: components["responses"]["UriTooLong"];
+            415: components["responses"]["UnsupportedContentType"];
+            429: components["responses"]["TooManyRefusals"];
+            431: components["responses"]["HeadersTooLarge"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    report_model_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportModelUsage"];
+            };
+        };
+        responses: {
+            /** @description Stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelUsageRecorded"];
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             414: components["responses"]["UriTooLong"];

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 const DOCUMENT: &str = include_str!("../../../../openapi.json");
 
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
+    include_str!("../../src/costs.rs"),
     include_str!("../../src/events.rs"),
     include_str!("../../src/gateway.rs"),
     include_str!("../../src/history.rs"),

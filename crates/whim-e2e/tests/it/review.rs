@@ -2,9 +2,11 @@
 
 use ralph_contract::{Review, ReviewFinding, ReviewSeverity};
 use whim_core::WorkItemStatus;
+use whim_core::protocol::costs::{CostFilter, CostKey};
 use whim_e2e::sample;
 use whim_e2e::system::Options;
 use whim_testkit::anthropic::{Coder, RequestKind, ReviewScript, Solution};
+use whim_testkit::wait::wait_until;
 
 use crate::world::{TIMEOUT, assert_no_violations, item_of, one_repository};
 
@@ -76,6 +78,34 @@ async fn a_finding_of_the_review_is_fixed_before_the_pull_request_is_opened() {
         assert!(review.text.contains("+++ b/notes/guide.md"), "{}", review.text);
     }
     assert_eq!(count, 2);
+
+    // Each request of the agents is in the ledger, once.
+    let sent = requests
+        .iter()
+        .filter(|request| request.kind != RequestKind::Spec)
+        .count();
+    let filter = CostFilter {
+        by: Some(CostKey::Stage),
+        work_item_id: Some(item.id),
+        ..CostFilter::default()
+    };
+    let client = system.client().unwrap();
+    let counted = wait_until("the costs of every request", TIMEOUT, async || {
+        let report = client.costs(&filter).await.map_err(|error| error.to_string())?;
+        let counted: u64 = report.rows.iter().map(|row| row.requests).sum();
+        if usize::try_from(counted) == Ok(sent) {
+            Ok(report)
+        } else {
+            Err(format!("{sent} requests: {report:?}"))
+        }
+    });
+    let report = counted.await.unwrap();
+    let stages: Vec<&str> = report.rows.iter().map(|row| row.key.as_str()).collect();
+    assert!(
+        stages.contains(&"work") && stages.contains(&"review"),
+        "{report:?}"
+    );
+    assert!(report.rows.iter().all(|row| row.micro_dollars > 0), "{report:?}");
     assert_no_violations(&system);
     system.stop().await.unwrap();
 }

@@ -5,10 +5,26 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::Stream;
+use uuid::Uuid;
+use whim_core::protocol::costs::{MAX_NAME_CHARACTERS, ModelRequest};
 
-use super::usage::UsageReader;
+use super::usage::{Usage, UsageReader};
+use super::usage_report::UsageReports;
 use crate::attempts::Attempt;
 use crate::metrics::{self, OpenStream};
+
+/// Stands for a model whose name cannot be stored.
+const UNNAMED: &str = "unnamed";
+
+/// A name as reports may have it.
+fn name_of(text: &str) -> Option<String> {
+    let name: String = text
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(MAX_NAME_CHARACTERS)
+        .collect();
+    Some(name).filter(|name| !name.trim().is_empty())
+}
 
 /// The request that is answered.
 #[derive(Debug)]
@@ -18,6 +34,9 @@ pub(super) struct Request {
     /// The API's id of the request.
     pub(super) id: String,
     pub(super) is_stream: bool,
+    /// Size of its body.
+    pub(super) bytes: usize,
+    pub(super) reports: UsageReports,
 }
 
 #[derive(Debug)]
@@ -44,7 +63,7 @@ impl<S> Metered<S> {
         if std::mem::replace(&mut self.is_recorded, true) {
             return;
         }
-        let (usage, is_complete) = self.reader.finish();
+        let (usage, is_complete) = self.reader.finish(self.request.bytes);
         metrics::tokens_used(usage.by_kind());
         let grant = &self.request.attempt.grant;
         tracing::info!(
@@ -59,6 +78,17 @@ impl<S> Metered<S> {
             is_complete,
             "the model API answered"
         );
+        // Counting tokens is free.
+        if usage != Usage::default() {
+            self.request.reports.add(ModelRequest {
+                id: Uuid::now_v7(),
+                worker_id: grant.worker_id,
+                model: name_of(&self.request.model).unwrap_or_else(|| UNNAMED.to_owned()),
+                request_id: name_of(&self.request.id),
+                tokens: usage.tokens(),
+                is_reported: is_complete,
+            });
+        }
     }
 }
 

@@ -1,11 +1,22 @@
 //! The usage that a response of the model API reports, read while it passes.
 
 use serde::Deserialize;
+use whim_core::protocol::costs::{MAX_TOKENS, ModelTokens};
 
 /// The longest line of an event stream that is read; the events with the usage are short.
 const MAX_LINE_BYTES: usize = 256 * 1024;
 /// The longest response without streaming that is read.
 const MAX_JSON_BYTES: usize = 4 * 1024 * 1024;
+
+/// What surrounds the text in an event with a piece of it.
+const PIECE_OVERHEAD_BYTES: usize = 80;
+/// Text of most languages has more bytes per token, so that an estimate is rather too high.
+const BYTES_PER_TOKEN: usize = 3;
+
+/// An estimate.
+fn tokens_of(bytes: usize) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN) as u64
+}
 
 /// Tokens of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +24,10 @@ pub(super) struct Usage {
     pub(super) input: u64,
     pub(super) output: u64,
     pub(super) cache_read: u64,
+    /// For whatever time.
     pub(super) cache_write: u64,
+    /// The part of `cache_write` that is kept for an hour.
+    pub(super) cache_write_hour: u64,
 }
 
 impl Usage {
@@ -26,6 +40,18 @@ impl Usage {
         ]
     }
 
+    /// By their prices, each within the limit of a report.
+    pub(super) fn tokens(self) -> ModelTokens {
+        let hour = self.cache_write_hour.min(self.cache_write);
+        ModelTokens {
+            input: self.input.min(MAX_TOKENS),
+            output: self.output.min(MAX_TOKENS),
+            cache_read: self.cache_read.min(MAX_TOKENS),
+            cache_write: (self.cache_write - hour).min(MAX_TOKENS),
+            cache_write_hour: hour.min(MAX_TOKENS),
+        }
+    }
+
     /// Later reports of a stream are totals, and name only some of the numbers.
     fn update(&mut self, reported: &ReportedUsage) {
         let set = |number: &mut u64, reported: Option<u64>| *number = reported.unwrap_or(*number);
@@ -33,6 +59,11 @@ impl Usage {
         set(&mut self.output, reported.output_tokens);
         set(&mut self.cache_read, reported.cache_read_input_tokens);
         set(&mut self.cache_write, reported.cache_creation_input_tokens);
+        let hour = reported.cache_creation.as_ref();
+        set(
+            &mut self.cache_write_hour,
+            hour.and_then(|creation| creation.ephemeral_1h_input_tokens),
+        );
     }
 }
 
@@ -45,6 +76,8 @@ pub(super) struct UsageReader {
     /// Whether the buffer lacks something.
     is_cut: bool,
     usage: Usage,
+    /// Tokens of the pieces of a stream that were seen, by their size.
+    seen: u64,
     is_complete: bool,
 }
 
@@ -60,6 +93,12 @@ struct ReportedUsage {
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    cache_creation: Option<CacheCreation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CacheCreation {
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 /// `message_start`, `message_delta` and `message_stop`, or a whole message.
@@ -85,6 +124,7 @@ impl UsageReader {
             buffer: Vec::new(),
             is_cut: false,
             usage: Usage::default(),
+            seen: 0,
             is_complete: false,
         }
     }
@@ -103,10 +143,20 @@ impl UsageReader {
         self.keep(bytes, MAX_LINE_BYTES);
     }
 
-    /// The usage so far, and whether the response is complete.
-    pub(super) fn finish(&mut self) -> (Usage, bool) {
+    /// The usage, and whether the response is complete. Of a response that broke off, the output is at least what was seen, and
+    /// without any report, `request_bytes` stand for the input.
+    pub(super) fn finish(&mut self, request_bytes: usize) -> (Usage, bool) {
         if self.form == Form::Json && !self.is_cut {
             self.report();
+        }
+        if !self.is_complete {
+            if self.usage == Usage::default() {
+                self.usage.input = tokens_of(request_bytes);
+            }
+            if self.form == Form::Json {
+                self.seen = tokens_of(self.buffer.len());
+            }
+            self.usage.output = self.usage.output.max(self.seen);
         }
         (self.usage, self.is_complete)
     }
@@ -124,11 +174,10 @@ impl UsageReader {
         if !self.is_cut && self.buffer.starts_with(b"data:") {
             self.buffer.drain(..b"data:".len());
             // Of the others, only the pieces of the text are frequent.
-            if !self
-                .buffer
-                .trim_ascii_start()
-                .starts_with(br#"{"type":"content_block"#)
-            {
+            let data = self.buffer.trim_ascii_start();
+            if data.starts_with(br#"{"type":"content_block"#) {
+                self.seen += tokens_of(data.len().saturating_sub(PIECE_OVERHEAD_BYTES)).max(1);
+            } else {
                 self.report();
             }
         }
@@ -159,17 +208,19 @@ mod tests {
 
     const STREAM: &str = concat!(
         "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":7,",
-        "\"cache_creation_input_tokens\":5,\"cache_read_input_tokens\":3,\"output_tokens\":1}}}\n\n",
+        "\"cache_creation_input_tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":3,\"ephemeral_1h_input_tokens\":2},\"cache_read_input_tokens\":3,\"output_tokens\":1}}}\n\n",
         "event: ping\r\ndata: {\"type\":\"ping\"}\r\n\r\n",
         "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"\\\"usage\\\"\"}}\n\n",
         "event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":42}}\n\n",
         "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
     );
+    const REQUEST_BYTES: usize = 300;
     const USED: Usage = Usage {
         input: 7,
         output: 42,
         cache_read: 3,
         cache_write: 5,
+        cache_write_hour: 2,
     };
 
     proptest! {
@@ -182,23 +233,53 @@ mod tests {
                 reader.read(&STREAM.as_bytes()[begin..end]);
                 begin = end;
             }
-            prop_assert_eq!(reader.finish(), (USED, true));
+            prop_assert_eq!(reader.finish(REQUEST_BYTES), (USED, true));
         }
 
         #[test]
         fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..2000), is_stream: bool) {
             let mut reader = UsageReader::new(is_stream);
             reader.read(&bytes);
-            reader.finish();
+            reader.finish(REQUEST_BYTES);
         }
     }
 
     #[test]
-    fn a_broken_stream_reports_what_was_seen() {
+    fn a_broken_stream_counts_what_was_seen() {
         let mut reader = UsageReader::new(true);
         reader.read(&STREAM.as_bytes()[..STREAM.find("event: message_delta").unwrap()]);
-        let (usage, is_complete) = reader.finish();
-        assert_eq!((usage.input, usage.output, is_complete), (7, 1, false));
+        let text = "x".repeat(300);
+        let piece = format!("data: {{\"type\":\"content_block_delta\",\"delta\":{{\"text\":\"{text}\"}}}}\n");
+        reader.read(piece.as_bytes());
+        let (usage, is_complete) = reader.finish(REQUEST_BYTES);
+        assert_eq!((usage.input, is_complete), (7, false));
+        assert!((90..150).contains(&usage.output), "{usage:?}");
+    }
+
+    #[test]
+    fn without_any_report_the_size_of_the_request_counts() {
+        let mut reader = UsageReader::new(true);
+        assert_eq!(reader.finish(REQUEST_BYTES).0.input, 100);
+        let mut json = UsageReader::new(false);
+        json.read(&[b'x'; 30]);
+        let (usage, is_complete) = json.finish(REQUEST_BYTES);
+        assert_eq!((usage.input, usage.output, is_complete), (100, 10, false));
+    }
+
+    #[test]
+    fn tokens_are_split_by_their_prices() {
+        let tokens = USED.tokens();
+        assert_eq!((tokens.cache_write, tokens.cache_write_hour), (3, 2));
+        let absurd = Usage {
+            output: u64::MAX,
+            cache_write_hour: u64::MAX,
+            ..USED
+        };
+        assert_eq!(absurd.tokens().output, MAX_TOKENS);
+        assert_eq!(
+            (absurd.tokens().cache_write, absurd.tokens().cache_write_hour),
+            (0, 5)
+        );
     }
 
     #[test]
@@ -211,7 +292,7 @@ mod tests {
         assert!(reader.buffer.capacity() <= MAX_LINE_BYTES);
         reader.read(b"\"}\n");
         reader.read(STREAM.as_bytes());
-        assert_eq!(reader.finish(), (USED, true));
+        assert_eq!(reader.finish(REQUEST_BYTES), (USED, true));
     }
 
     #[test]
@@ -220,10 +301,10 @@ mod tests {
         reader.read(
             b"{\"type\":\"message\",\"content\":[],\"usage\":{\"input_tokens\":7,\"cache_creation_input_",
         );
-        reader.read(b"tokens\":5,\"cache_read_input_tokens\":3,\"output_tokens\":42}}");
-        assert_eq!(reader.finish(), (USED, true));
+        reader.read(b"tokens\":5,\"cache_creation\":{\"ephemeral_1h_input_tokens\":2},\"cache_read_input_tokens\":3,\"output_tokens\":42}}");
+        assert_eq!(reader.finish(REQUEST_BYTES), (USED, true));
         let mut counted = UsageReader::new(false);
         counted.read(b"{\"input_tokens\":12}");
-        assert_eq!(counted.finish(), (Usage::default(), true));
+        assert_eq!(counted.finish(REQUEST_BYTES), (Usage::default(), true));
     }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use whim_core::TokenHash;
+use whim_core::protocol::costs::{ModelRequest, ReportModelUsage};
 use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt, ReportModelLimit};
 
 /// Of the gateway.
@@ -23,6 +24,9 @@ struct Attempts {
     by_token: Arc<RwLock<HashMap<TokenHash, GatewayAttempt>>>,
     asked: Arc<AtomicUsize>,
     limits: Arc<RwLock<Vec<ReportModelLimit>>>,
+    usage: Arc<RwLock<Vec<ModelRequest>>>,
+    /// Reports of usage to be answered with 503 first.
+    refusals: Arc<AtomicUsize>,
 }
 
 /// Answers as the orchestrator's route does; stopped on drop.
@@ -38,6 +42,7 @@ impl Lookup {
         let routes = Router::new()
             .route("/api/gateway/attempts", post(find))
             .route("/api/gateway/limits", post(report_limit))
+            .route("/api/gateway/usage", post(report_usage))
             .with_state(attempts.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -63,6 +68,16 @@ impl Lookup {
     /// The reported limits of the model API, in order.
     pub(crate) fn limits(&self) -> Vec<ReportModelLimit> {
         self.attempts.limits.read().unwrap().clone()
+    }
+
+    /// The reported requests, in order.
+    pub(crate) fn usage(&self) -> Vec<ModelRequest> {
+        self.attempts.usage.read().unwrap().clone()
+    }
+
+    /// The next reports of usage find no orchestrator.
+    pub(crate) fn refuse_usage(&self, times: usize) {
+        self.attempts.refusals.store(times, Ordering::SeqCst);
     }
 
     pub(crate) fn asked(&self) -> usize {
@@ -98,4 +113,24 @@ async fn report_limit(
     }
     attempts.limits.write().unwrap().push(reported);
     Json(json!({ "openForSeconds": 60 })).into_response()
+}
+
+async fn report_usage(
+    State(attempts): State<Attempts>,
+    headers: HeaderMap,
+    Json(report): Json<ReportModelUsage>,
+) -> Response {
+    if headers["authorization"] != format!("Bearer {KEY}") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let is_refused = attempts
+        .refusals
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+        .is_ok();
+    if is_refused {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let recorded = report.requests.len();
+    attempts.usage.write().unwrap().extend(report.requests);
+    Json(json!({ "recorded": recorded })).into_response()
 }

@@ -157,6 +157,50 @@ async fn a_limit_of_the_account_is_reported_once() {
 }
 
 #[tokio::test]
+async fn the_usage_of_every_answer_is_reported_once_the_orchestrator_can_be_reached() {
+    let world = World::new().await;
+    // The client repeats a call by itself; these are more.
+    world.lookup.refuse_usage(8);
+    for is_stream in [true, false] {
+        let answer = world.ask(AGENT, &asks(is_stream)).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.text().await.unwrap();
+    }
+    let reported = wait_until("two reports", TIMEOUT, async || {
+        let usage = world.lookup.usage();
+        if usage.len() == 2 {
+            Ok(usage)
+        } else {
+            Err(format!("{usage:?}"))
+        }
+    });
+    for request in reported.await.unwrap() {
+        assert_eq!(request.model, "claude-sonnet-5-5");
+        assert!(request.is_reported, "{request:?}");
+        assert!(
+            request.tokens.input > 0 && request.tokens.output > 0,
+            "{request:?}"
+        );
+    }
+    assert_ne!(world.lookup.usage()[0].id, world.lookup.usage()[1].id);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_counts_as_far_as_it_was_seen() {
+    let world = World::new().await;
+    world
+        .anthropic
+        .when_agent_reads("SPEC.md", AgentScript::Fault(Fault::CutMidAnswer));
+    let answer = world.ask(AGENT, &asks(true)).await;
+    let _chunks: Vec<_> = timeout(TIMEOUT, answer.bytes_stream().collect()).await.unwrap();
+    // What waits is sent when the gateway stops.
+    world.stop().await;
+    let usage = world.lookup.usage();
+    assert_eq!(usage.len(), 1, "{usage:?}");
+    assert!(!usage[0].is_reported && usage[0].tokens.input > 0, "{usage:?}");
+}
+
+#[tokio::test]
 async fn the_first_call_of_claude_code_needs_no_token() {
     let world = World::new().await;
     for path in ["/anthropic", "/anthropic/"] {

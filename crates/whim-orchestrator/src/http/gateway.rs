@@ -1,11 +1,13 @@
 //! Routes for the gateway.
 
 use axum::extract::State;
+use whim_core::protocol::costs::{ModelUsageRecorded, ReportModelUsage};
 use whim_core::protocol::gateway::{FindAttempt, GatewayAttempt, ModelLimitReported, ReportModelLimit};
 
 use super::error::ApiError;
 use super::extract::Json;
 use crate::app::App;
+use crate::costs;
 use crate::db::workers;
 use crate::lifecycle;
 
@@ -28,4 +30,13 @@ pub(super) async fn report_model_limit(
     Json(request): Json<ReportModelLimit>,
 ) -> Result<axum::Json<ModelLimitReported>, ApiError> {
     Ok(axum::Json(lifecycle::model_limit(&app, request).await?))
+}
+
+/// Stores what requests of agents cost.
+#[utoipa::path(post, path = "/api/gateway/usage", tag = "gateway", request_body = ReportModelUsage, responses((status = 200, description = "Stored", body = ModelUsageRecorded)))]
+pub(super) async fn report_model_usage(
+    State(app): State<App>,
+    Json(report): Json<ReportModelUsage>,
+) -> Result<axum::Json<ModelUsageRecorded>, ApiError> {
+    Ok(axum::Json(costs::record(&app, &report).await?))
 }

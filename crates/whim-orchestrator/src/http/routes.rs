@@ -5,8 +5,8 @@ use utoipa_axum::routes;
 
 use super::worker_protocol::{self, WorkerState};
 use super::{
-    events, gateway, history, intake, learnings, locks, notes, queue, repositories, reviews, stats, status,
-    work, workers,
+    costs, events, gateway, history, intake, learnings, locks, notes, queue, repositories, reviews, stats,
+    status, work, workers,
 };
 use crate::app::App;
 
@@ -40,6 +40,8 @@ pub(super) fn api() -> OpenApiRouter<App> {
         .routes(routes!(locks::locks))
         .routes(routes!(stats::metrics))
         .routes(routes!(stats::daily_usage))
+        .routes(routes!(costs::costs))
+        .routes(routes!(costs::costs_csv))
         .routes(routes!(learnings::learnings, learnings::create_learning))
         .routes(routes!(learnings::preview_learnings))
         .routes(routes!(learnings::learnings_uplift))
@@ -62,6 +64,7 @@ pub(super) fn gateway() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(gateway::find_attempt))
         .routes(routes!(gateway::report_model_limit))
+        .routes(routes!(gateway::report_model_usage))
 }
 
 /// Routes of the worker protocol.

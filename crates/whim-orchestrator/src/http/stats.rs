@@ -37,7 +37,7 @@ pub(super) async fn daily_usage(
     Ok(Json(report))
 }
 
-fn range(from: Option<NaiveDate>, to: NaiveDate) -> Result<(NaiveDate, NaiveDate), Error> {
+pub(super) fn range(from: Option<NaiveDate>, to: NaiveDate) -> Result<(NaiveDate, NaiveDate), Error> {
     let days_before = |days: u64| to.checked_sub_days(Days::new(days - 1)).unwrap_or(to);
     let from = from.unwrap_or_else(|| days_before(DEFAULT_DAYS));
     if from > to || from < days_before(MAX_DAYS) {

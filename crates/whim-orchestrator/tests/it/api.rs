@@ -3,6 +3,7 @@
 mod approvals;
 mod auth_coverage;
 mod connections;
+mod costs;
 mod errors;
 mod intake_access;
 mod items;
