@@ -52,11 +52,7 @@ pub(crate) async fn token(github: &GitHub) -> Result<(TokenAccess, Option<DateTi
 ///
 /// # Errors
 /// GitHub does not answer.
-pub(crate) async fn repository(
-    github: &GitHub,
-    repo: &RepoName,
-    intake_label: &str,
-) -> Result<RepositoryAccess, GitHubError> {
+pub(crate) async fn repository(github: &GitHub, repo: &RepoName) -> Result<RepositoryAccess, GitHubError> {
     let unknown = |problem: String| RepositoryAccess {
         repo: repo.clone(),
         contents: PermissionOutcome::Unknown,
@@ -75,7 +71,7 @@ pub(crate) async fn repository(
         return Ok(unknown("is archived: remove it from REPOS".to_owned()));
     }
     let issues = if found.has_issues {
-        github.may_write_issues(repo, intake_label).await?
+        github.may_write_issues(repo).await?
     } else {
         WritePermission::Unknown
     };

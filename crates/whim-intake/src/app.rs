@@ -56,7 +56,7 @@ pub fn start(
     let spec_wanted = Arc::new(Notify::new());
     let people = People::new(Arc::clone(&github), config.allowed_users, config.allowed_bots);
     let shared = Shared {
-        intake_label: config.intake_label.clone(),
+        intake_label: config.intake_label,
         dashboard_url: config.dashboard_url,
         people: Arc::new(people),
         comments: Arc::new(CommentWriter::new(
@@ -81,7 +81,6 @@ pub fn start(
         Anthropic::new(&config.specs)?,
         client.clone(),
         config.repos.clone(),
-        config.intake_label,
         intake.token(),
     );
     reconcilers.start(

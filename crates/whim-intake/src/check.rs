@@ -131,7 +131,7 @@ async fn check_repository(github: &GitHub, repo: &RepoName, intake_label: &str, 
     let subject = repo.to_string();
     // Before the rest: the permission for issues is examined with a label that exists.
     let labels = create_missing_labels(github, repo, intake_label).await;
-    match access::repository(github, repo, intake_label).await {
+    match access::repository(github, repo).await {
         Ok(found) if found.problems.is_empty() => {
             let good = "may be pushed to; issues and pull requests may be written";
             report.push(&subject, Finding::Good(good.to_owned()));

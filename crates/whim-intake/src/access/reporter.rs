@@ -26,7 +26,6 @@ pub(crate) struct AccessReporter {
     anthropic: Anthropic,
     client: Client,
     repos: Vec<RepoName>,
-    intake_label: String,
     stop: CancellationToken,
     reported_at: RwLock<Option<Instant>>,
 }
@@ -49,7 +48,6 @@ impl AccessReporter {
         anthropic: Anthropic,
         client: Client,
         repos: Vec<RepoName>,
-        intake_label: String,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -57,7 +55,6 @@ impl AccessReporter {
             anthropic,
             client,
             repos,
-            intake_label,
             stop,
             reported_at: RwLock::default(),
         }
@@ -78,7 +75,7 @@ impl AccessReporter {
             if self.stop.is_cancelled() {
                 return Ok(None);
             }
-            repositories.push(repository(&self.github, repo, &self.intake_label).await?);
+            repositories.push(repository(&self.github, repo).await?);
         }
         Ok(Some(IntakeAccess {
             token,

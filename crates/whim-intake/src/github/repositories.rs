@@ -8,7 +8,6 @@ use whim_core::RepoName;
 
 use super::pages::PER_PAGE;
 use super::{Account, AccountBody, GitHub, GitHubError};
-use crate::labels::has;
 
 /// Scopes of a classic token. Other tokens have no such header.
 const SCOPES: &str = "x-oauth-scopes";
@@ -98,14 +97,11 @@ impl GitHub {
     }
 
     /// Shown by the creation of a label that exists.
-    pub(crate) async fn may_write_issues(
-        &self,
-        repo: &RepoName,
-        existing_label: &str,
-    ) -> Result<WritePermission, GitHubError> {
-        if !has(&self.label_names(repo).await?, existing_label) {
+    pub(crate) async fn may_write_issues(&self, repo: &RepoName) -> Result<WritePermission, GitHubError> {
+        let labels = self.label_names(repo).await?;
+        let Some(existing_label) = labels.first() else {
             return Ok(WritePermission::Unknown);
-        }
+        };
         let path = ["repos", repo.owner(), repo.name(), "labels"];
         let body = json!({ "name": existing_label });
         permission(
