@@ -74,6 +74,8 @@ async function seed(request: APIRequestContext): Promise<Scene> {
     requestedBy: "ada",
     ...issue(31, "Sort the words of a text"),
   });
+  const note = { text: "Use Intl.Collator, not a table of our own.", author: "ada" };
+  expect((await request.post(`/api/work/${running.id}/notes`, { data: note })).ok()).toBe(true);
   const other = await submit(request, {
     spec: `# Languages\n\n## Tasks\n${tasks("Words are counted in text")}`,
     priority: "critical",

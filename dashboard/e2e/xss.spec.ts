@@ -138,6 +138,10 @@ test("hostile output of an agent runs no script, loads nothing and breaks nothin
         model: CORPUS[0],
         findings: CORPUS.map((message) => ({ severity: "error", message, suggestion: message })),
       });
+      // A note has no control characters.
+      const note = CORPUS.filter((text) => !text.includes("\u001b")).join("\n");
+      const added = await request.post(`/api/work/${id}/notes`, { data: { text: note } });
+      expect(added.status()).toBe(201);
       const open = async (path: string) => {
         await page.goto(path);
         await ready(page);
@@ -150,6 +154,7 @@ test("hostile output of an agent runs no script, loads nothing and breaks nothin
         await folded.first().click();
         await expect(folded).toHaveCount(left - 1);
       }
+      await expect(page.getByRole("region", { name: "Notes to the agent" })).toContainText(note);
       await expectInert(page, "transcript");
       await open(`/work/${id}?tab=changes`);
       await expect(page.getByText("alert(1)").first()).toBeVisible();

@@ -1,9 +1,10 @@
 import { notifications } from "@mantine/notifications";
 import { type InfiniteData, type QueryKey, useQueryClient } from "@tanstack/react-query";
-import { itemKey } from "@/live/cache";
+import { unconfirmedNote } from "@/lib/notes";
+import { itemKey, workKey } from "@/live/cache";
 import { $api } from "./client";
 import { describeError } from "./errors";
-import type { Learning, LearningPage, Status, Worker, WorkerPage, WorkItem } from "./types";
+import type { Learning, LearningPage, Notes, Status, Worker, WorkerPage, WorkItem } from "./types";
 
 /** Shows a refused action; what it had changed on the page has been restored by then. */
 function showRefusal(action: string, error: unknown): void {
@@ -98,6 +99,24 @@ export function useSetPriority() {
       refresh(itemKey(params.path.id), ["get", "/api/work"], ["get", "/api/queue"], STATUS_KEY),
   });
 }
+
+/** Adds a note to the agent of an item. The caller keeps the text until it is confirmed. */
+export function useAddNote() {
+  const { change, refresh } = useOptimistic();
+  return $api.useMutation("post", "/api/work/{id}/notes", {
+    onMutate: ({ params, body }) =>
+      change<Notes>(notesKey(params.path.id), ({ notes }) => ({
+        notes: [...notes, unconfirmedNote(params.path.id, body.text, notes.length)],
+      })),
+    onError: (error, _variables, result) => {
+      result?.undo();
+      showRefusal("Sending the note", error);
+    },
+    onSettled: (_data, _error, { params }) => refresh(notesKey(params.path.id)),
+  });
+}
+
+const notesKey = (id: string) => workKey("/api/work/{id}/notes", id);
 
 const LEARNINGS_KEY: QueryKey = ["get", "/api/learnings"];
 

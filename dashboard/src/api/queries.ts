@@ -46,6 +46,11 @@ export function useExplanation(id: string, enabled = true) {
   );
 }
 
+/** What people told the agent of an item, oldest first. */
+export function useNotes(id: string) {
+  return $api.useQuery("get", "/api/work/{id}/notes", { params: { path: { id } } });
+}
+
 /** The attempts at an item, newest first. */
 export function useAttempts(id: string) {
   return $api.useInfiniteQuery(

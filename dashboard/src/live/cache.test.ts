@@ -118,6 +118,19 @@ describe("LiveCache", () => {
     });
   });
 
+  it("requests the notes of an item again when one was added, or given to an agent", async () => {
+    const note = { occurredAt: "2026-11-28T12:05:00Z", workItemId: "a", run: 1, noteId: "n" };
+    const key = ["get", "/api/work/{id}/notes", { params: { path: { id: "a" } } }];
+    const { live, invalidate } = world();
+    live.apply({ kind: "note_added", ...note });
+    await vi.advanceTimersByTimeAsync(500);
+    expect(invalidate).toHaveBeenCalledWith({ queryKey: key, refetchType: "active" });
+    invalidate.mockClear();
+    live.apply({ kind: "note_delivered", ...note, workerId: "w", leaseEpoch: 1 });
+    await vi.advanceTimersByTimeAsync(500);
+    expect(invalidate).toHaveBeenCalledWith({ queryKey: key, refetchType: "active" });
+  });
+
   it("refreshes everything when events are missing", () => {
     const { live, invalidate } = world();
     live.apply({ kind: "lagged" });

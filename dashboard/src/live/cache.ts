@@ -125,6 +125,6 @@ export function itemKey(id: string): QueryKey {
 type WorkPath = Extract<keyof paths, `/api/work/{id}${string}`>;
 
 /** Matches every query of this path for the item, whatever its other parameters are. */
-function workKey(path: WorkPath, id: string): QueryKey {
+export function workKey(path: WorkPath, id: string): QueryKey {
   return ["get", path, { params: { path: { id } } }];
 }

@@ -1,4 +1,4 @@
-import { Tabs } from "@mantine/core";
+import { Skeleton, Tabs } from "@mantine/core";
 import { getRouteApi } from "@tanstack/react-router";
 import { lazy, Suspense } from "react";
 import { ApiError } from "@/api/errors";
@@ -19,6 +19,7 @@ const AttemptsTab = lazy(() => import("./attempts/AttemptsTab"));
 const ChangesTab = lazy(() => import("./changes/ChangesTab"));
 const ReviewsTab = lazy(() => import("./ReviewsTab"));
 const LogTab = lazy(() => import("./LogTab"));
+const NotesPanel = lazy(() => import("./notes/NotesPanel"));
 const DetailsTab = lazy(() => import("./DetailsTab"));
 const route = getRouteApi("/shell/work/$id");
 
@@ -55,6 +56,9 @@ function Content({ item }: { item: WorkItem }) {
       <div className={classes.columns}>
         <div className={classes.side}>
           <ChecklistPanel item={item} />
+          <Suspense fallback={<Skeleton height={236} radius="md" />}>
+            <NotesPanel item={item} />
+          </Suspense>
           <TakeOverPanel item={item} />
         </div>
         <section className={classes.main} aria-label="Run">
