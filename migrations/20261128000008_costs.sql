@@ -1,9 +1,9 @@
 -- What the model API cost: one row for each request that it answered, written once and never changed. Rows have no reference to
 -- items and workers, because money that was spent stays spent.
 
--- What a request was for. A worker reports its stage with its heartbeats, so a request at the border of two stages may count for
--- the other one.
-create type cost_stage as enum ('work', 'repair', 'review');
+-- What a request was for: the work includes repairs. A worker reports its stage with its heartbeats, so a request at the border of
+-- two stages may count for the other one.
+create type cost_stage as enum ('work', 'review');
 
 create table model_requests (
     -- Chosen by the gateway: a request that is reported again is stored once.

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use axum::middleware::from_fn;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 use whim_service::admin::{self, Admin};
 use whim_service::listen;
 use whim_service::metrics::Metrics;
@@ -27,8 +28,10 @@ use crate::http::{self, Gateway};
 use crate::model::{Model, ModelLimit, limit_reporter, usage_reporter};
 use crate::{METRIC_FAMILIES, metrics, upstream};
 
-/// Requests in progress are given this time when the gateway stops.
+/// For requests in progress and then for what has to be reported of them, when the gateway stops.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// The part of it for requests in progress.
+const REQUESTS_DEADLINE: Duration = Duration::from_secs(6);
 
 /// The sockets, bound before anything else is started.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ pub fn start(
     intake.critical("tunnels", Arc::clone(&egress).run());
     let (limits, reporter) = limit_reporter(attempts.orchestrator().clone());
     intake.critical("limits", reporter.run(intake.token()));
-    // Responses that are in progress when the gateway stops end before it.
+    // Stops after the requests.
     let work = supervisor.phase(Phase::Work);
     let (usage, reporter) = usage_reporter(attempts.orchestrator().clone());
     work.critical("usage", reporter.run(work.token()));
@@ -93,10 +96,19 @@ pub fn start(
         egress,
     };
     let router = http::router(parts).layer(from_fn(http::refuse_plain_proxying));
-    intake.critical(
-        "gateway",
-        listen::serve(gateway, router, config.head_limit, intake.token()),
-    );
+    let serving = listen::serve(gateway, router, config.head_limit, intake.token());
+    let stop = intake.token();
+    intake.critical("gateway", async move {
+        let overdue = async {
+            stop.cancelled().await;
+            sleep(REQUESTS_DEADLINE).await;
+        };
+        // What is still in progress breaks off then, and its usage is reported.
+        tokio::select! {
+            served = serving => served,
+            () = overdue => Ok(()),
+        }
+    });
 
     if let Some(((listener, levels), metrics)) = admin.zip(metrics) {
         let admin = Admin {

@@ -53,22 +53,24 @@ pub(crate) async fn token(github: &GitHub) -> Result<(TokenAccess, Option<DateTi
 /// # Errors
 /// GitHub does not answer.
 pub(crate) async fn repository(github: &GitHub, repo: &RepoName) -> Result<RepositoryAccess, GitHubError> {
-    let unknown = |problem: String| RepositoryAccess {
+    let unknown = |problem: Option<String>| RepositoryAccess {
         repo: repo.clone(),
         contents: PermissionOutcome::Unknown,
         issues: PermissionOutcome::Unknown,
         pull_requests: PermissionOutcome::Unknown,
-        problems: vec![shortened(&problem)],
+        problems: problem.iter().map(|problem| shortened(problem)).collect(),
     };
     let found = match github.repository(repo).await {
         Ok(found) => found,
         Err(error @ (GitHubError::Refused { .. } | GitHubError::NotFound { .. })) => {
-            return Ok(unknown(chain(&error).to_string()));
+            return Ok(unknown(Some(chain(&error).to_string())));
         }
+        // The others are examined.
+        Err(error) if error.is_outage() => return Ok(unknown(None)),
         Err(error) => return Err(error),
     };
     if found.is_archived {
-        return Ok(unknown("is archived: remove it from REPOS".to_owned()));
+        return Ok(unknown(Some("is archived: remove it from REPOS".to_owned())));
     }
     let issues = if found.has_issues {
         github.may_write_issues(repo).await?

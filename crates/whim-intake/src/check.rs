@@ -129,7 +129,6 @@ fn clock_finding(server_time: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Find
 
 async fn check_repository(github: &GitHub, repo: &RepoName, intake_label: &str, report: &mut Report) {
     let subject = repo.to_string();
-    // Before the rest: the permission for issues is examined with a label that exists.
     let labels = create_missing_labels(github, repo, intake_label).await;
     match access::repository(github, repo).await {
         Ok(found) if found.problems.is_empty() => {

@@ -1,6 +1,6 @@
 //! What the intake reports of its credentials: stored, and shown as warnings.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use whim_core::protocol::intake::{
     IntakeAccess, MAX_PROBLEM_CHARACTERS, MAX_REPOSITORIES, ReportedIntakeAccess,
 };
@@ -16,6 +16,9 @@ const MAX_PROBLEMS: usize = 20;
 const MAX_BYTES: usize = 1024 * 1024;
 /// Repositories that are named in warnings; further ones are counted.
 const MAX_NAMED_REPOSITORIES: usize = 5;
+
+/// The intake reports every hour.
+const OUTDATED_AFTER: TimeDelta = TimeDelta::hours(3);
 
 /// Stores a report of the intake.
 ///
@@ -83,8 +86,11 @@ fn check_number(field: &'static str, number: usize, max: usize) -> Result<(), Er
     Ok(())
 }
 
-/// What an operator should know of the report.
+/// What an operator should know of the report. Nothing of one that is so old that the intake does not run any more.
 pub(crate) fn warnings(reported: &ReportedIntakeAccess, now: DateTime<Utc>) -> Vec<String> {
+    if now - reported.reported_at > OUTDATED_AFTER {
+        return Vec::new();
+    }
     let IntakeAccess {
         token,
         repositories,
@@ -134,7 +140,6 @@ fn sentence(subject: &str, problem: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
     use whim_core::RepoName;
     use whim_core::protocol::intake::{ModelAccess, PermissionOutcome, RepositoryAccess, TokenAccess};
 
@@ -176,6 +181,15 @@ mod tests {
     #[test]
     fn what_works_is_no_warning() {
         assert!(warnings(&reported(access()), DateTime::UNIX_EPOCH).is_empty());
+    }
+
+    #[test]
+    fn an_intake_that_does_not_run_any_more_is_no_warning() {
+        let mut access = access();
+        access.token.problem = Some("GitHub refuses it".to_owned());
+        let reported = reported(access);
+        let hours = |hours| warnings(&reported, DateTime::UNIX_EPOCH + TimeDelta::hours(hours)).len();
+        assert_eq!((hours(3), hours(4)), (1, 0));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct Delivery<'a> {
     /// Test files of the change that pass without the rest of it.
     pub untested: &'a [String],
     /// Notes of the people who requested the work that no prompt of an agent has.
-    pub undelivered_notes: &'a [Note],
+    pub unheeded_notes: &'a [Note],
 }
 
 /// The inputs of a draft pull request that is opened while the agent works.
@@ -82,7 +82,7 @@ impl EarlyDraft<'_> {
             concerns: &Concerns::default(),
             other_default: None,
             also_closed: &[],
-            undelivered_notes: &[],
+            unheeded_notes: &[],
         };
         let mut proposal = propose(assignment, &self.base, &summary);
         proposal.title = reporter.redact(&proposal.title);
@@ -138,7 +138,7 @@ impl Delivery<'_> {
             concerns: &concerns,
             other_default: workspace.other_default_branch(),
             also_closed: &also_closed,
-            undelivered_notes: self.undelivered_notes,
+            unheeded_notes: self.unheeded_notes,
         };
         let mut proposal = propose(assignment, workspace.base(), &summary);
         proposal.title = reporter.redact(&proposal.title);

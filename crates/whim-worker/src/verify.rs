@@ -191,11 +191,11 @@ impl Verification<'_> {
         repairs: &mut Repairs,
     ) -> Option<CommitHash> {
         let task = Repair::findings(spec, findings);
-        self.act_on(workspace, &task, spec, repairs, "The findings").await
+        let acted = self.act_on(workspace, &task, spec, repairs, "The findings");
+        acted.await.head
     }
 
-    /// Gives a task to the agent that the delivery does not depend on, so a failure prevents nothing. Returns the new head, if
-    /// there is one.
+    /// Gives a task to the agent that the delivery does not depend on, so a failure prevents nothing.
     async fn act_on(
         &self,
         workspace: &mut Workspace,
@@ -203,7 +203,7 @@ impl Verification<'_> {
         spec: &SpecDocument,
         repairs: &mut Repairs,
         what: &str,
-    ) -> Option<CommitHash> {
+    ) -> Acted {
         let before = workspace.remote_head().cloned();
         // An allowance of its own: a fix that breaks a check can still be repaired.
         let mut own = Repairs {
@@ -220,13 +220,19 @@ impl Verification<'_> {
             )
             .await;
         repairs.rounds = own.rounds;
-        if let Err(failure) = result {
-            let reason = failure.reason();
+        let failed = match result {
+            Ok(_) => own.gave_up,
+            Err(failure) => Some(failure.reason().to_owned()),
+        };
+        if let Some(reason) = &failed {
             self.reporter
                 .notice(&format!("{what} could not be acted on: {reason}"));
         }
         let after = workspace.remote_head().cloned();
-        after.filter(|head| Some(head) != before.as_ref())
+        Acted {
+            head: after.filter(|head| Some(head) != before.as_ref()),
+            has_failed: failed.is_some(),
+        }
     }
 
     /// Afterwards the agent's commits are pushed. Returns their head; `None` if there are none, or no iteration is left.
@@ -281,6 +287,14 @@ impl Verification<'_> {
         let head = workspace.remote_head().cloned();
         Ok(head.filter(|head| Some(head) != head_before.as_ref()))
     }
+}
+
+/// What became of a task that the delivery does not depend on.
+struct Acted {
+    /// The new head, if there is one.
+    head: Option<CommitHash>,
+    /// Whether the agent gave up or could not run.
+    has_failed: bool,
 }
 
 /// What the agent has to repair.

@@ -95,7 +95,7 @@ pub struct ModelUsageRecorded {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CostFilter {
-    /// First UTC day; 30 days before `to` by default. At most 366 days.
+    /// First UTC day; by default, `to` and the 29 days before it. At most 366 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<NaiveDate>,
     /// Last UTC day; today by default.

@@ -14,7 +14,7 @@ const QUEUE: usize = 100_000;
 /// Between two attempts to send a report.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// For what is left when the gateway stops.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(3500);
 
 /// Takes requests without waiting.
 #[derive(Clone, Debug)]
@@ -56,15 +56,12 @@ impl UsageReporter {
                 break;
             }
         }
+        // Until the last response has ended, which closes the queue.
         let flushed = timeout(FLUSH_TIMEOUT, async {
             loop {
                 self.deliver(&mut batch).await;
-                let Ok(next) = self.queue.try_recv() else { break };
-                batch.push(next);
-                while batch.len() < MAX_REPORTED_REQUESTS
-                    && let Ok(next) = self.queue.try_recv()
-                {
-                    batch.push(next);
+                if self.queue.recv_many(&mut batch, MAX_REPORTED_REQUESTS).await == 0 {
+                    break;
                 }
             }
         });

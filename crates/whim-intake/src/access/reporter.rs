@@ -27,7 +27,15 @@ pub(crate) struct AccessReporter {
     client: Client,
     repos: Vec<RepoName>,
     stop: CancellationToken,
-    reported_at: RwLock<Option<Instant>>,
+    examined: RwLock<Option<Examined>>,
+}
+
+/// The latest examination.
+#[derive(Clone, Debug)]
+struct Examined {
+    at: Instant,
+    access: IntakeAccess,
+    is_reported: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -56,13 +64,25 @@ impl AccessReporter {
             client,
             repos,
             stop,
-            reported_at: RwLock::default(),
+            examined: RwLock::default(),
         }
     }
 
-    fn is_due(&self) -> bool {
-        let reported_at = self.reported_at.read().unwrap_or_else(PoisonError::into_inner);
-        reported_at.is_none_or(|at| at.elapsed() >= INTERVAL)
+    /// The latest examination, if it is not an hour old.
+    fn current(&self) -> Option<Examined> {
+        let examined = self.examined.read().unwrap_or_else(PoisonError::into_inner);
+        examined
+            .clone()
+            .filter(|examined| examined.at.elapsed() < INTERVAL)
+    }
+
+    fn keep(&self, access: &IntakeAccess, at: Instant, is_reported: bool) {
+        let access = access.clone();
+        *self.examined.write().unwrap_or_else(PoisonError::into_inner) = Some(Examined {
+            at,
+            access,
+            is_reported,
+        });
     }
 
     /// `None` if the intake stops.
@@ -90,23 +110,26 @@ impl Reconciler for AccessReporter {
     type Error = anyhow::Error;
 
     async fn reconcile(&self) -> anyhow::Result<AccessReport> {
-        if !self.is_due() {
-            return Ok(AccessReport::default());
-        }
-        let access = match self.examine().await {
-            Ok(Some(access)) => access,
-            Ok(None) => return Ok(AccessReport::default()),
-            // The polls meet the same, and log it once for all.
-            Err(error) => {
-                tracing::debug!(error = %chain(&error), "the credentials cannot be examined now");
-                return Ok(AccessReport::default());
-            }
+        let (access, at) = match self.current() {
+            Some(examined) if examined.is_reported => return Ok(AccessReport::default()),
+            // The orchestrator could not be reached.
+            Some(examined) => (examined.access, examined.at),
+            None => match self.examine().await {
+                Ok(Some(access)) => (access, Instant::now()),
+                Ok(None) => return Ok(AccessReport::default()),
+                // The polls meet the same, and log it once for all.
+                Err(error) => {
+                    tracing::debug!(error = %chain(&error), "the credentials cannot be examined now");
+                    return Ok(AccessReport::default());
+                }
+            },
         };
+        self.keep(&access, at, false);
         self.client
             .report_intake_access(&access)
             .await
             .context("reporting what the credentials may do")?;
-        *self.reported_at.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.keep(&access, at, true);
         let of_repositories: usize = access.repositories.iter().map(|it| it.problems.len()).sum();
         let others = [&access.token.problem, &access.spec_model.problem];
         Ok(AccessReport {

@@ -44,7 +44,7 @@ pub(crate) enum WritePermission {
     Missing {
         message: String,
     },
-    /// It cannot be examined without a change.
+    /// GitHub failed.
     Unknown,
 }
 
@@ -96,14 +96,10 @@ impl GitHub {
         })
     }
 
-    /// Shown by the creation of a label that exists.
+    /// Shown by a label whose color is none.
     pub(crate) async fn may_write_issues(&self, repo: &RepoName) -> Result<WritePermission, GitHubError> {
-        let labels = self.label_names(repo).await?;
-        let Some(existing_label) = labels.first() else {
-            return Ok(WritePermission::Unknown);
-        };
         let path = ["repos", repo.owner(), repo.name(), "labels"];
-        let body = json!({ "name": existing_label });
+        let body = json!({ "name": "whim-permission-check", "color": "none" });
         permission(
             self.post("examining the permission for issues", &path, &body)
                 .await,
@@ -156,6 +152,8 @@ fn permission(answer: Result<(), GitHubError>) -> Result<WritePermission, GitHub
         Err(error @ GitHubError::NotFound { .. }) => Ok(WritePermission::Missing {
             message: error.to_string(),
         }),
+        // Of this repository only.
+        Err(error) if error.is_outage() => Ok(WritePermission::Unknown),
         Err(error) => Err(error),
     }
 }
@@ -218,7 +216,12 @@ mod tests {
             what: "trying",
             status: 502,
         };
-        assert!(permission(Err(outage)).is_err());
+        assert_eq!(permission(Err(outage)).unwrap(), WritePermission::Unknown);
+        let limited = GitHubError::RateLimited {
+            what: "trying",
+            wait: std::time::Duration::from_secs(1),
+        };
+        assert!(permission(Err(limited)).is_err());
     }
 
     #[test]

@@ -16,13 +16,17 @@ pub async fn replace(db: impl PgExecutor<'_>, access: &IntakeAccess) -> sqlx::Re
     Ok(())
 }
 
+/// `None` also for the report of another release that this one cannot read: the next one replaces it.
 pub async fn find(db: impl PgExecutor<'_>) -> sqlx::Result<Option<ReportedIntakeAccess>> {
-    let row =
-        sqlx::query!(r#"select access as "access: Json<IntakeAccess>", reported_at from intake_access"#)
-            .fetch_optional(db)
-            .await?;
-    Ok(row.map(|row| ReportedIntakeAccess {
-        reported_at: row.reported_at,
-        access: row.access.0,
+    let row = sqlx::query!("select access, reported_at from intake_access")
+        .fetch_optional(db)
+        .await?;
+    Ok(row.and_then(|row| {
+        let access = serde_json::from_value(row.access)
+            .inspect_err(|error| tracing::warn!(%error, "the report of the intake cannot be read"));
+        Some(ReportedIntakeAccess {
+            reported_at: row.reported_at,
+            access: access.ok()?,
+        })
     }))
 }

@@ -28,7 +28,7 @@ pub async fn insert(db: impl PgExecutor<'_>, new: &[NewModelRequest<'_>]) -> sql
              (id, work_item_id, worker_id, run, repo, requested_by, stage, model, request_id, input_tokens, output_tokens,
               cache_read_tokens, cache_write_tokens, cache_write_hour_tokens, micro_dollars, is_estimate)
          select new.id, i.id, w.id, i.run, lower(i.repo), lower(w.requested_by),
-                (case b.stage when 'reviewing' then 'review' when 'testing' then 'repair' else 'work' end)::cost_stage,
+                (case b.stage when 'reviewing' then 'review' else 'work' end)::cost_stage,
                 new.model, new.request_id, new.input, new.output, new.cache_read, new.cache_write, new.cache_write_hour,
                 new.micro_dollars, new.is_estimate
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],

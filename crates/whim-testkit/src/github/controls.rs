@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::access::{Identity, Permissions};
 use super::bare_repository::Refusal;
 use super::error_response::ErrorResponse;
-use super::state::{Change, LabelFields, NewPull, Repository, Ruleset, State};
+use super::state::{Change, NewPull, Repository, Ruleset, State};
 use super::{GitHub, PERSON, bare_repository, must};
 use crate::git::{self, GitError};
 
@@ -142,24 +142,6 @@ impl GitHub {
     pub fn rename_issue(&self, repository: &str, number: u64, title: &str) {
         self.by_person(repository, |record, change| {
             record.edit(number, Some(title), None, change)
-        });
-    }
-
-    /// Creates a label of the repository.
-    ///
-    /// # Panics
-    /// It exists, or GitHub would refuse it.
-    #[track_caller]
-    pub fn create_label(&self, repository: &str, name: &str) {
-        self.by_person(repository, |record, _change| {
-            let (name, color, description) = (name.to_owned(), None, None);
-            record
-                .create_label(LabelFields {
-                    name,
-                    color,
-                    description,
-                })
-                .map(drop)
         });
     }
 

@@ -54,7 +54,7 @@ pub struct PullRequestSummary<'s> {
     /// Other issues that commit messages close.
     pub also_closed: &'s [String],
     /// Notes of the people who requested the work that no prompt of an agent has.
-    pub undelivered_notes: &'s [Note],
+    pub unheeded_notes: &'s [Note],
 }
 
 /// How far the work is.
@@ -107,7 +107,7 @@ pub fn body(assignment: &Assignment, result: &PullRequestSummary<'_>) -> String 
     parts.extend(super::concerns::section(result.concerns));
     parts.extend(result.conflicts.map(conflicts));
     parts.extend(super::review::section(result.review));
-    parts.extend(undelivered(result.undelivered_notes));
+    parts.extend(unheeded(result.unheeded_notes));
     if !result.also_closed.is_empty() {
         let issues: Vec<String> = result
             .also_closed
@@ -202,7 +202,7 @@ fn conflicts(files: &[String]) -> String {
     )
 }
 
-fn undelivered(notes: &[Note]) -> Option<String> {
+fn unheeded(notes: &[Note]) -> Option<String> {
     if notes.is_empty() {
         return None;
     }
@@ -218,7 +218,7 @@ fn undelivered(notes: &[Note]) -> Option<String> {
         lines.push(format!("> - And {} more.", notes.len() - MAX_NOTES));
     }
     Some(format!(
-        "> [!WARNING]\n> No agent has read these notes, because no iteration was left for them. Consider them in your review, or \
+        "> [!WARNING]\n> No agent has acted on these notes: no iteration was left for them, or the agent failed. Consider them in your review, or \
          start another run with their words:\n>\n{}",
         lines.join("\n")
     ))
@@ -297,7 +297,7 @@ mod tests {
                 concerns: &Concerns::default(),
                 other_default: None,
                 also_closed: &[],
-                undelivered_notes: &notes,
+                unheeded_notes: &notes,
             };
             assert!(title(&assignment, &summary).chars().count() <= GITHUB_TITLE);
             assert!(body(&assignment, &summary).chars().count() <= GITHUB_BODY);
@@ -317,20 +317,20 @@ mod tests {
             attempt: None,
         };
         let mut notes = vec![note("ana", "Use tabs.\n\n# Fixes #7 @everyone"), note("", "x")];
-        insta::assert_snapshot!(undelivered(&notes).unwrap().replace('\u{200b}', "¦"), @r"
+        insta::assert_snapshot!(unheeded(&notes).unwrap().replace('\u{200b}', "¦"), @r"
         > [!WARNING]
-        > No agent has read these notes, because no iteration was left for them. Consider them in your review, or start another run with their words:
+        > No agent has acted on these notes: no iteration was left for them, or the agent failed. Consider them in your review, or start another run with their words:
         >
         > - `ana`: Use tabs. # F¦ixes #¦7 @¦everyone
         > - A person: x
         ");
         notes.resize(12, note("bo", "y"));
         assert!(
-            undelivered(&notes)
+            unheeded(&notes)
                 .unwrap()
                 .ends_with("> - `bo`: y\n> - And 2 more.")
         );
-        assert_eq!(undelivered(&[]), None);
+        assert_eq!(unheeded(&[]), None);
     }
 
     #[test]

@@ -339,7 +339,7 @@ impl Worked<'_> {
             state,
             conflicts: self.conflicts.as_deref(),
             untested: &self.untested,
-            undelivered_notes: &tools.reporter.notes().undelivered(),
+            unheeded_notes: &tools.reporter.notes().unheeded(),
         };
         delivery.deliver().await
     }

@@ -30,9 +30,12 @@ impl Verification<'_> {
             late.tried = count;
             late.rounds += 1;
             let task = Repair::notes(spec, undelivered);
-            let changed = self.act_on(workspace, &task, spec, repairs, "The notes").await;
-            if changed.is_some() {
-                return changed;
+            let acted = self.act_on(workspace, &task, spec, repairs, "The notes").await;
+            if acted.has_failed {
+                notes.fail_from(count - undelivered);
+            }
+            if acted.head.is_some() {
+                return acted.head;
             }
         }
     }

@@ -45,12 +45,13 @@ pub(super) fn write(root: &Path, path: &str, content: &str) -> io::Result<()> {
     File::from(file).write_all(content.as_bytes())
 }
 
-/// Writes another file and renames it, so that a reader gets the old content or the new one, and creates the directories.
+/// Writes another file and renames it, so that a reader gets the old content or the new one. The directories exist: those of a
+/// workspace that is being replaced must not be created too early.
 ///
 /// # Errors
-/// Writing failed, the path contains a link, or there is a directory.
+/// Writing failed, a directory is missing, the path contains a link, or there is a directory.
 pub(super) fn replace(root: &Path, path: &str, content: &str) -> io::Result<()> {
-    let (parent, name) = open_parent(root, path, Missing::Create)?;
+    let (parent, name) = open_parent(root, path, Missing::Fail)?;
     let new = format!("{name}.new");
     // Whatever is there may belong to an agent.
     match unlinkat(&parent, new.as_str(), AtFlags::empty()) {
@@ -113,6 +114,8 @@ mod tests {
     #[test]
     fn a_replaced_file_is_another_one_and_its_readers_keep_the_old_content() {
         let root = tempfile::tempdir().unwrap();
+        assert!(replace(root.path(), "a/b", "old").is_err());
+        fs::create_dir(root.path().join("a")).unwrap();
         replace(root.path(), "a/b", "old").unwrap();
         let mut reader = File::open(root.path().join("a/b")).unwrap();
         symlink("/etc/passwd", root.path().join("a/b.new")).unwrap();

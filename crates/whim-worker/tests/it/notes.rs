@@ -63,10 +63,14 @@ async fn a_note_that_arrives_while_the_agent_works_is_there_for_the_next_iterati
     assert_eq!(world.orchestrator.notes(item(&world))[0].delivered_at, None);
     world.signal("noted")?;
     assert_eq!(worker.ended().await?.code, Some(0));
-    assert!(world.script_output("notes")?.ends_with("\n\nUse tabs.\n\n"));
+    assert!(world.script_output("notes")?.ends_with("\n\n  Use tabs.\n\n"));
     assert_eq!(world.orchestrator.notes(item(&world))[0].attempt, Some(1));
     assert_eq!(world.completion()?.iterations, 2);
-    assert!(!body(&world).contains("No agent has read"), "{}", body(&world));
+    assert!(
+        !body(&world).contains("No agent has acted on"),
+        "{}",
+        body(&world)
+    );
     assert_eq!(world.github.read_file(REPO, BRANCH, ".whim-run/notes.md"), None);
     Ok(())
 }
@@ -158,7 +162,11 @@ async fn a_note_after_the_last_iteration_gets_one_more() -> anyhow::Result<()> {
     assert!(SpecDocument::parse(complete.spec.as_str()).is_complete());
     assert!(complete.spec.starts_with("# Say hello"), "{}", complete.spec);
     assert_eq!(world.orchestrator.notes(item(&world))[0].attempt, Some(1));
-    assert!(!body(&world).contains("No agent has read"), "{}", body(&world));
+    assert!(
+        !body(&world).contains("No agent has acted on"),
+        "{}",
+        body(&world)
+    );
     Ok(())
 }
 
@@ -175,7 +183,7 @@ async fn a_note_for_which_no_iteration_is_left_is_named_in_the_pull_request() ->
     assert_eq!(worker.ended().await?.code, Some(0));
 
     let body = body(&world);
-    assert!(body.contains("> No agent has read these notes"), "{body}");
+    assert!(body.contains("> No agent has acted on these notes"), "{body}");
     assert!(
         body.contains("> - A person: Use tabs @\u{200b}everyone."),
         "{body}"
@@ -210,5 +218,30 @@ begin; greet; part; signal finished; await noted; complete"#;
         .into_iter()
         .filter(|event| matches!(event, whim_core::protocol::events::WorkerEventBody::Tests { .. }));
     assert_eq!(tests.count(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_late_note_with_which_the_agent_gives_up_is_named_in_the_pull_request() -> anyhow::Result<()> {
+    let script = r#"case $spec in
+*repair.md)
+    begin; iteration 1
+    emit '{"event":"stuck","reason":"there are no tabs","iterations_without_progress":1}'; exit 1
+    ;;
+esac
+begin; greet; part; signal finished; await noted; complete"#;
+    let world = World::new(FILES, script).await?;
+    let worker = world.start()?;
+    world.signalled("finished").await?;
+    world.orchestrator.add_note(item(&world), "Use tabs.");
+    world.signal("noted")?;
+
+    assert_eq!(worker.ended().await?.code, Some(0));
+
+    let body = body(&world);
+    assert!(body.contains("> No agent has acted on these notes"), "{body}");
+    assert!(body.contains("> - A person: Use tabs."), "{body}");
+    // It was in a prompt.
+    assert_eq!(world.orchestrator.notes(item(&world))[0].attempt, Some(1));
     Ok(())
 }
