@@ -3493,7 +3493,7 @@ export interface operations {
     costs: {
         parameters: {
             query?: {
-                /** @description First UTC day; 30 days before `to` by default. At most 366 days. */
+                /** @description First UTC day; by default, `to` and the 29 days before it. At most 366 days. */
                 from?: string;
                 /** @description Last UTC day; today by default. */
                 to?: string;
@@ -3532,7 +3532,7 @@ export interface operations {
     costs_csv: {
         parameters: {
             query?: {
-                /** @description First UTC day; 30 days before `to` by default. At most 366 days. */
+                /** @description First UTC day; by default, `to` and the 29 days before it. At most 366 days. */
                 from?: string;
                 /** @description Last UTC day; today by default. */
                 to?: string;

@@ -352,7 +352,7 @@ async fn a_repeated_heartbeat_renews_the_lease_and_changes_nothing_else() {
     for (iteration, expected) in [(1, 1), (2, 1)] {
         let body = json!({"seq": 1, "iteration": iteration});
         let reply = worker(&orchestrator, &heartbeat, body).await;
-        assert_eq!(reply.body, json!({"leaseSeconds": 60}));
+        assert_eq!(reply.body, json!({"leaseSeconds": 60, "noteCount": 0}));
         assert_eq!(orchestrator.items()[0].iteration, expected);
     }
     assert_eq!(
