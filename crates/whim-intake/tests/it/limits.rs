@@ -34,21 +34,20 @@ async fn while_the_rate_is_limited_no_call_is_sent_and_the_log_has_one_line() {
     ];
     for limit in limits {
         let logs = Logs::capture();
-        let mut world = World::new().await;
-        let issue = world.create_issue("Say hello");
+        let world = World::running().await;
+        // Its calls are over then.
+        world
+            .until("the report of the credentials", |world| {
+                !world.orchestrator.access_reports().is_empty()
+            })
+            .await;
         world.github.faults().push(limit);
-        world.start();
+        let issue = world.create_issue("Say hello");
         world.until("the limit", |_| !logs.warnings().is_empty()).await;
-        let polls_after = async |more: usize| {
-            let before = logs.count_polls(REPO);
-            world
-                .until("polls", |_| logs.count_polls(REPO) > before + more)
-                .await;
-        };
-        // A call that was sent before the limit may be in progress.
-        polls_after(1).await;
-        let calls = world.github.requests().len();
-        polls_after(3).await;
+        let (calls, polls) = (world.github.requests().len(), logs.count_polls(REPO));
+        world
+            .until("polls without calls", |_| logs.count_polls(REPO) > polls + 3)
+            .await;
         assert_eq!(world.github.requests().len(), calls);
         assert_eq!(logs.warnings().len(), 1, "{:?}", logs.warnings());
         world.until_labelled(issue, &["whim", "ai-processing"]).await;
