@@ -7,11 +7,7 @@ use whim_testkit::github::{Access, Permissions};
 use crate::world::{REPO, World};
 
 async fn first_report(world: &World) -> IntakeAccess {
-    world
-        .until("a report", |world| {
-            !world.orchestrator.access_reports().is_empty()
-        })
-        .await;
+    world.until_examined().await;
     world.orchestrator.access_reports().remove(0)
 }
 

@@ -60,6 +60,7 @@ async fn a_poll_without_changes_does_not_count_against_the_rate_limit() {
     world.until_status(issue, WorkItemStatus::Queued).await;
     world.until_labelled(issue, &["whim", "ai-processing"]).await;
     world.until_polled_twice().await;
+    world.until_examined().await;
     let before = world.github.requests().len();
     world.until_polled_twice().await;
     let since = world.github.requests().split_off(before);

@@ -265,11 +265,7 @@ async fn a_refused_key_is_logged_with_the_settings_to_check() {
     );
     assert!(!error.contains("sk-ant-wrong"), "{error}");
     world.until_polled_twice().await;
-    world
-        .until("the report of the credentials", |world| {
-            !world.orchestrator.access_reports().is_empty()
-        })
-        .await;
+    world.until_examined().await;
     // Of the spec, and of that report.
     assert_eq!(world.anthropic.violations().len(), 2);
 }

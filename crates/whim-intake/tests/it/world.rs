@@ -112,6 +112,12 @@ impl World {
         self.start();
     }
 
+    /// Waits until the credentials were examined: the calls for it are over then.
+    pub(crate) async fn until_examined(&self) {
+        let is_reported = |world: &Self| !world.orchestrator.access_reports().is_empty();
+        self.until("the report of the credentials", is_reported).await;
+    }
+
     /// Creates an issue with the intake label.
     pub(crate) fn create_issue(&self, title: &str) -> u64 {
         self.github.create_issue(REPO, title, "Please.", &["whim"])
