@@ -46,7 +46,7 @@ export function useExplanation(id: string, enabled = true) {
   );
 }
 
-/** What people told the agent of an item, oldest first. */
+/** The notes of an item, oldest first. */
 export function useNotes(id: string) {
   return $api.useQuery("get", "/api/work/{id}/notes", { params: { path: { id } } });
 }

@@ -48,7 +48,7 @@ impl UsageReports {
 }
 
 impl UsageReporter {
-    /// Runs until `stop`, and then sends what waits.
+    /// Runs until `stop`, and then sends what is queued.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut batch = Vec::new();
         while stop.run_until_cancelled(self.fill(&mut batch)).await.is_some() {
@@ -65,8 +65,11 @@ impl UsageReporter {
                 }
             }
         });
-        if flushed.await.is_err() {
-            let requests = batch.len() + self.queue.len();
+        let requests = match flushed.await {
+            Ok(()) => 0,
+            Err(_elapsed) => batch.len() + self.queue.len(),
+        };
+        if requests > 0 {
             tracing::error!(
                 requests,
                 "the usage of requests is lost, because the orchestrator cannot be reached"

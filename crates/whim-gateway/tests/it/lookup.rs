@@ -130,7 +130,13 @@ async fn report_usage(
     if is_refused {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
-    let recorded = report.requests.len();
-    attempts.usage.write().unwrap().extend(report.requests);
-    Json(json!({ "recorded": recorded })).into_response()
+    let mut usage = attempts.usage.write().unwrap();
+    let before = usage.len();
+    for request in report.requests {
+        // A report may be repeated.
+        if usage.iter().all(|known| known.id != request.id) {
+            usage.push(request);
+        }
+    }
+    Json(json!({ "recorded": usage.len() - before })).into_response()
 }

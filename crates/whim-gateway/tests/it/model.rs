@@ -193,8 +193,25 @@ async fn an_answer_that_breaks_off_counts_as_far_as_it_was_seen() {
         .when_agent_reads("SPEC.md", AgentScript::Fault(Fault::CutMidAnswer));
     let answer = world.ask(AGENT, &asks(true)).await;
     let _chunks: Vec<_> = timeout(TIMEOUT, answer.bytes_stream().collect()).await.unwrap();
-    // What waits is sent when the gateway stops.
+    // What is queued is sent when the gateway stops.
     world.stop().await;
+    let usage = world.lookup.usage();
+    assert_eq!(usage.len(), 1, "{usage:?}");
+    assert!(!usage[0].is_reported && usage[0].tokens.input > 0, "{usage:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_still_in_progress_when_the_gateway_stops_counts() {
+    let world = World::new().await;
+    world
+        .anthropic
+        .when_agent_reads("SPEC.md", AgentScript::Fault(Fault::SilenceMidAnswer));
+    let answer = world.ask(AGENT, &asks(true)).await;
+    let mut chunks = answer.bytes_stream();
+    timeout(TIMEOUT, chunks.next()).await.unwrap().unwrap().unwrap();
+
+    world.stop().await;
+
     let usage = world.lookup.usage();
     assert_eq!(usage.len(), 1, "{usage:?}");
     assert!(!usage[0].is_reported && usage[0].tokens.input > 0, "{usage:?}");

@@ -9,7 +9,7 @@ import { NoteForm } from "./NoteForm";
 import { NoteList } from "./NoteList";
 import classes from "./NotesPanel.module.css";
 
-/** What people told the agent, and, while it can still read it, a form to tell it more. */
+/** The notes to the agent, with a form for another one as long as an agent can still read it. */
 export default function NotesPanel({ item }: { item: WorkItem }) {
   const notes = useNotes(item.id);
   const ended = isEndedItem(item.status);
