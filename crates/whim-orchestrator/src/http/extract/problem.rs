@@ -38,7 +38,8 @@ impl Problem {
                 expected_value(expected)
             )
         } else if TIME_ERRORS.contains(&message) {
-            format!("is not a time; expected {RFC_3339}")
+            // The texts do not say which of the two was expected.
+            format!("is not a time; expected {RFC_3339}, or for a day {DAY}")
         } else {
             message.to_owned()
         };
@@ -54,6 +55,8 @@ impl Problem {
 }
 
 const RFC_3339: &str = "an RFC 3339 time, for example 2026-11-28T09:30:00Z";
+
+const DAY: &str = "a date such as 2026-11-28";
 
 /// The texts of `chrono::ParseError`.
 const TIME_ERRORS: [&str; 7] = [
@@ -214,11 +217,11 @@ mod tests {
             (r#"{"list":"x"}"#, "was \"x\"; expected an array"),
             (
                 r#"{"at":"yesterday"}"#,
-                &format!("is not a time; expected {RFC_3339}"),
+                &format!("is not a time; expected {RFC_3339}, or for a day {DAY}"),
             ),
             (
                 r#"{"at":"2026-02-30T00:00:00Z"}"#,
-                &format!("is not a time; expected {RFC_3339}"),
+                &format!("is not a time; expected {RFC_3339}, or for a day {DAY}"),
             ),
             (r#"{"at":5}"#, &format!("was 5; expected {RFC_3339}")),
             (r#"{"id":5}"#, "was 5; expected a UUID"),

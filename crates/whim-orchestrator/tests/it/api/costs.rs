@@ -119,6 +119,12 @@ async fn a_wrong_report_is_refused_with_its_field_and_stores_nothing() {
 
     let (status, answer) = app.get("/api/costs?by=mood").await;
     assert_eq!(status, 400, "{answer}");
+    let (status, answer) = app.get("/api/costs?from=tomorrow").await;
+    assert_eq!(status, 400, "{answer}");
+    assert!(
+        answer.to_string().contains("for a day a date such as"),
+        "{answer}"
+    );
     let (status, answer) = app.get("/api/costs?from=2020-01-01").await;
     assert_eq!(status, 400, "{answer}");
     app.stop().await;
